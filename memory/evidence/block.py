@@ -168,7 +168,7 @@ def _with_lists(
         *fact_lists(
             rows,
             recollected.ranks,
-            {turn_id: turn.said_at for turn_id, turn in recollected.turns.items()},
+            recollected.turns,
             ended_last=asks_for_present(question),
             marks=recollected.marks,
         )

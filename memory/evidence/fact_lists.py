@@ -4,8 +4,8 @@ A list stands for several facts in few tokens: `Anna | visited: Rome (happened 2
 (said 8 Jun 2023) [9]`. Rows that are no whole facts stand by themselves: `[3] Oslo | 4`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, ClassVar
 
@@ -17,13 +17,16 @@ from memory.evidence.lines import (
     named_cells,
     turn_column,
 )
-from memory.records import Rows
+from memory.records import Fact, Rows, Turn
 from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.tokens import line_tokens
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import words
 
 _DATES = ("happened_on", "ended_on")
 _LEFT_OUT = ("id", "said_at")  # of a fact: its number, and a date that is shown anyway
+_OF_A_FACT = ("subject", "attribute", "value", *_DATES)
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,22 @@ class Item:
     """A fact of a list, or a row by itself: what it says, its turn, its dates.
 
     `rank` is that of its turn in the ranking of the question, 0 the best; `has_ended` says that it
-    tells an end, which its turn does not. `mark` is its turn's, where that is about this fact.
+    tells an end, which its turn does not, `is_said` that its turn has all its words. `mark` is its
+    turn's, where that is about this fact.
     """
 
     text: str
     turn_id: int | None
     rank: int = 0
     has_ended: bool = False
+    is_said: bool = False
     day: str = ""
     mark: str = ""
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Its place among others in the order in which they happened."""
+        return self.day, self.turn_id or 0
 
     @property
     def line(self) -> str:
@@ -62,16 +72,21 @@ class FactList:
         return {item.turn_id for item in self.items if item.turn_id}
 
     def is_in(self, turn_ids: Collection[int]) -> bool:
-        """Whether these turns, shown whole, say all of it; an end is never theirs."""
-        tells_end = any(item.has_ended for item in self.items)
-        return bool(self.turn_ids) and self.turn_ids <= {*turn_ids} and not tells_end
+        """Whether these turns, shown whole, say all of it; an end is never theirs.
+
+        "He is back on it" does not say that the dog is on a raw diet again.
+        """
+        return all(
+            item.turn_id in turn_ids and item.is_said and not item.has_ended for item in self.items
+        )
 
     def within(self, tokens: int) -> "FactList | None":
-        """The list, or its best facts that fit a number of tokens; None where none does."""
+        """The list, or its newest and its best facts that fit a number of tokens, None for none."""
         if line_tokens(self.line) <= tokens:
             return self
+        newest = max(self.items, key=lambda item: (not item.has_ended, *item.order))
         items: list[Item] = []
-        for item in sorted(self.items, key=lambda item: item.rank):
+        for item in sorted(self.items, key=lambda item: (item is not newest, item.rank)):
             if line_tokens(FactList(self.head, (*items, item)).line) > tokens:
                 break
             items.append(item)
@@ -83,14 +98,39 @@ class FactList:
         if not self.head:
             [item] = self.items
             return f"[{item.turn_id}] {item.text}" if item.turn_id else item.text
-        ordered = sorted(self.items, key=lambda item: (item.day, item.turn_id or 0))
+        ordered = sorted(self.items, key=lambda item: item.order)
         return f"{self.head}: {'; '.join(item.line for item in ordered)}"
+
+
+def completed(result: Rows, facts: Iterable[Fact]) -> Rows:
+    """Rows of values and turns with what else is known of these facts: of whom, what, and when.
+
+    A row without its subject reads as the user's. `facts` are those of the turns that the rows
+    name. A row that is of no fact, or that might be of several, has empty cells for what is added.
+    """
+    column = turn_column(result.columns)
+    missing = [name for name in _OF_A_FACT if name not in result.columns]
+    if column is None or not missing or "value" in missing or "text" in result.columns:
+        return result
+    if len({*result.columns}) < len(result.columns):
+        return result  # of a join: of which fact a column is, nobody can tell
+    known = [name for name in _OF_A_FACT if name in result.columns]
+    of_row: dict[tuple[object, ...], dict[tuple[object, ...], None]] = {}
+    for fact in facts:
+        cells = (fact.turn_id, *(getattr(fact, name) or "" for name in known))
+        of_row.setdefault(cells, {})[tuple(getattr(fact, name) for name in missing)] = None
+    rows = []
+    for row in result.rows:
+        by_name = dict(zip(result.columns, row, strict=True))
+        found = of_row.get((row[column], *(by_name[name] or "" for name in known)), {})
+        rows.append((*row, *(next(iter(found)) if len(found) == 1 else [None] * len(missing))))
+    return replace(result, columns=(*result.columns, *missing), rows=tuple(rows))
 
 
 def fact_lists(
     results: Sequence[Rows],
     rank: Mapping[int, int],
-    said_at: Mapping[int, str],
+    turns: Mapping[int, Turn],
     ended_last: bool = False,
     marks: Mapping[int, str] | None = None,
 ) -> list[FactList]:
@@ -102,7 +142,7 @@ def fact_lists(
 
     Arguments:
         rank: the ranks of turns in the ranking of the question, 0 the best, by id.
-        said_at: when the turns were said, by id; a turn may be missing.
+        turns: the turns that the rows name, by id; one may be missing.
         ended_last: what has ended comes after what is true still.
         marks: what is to be known of the turns, by id.
     """
@@ -119,7 +159,7 @@ def fact_lists(
         queue = []
         for row in rows.rows:
             head, item, cells = _read(
-                rows.columns, row, column, rank=rank, said_at=said_at, marks=marks or {}
+                rows.columns, row, column, rank=rank, turns=turns, marks=marks or {}
             )
             if item.text:
                 queue.append((head, item, cells))
@@ -149,7 +189,7 @@ def _read(
     column: int | None,
     *,
     rank: Mapping[int, int],
-    said_at: Mapping[int, str],
+    turns: Mapping[int, Turn],
     marks: Mapping[int, str],
 ) -> tuple[str, Item, frozenset[str]]:
     """The list that a row belongs to, what it says there, and its cells but for the dates."""
@@ -163,7 +203,8 @@ def _read(
     turn_id = named if isinstance(named, int) else None
     ended = cells.get("ended_on", "")
     happened = cells.get("happened_on", "")
-    said = said_at.get(turn_id or 0, "")
+    turn = turns.get(turn_id or 0)
+    said = turn.said_at if turn else ""
     if happened:
         # Of a plan that was dropped, "happened 2024-09-16" would tell what never was.
         dates = [f"for {happened}" if _lies_ahead(happened, said) else f"happened {happened}"]
@@ -187,6 +228,10 @@ def _read(
         if name not in _DATES and not (head and name in ("subject", "attribute"))
     ]
     text = " | ".join(others)
+    second = [cell for name, cell in cells.items() if name.startswith(("attribute ", "value "))]
+    if head and len(second) == 2:  # a pair of a join: what contradicts each other
+        head = f"{cells['subject']} | says both"
+        text = "; ".join([in_words(cells["attribute"], cells["value"]), in_words(*second)])
     if head:
         text += f" ({', '.join(dates)})" if dates else ""
     elif text or happened or ended:
@@ -196,10 +241,18 @@ def _read(
         turn_id,
         rank=rank.get(turn_id or 0, len(rank)),
         has_ended=bool(ended),
+        is_said=turn is not None and _says(turn, cells),
         day=happened or said[:10],
         mark=mark,
     )
     return head, item, frozenset(said_cells)
+
+
+def _says(turn: Turn, cells: Mapping[str, str]) -> bool:
+    """Whether a turn has all words of a fact, but for its dates and its attribute."""
+    told = [cells.get("subject", ""), cells["value"]] if "value" in cells else cells.values()
+    forms = forms_of(words(f"{turn.speaker} {turn.text}"))
+    return all(is_among(word, forms) for word in telling_words(" ".join(told)))
 
 
 def _lies_ahead(happened: str, said: str) -> bool:

@@ -15,6 +15,7 @@ from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
+from memory.store.fact_reads import facts_from
 from memory.store.owner import asker_of
 from memory.store.pending_windows import last_turn_taken
 from memory.store.turn_validation import local_now
@@ -111,6 +112,10 @@ class MemoryReader:
         first = last_turn_taken(self.store) + 1
         turns = self.store.turns(first, first + size - 1)
         return (turns[0].id, turns[-1].id) if turns else (first, first)
+
+    def facts_from(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
+        """The facts that come from these turns, in the order of their turns."""
+        return facts_from(self.store, turn_ids)
 
     def summaries(self) -> Sequence[Summary]:
         """What happened in runs of turns, in their order."""

@@ -15,7 +15,7 @@ from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.program.quotations import answer_lines
 from memory.records import ABSTAIN
-from tests.support.scripted import answer, scripted_model
+from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
 # What was said in January, what in March, what is asked in May, and the value that holds no more.
@@ -254,3 +254,34 @@ def test_a_message_of_alike_sentences_keeps_no_question_waiting() -> None:
     begun = time.process_time()
     restated(turns, "What cat do I have?")
     assert time.process_time() - begun < 20
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "SELECT turn_id, value, happened_on, ended_on FROM facts WHERE attribute = 'diet'",
+        "SELECT turn_id, subject, value FROM facts_now WHERE subject = 'Tofu'",
+        "SELECT turn_id, value FROM facts WHERE subject = 'Tofu' LIMIT 30",
+    ],
+)
+def test_the_newest_row_is_shown_and_whose_it_is(store: Store, select: str) -> None:
+    said = [
+        ("2026-01-06", "My cat Tofu gets kibble."),
+        ("2026-02-20", "No more kibble, the vet said wet food."),
+        ("2026-06-01", "We went back to the first, the wet one made her sick."),
+    ]
+    store.add([Turn("Ines", text, said_at=day) for day, text in said])
+    store.write(
+        "INSERT INTO facts (subject, attribute, value, happened_on, ended_on, turn_id) VALUES"
+        " ('Tofu', 'diet', 'kibble', '', '2026-02-20', 1),"
+        " ('Tofu', 'diet', 'wet food', '2026-02-20', '2026-06-01', 2),"
+        " ('Tofu', 'diet', 'kibble again', '2026-06-01', '', 3)",
+        cause="digest",
+        window=(1, 3),
+    )
+    model = scripted_model([([], sql(select)), ([], answer("kibble", "3"))])
+    with Memory(store, model, program=AskMemory(sql="always")) as memory:
+        memory.ask("What does Tofu eat?", now="2026-06-02")
+    shown = model.lm.script.prompts[-1]
+    [line] = [line for line in shown.splitlines() if "kibble again" in line]
+    assert line.startswith("Tofu | diet: ")

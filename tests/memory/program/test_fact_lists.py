@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory import Rows, Turn
-from memory.evidence.fact_lists import FactList, fact_lists
+from memory import Fact, Rows, Turn
+from memory.evidence.fact_lists import FactList, completed, fact_lists
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import LEAST_BUDGET
 from memory.text.tokens import count_tokens
@@ -24,7 +24,11 @@ VISITED = rows(
     (3, "Anna", "visited", "Rome", "2023-05", ""),
     (4, "Anna", "lives_in", "Ghent", "", "2024-03"),
 )
-SAID_AT = {3: "2023-06-01", 4: "2023-06-02", 9: "2023-06-08"}
+SAID = {
+    3: Turn("Anna", "Rome was hot last month.", said_at="2023-06-01", id=3),
+    4: Turn("Anna", "We sold the flat in Ghent.", said_at="2023-06-02", id=4),
+    9: Turn("Anna", "Oslo is lovely.", said_at="2023-06-08", id=9),
+}
 
 
 def said(count: int, words: int = 20) -> list[Turn]:
@@ -47,7 +51,7 @@ def shown(
 
 
 def test_facts_of_one_subject_and_attribute_are_one_line_in_the_order_of_time() -> None:
-    lines = [facts.line for facts in fact_lists([VISITED], {9: 0, 3: 1, 4: 2}, SAID_AT)]
+    lines = [facts.line for facts in fact_lists([VISITED], {9: 0, 3: 1, 4: 2}, SAID)]
     assert lines == [
         "Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8 Jun 2023) [9]",
         "Anna | lives_in: Ghent (said 2 Jun 2023, until 2024-03) [4]",
@@ -57,7 +61,7 @@ def test_facts_of_one_subject_and_attribute_are_one_line_in_the_order_of_time() 
 def test_a_fact_is_marked_where_the_mark_of_its_turn_is_about_it_and_tells_no_end() -> None:
     dispute = "disputed: visited Oslo, by turn 12: never left home"
     marks = {3: dispute, 9: dispute, 4: "outdated: lives in Ghent until 2024-03"}
-    lines = [facts.line for facts in fact_lists([VISITED], {9: 0}, SAID_AT, marks=marks)]
+    lines = [facts.line for facts in fact_lists([VISITED], {9: 0}, SAID, marks=marks)]
     assert lines == [
         f"Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8 Jun 2023) [9] [{dispute}]",
         "Anna | lives_in: Ghent (said 2 Jun 2023, until 2024-03) [4]",
@@ -77,9 +81,14 @@ def test_both_columns_of_one_name_are_told() -> None:
         ((12, "Maria", "owns", "a cello", "never", "played the cello"),),
     )
     joined = Rows(("turn_id", "value", "value"), ((7, "Tom", "Lyon"),))
-    lines = [facts.line for facts in fact_lists([pairs, joined], {}, {12: "2023-06-01"})]
+    lines = [
+        facts.line
+        for facts in fact_lists(
+            [pairs, joined], {}, {12: Turn("Maria", "Me?", said_at="2023-06-01", id=12)}
+        )
+    ]
     assert lines == [
-        "Maria | owns: a cello | never | played the cello (said 1 Jun 2023) [12]",
+        "Maria | says both: owns a cello; never played the cello (said 1 Jun 2023) [12]",
         "[7] Tom | Lyon",
     ]
 
@@ -109,16 +118,57 @@ def test_a_row_that_says_less_than_another_of_its_turn_is_left_out() -> None:
 
 
 def test_a_list_is_shown_whole_where_one_of_its_facts_is_needed() -> None:
-    [visits, _] = fact_lists([VISITED], {9: 0, 3: 1}, SAID_AT)
+    [visits, _] = fact_lists([VISITED], {9: 0, 3: 1}, SAID)
     text = shown([visits], said(3), 400).text  # turn 3 is shown, 9 is not
     assert "Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8 Jun 2023) [9]" in text
 
 
 def test_a_list_goes_whose_turns_are_all_shown_unless_it_tells_an_end() -> None:
-    lists = fact_lists([VISITED], {}, {})
-    text = shown(lists, said(9, words=3), 400).text
+    lists = fact_lists([VISITED], {}, SAID)
+    text = shown(lists, [*SAID.values()], 400).text
     assert "visited" not in text
-    assert "Anna | lives_in: Ghent (until 2024-03) [4]" in text
+    assert "Anna | lives_in: Ghent (said 2 Jun 2023, until 2024-03) [4]" in text
+
+
+def test_a_list_stays_where_a_turn_does_not_say_its_words() -> None:
+    back = Turn("Anna", "I'm back in it, by the way.", id=3)
+    [visits, _] = fact_lists([VISITED], {}, {**SAID, 3: back})
+    assert "visited: Rome" in shown([visits], [back, SAID[9]], 400).text
+
+
+def test_the_newest_fact_of_a_list_is_shown_whatever_its_turn_is_ranked() -> None:
+    homes = [(n, "Anna", "lives_in", f"town number {n}", "", "") for n in range(100, 160)]
+    [list_] = fact_lists([rows(*homes)], {n: n - 100 for n in range(100, 160)}, {})
+    text = shown([list_], said(2), 200).text
+    assert "town number 159" in text
+    assert "town number 100" in text
+    assert "town number 158" not in text
+
+
+BISCUIT = [
+    Fact("Biscuit", "diet", "raw", 1, ended_on="2026-02-20", id=1),
+    Fact("Biscuit", "diet", "dry food", 2, happened_on="2026-02-20", id=2),
+    Fact("Biscuit", "likes", "dry food", 2, id=3),
+    Fact("Biscuit", "diet", "raw", 3, id=4),
+]
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "line"),
+    [
+        (("turn_id", "value"), (1, "raw"), "Biscuit | diet: raw (until 2026-02-20) [1]"),
+        (("turn_id", "subject", "value"), (3, "Biscuit", "raw"), "Biscuit | diet: raw [3]"),
+        (("turn_id", "value"), (2, "dry food"), "[2] dry food"),  # of two facts
+        (("turn_id", "value"), (3, "wet food"), "[3] wet food"),  # of none
+        (("turn_id", "value", "value"), (1, "raw", "raw"), "[1] raw | raw"),
+        (("value",), ("raw",), "value: raw"),
+    ],
+)
+def test_a_row_of_a_fact_says_of_whom_and_of_what(
+    columns: tuple[str, ...], row: tuple[object, ...], line: str
+) -> None:
+    result = completed(Rows(columns, (row,)), BISCUIT)
+    assert [facts.line for facts in fact_lists([result], {}, {})] == [line]
 
 
 def test_all_lists_of_a_turn_are_shown_that_is_not_shown_itself() -> None:
@@ -132,9 +182,9 @@ def test_of_a_list_without_room_its_best_facts_are_shown() -> None:
     many = rows(*((n, "Anna", "visited", f"town number {n}", "", "") for n in range(100, 160)))
     [visits] = fact_lists([many], {n: 159 - n for n in range(100, 160)}, {})
     context = shown([visits], said(2), 300)
-    assert "town number 159" in context.text
+    assert "town number 158" in context.text
     assert "town number 100" not in context.text
-    assert 159 in context.turn_ids
+    assert 158 in context.turn_ids
     assert 100 not in context.turn_ids
 
 
@@ -180,7 +230,7 @@ def test_a_day_that_lay_ahead_when_it_was_told_is_not_said_to_have_happened() ->
         (4, "Anna", "plans", "a trip to Rome", "2023-06", ""),
         (9, "Anna", "plans", "a week in Oslo", "2023-07-03/2023-07-09", ""),
     )
-    [listed] = fact_lists([plans], {}, SAID_AT)
+    [listed] = fact_lists([plans], {}, SAID)
     assert listed.line == (
         "Anna | plans: a trip to Rome (happened 2023-06) [4];"
         " a week in Oslo (for 2023-07-03/2023-07-09) [9];"
