@@ -6,7 +6,7 @@ The file has one line of JSON per question; MLflow shows them as traces (`locomo
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -89,6 +89,16 @@ class DigestTrace:
 TraceLog = JsonLines[AnswerKey, Trace]
 
 
+@dataclass
+class _OpenWindow:
+    """A window that is being stored: by whom, since when, and after how many calls."""
+
+    module: StoreTurns
+    began: float
+    calls_before: int
+    inputs: dict[str, str] = field(default_factory=dict)
+
+
 class CallRecorder(BaseCallback):
     """Records the model calls of a block, and the rows that it retrieved."""
 
@@ -101,9 +111,8 @@ class CallRecorder(BaseCallback):
         self._begun: dict[str, float] = {}
         self._lock = Lock()
         self.began = time.time()
-        # Windows that were stored; of one that is, its inputs, its beginning and the calls before.
         self.windows: list[StoredWindow] = []
-        self._window: dict[str, tuple[dict[str, str], float, int]] = {}
+        self._open_windows: dict[str, _OpenWindow] = {}
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -131,32 +140,36 @@ class CallRecorder(BaseCallback):
             self.calls.append(ModelCall(messages, answers, error, seconds, began))
 
     def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        """Keep what the storing module is shown, until it ends."""
-        if isinstance(instance, StoreTurns):
-            texts = {
-                name: text
-                for name, text in inputs.get("kwargs", inputs).items()
-                if isinstance(text, str) and text
-            }
-            with self._lock:
-                self._window[call_id] = texts, time.time(), len(self.calls)
+        """Keep what the prompt of the storing module shows, until the module ends."""
+        with self._lock:
+            if isinstance(instance, StoreTurns):
+                self._open_windows[call_id] = _OpenWindow(instance, time.time(), len(self.calls))
+                return
+            for window in self._open_windows.values():
+                # A repair shows the same window again.
+                if instance is window.module.predict and not window.inputs:
+                    window.inputs = {
+                        name: text
+                        for name, text in inputs.get("kwargs", inputs).items()
+                        if isinstance(text, str) and text
+                    }
 
     def on_module_end(
         self, call_id: str, outputs: Any, exception: BaseException | None = None
     ) -> None:
         """Record a stored window, or the retrieving module's rows and refused statements."""
-        if call_id in self._window:
+        if call_id in self._open_windows:
             with self._lock:
-                inputs, began, calls = self._window.pop(call_id)
+                opened = self._open_windows.pop(call_id)
                 window = StoredWindow(
-                    inputs=inputs,
+                    inputs=opened.inputs,
                     sql=outputs.sql if outputs else "",
                     refusals=tuple(
                         outputs.refusals if outputs else getattr(exception, "refusals", ())
                     ),
-                    calls=tuple(self.calls[calls:]),
-                    began=began,
-                    seconds=max(time.time() - began, 0.0),
+                    calls=tuple(self.calls[opened.calls_before :]),
+                    began=opened.began,
+                    seconds=max(time.time() - opened.began, 0.0),
                     error=type(exception).__name__ if exception else "",
                 )
                 self.windows.append(window)
