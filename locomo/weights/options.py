@@ -46,7 +46,7 @@ REHEARSAL = GrpoSettings(
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("mode", "rehearse", "engine", "target", "data", "model", "server", "helper"),
-    *("output", "checkpoints", "resume"),
+    *("output", "resume"),
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
 Engine = Literal["arbor", "trl"]
