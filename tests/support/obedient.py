@@ -225,11 +225,14 @@ class Obedient:
 
     def _proposal(self, kind: str, prompt: str) -> str:
         (target,) = self.missing
+        # The first proposal of MIPROv2 shows no example, so it may not show what went wrong.
+        if kind == "mipro" and "No task demos provided." in prompt and SIGNS[target] not in prompt:
+            return _fields(proposed_instruction="Do your task.")
         if SIGNS[target] not in prompt:
             raise UnexpectedPrompt(f"a proposal for {target} without {SIGNS[target]!r}:\n{prompt}")
         if kind == "simba":
             names = prompt.rpartition("[[ ## module_names ## ]]")[2]
-            [name] = {*re.findall(rf"[\w.]*\b{target}\.predict", names)}
+            [name] = {*re.findall(rf"[\w.]*\b{target}\.(?:\w+\.)?predict", names)}
             return _fields(discussion="So.", module_advice=json.dumps({name: RULES[target]}))
         if kind == "mipro":
             return _fields(proposed_instruction=f"Do your task. {RULES[target]}")

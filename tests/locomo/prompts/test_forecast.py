@@ -58,8 +58,8 @@ def test_a_compile_takes_no_more_than_its_forecast(
     forecasts: list[Forecast] = []
     runs: list[object] = []
 
-    def watched(of: CompileJob) -> Forecast:
-        forecasts.append(forecast(of))
+    def watched(of: CompileJob, seconds_a_token: float | None) -> Forecast:
+        forecasts.append(forecast(of, seconds_a_token))
         return forecasts[0]
 
     for kind in (AskMemory, StoreWindow):
