@@ -84,7 +84,7 @@ EVALUATE.command()(evaluate.evaluate)
         ("--split dev", "--split 'dev' is unknown; choose all, train, validation, test"),
         ("--split test", "--split test holds no conversation of .*two.json"),
         ("--data {}/one.json --split train", "one conversation cannot be split; give at least two"),
-        ("--num-test -1", "--num-test -1: give"),
+        ("--num-test -1", "'--num-test': Input should be greater than or equal to 0"),
         ("--num-test few", "--num-test"),
         ("--model gpt-4o-mini", "names no provider; write openai/gpt-4o-mini"),
         ("--model openia/gpt-4o", "no provider is called 'openia'"),

@@ -28,6 +28,8 @@ from hypothesis import strategies as st
 
 from locomo.ledger import Budget, BudgetSpent, Ledger
 from memory import InputError, MemoryProgram, load_model
+from memory.evidence.layout import Evidence
+from memory.evidence.question import UserQuestion
 from tests.memory.program.test_lm import KEY, Server, ok
 from tests.support.killing import kill_after
 
@@ -137,9 +139,9 @@ def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
     first = Ledger(tmp_path)
 
     def answer() -> str:
-        asked = {"question": "Who moved?", "memory": "[1] Ann: I moved.", "turn_ids": [1]}
+        shown = Evidence(turns=("[1] Ann: I moved.",), turn_ids=(1,))
         with local.active():
-            return str(MemoryProgram().answer(**asked).answer)
+            return str(MemoryProgram("tiny").answer(UserQuestion("Who moved?"), shown).answer)
 
     with first.active():
         said = answer()

@@ -17,11 +17,11 @@ from locomo.examples.jsonl import card_path, read_examples, read_examples_card
 from locomo.tasks.modules import TARGETS, Target
 from memory import InputError
 from memory.errors import ModelError
-from tests.support.example_maker import INSERT, example_maker, long_talk
+from tests.support.example_maker import example_maker, long_talk
 from tests.support.locomo_records import question, turn
 from tests.support.obedient import houses, obedient
 from tests.support.scripted import sql
-from tests.support.talk import talk
+from tests.support.talk import FACT, talk
 
 HERE = "SELECT turn_id, value FROM facts"
 
@@ -65,7 +65,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, th
             if calls[kind] in stops[kind]:
                 raise KeyboardInterrupt
             row = prompt.split("turns ## ]]\n[")[-1].split("]")[0]
-            return sql(HERE if kind == "retrieve" else f"{INSERT}('Ann', 'did', 'this', {row});")
+            return sql(HERE if kind == "retrieve" else FACT.format(row))
 
         return reply
 
