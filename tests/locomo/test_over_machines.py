@@ -27,6 +27,8 @@ from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import Baseline, MemorySystem
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
+from memory.evidence.layout import Evidence
+from memory.evidence.question import UserQuestion
 from memory.models import packaged
 from memory.models.costs import Cost
 from memory.store.namespaces import path_of
@@ -375,26 +377,17 @@ def test_recall_over_a_cluster_that_is_reached_by_its_client_port_is_the_same(
 
 def test_the_packaged_model_answers_the_same_on_another_machine(machines: Machines) -> None:
     here = load_model("local")
-    for module in ("answer", "store"):
-        answers = []
-        for model in (here, packaged.over_machines(here, "ray")):
-            with model.active():
-                program = MemoryProgram()
-                if module == "answer":
-                    answers.append(
-                        program.answer(
-                            question="Where did Ann move?",
-                            memory="[1] (8 May 2017) Ann: I moved to Lyon.",
-                            turn_ids=[1],
-                        ).answer
-                    )
-                else:
-                    written: list[str] = []
-                    program.store(
-                        turns="[1] Ann: I moved to Lyon.", catalog="", write=written.append
-                    )
-                    answers.append(written)
-        assert answers[0] == answers[1]
+    program = MemoryProgram("tiny")
+    shown = Evidence(turns=("[1] (8 May 2017) Ann: I moved to Lyon.",), turn_ids=(1,))
+    said = []
+    for model in (here, packaged.over_machines(here, "ray")):
+        with model.active():
+            answered = program.answer(UserQuestion("Where did Ann move?"), shown)
+            stored = program.store(turns=[Turn("Ann", "I moved to Lyon.")])
+        said.append((answered.answer, stored.calls, stored.sql))
+    assert said[0] == said[1]
+    assert "Lyon" in said[0][0]
+    assert said[0][1] > 0
 
 
 # --- compiling ----------------------------------------------------------------------------------

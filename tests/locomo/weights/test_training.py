@@ -93,12 +93,13 @@ def plan(bench: Bench, folder: Path, *targets: Target, **changes: Any) -> Traini
     wanted = targets or ("answer",)
     measured = measured_target(wanted)
     model, _ = obedient()  # its own helper, so that calls can be counted
+    setup = Setup(model, plain_program(model), model.limits.budget, sql="always")
     usual = TrainingPlan(
         settings=SETTINGS,
         model="Qwen/Qwen2.5-3B",
         adapter=dspy.ChatAdapter(use_json_adapter_fallback=False),
         program=MemoryProgram(),
-        bench=replace(bench, setup=Setup(model, plain_program(model), model.limits.budget)),
+        bench=replace(bench, setup=setup),
         train={target: task_examples([red], target, 4) for target in wanted},
         validation=task_examples([blue], measured, 4)[:3],
         reward="memory",
