@@ -177,6 +177,33 @@ def test_pairs_are_compared_question_by_question() -> None:
     assert metrics.paired_bootstrap(better, hard_and_easy) == pytest.approx((0.1, 0.1))
 
 
+def test_an_interval_of_few_conversations_is_widened_on_each_side() -> None:
+    values, conversations = [0.1, 0.2, 0.4, 0.9] * 5, ["a", "b", "c", "d"] * 5
+    low, high = metrics.bootstrap(values, groups=conversations)
+    # Student's t of three degrees of freedom, 1.95996 of the normal law, and the root of 4 / 3
+    wider = 3.182446 / 1.959964 * 1.154701
+    expected = (0.4 - wider * (0.4 - low), 0.4 + wider * (high - 0.4))
+    assert metrics.clustered_interval(values, conversations) == pytest.approx(expected, abs=1e-5)
+    assert 0.4 - low != pytest.approx(high - 0.4, abs=0.05)
+
+
+def test_three_conversations_speak_of_others_too_and_two_do_not() -> None:
+    zeros = [0.0] * 30
+    apart = [0.0] * 10 + [0.5] * 10 + [1.0] * 10
+    thirds = ["a"] * 10 + ["b"] * 10 + ["c"] * 10
+    of_questions = metrics.bootstrap(apart)
+    of_conversations = metrics.clustered_interval(apart, thirds)
+    assert of_conversations[0] < of_questions[0] < of_questions[1] < of_conversations[1]
+    assert metrics.paired_bootstrap(apart, zeros, clusters=thirds) == of_conversations
+    halves = ["a"] * 15 + ["b"] * 15
+    assert metrics.paired_bootstrap(apart, zeros, clusters=halves) == of_questions
+    # Conversations that are all alike: what differs between questions is the wider interval.
+    alike, differences = ["a", "b", "c"] * 10, [0.0] * 15 + [1.0] * 15
+    assert metrics.clustered_interval(differences, alike) == pytest.approx((0.5, 0.5))
+    of_questions = metrics.bootstrap(differences)
+    assert metrics.paired_bootstrap(differences, zeros, clusters=alike) == of_questions
+
+
 def test_there_is_no_interval_of_nothing_or_of_unequal_pairs() -> None:
     with pytest.raises(ValueError, match="no values"):
         metrics.bootstrap([])

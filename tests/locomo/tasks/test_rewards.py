@@ -662,6 +662,10 @@ def test_sql_memorys_own_reward_counts_only_equal_facts() -> None:
     assert single_speaker_metric(None, facts([alike], [FACT])).score > 0.5
     assert "Missing" in given.feedback
     assert sql_memory_store_metric(None, facts([], [])).score == 1.0
+    # Nothing is recalled where nothing was to be stored, and nothing is precise of no fact.
+    for written, target in (([FACT], []), ([], [FACT])):
+        given = sql_memory_store_metric(None, facts(written, target))
+        assert (given.score, given.precision, given.recall) == (0.0, 0.0, 0.0)
 
 
 def test_the_refining_module_has_rewards_of_its_own() -> None:
