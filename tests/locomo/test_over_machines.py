@@ -37,7 +37,7 @@ from optimize import optimize
 from tests.support.commands import run, run_in_process
 from tests.support.locomo_records import question, record, turn, write
 from tests.support.model_server import DEADLINE_S, ModelServer, serving_model
-from tests.support.obedient import houses as houses_to_ask
+from tests.support.obedient import houses_to_hold_out
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -400,8 +400,8 @@ def compiled(folder: Path, server: ModelServer, *options: str) -> dict[str, Any]
     app.command()(optimize)
     done = run_in_process(
         app,
-        *("--data", houses_to_ask(folder / "houses.json"), "--output", folder / "program.json"),
-        *("--output-dir", folder / "results", "--num-examples", 4, "--num-validation", 2),
+        *("--data", houses_to_hold_out(folder / "houses"), "--output", folder / "program.json"),
+        *("--output-dir", folder / "results", "--num-examples", 4, "--num-validation", 6),
         *("--num-threads", 4, "--budget", 200),
         *("--prompt-model", "openai/m", "--prompt-api-base", server.address),
         *options,
