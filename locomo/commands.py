@@ -124,7 +124,7 @@ def run_command(command: typer.Typer, interrupted: str = "no file is half-writte
 
 def _print_waits() -> None:
     """Log on stderr what models wait for: otherwise a server that hangs shows nothing."""
-    logger = logging.getLogger("memory.models.hosted")
+    logger = logging.getLogger("memory.models")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
     logger.setLevel(logging.INFO)
     logger.propagate = False

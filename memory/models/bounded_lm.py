@@ -31,7 +31,7 @@ _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
 # A call that has not ended by then asks whether anything listens at all; a server that is started
 # anew has until the last.
 _DOWN_SECONDS = (0.5, 1.0, 1.0)
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("memory.models")
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
 
 
@@ -53,7 +53,7 @@ def calling_thread() -> threading.Thread:
 class BoundedLM(dspy.LM):
     """A hosted model: each call ends after `seconds`, its tries and the waits between included.
 
-    A call that takes long is told of by the log of this module, as information. What a server
+    A call that takes long is logged as information by `memory.models`. What a server
     refuses of a request (`memory.models.server_refusals`) is not sent to it again.
     """
 

@@ -304,7 +304,7 @@ def test_who_waits_long_is_told_so_once_a_minute(
 ):
     monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
     # `caplog` sees a record twice where a command that ran in this process set this log apart.
-    logger, lines = logging.getLogger("memory.models.hosted"), io.StringIO()
+    logger, lines = logging.getLogger("memory.models"), io.StringIO()
     monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(lines)])
     caplog.set_level("INFO", logger=logger.name)
     secret = server.address.replace("://", "://user:secret@")
