@@ -8,6 +8,7 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import Stop
 from memory.models.gguf.model_file import CONTEXT_NAME
+from memory.models.model_names import is_file
 from memory.models.server_refusals import is_too_long
 from memory.system.provider_calls import one_line, too_slow
 
@@ -111,9 +112,11 @@ def explain_here(error: lm_errors.LMError, name: str, context: int, seconds: flo
         return too_slow(name, seconds)
     reason = one_line(error.message)
     if is_too_long(error):
+        # The packaged model's context is fixed.
+        advice = f"set {CONTEXT_NAME}, or give" if is_file(name) else "give"
         return (
             f"the prompt is too long for {name}, which reads {context:,} tokens here;"
-            f" set {CONTEXT_NAME}, or a smaller --budget where the command has one ({reason})"
+            f" {advice} a smaller --budget where the command has one ({reason})"
         )
     return f"{name} gave no usable answer ({reason})"
 

@@ -27,8 +27,11 @@ from dspy.lm15 import Config, Message, Request
 from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import LMServerError
 
-from memory import Memory, open_store
+from memory import Memory, Store, Turn, open_store
 from memory.errors import InputError, ModelError, SqlError
+from memory.evidence.layout import Evidence
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.models import Model, llama, load_model
 from memory.models.bounded_lm import BoundedLM, calling_thread
 from memory.models.costs import Cost, priced, spending
@@ -41,8 +44,8 @@ from memory.program.signatures.forms import PROMPTS
 from memory.program.signatures.full import WriteFacts, WriteQuery
 from memory.program.signatures.further import ReplyInChat
 from memory.program.streaming import stream
-from memory.records import ABSTAIN, Change, Rows
-from memory.sql import CheckedSelect, check_select, check_writes, split
+from memory.records import ABSTAIN
+from memory.sql import check_select, check_writes, split
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
 from tests.support.scripted import sql
@@ -497,7 +500,10 @@ def test_a_call_knows_what_its_caller_knows(server: Server, monkeypatch: pytest.
 
 # The packaged model
 
-TURN = "[12] (Fri 09 Jun 2017) Anna O'Neil: I adopted a beagle, it's called \"Biscuit\"."
+SAID_BY_ANNA = Turn("Anna O'Neil", "I adopted a beagle, it's called Biscuit.", "1", "2017-06-09")
+TURN = "[12] (Fri 09 Jun 2017) Anna O'Neil: I adopted a beagle, it's called Biscuit."
+SHOWN = Evidence(turns=(TURN,), turn_ids=(12,))
+WHICH = UserQuestion("Which pet has Anna?")
 
 
 @pytest.fixture(scope="module")
@@ -505,26 +511,19 @@ def local() -> Model:
     return load_model("local-base")
 
 
-def write(statement: str) -> Change:
-    found = check_writes(statement)
-    return Change(1, "", "", statement, facts=len(found))
-
-
 @pytest.mark.slow
-def test_the_packaged_model_stores_retrieves_and_answers(local: Model):
-    def read(select: CheckedSelect) -> Rows:
-        return Rows(("turn_id",), ())
-
-    program = MemoryProgram()
+def test_the_packaged_model_stores_retrieves_and_answers(local: Model, store: Store):
+    program = MemoryProgram("tiny")
+    assert program.retrieve is not None
     with local.active():
-        stored = program.store(turns=TURN, catalog="", write=write)
-        found = program.retrieve(question="Which pet has Anna?", catalog="", read=read)
-        told = program.answer(question="Which pet has Anna?", memory=TURN, turn_ids=[12])
-        again = program.store(turns=TURN, catalog="", write=write)
+        stored = program.store(turns=[SAID_BY_ANNA])
+        found = program.retrieve(WHICH, MemoryReader(store))
+        told = program.answer(WHICH, SHOWN)
+        again = program.store(turns=[SAID_BY_ANNA])
     assert stored.calls == found.calls == 1
     assert again.sql == stored.sql, "the same request, the same answer"
     assert "'Anna O''Neil'" in stored.sql
-    assert stored.sql.endswith(", 12);")
+    assert stored.sql.endswith(", 1);")
     assert len(found.sql) == 2
     assert set(told.turns) <= {12}
 
@@ -550,10 +549,12 @@ def test_bytes_that_are_no_letter_are_left_out(local: Model):
 @pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
     with (
-        pytest.raises(ModelError, match=r"too long for local-base; give .* a smaller --budget"),
+        pytest.raises(ModelError, match=r"2,048 tokens here; give a smaller --budget"),
         local.active(),
     ):
-        MemoryProgram().answer.predict(question="?", memory="word " * 4_000, asker="", today="")
+        MemoryProgram("tiny").answer.predict(
+            memory="word " * 4_000, question="?", asker="", today=""
+        )
 
 
 def test_an_optimized_predictor_keeps_its_instruction_and_examples():
@@ -608,8 +609,8 @@ def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
 @pytest.mark.slow
 def test_small_talk_may_be_declined(local: Model):
     with local.active():
-        stored = MemoryProgram().store(turns="[9] Tom: How was your day?", catalog="", write=write)
-    assert stored.sql == "-- none"
+        stored = MemoryProgram("tiny").store(turns=[Turn("Tom", "Nice to hear from you.")])
+    assert (stored.sql, stored.calls, stored.facts) == ("-- none", 1, [])
 
 
 @pytest.mark.slow
@@ -617,12 +618,14 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
     """Beginnings of prompts are kept and there are two copies of the model: neither may show."""
 
     def tell(number: int) -> str:
-        program, turn = MemoryProgram(), TURN.replace("12", str(number))
+        program = MemoryProgram("tiny")
         with local.active():
             if number % 3:
-                return str(program.store(turns=turn, catalog="", write=write).sql)
-            asked = f"Which pet has Anna had for {number} years?"
-            return str(program.answer(question=asked, memory=turn, turn_ids=[number]).answer)
+                turn = Turn("Anna O'Neil", f"I adopted a beagle, it's called Biscuit {number}.")
+                return str(program.store(turns=[turn]).sql)
+            asked = UserQuestion(f"Which pet has Anna had for {number} years?")
+            shown = Evidence(turns=(TURN.replace("12", str(number)),), turn_ids=(number,))
+            return str(program.answer(asked, shown).answer)
 
     numbers = [12, 13, 14, 120, 121]
     in_order = [tell(number) for number in numbers]
@@ -646,7 +649,7 @@ def test_a_rollout_of_the_packaged_model_can_be_repeated_and_differs_from_others
         """What a module of ours says, and one whose signature has no small prompt."""
         lm = local.lm.copy(rollout_id=number, temperature=1.0, max_tokens=8)
         with dspy.context(lm=lm, adapter=Brief()):
-            told = MemoryProgram().answer(question="", memory="", turn_ids=[])
+            told = MemoryProgram("tiny").answer(UserQuestion(""), Evidence())
             return told.answer, dspy.Predict("said -> words")(said="").words
 
     (ours, stock), (others, other_stock), again = (rollout(number) for number in (1, 2, 1))
@@ -660,7 +663,7 @@ def test_at_temperature_0_a_rollout_is_as_any_other(local: Model):
     """At temperature 1 this rollout declines to store the turn."""
     lm = local.lm.copy(rollout_id=1)
     with pytest.warns(UserWarning, match="no effect"), dspy.context(lm=lm, adapter=local.adapter):
-        assert "beagle" in MemoryProgram().store(turns=TURN, catalog="", write=write).sql
+        assert "beagle" in MemoryProgram("tiny").store(turns=[SAID_BY_ANNA]).sql
 
 
 @pytest.mark.slow
