@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 import evaluate
 from locomo.harness import probe
-from memory import InputError, MemoryProgram, load_model
+from memory import InputError, MemoryProgram, Turn, load_model
 from memory.errors import ModelError
+from memory.evidence.layout import Evidence
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import writing
 from memory.models import Model, llama, read_card
 from memory.models.gguf.header import check_lora
 from memory.models.llama import packaged_gguf
@@ -23,13 +26,13 @@ from memory.models.local import SmallModelAdapter
 from memory.models.small_prompts import SMALL, SmallPrompt
 from memory.program import starting_program
 from memory.program.signatures.forms import PROMPTS
-from memory.records import Change, Rows
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
 from tests.support.locomo_records import write
 
 TARGETS = ("answer", "retrieve", "store")
-TURN = "[{}] (Fri 09 Jun 2017) Anna: I adopted a beagle in May, it is called Biscuit."
+SAID = Turn("Anna", "I adopted a beagle in May, it is called Biscuit.", "1", "2017-06-09")
+SHOWN = Evidence(turns=(f"[1] (Fri 09 Jun 2017) Anna: {SAID.text}",), turn_ids=(1,))
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +40,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("adapter")
 
 
-def tell(model: Model, target: str, number: int = 12) -> str:
+def tell(model: Model, target: str) -> str:
     """What one module says with this model."""
-
-    def stored(statement: str) -> Change:
-        return Change(1, "", "", statement, facts=1)
-
-    turn, asked = TURN.format(number), f"Which pet has Anna had for {number} years?"
-    program = MemoryProgram()
-    with model.active():
+    program = MemoryProgram("tiny")
+    question = UserQuestion("Which pet has Anna had for 12 years?")
+    with model.active(), writing(None, [SAID]) as reader:
         if target == "store":
-            return str(program.store(turns=turn, catalog="", write=stored).sql)
+            stored = program.store(turns=[SAID])
+            # A repair is made without the adapter.
+            return str([*stored.refusals, stored.sql][0])
         if target == "retrieve":
-            found = program.retrieve(question=asked, catalog="", read=lambda s: Rows((), ()))
-            return str(found.sql)
-        return str(program.answer(question=asked, memory=turn, turn_ids=[number]).answer)
+            assert program.retrieve is not None
+            return str(program.retrieve(question, reader).sql)
+        return str(program.answer(question, SHOWN).answer)
 
 
 # --- whom it changes ----------------------------------------------------------------------------
