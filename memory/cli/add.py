@@ -20,9 +20,10 @@ from memory.cli.options import (
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError
 from memory.records import Turn
-from memory.store.owner import person_of
-from memory.store.turn_validation import local_now
+from memory.store.owner import UNNAMED, person_of
+from memory.store.turn_validation import local_now, valid_turn
 from memory.system.terminal import count, print_clean
+from memory.text.characters import one_line
 from memory.text.turn_filter import tags_of_pairs
 from memory.text.written_dates import clean_date
 
@@ -70,11 +71,11 @@ def add(
         paths = [Path(name) for name in texts]
         _add_documents(paths, tags, namespace=namespace, db=db, as_json=as_json)
         return
-    turn = _message(texts, speaker=speaker, session=session, said_at=said_at)
+    turn = _message(texts, speaker=speaker, session=session, said_at=said_at, tags=tags)
     from memory.facts.additions import add_turns  # with the parser of SQL
 
     with open_memory(namespace, db, create=True) as store:
-        turn = replace(turn, tags=tags, speaker=person_of(store, turn.speaker))
+        turn = replace(turn, speaker=person_of(store, turn.speaker))
         added = add_turns(store, [turn])
     if as_json:
         print_json({"turn": added[0], **withheld_json(added.withheld)})
@@ -124,7 +125,10 @@ def _is_like_file(text: str, *, speaker: str) -> bool:
     return (os.path.isfile(text) and (has_suffix or not speaker)) or is_missing_document
 
 
-def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> Turn:
+def _message(
+    texts: list[str], *, speaker: str, session: str, said_at: str, tags: dict[str, list[str]]
+) -> Turn:
+    """The turn that a message becomes. Raises InputError for one that a memory would refuse."""
     if len(texts) > 1:
         raise InputError("give one message, in quotes")
     if said_at and not clean_date(said_at):
@@ -132,12 +136,15 @@ def _message(texts: list[str], *, speaker: str, session: str, said_at: str) -> T
             f"--said-at {said_at!r} is not a date; write 2017-05-08 13:56, 2017-05 or 2017"
         )
     text = _standard_input() if texts == ["-"] else texts[0]
-    return Turn(
-        speaker=speaker,
+    turn = Turn(
+        speaker=one_line(speaker) or UNNAMED,
         text=text.strip(),
         session=session,
         said_at=clean_date(said_at) or local_now(),
+        tags=tags,
     )
+    valid_turn(turn, 1)  # before the memory is opened: a refused message must make none
+    return turn
 
 
 def _standard_input() -> str:

@@ -108,7 +108,7 @@ def test_langgraphs_filter_of_several_values_is_applied_or_refused(path: Path) -
 
 
 def test_a_runner_of_the_agents_sdk_remembers_with_it(path: Path) -> None:
-    from agents import Agent, ModelResponse, RunConfig, Runner, Usage
+    from agents import Agent, ModelResponse, RunConfig, Runner, SQLiteSession, Usage
     from agents.models.interface import Model, ModelProvider
     from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
@@ -133,19 +133,20 @@ def test_a_runner_of_the_agents_sdk_remembers_with_it(path: Path) -> None:
             return Scripted()
 
     config = RunConfig(model_provider=Provider(), tracing_disabled=True)
-    session = MemorySession(path, "chat")
+    ours, theirs = MemorySession(path, "chat"), SQLiteSession("chat")
 
     async def talk() -> None:
-        for message in ("I moved to Oslo.", "Where do I live?"):
-            await Runner.run(Agent("A"), message, session=session, run_config=config)
+        for session in (ours, theirs):
+            for message in ("I moved to Oslo.", "Where do I live?"):
+                await Runner.run(Agent("A"), message, session=session, run_config=config)
 
     asyncio.run(talk())
-    session.close()
-    assert [item["content"] for item in inputs[1]] == [
-        "I moved to Oslo.",
-        "Nice.",
-        "Where do I live?",
-    ]
+    ours.close()
+    theirs.close()
+    first, reply, second = inputs[1]
+    assert (first["content"], second["content"]) == ("I moved to Oslo.", "Where do I live?")
+    assert [part["text"] for part in reply["content"]] == ["Nice."]
+    assert inputs[:2] == inputs[2:], "the model reads what the SDK's own session gives it"
 
 
 def test_langgraphs_store_puts_gets_searches_and_lists(path: Path) -> None:

@@ -55,7 +55,7 @@ if sys.argv[2] == "writes":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("use", ["writes", "reads"])
-def test_a_namespace_in_use_is_not_moved_or_deleted(anna: Path, use: str) -> None:
+def test_a_namespace_in_use_is_not_moved(anna: Path, use: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(anna), use],
         stdin=subprocess.PIPE,
@@ -66,12 +66,27 @@ def test_a_namespace_in_use_is_not_moved_or_deleted(anna: Path, use: str) -> Non
         second.stdout.readline()
         with pytest.raises(StoreError, match="close it and try again"):
             namespaces.rename("anna", "ben")
-        with pytest.raises(StoreError, match="close it and try again"):
-            namespaces.delete("anna")
         namespaces.copy("anna", "copy")
         second.communicate("\n", timeout=180)
     assert namespaces.names() == ["anna", "copy"]
     assert texts_of("anna") == [OSLO.text, "I have a cat."][: 2 if use == "writes" else 1]
+
+
+@pytest.mark.slow
+def test_a_namespace_in_use_is_deleted_and_its_user_learns_of_it(anna: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(anna), "writes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as second:
+        assert second.stdout is not None
+        second.stdout.readline()
+        namespaces.delete("anna")
+        _, error = second.communicate("\n", timeout=180)
+    assert "deleted while it was open; open it again to begin a new one" in error
+    assert namespaces.names() == []
 
 
 def test_an_open_store_of_the_same_process_counts_too(anna: Path) -> None:

@@ -172,7 +172,7 @@ def test_a_reply_that_is_interrupted_is_kept_as_far_as_it_was_shown(
         yield "Once upon "
         raise happens
 
-    monkeypatch.setattr("memory.models.hosted.stream", stream)
+    monkeypatch.setattr("memory.program.chat.stream", stream)
     chat(address, ["Tell me a story.", "Go on."])
     assert [text for _, text in turns(address)] == [
         "Tell me a story.",

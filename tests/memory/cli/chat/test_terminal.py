@@ -23,7 +23,7 @@ PACKAGED = ["-m", "memory", *CHAT]
 SCRIPT = """
 import time
 from memory.__main__ import run
-from memory.program import loading
+from memory.models import loading
 from tests.support.talk import talker
 def store(prompt):
     time.sleep(30 if "Rufus" in prompt else 0)

@@ -401,6 +401,8 @@ def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path:
     file = ["--db", str(path)]
     anna = ("--speaker", "Anna")
     run(file, "\u200b", says="has no text")
+    run(file, " ", *anna, says=r"\(Anna\) has no text")
+    run(file, "hello", *anna, "--tag", f"key={'x' * 300}", says="is too long")
     run(file, "hello", "there", *anna, says="give one message, in quotes")
     run(file, "hello", *anna, "--said-at", "yesterday", says="'yesterday' is not a date")
     run(file, "hello", *anna, "--kind", "tool", says="give message or document")
@@ -409,7 +411,6 @@ def test_what_is_no_message_is_refused_and_makes_no_memory(path: Path, tmp_path:
     good = write(tmp_path, "good.md", MANUAL)
     run(file, good, tmp_path / "missing.md", "--kind", "document", says="cannot read")
     assert not path.exists()
-    run(file, " ", *anna, says="has no text")
 
 
 @pytest.mark.slow
