@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -22,6 +22,8 @@ from memory.system.tracing import span
 TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 _NO_EXIT = "cannot exit pipeline mode"  # libpq's
+
+_Result = TypeVar("_Result")
 
 _FOLDER = Path(__file__).parent
 STATEMENTS = read_statements(
@@ -132,7 +134,7 @@ class NamespaceConnection(threading.local):
         return self.run("lock_writer").fetchone() is not None
 
     def item_keys(self, makes: bool = False) -> list[bytes]:
-        own = item_key(self.connection, makes)
+        own = self._run(lambda conn: item_key(conn, makes))
         if makes:  # a copy of this memory in SQLite knows it, too
             know_item_key(own[0])
         return [*own, *item_keys()]
@@ -245,7 +247,7 @@ class NamespaceConnection(threading.local):
         ).fetchall()
         return range(last - count + 1, last + 1)
 
-    def _run(self, run: Callable[[psycopg.Connection], psycopg.Cursor[Any]]) -> psycopg.Cursor[Any]:
+    def _run(self, run: Callable[[psycopg.Connection], _Result]) -> _Result:
         if self._bound is not None:
             return run(self._bound)
         with self._pool.connection() as conn:

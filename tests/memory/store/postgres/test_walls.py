@@ -18,6 +18,7 @@ from memory.store.postgres import migrate, model_login
 from memory.store.postgres import store as postgres_store
 from memory.store.postgres.pool import connection_of_models
 from memory.store.postgres.store import PostgresStore
+from memory.text.characters import label, one_line
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
@@ -305,12 +306,15 @@ def test_what_others_said_is_text_and_no_statement(text: str) -> None:
     with open_store(new_namespace()) as store:
         [turn_id] = store.add([Turn(short, text, short, "2020", short)])
         [turn] = store.turns()
+        assert turn.text == text.replace("\0", "\N{REPLACEMENT CHARACTER}")
         quoted = turn.text.replace("'", "''")
         insert = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
         store.write(f"{insert} ('{quoted}', '{quoted}', '{quoted}', {turn_id})", cause=turn.text)
         [fact] = store.facts()
-        assert {fact.subject, fact.attribute, fact.value} == {turn.text}
-        assert store.read("SELECT value FROM facts").rows == ((turn.text,),)
+        line = one_line(turn.text)  # a fact is a line without what nobody sees
+        assert fact.value == line
+        assert (fact.subject, fact.attribute) == (label(line, 500), label(line, 200))
+        assert store.read("SELECT value FROM facts").rows == ((line,),)
         store.search(text)
         assert store.check() == []
 
