@@ -276,13 +276,14 @@ def test_compiling_finds_a_planted_rule(tmp_path: Path) -> None:
     assert (run.found, run.verdict) == (True, "gain")
     assert run.change == pytest.approx(0.6)
     assert run.rule_call
-    # The memories, the plain prompt on what is learnt from and on what measures: no rule is there.
-    assert 3 * 16 < run.rule_call < run.calls
+    # A window of each memory, the plain prompt on what is learnt from and on what measures: no rule
+    # is there.
+    assert 4 + 2 * 16 < run.rule_call < run.calls
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["retrieve", "store"])
-def test_a_rule_of_sql_is_found_and_decides_the_answers_on_another_conversation(
+def test_a_rule_of_sql_is_found_and_decides_the_answers_on_other_conversations(
     tmp_path: Path, target: Target
 ) -> None:
     run = compile_once("gepa", target, "always", seed=0, memories=tmp_path)
@@ -464,12 +465,3 @@ def test_a_day_ends_at_once_with_the_last_lines_of_a_worker_that_dies() -> None:
         _, err = process.communicate(timeout=180)
     assert process.returncode == 2
     assert "worker0 has ended; its last lines: " in err
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("flags", [[], ["--uvicorn"], ["--store", "local", "--uvicorn"]])
-def test_threads_share_a_memory_and_none_hangs(flags: list[str]) -> None:
-    options = ["--threads", "4", "--seconds", "2", "--runs", "1", *flags]
-    code, out, err = start(*options, command="threads")
-    assert code == 0, (out, err)
-    assert "0 faults, 0 threads hang" in out

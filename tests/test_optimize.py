@@ -14,7 +14,7 @@ import optimize
 from locomo.prompts.compile import CompileResult
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
-from memory.models import Model
+from memory.models import Model, with_prompts
 from memory.program.signatures.forms import PROMPTS
 from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
 from tests.support.scripted import sql
@@ -98,7 +98,7 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
 @pytest.mark.parametrize("target", ["retrieve", "answer", "store"])
 def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> None:
     model, engine = obedient(target, window=2)
-    compiled = run(model.with_prompts("short"), optimizer="gepa", target=target, rounds=3)
+    compiled = run(with_prompts(model, "short"), optimizer="gepa", target=target, rounds=3)
     assert RULES[target] in instructions(compiled.program, target)
     saved = load_program(Path("optimized_memory_qa.json"))
     assert saved.card

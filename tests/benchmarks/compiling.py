@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.compiling [--runs 5] [--false-runs 100] [--minutes 45] [--resume]
 
-Each module is compiled on one conversation and measured on another. What is stored decides answers
+Each module is compiled on one conversation and measured on three others. What is stored decides answers
 from facts alone; what is retrieved does where turns call things by numbers and facts by names.
 
 Three scripted models need a rule that the prompt of one module lacks: one follows it in every
@@ -46,7 +46,7 @@ from memory import Store, open_store
 from memory.program import in_phrases, starting_program
 from memory.system.progress import progress_bar
 from tests.support import obedient as scripted_models
-from tests.support.obedient import COLUMNS, RULES, houses, obedient
+from tests.support.obedient import COLUMNS, RULES, houses_to_hold_out, obedient
 from tests.support.scripted import sql
 
 Obedience = Literal["always", "half", "never"]
@@ -125,7 +125,7 @@ def compile_once(
     )
     with tempfile.TemporaryDirectory() as name, Progress(disable=True) as bar:
         folder = Path(name)
-        data = houses(folder / "houses.json", numbered=target == "retrieve")
+        data = houses_to_hold_out(folder / "houses", numbered=target == "retrieve")
         job = prepare_job(
             load_split(data, seed, "default"),
             targets=(target,),

@@ -90,16 +90,18 @@ def _named(text: str) -> str:
     return re.sub(r"number (\d+)", lambda number: f"the {names[int(number[1]) - 1]}", text)
 
 
-def houses(path: Path, numbered: bool = False) -> Path:
+def houses(path: Path) -> Path:
     """A data file of two such conversations."""
-    return write(path, house("red-house", 0, numbered), house("blue-house", 3, numbered))
+    return write(path, house("red-house", 0), house("blue-house", 3))
 
 
-def houses_to_hold_out(folder: Path) -> Path:
+def houses_to_hold_out(folder: Path, numbered: bool = False) -> Path:
     """A folder of data: one such conversation trains, and three others measure the gain."""
     (folder / "validation").mkdir(parents=True)
-    write(folder / "red-house.json", house("red-house", 0))
-    held_out = [house(f"{colour}-house", start) for start, colour in enumerate(COLOURS, 1)]
+    write(folder / "red-house.json", house("red-house", 0, numbered))
+    held_out = [
+        house(f"{colour}-house", start, numbered) for start, colour in enumerate(COLOURS, 1)
+    ]
     write(folder / "validation" / "houses.json", *held_out)
     return folder
 
