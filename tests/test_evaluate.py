@@ -112,6 +112,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     out, scripted = tmp_path / "results", name == "a/model"
     data = talks(tmp_path / "tiny.json")
     flags = ["--data", data, "--output-dir", out, "--num-test", "0", "--model", name]
+    flags += ["--sql", "always"] if scripted else []
 
     def interrupt(process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 180
@@ -130,6 +131,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     assert not (out / "evaluation_results.json").exists()
 
     again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
+    again["sql"] = "always" if scripted else "when it pays"
     if scripted:
         resumed, _ = talker(window=1, name=name)
         monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: resumed)

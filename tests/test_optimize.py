@@ -97,7 +97,7 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["retrieve", "answer", "store"])
 def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> None:
-    model, engine = obedient(target, window=2)
+    model, engine = obedient(target, window=1)
     compiled = run(with_prompts(model, "short"), optimizer="gepa", target=target, rounds=3)
     assert RULES[target] in instructions(compiled.program, target)
     saved = load_program(Path("optimized_memory_qa.json"))
@@ -114,7 +114,7 @@ def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> No
 @pytest.mark.slow
 def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run: Run) -> None:
     model, _ = obedient("answer", window=1)
-    compiled = run(model, optimizer="gepa", target="all", num_validation=12)
+    compiled = run(model, optimizer="gepa", target="all", num_validation=12, yes=True)
     assert RULES["answer"] in instructions(compiled.program, "answer")
     assert compiled.verdict == "gain"
     folder = next(Path("results").glob("optimize-*"))
