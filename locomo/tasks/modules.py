@@ -380,6 +380,7 @@ def _outcome(answer: Answer, turns: Sequence[Turn], budget: int) -> Outcome:
         refusals=answer.refusals,
         fits=lines_that_fit / len(lines) if lines else 1.0,
         fields=sum(map(len, cells)),
+        sql_asked=any(step.name == "select" and step.calls for step in answer.steps),
     )
 
 

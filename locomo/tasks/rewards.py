@@ -78,7 +78,8 @@ class Outcome:
     `shown`: sources (`D1:3`) of the turns the answering model saw. `text`: these turns and the rows
     beside them; of a window, its facts. `sql`: what ran. `refusals`: what did not, in order,
     `Refused:\\n<sql>\\nBecause: <why>`. `fits`: the share of what the SQL returned or wrote that
-    fits its budget, 0 to 1. `fields`: how many non-empty fields it returned.
+    fits its budget, 0 to 1. `fields`: how many non-empty fields it returned. `sql_asked`: whether
+    the model was asked for SQL; where it does not pay nothing is asked, and nothing is missing.
     """
 
     answer: str
@@ -89,6 +90,7 @@ class Outcome:
     fields: int = 0
     episode: "Episode | None" = None
     text: str = ""
+    sql_asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,11 @@ def components(question: Question, outcome: Outcome) -> dict[str, float]:
 
     answer: the official score. evidence: its recall among the turns shown; 1 without evidence and
     for category 5, whose evidence answers another question. words: the share of the gold answer's
-    words in what was shown; 1 for a right answer and for category 5. sql: 1 when it ran at once, .5
-    when it was repaired, 0 when nothing ran. budget: `fits`.
+    words in what was shown; 1 for a right answer and for category 5. sql: 1 when it ran at once or
+    none was asked for, .5 when it was repaired, 0 when nothing ran. budget: `fits`.
     """
     evidence_counts = question.category != ABSTENTION
-    sql = 0.0
+    sql = 0.0 if outcome.sql_asked else 1.0
     if outcome.sql:
         sql = 0.5 if outcome.refusals else 1.0
     answer = metrics.score(outcome.answer, question)
@@ -489,7 +491,7 @@ def _episode_notes(
 
 def _sql_notes(outcome: Outcome) -> list[str]:
     notes = [_refusal(refusal) for refusal in outcome.refusals]
-    notes += [] if outcome.sql else ["No SQL ran."]
+    notes += ["No SQL ran."] if outcome.sql_asked and not outcome.sql else []
     if (share := _share(outcome.fits)) < 1:
         percent = min(round(100 * share), 99)
         notes.append(f"Only {percent} % of what the SQL returned or wrote fits its budget.")

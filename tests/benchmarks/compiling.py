@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.compiling [--runs 5] [--false-runs 100] [--minutes 45] [--resume]
 
-Each module is compiled on one conversation and measured on three others. What is stored decides answers
-from facts alone; what is retrieved does where turns call things by numbers and facts by names.
+Each module is compiled on one conversation and measured on three others. What is stored decides
+answers from facts alone; what is retrieved does where turns call things by numbers and facts by
+names.
 
 Three scripted models need a rule that the prompt of one module lacks: one follows it in every
 call, one in half of them; one never does, and does as it says in a third of all calls by chance,

@@ -36,8 +36,7 @@ query GetRun($data: MlflowGetRunInput!) {
 
 @pytest.fixture(scope="module")
 def run(tracking_database: Path) -> Any:
-    """A run in a database of MLflow: twenty questions of three conversations, which the memory alone
-    answers right."""
+    """A run in a database of MLflow: twenty questions of three chats; only the memory is right."""
     scores = {"newest": 0.0, "ranking": 0.5, "memory": 1.0}
     results = [
         Result(system, f"chat-{index % 3}", index, 4, "Where?", "Lyon", "Lyon", score, 1.0, 0.1)

@@ -193,9 +193,11 @@ def test_a_hosted_model_writes_selects_for_every_question_where_they_are_compile
     asked = {}
     for target in ("answer", "retrieve"):
         student, engine = place.task(target, sql=sql_use)
-        run(target, student)
-        asked[target] = len(engine.prompts_for("retrieve"))
-    assert asked == {"answer": 0, "retrieve": 1}
+        [outcome] = run(target, student).outcomes
+        asked[target] = (len(engine.prompts_for("retrieve")), outcome.sql_asked)
+        # What nobody asked for is not missing.
+        assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == 1.0
+    assert asked == {"answer": (0, False), "retrieve": (1, True)}
 
 
 def test_where_selects_are_compiled_less_memory_is_shown_than_there_is(

@@ -85,6 +85,7 @@ def test_words_count_where_the_answer_is_not_right_and_the_question_has_one() ->
     ("asked", "outcome", "worth"),
     [
         (question(), right(), (1, 1, 1, 1, 1)),
+        (question(), right(sql=(), sql_asked=False), (1, 1, 1, 1, 1)),  # none was asked for
         (question(), right(answer="in Lyon"), (2 / 3, 1, 1, 1, 1)),
         (question("cats, dogs", 1), right(answer="dogs", text="dogs"), (1 / 2, 1, 1 / 2, 1, 1)),
         (question(evidence=("D1:3", "D2:1")), right(), (1, 1 / 2, 1, 1, 1)),
