@@ -137,7 +137,10 @@ def load_program(path: str | Path) -> MemoryProgram:
     if ours is not None and (lacking := _ALWAYS_SAVED - states.keys()):
         raise InputError(f"{file} lacks {', '.join(sorted(lacking))}; {_HOW}")
     for name, state in states.items():
-        _load_predictor(expected[name], _valid(_Predictor, state, name, file), name, file)
+        saved = _valid(_Predictor, state, name, file)
+        if ours is not None:
+            _check_fields(saved, expected[name].signature, name, file)
+        _load_predictor(expected[name], saved, name, file)
     if ours is not None:
         weights = ours.feature_weights
         if weights is not None and weights.keys() != FEATURE_WEIGHTS.keys():
@@ -162,6 +165,13 @@ def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) ->
             raise InputError(f"{file}: an example of {name} holds more than text; {_HOW}")
     predictor.signature = signature.with_instructions(saved.signature.instructions)
     predictor.demos = [dspy.Example(**demo) for demo in demos if demo]
+
+
+def _check_fields(saved: _Predictor, signature: Any, name: str, file: Path) -> None:
+    """Raise InputError for a field of an example that `save_program` would not have written."""
+    for demo in saved.demos:
+        if strange := demo.keys() - signature.fields.keys():
+            raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
 
 
 def _form_of(raw: Mapping[str, Any]) -> Form:

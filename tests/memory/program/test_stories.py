@@ -1,6 +1,7 @@
 """Questions for a summary, an order or a whole: many turns, each short, the asker's own first."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -112,9 +113,10 @@ def test_where_a_whole_is_asked_each_turn_is_short(shed: Store, question: str, m
 @pytest.mark.parametrize("budget", [1_000, 2_000, 6_000])
 def test_no_turn_takes_more_than_a_sixth_of_a_budget(shed: Store, budget: int) -> None:
     question = "Which boards of the shed are to be measured?"
+    numbered = [replace(turn, id=number) for number, turn in enumerate(said(), 1)]
     for lines in (
         asked(shed, question, budget),
-        lay_out([], said(), budget, question=question).text.splitlines(),
+        lay_out([], numbered, budget, question=question).text.splitlines(),
     ):
         assert any("\u2026" in line for line in lines)
         assert max(map(count_tokens, lines)) <= budget / 6
