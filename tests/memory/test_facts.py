@@ -20,6 +20,8 @@ from memory.store.history import edits_of
 from memory.store.pending_windows import claim_window
 from memory.store.sqlite import SqliteStore
 from memory.store.vocabulary_edits import set_vocabulary
+from memory.store.vocabulary_rules import LONGEST
+from memory.text.characters import label
 from memory.vocabulary import Attribute
 from memory.vocabulary.fact_lines import is_current
 from tests.conftest import CAT, DOG, INSERT, MOVED
@@ -337,10 +339,15 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(TEXT.filter(str.strip) | st.sampled_from(["'); DELETE FROM facts; --", "```", "it''s", "'"]))
-def test_any_text_is_stored_as_it_stands(told: SqliteStore, value: str) -> None:
-    if fact_of(told, 3).value != value:
+def test_any_text_is_stored_as_a_line_that_a_reader_sees(told: SqliteStore, value: str) -> None:
+    line = label(value, LONGEST["value"])
+    before = fact_of(told, 3).value
+    if not line:
+        with pytest.raises(InputError, match="write what a reader can see"):
+            correct(told, 3, value=value)
+    elif before != line:
         correct(told, 3, value=value)
-    assert fact_of(told, 3).value == value
+    assert fact_of(told, 3).value == (line or before)
     assert len(told.facts()) == 3
 
 
@@ -464,7 +471,7 @@ def test_questions_about_the_past_are_shown_the_past(
         " WHERE attribute = 'lives_in'"
     )
     shown = [
-        "[1] Anna | Oslo | happened 2017-05-06 | until 2018",
+        "Anna | lives_in: Oslo (happened 2017-05-06, until 2018) [1]; Bergen (happened 2018) [6]",
         "since 2018 Anna lives in Bergen",
     ]
     model = scripted_model([([question], sql(select)), ([question, *shown], answer(said, "1, 6"))])

@@ -23,8 +23,8 @@ END = """
 assert (root.level, root.handlers) == (logging.DEBUG, [handler]), (root.level, root.handlers)
 """
 PACKAGED = """
-from tests.support.scripted import answer, scripted_model, sql
-script = [([], sql("SELECT id FROM turns")), ([], answer("Oslo", "1"))]
+from tests.support.scripted import answer, scripted_model
+script = [([], answer("Oslo", "1"))]
 with Memory(sys.argv[1], scripted_model(script)) as memory:
     memory.add(Turn("Anna", "I live in Oslo."))
     assert memory.store.search("Oslo")

@@ -955,9 +955,13 @@ ROWS: Sequence[Row] = (
                 ' filter={"n": {"$gte": 5}}, limit=3)',
                 "len(r[1]) == 1",
             ),
+            run(
+                'store.put(("m",), "a", {"n": 7}), store.search(("m",), filter={"n": {"$in": [7]}})',
+                "len(r[1]) == 1",
+            ),
             hint(
-                'store.search(("m",), filter={"n": {"$in": [7]}})',
-                "$eq, $ne, $gt, $gte, $lt, $lte",
+                'store.search(("m",), filter={"n": {"$regex": "7"}})',
+                "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin",
                 obeyed='store.search(("m",), filter={"n": {"$gte": 7, "$lte": 7}})',
             ),
         ),

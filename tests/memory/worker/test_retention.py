@@ -70,7 +70,7 @@ def test_a_worker_forgets_what_is_older_once_a_day(home: str) -> None:
         "ben: forgetting finished: 1 receipt",
     ]
     receipts = Path(lines[0].rpartition(" in ")[2])
-    assert len([*receipts.glob(f"{RECEIPT}*")]) == 2
+    assert len([*receipts.glob(f"{RECEIPT}*.json")]) == 2
     assert work() == []
 
 
