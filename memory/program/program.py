@@ -9,7 +9,6 @@ import dspy
 from memory.errors import InputError
 from memory.models.local import SmallModelAdapter
 from memory.models.model import Model
-from memory.models.model_names import stores_facts
 from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
 from memory.program.answer import AnswerQuestion
@@ -163,7 +162,7 @@ def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
     or tuned to.
     """
     program = copy(compiled) if compiled.form == "tiny" else _in_tiny_form(compiled)
-    is_tuned = stores_facts(model.name)
+    is_tuned = model.stores_facts
     program.stores_facts = program.stores_facts or is_tuned or is_changed(program.store)
     retrieve = program.retrieve
     finds_facts = program.stores_facts or (retrieve and is_changed(retrieve))

@@ -236,7 +236,7 @@ class Handles:
         from memory.models.model_names import stores_facts
 
         model = self._model
-        return stores_facts(model if isinstance(model, str) else model.name)
+        return stores_facts(model) if isinstance(model, str) else model.stores_facts
 
     def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
         """A block that adds these turns one by one: a user's limit of a day counts them at once."""

@@ -12,7 +12,6 @@ from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
 from memory.evidence.outline import OUTLINE_TOKENS, PROSE_TOKENS
 from memory.models.costs import Cost, priced
 from memory.models.model import Model
-from memory.models.model_names import stores_facts
 from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.program.program import program_for
 from memory.program.signatures.forms import Form
@@ -85,7 +84,7 @@ def waiting(
     With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
     earlier calls. Where rules store facts, the estimate is zero.
     """
-    if not stores_facts(model.name):
+    if not model.stores_facts:
         return Waiting(0, Cost(), seconds=0.0)
     program = program_for(model)
     windows = store.pending()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from memory.api import Memory
 from memory.digest.windows import Digest
 from memory.errors import Stop
-from memory.models.model_names import stores_facts
 
 if TYPE_CHECKING:
     from memory.models import Model
@@ -47,7 +46,7 @@ class Background:
         self, path: Path | str, model: "Model", since: int = 0, digests: bool = True
     ) -> None:
         self.since = since
-        self.digests = digests and stores_facts(model.name)
+        self.digests = digests and model.stores_facts
         self.stored = 0  # windows
         self.seconds = 0.0  # that digesting them took
         self.error = ""

@@ -24,7 +24,7 @@ from memory.models.gguf.header import check_lora
 from memory.models.llama import packaged_gguf
 from memory.models.local import SmallModelAdapter
 from memory.models.small_prompts import SMALL, SmallPrompt
-from memory.program import starting_program
+from memory.program import program_for, starting_program
 from memory.program.signatures.forms import PROMPTS
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
@@ -166,6 +166,13 @@ def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> No
     assert tuned.price == (0.0, 0.0)
     assert load_model("local").size == tuned.size == "tiny"
     assert load_model("openai/x").size == "large"
+
+
+def test_only_an_adapter_that_was_tuned_to_store_facts_is_asked_for_them(tmp_path: Path) -> None:
+    answering = load_model(str(adapter(tmp_path / "answer", "answer")))
+    storing = load_model(str(adapter(tmp_path / "store", "answer", "store")))
+    for model, stores in ((load_model("local"), False), (answering, False), (storing, True)):
+        assert model.stores_facts == program_for(model).stores_facts == stores
 
 
 def test_a_memory_is_of_the_weights_that_stored_it(folder: Path) -> None:
