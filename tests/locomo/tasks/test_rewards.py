@@ -657,7 +657,10 @@ def test_sql_memorys_own_reward_counts_only_equal_facts() -> None:
     other = ("Anna", "likes", "tea", 4)
     alike = (FACT[0], FACT[1], f"{FACT[2]} today", FACT[3])
     assert sql_memory_store_metric(None, facts([FACT, other], [FACT, other])).score == 1.0
-    assert sql_memory_store_metric(None, facts([FACT, other], [FACT])).score == 0.5
+    more = sql_memory_store_metric(None, facts([FACT, other], [FACT]))
+    assert (more.score, more.precision, more.recall) == (0.5, 0.5, 1.0)
+    fewer = sql_memory_store_metric(None, facts([FACT], [FACT, other]))
+    assert (fewer.score, fewer.precision, fewer.recall) == (0.5, 1.0, 0.5)
     given = sql_memory_store_metric(None, facts([alike], [FACT]))
     assert given.score == 0.0
     assert single_speaker_metric(None, facts([alike], [FACT])).score > 0.5
