@@ -319,6 +319,17 @@ class Memory(AnswersOthersNames):
         """The ids of all users that have a memory: the other namespaces, sorted."""
         return [name for name in namespaces.names() if name != self._name]
 
+    def _for_itself(self, act: Callable[[Memory], T]) -> T:
+        """Let a call run; a memory by name that was deleted meanwhile begins anew.
+
+        A server is not asked before each call whether the memory is still there.
+        """
+        try:
+            return act(self)
+        except DeletedError:
+            self._source.renew()
+        return act(self)
+
     def _for_user(self, user_id: UserId, act: Callable[[Memory], T]) -> T:
         """Let a call go to a user's memory; a memory that is deleted meanwhile begins anew."""
         for _ in range(_DELETIONS):

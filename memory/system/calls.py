@@ -10,6 +10,8 @@ from memory.system.users import UserId
 
 
 class _HasUsers(Protocol):
+    def _for_itself(self, act: Callable[[Self], Any]) -> Any: ...
+
     def _for_user(self, user_id: UserId, act: Callable[[Self], Any]) -> Any: ...
 
 
@@ -54,10 +56,12 @@ def for_user(
 
     @wraps(method)
     def call(self: _Memory, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        result: _R
         if "user_id" not in kwargs:
-            return method(self, *args, **kwargs)
+            result = self._for_itself(lambda memory: method(memory, *args, **kwargs))
+            return result
         user_id: Any = kwargs.pop("user_id")
-        result: _R = self._for_user(user_id, lambda memory: method(memory, *args, **kwargs))
+        result = self._for_user(user_id, lambda memory: method(memory, *args, **kwargs))
         return result
 
     return refuses_others(call)
