@@ -153,7 +153,8 @@ def load_program(path: str | Path) -> MemoryProgram:
 
 def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) -> None:
     signature = predictor.signature
-    if [field.model_dump() for field in saved.signature.fields] != signature.dump_state()["fields"]:
+    fields = [field.model_dump() for field in saved.signature.fields]
+    if _lasting(fields) != _lasting(signature.dump_state()["fields"]):
         raise InputError(f"{file}: the fields of {name} are others now; compile it again")
     # DSPy's optimizers put whole examples of a program into each prompt, with fields of others.
     demos = [
@@ -163,6 +164,8 @@ def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) ->
     for demo in demos:
         if any(not isinstance(value, str) for value in demo.values()):
             raise InputError(f"{file}: an example of {name} holds more than text; {_HOW}")
+    last = [*signature.fields][-1]
+    signature = signature.with_updated_fields(last, prefix=fields[-1]["prefix"])
     predictor.signature = signature.with_instructions(saved.signature.instructions)
     predictor.demos = [dspy.Example(**demo) for demo in demos if demo]
 
@@ -172,6 +175,13 @@ def _check_fields(saved: _Predictor, signature: Any, name: str, file: Path) -> N
     for demo in saved.demos:
         if strange := demo.keys() - signature.fields.keys():
             raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
+
+
+def _lasting(fields: Any) -> Any:
+    """Fields without the last one's prefix, which COPRO writes anew and no prompt shows."""
+    if not isinstance(fields, list) or not fields or not isinstance(fields[-1], dict):
+        return fields
+    return [*fields[:-1], {**fields[-1], "prefix": ""}]
 
 
 def _form_of(raw: Mapping[str, Any]) -> Form:
@@ -186,9 +196,10 @@ def _form_of(raw: Mapping[str, Any]) -> Form:
     forms: tuple[Form, ...] = ("full", "short")
     for form in forms:
         known = [
-            p.signature.dump_state()["fields"] for p in _predictors(MemoryProgram(form)).values()
+            _lasting(predictor.signature.dump_state()["fields"])
+            for predictor in _predictors(MemoryProgram(form)).values()
         ]
-        if saved and all(fields in known for fields in saved):
+        if saved and all(_lasting(fields) in known for fields in saved):
             return form
     return "full"
 
@@ -256,7 +267,7 @@ def _module_of(name: str, raw: Any, expected: Mapping[str, Any]) -> str:
     matching = [
         known
         for known, predictor in expected.items()
-        if predictor.signature.dump_state()["fields"] == fields
+        if _lasting(predictor.signature.dump_state()["fields"]) == _lasting(fields)
     ]
     return matching[0] if matching else plain
 

@@ -230,6 +230,11 @@ class Obedient:
         # The first proposal of MIPROv2 shows no example, so it may not show what went wrong.
         if kind == "mipro" and "No task demos provided." in prompt and SIGNS[target] not in prompt:
             return _fields(proposed_instruction="Do your task.")
+        if "proposed_prefix_for_output_field" in prompt:  # of COPRO, which shows no example either
+            return _fields(
+                proposed_instruction=f"Do your task. {RULES[target]}",
+                proposed_prefix_for_output_field="From the memory:",
+            )
         if SIGNS[target] not in prompt:
             raise UnexpectedPrompt(f"a proposal for {target} without {SIGNS[target]!r}:\n{prompt}")
         if kind == "simba":

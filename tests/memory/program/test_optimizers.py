@@ -123,9 +123,11 @@ def together(student: AskMemory, lm: dspy.BaseLM) -> dspy.Module:
     """The half that changes prompts; the other one tunes weights."""
     student.set_lm(lm)
     optimizer = dspy.BootstrapFewShot(max_bootstrapped_demos=1, max_labeled_demos=1)
-    return dspy.BetterTogether(metric=metric, p=optimizer).compile(
+    compiled = dspy.BetterTogether(metric=metric, p=optimizer).compile(
         student, trainset=EXAMPLES[:4], valset=EXAMPLES[4:], strategy="p"
     )
+    compiled.set_lm(None)  # a scripted engine has no file
+    return compiled
 
 
 OPTIMIZERS = [

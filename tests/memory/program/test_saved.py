@@ -247,6 +247,17 @@ def test_a_file_that_was_tampered_with_is_refused(file: Path, where: list[Any], 
     refused(file, says)
 
 
+def test_the_prefix_of_an_output_that_copro_wrote_is_kept(file: Path) -> None:
+    content = json.loads(file.read_bytes())
+    content["ask.answer.predict"]["signature"]["fields"][-1]["prefix"] = "From the memory:"
+    file.write_text(json.dumps(content))
+    loaded = load_program(file)
+    assert loaded.answer.predict.dump_state()["signature"]["fields"][-1]["prefix"] == (
+        "From the memory:"
+    )
+    assert prompts(loaded) == prompts(compiled())
+
+
 @pytest.mark.parametrize(
     "weight", ["1e308", "-1e308", "1e7", "NaN", "Infinity", "1e400", "true", '"1"']
 )
