@@ -39,7 +39,7 @@ def test_repairs_are_on_the_bill_of_the_sql(store: Store) -> None:
 
 def test_turns_that_only_the_sql_brought_are_its_gain(store: Store) -> None:
     store.write(DOG, cause="test")  # of turn 4
-    model = scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))], budget=100)
+    model = scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))], budget=110)
     told = Memory(store, model=model).ask("What did Anna say about moving to Oslo?")
     assert 4 in told.shown
     assert steps_by_name(told.steps)["select"].turns == 1
