@@ -14,23 +14,27 @@ from urllib.parse import urlsplit
 import dspy
 from dspy.utils import exceptions as lm_errors
 
-from memory.models.costs import traced_call
+from memory.models.costs import Usage, counting, traced_call
 from memory.models.model_errors import (
     CallTimeoutError,
     MissingKeyError,
     ServerDownError,
     retry_after,
 )
-from memory.models.server_refusals import accepted_instead
+from memory.models.server_refusals import accepted_instead, is_context_size, lacks_path
 from memory.system.provider_calls import run, too_slow, within
 from memory.system.providers import missing_keys
 from memory.text.characters import sound_text
+from memory.text.tokens import count_tokens
 
 # Who waits longer than this for an answer is told so, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
 # A call that has not ended by then asks whether anything listens at all; a server that is started
 # anew has until the last.
 _DOWN_SECONDS = (0.5, 1.0, 1.0)
+# Our count of tokens is of Llama 2; no tokenizer is known that makes more of a prompt by a tenth.
+_LEAST_SENT = 0.9
+_NOT_FOUND = 404
 _log = logging.getLogger("memory.models")
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
 
@@ -54,7 +58,9 @@ class BoundedLM(dspy.LM):
     """A hosted model: each call ends after `seconds`, its tries and the waits between included.
 
     A call that takes long is logged as information by `memory.models`. What a server
-    refuses of a request (`memory.models.server_refusals`) is not sent to it again.
+    refuses of a request (`memory.models.server_refusals`) is not sent to it again, and an address
+    of your own without a path is tried with `/v1`. Raises ContextWindowExceededError where a
+    server of your own read only a part of a prompt, as Ollama does.
     """
 
     def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
@@ -75,16 +81,19 @@ class BoundedLM(dspy.LM):
         self._check_key()
         delay = min(_NOTICE_SECONDS, self.seconds / 2)
         notice = asyncio.get_running_loop().call_later(delay, self._notice)
+        usage: Usage = {}
         try:
-            with traced_call(self.model):
+            with traced_call(self.model), counting(usage):
                 call = self._accepted(prompt, messages, kwargs)
-                return _spoken(await within(self._unless_down(call), self.seconds))
+                outputs = _spoken(await within(self._unless_down(call), self.seconds))
         except TimeoutError as error:
             raise CallTimeoutError(
                 too_slow(self.model, self.seconds), retry_after=retry_after(error)
             ) from error
         finally:
             notice.cancel()
+        self._refuse_cut(prompt, messages, usage)
+        return outputs
 
     async def _accepted(self, prompt: Any, messages: Any, kwargs: Mapping[str, Any]) -> Any:
         """A call's result, asked for again without what the server refuses of its settings."""
@@ -99,6 +108,12 @@ class BoundedLM(dspy.LM):
 
     def _learn(self, error: lm_errors.LMInvalidRequestError, settings: Mapping[str, Any]) -> bool:
         """Note what a server takes instead of what it refused; False if there is nothing new."""
+        address = str(settings.get("api_base") or "")
+        if getattr(error, "status", None) == _NOT_FOUND and lacks_path(address):
+            self.kwargs.pop("num_ctx", None)  # Ollama's own protocol is not spoken there
+            self._engine_spec = "auto"
+            self._instead = {**self._instead, "api_base": f"{address.rstrip('/')}/v1"}
+            return True
         refused, instead = accepted_instead(error, {**settings, **self._instead})
         if not refused or refused in self._refused:
             return False
@@ -107,6 +122,22 @@ class BoundedLM(dspy.LM):
         if refused not in ("temperature", "room"):
             self._engine_spec = "litellm"  # DSPy's own client has one name for the limit
         return True
+
+    def _refuse_cut(self, prompt: Any, messages: Any, usage: Usage) -> None:
+        """Raise ContextWindowExceededError where a server read as much as its context holds.
+
+        Ollama cuts a longer prompt without a word, and says in its usage how many tokens it read.
+        """
+        read = sum(entry["prompt_tokens"] for calls in usage.values() for entry in calls)
+        if not is_context_size(read) or not self._own_address():
+            return
+        texts = [prompt, *(message.get("content") for message in messages or ())]
+        sent = sum(count_tokens(text) for text in texts if isinstance(text, str))
+        if sent > read * _LEAST_SENT:
+            raise lm_errors.ContextWindowExceededError(
+                model=self.model,
+                message=f"the server read only {read:,} tokens of some {sent:,}, its whole context",
+            )
 
     async def _unless_down(self, call: Coroutine[Any, Any, Any]) -> Any:
         """A call's result; it is not tried on and on where nothing listens at your own address."""

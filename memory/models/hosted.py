@@ -14,6 +14,7 @@ from memory.models.bounded_lm import BoundedLM, own_key
 from memory.models.completions import CompletionAdapter
 from memory.models.model import Limits, Model, Pace
 from memory.models.prices import listed_context
+from memory.models.server_refusals import lacks_path
 from memory.models.sizes import Size, size_for
 from memory.records import FormChoice
 from memory.system.provider_calls import call_seconds
@@ -33,6 +34,9 @@ _LIMITS: Mapping[Size, Limits] = MappingProxyType(
         "small": Limits(_UNKNOWN_CONTEXT, 2_000, window=12, window_tokens=2_000),
     }
 )
+_OLLAMA = ("ollama", "ollama_chat")
+# Instructions, a window of 8,000 tokens or the memory of a question, and an answer of 3,000.
+_OLLAMA_CONTEXT = 16_384
 # The next start of a chat digests the window of a call that was left.
 _PACE = Pace(seconds_a_call=10.0, stop_seconds=0.5, cpus=0.25)
 
@@ -69,6 +73,10 @@ def load_hosted(
         check_listening(api_base)
         settings["api_key"] = own_key(name)
         settings["api_base"] = api_base
+    server = server_of(name, api_base)
+    if provider in _OLLAMA and (server == provider or lacks_path(server)):
+        # Its own protocol takes the context that a call needs; that of /v1 cuts longer prompts.
+        settings |= {"engine": "litellm", "num_ctx": _OLLAMA_CONTEXT}
     try:
         lm = BoundedLM(name, temperature=temperature, max_tokens=3_000, **settings)
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import Stop
 from memory.models.gguf.model_file import CONTEXT_NAME
 from memory.models.model_names import is_file
-from memory.models.server_refusals import is_too_long
+from memory.models.server_refusals import is_too_long, lacks_path
 from memory.system.provider_calls import one_line, too_slow
 
 NOTHING = "nothing"  # what a model says in an empty answer
@@ -92,9 +91,9 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
         case lm_errors.LMTransportError() | lm_errors.LMTimeoutError():
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is it running, is --api-base right? ({reason})"
-        case _ if getattr(error, "status", None) == 404 and _lacks_path(name, api_base):
+        case _ if getattr(error, "status", None) == 404 and lacks_path(api_base or ""):
             address = str(api_base).rstrip("/")
-            return f"nothing is served at {address}; is it {address}/v1?"
+            return f"nothing is served at {address} or {address}/v1; check --api-base ({reason})"
         case lm_errors.LMUnsupportedModelError():
             return f"{name} does not exist{where}; check the name ({reason})"
         case lm_errors.LMServerError():
@@ -136,16 +135,10 @@ def explain_unusable(answer: str, name: str, api_base: str | None) -> str:
             f"{name} answered {answer[:80]!r}, which is no answer from the memory; ask again, or"
             " choose a model that follows instructions"
         )
-    if _lacks_path(name, api_base):  # some servers answer any path with status 200
+    if lacks_path(api_base or ""):  # some servers answer any path with status 200
         address = str(api_base).rstrip("/")
         return f"{name} at {address} answered nothing; is it {address}/v1?"
     return (
         f"{name} answered nothing, or thoughts alone; ask again, switch its thinking off on the"
         " server, or choose another model"
     )
-
-
-def _lacks_path(name: str, api_base: str | None) -> bool:
-    """Whether an address of OpenAI's protocol is that of a host alone."""
-    is_openai = name.partition("/")[0] in ("openai", "hosted_vllm", "custom_openai", "lm_studio")
-    return is_openai and api_base is not None and urlsplit(api_base).path in ("", "/")

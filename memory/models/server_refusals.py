@@ -7,6 +7,7 @@ choose their own temperature. How long a prompt may be is said in as many ways a
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from dspy.utils import exceptions as lm_errors
 
@@ -18,8 +19,23 @@ _TOO_LONG = re.compile(
 )
 _CONTEXT = re.compile(r"context.?(?:length|size|window)\D{0,40}(\d{3,7})", re.IGNORECASE)
 _TOO_LARGE = 413
+_LEAST_CONTEXT = 1_024  # tokens
 # Of a small context the answer gets a quarter: the prompt is what a memory is for.
 _ANSWER_SHARE = 4
+
+
+def is_context_size(tokens: int) -> bool:
+    """Whether a number of tokens is such as contexts have: 4,096, 6,144, 8,192 and so on."""
+    if tokens < _LEAST_CONTEXT:
+        return False
+    odd = tokens // (tokens & -tokens)  # without its powers of two
+    return odd in (1, 3)
+
+
+def lacks_path(address: str) -> bool:
+    """Whether an address is that of a host alone: `http://127.0.0.1:11434`."""
+    parts = urlsplit(address)
+    return bool(parts.hostname) and parts.path in ("", "/")
 
 
 def is_too_long(error: BaseException) -> bool:
