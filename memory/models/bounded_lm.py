@@ -108,13 +108,14 @@ class BoundedLM(dspy.LM):
 
     def _learn(self, error: lm_errors.LMInvalidRequestError, settings: Mapping[str, Any]) -> bool:
         """Note what a server takes instead of what it refused; False if there is nothing new."""
+        settings = {**settings, **self._instead}
         address = str(settings.get("api_base") or "")
         if getattr(error, "status", None) == _NOT_FOUND and lacks_path(address):
             self.kwargs.pop("num_ctx", None)  # Ollama's own protocol is not spoken there
             self._engine_spec = "auto"
             self._instead = {**self._instead, "api_base": f"{address.rstrip('/')}/v1"}
             return True
-        refused, instead = accepted_instead(error, {**settings, **self._instead})
+        refused, instead = accepted_instead(error, settings)
         if not refused or refused in self._refused:
             return False
         self._refused |= {refused}

@@ -3,7 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,10 +36,11 @@ Behaviour = Callable[[Request], Sent | None]
 
 @dataclass
 class OddServer:
-    """A server at work; `requests` has the bodies that it got, in their order."""
+    """A server at work; it keeps the bodies that it got, and their `paths`, in their order."""
 
     behaviour: Behaviour
     requests: list[Request] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     address: str = ""
 
     def answer(self, request: Request) -> Sent:
@@ -92,13 +93,18 @@ def streamed(
 
 
 @contextmanager
-def odd_server(behaviour: Behaviour) -> Iterator[OddServer]:
-    """A server that behaves so."""
+def odd_server(
+    behaviour: Behaviour, roots: Collection[str] = ("/v1",), path: str = "/chat/completions"
+) -> Iterator[OddServer]:
+    """A server that behaves so under a path behind each of some roots; others are not found."""
     odd = OddServer(behaviour)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            sent = odd.answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            odd.paths.append(self.path)
+            is_served = self.path in {f"{root}{path}" for root in roots}
+            sent = odd.answer(request) if is_served else Sent("404 page not found", 404)
             data = sent.data
             encoding = {"content-encoding": "gzip"} if sent.zipped else {}
             headers = {"content-type": "application/json"} | sent.headers | encoding

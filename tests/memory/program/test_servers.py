@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -207,15 +208,83 @@ def test_a_longer_wait_than_a_call_may_take_is_told(
         ask(lambda _: refusal("slow down", 429, "rate_limit_exceeded", retry_after="3600"))
 
 
+def test_an_address_whose_path_is_missing_is_tried_with_it(tmp_path: Path):
+    with odd_server(lambda _: None) as server:
+        bare = server.address.removesuffix("/v1")
+        with Memory(tmp_path / "anna.db", load_model("openai/m", api_base=bare)) as memory:
+            tell(memory, 1)
+            assert memory.ask(QUESTION).text == "Oslo"
+            assert memory.ask(QUESTION).text == "Oslo"
+        assert server.paths == ["/chat/completions", *["/v1/chat/completions"] * 2]
+
+
 def test_an_address_whose_path_is_missing_is_named_where_any_path_is_answered(tmp_path: Path):
-    with odd_server(
-        lambda _: Sent({"error": "Unexpected endpoint. Returning 200 anyway"})
-    ) as server:
+    nothing = Sent({"error": "Unexpected endpoint. Returning 200 anyway"})
+    with odd_server(lambda _: nothing, roots=("", "/v1")) as server:
         bare = server.address.removesuffix("/v1")
         with Memory(tmp_path / "anna.db", load_model("openai/m", api_base=bare)) as memory:
             tell(memory, 1)
             with pytest.raises(UnusableAnswer, match=f"answered nothing; is it {bare}/v1\\?"):
                 memory.ask(QUESTION)
+
+
+def test_ollama_is_given_the_context_that_a_prompt_needs(tmp_path: Path):
+    said = {"role": "assistant", "content": "[[ ## answer ## ]]\nOslo\n\n[[ ## turns ## ]]\n1"}
+    whole_answer = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": True}
+    counts = {"done_reason": "stop", "prompt_eval_count": 900, "eval_count": 9}
+    sent = Sent({**whole_answer, **counts, "message": said})
+    with odd_server(lambda _: sent, roots=("",), path="/api/chat") as server:
+        bare = server.address.removesuffix("/v1")
+        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:7b", api_base=bare)) as memory:
+            tell(memory, 1)
+            assert memory.ask(QUESTION).text == "Oslo"
+        [request] = server.requests
+    assert request["options"]["num_ctx"] == 16_384
+
+
+def test_another_server_by_ollamas_name_is_asked_by_openais_protocol(tmp_path: Path):
+    with odd_server(lambda _: None) as server:
+        bare = server.address.removesuffix("/v1")
+        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:7b", api_base=bare)) as memory:
+            tell(memory, 1)
+            assert memory.ask(QUESTION).text == "Oslo"
+
+
+def cuts(tokens: int, request: Request) -> Sent:
+    """What a server says that reads so many tokens of a prompt and leaves out the rest."""
+    size = sum(len(str(message["content"])) for message in request["messages"]) // 4
+    sent = whole(spoken(request))
+    usage = {"prompt_tokens": min(size, tokens), "completion_tokens": 9, "total_tokens": 9}
+    return replace(sent, body={**sent.body, "usage": usage})
+
+
+def test_a_prompt_that_was_cut_is_told_and_a_shorter_one_is_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    with odd_server(partial(cuts, 2_048)) as server:
+        model = load_model("openai/m", api_base=server.address)
+        with Memory(tmp_path / "anna.db", model) as memory:
+            tell(memory, 200)
+            before = memory.budget
+            assert memory.ask(QUESTION).text == "Oslo"
+            assert LEAST_BUDGET < memory.budget < before
+    assert "takes shorter prompts" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_window_that_was_cut_is_stored_in_smaller_ones(tmp_path: Path):
+    with odd_server(lambda _: None) as server:
+        needed = _longest_prompt(tmp_path / "whole.db", server.address, 60)
+    context = max(size for size in (2_048, 3_072, 4_096, 6_144, 8_192) if size < needed)
+    with (
+        odd_server(partial(cuts, context)) as server,
+        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
+    ):
+        tell(memory, 60)
+        digested = memory.digest()
+        assert not memory.store.pending()
+    assert digested.stored > 2
+    assert not digested.failed
 
 
 def test_half_an_emoji_is_shown_as_a_character_that_is_missing(ask: Callable[..., str]):
