@@ -229,7 +229,7 @@ class AskMemory(_Task):
             except ModelError as error:
                 return self._ended([], copied, str(error))
         turns = bench.conversations[conversation].turns
-        return self._ended([_outcome(answer, turns, setup.budget)], copied)
+        return self._ended([_outcome(answer, turns, setup)], copied)
 
 
 class RefineForQuestion(_Task):
@@ -364,14 +364,19 @@ def _memory(store: Store, setup: Setup, program: MemoryProgram) -> Memory:
     return Memory(store, model=setup.model, program=program, budget=setup.budget)
 
 
-def _outcome(answer: Answer, turns: Sequence[Turn], budget: int) -> Outcome:
+def _outcome(answer: Answer, turns: Sequence[Turn], setup: Setup) -> Outcome:
     rows = [row for result in answer.rows for row in result.rows]
     cells = [[str(cell) for cell in row if cell not in (None, "")] for row in rows]
     lines = [" ".join(" | ".join(row).split()) for row in cells]
     # Half of the budget: turns keep the other half, as when a question is answered.
-    fitting = lay_out([RowLine(line) for line in lines if line], (), max(budget // 2, 64)).text
+    fitting = lay_out(
+        [RowLine(line) for line in lines if line], (), max(setup.budget // 2, 64)
+    ).text
     lines_that_fit = max(fitting.count("\n"), 0)  # the first line is a heading
     turns_shown = [turns[turn_id - 1] for turn_id in answer.shown]
+    # A call that a cache or a ledger answers has no bill: what came of it tells that it was made.
+    has_called = any(step.name == "select" and step.calls for step in answer.steps)
+    sql_asked = setup.sql == "always" or has_called or bool(answer.sql or answer.refusals)
     return Outcome(
         answer=answer.text,
         shown=tuple(turn.source for turn in turns_shown),
@@ -380,7 +385,7 @@ def _outcome(answer: Answer, turns: Sequence[Turn], budget: int) -> Outcome:
         refusals=answer.refusals,
         fits=lines_that_fit / len(lines) if lines else 1.0,
         fields=sum(map(len, cells)),
-        sql_asked=any(step.name == "select" and step.calls for step in answer.steps),
+        sql_asked=sql_asked,
     )
 
 
