@@ -48,6 +48,11 @@ def digest(folder: Path) -> None:
         memory.digest()
 
 
+def digest_new_turns(folder: Path) -> None:
+    with Memory(main_file(folder), model=MODEL, program=PROGRAM) as memory:
+        memory.digest(since=31)
+
+
 def forget(folder: Path) -> None:
     with open_store(main_file(folder)) as store:
         store.forget([31])
@@ -77,7 +82,8 @@ PAIRED: dict[str, Callable[[Path], object]] = {
 }
 PAIRS = [*product(PAIRED, PAIRED)]
 NOTHING = "nothing"
-PAIRED[NOTHING] = lambda folder: None
+NEW_TURNS = "digest new turns"
+PAIRED |= {NOTHING: lambda folder: None, NEW_TURNS: digest_new_turns}
 
 
 # --- a process that reports where it is --------------------------------------------------------
@@ -219,6 +225,12 @@ def try_pair(first: str, second: str, beginning: Path, folder: Path, step: int) 
     forth = one_after_another((first, second), beginning, folder)
     back = one_after_another((second, first), beginning, folder)
     back = Outcome((back.answers[1], back.answers[0]), back.state)
+    allowed = [forth, back]
+    if {first, second} == {"digest", "undo"}:
+        # An undo puts its window back. A digest that has looked for such windows goes on with the
+        # new turns, and the next one stores it.
+        between = one_after_another(("undo", NEW_TURNS, "digest"), beginning, folder)
+        allowed.append(between)
     alone = {name: one_after_another((name,), beginning, folder).state for name in (first, second)}
     # A refused act has changed nothing, whatever the order.
     refused = [
@@ -234,8 +246,9 @@ def try_pair(first: str, second: str, beginning: Path, folder: Path, step: int) 
             break
         tried += 1
         outcome = look(folder, (str(paused.answer), str(other.answer)))
-        if outcome not in (forth, back, *refused) and "digest" in (first, second):
-            # A window of which turns were forgotten meanwhile waits for the next digest.
+        if outcome not in (*allowed, *refused) and "digest" in (first, second):
+            # A window of which turns were forgotten meanwhile, or facts undone, waits for the next
+            # digest.
             run_pair("digest", NOTHING, folder, stop=10_000)
             outcome = look(folder, outcome.answers)
             seen["digested again"] += 1
@@ -243,6 +256,8 @@ def try_pair(first: str, second: str, beginning: Path, folder: Path, step: int) 
             seen["first first"] += 1
         elif outcome == back:
             seen["second first"] += 1
+        elif outcome in allowed:
+            seen["in between"] += 1
         else:
             lines = [f"{first} stopped at lock {stop}, {second}: {outcome.answers}"]
             lines += [paused.message, other.message]
