@@ -3,9 +3,10 @@
 The turns stay undigested: the digest of a model sees these facts as known and adds to them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from memory.errors import SqlError
@@ -59,13 +60,17 @@ class Recorded:
 
 
 def add_turns(
-    store: Store, turns: Sequence[Turn], once: bool = False, replaces: bool = False
+    store: Store,
+    turns: Sequence[Turn],
+    once: bool = False,
+    replaces: bool = False,
+    takes_back: Mapping[int, str] = MappingProxyType({}),
 ) -> TurnIds:
     """Add turns (`Store.add`) and record what they assert; both are durable on return.
 
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
-    turn_ids = store.add(turns, once=once, replaces=replaces)
+    turn_ids = store.add(turns, once=once, replaces=replaces, takes_back=takes_back)
     vocabulary = vocabulary_of(store)
     # The texts are matched as they are stored: masked. Few assert anything.
     likely = [

@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -27,8 +27,6 @@ from starlette.types import ASGIApp
 
 from memory.errors import InputError, MemoryFault
 from memory.evidence.prompt_block import Injected, inject
-from memory.facts.additions import add_turns
-from memory.records import CUT_ANSWER, Turn
 from memory.search.embed import load_embedder
 from memory.server.connections import STATE, Connection
 from memory.server.guard import AllowedHosts
@@ -44,10 +42,9 @@ from memory.server.proxy_messages import (
     read_conversation,
     with_block,
 )
+from memory.server.proxy_storing import store_exchange
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
-from memory.store.forgetting.forgotten_items import without_forgotten
-from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 from memory.text.characters import is_visible
 
@@ -379,48 +376,40 @@ class _Proxy:
         """
         namespace, conversation = exchange.namespace, exchange.conversation
 
-        def work(store: Store) -> None:
+        def work(store: Store) -> int:
+            removed = 0
             if conversation:
-                names = {setting.name: setting.value for setting in settings_of(store)}
-                user = exchange.speaker or conversation.speaker or str(names.get("user") or "User")
-                day = exchange.said_at[:10]
-                turn = Turn(
-                    user,
-                    conversation.text,
+                removed = store_exchange(
+                    store,
+                    conversation,
+                    answer,
                     session=exchange.session,
+                    speaker=exchange.speaker,
                     said_at=exchange.said_at,
-                    source=conversation.source(exchange.session, "user", day),
                 )
-                turns = [turn]
-                if is_visible(answer.text):
-                    answered = replace(
-                        turn,
-                        speaker=str(names.get("character") or "Assistant"),
-                        text=answer.text,
-                        source=conversation.source(exchange.session, "assistant", day),
-                        tags=CUT_ANSWER if answer.is_cut else {},
-                    )
-                    turns.append(answered)
-                # Clients send a request again, and what was forgotten of it stays out.
-                turns = without_forgotten(store, turns)
-                add_turns(store, turns, once=True, replaces=not answer.is_cut)
             store.count_shown(exchange.shown)
+            return removed
 
         try:
             async with self._queues.setdefault(namespace, asyncio.Lock()):
                 try:
-                    await self._handles.run_on_store(namespace, work)
+                    removed = await self._handles.run_on_store(namespace, work)
                 except NoNamespaceError:
                     try:
                         await self._handles.create(namespace)
                     except InputError:
                         _log.info("another process created the memory, or its name is none")
-                    await self._handles.run_on_store(namespace, work)
+                    removed = await self._handles.run_on_store(namespace, work)
         except Exception as error:  # noqa: BLE001
             # No fault of ours may cost the answer.
             _log.warning("what was said is not stored: %s", type(error).__name__)
             return f"nothing: {type(error).__name__}"
-        return "both" if is_visible(answer.text) else "the user's message"
+        stored = "both" if is_visible(answer.text) else "the user's message"
+        return (
+            f"{stored}, in place of {removed} turn{'' if removed == 1 else 's'}"
+            if removed
+            else stored
+        )
 
     # ------------------------------------------------------------------ the model's server
 

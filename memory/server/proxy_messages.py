@@ -5,12 +5,14 @@ Nothing here knows a memory or a connection. A request that cannot be read goes 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from memory.models.thinking import without_thinking
 from memory.server.front_ends import own_words, task_of
+from memory.server.proxy_branches import Place
 from memory.text.message_parts import content_text
 
 CHAT = "chat/completions"
@@ -42,7 +44,14 @@ class Conversation:
     def session(self) -> str:
         """A name for the conversation: that of its first message, which each request repeats."""
         users = [text_of(message) for message in self.messages if message.get("role") == "user"]
-        digest = sha256(json.dumps([self.user, users[:1]]).encode()).hexdigest()
+        return self._session_of(users[:1])
+
+    def session_begun_with(self, text: str) -> str:
+        """The name of a conversation of this user that begins with a text."""
+        return self._session_of([text])
+
+    def _session_of(self, beginning: Sequence[str]) -> str:
+        digest = sha256(json.dumps([self.user, beginning]).encode()).hexdigest()
         return f"proxy {digest[:16]}"
 
     def source(self, session: str, role: str, day: str) -> str:
@@ -54,7 +63,54 @@ class Conversation:
         end = self.position + 1 if role == "user" else len(self.messages)
         said = [[message["role"], message["content"]] for message in self.messages[:end]]
         digest = sha256(json.dumps(said).encode()).hexdigest()[:16]
-        return f"{session}:{day}:{self.position}:{role}:{digest}"
+        place = self.place.text if role == "user" else self.place.here
+        return f"{session}:{day}:{self.position}:{role}:{digest}:{place}"
+
+    @property
+    def place(self) -> Place:
+        """Where the user's last message is in the chat."""
+        before = self.messages[: self.position]
+        users = [n for n, message in enumerate(before) if _is_of_user(message)]
+        has_answer = any(
+            message["role"] == "assistant" and message["content"] for message in before
+        )
+        return Place(
+            here=self._digests[self.position + 1],
+            before=self._digests[self.position] if has_answer else "",
+            previous=self._digests[users[-1] + 1] if users else "",
+        )
+
+    def after(self, answer: str) -> str:
+        """The digest of all that was said up to here and of an answer: the chat goes on there."""
+        message = {"role": "assistant", "content": answer}
+        return _prefix_digests([*self.messages, message])[-1]
+
+    def earlier(self) -> dict[int, str]:
+        """The user's earlier messages, by position, each with its `Place.here`."""
+        return {
+            position: self._digests[position + 1]
+            for position in range(self.position)
+            if _is_of_user(self.messages[position])
+        }
+
+    def exchange(self, position: int) -> tuple["Conversation", str]:
+        """An earlier message of the user as its own request had it, and the last answer to it."""
+        later = range(position + 1, len(self.messages))
+        end = next((n for n in later if _is_of_user(self.messages[n])), len(self.messages))
+        answers = [n for n in range(position, end) if self.messages[n]["role"] == "assistant"]
+        message = self.messages[position]
+        request = replace(
+            self,
+            messages=self.messages[: answers[-1] if answers else position + 1],
+            position=position,
+            text=message["content"],
+            speaker=message["name"],
+        )
+        return request, _said_by_model(self.messages[answers[-1]]) if answers else ""
+
+    @cached_property
+    def _digests(self) -> Sequence[str]:
+        return _prefix_digests(self.messages)
 
 
 def read_conversation(protocol: str, body: Any) -> Conversation | None:
@@ -137,6 +193,30 @@ def read_answer(protocol: str, content: bytes) -> Answer:
 def text_of(message: Mapping[str, Any]) -> str:
     """The text of a message, whose content may come in parts; `[image]` for a picture alone."""
     return (content_text(message.get("content")) or "").strip()
+
+
+def _is_of_user(message: Mapping[str, Any]) -> bool:
+    return message["role"] == "user" and bool(message["content"])
+
+
+def _prefix_digests(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A digest of what was said before each message, and one of all.
+
+    System messages are left out: they may hold the time.
+    """
+    running = sha256()
+    digests = [running.hexdigest()[:16]]
+    for message in messages:
+        role = message["role"]
+        if role not in ("system", "developer"):
+            text = _said_by_model(message) if role == "assistant" else message["content"]
+            running.update(f"{json.dumps([role, text])}\n".encode())
+        digests.append(running.hexdigest()[:16])
+    return digests
+
+
+def _said_by_model(message: Mapping[str, Any]) -> str:
+    return without_thinking(message["content"]).strip()
 
 
 def _said(message: Mapping[str, Any]) -> str:

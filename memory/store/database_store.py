@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ from memory.search import ranking
 from memory.search.embed import HostedEmbedder, load_embedder
 from memory.store import (
     assertions,
+    branches,
     contradictions,
     dump,
     entities,
@@ -128,19 +130,33 @@ class DatabaseStore(Store):
 
     # ---------------------------------------------------------------- turns
 
-    def add(self, turns: Sequence[Turn], once: bool = False, replaces: bool = False) -> TurnIds:
+    def add(
+        self,
+        turns: Sequence[Turn],
+        once: bool = False,
+        replaces: bool = False,
+        takes_back: Mapping[int, str] = MappingProxyType({}),
+    ) -> TurnIds:
         if isinstance(turns, Turn):
             raise InputError("add takes a list of turns: store.add([turn])")
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
         with self._adding(clean) as stored:
-            ids, new = self._store_turns(clean, public, once=once, replaces=replaces)
+            ids, new = self._store_turns(
+                clean, public, once=once, replaces=replaces, takes_back=takes_back
+            )
             stored += new
         self.vectors.embed_waiting(after_rest=True)
         return ids
 
     def _store_turns(
-        self, clean: Sequence[Turn], public: PublicTurns, *, once: bool, replaces: bool
+        self,
+        clean: Sequence[Turn],
+        public: PublicTurns,
+        *,
+        once: bool,
+        replaces: bool,
+        takes_back: Mapping[int, str],
     ) -> tuple[TurnIds, Sequence[Turn]]:
         """Store turns in one transaction; their ids, and those of them that are new."""
         ids, new = TurnIds(), list[Turn]()
@@ -161,6 +177,8 @@ class DatabaseStore(Store):
                         width = 0 if rows is None else rows.shape[1]
                         vectors.record_embedder(conn, self.vectors.embedder, width)
                     told = told_in_zone(clean, zones[0]) if zones else clean
+                    if takes_back:
+                        branches.take_back(conn, takes_back, self.vectors.embed)
                     if once and replaces:
                         removal.remove_replaced(conn, told, self.vectors.embed)
                     insertion = turns_table.insert_turns(conn, told, once)

@@ -8,6 +8,7 @@ name their subjects: `tags.set_tags(store, ...)`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from memory.errors import HeldError
@@ -38,13 +39,23 @@ if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
 class Turns(HasConnections, Protocol):
     """What was said: stored for good, searched, and counted when a question uses it."""
 
-    def add(self, turns: Sequence[Turn], once: bool = False, replaces: bool = False) -> TurnIds:
+    def add(
+        self,
+        turns: Sequence[Turn],
+        once: bool = False,
+        replaces: bool = False,
+        takes_back: Mapping[int, str] = MappingProxyType({}),
+    ) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
 
         With `once`, a turn whose source is in the memory is not stored again; its id is returned.
         With `replaces` too, one with another text takes the place of that turn, which is removed in
         the same transaction with all that rests on it (its bytes go when they are used again, or
         with the next `forget`).
+
+        `takes_back` are ids of turns that a chat has left, each with a name for its place in the
+        chat: they are removed in the same way. What stays is a mark of the place, and when the
+        turn was said (memory/store/branches.py). An id without a turn is left out.
 
         Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
         masked, as the setting "secrets" says: mask, refuse or off. `withheld` of the ids says how

@@ -115,6 +115,8 @@ _VALUES: Mapping[str, Callable[[Any], bool]] = {
     "timezone": lambda value: value is None or _is_text(value),
     "declared": _is_declaration,
     "forgotten items": _is_list_of_texts,
+    "turns taken back": _is_list_of_texts,
+    "chats that begin alike": _is_list_of_texts,
     "vocabulary": _is_vocabulary,
     "withheld": _is_withheld,
 }

@@ -83,6 +83,11 @@ LIMIT :most;
 {turns} AND session = :session AND id BETWEEN :first AND :last
 ORDER BY id;
 
+-- newest_of_session --
+{turns} AND session = :session
+ORDER BY id DESC
+LIMIT :most;
+
 -- last_of_session_before --
 SELECT max(id)
 FROM memory.turns

@@ -1,0 +1,99 @@
+"""Which turns of a chat an edited message left behind, read from what the requests say.
+
+Each request holds the whole chat. The outside id of a turn says its place in the chat by digests of
+what had been said, so two requests show whether one goes on where the other did. Only where nothing
+else explains it is a message an edited one: the chats of two clients may begin alike, and a client
+may leave out what is old. In doubt everything stays.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from memory.records import Turn
+
+LONGEST = 1_000  # turns of a chat, the newest, among which an edited message is looked for
+_DIGEST = "[0-9a-f]{16}"
+_SOURCE = re.compile(
+    rf":(?P<role>user|assistant):{_DIGEST}:(?P<here>{_DIGEST})"
+    rf"(?:-(?P<before>(?:{_DIGEST})?)-(?P<previous>(?:{_DIGEST})?))?(?::\d+)?$"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a user's message is in its chat, as digests of what was said; system messages are none.
+
+    `here` is of all up to this message; an answer has that of the message it answers. `before`
+    is of all that comes before it, and empty where that holds no answer: several chats begin there.
+    `previous` is the `here` of the user's message before it.
+    """
+
+    here: str
+    before: str = ""
+    previous: str = ""
+
+    @property
+    def text(self) -> str:
+        """The place as a source ends with it."""
+        return f"{self.here}-{self.before}-{self.previous}"
+
+
+def left_branch(
+    turns: Sequence[Turn], place: Place, is_alike: Callable[[str], bool]
+) -> dict[int, str]:
+    """The turns that a message at a place leaves behind, as ids with the places of users' messages.
+
+    That is another message at the same place, and all that was said from there on. It is an edit
+    only if the message before both was sent once, as it stands, if nothing says that several chats
+    go on from there, and if everything that came later belongs to what is left.
+
+    Arguments:
+        turns: the newest of the session, in their order.
+        place: of the user's message that was just sent.
+        is_alike: whether more than one chat may have gone on after a digest of what was said.
+    """
+    placed = [(turn, *known) for turn in turns if (known := _place_of(turn))]
+    users = [(turn, there) for turn, role, there in placed if role == "user"]
+    if not place.before or any(there.here == place.here for _, there in users):
+        return {}
+    siblings = [turn for turn, there in users if there.before == place.before]
+    parents = [turn for turn, there in users if there.here == place.previous]
+    if len(siblings) != 1 or len(parents) != 1 or is_alike(place.before):
+        return {}
+    [first] = siblings
+    branch: dict[int, str] = {}
+    for turn, role, there in placed:
+        if turn.id < first.id:
+            continue
+        belongs = there.here if role == "assistant" else there.previous
+        if turn.id != first.id and belongs not in branch.values():
+            return {}
+        branch[turn.id] = there.here
+    return branch
+
+
+def answer_source(turns: Sequence[Turn], source: str, text: str, here: str) -> str:
+    """The source of an answer: that of the one which it replaces, or one more.
+
+    A chat goes on from the answer that it shows. Where it has gone on, another answer to the same
+    message may be of another chat that begins alike, so both stay.
+    """
+    answers = [turn for turn in turns if re.fullmatch(rf"{re.escape(source)}(:\d+)?", turn.source)]
+    same = [answer for answer in answers if answer.text == text]
+    if not answers or same:
+        return same[-1].source if same else source
+    goes_on = any(
+        known and known[1].previous == here and turn.id > answers[-1].id
+        for turn in turns
+        for known in [_place_of(turn)]
+    )
+    return f"{source}:{len(answers) + 1}" if goes_on else answers[-1].source
+
+
+def _place_of(turn: Turn) -> tuple[str, Place] | None:
+    """Whose message a turn of the proxy is, and its place; None for any other turn."""
+    match = _SOURCE.search(turn.source)
+    if match is None:
+        return None
+    return match["role"], Place(match["here"], match["before"] or "", match["previous"] or "")
