@@ -668,7 +668,7 @@ def _varied(results: Sequence[Result]) -> list[Result]:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command(
-    help="Score the memory's answers about conversations, with the baseline beside them.\n\n"
+    help="Score the memory's answers about conversations, next to a baseline.\n\n"
     "Example: evaluate.py --model openai/gpt-4o-mini --num-test 100"
 )(short_help(evaluate, LISTED))
 

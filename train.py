@@ -81,7 +81,7 @@ def train_rehearsal(options: TrainOptions) -> TrainingResult:
     result = rehearse(options, start, console)
     report_training(options, result, student="local")
     if result.checkpoint:
-        console.print("now as it is used, beside the start:")
+        console.print("now with the prompts in use, next to the start:")
         trained_on = options.parts["train"]
         report_comparison(replace(options, start=start), result.checkpoint, trained_on)
     return result

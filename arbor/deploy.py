@@ -367,7 +367,7 @@ def agree(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise DeployError("nobody to ask: add --yes to go on without a question")
+        raise DeployError("there is no terminal to ask on: add --yes to go on without a question")
     typer.confirm(question, abort=True)
 
 

@@ -127,7 +127,7 @@ def _chats_of_folder(path: Path) -> Iterator[_Chat]:
     for chat in path.rglob(_CHAT):
         questions = chat.parent / _QUESTIONS
         if not questions.is_file():
-            raise InputError(f"{chat}: {_QUESTIONS} is missing beside it")
+            raise InputError(f"{chat}: {_QUESTIONS} is missing next to it")
         yield (
             _id_of(chat.resolve()),
             *(_json(file, file.read_bytes()) for file in (chat, questions)),

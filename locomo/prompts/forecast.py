@@ -209,7 +209,7 @@ def _memory_tokens(bench: Bench) -> int:
 
 def forecast_table(expected: Forecast, is_rest: bool = False) -> Table:
     """The table that `optimize.py` prints before it starts, or goes on with the rest of a run."""
-    title = "forecast, beside what was asked already" if is_rest else "forecast"
+    title = "forecast, on top of what was asked already" if is_rest else "forecast"
     table = Table(box=SIMPLE, title=title)
     table.add_column()
     for column in ("without repairs", "at most"):

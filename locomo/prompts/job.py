@@ -176,6 +176,6 @@ def _check_room(job: CompileJob) -> None:
     shows = options.optimizer != "gepa" and options.max_demos > 0
     if shows and job.bench({}).demo_tokens < LEAST_DEMO:
         raise InputError(
-            f"--max-demos {options.max_demos}: so many examples do not fit what {setup.model.name} "
-            f"can read beside a budget of {setup.budget} tokens; give fewer, or a smaller --budget"
+            f"--max-demos {options.max_demos}: the examples and {setup.budget} tokens of memory"
+            f" do not fit what {setup.model.name} can read; give fewer, or a smaller --budget"
         )

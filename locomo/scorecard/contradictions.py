@@ -122,7 +122,7 @@ def contradictions_table(outcomes: Iterable[Outcome]) -> Table:
     """A row for each way, with how many of the cases came out right."""
     table = Table(
         "the second value comes by",
-        "last said is in force",
+        "what was said last holds",
         "and alone in Memory.facts",
         "other on record, with its turn",
         "undo restores",

@@ -589,7 +589,7 @@ def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> 
         # A fact with the wrong speaker does not count as missing as well.
         missing = [gold for gold in missing if gold not in counterparts]
     notes += [f"Missing: {_short(str(fact))}." for fact in missing]
-    return notes or ["All facts are there, of the right subjects."]
+    return notes or ["All facts were stored, for the right subjects."]
 
 
 # --- the metrics ------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def connecting(agent: Agent, project: Path | None, options: Mapping[str, str]) -
     folders = tuple(str(parent) for parent in reversed(path.parents) if not parent.exists())
     if agent.name == "opencode":
         if before is not None:
-            raise InputError(f"{path} is there already")
+            raise InputError(f"{path} exists already")
         template = Path(__file__).with_name("opencode_plugin.js").read_text("utf-8")
         text = template.replace('["COMMAND"]', json.dumps(command))
         return Edit(path, None, text.encode(), Connection(agent.name, str(path), True, (), folders))

@@ -91,7 +91,7 @@ def list_command(
     elif matches:
         print_rows(_table(matches))
     else:
-        advice = "; --all lists those that ended or begin later" if all_matches else ""
+        advice = "; --all also lists facts that ended or begin later" if all_matches else ""
         if not (text or all_matches):
             advice = "; `memory digest --model openai/gpt-4o-mini` lets a larger model store them"
         print_clean(f"no such facts{advice}", error=True)

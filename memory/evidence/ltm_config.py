@@ -20,7 +20,7 @@ def _fields(*known: str) -> AfterValidator:
         try:
             parts = [*Formatter().parse(template)]
         except ValueError as error:
-            raise ValueError(f"{error}; a brace that is meant as one is {{{{ or }}}}") from None
+            raise ValueError(f"{error}; write {{{{ or }}}} for a brace") from None
         for _, name, format_spec, conversion in parts:
             if name is None:  # literal text
                 continue

@@ -186,8 +186,8 @@ def _looked_through(
             + (f"; left out, {reasons}" if reasons else "")
         )
     note = (
-        f"{undated:,} dates are no ISO text ({words!r}): they stay as they are, and no question by"
-        " date finds them"
+        f"{undated:,} dates are no ISO text ({words!r}): they are kept unchanged, and no question"
+        " by date finds them"
     )
     notes = (note,) if undated else ()
     return ForeignExport(format, name, items=storable_items(reader()), total=total, notes=notes)
@@ -289,7 +289,7 @@ def _format_of_file(path: Path, file: InputFile, columns: Mapping[str, str]) -> 
             keys = keys or [str(key) for key in value]
     next(json_values(file), None)  # raises what is wrong with it, if anything is
     content = f"with {', '.join(keys)[:200]}" if keys else "with nothing in it"
-    raise InputError(f"{path}: JSON {content}, of none of the formats {_FORMATS}")
+    raise InputError(f"{path}: JSON {content}, in a format other than {_FORMATS}")
 
 
 def _elements(value: Any) -> Iterator[dict[str, Any]]:

@@ -522,7 +522,7 @@ def conflict_over(store: Facts, fact_id: int) -> EditConflict:
         )
     else:
         message = (
-            f"somebody else has just changed fact {fact_id}"
+            f"another writer has just changed fact {fact_id}"
             if not has_ended(fact, local_now()[:10])
             else f"fact {fact_id} already ended on {fact.ended_on}: {_statement(fact)}"
         )

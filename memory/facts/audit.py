@@ -278,7 +278,7 @@ def _unsupported(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
                 yield Finding(
                     "unsupported",
                     f"{fact.subject} {fact.attribute}: {fact.value} (fact {fact.id}) is not said in"
-                    f" turn {fact.turn_id}, nor in those beside it",
+                    f" turn {fact.turn_id}, nor in the turns around it",
                     facts=(fact.id,),
                     turns=(fact.turn_id,),
                 )
@@ -304,7 +304,7 @@ def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     if shown and unseen:
         yield Finding(
             "never retrieved",
-            f"{len(unseen):,} of {len(facts):,} facts rest on turns that no question has brought"
+            f"{len(unseen):,} of {len(facts):,} facts come from turns that no question has brought"
             " up yet",
             facts=tuple(fact.id for fact in unseen),
             turns=tuple(sorted({fact.turn_id for fact in unseen})),

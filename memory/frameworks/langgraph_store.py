@@ -110,7 +110,7 @@ def _refuse_unusual_names(op: PutOp) -> None:
         if name != stored:
             raise InputError(
                 f"{name!r:.80} is no name for an item: use one line of at most 200 characters,"
-                " without double spaces and without characters that nobody sees"
+                " without double spaces and without invisible characters"
             )
 
 

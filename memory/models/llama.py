@@ -44,9 +44,7 @@ def load_lora(path: Path) -> Lora:
     check_base(card, file_sha256(base))
     if card.prompts not in ("", prompts_fingerprint(card.targets)):
         how = card.command or f"train.py --mode sft --target {card.targets[0]}"
-        raise InputError(
-            f"{path} was tuned on other prompts than those of today: make it again: {how}"
-        )
+        raise InputError(f"{path} was tuned on older prompts: make it again: {how}")
     check_lora(file, base, of="the packaged model")
     return Lora(file.absolute(), file_sha256(file), frozenset(card.targets))
 

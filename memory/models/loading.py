@@ -56,7 +56,7 @@ def load_model(
             name, api_base, temperature=temperature, retries=retries, prompts=prompts
         )
     if prompts != "auto":
-        raise InputError("the packaged model has prompts of its own: leave --prompts out")
+        raise InputError("the packaged model has its own prompts: leave --prompts out")
     if api_base:
         raise ModelError(
             "the packaged model needs no --api-base; name the served model too, as in "

@@ -121,7 +121,7 @@ def context(
         bool, Field(description="Whether a message that touches nothing gets no turns.")
     ] = True,
     profile: Annotated[
-        bool, Field(description="Whether the speaker's lasting facts stand first.")
+        bool, Field(description="Whether the speaker's lasting facts come first.")
     ] = True,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""

@@ -677,7 +677,7 @@ def _store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wi
     if not turn_id:
         number = new.get("turn", 0) or len(stored)
         if not 1 <= number <= len(stored):
-            raise InputError(f"turn {number} of the fact is none of the {len(stored)} in turns")
+            raise InputError(f"turn {number} of the fact is not one of the {len(stored)} in turns")
         turn_id, is_new, _ = stored[number - 1]
         if not turn_id:
             raise InputError(f"turn {number} of the fact is not stored: {INVISIBLE}")

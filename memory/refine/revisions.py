@@ -192,7 +192,7 @@ def split_up(
     if len({(part.subject, part.attribute, part.value, part.happened_on) for part in facts}) < len(
         facts
     ):
-        raise InputError("two of the parts are the same; each must say something of its own")
+        raise InputError("two parts are the same; each must say something different")
     return Revision(added=tuple(facts), removed=(fact,))
 
 
@@ -247,6 +247,6 @@ def _require_said(
     if not is_said(value, nearby):
         turns = ", ".join(map(str, sorted(turn_ids)))
         raise InputError(
-            f"turn {turns} does not say {value!r}: a fact is told by its turn; use the turn's own"
-            " words, or name the turn that tells it"
+            f"turn {turns} does not say {value!r}: its turn must say a fact; use the turn's own"
+            " words, or name the turn that says it"
         )

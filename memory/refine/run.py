@@ -155,7 +155,7 @@ def refine(
     if len(written) < LEAST_QUESTIONS:
         raise InputError(
             f"{model.name} wrote {len(written)} questions that turns answer, and"
-            f" {LEAST_QUESTIONS} are needed to measure by: is there enough in this memory?"
+            f" {LEAST_QUESTIONS} are needed to measure: does this memory hold enough?"
         )
     deciding, held_out = written[::2], written[1::2]
     draft = Draft(store, weights=weights)
@@ -360,5 +360,5 @@ def _refuse_changed(store: Store, revision: Revision) -> None:
     for fact in (*revision.removed, *(before for before, _ in revision.changed)):
         if present.get(fact.id) != replace(fact, recorded_at=""):
             raise InputError(
-                f"somebody else changed fact {fact.id} meanwhile; nothing was changed, refine again"
+                f"fact {fact.id} was changed meanwhile; nothing was written, refine again"
             )

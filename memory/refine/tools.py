@@ -250,7 +250,7 @@ class RefiningTools:
 
     def _done(self, tool: str, reason: str, revision: Revision) -> str:
         if not reason.strip():
-            raise InputError("give a reason: it stands in the journal beside the change")
+            raise InputError("give a reason: the journal keeps it with the change")
         number, ids = self._workbench.apply(tool, reason, revision)
         lines = [f"- {fact_line(fact)}" for fact in revision.removed]
         lines += [f"~ {fact_line(after)}" for _, after in revision.changed]

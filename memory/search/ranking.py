@@ -42,7 +42,7 @@ def ordered_weights(weights: Mapping[str, float] | None) -> Mapping[str, float]:
     if weights is None:
         return FEATURE_WEIGHTS
     if weights.keys() != FEATURE_WEIGHTS.keys():
-        raise InputError(f"weights are those of the features {', '.join(FEATURE_WEIGHTS)}")
+        raise InputError(f"weights must be of the features {', '.join(FEATURE_WEIGHTS)}")
     return {name: weights[name] for name in FEATURE_WEIGHTS}
 
 

@@ -60,7 +60,7 @@ class NewToken(Inputs):
     """A token for this memory."""
 
     name: str
-    rights: list[str] = Field(["read", "write"], description="Of those that your token has.")
+    rights: list[str] = Field(["read", "write"], description="Some of your token's rights.")
     days: float | None = Field(
         None,
         ge=1 / 1_440,

@@ -280,7 +280,7 @@ ENDPOINTS = (
         "",
         "write",
         "put_memory",
-        "Make a memory, or say that it is there",
+        "Make a memory, or say that it exists",
         whole.MemoryOptions,
         NewMemory,
         whole.put_memory,

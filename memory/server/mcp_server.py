@@ -337,7 +337,7 @@ def _add_prompts(server: MCPServer[Any], writes: bool) -> None:
             " guessed. Then list what you stored."
         )
 
-    @server.prompt(description="Review and correct the facts about somebody.")
+    @server.prompt(description="Review and correct the facts about a person.")
     def review_facts(subject: str) -> str:
         return (
             f"Call list_facts with subject {subject!r} and show me the facts, numbered, in plain"

@@ -65,7 +65,7 @@ _tokens = Counter(
     "memory_model_tokens", "Tokens that models read and wrote.", ["direction"], registry=REGISTRY
 )
 _dollars = Counter(
-    "memory_model_dollars", "What calls cost whose price is known.", registry=REGISTRY
+    "memory_model_dollars", "The cost of calls whose price is known.", registry=REGISTRY
 )
 _refused = Counter(
     "memory_sql_refused", "Statements refused, wrong or too slow.", registry=REGISTRY
@@ -82,7 +82,7 @@ _used_today = Gauge(
 )
 _users_today = Gauge(
     "memory_day_users",
-    "Users that have used some of a limit today, and those that have used all of it.",
+    "Users that have used some of a limit today, and users that have used all of it.",
     ["limit", "share"],
     registry=REGISTRY,
     multiprocess_mode="mostrecent",

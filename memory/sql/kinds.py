@@ -47,7 +47,7 @@ def check_kinds(tree: Any) -> None:
         if is_function(node, DAYS_BETWEEN) and "number" in kinds:
             refuse(sql_of(node), "dates are text in quotes: '2023-05-07', '2023-05' or '2023'")
         if node.key in ("lag", "lead") and len({*map(_plain_kind, _values_of(node))} - {""}) > 1:
-            refuse(sql_of(node), "what stands for a missing row is of the same kind as the others")
+            refuse(sql_of(node), "a missing row's value is to be of the same kind as the others")
 
 
 def _check_pairs(node: Any) -> None:

@@ -56,7 +56,7 @@ def check_name_write(tree: Any) -> CheckedNames | CheckedSummaries:
     """A statement on entities, aliases or summaries, as values; SqlError for any other form."""
     table = written_table(tree)
     if table == "summaries" and tree.key != "insert":
-        refuse(sql_of(tree), f"a summary is told anew by the digest of its turns: {_FORMS[table]}")
+        refuse(sql_of(tree), f"a digest of its turns writes a summary anew: {_FORMS[table]}")
     if tree.key == "update":
         refuse(sql_of(tree), f"names are inserted and deleted, not updated: {_FORMS[table]}")
     if tree.key == "insert":

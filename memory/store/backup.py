@@ -18,7 +18,7 @@ from memory.system.files import create_private, discard
 
 # What a restore says of a memory that is there.
 REFUSED_TO_REPLACE = (
-    "is there already; nothing was written. Add --replace to replace it, or restore the backup as"
+    "exists already; nothing was written. Add --replace to replace it, or restore the backup as"
     " another memory: --namespace NAME"
 )
 _PAGES = 2_000  # copied at a time: an interruption waits for no more than these
@@ -62,8 +62,8 @@ def _refuse_changed_turns(conn: SqliteConnection) -> None:
     """Raises StoreError: a backup of changed turns would take the place of a good one some day."""
     for fault in integrity.turn_faults(conn):
         raise StoreError(
-            f"no backup was made: {fault}; restore a backup from before, or keep the memory as it"
-            " is by `memory admin namespaces copy`"
+            f"no backup was made: {fault}; restore an earlier backup, or copy this memory"
+            " with `memory admin namespaces copy`"
         )
 
 
@@ -201,6 +201,6 @@ def _is_taken(path: Path) -> bool:
 
 def _refuse_existing(path: Path) -> None:
     if _is_taken(path):
-        raise InputError(f"{path} is there already; nothing was written")
+        raise InputError(f"{path} exists already; nothing was written")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist; nothing was written")

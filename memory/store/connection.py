@@ -225,7 +225,7 @@ def open_for_reading(path: Path) -> SqliteConnection:
     if log.exists() and log.stat().st_size:
         raise StoreError(
             f"{path}: its newest turns are in {log.name}, which SQLite can only read where it may"
-            " write; copy both files into a folder of your own"
+            " write; copy both files into a folder that you may write to"
         )
     return _open(path, "mode=ro&immutable=1")
 

@@ -210,8 +210,8 @@ def settle_contradiction(
         row = find_row(conn, _TABLE, key)
         if row is None or row["settled"]:
             raise InputError(
-                f"facts {first} and {second} are no open contradiction; list those that are"
-                " (memory facts --contradictions)"
+                f"facts {first} and {second} are no open contradiction;"
+                " `memory facts --contradictions` lists the open ones"
             )
         if wrong:
             conn.facts.delete([wrong])

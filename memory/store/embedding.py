@@ -118,7 +118,7 @@ class Vectors:
         if isinstance(embedder, HostedEmbedder) and not self.is_agreed(embedder.name):
             location = self._store.location
             raise ModelError(
-                f"{location} names the hosted embedder {embedder.name}, and nobody on this"
+                f"{location} names the hosted embedder {embedder.name}, and no user of this"
                 " machine has agreed that it gets this memory's texts; agree with:"
                 f" {embed_command(location, embedder.name, '--agree')},"
                 f" or make the vectors here: {embed_command(location, PACKAGED_EMBEDDER)}"

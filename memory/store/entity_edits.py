@@ -156,7 +156,7 @@ def check_moved(
     others = [fact_id for fact_id, turn_id in moved if not first <= turn_id <= last]
     if len(others) <= journal.MOST_ENDED:
         return
-    deed = f"says of {len(others)} facts of other turns that they are about somebody else"
+    deed = f"says of {len(others)} facts of other turns that they are about another person"
     if window is None:
         raise SqlError(
             f"this {deed}, and one change may say it of {journal.MOST_ENDED}: only a person may do"
@@ -204,9 +204,7 @@ class _NameEdits:
                 raise SqlError(f"turn_id {turn_id} names no turn; use the number in brackets")
             for text in (name, entity):
                 if as_spoken(text, speakers[turn_id]) is None:
-                    raise SqlError(
-                        f"'{text}' is nobody's name; write 'my sister', or the name itself"
-                    )
+                    raise SqlError(f"'{text}' is not a name; write 'my sister', or the name itself")
             if key(name) in people and key(entity) not in people:
                 name, entity = entity, name  # "Mum is Linda" gives the speaker Mum another name
             meant = self._spelling(str(as_spoken(entity, speakers[turn_id], speakers=people)))

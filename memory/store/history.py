@@ -38,7 +38,7 @@ def revert_to(store: HasConnections, point: str | int) -> Change:
     with store.transaction() as conn:
         images = images_at(conn, point)
         if images == images_at(conn, None):
-            raise InputError(f"the facts are as they were at {point}: there is nothing to revert")
+            raise InputError(f"these are the facts at {point}: there is nothing to revert")
         change_or_moment = read_point(point)
         name = f"#{change_or_moment}" if isinstance(change_or_moment, int) else point
         change_id = journal.begin(conn, f"revert to {name}", "")

@@ -76,7 +76,7 @@ def turn_faults(conn: SqliteConnection) -> Iterator[str]:
     )
     for block in sorted({block for block, *_ in stored ^ present})[:_MAX_NAMED]:
         first, last = max(block * _TURNS_OF_CHECKSUM, 1), (block + 1) * _TURNS_OF_CHECKSUM - 1
-        yield f"among the turns {first} to {last} is one that is not as it was stored"
+        yield f"a turn from {first} to {last} differs from what was stored"
 
 
 def setting_faults(conn: Connection) -> Iterator[str]:

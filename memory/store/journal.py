@@ -364,7 +364,7 @@ def _refuse_if_changed_since(
         conn.facts.log()
         *_, (_, later, _, _) = conn.run("entries_of_fact", fact_id=fact_id).fetchall()
         raise InputError(
-            f"change {change_id} cannot be undone: change {later} rests on its fact {fact_id};"
+            f"change {change_id} cannot be undone: change {later} depends on its fact {fact_id};"
             f" undo {later} first"
         )
 

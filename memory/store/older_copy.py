@@ -65,4 +65,4 @@ def _write(path: Path, copy: Path) -> None:
         part.replace(copy)
     finally:
         discard(part)
-    _log.warning("%s: brought up to date; the file as it was is kept as %s", path, copy)
+    _log.warning("%s: brought up to date; a copy of the older file is kept as %s", path, copy)

@@ -39,7 +39,7 @@ def transfer(
     if written.digest() != read.digest():
         raise StoreError(
             f"{target.location} holds more than, or something else than, what was read of"
-            f" {source.location}; it stays as it is: copy into an empty memory"
+            f" {source.location}; nothing was changed: copy into an empty memory"
         )
     return turns
 

@@ -77,7 +77,7 @@ def _read_condition(key: str, value: Any, result: OwnFilters) -> None:
         _put_dates(key, value, result)
     elif key in _OF_OTHERS:
         result.refused.append(
-            f"filters have no {key!r}; leave it out, or give turns tags of your own:"
+            f"filters have no {key!r}; leave it out, or tag your turns:"
             f' metadata={{"category": "hobby"}} in add, filters={{"category": "hobby"}} here'
         )
     elif near := get_close_matches(key, _OWN, n=1, cutoff=0.8):

@@ -60,7 +60,7 @@ def install_command(packages: Sequence[str]) -> list[str]:
         options = ["--no-deps", "--ignore-installed"]
         return [sys.executable, "-m", "pip", "install", *options, *requirements]
     raise InputError(
-        f"neither pip nor uv is there to install into {sys.prefix}: run"
+        f"found neither pip nor uv to install into {sys.prefix}: run"
         f" `{sys.executable} -m ensurepip`, then `memory setup` again"
     )
 

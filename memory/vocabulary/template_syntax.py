@@ -72,7 +72,7 @@ def check_template(template: str, field: str) -> str:
         listed = ", ".join(f"{{{name}}}" for name in allowed)
         raise _fault(clean, f"{field} has no {{{unknown[0]}}}; it may have {listed}")
     if repeated := [name for name in names if names.count(name) > 1]:
-        raise _fault(clean, f"{{{repeated[0]}}} is there twice")
+        raise _fault(clean, f"{{{repeated[0]}}} occurs twice")
     for part in parts_of(words):
         if isinstance(part, Placeholder) and part.form:
             check_form(part.form)

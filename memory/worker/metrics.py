@@ -69,7 +69,7 @@ class Metrics(Observer):
             registry=registry,
         )
         self._dollars = Counter(
-            "memory_model_dollars", "What calls cost whose price is known.", registry=registry
+            "memory_model_dollars", "The cost of calls whose price is known.", registry=registry
         )
         registry.register(_RefusedSql())
 

@@ -190,7 +190,8 @@ def test_half_the_words_of_a_value_must_be_said(store: SqliteStore) -> None:
     store.write(values(("Cleo", "works", "at a zoo, with Olivia", "", 7)), cause="test")
     [finding] = found(store, "unsupported")
     assert finding.text == (
-        "Cleo works: the huge office, Olivia (fact 1) is not said in turn 7, nor in those beside it"
+        "Cleo works: the huge office, Olivia (fact 1) is not said in turn 7,"
+        " nor in the turns around it"
     )
 
 

@@ -437,7 +437,7 @@ def test_a_turn_stays_where_its_fact_is_refused(tools: Functions, store: Store) 
     reply = tools["remember"]("Tea at four.", [{**FACT, "on": "someday"}])
     assert reply.startswith("Remembered as turn 6.\nNot stored: 'someday' is not a date")
     assert (len(store.turns()), store.facts()) == (6, [])
-    with pytest.raises(InputError, match="turn 2 of the fact is none of the 0 in turns"):
+    with pytest.raises(InputError, match="turn 2 of the fact is not one of the 0 in turns"):
         tools["remember"](facts=[{**FACT, "turn": 2}], turns=[])
     with pytest.raises(InputError, match="said_at 'soon' is no date"):
         tools["remember"]("Tea at four.", said_at="soon")

@@ -22,7 +22,8 @@ def chat(
         str | None, typer.Option(help="The name of the character; remembered.")
     ] = None,
     persona: Annotated[
-        str | None, typer.Option(help="What the character is like; remembered. Larger models only.")
+        str | None,
+        typer.Option(help="The character; it is remembered. Larger models only."),
     ] = None,
     digest: Annotated[
         bool, typer.Option("--digest/--no-digest", help="Store facts in the background.")

@@ -227,7 +227,7 @@ class Chat:
         )
         if self.screen.agrees("Store their facts now?", "yes"):
             return True
-        self.screen.show(f"they stay as they are; {_LATER}", "dim")
+        self.screen.show(f"they do not change; {_LATER}", "dim")
         return False
 
     def _remembered(self, name: str, argument: str | None, default: str) -> str:

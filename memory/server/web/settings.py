@@ -49,7 +49,7 @@ WORDS: Mapping[str, Words] = {
         {
             "mask": "Leave them out",
             "refuse": "Refuse to store the text",
-            "off": "Store them as they are",
+            "off": "Store them unchanged",
         },
     ),
     WRONG_ANSWER_COST: Words(
@@ -68,7 +68,8 @@ WORDS: Mapping[str, Words] = {
         unit="days",
     ),
     RETENTION_KEEPS_FACTS: Words(
-        "But keep the sources of facts", "What a fact was taken from is not forgotten by its age."
+        "But keep the sources of facts",
+        "Age forgets no turn that a fact comes from.",
     ),
     "refine": Words(
         "Improve the facts",

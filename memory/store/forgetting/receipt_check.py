@@ -115,7 +115,7 @@ def without_words(text: str) -> list[str]:
     """What cannot be checked where no text is given to look for."""
     if text:
         return []
-    return ["words and bytes, of which a receipt holds none: give --matching TEXT"]
+    return ["words and bytes, which a receipt does not hold: give --matching TEXT"]
 
 
 def overwriting_due(conn: Connection, location: str) -> list[str]:
@@ -215,7 +215,7 @@ def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
     (holding,) = conn.run("count_rows_with_text", text=text).fetchone()
     unchecked = []
     if holding:
-        unchecked.append(f"bytes: {holding} turns or facts that are there hold {text!r} too")
+        unchecked.append(f"bytes: {holding} remaining turns or facts hold {text!r} too")
     return ReceiptCheck(tuple(remains), tuple(unchecked))
 
 

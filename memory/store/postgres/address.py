@@ -45,7 +45,7 @@ class Address:
             raise InputError(f"namespace {namespace!r}: no text that UTF-8 can hold") from None
         if "\0" in name or size > LONGEST_NAME:
             raise InputError(
-                f"namespace {name[:20]!r}...: at most {LONGEST_NAME} bytes, and none of them NUL"
+                f"namespace {name[:20]!r}...: at most {LONGEST_NAME} bytes, without NUL"
             )
         return Address(self.conninfo, name)
 

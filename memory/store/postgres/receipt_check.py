@@ -89,7 +89,7 @@ def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str)
         return ReceiptCheck(tuple(remains))
     [(holding,)] = namespace.run("count_rows_with_text", text=text).fetchall()
     if holding:
-        line = f"columns: {holding} turns or facts that are there hold {text!r} too"
+        line = f"columns: {holding} remaining turns or facts hold {text!r} too"
         return ReceiptCheck(tuple(remains), (line,))
     return ReceiptCheck(
         (*remains, *_columns_with(namespace, text), *_statistics_with(namespace, text))

@@ -212,7 +212,7 @@ class PostgresStore(DatabaseStore):
         self._refuse_newer_schema()
         path = path.absolute()
         if path.exists():
-            raise InputError(f"{path} is there already; nothing was written")
+            raise InputError(f"{path} exists already; nothing was written")
         if not path.parent.is_dir():
             raise InputError(f"the folder {path.parent} does not exist; nothing was written")
         # Noted before the copy is made: no copy may exist that `forget` does not know.

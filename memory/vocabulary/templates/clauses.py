@@ -80,11 +80,11 @@ def refusal_of(text: str) -> str:
     """Why a turn asserts nothing at all, "" where it may."""
     text = text[:_LONGEST_TURN]
     if request := first_search(_requests(), text) or plays_somebody(text):
-        return f"it asks to treat a text or to play somebody: {request!r}"
+        return f"it asks to treat a text or to play a role: {request!r}"
     if frame := first_search(_frames(), text):
         return f"it plays or supposes something: {frame!r}"
     if _SHOWN_TEXT.search(text) or len(_SPEAKERS_LINE.findall(text)) > 1:
-        return "it shows a text of somebody else"
+        return "it shows another person's text"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _is_letter(lines):
         return "it is a letter"

@@ -121,7 +121,7 @@ class Templates:
     def read(self, turn: Turn) -> Reading:
         """What the clauses of a turn assert."""
         if not turn.speaker.strip():
-            return Reading(refusals=("nobody is named who says it",))
+            return Reading(refusals=("it names no speaker",))
         turn = replace(turn, text=_as_written(turn.text))
         entries = self._index.candidates(words_of(turn.text))
         if not entries:

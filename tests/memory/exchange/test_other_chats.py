@@ -359,7 +359,7 @@ def test_an_export_with_nothing_to_store_is_refused(tmp_path: Path) -> None:
     run("import", path, "--db", tmp_path / "a.db", says="c: nothing in it to store")
     assert not (tmp_path / "a.db").exists()
     unknown = as_json(tmp_path / "u.json", {"messages": [{"from_whom": "Ana", "words": "Hi"}]})
-    with pytest.raises(InputError, match="JSON with messages, of none of the formats"):
+    with pytest.raises(InputError, match="JSON with messages, in a format other than"):
         read_export(unknown)
 
 

@@ -52,7 +52,7 @@ def test_a_backup_never_takes_the_place_of_a_file(store: SqliteStore, tmp_path: 
     there = tmp_path / "there.db"
     there.write_text("mine")
     for path, message in (
-        (there, "is there already"),
+        (there, "exists already"),
         (tmp_path / "no" / "x.db", "does not exist"),
     ):
         with pytest.raises(InputError, match=message):
@@ -99,7 +99,7 @@ def test_a_restore_in_place_is_seen_by_open_stores_and_keeps_later_backups(tmp_p
         store.add([Turn("Ben", "A zebra came by", "s3")])
         assert store.search("zebra", 1)[0].turn_id == 6
         store.backup(tmp_path / "later.db")
-        advice = "is there already.* Add --replace to replace it, or .* --namespace NAME"
+        advice = "exists already.* Add --replace to replace it, or .* --namespace NAME"
         with pytest.raises(InputError, match=advice):
             backup.restore(tmp_path / "b.db", tmp_path / "a.db")
         backup.restore(tmp_path / "b.db", tmp_path / "a.db", replace=True)

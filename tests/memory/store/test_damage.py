@@ -66,7 +66,7 @@ def test_changed_text_is_found_by_check_and_stops_a_backup(
     memory_file.write_bytes(content.replace(b"I adopted a dog, Rufus.", b"I adopted a dog, Rugus."))
     with open_store(memory_file) as store:
         assert store.turn(4).text == "I adopted a dog, Rugus."
-        assert "among the turns 1 to 255 is one that is not as it was stored" in store.check()
+        assert "a turn from 1 to 255 differs from what was stored" in store.check()
         with pytest.raises(StoreError, match="no backup was made: among the turns 1 to 255"):
             store.backup(tmp_path / "backup.db")
         assert not (tmp_path / "backup.db").exists()

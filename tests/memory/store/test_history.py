@@ -214,7 +214,7 @@ def test_what_was_reverted_is_undone_by_undoing_the_revert(store: SqliteStore) -
     latest = store.facts()
     revert = revert_to(store, "#1")
     assert (revert.cause, revert.facts) == ("revert to #1", 2)
-    with pytest.raises(InputError, match="change 3 rests on its fact 1; undo 3 first"):
+    with pytest.raises(InputError, match="change 3 depends on its fact 1; undo 3 first"):
         store.undo(2)
     store.undo(revert.id)
     assert store.facts() == latest

@@ -136,7 +136,7 @@ def test_what_is_said_again_tells_nothing_by_its_bytes(anna: SqliteStore) -> Non
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     run("add", "I have xylophones.", "--speaker", "Zyl", "-n", "anna")
     said = verified("--matching", "xylophones")
-    assert "1 turns or facts that are there hold 'xylophones' too" in said
+    assert "1 remaining turns or facts hold 'xylophones' too" in said
 
 
 def test_a_receipt_of_another_memory_or_none_is_refused(anna: SqliteStore) -> None:

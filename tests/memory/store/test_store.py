@@ -156,7 +156,7 @@ def test_the_weights_of_a_ranking_belong_to_one_search(store: SqliteStore) -> No
     select = f"SELECT turn_id FROM search('{question}', 1)"
     assert store.read(select, weights=REVERSED).rows == ((other[0],),)
     assert store.read(select).rows == ((plain[0],),)
-    with pytest.raises(InputError, match="weights are those of the features"):
+    with pytest.raises(InputError, match="weights must be of the features"):
         store.search(question, weights={"mood": 1.0})
 
 

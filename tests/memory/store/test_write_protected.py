@@ -74,7 +74,7 @@ def test_what_is_only_in_the_log_is_not_left_out(
     protect(folder)
     said = refused("search", "my cat Miso", "--db", folder / path.name)
     assert "its newest turns are in anna.db-wal" in said
-    assert "copy both files into a folder of your own" in said
+    assert "copy both files into a folder that you may write to" in said
 
 
 def test_a_memory_that_another_has_open_is_read_with_its_log(

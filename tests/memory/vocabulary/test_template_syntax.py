@@ -50,7 +50,7 @@ def test_words_placeholders_and_groups_are_parsed() -> None:
         ("my order is value}", "says", "has nothing to close"),
         ("my (order|) is {value}", "says", "a group has an empty part"),
         ("my order is {number}", "says", "says has no {number}; it may have {value}"),
-        ("from {value} to {value}", "says", "{value} is there twice"),
+        ("from {value} to {value}", "says", "{value} occurs twice"),
         ("my order is {value:numbr}", "says", "there is no form 'numbr'; the forms are name"),
         ("my order is {value} {who} {number}", "says", "says has no {number}"),
         ("my order is " + "x" * 300 + " {value}", "says", "at most 300 are allowed"),

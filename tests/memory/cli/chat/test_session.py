@@ -123,7 +123,7 @@ def test_what_waits_from_before_is_stored_when_somebody_says_so(address: str) ->
         "40 turns from before this chat are no facts yet: 3 calls of talker, about 1 minute;"
         " Ctrl-C is safe." in shown
     )
-    assert "they stay as they are; `memory digest` stores the rest" in shown
+    assert "they do not change; `memory digest` stores the rest" in shown
     assert engine.calls()["store"] == 1
     with open_store(address) as store:
         assert [change.window for change in store.changes()] == [(41, 42)]
