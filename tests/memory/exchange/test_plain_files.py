@@ -421,7 +421,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "ours": (lambda p: other_database(p / "a.db"), "no such table: long_term_memory"),
     "empty": (lambda p: write(p / "a.jsonl", text=" \n"), "a.jsonl: the file is empty"),
     "nothing": (lambda p: write(p / "a.json"), "a.json: JSON with nothing in it"),
-    "other": (lambda p: write(p / "a.json", {"a": 1, "b": 2}), "a.json: JSON with a, b, in a format"),
+    "other": (lambda p: write(p / "a.json", {"a": 1, "b": 2}), "a.json: JSON with a, b, in"),
     "cut": (lambda p: write(p / "a.json", text='[{"mapping": '), "a.json: element 1: not JSON"),
     "key": (
         lambda p: write(p / "a.jsonl", text=LINE + '{"speaker": "A", "txt": "x"}'),

@@ -67,7 +67,7 @@ def test_changed_text_is_found_by_check_and_stops_a_backup(
     with open_store(memory_file) as store:
         assert store.turn(4).text == "I adopted a dog, Rugus."
         assert "a turn from 1 to 255 differs from what was stored" in store.check()
-        with pytest.raises(StoreError, match="no backup was made: among the turns 1 to 255"):
+        with pytest.raises(StoreError, match="no backup was made: a turn from 1 to 255"):
             store.backup(tmp_path / "backup.db")
         assert not (tmp_path / "backup.db").exists()
         assert settings_of(store, "backup") == []
