@@ -3,228 +3,28 @@
 import logging
 import os
 import sys
-from collections.abc import Collection
-from dataclasses import replace
-from inspect import signature
-from pathlib import Path
-from typing import Any
 
 import typer
-from rich.console import Console
 
-from locomo.commands import print_table, run_command, shortened, with_parameters
-from locomo.tasks.gains import gain_line, gain_table, program_card, verdict
-from locomo.tasks.rewards import WEIGHTS, card_metric
-from locomo.tracking.metric_names import gain_metrics
-from locomo.tracking.runs import connect_mlflow, mlflow_run
-from locomo.weights.arbor_client import Server
-from locomo.weights.comparison import compare_tuned
-from locomo.weights.launch import (
-    EXPERIMENT,
-    check_server,
-    check_trl,
-    rehearsal_start,
-    rehearse,
-    train_by_trl,
-    train_on_server,
-)
+from locomo.commands import run_command, with_options
 from locomo.weights.options import LISTED, TrainOptions
-from locomo.weights.record import TrainingResult
-from locomo.weights.supervised import (
-    check_before_tuning,
-    tune_here,
-    write_gold_examples,
-    write_teacher_examples,
-)
-from memory import InputError, MemoryProgram, load_program
-from memory.models import read_card
-from memory.models.model_names import is_packaged
-from memory.program import save_program
-from memory.system.progress import progress_bar
 
 INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"
-console = Console()
 
 
+@with_options(TrainOptions, LISTED)
 def train(options: TrainOptions) -> None:
-    """Run the mode of the options, and print its result."""
-    options.check()
-    if options.mode == "check":
-        if options.engine == "trl":
-            check_trl(options, console)
-        else:
-            check_server(options, Server(options.server), console)
-        console.print("all is there")
-    elif options.mode == "distill":
-        distill_examples(options)
-    elif options.mode == "sft":
-        tune_supervised(options)
-    elif options.mode == "evaluate":
-        evaluate_tuned(options)
-    else:
-        train_weights(options)
-
-
-def train_weights(options: TrainOptions) -> TrainingResult:
-    """Train once: on the server, on this machine's GPUs, or as a rehearsal."""
-    if options.rehearse:
-        return train_rehearsal(options)
-    train_there = train_by_trl if options.engine == "trl" else train_on_server
-    result = train_there(options, console)
-    report_training(options, result, options.student)
-    return result
-
-
-def train_rehearsal(options: TrainOptions) -> TrainingResult:
-    """Train the packaged model on this machine, and compare it in the form that is used later."""
-    start = rehearsal_start(options, console)
-    result = rehearse(options, start, console)
-    report_training(options, result, student="local")
-    if result.checkpoint:
-        console.print("now with the prompts in use, next to the start:")
-        trained_on = options.parts["train"]
-        report_comparison(replace(options, start=start), result.checkpoint, trained_on)
-    return result
-
-
-def report_training(options: TrainOptions, result: TrainingResult, student: str) -> None:
-    """Print how a run went and write the program that goes with its weights."""
-    if result.stopped:
-        console.print(f"stopped: {result.stopped}", style="yellow", markup=False)
-    console.print(f"{result.step} steps: {result.reward_summary}", highlight=False)
-    if result.gains:
-        print_table(console, gain_table(result.gains, WEIGHTS))
-        console.print(gain_line(result.gains), highlight=False)
-    if result.checkpoint is None:
-        return
-    card = program_card(
-        options.conversations,
-        result.gains,
-        model=str(result.checkpoint),  # the folder of the weights
-        optimizer="grpo",
-        target=options.target,
-        metric=card_metric(options.reward, options.target),
-    )
-    save_program(MemoryProgram(), options.output, card)
-    console.print(f"{options.output}: the program of {result.checkpoint}", highlight=False)
-    advice = _advice(result, student, options)
-    console.print(advice, highlight=False, soft_wrap=True)
-
-
-def _advice(result: TrainingResult, student: str, options: TrainOptions) -> str:
-    """Whether the tuned weights are worth using."""
-    data, output = options.data_path, options.output
-    match verdict(result.gains):
-        case "gain":
-            if is_packaged(student):
-                return f"use it: uv run evaluate.py --model {result.checkpoint} --data {data}"
-            engine = " --engine trl" if options.engine == "trl" else ""
-            use = f"uv run train.py --mode evaluate{engine} --data {data} --output {output}"
-            return f"use it: {use}; weights: {result.checkpoint}"
-        case "no gain":
-            return (
-                f"not recommended: {result.checkpoint} has no gain in answers on conversations that"
-                " it never saw; what it started from is as good"
-            )
-        case "too few conversations":
-            return (
-                f"not recommended before more is known: {result.checkpoint} was measured on one or"
-                " two conversations, which says nothing of others; --mode evaluate with other"
-                " --data measures more"
-            )
-    return f"not recommended before it is measured: {result.checkpoint}; see --mode evaluate"
-
-
-def evaluate_tuned(options: TrainOptions) -> None:
-    """Compare tuned weights with their start: those of `--model FOLDER`, or of `--output`."""
-    if options.model and Path(options.model).is_dir():
-        folder = Path(options.model)
-        return report_comparison(options, folder, read_card(folder).conversations)
-    if not options.output.exists():
-        raise InputError(
-            f"{options.output} does not exist: train first (--mode train, or --rehearse), or give"
-            " the folder of tuned weights with --model"
-        )
-    card = load_program(options.output).card
-    if card is None or card.optimizer != "grpo":
-        raise InputError(
-            f"{options.output} names no tuned weights; give the --output of a training"
-        )
-    return report_comparison(options, Path(card.model), card.conversations["train"])
-
-
-def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
-    """Compare tuned weights with their start and print the gain."""
-    connect_mlflow(EXPERIMENT)  # its errors must show before a model is asked
-    comparison = compare_tuned(options, tuned, trained_on, console=console)
-    for failure in comparison.failures:
-        console.print(f"left out: {failure}", style="yellow", markup=False)
-    print_table(console, gain_table(comparison.gains, WEIGHTS))
-    measured = "answer from facts alone" if options.targets == ("store",) else "answer"
-    console.print(gain_line(comparison.gains, measured), highlight=False)
-    params = {
-        "tuned": tuned,
-        "start": options.start or "as it comes",
-        "target": options.target,
-        "data": options.conversations.sha256,
-        "helper": options.helper,
-        "seed": options.seed,
-    }
-    with mlflow_run(EXPERIMENT, params, name=f"comparison: {tuned.name}") as run:
-        run.log_metrics(gain_metrics(comparison.gains))
-        run.set_tag("verdict", verdict(comparison.gains))
-
-
-def distill_examples(options: TrainOptions) -> None:
-    """Write supervised examples from the training conversations."""
-    file = options.examples_file
-    with progress_bar(console) as bar:
-        summary = write_teacher_examples(options, file, resume=options.resume, bar=bar)
-    counts = ", ".join(f"{number} {target}" for target, number in summary.examples.items())
-    console.print(f"{file}: {counts} examples; {summary.calls} model calls")
-    for target, why in summary.left_out.items():
-        console.print(f"{target} is left out: {why}", style="yellow", markup=False)
-    for reason, number in summary.dropped.items():
-        console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
-    advice = f"tune on them: uv run train.py --mode sft --examples {file}"
-    if options.together:
-        advice = f"tune on them: together fine-tuning create {file} --lora --model NAME"
-    console.print(advice, highlight=False, soft_wrap=True)
-
-
-def tune_supervised(options: TrainOptions) -> None:
-    """Tune a LoRA on examples or gold conversations."""
-    output = options.checkpoints / "sft"
-    check_before_tuning(options, output)
-    examples = options.examples or gold_examples(options, output / "examples.jsonl")
-    tune_here(options, examples, output, console=console)
-    console.print(f"use it: uv run evaluate.py --adapter {output}", highlight=False)
-
-
-def gold_examples(options: TrainOptions, output: Path) -> Path:
-    """Write examples of gold conversations, print how many each module has; returns their file."""
-    with progress_bar(console) as bar:
-        card = write_gold_examples(options, output, bar)
-    counts = ", ".join(f"{number} {target}" for target, number in card.examples.items())
-    source = f"of {len(card.conversations)} conversations; held out: {len(card.held_out)}"
-    console.print(f"{output}: {counts} examples {source}", highlight=False)
-    if without := [target for target in options.targets if target not in card.targets]:
-        console.print(f"no gold for {', '.join(without)}: left out", style="yellow")
-    return output
-
-
-def command(**options: Any) -> None:
     """Tune a model's weights for the memory's modules.
 
     Begin with `--mode sft`, which tunes a LoRA adapter, or with `--rehearse`, which needs no GPU.
     """
-    train(TrainOptions(**options))
+    from locomo.scripts.train import train as tuned  # with DSPy
+
+    tuned(options)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(
-    with_parameters(command, shortened(signature(TrainOptions).parameters.values(), LISTED))
-)
+app.command()(train)
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up

@@ -4,12 +4,12 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from rich.box import MARKDOWN, SIMPLE
@@ -24,6 +24,8 @@ from memory.system.machines import check_over
 from memory.system.signals import end_like_ctrl_c
 from memory.system.terminal import show_any_character
 
+Options = TypeVar("Options")
+Result = TypeVar("Result")
 # The default is an absolute path, which would be useless in --help.
 Conversations = Annotated[
     Path,
@@ -40,34 +42,31 @@ Over = Annotated[
 ]
 
 
-def short_help(command: Callable[..., Any], names: Collection[str]) -> Callable[..., Any]:
-    """The command with a `--help` of the options `names` only; `--help-all` lists every option."""
-    return with_parameters(command, shortened(signature(command).parameters.values(), names))
+def with_options(
+    options: Callable[..., Options], listed: Collection[str]
+) -> Callable[[Callable[[Options], Result]], Callable[..., Result]]:
+    """Make a command of a function: each field of a dataclass of options is an option of Typer's.
 
-
-def shortened(parameters: Iterable[Parameter], names: Collection[str]) -> list[Parameter]:
-    """A command's parameters, of which `--help` lists `names`, and the option `--help-all`.
-
-    An option that is not listed works all the same.
+    `--help` lists the fields `listed`, `--help-all` every one. An option that is not listed works
+    all the same.
     """
-    return [
-        *(each if each.name in names else _hidden(each) for each in parameters),
-        Parameter("help_all", Parameter.KEYWORD_ONLY, default=False, annotation=HelpAll),
+    parameters = [
+        parameter if parameter.name in listed else _hidden(parameter)
+        for parameter in signature(options).parameters.values()
     ]
+    help_all = Parameter("help_all", Parameter.KEYWORD_ONLY, default=False, annotation=HelpAll)
 
+    def decorated(function: Callable[[Options], Result]) -> Callable[..., Result]:
+        @wraps(function)
+        def command(**values: Any) -> Result:
+            values.pop("help_all", None)  # Typer passes its default, whatever `expose_value` says
+            return function(options(**values))
 
-def with_parameters(
-    command: Callable[..., Any], parameters: Iterable[Parameter]
-) -> Callable[..., Any]:
-    """The command with these parameters: Typer makes an option of each in the signature."""
+        command.__signature__ = Signature([*parameters, help_all])  # type: ignore[attr-defined]
+        command.__annotations__ = {}  # Typer would look up the function's own, too
+        return command
 
-    @wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
-        options.pop("help_all", None)  # Typer passes its default, whatever `expose_value` says
-        return command(*arguments, **options)
-
-    wrapped.__signature__ = Signature([*parameters])  # type: ignore[attr-defined]
-    return wrapped
+    return decorated
 
 
 def _hidden(parameter: Parameter) -> Parameter:

@@ -12,16 +12,11 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
+from locomo.choices import Interval
 from locomo.commands import print_table, run_command
 from locomo.harness import Result
 from locomo.results.judging import has_own_metric
-from locomo.results.report import (
-    Interval,
-    judges_of,
-    paired_differences,
-    score_by,
-    usual_interval,
-)
+from locomo.results.report import judges_of, paired_differences, score_by, usual_interval
 from locomo.results.tables import difference_table
 from locomo.results.written import WrittenResults, read_results
 from memory import InputError

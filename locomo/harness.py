@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from locomo.choices import EMBEDDER
 from locomo.dataset.format import Conversation
 from locomo.json_lines import JsonLines
 from locomo.metrics import RubricScores
@@ -31,9 +32,9 @@ from memory.models import Model
 from memory.models.costs import Cost, Step, spending
 from memory.program import program_for
 from memory.program.abstention import BENCHMARK_COST
-from memory.program.ask import SqlUse
 from memory.program.estimates import rendered_prompt
 from memory.program.repairs import NO_SQL
+from memory.records import SqlUse
 from memory.search.rerank import Reranker
 from memory.system.files import write_whole
 from memory.system.terminal import clean_line, count
@@ -43,7 +44,6 @@ AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, th
 # Tokens reserved for instructions, examples, question and answer, which share a model's context
 # with the memory.
 PROMPT_TOKENS = 512
-EMBEDDER = "wordllama"  # the packaged one
 STORING_TRIES = 2  # a window that could not be stored is tried once more
 
 

@@ -29,6 +29,7 @@ from locomo.dataset.format import (
 )
 from locomo.json_lines import read_json
 from memory import InputError
+from memory.models import read_card
 from memory.system.files import write_whole
 
 PartName = Literal["train", "validation", "test"]
@@ -44,6 +45,15 @@ NAMED: Mapping[str, Mapping[PartName, Sequence[str]]] = {
 MANIFEST = "manifest.json"
 SOURCE = Path("data/locomo10.json")
 SPLITS = ("default", *NAMED)
+
+
+def tuned_conversations(*adapters: Path | None) -> set[str]:
+    """The conversations that adapters were tuned on, by the cards that are here."""
+    folders = [
+        adapter.parent if adapter.suffix == ".gguf" else adapter for adapter in adapters if adapter
+    ]
+    cards = [read_card(folder) for folder in folders if (folder / "adapter.json").exists()]
+    return {id_ for card in cards for id_ in card.conversations}
 
 
 def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, list[str]]:

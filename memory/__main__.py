@@ -2,91 +2,112 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import version
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
-from memory.cli import (
-    add,
-    admin,
-    chat,
-    connect,
-    context,
-    digest,
-    export,
-    facts,
-    forget,
-    history,
-    import_,
-    namespaces,
-    proxy,
-    queries,
-    serve,
-    setup,
-    worker,
-)
 from memory.errors import InputError, Stop
 from memory.system.signals import end_like_ctrl_c
 from memory.system.terminal import clean_line, print_clean, show_any_character
 
-# The commands and groups as --help lists them: by what a person does, the commonest first.
-COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+# The commands and groups as --help lists them: by what a person does, the commonest first. Each is
+# a module of `memory.cli` and a name in it, imported when it is run or listed.
+COMMANDS = {
     "Remember and ask": {
-        "add": add.add,
-        "ask": queries.ask,
-        "chat": chat.chat,
-        "search": queries.search,
-        "context": context.context,
+        "add": "add.add",
+        "ask": "queries.ask",
+        "chat": "chat.chat",
+        "search": "queries.search",
+        "context": "context.context",
     },
     "Facts": {
-        "facts": facts.app,
-        "digest": digest.digest,
-        "undo": history.undo,
+        "facts": "facts.app",
+        "digest": "digest.digest",
+        "undo": "history.undo",
     },
     "Import, export and forget": {
-        "import": import_.import_,
-        "export": export.export,
-        "forget": forget.forget,
+        "import": "import_.import_",
+        "export": "export.export",
+        "forget": "forget.forget",
     },
     "Connect other programs": {
-        "connect": connect.connect,
-        "serve": serve.app,
+        "connect": "connect.connect",
+        "serve": "serve.app",
     },
     "Set up": {
-        "setup": setup.setup,
-        "admin": admin.app,
+        "setup": "setup.setup",
+        "admin": "admin.app",
     },
 }
 # Commands of the first level that are below their subject now. Other programs' settings name
 # these, so they run as before; --help does not list them.
-HIDDEN: dict[str, Callable[..., None] | typer.Typer] = {
-    "mcp": serve.mcp,
-    "proxy": proxy.proxy,
-    "worker": worker.worker,
-    "namespaces": namespaces.app,
+HIDDEN = {
+    "mcp": "serve.mcp",
+    "proxy": "proxy.proxy",
+    "worker": "worker.worker",
+    "namespaces": "namespaces.app",
 }
 SERVING = ("serve", "mcp", "proxy", "worker")
-# These are answered with the new name.
+# What was a command of the first level and is below facts or admin: answered with the new name.
+_FROM_FACTS = ("entities", "attributes", "audit", "refine", "summaries")
+_FROM_ADMIN = ("sql", "tags", "settings", "backup", "restore")
 MOVED = {
-    **{name: f"facts {name}" for name in facts.SUBJECTS},
-    **{name: f"admin {name}" for name in admin.SUBJECTS},
+    **{name: f"facts {name}" for name in _FROM_FACTS},
+    **{name: f"admin {name}" for name in _FROM_ADMIN},
     "disconnect": "connect AGENT --remove",
 }
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by their names, each imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name in HIDDEN:
+            return _command(name, HIDDEN[name], hidden=True)
+        for panel, commands in COMMANDS.items():
+            if name in commands:
+                return _command(name, commands[name], rich_help_panel=panel)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from chain(*COMMANDS.values(), HIDDEN)
+
+    def __len__(self) -> int:
+        return sum(map(len, (*COMMANDS.values(), HIDDEN)))
 
 
 class _InOrder(TyperGroup):
     """A group that lists its commands in the order of COMMANDS; Typer would list groups last."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": _Commands()})
+
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for commands in COMMANDS.values() for name in commands]
+        return [*chain(*COMMANDS.values())]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in MOVED:
             raise InputError(f"`memory {cmd_name}` is now `memory {MOVED[cmd_name]}`")
         return super().get_command(ctx, cmd_name)
+
+
+def _command(name: str, place: str, **options: Any) -> Any:
+    """The command or group of this place in `memory.cli`, as Typer makes it of a function."""
+    module, _, attribute = place.rpartition(".")
+    command = getattr(import_module(f"memory.cli.{module}"), attribute)
+    app = typer.Typer(add_completion=False)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, **options)
+    else:
+        app.command(name, **options)(command)
+    made = get_command(app)
+    return made.commands[name] if isinstance(command, typer.Typer) else made
 
 
 def _print_version(is_requested: bool) -> None:
@@ -116,21 +137,7 @@ def _command_line() -> typer.Typer:
         no_args_is_help=True,
     )
     app.callback()(_options)
-    for panel, commands in COMMANDS.items():
-        for name, command in commands.items():
-            _register(app, name, command, rich_help_panel=panel)
-    for name, command in HIDDEN.items():
-        _register(app, name, command, hidden=True)
     return app
-
-
-def _register(
-    app: typer.Typer, name: str, command: Callable[..., None] | typer.Typer, **options: Any
-) -> None:
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name, **options)
-    else:
-        app.command(name, **options)(command)
 
 
 app = _command_line()

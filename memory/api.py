@@ -76,10 +76,10 @@ if TYPE_CHECKING:
     from memory.evidence.prompt_block import Injected
     from memory.models import Model
     from memory.program import MemoryProgram
-    from memory.program.ask import SqlUse
     from memory.program.chat import ChatMessage
     from memory.program.replies import Reply
     from memory.recall.corrections import Correction
+    from memory.records import SqlUse
     from memory.search.rerank import Reranker
     from memory.sql import CheckedSelect
 

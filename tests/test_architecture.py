@@ -36,7 +36,7 @@ MEMORY_LAYERS = [
     {"memory.__main__"},
 ]
 BENCHMARK_LAYERS = [
-    {"locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
+    {"locomo.choices", "locomo.commands", "locomo.dataset", "locomo.json_lines", "locomo.parallel"},
     {
         *("locomo.benchmark_judges", "locomo.judge_replies", "locomo.ledger"),
         *("locomo.metrics", "locomo.split_data"),
@@ -48,7 +48,7 @@ BENCHMARK_LAYERS = [
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
-    {"locomo.others", "locomo.scorecard"},
+    {"locomo.others", "locomo.scorecard", "locomo.scripts"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
     {"locomo.retrieval.__main__", "locomo.scorecard.__main__"},
@@ -179,6 +179,7 @@ ROOMS = {
     "memory/cli": "the commands of python -m memory",
     "memory/refine": "facts made better by an agent, and held to a measure",
     "locomo": "scores, splits, judges, evaluations: what every measurement shares",
+    "locomo/scripts": "what evaluate.py, optimize.py and train.py do",
     "locomo/results": "reports: means, intervals, tables, verdicts, traces",
     "locomo/dataset": "benchmark formats, in LoCoMo's form",
     "locomo/retrieval": "recall without a model, and the fit of the ranking",

@@ -19,12 +19,11 @@ import numpy as np
 import psutil
 import pytest
 
+from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, FullText
-from locomo.prompts.optimizers import Optimizer
 from locomo.retrieval.measure import retrieve
-from locomo.tasks.modules import TARGETS, Target
 from memory import InputError, Turn
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (

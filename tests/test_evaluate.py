@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 import evaluate
+from locomo.evaluation import Evaluation
 from locomo.results.report import score_lines
+from locomo.scripts import evaluate as evaluating
 from memory import InputError, MemoryProgram, load_model
 from memory.errors import ModelError
 from memory.models import Model
@@ -33,8 +35,8 @@ from tests.support.scripted import answer, sql, window
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
 from tests.support.tracking import track
 
-SCRIPT = Path(evaluate.__file__)
-Run = Callable[..., evaluate.Evaluation]
+SCRIPT = Path(evaluating.__file__)
+Run = Callable[..., Evaluation]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -
 def _tracked_there(
     place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    track(evaluate, request, monkeypatch)
+    track(evaluating, request, monkeypatch)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(place)
@@ -134,7 +136,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     again["sql"] = "always" if scripted else "when it pays"
     if scripted:
         resumed, _ = talker(window=1, name=name)
-        monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: resumed)
+        monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: resumed)
         evaluate.evaluate(**again)
         said = capsys.readouterr().out
         assert "SELECT turn_id, value FROM facts" in said  # the SQL of a question
@@ -156,7 +158,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     model, engine = talker(window=1, name=name)  # another voice under the same name,
     if not scripted:
         model = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
-    monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: model)
+    monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: model)
     check_not_asked_again(out, found, again)
     assert engine.prompts == []
 
@@ -230,8 +232,8 @@ def test_an_adapter_answers_from_the_memories_of_the_model_without(place: Path) 
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """evaluate() with these models by name, on two tiny conversations, one thread."""
 
-    def run(models: dict[str, Model], **flags: Any) -> evaluate.Evaluation:
-        monkeypatch.setattr(evaluate, "load_model", lambda name, *settings, **named: models[name])
+    def run(models: dict[str, Model], **flags: Any) -> Evaluation:
+        monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: models[name])
         data = tmp_path / "talks.json"
         if not data.exists():
             talks(data, talk("a"), talk("b [/red]"))
@@ -320,14 +322,14 @@ def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path
 def test_more_questions_than_the_first_run_has_are_drawn_from_held_out_conversations(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    questions = evaluate._questions(
-        evaluate._default_data(100), part="all", number=100, seed=0, without=()
+    questions = evaluating._questions(
+        evaluating._default_data(100), part="all", number=100, seed=0, without=()
     )
     assert len(questions) == 100
     assert len({conversation.id for conversation, _ in questions}) == 4
     assert "so 100 are drawn from data/train/validation" in capsys.readouterr().out
     for number in (None, 0, 20):
-        assert evaluate._default_data(number).name == "first_run.json"
+        assert evaluating._default_data(number).name == "first_run.json"
 
 
 def test_a_file_with_fewer_questions_than_asked_for_is_said_before_it_begins(
@@ -761,14 +763,14 @@ def test_the_prompts_have_the_form_asked_for(
         loaded.append(settings)
         raise ModelError("not now")
 
-    monkeypatch.setattr(evaluate, "load_model", load)
+    monkeypatch.setattr(evaluating, "load_model", load)
     with pytest.raises(ModelError):
         evaluate.evaluate(model="openai/m", prompts=form)
     assert [settings["prompts"] for settings in loaded] == [form]
     model = load_model("openai/m", prompts=form)
-    setup = evaluate._setup(model, None, budget=None, phrases=True, sql="never")
+    setup = evaluating._setup(model, None, budget=None, phrases=True, sql="never")
     assert setup.program.form == form
-    plain = evaluate._plain(setup, Path("program.json"), phrases=True)
+    plain = evaluating._plain(setup, Path("program.json"), phrases=True)
     assert plain
     assert plain.program.form == form
 
@@ -784,9 +786,9 @@ def test_a_first_run_asks_half_of_its_questions_and_no_ranking_alone(
         runs.append(settings)
         raise Recorded
 
-    monkeypatch.setattr(evaluate, "EvaluationRun", record)
-    monkeypatch.setattr(evaluate, "connect_mlflow", lambda name: None)
-    monkeypatch.setattr(evaluate, "probe", lambda model, console: None)
+    monkeypatch.setattr(evaluating, "EvaluationRun", record)
+    monkeypatch.setattr(evaluating, "connect_mlflow", lambda name: None)
+    monkeypatch.setattr(evaluating, "probe", lambda model, console: None)
     for number in (None, 20):
         with pytest.raises(Recorded):
             evaluate.evaluate(output_dir=tmp_path, num_test=number)

@@ -12,6 +12,7 @@ import pytest
 
 import optimize
 from locomo.prompts.compile import CompileResult
+from locomo.scripts import optimize as compiling
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.models import Model, with_prompts
@@ -32,12 +33,12 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -
 @pytest.fixture
 def run(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """optimize.optimize with a Model in place of a name, on four houses."""
-    track(optimize, request, monkeypatch)
+    track(compiling, request, monkeypatch)
     monkeypatch.chdir(tmp_path)
     houses_to_hold_out(Path("houses"))
 
     def optimized(model: Model, load: Any = None, **flags: Any) -> CompileResult:
-        monkeypatch.setattr(optimize, "load_model", load or (lambda name, **settings: model))
+        monkeypatch.setattr(compiling, "load_model", load or (lambda name, **settings: model))
         plain = {"data": Path("houses"), "num_examples": 16, "num_validation": 16}
         return optimize.optimize(**{**plain, "num_threads": 2, "rounds": 2, **flags})
 
@@ -408,7 +409,7 @@ def test_a_prompt_model_that_cannot_be_reached_is_found_out_before_anything_is_a
     run: Run,
 ) -> None:
     model, engine = obedient("answer")
-    load = optimize.load_model
+    load = compiling.load_model
 
     def named(name: str, **settings: Any) -> Model:
         return load(name, **settings) if "/" in name else model
@@ -453,9 +454,9 @@ def test_what_cannot_be_used_is_refused_before_any_call(
 
 def test_answers_are_compiled_from_the_prompt_that_asks_for_phrases() -> None:
     model, _ = obedient("answer")
-    begun = optimize._setup(model, None).program
+    begun = compiling._setup(model, None).program
     assert "A phrase, not a sentence" in instructions(begun, "answer")
-    assert "as many sentences as it" in instructions(optimize._to_use(begun), "answer")
+    assert "as many sentences as it" in instructions(compiling._to_use(begun), "answer")
     assert "A phrase, not a sentence" in instructions(begun, "answer")
 
 

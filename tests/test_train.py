@@ -18,6 +18,7 @@ import yaml
 
 import train
 from locomo.commands import run_command
+from locomo.scripts import train as training
 from locomo.weights import comparison, launch, supervised
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model, load_program
@@ -60,10 +61,10 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.M
         monkeypatch.delenv(key)
     monkeypatch.delenv("ARBOR_TOKEN", raising=False)
     # Named: a place that MLflow is left to choose stays its place in all later tests.
-    track(train, request, monkeypatch)
+    track(training, request, monkeypatch)
     for module in (launch, comparison, supervised):
         monkeypatch.setattr(module, "load_helper", lambda *names, **named: obedient()[0])
-    monkeypatch.setattr(train.console, "_width", 200)
+    monkeypatch.setattr(training.console, "_width", 200)
     houses(tmp_path / "houses.json")
     return tmp_path
 
@@ -193,7 +194,7 @@ def test_a_lora_is_tuned_on_gold_conversations(
 ) -> None:
     pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train.console, "_width", 200)
+    monkeypatch.setattr(training.console, "_width", 200)
     columns = "(subject, attribute, value, turn_id)"
     insert = f"INSERT INTO facts {columns} VALUES ('Ann', 'moved', 'to Lyon', 1);"
     gold = {"store": {"D1:1": insert}}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.examples.from_teacher import (
     ChatMessages,
@@ -28,7 +29,7 @@ from locomo.examples.jsonl import ExamplesCard, save_examples
 from locomo.harness import build_memories
 from locomo.ledger import BudgetSpent, Ledger
 from locomo.parallel import run_parallel
-from locomo.tasks.modules import TARGETS, Target, draw
+from locomo.tasks.modules import draw
 from memory import InputError
 from memory.models.small_prompts import NO_FACT
 

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from locomo.choices import Target
 from locomo.examples.answers_from_gold import AnswerExamples
 from locomo.examples.from_teacher import ChatMessages, render_example
 from locomo.examples.gold import NOTHING, Gold
 from locomo.examples.selects import STEM_LETTERS, canonical_selects, widened
 from locomo.harness import Setup, temporary_memory
 from locomo.metrics import normalize
-from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Store
 from memory.evidence.lines import turn_lines

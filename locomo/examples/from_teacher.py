@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from locomo.choices import Target
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import Setup, temporary_memory
 from locomo.metrics import gold, normalize, score
-from locomo.tasks.modules import Target
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Turn, open_store
 from memory.evidence.layout import lay_out

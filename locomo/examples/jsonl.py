@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from locomo.choices import Target
 from locomo.examples.from_teacher import ChatMessages
 from locomo.json_lines import read_json
-from locomo.tasks.modules import Target
 from memory import InputError
 from memory.system.files import write_whole
 

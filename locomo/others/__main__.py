@@ -16,27 +16,20 @@ import typer
 from rich.console import Console
 from typer import Option
 
+from locomo.choices import EMBEDDER
 from locomo.commands import Conversations, check_folder, print_table, run_command
 from locomo.dataset.format import load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
-from locomo.harness import (
-    EMBEDDER,
-    Setup,
-    answer_log,
-    fingerprint,
-    name_server,
-    probe,
-    program_state,
-)
+from locomo.harness import Setup, answer_log, fingerprint, name_server, probe, program_state
 from locomo.others.peers import PEERS
 from locomo.others.rankings import Found, peer_version, read_or_rank
 from locomo.others.systems import FullContext, RankedTurns
 from locomo.others.table import cost_to_store, others_table, seconds_to_store
 from locomo.results.report import usual_interval
 from locomo.results.written import ANSWERS, MEMORIES, RESULTS
+from locomo.split_data import tuned_conversations
 from locomo.systems import MemorySystem, System
 from locomo.tasks.modules import draw
-from locomo.tasks.training_data import tuned_conversations
 from locomo.tracking.runs import data_hash
 from memory import InputError, load_model
 from memory.models.model_names import PACKAGED_MODEL

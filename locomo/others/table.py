@@ -6,9 +6,10 @@ from statistics import fmean
 from rich.markup import escape
 from rich.table import Table
 
+from locomo.choices import Interval
 from locomo.commands import number_table
 from locomo.harness import BuiltMemory, Result
-from locomo.results.report import Interval, Metric, ScoreLine, metrics_of
+from locomo.results.report import Metric, ScoreLine, metrics_of
 from locomo.results.tables import half_and_most, interval_title, mean_dollars
 from memory.models.costs import Cost
 

@@ -12,6 +12,7 @@ from typing import Any
 import dspy
 from rich.progress import Progress
 
+from locomo.choices import Target
 from locomo.harness import build_memories
 from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.job import CompileJob
@@ -19,7 +20,7 @@ from locomo.prompts.optimizers import program_runs, run_optimizer
 from locomo.prompts.scoreboard import Scoreboard, TooManyFailures, advantage, best
 from locomo.tasks.gains import Gain, Verdict, gains, verdict
 from locomo.tasks.measure import evaluate_task, measure
-from locomo.tasks.modules import Bench, Target, candidate_of, task, with_candidate
+from locomo.tasks.modules import Bench, candidate_of, task, with_candidate
 from locomo.tasks.rewards import QuestionScore, metric_of
 from locomo.tracking.compiles import TriedPrompt
 from memory import InputError, MemoryProgram

@@ -9,11 +9,12 @@ import dspy
 from rich.box import SIMPLE
 from rich.table import Table
 
+from locomo.choices import MODULES, Target
 from locomo.ledger import Spent
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
-from locomo.tasks.modules import LEAST_DEMO, MODULES, Bench, Target
+from locomo.tasks.modules import LEAST_DEMO, Bench
 from memory.models import Model
 from memory.models.costs import Cost, priced
 from memory.models.model_names import is_file

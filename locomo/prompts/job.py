@@ -8,19 +8,12 @@ from pathlib import Path
 
 import dspy
 
+from locomo.choices import MODULES, Reward, Target, compares_speakers
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
 from locomo.split_data import SplitConversations
-from locomo.tasks.modules import (
-    LEAST_DEMO,
-    MODULES,
-    Bench,
-    Target,
-    example_name,
-    measured_target,
-)
-from locomo.tasks.rewards import Reward, compares_speakers
+from locomo.tasks.modules import LEAST_DEMO, Bench, example_name, measured_target
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError
 from memory.models import Model

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import dspy
 from dspy.teleprompt.gepa import InstructionProposer
 from dspy.utils.exceptions import AdapterParseError, LMError
 
+from locomo.choices import Optimizer
 from locomo.prompts.scoreboard import Scoreboard
 from locomo.tasks.measure import log_to_file
 from memory.models import CompletionAdapter, Model
 
 _T = TypeVar("_T")
-Optimizer = Literal["simba", "miprov2", "gepa"]
 # SIMBA's steps, MIPROv2's trials, GEPA's proposals; with the packaged model, which makes about one
 # call a second on two cores, what takes ten minutes on the sample.
 ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}

@@ -7,6 +7,7 @@ from operator import attrgetter
 from statistics import fmean
 from typing import Literal, get_args
 
+from locomo.choices import Interval
 from locomo.dataset.format import ABSTENTION, CATEGORIES, LEAST_CONVERSATIONS
 from locomo.harness import Result
 from locomo.metrics import bootstrap, paired_bootstrap, wilson_interval
@@ -20,7 +21,6 @@ Cause = Literal[
 FAILED_BELOW = 0.5
 
 
-Interval = Literal["clustered", "independent"]
 ComparisonVerdict = Literal[
     "better", "worse", "no difference shown", "too few questions", "too few conversations"
 ]

@@ -7,6 +7,7 @@ from statistics import fmean
 from rich.markup import escape
 from rich.table import Table
 
+from locomo.choices import Interval
 from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import BuiltMemory, Result
@@ -14,7 +15,6 @@ from locomo.metrics import abstained
 from locomo.results.report import (
     FAILED_BELOW,
     NAMES,
-    Interval,
     Metric,
     PairedDifference,
     ScoreLine,

@@ -22,9 +22,9 @@ import typer
 from rich.console import Console
 from typer import Option
 
+from locomo.choices import EMBEDDER
 from locomo.commands import Over, print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.harness import EMBEDDER
 from locomo.retrieval.by_ability import evidence_log, evidence_table, measured
 from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
 from locomo.retrieval.explain import explain_data, explain_memory

@@ -18,8 +18,9 @@ from statistics import fmean
 from rich.box import SIMPLE
 from rich.table import Table
 
+from locomo.choices import EMBEDDER
 from locomo.dataset.format import ABSTENTION, Conversation, Question
-from locomo.harness import EMBEDDER, fingerprint, temporary_memory
+from locomo.harness import fingerprint, temporary_memory
 from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
 from locomo.retrieval.baselines import Cosine, FullText

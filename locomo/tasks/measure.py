@@ -9,12 +9,12 @@ from typing import Any
 
 import dspy
 
+from locomo.choices import Reward, Target
 from locomo.commands import writable_folder
-from locomo.tasks.modules import Target, example_name
+from locomo.tasks.modules import example_name
 from locomo.tasks.rewards import (
     REFINE_COMPONENTS,
     QuestionScore,
-    Reward,
     metric,
     metric_of,
     question_score,

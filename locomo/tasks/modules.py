@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import dspy
 
+from locomo.choices import MODULES, Target
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Setup, temporary_memory
 from locomo.systems import retrieved_facts_alone
@@ -34,9 +35,6 @@ from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet
 from memory.sql import quoted
 
-Target = Literal["answer", "retrieve", "store", "refine"]
-TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes
-MODULES: tuple[Target, ...] = (*TARGETS, "refine")
 MOST_FACTS = 4  # a turn; the instructions ask for 1.2
 HIDDEN = "(not shown)"
 _DEMO_TOKENS = 1_500  # of the memory in one example, at most

@@ -24,15 +24,16 @@ Such a Prediction is true even where its score is 0: give MIPROv2 a `metric_thre
 
 import logging
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, harmonic_mean
-from typing import Any, Literal
+from typing import Any
 
 import dspy
 
 from locomo import metrics
+from locomo.choices import Reward
 from locomo.dataset.format import ABSTENTION, Question
 from memory import InputError
 from memory.refine.tools import tool_functions
@@ -60,11 +61,8 @@ REFINE_COMPONENTS = (
     *REFINING_TOOLS,
 )
 
-Reward = Literal["memory", "gated", "unpadded", "sql-memory", "memupdate", "planted"]
 # What a reward that is not `metric` is called among the components of a question.
 REWARD_NAMES = ("gated", "refined", "unpadded", "sql-memory", "memupdate", "planted")
-# Rewards that compare a window's facts with each speaker's alone need these written first.
-_BY_SPEAKER = ("gated", "sql-memory")
 # Words of an answer that the planted rule pays in full; right answers have two or three.
 PLANTED_WORDS = 6
 WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
@@ -188,7 +186,7 @@ def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
     """The metric that a module (`target`) is optimized by.
 
     `gated` and `sql-memory` are for retrieve and store, `unpadded` and `memupdate` for refine,
-    `planted` for answer, see `check_reward`.
+    `planted` for answer, see `locomo.choices.check_reward`.
     """
     if reward == "planted":
         return planted_metric
@@ -202,28 +200,11 @@ def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
     return single_speaker_metric if target == "store" else gated_metric
 
 
-def compares_speakers(reward: Reward, targets: Collection[str]) -> bool:
-    """Whether a reward needs what the module writes when it is shown one speaker at a time."""
-    return reward in _BY_SPEAKER and "store" in targets
-
-
 def reward_name(reward: Reward, target: str) -> str:
     """The name of a reward among the components of WEIGHTS; "" for their weighted sum."""
     if target == "refine" and reward == "memory":
         return "refined"
     return "" if reward == "memory" else reward
-
-
-def check_reward(reward: Reward, target: str, rehearsal: bool = False) -> None:
-    """Raise InputError for a reward that does not apply to this target, or outside a rehearsal."""
-    if reward in _BY_SPEAKER and target not in ("retrieve", "store"):
-        raise InputError(f"--reward {reward} is for --target retrieve or --target store")
-    if reward in ("unpadded", "memupdate") and target != "refine":
-        raise InputError(f"--reward {reward} is for --target refine")
-    if reward == "planted" and not (rehearsal and target == "answer"):
-        raise InputError(
-            "--reward planted is for a rehearsal of --target answer: it says nothing of a memory"
-        )
 
 
 def card_metric(reward: Reward, target: str = "") -> dict[str, float]:

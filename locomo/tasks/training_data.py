@@ -7,11 +7,12 @@ from pathlib import Path
 import dspy
 from rich.progress import Progress
 
+from locomo.choices import Target
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import Setup, build_memories
 from locomo.split_data import SplitConversations
-from locomo.tasks.modules import Bench, Target, draw, measured_target, task_examples
-from memory.models import Model, read_card
+from locomo.tasks.modules import Bench, draw, measured_target, task_examples
+from memory.models import Model
 from memory.program import plain_program
 
 
@@ -66,15 +67,6 @@ def _thinned(
     number = round(len(refused) * (1 - unanswerable))
     left_out = set(draw(refused, number, seed)) if number else set()
     return [example for index, example in enumerate(examples) if index not in left_out]
-
-
-def tuned_conversations(*adapters: Path | None) -> set[str]:
-    """The conversations that adapters were tuned on, by the cards that are here."""
-    folders = [
-        adapter.parent if adapter.suffix == ".gguf" else adapter for adapter in adapters if adapter
-    ]
-    cards = [read_card(folder) for folder in folders if (folder / "adapter.json").exists()]
-    return {id_ for card in cards for id_ in card.conversations}
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,20 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
+from locomo.choices import Target
 from locomo.commands import check_enough
 from locomo.dataset.format import Conversation
+from locomo.split_data import tuned_conversations
 from locomo.tasks.gains import Gain
 from locomo.tasks.measure import measure
-from locomo.tasks.modules import Bench, Target, draw, measured_target, task, task_examples
+from locomo.tasks.modules import Bench, draw, measured_target, task, task_examples
 from locomo.tasks.rewards import QuestionScore
-from locomo.tasks.training_data import Memories, prepare_bench, tuned_conversations
+from locomo.tasks.training_data import Memories, prepare_bench
 from locomo.weights.arbor_client import Server
 from locomo.weights.arbor_job import served_lm
-from locomo.weights.options import TrainOptions
+from locomo.weights.options import RUN_FILE, TrainOptions
 from locomo.weights.processes import running
-from locomo.weights.record import RUN_FILE, RunFile, paired_gains
+from locomo.weights.record import RunFile, paired_gains
 from locomo.weights.serving import SERVER_LOG, vllm_lm, wait_for_server
 from locomo.weights.trainee import (
     MultiTaskProgram,

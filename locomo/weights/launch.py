@@ -9,11 +9,11 @@ import dspy
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
+from locomo.choices import Target, compares_speakers
 from locomo.commands import check_enough, print_table
 from locomo.harness import fingerprint
 from locomo.tasks.gains import verdict
-from locomo.tasks.modules import Bench, Target
-from locomo.tasks.rewards import compares_speakers
+from locomo.tasks.modules import Bench
 from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.metric_names import gain_metrics
 from locomo.tracking.runs import mlflow_run

@@ -12,7 +12,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 
-from locomo.tasks.modules import Target
+from locomo.choices import Target
 from locomo.tasks.rewards import metric_of
 from locomo.weights.record import TrainingPlan, mean_numbers
 from locomo.weights.steps import StepRecord

@@ -5,22 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from typer import Option
 
+from locomo.choices import MODULES, TARGETS, Reward, Target, check_reward
 from locomo.commands import check_folder
 from locomo.dataset.format import Conversation
-from locomo.split_data import SplitConversations, load_split
-from locomo.tasks.modules import MODULES, TARGETS, Target
-from locomo.tasks.rewards import Reward, check_reward
-from locomo.tasks.training_data import Memories, tuned_conversations
+from locomo.split_data import SplitConversations, load_split, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
-from locomo.weights.record import RUN_FILE
 from memory import InputError
 from memory.models.model_names import is_packaged
 
+if TYPE_CHECKING:
+    from locomo.tasks.training_data import Memories
+
+RUN_FILE = "run.json"  # what a run is made of, among its checkpoints
 ROOT = Path(__file__).parents[2]
 SAMPLE_DATA = ROOT / "data" / "sample.json"
 CHATS_DATA = ROOT / "data" / "chats.json"
@@ -208,8 +209,10 @@ class TrainOptions:
         """The conversations' ids by part of the split."""
         return self.conversations.parts
 
-    def memories(self, conversations: Mapping[str, Conversation]) -> Memories:
+    def memories(self, conversations: Mapping[str, Conversation]) -> "Memories":
         """Where and how the memories of conversations are built."""
+        from locomo.tasks.training_data import Memories  # with DSPy
+
         return Memories(
             conversations,
             folder=self.output_dir / "memories",

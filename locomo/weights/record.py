@@ -9,11 +9,13 @@ from typing import Any
 import dspy
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from locomo.choices import Reward, Target
 from locomo.tasks.gains import Gain, gains
 from locomo.tasks.measure import measure
-from locomo.tasks.modules import Bench, Target, measured_target
-from locomo.tasks.rewards import WEIGHTS, QuestionScore, Reward, mean_components
+from locomo.tasks.modules import Bench, measured_target
+from locomo.tasks.rewards import WEIGHTS, QuestionScore, mean_components
 from locomo.weights.grpo import GrpoSettings
+from locomo.weights.options import RUN_FILE
 from locomo.weights.steps import (
     HeldOutRecord,
     StepRecord,
@@ -24,7 +26,7 @@ from memory import MemoryProgram
 from memory.system.files import write_whole
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
-RUN_FILE, STEPS_FILE, LOG_FILE = "run.json", "steps.jsonl", "training.log"
+STEPS_FILE, LOG_FILE = "steps.jsonl", "training.log"
 HELD_OUT_FILE = "held_out.jsonl"
 Scores = dict[str, list[QuestionScore]]  # of each example's questions, by its name
 

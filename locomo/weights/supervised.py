@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from locomo.choices import Target
 from locomo.dataset.format import files_of, load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_gold import supervised_examples
@@ -18,7 +19,7 @@ from locomo.examples.from_teacher import ChatMessages, Distillation
 from locomo.examples.gold import Gold, split_gold
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
-from locomo.tasks.modules import Target, draw
+from locomo.tasks.modules import draw
 from locomo.weights.options import CHATS_DATA, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, SqlError

@@ -13,8 +13,9 @@ import dspy
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 from dspy.utils.exceptions import AdapterParseError
 
+from locomo.choices import Target
 from locomo.harness import probe
-from locomo.tasks.modules import Bench, Target, task
+from locomo.tasks.modules import Bench, task
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model
 from memory.models import Model

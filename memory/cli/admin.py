@@ -14,8 +14,6 @@ from memory.cli import (
     tokens,
 )
 
-# What is below admin, and was a command of the first level.
-SUBJECTS = ("sql", "tags", "settings", "backup", "restore")
 app = typer.Typer(
     help="List, rename and delete memories; read in SQL, tag turns, back up, set settings; move"
     " memories between databases, set up Postgres, change the embedder, make tokens.",

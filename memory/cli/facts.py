@@ -34,8 +34,6 @@ app = typer.Typer(
     cls=ListByDefault,
     help="List and edit facts, and see how they changed. `memory facts` alone lists them.",
 )
-# What is below facts, and was a command of the first level.
-SUBJECTS = ("entities", "attributes", "audit", "refine", "summaries")
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 

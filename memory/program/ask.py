@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 import dspy
 
@@ -23,11 +23,8 @@ from memory.program.quotations import quotations_of
 from memory.program.retrieve import RetrieveRows, no_rows
 from memory.program.signatures.forms import PROMPTS, Form
 from memory.program.sql_questions import sql_pays
-from memory.records import ABSTAIN, Answer, Hit, Rows
+from memory.records import ABSTAIN, Answer, Hit, Rows, SqlUse
 from memory.system.terminal import clean_line
-
-# When SELECTs are written for a question: for each, or where `sql_pays`.
-SqlUse = Literal["always", "when it pays", "never"]
 
 
 class EvidenceFunction(Protocol):

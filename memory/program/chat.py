@@ -13,13 +13,13 @@ from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models.costs import StepLog
 from memory.program.answer_sources import answer_from
-from memory.program.ask import AskMemory, SqlUse
+from memory.program.ask import AskMemory
 from memory.program.lookup import look_up
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
 from memory.program.signatures.further import CorrectFacts, ReplyInChat
 from memory.program.streaming import stream
-from memory.records import Answer, Basis, Rows, Turn
+from memory.records import Answer, Basis, Rows, SqlUse, Turn
 from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
 from memory.text.word_forms import telling_words

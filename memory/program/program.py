@@ -12,7 +12,7 @@ from memory.models.model import Model
 from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
 from memory.program.answer import AnswerQuestion
-from memory.program.ask import AskMemory, SqlUse
+from memory.program.ask import AskMemory
 from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
 from memory.program.digest import KeepAnswers, StoreTurns, TellStory
 from memory.program.prompted import MemoryModule, PromptedModule
@@ -20,6 +20,7 @@ from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
 from memory.program.retrieve import RetrieveRows
 from memory.program.signatures.forms import Form
 from memory.program.small import Checked, TemplateRows
+from memory.records import SqlUse
 
 if TYPE_CHECKING:
     from memory.program.program_card import Card

@@ -32,17 +32,17 @@ from rich.progress import Progress
 from rich.table import Table
 
 import locomo
+from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import print_table, run_command, writable_folder
 from locomo.harness import Setup, fingerprint
 from locomo.json_lines import JsonLines
 from locomo.ledger import Ledger
 from locomo.prompts.compile import CompileRun
 from locomo.prompts.job import prepare_job
-from locomo.prompts.optimizers import LIGHT_ROUNDS, Optimizer, Options
+from locomo.prompts.optimizers import LIGHT_ROUNDS, Options
 from locomo.split_data import load_split
 from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
-from locomo.tasks.modules import TARGETS, Target
 from memory import Store, open_store
 from memory.program import in_phrases, starting_program
 from memory.system.progress import progress_bar

@@ -23,6 +23,7 @@ from locomo import evaluation, split_data
 from locomo.commands import print_table, run_command
 from locomo.dataset import __main__ as dataset
 from locomo.retrieval import __main__ as retrieval
+from locomo.scripts import evaluate as evaluating
 from tests.support.talk import talk
 
 BAD = {
@@ -45,7 +46,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(key)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(evaluate, "connect_mlflow", lambda experiment: None)
+    monkeypatch.setattr(evaluating, "connect_mlflow", lambda experiment: None)
     for name, content in BAD.items():
         if content is not None:
             text = content if isinstance(content, str) else json.dumps(content)

@@ -12,6 +12,8 @@ import evaluate
 import optimize
 import train
 from locomo.results import agreement
+from locomo.scripts import evaluate as evaluating
+from locomo.scripts import optimize as compiling
 from tests.support.commands import run_in_process
 from tests.support.talk import QUESTIONS, talk
 
@@ -56,7 +58,7 @@ def test_a_server_that_never_answers_is_named_and_given_up(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for script in (evaluate, optimize):
+    for script in (evaluating, compiling):
         monkeypatch.setattr(script, "connect_mlflow", lambda experiment: None)
     data, out = tmp_path / "talks.json", tmp_path / "out"
     data.write_text(json.dumps([talk("a", QUESTIONS * 6), talk("b", QUESTIONS * 6)]))

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
+from locomo.choices import Target
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.examples.distill import DistillationSummary, distill
 from locomo.examples.from_teacher import Distillation
 from locomo.harness import Setup
-from locomo.tasks.modules import Target
 from memory.models import Model
 from memory.program import plain_program
 from memory.system.progress import progress_bar

@@ -25,8 +25,8 @@ from memory.models import Model
 from memory.models.local import SmallModelAdapter
 from memory.models.sizes import Size
 from memory.program import AskMemory, MemoryProgram
-from memory.program.ask import SqlUse
 from memory.program.signatures.forms import Form
+from memory.records import SqlUse
 from memory.refine.questions import (
     FactReader,
     MeasuredQuestion,

@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from locomo.prompts.optimizers import Optimizer
+from locomo.choices import Optimizer
 from locomo.prompts.scoreboard import Scoreboard, advantage, best
 from locomo.tasks.rewards import metric
 from tests.support.locomo_records import write

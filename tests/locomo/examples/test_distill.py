@@ -12,9 +12,9 @@ from typing import Any
 import dspy
 import pytest
 
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import load_conversations
 from locomo.examples.jsonl import card_path, read_examples, read_examples_card
-from locomo.tasks.modules import TARGETS, Target
 from memory import InputError
 from memory.errors import ModelError
 from tests.support.example_maker import example_maker, long_talk

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from locomo.choices import TARGETS
 from locomo.examples import answers_from_gold, from_gold
 from locomo.examples.answers_from_gold import AnswerExample
 from locomo.examples.check import prove
@@ -14,7 +15,6 @@ from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
 from locomo.examples.selects import canonical_selects, widened
 from locomo.harness import Setup
-from locomo.tasks.modules import TARGETS
 from memory import MemoryProgram, load_model, open_store
 from memory.models.small_prompts import NO_FACT, TUNED_SELECT
 from memory.records import ABSTAIN

@@ -10,9 +10,9 @@ import dspy
 import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
+from locomo.choices import TARGETS
 from locomo.dataset.format import load_conversations
 from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
-from locomo.tasks.modules import TARGETS
 from memory import InputError, Memory, load_model, open_store
 from memory.models import Model
 from memory.models.local import SmallModelAdapter

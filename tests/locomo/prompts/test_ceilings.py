@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from locomo.choices import Target
 from locomo.ledger import BudgetSpent
 from locomo.prompts.compile import ceilings, why_untried
 from locomo.prompts.scoreboard import Run, Scoreboard
-from locomo.tasks.modules import Target
 from locomo.tasks.rewards import QuestionScore
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 import optimize
+from locomo.choices import TARGETS, Optimizer, Target
 from locomo.harness import Setup
 from locomo.prompts import optimizers
 from locomo.prompts.forecast import (
@@ -18,8 +19,8 @@ from locomo.prompts.forecast import (
     seconds_a_token,
 )
 from locomo.prompts.job import CompileJob
-from locomo.prompts.optimizers import Optimizer
-from locomo.tasks.modules import TARGETS, AskMemory, StoreWindow, Target
+from locomo.scripts import optimize as compiling
+from locomo.tasks.modules import AskMemory, StoreWindow
 from memory import MemoryProgram
 from memory.models import Model
 from memory.models.costs import Cost
@@ -72,11 +73,11 @@ def test_a_compile_takes_no_more_than_its_forecast(
         monkeypatch.setattr(kind, "forward", counted)
     model, engine = obedient(target, name="local", window=1)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(optimize, "load_model", lambda name, **settings: model)
-    monkeypatch.setattr(optimize, "forecast", watched)
+    monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
+    monkeypatch.setattr(compiling, "forecast", watched)
     # The forecast is of the most: questions that facts or turns decide ask no model.
-    monkeypatch.setattr(optimize, "connect_mlflow", lambda experiment: None)
-    monkeypatch.setattr(optimize, "_report", lambda *results, **places: None)
+    monkeypatch.setattr(compiling, "connect_mlflow", lambda experiment: None)
+    monkeypatch.setattr(compiling, "_report", lambda *results, **places: None)
     monkeypatch.setattr(optimizers, "MOST_IN_BATCH", 4)  # which takes less time
     flags: dict[str, Any] = {"num_examples": 8, "num_validation": 2, "rounds": 1, "num_threads": 2}
     spent = optimize.optimize(data=data, optimizer=optimizer, target=target, **flags).spent

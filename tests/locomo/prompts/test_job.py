@@ -10,19 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import locomo
+from locomo.choices import TARGETS, Optimizer, Target
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.optimizers import LEAST_EXAMPLES, Optimizer, Options, program_runs
+from locomo.prompts.optimizers import LEAST_EXAMPLES, Options, program_runs
 from locomo.split_data import PARTS, load_split
-from locomo.tasks.modules import (
-    TARGETS,
-    Target,
-    draw,
-    example_name,
-    questions_within,
-    task_examples,
-)
+from locomo.tasks.modules import draw, example_name, questions_within, task_examples
 from memory import InputError, MemoryProgram, load_model
 from memory.models import Model
 from memory.program import plain_program

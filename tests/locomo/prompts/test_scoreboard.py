@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import Question
 from locomo.prompts.scoreboard import (
     ENOUGH_RUNS,
@@ -22,7 +23,7 @@ from locomo.prompts.scoreboard import (
     advantage,
     best,
 )
-from locomo.tasks.modules import TARGETS, Candidate, Target, candidate_of, with_candidate
+from locomo.tasks.modules import Candidate, candidate_of, with_candidate
 from memory import InputError, MemoryProgram
 
 PLAIN, OTHER = Candidate("Do."), Candidate("Do it well.", ({"question": "Who?"},))

@@ -11,6 +11,7 @@ import typer
 
 import optimize
 from locomo.dataset.format import load_conversations
+from locomo.scripts import optimize as compiling
 from memory import Hit, InputError, Memory, load_program, open_store
 from memory.search.ranking import FEATURE_WEIGHTS
 from tests.support.commands import run as run_memory
@@ -50,7 +51,7 @@ def tracked(tmp_path: Path, tracking_database: Path) -> str:
 @pytest.fixture
 def place(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    track(optimize, request, monkeypatch)
+    track(compiling, request, monkeypatch)
     write(tmp_path / "shops.json", *map(shop, SHOPS))
     return tmp_path
 

@@ -11,17 +11,16 @@ from typing import Any
 import dspy
 import pytest
 
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.tasks import modules
 from locomo.tasks.modules import (
     HIDDEN,
     LEAST_DEMO,
-    TARGETS,
     AskMemory,
     Bench,
     StoreWindow,
-    Target,
     candidate_of,
     task,
 )
@@ -30,7 +29,7 @@ from memory import MemoryProgram
 from memory.evidence.layout import Evidence
 from memory.models.local import SmallModelAdapter
 from memory.program import plain_program
-from memory.program.ask import SqlUse
+from memory.records import SqlUse
 from memory.store.sqlite import SqliteStore
 from memory.text.tokens import count_tokens
 from tests.support.obedient import Obedient, houses, obedient

@@ -6,18 +6,11 @@ from pathlib import Path
 import dspy
 import pytest
 
+from locomo.choices import MODULES, TARGETS
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
 from locomo.tasks.measure import measure
-from locomo.tasks.modules import (
-    MODULES,
-    TARGETS,
-    Bench,
-    RefineForQuestion,
-    candidate_of,
-    task,
-    task_examples,
-)
+from locomo.tasks.modules import Bench, RefineForQuestion, candidate_of, task, task_examples
 from locomo.tasks.rewards import REFINE_COMPONENTS, refine_metric
 from memory import MemoryProgram
 from memory.program import plain_program

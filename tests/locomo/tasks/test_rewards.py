@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locomo.choices import check_reward
 from locomo.dataset.format import Question
 from locomo.tasks.rewards import (
     FIELDS,
@@ -19,7 +20,6 @@ from locomo.tasks.rewards import (
     Episode,
     Outcome,
     card_metric,
-    check_reward,
     components,
     efficiency,
     episode_reward,

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from rich.progress import Progress
 
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import load_conversations
 from locomo.split_data import load_split
-from locomo.tasks.modules import TARGETS, Target, task_examples
+from locomo.tasks.modules import task_examples
 from locomo.tasks.training_data import (
     Memories,
     TrainingData,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from locomo.dataset.format import load_conversations
-from locomo.tasks.training_data import tuned_conversations
+from locomo.split_data import tuned_conversations
 from locomo.weights.comparison import (
     comparison_examples,
     fresh_conversations,

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import train
+from locomo.scripts import train as training
 from locomo.weights.options import TrainOptions
 from memory import InputError
 
@@ -18,7 +19,7 @@ OPTIONS = {field.name for field in fields(TrainOptions)}
 def parsed(line: str) -> TrainOptions:
     """The options that a command line gives."""
     calls: list[TrainOptions] = []
-    with patch.object(train, "train", calls.append):
+    with patch.object(training, "train", calls.append):
         result = CliRunner().invoke(train.app, line.split())
     assert result.exit_code == 0, result.output
     [options] = calls
@@ -55,7 +56,7 @@ def test_a_learning_rate_that_is_none_is_refused(rate: str) -> None:
 def test_nothing_is_evaluated_before_a_training(tmp_path: Path) -> None:
     options = TrainOptions(mode="evaluate", output=tmp_path / "none.json")
     with pytest.raises(InputError, match=r"none\.json does not exist: train first"):
-        train.evaluate_tuned(options)
+        training.evaluate_tuned(options)
 
 
 @pytest.mark.parametrize("line", ["--mode sft", "--mode train --start folder"])

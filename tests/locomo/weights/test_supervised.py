@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from locomo.choices import TARGETS
 from locomo.examples.jsonl import ExamplesCard, read_examples, read_examples_card
-from locomo.tasks.modules import TARGETS
 from locomo.weights import supervised
 from locomo.weights.launch import shipped_start
 from locomo.weights.options import TrainOptions, command_line

@@ -6,8 +6,9 @@ import dspy
 import pytest
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import load_conversations
-from locomo.tasks.modules import TARGETS, Bench, Target, task_examples
+from locomo.tasks.modules import Bench, task_examples
 from locomo.weights.arbor_client import Server, Timeouts, WaitMonitor
 from locomo.weights.arbor_job import trainee_lm
 from locomo.weights.grpo import GrpoSettings

@@ -12,8 +12,9 @@ from typing import Any
 import dspy
 import pytest
 
+from locomo.choices import TARGETS, Target
 from locomo.harness import Setup, build_memory
-from locomo.tasks.modules import TARGETS, Bench, Target, measured_target, task_examples
+from locomo.tasks.modules import Bench, measured_target, task_examples
 from locomo.tasks.rewards import QuestionScore
 from locomo.weights import steps as training_steps
 from locomo.weights.arbor_client import Server, ServerError, Timeouts

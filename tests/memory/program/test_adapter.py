@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import evaluate
 from locomo.harness import probe
+from locomo.scripts import evaluate as evaluating
 from memory import InputError, MemoryProgram, Turn, load_model
 from memory.errors import ModelError
 from memory.evidence.layout import Evidence
@@ -309,7 +309,7 @@ def test_evaluate_refuses_an_adapter_that_it_cannot_use(
     says: str,
 ) -> None:
     write(tmp_path / "talks.json")
-    monkeypatch.setattr(evaluate, "connect_mlflow", lambda experiment: None)
+    monkeypatch.setattr(evaluating, "connect_mlflow", lambda experiment: None)
     given = f"--data {{0}}/talks.json --output-dir {{0}}/out {line}"
     assert command(EVALUATE, given, tmp_path, monkeypatch) == (2, [])
     assert re.search(f"error: .*{says}", capsys.readouterr().err)

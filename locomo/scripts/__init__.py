@@ -1,0 +1,1 @@
+"""What evaluate.py, optimize.py and train.py do: their options, and the work behind these."""

@@ -1,0 +1,430 @@
+"""What optimize.py does: compiles prompts or fits the ranking, and reports the gain."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import dspy
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from locomo.choices import MODULES, TARGETS, Optimizer, Reward, check_reward
+from locomo.commands import check_enough, check_folder, print_table
+from locomo.dataset.format import Question
+from locomo.harness import Setup, probe
+from locomo.ledger import Budget, Ledger, Spent, spent_before
+from locomo.prompts.compile import CompileResult, CompileRun
+from locomo.prompts.forecast import forecast, forecast_table, seconds_a_token
+from locomo.prompts.job import CompileJob, prepare_job
+from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Options
+from locomo.retrieval.fit import weights_in_use
+from locomo.retrieval.tuned import TunedRanking, tune_ranking
+from locomo.scripts.compile_options import CompileOptions
+from locomo.split_data import SplitConversations, load_split
+from locomo.tasks.gains import (
+    RECALL,
+    gain_line,
+    gain_table,
+    program_card,
+    prompt_diff,
+)
+from locomo.tasks.modules import RETRIEVE_BUDGET, candidate_of
+from locomo.tasks.rewards import WEIGHTS, card_metric
+from locomo.tracking.compiles import CompiledFile, track_compile
+from locomo.tracking.runs import connect_mlflow
+from memory import InputError, MemoryProgram, load_model
+from memory.models import Model
+from memory.models.packaged import over_machines
+from memory.program import in_phrases, in_sentences, save_program, starting_program
+from memory.system.files import write_whole
+from memory.system.progress import progress_bar
+
+EXPERIMENT = "optimize"
+EXAMPLES, VALIDATION = 50, 100
+MAX_DEMOS = 5
+MORE_DATA = "give --data with eight conversations or more, so that three or more are held out"
+
+
+def optimize(options: CompileOptions) -> CompileResult:
+    """Compile prompts on training conversations, then measure the gain on validation ones.
+
+    Target ranking: fit the weights of the ranking instead, without a model.
+
+    Writes the best program to `output`, and the model calls, the prompts tried and a report to a
+    folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
+    is asked for anything but a word; ModelError when a model cannot be used.
+    """
+    _check_options(
+        options.optimizer, options.target, reward=options.reward, max_demos=options.max_demos
+    )
+    _check_places(options.output, options.output_dir)
+    conversations = load_split(options.data, options.seed, options.split)
+    if options.target == "ranking":
+        return _fit_ranking(conversations, output=options.output, output_dir=options.output_dir)
+    answering = over_machines(
+        load_model(options.model, api_base=options.api_base, prompts=options.prompts), options.over
+    )
+    setup = _setup(answering, options.budget)
+    proposing = _prompt_model(
+        options.model, options.api_base, name=options.prompt_model, address=options.prompt_api_base
+    )
+    demos = MAX_DEMOS if options.max_demos is None else options.max_demos
+    rounds = options.rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[options.optimizer]
+    settings = Options(
+        options.optimizer,
+        rounds,
+        max_demos=demos,
+        num_threads=options.num_threads,
+        seed=options.seed,
+    )
+    job = prepare_job(
+        conversations,
+        targets=TARGETS if options.target == "all" else (options.target,),
+        options=settings,
+        setup=setup,
+        prompt_model=proposing,
+        reward=options.reward,
+        num_train=EXAMPLES if options.num_examples is None else options.num_examples,
+        num_validation=VALIDATION if options.num_validation is None else options.num_validation,
+        operations=options.operations,
+    )
+    training, measuring = max(map(len, job.train.values())), len(job.validation)
+    check_enough(
+        "--num-examples", options.num_examples, training, f"the training part of {options.data}"
+    )
+    check_enough(
+        "--num-validation",
+        options.num_validation,
+        measuring,
+        f"the validation part of {options.data}",
+    )
+    limits = Budget(
+        calls=options.budget_calls, minutes=options.budget_minutes, dollars=options.budget_usd
+    )
+    spent = spent_before(options.output_dir / job.name()) if options.resume else Spent()
+    _agree(job, limits, yes=options.yes, spent=spent)
+    return _compile(
+        job,
+        limits,
+        options.output,
+        options.output_dir,
+        resume=options.resume,
+        with_requests=not options.no_texts,
+    )
+
+
+def _setup(model: Model, budget: int | None) -> Setup:
+    """A model with the prompts that it really sees. Raises InputError for its budget.
+
+    Answers are judged by LoCoMo's metric, which compares words with a phrase: the answering module
+    starts with the prompt that asks for phrases, so that asking for them is no gain of a compile.
+    """
+    setup = Setup(model, in_phrases(starting_program(model)), budget or model.limits.budget)
+    setup.check()
+    return setup
+
+
+def _compile(
+    job: CompileJob,
+    limits: Budget,
+    output: Path,
+    output_dir: Path,
+    resume: bool,
+    with_requests: bool,
+) -> CompileResult:
+    """Compile, and report the gain; the job's folder has all that `resume` needs."""
+    console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
+    connect_mlflow(EXPERIMENT)
+    probe(job.prompt_model)
+    probe(job.setup.model)
+    folder = output_dir / job.name()
+    if resume and not folder.exists():
+        console.print("nothing to resume: there is no earlier run with these options and this code")
+    ledger = Ledger(folder, limits, resume, with_requests=with_requests)
+    with closing(ledger), ledger.active(), progress_bar(console) as bar:
+        compiled = CompileRun(
+            job=job,
+            ledger=ledger,
+            folder=folder,
+            memories=output_dir / "memories",
+            resume=resume,
+            bar=bar,
+            save=partial(_save, job, output),
+        ).run()
+    _report(job, compiled, folder=folder, output=output, console=console)
+    return replace(compiled, program=_to_use(compiled.program))
+
+
+def _check_options(
+    optimizer: Optimizer, target: str, reward: Reward, max_demos: int | None
+) -> None:
+    """Raise InputError for options that exclude each other."""
+    if optimizer == "gepa" and max_demos is not None:
+        raise InputError("--max-demos: gepa changes instructions only; leave the option out")
+    check_reward(reward, target)
+
+
+def _check_places(output: Path, output_dir: Path) -> None:
+    """Raise InputError for a file or a folder that cannot be written."""
+    if output.is_dir():
+        raise InputError(f"--output {output} is a folder; give a file")
+    check_folder(output.absolute().parent, "--output")
+    if output.exists() and not os.access(output, os.W_OK):
+        raise InputError(f"--output {output} cannot be written to; give another")
+    check_folder(output_dir, "--output-dir")
+
+
+def _prompt_model(model: str, api_base: str | None, name: str | None, address: str | None) -> Model:
+    """The model that writes instructions: the one of this name, or the answering `model`.
+
+    With temperature 1, each instruction that it proposes is different.
+    """
+    if name:
+        return load_model(name, api_base=address, temperature=1.0)
+    if address:
+        raise InputError("--prompt-api-base needs --prompt-model")
+    return load_model(model, api_base=api_base, temperature=1.0)
+
+
+def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
+    """Show the expected cost of the compile; ask if it is large and no budget bounds it.
+
+    What a run that is resumed has `spent` is not paid again.
+    """
+    console = Console()
+    expected = forecast(job, seconds_a_token(job.setup.model)).after(spent)
+    print_table(console, forecast_table(expected, is_rest=spent.calls > 0))
+    least = 2 * len(job.validation) + sum(map(len, job.train.values()))
+    if limits.calls is not None and limits.calls < least:
+        raise InputError(
+            f"--budget-calls {limits.calls}: measuring alone takes {least} calls and more; "
+            "give more, or fewer --num-validation and --num-examples"
+        )
+    if limits.dollars is not None and expected.cost.dollars is None:
+        raise InputError("--budget-usd: the models' prices are unknown; give --budget-calls")
+    if not expected.large or yes or limits != Budget():
+        return
+    if not sys.stdin.isatty():
+        raise InputError("this is a large compile; add --yes to start it, or a --budget")
+    typer.confirm("Start?", abort=True)
+
+
+def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
+    """Write the program with a card: its training data and its gain."""
+    card = program_card(
+        job.split,
+        compiled.gains,
+        model=job.setup.model.name,
+        optimizer=job.options.optimizer,
+        target=", ".join(job.targets),
+        metric=card_metric(job.reward, job.measured),
+    )
+    save_program(_to_use(compiled.program), output, card)
+
+
+def _to_use(program: MemoryProgram) -> MemoryProgram:
+    """A copy that answers people: in phrases alone only where that prompt was compiled."""
+    return in_sentences(program.deepcopy())
+
+
+def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path) -> str:
+    """Whether the program is worth using; `changed` is empty for the plain one."""
+    model = job.setup.model
+    words = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
+    words += ["--data", str(job.split.data), "--optimized-path", str(output)]
+    use = f"uv run evaluate.py {shlex.join(words)}"
+    if job.measured == "refine":
+        use = f"uv run memory facts refine --program {output}"
+    if not compiled.new_prompts:
+        if any("all rewards are equal" in cause for cause in compiled.untried):
+            return "the plain program, for nothing was tried; other questions may leave room"
+        return "the plain program, for nothing was tried; a larger budget and --resume go on"
+    if not changed:
+        return "the plain program, for no prompt that was tried is better"
+    return {
+        "gain": f"use it: {use}",
+        "no gain": "not recommended: no gain in answers on conversations that it never saw",
+        "too few conversations": f"not recommended before more is known: {MORE_DATA}",
+        "not measured": "not recommended before it is measured; --resume with a larger budget",
+    }[compiled.verdict]
+
+
+def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[str, str]]]]:
+    prompts = {
+        target: candidate_of(program, target) for target in MODULES if getattr(program, target)
+    }
+    return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
+
+
+def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> CompileResult:
+    """Fit the ranking's weights, write the program that has them, and report the gain."""
+    console = Console(file=sys.stdout)
+    connect_mlflow(EXPERIMENT)
+    began = time.monotonic()
+    with progress_bar(console) as bar:
+        tuned = tune_ranking(split, bar)
+    program = MemoryProgram()
+    program.feature_weights = tuned.weights
+    spent = Spent(seconds=time.monotonic() - began)
+    compiled = CompileResult(program, gains=tuned.gains, spent=spent)
+    card = program_card(
+        split,
+        tuned.gains,
+        model="",  # no model answered
+        optimizer="listwise softmax",
+        target="ranking",
+        metric={RECALL: 1.0},
+    )
+    save_program(program, output, card)
+    _report_ranking(tuned, compiled, split, output=output, output_dir=output_dir, console=console)
+    return compiled
+
+
+def _report_ranking(
+    tuned: TunedRanking,
+    compiled: CompileResult,
+    split: SplitConversations,
+    output: Path,
+    output_dir: Path,
+    console: Console,
+) -> None:
+    shipped = weights_in_use()
+    for feature, weight in tuned.weights.items():
+        console.print(f"  {feature} {shipped[feature]:g} -> {weight:g}", highlight=False)
+    console.print(
+        f"mean negative log-likelihood of the evidence of {tuned.questions} training questions:"
+        f" {tuned.loss_before:.3f} -> {tuned.loss:.3f}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    print_table(console, gain_table(tuned.gains, {}))
+    console.print(gain_line(tuned.gains, RECALL), highlight=False, soft_wrap=True)
+    params = {
+        "target": "ranking",
+        "data": split.data.name,
+        "data_sha256": split.sha256,
+        "examples": tuned.questions,
+        "verdict": compiled.verdict,
+    }
+    content = {**params, **asdict(tuned)}
+    report = output_dir / f"ranking-{split.sha256[:12]}" / "report.json"
+    write_whole(report, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    advice = {
+        "gain": f"use it: uv run evaluate.py --data {split.data} --optimized-path {output}, or"
+        " memory search --program",
+        "no gain": "not recommended: no gain in recall on conversations that it never saw",
+        "too few conversations": f"not recommended before more is known: {MORE_DATA}",
+        "not measured": "not recommended: nothing was there to measure it on",
+    }[compiled.verdict]
+    console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)
+    track_compile(
+        EXPERIMENT,
+        f"ranking, {tuned.questions} training questions",
+        params=params,
+        candidates=(),
+        gains=tuned.gains,
+        cost={"seconds": compiled.spent.seconds},
+        files=[report, output],
+        compiled=CompiledFile(
+            program=output,
+            model="",
+            api_base=None,
+            data=split.data,
+            sha256=split.sha256,
+            questions={
+                "training": [(c.id, q) for c in split.part("train") for q in c.questions],
+                "validation": [(c.id, q) for c in split.part("validation") for q in c.questions],
+            },
+        ),
+    )
+    console.print(f"{report}; MLflow: experiment {EXPERIMENT}", highlight=False, soft_wrap=True)
+
+
+def _report(
+    job: CompileJob, compiled: CompileResult, folder: Path, output: Path, console: Console
+) -> None:
+    """Print the gain, write it to the folder and log it to MLflow."""
+    changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
+    report = folder / "report.json"
+    diff = folder / "prompts.diff"
+    content = {
+        "params": job.params(),
+        "verdict": compiled.verdict,
+        "gains": [asdict(gain) for gain in compiled.gains],
+        "spent": asdict(compiled.spent),
+        "notes": list(compiled.notes),
+        "tried": [asdict(prompt) for prompt in compiled.tried],
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    write_whole(report, text.encode("utf-8", "replace"))
+    write_whole(diff, changed.encode("utf-8", "replace"))
+    title = f"{job.options.optimizer} of {', '.join(job.targets)} for {job.setup.model.name}"
+    spent = compiled.spent
+    nothing = "no prompt that was tried is better on the training conversations"
+    if not compiled.new_prompts:
+        cause = "; ".join(compiled.untried) or "no other prompt than the plain one"
+        nothing = f"nothing was tried: {cause}"
+    console.print(Text(changed or f"{nothing}\n"))
+    if compiled.gains:
+        print_table(console, gain_table(compiled.gains, WEIGHTS))
+        console.print(gain_line(compiled.gains, _measured(job)), highlight=False, soft_wrap=True)
+    for note in compiled.notes:
+        console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
+    dollars = f"$ {spent.dollars:.2f}" + (f" and {spent.unpriced} calls" if spent.unpriced else "")
+    console.print(
+        f"{compiled.new_prompts} new prompts tried; {spent.calls:,} model calls, "
+        f"{spent.tokens_in:,} + {spent.tokens_out:,} tokens, {dollars}, "
+        f"{spent.seconds / 60:.1f} minutes",
+        highlight=False,
+    )
+    advice = _advice(job, compiled, changed, output)
+    console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)
+    track_compile(
+        EXPERIMENT,
+        title,
+        params={**job.params(), "verdict": compiled.verdict},
+        candidates=compiled.tried,
+        gains=compiled.gains,
+        cost={name: float(value) for name, value in asdict(spent).items()},
+        files=[report, diff, output],
+        compiled=CompiledFile(
+            program=output,
+            model=job.setup.model.name,
+            api_base=job.setup.model.api_base,
+            data=job.split.data,
+            sha256=job.split.sha256,
+            questions={
+                "training": _questions(chain(*job.train.values())),
+                "validation": _questions(job.validation),
+            },
+        ),
+    )
+    console.print(f"{report}, {diff}; MLflow: experiment {EXPERIMENT}")
+
+
+def _questions(examples: Iterable[dspy.Example]) -> list[tuple[str, Question]]:
+    """The questions of examples, each once, with the ids of their conversations."""
+    return list(
+        {
+            (example.conversation, question.index): (example.conversation, question)
+            for example in examples
+            for question in example.gold
+        }.values()
+    )
+
+
+def _measured(job: CompileJob) -> str:
+    """What the answers were measured from, in words."""
+    if job.bench({}).rows_matter:
+        budget = min(job.setup.budget, RETRIEVE_BUDGET)
+        return f"answer, with SQL for every question and {budget} tokens of memory"
+    return "answer" if job.measured == "answer" else "answer from facts alone"
