@@ -35,7 +35,7 @@ from tests.support.scripted import answer, sql, window
 from tests.support.talk import FACT, RIGHT, talk, talker, talks
 from tests.support.tracking import track
 
-SCRIPT = Path(evaluating.__file__)
+SCRIPT = Path(evaluate.__file__)
 Run = Callable[..., Evaluation]
 
 
