@@ -106,7 +106,7 @@ def _command(name: str, place: str, **options: Any) -> Any:
         app.add_typer(command, name=name, **options)
     else:
         app.command(name, **options)(command)
-    made = get_command(app)
+    made: Any = get_command(app)
     return made.commands[name] if isinstance(command, typer.Typer) else made
 
 
