@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from memory.exchange.items import first_error, session_name, skipped_counts
 from memory.exchange.json_files import InputFile, validated
-from memory.records import Skipped, Turn
+from memory.records import Skipped, Tags, Turn
 from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
@@ -21,7 +21,14 @@ _NOT_SAID = {
     "model_editable_context": "the application's own memory",
     "thoughts": THOUGHTS,
     "reasoning_recap": THOUGHTS,
+    "system_error": "an error of the application",
+    "app_pairing_content": "what another program had open",
 }
+_TRANSCRIPT = "audio_transcription"
+# Parts of a spoken message beside what was heard.
+_RECORDINGS = ("audio_asset_pointer", "real_time_user_audio_video_asset_pointer")
+# Conversations of a project have its id where others have that of a GPT.
+_PROJECT = "g-p-"
 
 # A mark in an answer: private-use characters around its kind and what it holds. A cited stretch has
 # such characters at its ends only. "【3†source】" is how older answers cite.
@@ -35,6 +42,8 @@ class _Conversation(BaseModel):
     title: str | None = None
     create_time: float | None = None
     current_node: str | None = None
+    conversation_template_id: str | None = None
+    gizmo_id: str | None = None
     mapping: dict[str, dict[str, Any]]
 
 
@@ -56,8 +65,8 @@ def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipp
     """The messages on the final branch of each conversation, conversation by conversation.
 
     `user` is the speaker of the user's messages. A message without a date gets the day its
-    conversation began. Leaves out and counts replaced answers, system messages, thinking and
-    hidden messages.
+    conversation began. Turns of a project have the tag `project` with its id: the export does not
+    name it. Leaves out and counts replaced answers, system messages, thinking and hidden messages.
     """
     left_out: Counter[str] = Counter()
     for location, conversation in validated(files, _Conversation):
@@ -107,8 +116,8 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
         return _NOT_SAID[kind]
     if (message.metadata or {}).get("is_visually_hidden_from_conversation"):
         return "hidden in the conversation"
-    text = _without_marks(_text(message.content))
-    if not text.strip():
+    text = "\n".join([_without_marks(_text(message.content)), *_files(message)]).strip()
+    if not text:
         return "no text"
     turn = Turn(
         speaker=user if message.author.role == "user" else "ChatGPT",
@@ -116,6 +125,7 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
         session=session_name(conversation.title, conversation.id),
         said_at=clean_date(message.create_time) or clean_date(conversation.create_time)[:10],
         source=f"chatgpt:{conversation.id}:{message.id}",
+        tags=_tags(conversation),
     )
     if message.author.role == "tool":
         return replace(turn, speaker=message.author.name or "tool", kind="tool")
@@ -125,14 +135,42 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
     return turn
 
 
+def _tags(conversation: _Conversation) -> Tags:
+    ids = (conversation.conversation_template_id, conversation.gizmo_id)
+    project = next((name for name in ids if name and name.startswith(_PROJECT)), None)
+    return {"project": project} if project else {}
+
+
+def _files(message: _Message) -> Iterator[str]:
+    """The names of attached files; a picture is a part of the message itself."""
+    attachments = (message.metadata or {}).get("attachments")
+    for attachment in attachments if isinstance(attachments, list) else []:
+        if not isinstance(attachment, dict) or not attachment.get("name"):
+            continue
+        kind = str(attachment.get("mime_type") or attachment.get("mimeType") or "")
+        if not kind.startswith("image/"):
+            yield f"[file: {attachment['name']}]"
+
+
 def _text(content: dict[str, Any]) -> str:
-    """The text of a message; a picture or a recording becomes `[image]` or `[audio]`."""
+    """The text of a message; a picture or a recording becomes `[image]` or `[audio]`.
+
+    A recording of which the export has the words is these. A page of the web has its title.
+    """
     parts = content.get("parts")
     if not isinstance(parts, list):
-        keys = ("text", "result", "content")
+        keys = ("text", "result", "content", "snippet")
         text = next((content[key] for key in keys if content.get(key)), "")
-        return text if isinstance(text, str) else ""
-    return "\n".join(text for text in map(part_text, parts) if text.strip())
+        title = content.get("title") if content.get("url") else ""
+        texts = [text if isinstance(text, str) else "", title if isinstance(title, str) else ""]
+        return "\n".join(line for line in reversed(texts) if line.strip())
+    kinds = [part.get("content_type") if isinstance(part, dict) else "" for part in parts]
+    heard = _TRANSCRIPT in kinds
+    texts = [
+        part_text(part) if kind not in _RECORDINGS else "" if heard else "[audio]"
+        for part, kind in zip(parts, kinds, strict=True)
+    ]
+    return "\n".join(text for text in texts if text.strip())
 
 
 def _without_marks(text: str) -> str:

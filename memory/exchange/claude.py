@@ -2,18 +2,27 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ValidationError
 
 from memory.exchange.documents.chunking import chunk_text
-from memory.exchange.items import first_error, session_name, short_hash, skipped_counts
+from memory.exchange.items import (
+    OBJECTS,
+    first_error,
+    objects,
+    session_name,
+    short_hash,
+    skipped_counts,
+)
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Skipped, Turn
 from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
+NO_PROJECTS: Mapping[str, str] = MappingProxyType({})
 # Types of blocks that nobody said; tool uses become separate turns.
 _WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}
 
@@ -32,6 +41,7 @@ class _Memories(BaseModel):
     account_uuid: str | None = None
     conversations_memory: str | None = None
     project_memories: dict[str, Any] = {}
+    memory_files: list[Any] | None = None
 
 
 class _Attachment(BaseModel):
@@ -43,10 +53,10 @@ class _Message(BaseModel):
     uuid: str
     sender: str
     text: str | None = None
-    content: list[dict[str, Any]] = []
+    content: Annotated[list[dict[str, Any]], OBJECTS] = []
     created_at: str | None = None
-    attachments: list[_Attachment] = []
-    files: list[_Attachment] = []
+    attachments: Annotated[list[_Attachment], OBJECTS] = []
+    files: Annotated[list[_Attachment], OBJECTS] = []
 
 
 def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
@@ -122,27 +132,48 @@ def _replaced(conversation: _Conversation) -> set[int]:
     }
 
 
-def read_claude_memories(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+def read_claude_memories(
+    files: Sequence[InputFile], projects: Mapping[str, str] = NO_PROJECTS
+) -> Iterator[Turn | Skipped]:
     """What Claude remembers of a person and of their projects, as chunks of documents.
 
-    A chunk's source contains a hash of its text: what Claude has rewritten by the next export is
-    new. The export dates none of it.
+    `projects` are their names, by the ids that the memories have. A chunk's source contains a hash
+    of its text: what Claude has rewritten by the next export is new. Only a file of it has a date.
     """
     for location, memories in validated(files, _Memories):
         if not isinstance(memories, _Memories):
             yield Skipped(location, memories)
             continue
-        texts = {"Claude's memory": memories.conversations_memory}
-        for project, text in memories.project_memories.items():
-            texts[f"Claude's memory of the project {project}"] = text
-        for name, text in texts.items():
+        for name, session, text, day in _texts_of_memories(memories, projects):
             if not isinstance(text, str) or not text.strip():
                 yield Skipped(f"{location}: {name}", "no text")
                 continue
             for chunk, _, _ in chunk_text(text):
                 identity = short_hash(memories.account_uuid, name, chunk)
-                source = f"claude:memory:{identity}"
-                yield Turn("Claude", chunk, session=name, source=source, kind="document")
+                yield Turn(
+                    "Claude",
+                    chunk,
+                    session=session,
+                    said_at=day,
+                    source=f"claude:memory:{identity}",
+                    kind="document",
+                )
+
+
+def _texts_of_memories(
+    memories: _Memories, projects: Mapping[str, str]
+) -> Iterator[tuple[str, str, Any, str]]:
+    """Each text with what it is called in its source, its session, and when it was written."""
+    general = "Claude's memory"
+    files = objects(memories.memory_files)
+    if memories.conversations_memory or not files:
+        yield general, general, memories.conversations_memory, ""
+    for project, text in memories.project_memories.items():
+        name = f"{general} of the project "
+        yield f"{name}{project}", f"{name}{projects.get(project, project)}", text, ""
+    for file in files:
+        name = f"{general}: {file.get('path') or 'file'}"
+        yield name, name, file.get("content"), clean_date(file.get("updated_at"))
 
 
 def _turns(
@@ -174,7 +205,8 @@ def _turns(
     # Older exports have only `text`; in newer ones it also holds placeholders for tool uses.
     if message.content:
         blocks = [block for block in message.content if block.get("type") not in _WITHOUT_TEXT]
-        texts = [part_text(block) for block in blocks]
+        # What was said to a microphone is a block with its words.
+        texts = [str(block.get("transcript") or "") or part_text(block) for block in blocks]
     else:
         texts = [message.text or ""]
     names = [file.file_name for file in (*message.attachments, *message.files) if file.file_name]

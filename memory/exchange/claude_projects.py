@@ -1,11 +1,12 @@
 """Projects in Claude's data export: their documents and their instructions."""
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 from pydantic import BaseModel
 
 from memory.exchange.documents.chunking import chunk_text
-from memory.exchange.items import short_hash
+from memory.exchange.items import OBJECTS, short_hash
 from memory.exchange.json_files import InputFile, validated
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
@@ -23,7 +24,16 @@ class _Project(BaseModel):
     prompt_template: str | None = None
     created_at: str | None = None
     is_starter_project: bool = False
-    docs: list[_Document] = []
+    docs: Annotated[list[_Document], OBJECTS] = []
+
+
+def project_names(files: Sequence[InputFile]) -> dict[str, str]:
+    """The names of the projects that have one, by their ids."""
+    return {
+        project.uuid: project.name
+        for _, project in validated(files, _Project)
+        if isinstance(project, _Project) and project.name
+    }
 
 
 def read_claude_projects(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:

@@ -17,7 +17,8 @@ from memory.exchange.character_chats import (
 )
 from memory.exchange.chatgpt import read_chatgpt
 from memory.exchange.claude import read_claude, read_claude_memories
-from memory.exchange.claude_projects import read_claude_projects
+from memory.exchange.claude_designs import is_claude_design, read_claude_designs
+from memory.exchange.claude_projects import project_names, read_claude_projects
 from memory.exchange.date_order import DateOrder
 from memory.exchange.discord import is_discord, read_discord
 from memory.exchange.gemini import is_gemini, read_gemini
@@ -28,11 +29,13 @@ from memory.exchange.json_files import (
     decoded_text,
     file_names,
     input_files,
+    is_of_designs,
     is_of_memories,
     is_of_projects,
     json_outlines,
     json_values,
     unread_files,
+    wrapped_elements,
 )
 from memory.exchange.ltm import (
     DATABASE,
@@ -56,9 +59,9 @@ from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 
 _FORMATS = (
-    "ltm, chatgpt, claude, claude memories, claude projects, whatsapp, telegram, messenger,"
-    " discord, slack, signal, open webui, sillytavern, oobabooga, grok, gemini, messages, mem0,"
-    " langmem, jsonl, csv, dump"
+    "ltm, chatgpt, claude, claude memories, claude projects, claude designs, whatsapp, telegram,"
+    " messenger, discord, slack, signal, open webui, sillytavern, oobabooga, grok, gemini,"
+    " messages, mem0, langmem, jsonl, csv, dump"
 )
 _SQLITE_MAGIC = b"SQLite format 3\0"
 # How many values of a JSON file to check: the first ones may be damaged or not objects.
@@ -119,18 +122,19 @@ def read_export(
     files, lists = found.files, found.lists
     memories = [file for file in files if is_of_memories(file)]
     projects = [file for file in files if is_of_projects(file)]
-    chats = [file for file in files if file not in (*memories, *projects)]
+    designs = [file for file in files if is_of_designs(file)]
+    chats = [file for file in files if file not in (*memories, *projects, *designs)]
     readers: dict[str, Callable[[], Iterator[Turn | Skipped]]] = {
         "chatgpt": lambda: read_chatgpt(chats, user),
         "claude": lambda: chain(
             read_claude(chats, user),
-            read_claude_memories(memories),
+            read_claude_designs(designs, user),
+            read_claude_memories(memories, project_names(projects)),
             read_claude_projects(projects, user),
         ),
-        "claude memories": lambda: chain(
-            read_claude_memories([*chats, *memories]), read_claude_projects(projects, user)
-        ),
-        "claude projects": lambda: read_claude_projects([*chats, *projects], user),
+        "claude memories": lambda: read_claude_memories(files),
+        "claude projects": lambda: read_claude_projects(files, user),
+        "claude designs": lambda: read_claude_designs(files, user),
         "whatsapp": lambda: read_whatsapp(files, name, dates),
         "telegram": lambda: read_telegram(files),
         "messenger": lambda: read_messenger(files),
@@ -223,8 +227,8 @@ def _recognised(path: Path, files: list[InputFile], columns: Mapping[str, str]) 
     for file in files:
         if file in lists:
             continue
-        if is_of_memories(file) or is_of_projects(file):
-            format = "claude memories" if is_of_memories(file) else "claude projects"
+        if is_of_memories(file) or is_of_projects(file) or is_of_designs(file):
+            format = "claude"
         else:
             try:
                 format = _format_of_file(Path(file.name), file, columns)
@@ -234,11 +238,6 @@ def _recognised(path: Path, files: list[InputFile], columns: Mapping[str, str]) 
         # A table or lines of other objects are known as turns only when they are given alone.
         if format not in ("csv", "jsonl", "dump"):
             by_format.setdefault(format, []).append(file)
-    if "claude" in by_format:
-        for part in ("claude memories", "claude projects"):
-            by_format["claude"] += by_format.pop(part, [])
-    if {"claude memories", "claude projects"} <= {*by_format}:
-        by_format["claude memories"] += by_format.pop("claude projects")
     if not by_format:
         if len(files) == 1 and errors:
             raise InputError(f"{path}: {errors[0]}")
@@ -293,15 +292,10 @@ def _format_of_file(path: Path, file: InputFile, columns: Mapping[str, str]) -> 
 
 
 def _elements(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects in a value that may show its format: itself, or its list of memories."""
-    if not isinstance(value, dict):
-        return
-    elements = value.get("results", value.get("memories"))
-    yield from (
-        element
-        for element in (elements if isinstance(elements, list) else [value])
-        if isinstance(element, dict)
-    )
+    """The objects in a value that may show its format: itself, and those of its list."""
+    if isinstance(value, dict):
+        yield value
+        yield from (e for e in wrapped_elements(value) or () if isinstance(e, dict))
 
 
 _PROBES: Mapping[str, Callable[[dict[str, Any]], bool]] = {
@@ -309,6 +303,7 @@ _PROBES: Mapping[str, Callable[[dict[str, Any]], bool]] = {
     "chatgpt": lambda value: "mapping" in value,
     "claude": lambda value: "chat_messages" in value,
     "claude memories": lambda value: "conversations_memory" in value,
+    "claude designs": is_claude_design,
     "claude projects": lambda value: (
         "uuid" in value and bool({"docs", "prompt_template"} & {*value})
     ),

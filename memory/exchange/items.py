@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from memory.errors import InputError
 from memory.records import Skipped, Turn
@@ -39,6 +40,15 @@ NOTICES = "notices of the program"
 DELETED = "deleted messages"
 WORDLESS = "attachments without words"
 REPLACED = "on a branch that was replaced by another"
+
+
+def objects(values: Any) -> Any:
+    """The objects of a list; an export may have null in the place of the list, or in it."""
+    is_list = isinstance(values, list)
+    return [value for value in values if isinstance(value, dict)] if is_list else values or []
+
+
+OBJECTS = BeforeValidator(objects)  # of a list that a model of pydantic has
 
 
 # --- dates --------------------------------------------------------------------------------------

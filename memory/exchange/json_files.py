@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -31,6 +31,11 @@ _SMALL_MEMBER = 1_000_000  # bytes; a member up to this size may have any packed
 _CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
 _MEMORIES = re.compile(r"(.*/)?memories(\.json|/[^/]+\.json)")
 _PROJECTS = re.compile(r"(.*/)?projects(\.json|/[^/]+\.json)")
+_DESIGNS = re.compile(r"(.*/)?design_chats(\.json|/[^/]+\.json)")
+# Claude sends an export in several archives, which lie in one folder then.
+_ARCHIVES = re.compile(
+    r"(.*/)?((conversations|memories|projects|design_chats)-\d+|.+-batch-\d+)\.zip"
+)
 # Chats of messengers, in the folder or archive that their programs make.
 _CHATS = re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt|result\.json)")
 # Files that may hold chats, in a folder whose files have names of their own.
@@ -42,6 +47,7 @@ _MOST_FILES = 1_000_000  # in a folder: more of them is no export
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER_ENDS = 8  # characters in which the point or exponent of a number ends
 _AFTER_NUMBER = (",", "]", "}", " ", "\t", "\r", "\n")
+_WRAPPERS = ("results", "memories", "conversations")
 _decoder = json.JSONDecoder()
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -62,7 +68,8 @@ def input_files(path: Path, encoding: str = "") -> list[InputFile]:
     """The file itself, or what is read of a folder or zip archive, by name.
 
     Conversations come first, then what Claude keeps beside them; without those the chats of
-    messengers, and otherwise every file that may hold chats. Raises InputError if the path cannot
+    messengers, and otherwise every file that may hold chats. The archives of one export may lie in
+    a folder as they were sent. Raises InputError if the path cannot
     be read, and for an unknown encoding.
     """
     if encoding:
@@ -75,14 +82,22 @@ def input_files(path: Path, encoding: str = "") -> list[InputFile]:
         return [InputFile(path.name, partial(_open_file, path), encoding)]
     members = [
         name
-        for pattern in (_CONVERSATIONS, _MEMORIES, _PROJECTS)
+        for pattern in (_CONVERSATIONS, _MEMORIES, _PROJECTS, _DESIGNS)
         for name in names
         if pattern.fullmatch(name)
     ]
     members = members or [name for name in names if _CHATS.fullmatch(name)]
-    members = members or [name for name in names if _may_hold_chats(name)]
     if path.is_dir():
-        return [InputFile(name, partial(_open_file, path / name), encoding) for name in members]
+        packed = [
+            replace(file, name=f"{name}/{file.name}")
+            for name in names
+            if _ARCHIVES.fullmatch(name)
+            for file in input_files(path / name, encoding)
+        ]
+        members = members or [name for name in names if not packed and _may_hold_chats(name)]
+        opened = [InputFile(name, partial(_open_file, path / name), encoding) for name in members]
+        return [*opened, *packed]
+    members = members or [name for name in names if _may_hold_chats(name)]
     return [InputFile(name, partial(_open_member, path, name), encoding) for name in members]
 
 
@@ -94,6 +109,11 @@ def is_of_memories(file: InputFile) -> bool:
 def is_of_projects(file: InputFile) -> bool:
     """Whether a file of a folder or archive holds Claude's projects, by its name."""
     return bool(_PROJECTS.fullmatch(file.name))
+
+
+def is_of_designs(file: InputFile) -> bool:
+    """Whether a file of a folder or archive holds Claude's chats about designs, by its name."""
+    return bool(_DESIGNS.fullmatch(file.name))
 
 
 def _may_hold_chats(name: str) -> bool:
@@ -221,9 +241,9 @@ def decoded_text(file: InputFile) -> Iterator[str]:
 def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
     """The elements of a JSON list, or the values of a file that has several, with their locations.
 
-    An object with a list under "results" or "memories" counts as that list. Where the text stops
-    being JSON, one `Skipped` reports the rest. Holds only one element in memory. Raises InputError
-    if not even the first element is JSON.
+    An object with a list under "results", "memories" or "conversations" counts as that list. Where
+    the text stops being JSON, one `Skipped` reports the rest. Holds only one element in memory.
+    Raises InputError if not even the first element is JSON.
     """
     text = _JsonText(file)
     is_list = text.next_character() == "["
@@ -244,14 +264,22 @@ def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
             yield Skipped(f"{file.name}: element {number:,} and all after it", reason)
             return
 
-        elements = value.get("results", value.get("memories")) if isinstance(value, dict) else None
-        if isinstance(elements, list):
+        elements = wrapped_elements(value)
+        if elements is not None:
             for index, element in enumerate(elements, 1):
                 yield f"{file.name}: element {index:,}", element
         else:
             yield f"{file.name}: element {number:,}", value
     if is_list and not character:
         yield Skipped(file.name, "the list has no end: the file may be cut off")
+
+
+def wrapped_elements(value: Any) -> list[Any] | None:
+    """The list for which an object counts: what it calls its results, memories or conversations."""
+    if not isinstance(value, dict):
+        return None
+    elements = next((value[key] for key in _WRAPPERS if key in value), None)
+    return elements if isinstance(elements, list) else None
 
 
 def json_members(

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from memory.exchange.items import NOTICES, first_error, skipped_counts
-from memory.exchange.json_files import InputFile, validated
+from memory.exchange.json_files import InputFile, json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date, in_zone
 
@@ -29,24 +30,24 @@ class _Message(BaseModel):
     text: str | list[Any] = ""
 
 
-class _Chat(BaseModel):
-    id: int
-    name: str | None = None
-    messages: list[dict[str, Any]]
-
-
-class _Chats(BaseModel):
-    list: list[_Chat]
-
-
-class _Export(BaseModel):
-    """All chats, or one chat alone."""
-
-    chats: _Chats | None = None
-    left_chats: _Chats | None = None
+@dataclass(frozen=True)
+class _Chat:
     id: int = 0
-    name: str | None = None
-    messages: list[dict[str, Any]] = []
+    name: str = ""
+
+
+Path = tuple[str | int, ...]  # of a member in the file
+# The groups of chats in an export of all; one chat alone has its messages at the top.
+_GROUPS = ("chats", "left_chats")
+_OPENED = {
+    (),
+    ("messages",),
+    *(
+        (group, *steps)
+        for group in _GROUPS
+        for steps in ((), ("list",), ("list", "*"), ("list", "*", "messages"))
+    ),
+}
 
 
 def is_telegram(value: Mapping[str, Any]) -> bool:
@@ -64,17 +65,54 @@ def read_telegram(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     without words.
     """
     left_out: Counter[str] = Counter()
-    for location, export in validated(files, _Export):
-        if isinstance(export, str):
-            yield Skipped(location, export)
-            continue
-        chats = [
-            chat for group in (export.chats, export.left_chats) if group for chat in group.list
-        ]
-        for chat in chats or [_Chat(id=export.id, name=export.name, messages=export.messages)]:
-            for raw in chat.messages:
-                yield from _turns(chat, raw, left_out)
+    for file in files:
+        chats: dict[Path, _Chat] = {}
+        is_complete = False
+        for item in json_members(file, _OPENED):
+            if isinstance(item, Skipped):
+                yield item
+                continue
+            place, member, value = _located(item)
+            if not _is_message(member):
+                _note(chats, place, member, value)
+                continue
+            if not (place in chats and chats[place].id) and not is_complete:
+                # Telegram writes the id before the messages; a program that sorts keys does not.
+                chats, is_complete = _all_chats(file), True
+            chat = chats.get(place, _Chat())
+            if isinstance(value, dict):
+                yield from _turns(chat, value, left_out)
+            else:
+                yield Skipped(f"{chat.name or file.name}, message {member[1]}", "not an object")
     yield from skipped_counts(left_out)
+
+
+def _located(item: tuple[Path, Any]) -> tuple[Path, Path, Any]:
+    """The path of the chat that a member belongs to, its path in the chat, and its value."""
+    path, value = item
+    steps = 3 if path[:1] and path[0] in _GROUPS else 0
+    return path[:steps], path[steps:], value
+
+
+def _is_message(member: Path) -> bool:
+    return len(member) == 2 and member[0] == "messages"
+
+
+def _note(chats: dict[Path, _Chat], place: Path, member: Path, value: Any) -> None:
+    """Keep the id or the name of a chat."""
+    chat = chats.get(place, _Chat())
+    if member == ("id",) and isinstance(value, int):
+        chats[place] = replace(chat, id=value)
+    elif member == ("name",) and isinstance(value, str):
+        chats[place] = replace(chat, name=value)
+
+
+def _all_chats(file: InputFile) -> dict[Path, _Chat]:
+    chats: dict[Path, _Chat] = {}
+    for item in json_members(file, _OPENED):
+        if not isinstance(item, Skipped):
+            _note(chats, *_located(item))
+    return chats
 
 
 def _turns(chat: _Chat, raw: dict[str, Any], left_out: Counter[str]) -> Iterator[Turn | Skipped]:
@@ -83,7 +121,7 @@ def _turns(chat: _Chat, raw: dict[str, Any], left_out: Counter[str]) -> Iterator
             {**raw, "sender": raw.get("from"), "sender_id": raw.get("from_id")}
         )
     except ValidationError as error:
-        yield Skipped(f"{chat.name}, message {raw.get('id')}", first_error(error))
+        yield Skipped(f"{chat.name or _NAMELESS}, message {raw.get('id')}", first_error(error))
         return
     text = _text(message.text)
     if message.type != "message":

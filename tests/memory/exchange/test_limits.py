@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import tracemalloc
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from memory import InputError
 from memory.exchange import json_files, read_export
-from memory.records import Turn
+from memory.records import Skipped, Turn
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,61 @@ def test_lines_on_the_border_of_two_pieces_are_whole(
     path.write_text("\n".join(json.dumps({"speaker": "Anna", "text": text}) for text in texts))
     turns = [item for item in read_export(path).items if isinstance(item, Turn)]
     assert [turn.text for turn in turns] == texts
+
+
+def telegram(messages: int, **more: object) -> dict[str, object]:
+    """A chat of Telegram, with texts of about 100 characters."""
+    said = [
+        {
+            "id": n,
+            "type": "message",
+            "date": "2025-07-11T15:36:11",
+            "from": "Mino",
+            "text": "a" * 99,
+        }
+        for n in range(messages)
+    ]
+    return {"name": "Mino", "type": "personal_chat", "id": 7, "messages": said, **more}
+
+
+@pytest.mark.parametrize("is_of_all", [False, True])
+def test_telegrams_chats_may_be_larger_than_a_value_and_are_not_held_in_memory(
+    is_of_all: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_files, "LONGEST_VALUE", 200_000)
+    monkeypatch.setattr(json_files, "_CHUNK", 10_000)
+    path = tmp_path / "result.json"
+    chats = {"chats": {"about": "", "list": [telegram(2_000), telegram(2_000, id=8)]}}
+    peaks = []
+    for export in (chats if is_of_all else telegram(4_000), telegram(100)):
+        path.write_text(json.dumps(export))
+        tracemalloc.start()
+        sources = {item.source for item in read_export(path).items if isinstance(item, Turn)}
+        peaks.append(tracemalloc.get_traced_memory()[1] - 300 * len(sources))
+        tracemalloc.stop()
+        assert len(sources) in (4_000, 100)
+    assert {source.split(":")[1] for source in sources} == {"7"}
+    assert peaks[0] < peaks[1] + 200_000
+
+
+@pytest.mark.parametrize("order", [("id", "name", "messages"), ("messages", "name", "id")])
+def test_telegrams_chat_has_its_id_wherever_the_file_says_it(
+    order: tuple[str, ...], tmp_path: Path
+) -> None:
+    chat = telegram(2)
+    chats = {"list": [{key: chat[key] for key in order}]}
+    for number, export in enumerate([{"type": "a", **chats["list"][0]}, {"chats": chats}]):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(export))
+        turns = [item for item in read_export(path).items if isinstance(item, Turn)]
+        assert [turn.source for turn in turns] == ["telegram:7:0", "telegram:7:1"]
+        assert {turn.session for turn in turns} == {"Mino 2025-07-11"}
+
+
+def test_of_a_telegram_export_that_is_cut_off_what_is_there_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(telegram(50))[:5_000])
+    items = list(read_export(path).items)
+    assert len([item for item in items if isinstance(item, Turn)]) > 20
+    assert isinstance(items[-1], Skipped)
+    assert "cut off or damaged" in items[-1].why
