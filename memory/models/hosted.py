@@ -54,6 +54,8 @@ def load_hosted(
     Raises ModelError for a name without a provider, or a server that does not listen.
     """
     provider, _, model = name.partition("/")
+    if provider == "together":  # its own name; litellm's is another
+        name = f"together_ai/{model}"
     if not provider or not model:
         guess = provider or "MODEL"
         raise ModelError(

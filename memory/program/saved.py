@@ -224,7 +224,9 @@ def concerns(program: Any, model: str) -> list[str]:
             "this program was measured on one or two conversations, which says nothing of others"
         )
     if card and card.verdict == "not measured":
-        warnings.append("what this program gains was not measured: its compile ended early")
+        warnings.append(
+            "what this program gains was not measured: compare it with the plain one (evaluate.py)"
+        )
     return warnings
 
 

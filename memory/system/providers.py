@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from memory.errors import ModelError
 
-# Providers whose one setting is a key: asking litellm which takes its import, of seconds. Of the
-# last, litellm's list of keys has none.
+# Providers whose one setting is a key: asking litellm which takes its import, of seconds. Its list
+# of keys has none of Jina's, and an older name of Together's.
 _KEYS = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
@@ -32,6 +32,8 @@ _KEYS = {
     "xai": "XAI_API_KEY",
     "cohere": "COHERE_API_KEY",
     "jina_ai": "JINA_AI_API_KEY",
+    "together": "TOGETHER_API_KEY",
+    "together_ai": "TOGETHER_API_KEY",
 }
 _MODELS = "model_prices_and_context_window_backup.json"
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
