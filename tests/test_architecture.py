@@ -70,6 +70,7 @@ OPEN_ROOMS = {
     "memory.program",  # the program that it compiles
     "memory.models",  # the models that it asks, and tunes
     "memory.system.progress",
+    "memory.system.provider_calls",  # a provider's errors without keys
     "memory.records",
     "memory.refine",  # the tools of an episode
     "memory.search.rerank",  # the reranker that it measures
@@ -106,8 +107,11 @@ IMPORTERS = {
         "memory/server",
         "memory/worker",
         "locomo/weights/arbor_client.py",
+        "locomo/weights/hosted/together_provider.py",
         "arbor",
     ),
+    "openai": "locomo/weights/hosted/openai_provider.py",
+    "together": "locomo/weights/hosted/together_provider.py",
     "dateutil": "memory/text/written_dates.py",
     "ray": "memory/system/machines.py",
     "runpod": "arbor/deploy.py",
@@ -191,6 +195,7 @@ ROOMS = {
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",
     "locomo/weights": "tunes weights",
+    "locomo/weights/hosted": "tunes weights at a provider",
     "arbor": "the training server and its deployment",
 }
 # Names that say nothing of what they hold; six codebases that engineers hold up have .2 % of them.

@@ -181,12 +181,18 @@ def distill_examples(options: TrainOptions) -> None:
         console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
     advice = f"tune on them: uv run train.py --mode sft --examples {file}"
     if options.together:
-        advice = f"tune on them: together fine-tuning create {file} --lora --model NAME"
+        sft = "uv run train.py --mode sft --provider together"
+        advice = f"tune on them: {sft} --examples {file} --model NAME"
     console.print(advice, highlight=False, soft_wrap=True)
 
 
 def tune_supervised(options: TrainOptions) -> None:
-    """Tune a LoRA on examples or gold conversations."""
+    """Tune on examples or gold conversations: a LoRA here, or a model at a provider."""
+    if options.provider:
+        from locomo.weights.hosted.tuning import tune_at_provider
+
+        tune_at_provider(options, gold_examples, console)
+        return
     output = options.checkpoints / "sft"
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")

@@ -15,6 +15,7 @@ from locomo.commands import check_folder
 from locomo.dataset.format import Conversation
 from locomo.split_data import SplitConversations, load_split, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
+from locomo.weights.hosted.names import ProviderName
 from memory import InputError
 from memory.models.model_names import is_packaged
 
@@ -46,7 +47,7 @@ REHEARSAL = GrpoSettings(
 )
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
-    *("mode", "rehearse", "engine", "target", "data", "model", "server", "helper"),
+    *("mode", "rehearse", "engine", "provider", "target", "data", "model", "server", "helper"),
     *("output", "resume"),
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
@@ -68,6 +69,10 @@ class TrainOptions:
     engine: Annotated[
         Engine, Option(help="who trains: an Arbor server, or TRL and vLLM on this machine")
     ] = "arbor"
+    provider: Annotated[
+        ProviderName | None,
+        Option(help="sft: tune --model at a provider, paid, in place of this machine"),
+    ] = None
     target: Annotated[
         Literal["answer", "retrieve", "store", "sql", "refine", "all"],
         Option(help="the module to tune; sql: retrieve and store; all: every one but refine"),
@@ -141,6 +146,16 @@ class TrainOptions:
     together: Annotated[
         bool, Option("--together", help="examples of any length, to tune on at Together")
     ] = False
+    budget_usd: Annotated[
+        float | None,
+        Option(help="start no job that is estimated to cost more", min=0),
+    ] = None
+    usd_per_million: Annotated[
+        float | None,
+        Option(help="the provider's price of a million tokens, where our list is old", min=0),
+    ] = None
+    yes: Annotated[bool, Option("--yes", help="confirm the cost at a provider")] = False
+    cancel: Annotated[bool, Option("--cancel", help="end the job at a provider")] = False
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
     resume: Annotated[bool, Option("--resume", help="continue from the last checkpoint")] = False
@@ -234,6 +249,7 @@ class TrainOptions:
             )
         if self.engine == "trl":
             self._check_trl()
+        self._check_provider()
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
         if self.output.is_dir():
@@ -258,6 +274,24 @@ class TrainOptions:
             )
         if self.mode in ("train", "check") and not self.rehearse and is_packaged(self.student):
             raise InputError("--engine trl serves --model by vLLM; add --rehearse for local")
+
+    def _check_provider(self) -> None:
+        paid = {"--yes": self.yes, "--cancel": self.cancel, "--budget-usd": self.budget_usd}
+        if self.provider is None:
+            if given := [flag for flag, value in paid.items() if value]:
+                raise InputError(f"{', '.join(given)}: for sft with --provider openai or together")
+            return
+        if self.mode != "sft":
+            raise InputError("--provider tunes by supervised examples: add --mode sft")
+        if self.start or self.minutes or self.rehearse:
+            raise InputError(
+                "--start, --minutes and --rehearse are for this machine: leave out with --provider"
+            )
+        if not self.model and not (self.resume or self.cancel):
+            example = "Qwen/Qwen3-8B" if self.provider == "together" else "gpt-4.1-mini-2025-04-14"
+            raise InputError(
+                f"--provider {self.provider} needs --model, one that it tunes, such as {example}"
+            )
 
     def check_unused(self, resuming: bool = False) -> None:
         """Raise InputError before the checkpoints of another run are written over."""

@@ -20,11 +20,12 @@ from locomo.examples.gold import Gold, split_gold
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
 from locomo.tasks.modules import draw
+from locomo.weights.hosted.names import litellm_name
 from locomo.weights.options import CHATS_DATA, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, SqlError
-from memory.models import Model
-from memory.program import plain_program
+from memory.models import Model, load_model
+from memory.program import in_phrases, plain_program
 from memory.system.files import write_whole
 from memory.system.progress import progress_bar
 
@@ -91,7 +92,9 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
     data = options.data_path
     golds, held_out = split_gold(data, options.split, options.seed)
     student = _untuned_student(options)
-    student = working_model(student, student, targets=options.targets, settings=options.settings())
+    if options.provider is None:
+        settings = options.settings()
+        student = working_model(student, student, targets=options.targets, settings=settings)
     examples = _gold_examples(options, golds, student=student, bar=bar)
     card = ExamplesCard(
         targets=list(examples),
@@ -108,6 +111,8 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
 
 
 def _untuned_student(options: TrainOptions) -> Model:
+    if options.provider:  # in the form that it is asked in afterwards, by its size
+        return load_model(litellm_name(options.provider, options.student))
     # What the packaged model comes tuned for plays no part: it is tuned from its base.
     return student_of("local-base" if options.student == "local" else options.student)
 
@@ -117,7 +122,10 @@ def _gold_examples(
 ) -> dict[Target, list[ChatMessages]]:
     """The examples of each target that has any. Raises InputError when none has."""
     line = bar.add_task("examples of gold", total=len(golds))
-    setup = Setup(student, plain_program(student), student.limits.budget)
+    program = plain_program(student)
+    if options.provider:  # gold answers are phrases; of other models answers to people are not
+        program = in_phrases(program)
+    setup = Setup(student, program, student.limits.budget)
     try:
         supervised = supervised_examples(
             golds,

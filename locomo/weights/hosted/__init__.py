@@ -1,0 +1,1 @@
+"""Weights tuned at a provider, for people without GPUs: OpenAI or Together."""

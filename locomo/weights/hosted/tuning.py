@@ -1,0 +1,360 @@
+"""`train.py --mode sft --provider NAME`: examples to a tuned model, by way of a provider."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from locomo.examples.jsonl import (
+    ExamplesCard,
+    read_examples,
+    read_examples_card,
+    save_examples,
+)
+from locomo.tasks.rewards import card_metric
+from locomo.weights.hosted.examples import CheckedExamples, checked_examples
+from locomo.weights.hosted.job import JOB_FILE, JobRecord, JobState, read_job
+from locomo.weights.hosted.names import ProviderName, litellm_name, own_name
+from locomo.weights.hosted.prices import cost_text, listed_price
+from locomo.weights.hosted.provider import HostedProvider
+from locomo.weights.options import TrainOptions
+from memory.errors import InputError, ModelError
+from memory.models import load_model
+from memory.program import Card, in_phrases, plain_program, save_program
+from memory.system.progress import progress_bar
+
+EXAMPLES_FILE, SENT_FILE, PROGRAM_FILE = "examples.jsonl", "sent.jsonl", "program.json"
+# An estimate of the provider's that is so much above ours is confirmed once more.
+_HIGHER, _HIGHER_DOLLARS = 1.25, 0.5
+_DEPLOYMENT = "https://docs.together.ai/docs/fine-tuning/deployment"
+WriteExamples = Callable[[TrainOptions, Path], Path]
+
+
+def tune_at_provider(
+    options: TrainOptions, write_examples: WriteExamples, console: Console
+) -> None:
+    """Tune a model at the provider of the options, or go on with a job, or cancel it.
+
+    Arguments:
+        write_examples: makes the examples of the options' conversations in a file.
+
+    Ctrl-C leaves the job running. Raises InputError and ModelError in one line.
+    """
+    assert options.provider
+    folder = options.checkpoints / options.provider
+    provider = provider_of(options.provider, console)
+    if options.cancel:
+        record = read_job(folder)
+        provider.cancel(_started(record, folder))
+        console.print(f"job {record.job_id} is cancelled; {provider.title} bills what was done")
+        return
+    if options.resume:
+        record = read_job(folder)
+    else:
+        record = _uploaded(options, provider, folder, write_examples, console)
+    try:
+        if not record.job_id:
+            record = _job(options, provider, record, folder)
+            started = f"job {record.job_id}: {_settings_text(record)}"
+            console.print(started, highlight=False, soft_wrap=True)
+        state = _followed(provider, record, console)
+    except KeyboardInterrupt:
+        console.print(_how_to_go_on(options, provider, record), highlight=False, soft_wrap=True)
+        raise
+    except ModelError as error:
+        raise ModelError(f"{error}; {_how_to_go_on(options, provider, record)}") from error
+    record = record.model_copy(update={"tuned_model": provider.tuned_model(state)})
+    record.write(folder)
+    _report(options, provider, record, state, folder, console)
+
+
+def provider_of(name: ProviderName, console: Console) -> HostedProvider:
+    """A provider by name. Raises InputError without its key or its package."""
+
+    def say(line: str) -> None:
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+    provider: HostedProvider
+    if name == "openai":
+        from locomo.weights.hosted.openai_provider import OpenAITuning
+
+        provider = OpenAITuning(say)
+    else:
+        if find_spec("together") is None:
+            raise InputError("tuning at Together needs its package: run `uv sync --extra together`")
+        from locomo.weights.hosted.together_provider import TogetherProvider
+
+        provider = TogetherProvider(say)
+    if not os.environ.get(provider.key):
+        raise InputError(f"{provider.title} needs a key: set {provider.key} in the environment")
+    return provider
+
+
+# --- before anything is sent ----------------------------------------------------------------------
+
+
+def _uploaded(
+    options: TrainOptions,
+    provider: HostedProvider,
+    folder: Path,
+    write_examples: WriteExamples,
+    console: Console,
+) -> JobRecord:
+    """A confirmed upload, on record: no job has started yet."""
+    if (folder / JOB_FILE).exists():
+        raise InputError(
+            f"{folder} holds the job of another tuning: --resume goes on with it, or give another"
+            " --checkpoints"
+        )
+    model = own_name(provider.name, options.student)
+    settings = provider.settings(options.epochs, options.learning_rate, options.seed)
+    longest = provider.longest_example(model)
+    examples = options.examples or write_examples(options, folder / EXAMPLES_FILE)
+    card = read_examples_card(examples)
+    checked = checked_examples(
+        read_examples(examples),
+        least=provider.least_examples,
+        longest=longest,
+        provider=provider.title,
+    )
+    estimate = _estimate(options, checked, model)
+    _print_check(provider, checked, card, options, estimate, console)
+    _check_budget(options, estimate, "our estimate")
+    _confirm(
+        options,
+        f"send {len(checked.examples)} examples to {provider.title} and tune {model} for about"
+        f" {cost_text(estimate)}?",
+        "not confirmed: nothing was sent",
+    )
+    sent = folder / SENT_FILE
+    save_examples(sent, checked.examples, card)
+    record = JobRecord(
+        provider=provider.name,
+        model=model,
+        settings=settings,
+        examples=len(checked.examples),
+        tokens=checked.tokens,
+        estimated_dollars=estimate,
+        file_id=provider.upload(sent),
+    )
+    record = record.model_copy(update={"earlier_jobs": provider.jobs_of(record.file_id)})
+    record.write(folder)
+    return record
+
+
+def _estimate(options: TrainOptions, checked: CheckedExamples, model: str) -> float | None:
+    """US dollars of the tuning; None where the price is not known."""
+    assert options.provider
+    price = options.usd_per_million or listed_price(options.provider, model)
+    return None if price is None else checked.tokens * options.epochs * price / 1e6
+
+
+def _print_check(
+    provider: HostedProvider,
+    checked: CheckedExamples,
+    card: ExamplesCard,
+    options: TrainOptions,
+    estimate: float | None,
+    console: Console,
+) -> None:
+    passes = f" x {options.epochs} passes" if options.epochs > 1 else ""
+    console.print(
+        f"{len(checked.examples)} examples of {len(card.conversations)} conversations, about"
+        f" {checked.tokens:,} tokens{passes}; the longest has {checked.longest:,}",
+        highlight=False,
+    )
+    for number, problem in (
+        (checked.too_long, f"longer than {provider.title} reads: left out"),
+        (checked.repeated, "repeat another"),
+    ):
+        if number:
+            console.print(f"{number} examples {problem}", style="yellow", highlight=False)
+    listed = "as --usd-per-million says" if options.usd_per_million else "by list prices of 2025"
+    told = f"{cost_text(estimate)} {listed}" if estimate is not None else "unknown"
+    console.print(f"cost: {told}; {provider.title} bills what it counts", highlight=False)
+
+
+def _check_budget(options: TrainOptions, dollars: float | None, source: str) -> None:
+    budget = options.budget_usd
+    if budget is None:
+        return
+    if dollars is None and options.provider == "openai":
+        raise InputError(
+            "the price of this model is not known, so --budget-usd cannot be kept: give"
+            " --usd-per-million"
+        )
+    if dollars is not None and dollars > budget:
+        raise InputError(
+            f"{source} is {cost_text(dollars)}, above --budget-usd {budget:g}: give fewer examples"
+            " (--num-train) or --epochs; no job was started"
+        )
+
+
+def _confirm(options: TrainOptions, question: str, refused: str) -> None:
+    """Ask on the terminal, unless --yes. Raises InputError for a no."""
+    if options.yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError(f"{refused}, as there is no terminal; give --yes, and --budget-usd")
+    try:
+        confirmed = typer.confirm(question)
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        confirmed = False
+    if not confirmed:
+        raise InputError(refused)
+
+
+# --- the job --------------------------------------------------------------------------------------
+
+
+def _job(
+    options: TrainOptions, provider: HostedProvider, record: JobRecord, folder: Path
+) -> JobRecord:
+    """The record of a job that has started on an uploaded file.
+
+    Raises InputError for a price that is too high and a job that is refused. File and record are
+    deleted then.
+    """
+    try:
+        _check_provider_price(options, provider, record)
+        job_id = provider.start(record.model, record.file_id, record.settings, record.earlier_jobs)
+    except InputError:
+        (folder / JOB_FILE).unlink(missing_ok=True)
+        if not record.earlier_jobs:  # they may still read the file
+            with suppress(InputError, ModelError):
+                provider.delete(record.file_id)
+        raise
+    record = record.model_copy(update={"job_id": job_id})
+    record.write(folder)
+    return record
+
+
+def _check_provider_price(
+    options: TrainOptions, provider: HostedProvider, record: JobRecord
+) -> None:
+    """Ask what the provider expects the job to cost, and once more whether to go on."""
+    dollars = provider.estimated_dollars(record.model, record.file_id, record.settings)
+    source, ours = f"{provider.title}'s estimate", record.estimated_dollars
+    if dollars is None and ours is None and options.budget_usd is not None:
+        raise InputError(f"{source} did not come, so --budget-usd cannot be kept: try again")
+    _check_budget(options, ours if dollars is None else dollars, source)
+    if dollars is not None and (
+        ours is None or dollars > max(ours * _HIGHER, ours + _HIGHER_DOLLARS)
+    ):
+        _confirm(
+            options,
+            f"{source} is {cost_text(dollars)}: start the job?",
+            "not confirmed: no job was started",
+        )
+
+
+def _settings_text(record: JobRecord) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in record.settings.items())
+    return f"{record.model}, {record.examples} examples, {settings}"
+
+
+def _followed(provider: HostedProvider, record: JobRecord, console: Console) -> JobState:
+    """The state of a job at its end; its status and loss are shown until then."""
+    with progress_bar(console) as bar:
+        line = bar.add_task(provider.title, total=None)
+        details: list[str] = []
+
+        def show(state: JobState) -> None:
+            if details[-1:] != [state.detail]:
+                details.append(state.detail)
+                bar.console.print(f"{provider.title}: {state.detail}", highlight=False)
+            loss = f", loss {state.loss:.3f}" if state.loss is not None else ""
+            description = f"{provider.title}: {state.detail}{loss}"
+            if state.steps:
+                bar.update(line, completed=state.step, total=state.steps, description=description)
+            else:
+                bar.update(line, description=description)
+
+        return provider.follow(record.job_id, show)
+
+
+def _started(record: JobRecord, folder: Path) -> str:
+    if not record.job_id:
+        raise InputError(f"the job of {folder} has not started: there is nothing to cancel")
+    return record.job_id
+
+
+def _how_to_go_on(options: TrainOptions, provider: HostedProvider, record: JobRecord) -> str:
+    where = f"train.py --mode sft --provider {record.provider}"
+    if options.checkpoints != TrainOptions().checkpoints:
+        where += f" --checkpoints {options.checkpoints}"
+    if not record.job_id:
+        return f"{where} --resume starts it or finds it at {provider.title}"
+    return (
+        f"job {record.job_id} goes on at {provider.title}: {where} --resume follows it, --cancel"
+        " ends it"
+    )
+
+
+# --- after ----------------------------------------------------------------------------------------
+
+
+def _report(
+    options: TrainOptions,
+    provider: HostedProvider,
+    record: JobRecord,
+    state: JobState,
+    folder: Path,
+    console: Console,
+) -> None:
+    """Write the program of the tuned model with its card, and say how it is used."""
+    name = litellm_name(record.provider, record.tuned_model)
+    card = read_examples_card(folder / SENT_FILE)
+    base = load_model(litellm_name(record.provider, record.model))
+    tuned = load_model(name)
+    path = folder / PROGRAM_FILE
+    save_program(in_phrases(plain_program(base)), path, _card(options, card, name, record, state))
+    billed = [f"{state.tokens:,} tokens"] if state.tokens else []
+    billed += [f"$ {state.dollars:,.2f}"] if state.dollars is not None else []
+    bill = f" ({', '.join(billed)})" if billed else ""
+    console.print(
+        f"tuned: {name}{bill}; {path}: its program and card",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if options.provider == "together":
+        console.print(
+            f"Together serves it on an endpoint of your own, billed by the minute: {_DEPLOYMENT}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    form = {"small": "short", "large": "full"}[base.size]
+    prompts = "" if tuned.size == base.size else f" --prompts {form}"
+    own = f"{options.provider}/{record.tuned_model}"
+    console.print(
+        f"use it: uv run evaluate.py --mode analyze --model {own} --optimized-path {path}{prompts}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _card(
+    options: TrainOptions, card: ExamplesCard, name: str, record: JobRecord, state: JobState
+) -> Card:
+    scores = {"examples": float(record.examples), "tokens": float(state.tokens or record.tokens)}
+    if state.loss is not None:
+        scores["loss"] = state.loss
+    if state.dollars is not None:
+        scores["dollars"] = state.dollars
+    return Card(
+        model=name,
+        optimizer=f"sft at {record.provider}",
+        target=", ".join(card.targets),
+        metric=card_metric(options.reward, options.target),
+        data=card.data,
+        conversations={"train": card.conversations, "test": card.held_out},
+        scores=scores,
+        verdict="not measured",
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
