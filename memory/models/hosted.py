@@ -17,6 +17,7 @@ from memory.models.prices import listed_context
 from memory.models.server_refusals import lacks_path
 from memory.models.sizes import Size, size_for
 from memory.records import FormChoice
+from memory.system.ollama import ollama_address
 from memory.system.provider_calls import call_seconds
 from memory.system.providers import check_listening
 
@@ -71,6 +72,8 @@ def load_hosted(
         "seconds": seconds,
         "timeout": seconds,  # of the client's, which else gives up on a silent server after 600
     }
+    if provider in _OLLAMA and not api_base and server_of(name, None) == provider:
+        api_base = ollama_address() or None
     if api_base:
         check_listening(api_base)
         settings["api_key"] = own_key(name)

@@ -87,6 +87,8 @@ class Handles:
         limits: how much each memory may hold.
         day_limits: how much each user may do in a day.
         path_of: the location of a namespace; None or an InputError where there is none.
+        is_alone: whether no other process serves the same memories. Only then a model can be
+            chosen while it runs, as the others would keep theirs.
     """
 
     def __init__(
@@ -102,13 +104,15 @@ class Handles:
         limits: Limits | None = None,
         day_limits: DayLimits | None = None,
         path_of: Callable[[str], namespaces.Location | None] = namespaces.find,
+        is_alone: bool = True,
     ) -> None:
-        self._model = model
-        self._api_base = api_base
+        self._model = self._first_model = model
+        self._api_base = self._first_api_base = api_base
         self._model_lock = Lock()
         self._program = program
         self._reranker = load_reranker(reranker) if reranker else None
         self.read_only = read_only
+        self.is_alone = is_alone
         self._owner = owner
         self._path_of = path_of
         self._cache_bytes = cache_bytes
@@ -119,8 +123,8 @@ class Handles:
         self.counts = Counts()
         self._counts_lock = Lock()
         self._fast = ThreadPoolExecutor(_FAST_CALLS, thread_name_prefix="memory")
-        slow_calls = _SLOW_CALLS_OF_HOSTED if self.stores_facts else _SLOW_CALLS
-        self._slow = ThreadPoolExecutor(slow_calls, thread_name_prefix="memory-slow")
+        self._slow = self._slow_threads()
+        self._earlier_slow: list[ThreadPoolExecutor] = []  # of models before; their calls go on
 
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
         """Call a function with a namespace's Memory.
@@ -216,8 +220,8 @@ class Handles:
         for ended in [opened.end() for opened in self._open_stores.values()]:
             ended.result()
         self._open_stores.clear()
-        self._fast.shutdown()
-        self._slow.shutdown()
+        for threads in (self._fast, self._slow, *self._earlier_slow):
+            threads.shutdown()
         if self._meter:
             self._meter.close()
 
@@ -229,6 +233,33 @@ class Handles:
             if isinstance(self._model, str):
                 self._model = load_model(self._model, self._api_base)
             return self._model
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that is asked, as `load_model` takes it. Does not load it."""
+        return self._model if isinstance(self._model, str) else self._model.name
+
+    @property
+    def first_model_name(self) -> str:
+        """The name of the model that the server was started with."""
+        return self._first_model if isinstance(self._first_model, str) else self._first_model.name
+
+    def choose_model(self, name: str) -> None:
+        """Ask this model from now on; calls that run keep the one before.
+
+        Call it in the event loop. The model that the server was started with has its address again.
+        """
+        is_first = name == self.first_model_name
+        with self._model_lock:
+            self._model = self._first_model if is_first else name
+            self._api_base = self._first_api_base if is_first else None
+        self._earlier_slow.append(self._slow)
+        self._slow.shutdown(wait=False)
+        self._slow = self._slow_threads()
+
+    def _slow_threads(self) -> ThreadPoolExecutor:
+        slow_calls = _SLOW_CALLS_OF_HOSTED if self.stores_facts else _SLOW_CALLS
+        return ThreadPoolExecutor(slow_calls, thread_name_prefix="memory-slow")
 
     @property
     def stores_facts(self) -> bool:

@@ -37,8 +37,8 @@ class ServerOptions:
     day_limits: DayLimits | None = None
     has_json_logs: bool = False
 
-    def application(self, sign_in: SignIn) -> ASGIApp:
-        """The application of one process."""
+    def application(self, sign_in: SignIn, *, is_alone: bool = True) -> ASGIApp:
+        """The application of one process, `is_alone` or one of several."""
         if self.has_json_logs:
             log_json()
         tracing.begin()
@@ -58,6 +58,7 @@ class ServerOptions:
                 limits=self.limits,
                 day_limits=self.day_limits,
                 owner=self.owner,
+                is_alone=is_alone,
             ),
             rights=self.rights,
             groups=self.groups,
@@ -70,4 +71,4 @@ class ServerOptions:
 
     def worker_application(self) -> ASGIApp:
         """The application of one of several processes, whose links are in the database."""
-        return self.application(open_sign_in(new_link=False))
+        return self.application(open_sign_in(new_link=False), is_alone=False)

@@ -37,7 +37,14 @@ PAGES = [
     ),
     *("/subject?name=Neža&ended=1", "/facts/9", "/past?day=2018", "/journal", "/journal/139"),
     *("/more", "/files", "/chat", "/search?q=kitchen", "/sql?select=SELECT id, text FROM turns"),
-    *("/settings", "/connect", "/forget?matching=tractor", "/turns/999", "/past?day=never"),
+    *(
+        "/settings",
+        "/model",
+        "/connect",
+        "/forget?matching=tractor",
+        "/turns/999",
+        "/past?day=never",
+    ),
 ]
 
 
@@ -294,6 +301,57 @@ def test_the_first_key_leads_to_the_content(page: Page) -> None:
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#main"
+
+
+# Everything that a person can do on a page, where it is to be seen.
+KINDS = "a[href], button, input, select, textarea, summary"
+CONTROLS = f"""() => [...document.querySelectorAll('{KINDS}')]
+  .filter(each => each.type !== 'hidden' && !each.disabled && each.checkVisibility())"""
+# A menu of radio buttons is one stop: the chosen one, or the first, then the arrow keys.
+STOPS = f"""() => ({CONTROLS})().filter(each => each.type !== 'radio' || each ===
+  (document.querySelector(`[name="${{each.name}}"]:checked`)
+   || document.querySelector(`[name="${{each.name}}"]`)))"""
+FOCUSED = f"""() => {{
+  const here = document.activeElement, style = getComputedStyle(here);
+  const box = here.getBoundingClientRect();
+  const hasOutline = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 1;
+  return [({STOPS})().indexOf(here), hasOutline, here === document.body,
+    box.bottom > 0 && box.top < innerHeight, here.outerHTML.slice(0, 150)];
+}}"""
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("/", at(""), at("/conversation"), at("/facts"), at("/journal?paused=1"), at("/more")),
+        *(at("/files"), at("/chat"), at("/settings"), at("/model"), at("/facts/9")),
+        at("/forget?matching=tractor"),
+    ],
+)
+def test_every_action_is_reached_by_tab_and_seen_where_it_is(page: Page, address: str) -> None:
+    page.goto(address)
+    page.evaluate("document.activeElement.blur()")
+    wanted = page.evaluate(f"({STOPS})().length")
+    assert wanted > 5
+    reached = set[int]()
+    for _ in range(wanted + 1):  # the chat begins in its message, so the end is on the way
+        page.keyboard.press("Tab")
+        number, has_outline, is_end, is_on_screen, tag = page.evaluate(FOCUSED)
+        if is_end:
+            continue
+        assert number >= 0, tag
+        assert has_outline, tag
+        assert is_on_screen, tag
+        reached.add(number)
+    assert len(reached) == wanted
+
+
+def test_a_model_is_chosen_by_keys_alone(page: Page) -> None:
+    page.goto(at("/model"))
+    page.get_by_label("Or a provider's model").focus()
+    page.keyboard.type("gpt-4o-mini")
+    page.keyboard.press("Enter")
+    expect(page.locator(".problem", has_text="names no provider")).to_be_visible()
 
 
 # --------------------------------------------------------------------- the rooms

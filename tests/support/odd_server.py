@@ -42,6 +42,7 @@ class OddServer:
     requests: list[Request] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     address: str = ""
+    listed: Mapping[str, object] = field(default_factory=dict)  # what a GET gets, by its path
 
     def answer(self, request: Request) -> Sent:
         """The behaviour's answer, else what a model that knows its facts says."""
@@ -100,11 +101,16 @@ def odd_server(
     odd = OddServer(behaviour)
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send(Sent(odd.listed[self.path]) if self.path in odd.listed else Sent("", 404))
+
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             odd.paths.append(self.path)
             is_served = self.path in {f"{root}{path}" for root in roots}
-            sent = odd.answer(request) if is_served else Sent("404 page not found", 404)
+            self._send(odd.answer(request) if is_served else Sent("404 page not found", 404))
+
+        def _send(self, sent: Sent) -> None:
             data = sent.data
             encoding = {"content-encoding": "gzip"} if sent.zipped else {}
             headers = {"content-type": "application/json"} | sent.headers | encoding

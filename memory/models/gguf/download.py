@@ -47,6 +47,16 @@ def fetch(model: InstructModel) -> Path:
     return file
 
 
+def fetched_bytes(model: InstructModel) -> int:
+    """How many bytes of a model's file are on the disk, while it is fetched or after."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    if file := fetched_file(model):
+        return file.stat().st_size
+    folder = cache_folder() / repo_folder_name(repo_id=model.repository, repo_type="model")
+    return max((part.stat().st_size for part in folder.glob("blobs/*.incomplete")), default=0)
+
+
 def _check_space(size: int, model: InstructModel) -> None:
     folder = cache_folder()
     while not folder.exists():

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,16 @@ class Tasks:
 
         Raises InputError when too many tasks run in this namespace. Call it in the event loop.
         """
+
+        def run(task: Task) -> Awaitable[Any]:
+            return self._handles.run_slow(namespace, lambda memory: work(memory, task))
+
+        return self.start_without_memory(namespace, kind, title, run)
+
+    def start_without_memory(
+        self, namespace: str, kind: str, title: str, run: Callable[[Task], Awaitable[Any]]
+    ) -> Task:
+        """Start work of the event loop that opens no memory; otherwise like `start`."""
         if len(self.running(namespace)) >= _MOST_AT_WORK:
             raise InputError("too many tasks are running in this memory; wait until one is done")
         task = Task(secrets.token_urlsafe(9), namespace=namespace, kind=kind, title=title)
@@ -66,7 +76,7 @@ class Tasks:
         for old in list(self._tasks.values())[:-_MOST_REMEMBERED]:
             if not old.is_running:
                 del self._tasks[old.id]
-        running = asyncio.get_running_loop().create_task(self._run(task, work))
+        running = asyncio.get_running_loop().create_task(self._run(task, run))
         self._running.add(running)  # the loop itself holds tasks weakly
         running.add_done_callback(self._running.discard)
         return task
@@ -86,11 +96,9 @@ class Tasks:
         """The tasks of a namespace that are not done, newest last."""
         return [task for task in self.of(namespace) if task.is_running]
 
-    async def _run(self, task: Task, work: Work) -> None:
+    async def _run(self, task: Task, run: Callable[[Task], Awaitable[Any]]) -> None:
         try:
-            task.result = await self._handles.run_slow(
-                task.namespace, lambda memory: work(memory, task)
-            )
+            task.result = await run(task)
         except MemoryFault as error:
             task.error = str(error)
         finally:

@@ -57,7 +57,7 @@ PAGES = [
         "/sql?select=SELECT id FROM turns",
     ),
     *("/facts?sort=date&person=Anna", "/facts?q=cat&attribute=has pet&sort=new"),
-    *("/attributes", "/settings", "/connect", "/forget", "/forget?matching=cat"),
+    *("/attributes", "/settings", "/model", "/connect", "/forget", "/forget?matching=cat"),
     *("/forget?all=1", "/more", "/files"),
 ]
 

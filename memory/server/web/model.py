@@ -1,0 +1,120 @@
+"""The language model: which one answers, the others on this machine, and new ones to fetch."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any
+
+from memory.errors import InputError
+from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
+from memory.server.web.tasks import Task
+from memory.system.home import set_default_model
+
+_LOOK_SECONDS = 0.3  # between two looks at how much of a model has come
+
+
+async def model_page(request: PageRequest) -> PageResponse:
+    """The model that answers, and what can be chosen instead."""
+    from memory.models.choices import choices
+
+    here = await asyncio.to_thread(choices)
+    handles = request.handles
+    names = list(dict.fromkeys([*here.names, handles.first_model_name, handles.model_name]))
+    values = {
+        "current": handles.model_name,
+        "names": names,
+        "choices": here,
+        "can_choose": _can_choose(request),
+        "tasks": [task for task in request.tasks.running(request.namespace) if _is_ours(task)],
+    }
+    return Page("model.html", values)
+
+
+async def choose(request: PageRequest) -> PageResponse:
+    """Try the model that is named, and use it from now on where it answers."""
+    from memory.models.choices import try_model
+
+    _refuse(request)
+    name = request.inputs.text("hosted") or request.inputs.text("model")
+    if not name:
+        raise InputError("choose a model, or type the name of one")
+    if name == request.handles.first_model_name:
+        request.handles.choose_model(name)  # whose address is known to the server alone
+        return Redirect(request.address("model"))
+
+    async def run(task: Task) -> str:
+        await asyncio.to_thread(try_model, name)
+        return _use(request, name)
+
+    task = request.tasks.start_without_memory(request.namespace, "model", f"Trying {name}", run)
+    return Redirect(request.address("work", task.id))
+
+
+async def fetch(request: PageRequest) -> PageResponse:
+    """Fetch a model from the Hugging Face hub, and use it from now on."""
+    from memory.models.gguf.download import fetch, fetched_bytes
+    from memory.models.gguf.files import PREFIX
+    from memory.models.gguf.model_file import read_model
+    from memory.models.gguf.models import listed
+
+    _refuse(request)
+    model = listed(request.inputs.text("fetch"))
+    title = f"Setting up {model.name}"
+    if any(task.title == title for task in request.tasks.running(request.namespace)):
+        raise InputError(f"{model.name} is being set up already")
+
+    async def run(task: Task) -> str:
+        task.total = round(model.gigabytes * 1e9)
+        file = _in_a_thread(lambda: read_model(fetch(model)))
+        while not file.done():
+            task.done = await asyncio.to_thread(fetched_bytes, model)
+            task.total = max(task.total, task.done)
+            await asyncio.sleep(_LOOK_SECONDS)
+        file.result()
+        return _use(request, f"{PREFIX}{model.name}")
+
+    task = request.tasks.start_without_memory(request.namespace, "setup", title, run)
+    return Redirect(request.address("work", task.id))
+
+
+def _in_a_thread(function: Callable[[], Any]) -> "Future[Any]":
+    """The result of a function to come; the end of the server does not wait for it."""
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is read
+            future.set_exception(error)
+
+    Thread(target=work, daemon=True, name="memory-fetch").start()
+    return future
+
+
+def _use(request: PageRequest, name: str) -> str:
+    """Ask a model from now on, here and in the commands that name none."""
+    request.handles.choose_model(name)
+    set_default_model(name)
+    return name
+
+
+def _can_choose(request: PageRequest) -> bool:
+    return request.handles.is_alone and not request.handles.read_only
+
+
+def _refuse(request: PageRequest) -> None:
+    request.refuse_read_only()
+    if not _can_choose(request):
+        raise InputError("this server runs in several processes: choose its model with --model")
+
+
+def _is_ours(task: Task) -> bool:
+    return task.kind in ("model", "setup")
+
+
+PAGES: list[PageRoute] = [
+    ("GET", "/model", model_page),
+    ("POST", "/model", choose),
+    ("POST", "/model/fetch", fetch),
+]
