@@ -143,7 +143,7 @@ def test_a_tuned_modules_repair_is_asked_for_as_of_the_untuned(folder: Path) -> 
     said = []
     for model in (tuned, load_model("local-base")):
         with model.active():
-            said.append(MemoryProgram().store.predict(**asked).sql)
+            said.append(MemoryProgram("tiny").store.predict(**asked).sql)
     assert said[0] == said[1]
     assert said[0].startswith("INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann")
 
