@@ -438,7 +438,7 @@ def test_a_large_compile_asks_for_yes(run: Run) -> None:
         ({"split": "memory-r1"}, "--split memory-r1 needs"),
         ({"prompt_api_base": "http://127.0.0.1:1/v1"}, "--prompt-api-base needs --prompt-model"),
         ({"budget_usd": 1.0}, "--budget-usd: the models' prices are unknown"),
-        ({"max_demos": 400, "optimizer": "miprov2"}, "so many examples do not fit"),
+        ({"max_demos": 400, "optimizer": "miprov2"}, "tokens of memory do not fit"),
         ({"budget": 10}, "too small for one turn"),
     ],
 )
