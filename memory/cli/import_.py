@@ -153,6 +153,8 @@ def _columns(given: Sequence[str]) -> dict[str, str]:
 def _import_one(
     path: Path, reading: _Reading, *, namespace: str, db: Path | None, as_json: bool
 ) -> None:
+    from memory.exchange.imports import refuse_empty
+
     export = _read_export(path, reading)  # before a namespace is created for it
     with open_memory(namespace, db, create=True) as store, progress() as bar:
         reading.set_zone(store)
@@ -167,6 +169,7 @@ def _import_one(
         )
         facts = _facts_in(store) - before
     _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
+    refuse_empty(report, str(path))
 
 
 def _import_sessions(
@@ -180,6 +183,7 @@ def _import_sessions(
 ) -> None:
     """Import an agent's transcripts into a memory for each project, or into the one named."""
     from memory.agents.past import observers_sessions, sessions_by_project
+    from memory.exchange.imports import in_all, refuse_empty
 
     projects = sessions_by_project(agent, path)
     if observers := observers_sessions(agent, path):
@@ -188,11 +192,15 @@ def _import_sessions(
     into: dict[str, list[Path]] = {}
     for project, files in projects.items():
         into.setdefault(str(db or named or project.namespace), []).extend(files)
+    reports = []
     try:
         for name, files in into.items():
-            _import_project(agent, files, reading, name=name, db=db, as_json=as_json)
+            reports.append(
+                _import_project(agent, files, reading, name=name, db=db, as_json=as_json)
+            )
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
+    refuse_empty(in_all(reports), agent.name)
 
 
 def _import_project(
@@ -203,7 +211,7 @@ def _import_project(
     name: str,
     db: Path | None,
     as_json: bool,
-) -> None:
+) -> "ImportReport":
     from memory.agents.past import past_sessions
     from memory.exchange.imports import import_turns
 
@@ -215,6 +223,7 @@ def _import_project(
         report = import_turns(store, export, with_forgotten=reading.with_forgotten)
         facts = _facts_in(store) - before
     _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
+    return report
 
 
 def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
@@ -309,14 +318,19 @@ class _Importer:
 
 def _import_over(folders: Sequence[Path], reading: _Reading, over: str, as_json: bool) -> None:
     """Import folders of characters over machines, each into its own namespace."""
+    from memory.exchange.imports import in_all, refuse_empty
+
     importer = _Importer(os.environ.get("MEMORY_HOME") or str(home()), reading)
     paths = [folder.absolute() for folder in folders]
+    reports = []
     with progress() as bar:
         task = bar.add_task("importing", total=len(folders))
         for index, (report, form, facts) in over_machines(importer, paths, over):
             bar.advance(task)
             name = folders[index].name
             _print_report(report, name, format=form, facts=facts, as_json=as_json)
+            reports.append(report)
+    refuse_empty(in_all(reports), "the characters")
 
 
 def _print_report(

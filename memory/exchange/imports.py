@@ -23,6 +23,7 @@ from memory.system.home import embed_command
 # without tags, attributes, entities and aliases.
 DUMP_HEAD = "sql-memory"
 DUMP_VERSION = 2
+_CAUSES = 5  # that an error names
 _FORGOTTEN = "forgotten here before"
 _LET_IN = "what was forgotten stays out; `memory import ... --with-forgotten` lets it in"
 
@@ -88,6 +89,30 @@ def import_turns(
     skipped += skipped_counts(Counter({_FORGOTTEN: forgotten}))
     notes = (*export.notes, *([_LET_IN] if forgotten else []))
     return ImportReport(new, already, skipped=tuple(skipped), notes=notes, withheld=withheld)
+
+
+def in_all(reports: Sequence[ImportReport]) -> ImportReport:
+    """What several imports did together."""
+    return ImportReport(
+        sum(report.turns for report in reports),
+        sum(report.already for report in reports),
+        skipped=tuple(skipped for report in reports for skipped in report.skipped),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+    )
+
+
+def refuse_empty(report: ImportReport, name: str) -> None:
+    """Raises InputError for an import of which the memory has nothing, with the reasons."""
+    if report.turns or report.already or not report.skipped:
+        return
+    reasons: dict[str, list[str]] = {}
+    for skipped in report.skipped:
+        reasons.setdefault(skipped.why, []).append(skipped.where)
+    causes = "; ".join(
+        f"{why} ({places[0] if len(places) == 1 else f'{len(places):,} places'})"
+        for why, places in list(reasons.items())[:_CAUSES]
+    )
+    raise InputError("; ".join([f"{name}: nothing was stored: {causes}", *report.notes]))
 
 
 def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]:

@@ -75,14 +75,16 @@ async def import_files(request: PageRequest) -> PageResponse:
     user = request.inputs.text("user") or "User"
 
     def work(memory: "Memory", task: Task) -> "ImportReport":
-        from memory.exchange.imports import import_turns, load_dump
+        from memory.exchange.imports import import_turns, load_dump, refuse_empty
 
         try:
             export = _read(path, user, dates, columns, names)
             task.total = export.total
             if export.format == "dump":
                 return load_dump(memory.store, path, task.advance)
-            return import_turns(memory.store, export, progress=task.advance)
+            report = import_turns(memory.store, export, progress=task.advance)
+            refuse_empty(report, names[0])
+            return report
         finally:
             rmtree(folder, ignore_errors=True)
 

@@ -17,7 +17,7 @@ from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport
 from memory.records import Skipped
 from memory.store.namespaces import location_of, names
-from memory.store.settings import settings_of
+from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
 from memory.store.turns_table import known_sources
 from tests.benchmarks.importing import conversations
@@ -75,10 +75,26 @@ def test_an_import_says_how_what_was_forgotten_comes_back(tmp_path: Path) -> Non
     (path := tmp_path / "a.jsonl").write_text('{"speaker": "Ana", "text": "I live in Lucca."}\n')
     run("import", path, "--db", db)
     run("forget", "--matching", "Lucca", "--yes", "--db", db)
+    nothing = r"nothing was stored: forgotten here before \(1 message\); .* --with-forgotten"
+    run("import", path, "--db", db, says=nothing)
+    with path.open("a") as file:
+        file.write('{"speaker": "Ana", "text": "I like tea."}\n')
     out = run("import", path, "--db", db)
+    assert "1 new turn" in out
     assert "forgotten here before: 1" in out
     assert "--with-forgotten" in out
+    run("import", path, "--db", db)  # one is there, and one stays out
     assert "1 new turn" in run("import", path, "--with-forgotten", "--db", db)
+
+
+def test_an_import_of_which_nothing_is_stored_is_an_error(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    with open_store(db) as store:
+        set_setting(store, "secrets", "refuse")
+    (path := tmp_path / "a.jsonl").write_text(
+        f'{{"speaker": "Ana", "text": "My key is sk-proj-{"aB3" * 16}."}}\n'
+    )
+    run("import", path, "--db", db, says="a.jsonl: nothing was stored: it holds what looks like a")
 
 
 def test_a_full_disk_keeps_the_batches_before(path: Path) -> None:

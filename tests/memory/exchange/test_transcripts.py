@@ -320,6 +320,18 @@ def test_a_forgotten_turn_stays_forgotten_when_its_transcript_is_imported_again(
         assert "Weber" not in str([*store.dump()])
 
 
+def test_sessions_that_were_all_forgotten_are_an_error(
+    claude: ClaudeCodeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "memories"))
+    claude.prompt("My doctor is Dr Weber.")
+    command = ("import", "claude-code", str(tmp_path / "claude"))
+    run(*command)
+    run(*command)  # all of it is there
+    run("forget", "--turn", "1", "--yes", "-n", *names())
+    run(*command, says="claude-code: nothing was stored: forgotten here before")
+
+
 def test_of_subagents_nothing_is_stored(claude: ClaudeCodeSession, tmp_path: Path) -> None:
     claude.prompt("Look around.", isSidechain=True, agentId="a1")
     claude._message(
