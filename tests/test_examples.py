@@ -1,6 +1,9 @@
 """The examples: each file runs, and is what its guide prints."""
 
+import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,17 @@ def test_a_coding_agent_keeps_rules_and_outputs(capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr().out
     assert "never commit without asking me" in printed
     assert "test_logout_ends_the_session" in printed
+
+
+@pytest.mark.slow
+def test_a_dspy_program_is_compiled_saved_and_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = [sys.executable, str(EXAMPLES / "dspy_compile.py"), "openai/gpt-4o-mini"]
+    with answering_server() as address:
+        monkeypatch.setenv("OPENAI_API_KEY", "a key of the tests")
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+    scores = re.findall(r"^(as it comes|SIMBA|GEPA): ([\d.]+)$", done.stdout, re.MULTILINE)
+    assert scores == [("as it comes", "16.67"), ("SIMBA", "16.67"), ("GEPA", "16.67")]
+    assert done.stdout.splitlines()[-1] == "Oslo"
+    assert Path("dspy_compiled.json").exists()

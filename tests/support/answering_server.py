@@ -66,6 +66,8 @@ def _stream(answer: dict[str, object], text: str) -> str:
 def _reply(prompt: str) -> str:
     if "Say yes." in prompt:
         return "yes"
+    if "new_instruction" in prompt:  # of an optimizer, which asks for JSON
+        return json.dumps(dict.fromkeys(re.findall(r"`(\w*instruction)`", prompt), "Be short."))
     return reply(prompt, FIELDS, _store)
 
 
