@@ -1,7 +1,7 @@
 """A long-term memory for chat agents that is a database.
 
-The public names stand in `__init__.pyi`; each is imported when it is first used, because DSPy alone
-takes more than a second to import.
+The public names are in `__init__.pyi`. Each is imported on first use, because importing DSPy alone
+takes more than a second.
 """
 
 import lazy_loader

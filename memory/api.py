@@ -87,7 +87,7 @@ T = TypeVar("T")
 _DELETIONS = 20  # of one user's memory, that a call survives
 _log = logging.getLogger(__name__)
 
-# For which questions SELECTs are written, where a program does not say.
+# For which questions SELECTs are written, unless a program says otherwise.
 SQL_USE: SqlUse = "when it pays"
 
 
@@ -130,9 +130,9 @@ class Memory(AnswersOthersNames):
 
     Threads may share it (docs/guides/concurrency.md); AsyncMemory is the same to await.
 
-    `Memory("anna")` is the namespace of this name in MEMORY_HOME, and `Memory()` the one that
-    commands use, "default". On both a call with `user_id="ben"` goes to `Memory("ben")` instead:
-    a user is a namespace, made when it is first named. A memory in a file takes no `user_id`.
+    `Memory("anna")` is the namespace of this name in MEMORY_HOME, and `Memory()` is "default",
+    which the commands use. On both, a call with `user_id="ben"` goes to `Memory("ben")` instead: a
+    user is a namespace, made on first use. A memory in a file takes no `user_id`.
 
     Arguments:
         store: a namespace's name, a path or an address (both have a dot or a slash), or an open
@@ -142,13 +142,13 @@ class Memory(AnswersOthersNames):
             default. Searches rank by its weights.
         budget: how many tokens of memory the answering model may see; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
-        embedder: the name of an embedder for a path or an address, see `open_store`.
-        reranker: the name of one, or a Reranker: it puts the best turns in its own order where a
-            model is asked, and in `search`. A hosted one gets their texts.
+        embedder: the name of an embedder for a path or an address (see `open_store`).
+        reranker: a Reranker or its name. It puts the best turns in its own order, in `search` and
+            when a model is asked. A hosted reranker gets their texts.
 
-    Warns when the program was compiled for another model, or gained nothing.
-    Raises InputError for a budget too small for one turn or another embedder than the memory's,
-    StoreError and ModelError when the namespace or the model cannot be used.
+    Warns when the program was compiled for another model, or gained nothing. Raises InputError for
+    a budget too small for one turn, or for an embedder other than the memory's; StoreError and
+    ModelError when the namespace or the model cannot be used.
     """
 
     @refuses_others
@@ -167,9 +167,9 @@ class Memory(AnswersOthersNames):
         if budget is not None:
             refuse_budget(budget)
         setup = Setup(model, program, budget, api_base, embedder, reranker)
-        _ = setup.reranker  # one that cannot be used is refused before a memory is opened
-        # The packaged model waits until it is asked: DSPy takes more than a second to import, and
-        # who only adds and searches needs none.
+        _ = setup.reranker  # an unusable reranker is refused before a memory is opened
+        # The packaged model is loaded on first use: DSPy takes more than a second to import, and
+        # adding and searching need no model.
         if model != PACKAGED_MODEL or program is not None:
             setup.warn_of_concerns()
         self._begin(setup, _opened(store, embedder), UserMemories(self._open_for_user))
@@ -194,21 +194,21 @@ class Memory(AnswersOthersNames):
         api_base: str | None = None,
         reranker: str | Reranker | None = None,
     ) -> Self:
-        """Several memories as one to ask; what is written goes to the first.
+        """Ask several memories as one; writes go to the first.
 
         `ask`, `reply`, `search` and `read` work on all of them, and name the memory of each hit,
-        citation and row; ids are those that turns have there. `store` is the first memory's,
-        `stores` are those of all by name.
+        citation and row, with the turn's id in that memory. `store` is the first memory's store,
+        and `stores` has all stores by name.
 
         Arguments:
             memories: names, paths, addresses, open Stores or Memory objects (which the caller then
-                closes), or a mapping of names to them. Without names a memory is called as its
-                namespace or its file. All but the first that are opened here are opened read-only.
-            model, program, budget, api_base, reranker: as for a Memory; those of the first where
-                that is a Memory.
+                closes), or a mapping of names to them. Without names a memory is named after its
+                namespace or file. Memories opened here are opened read-only, except the first.
+            model, program, budget, api_base, reranker: as for a Memory. By default the first
+                memory's, if that is a Memory.
 
-        Raises InputError for no memory, for more than MOST_MEMORIES, and for one given twice;
-        else as a Memory does.
+        Raises InputError for no memory, for more than MOST_MEMORIES, and for a memory given twice;
+        otherwise like Memory.
         """
         named = memories if isinstance(memories, Mapping) else _by_name(memories)
         first = next(iter(named.values()), None)
@@ -238,12 +238,12 @@ class Memory(AnswersOthersNames):
 
     @property
     def store(self) -> Store:
-        """The open namespace, the first of several: created here for a user who has none yet."""
+        """The open namespace, or the first of several. A new user's is created here."""
         return first_store(self._source.to_write())
 
     @property
     def stores(self) -> Mapping[str, Store]:
-        """The open namespaces by their names; one alone has the name ""."""
+        """The open namespaces by name; a single one has the name ""."""
         return stores_by_name(self._united)
 
     @property
@@ -262,7 +262,7 @@ class Memory(AnswersOthersNames):
 
     @cached_property
     def model(self) -> Model:
-        """The model, with the prompts that the memory's settings say, where nobody chose any."""
+        """The model, with the prompts from the memory's settings if the caller chose none."""
         model = self._setup.loaded_model
         history = settings_of(self._first, PROMPTS) if model.prompts == "auto" else []
         if not history:
@@ -273,7 +273,7 @@ class Memory(AnswersOthersNames):
 
     @cached_property
     def program(self) -> MemoryProgram:
-        """The modules that the model runs: the plain ones, or compiled ones."""
+        """The modules that the model runs: plain or compiled."""
         from memory.program import program_for
 
         return program_for(self.model, self._setup.program)
@@ -301,11 +301,11 @@ class Memory(AnswersOthersNames):
     # ---------------------------------------------------------------- users
 
     def of(self, user_id: UserId) -> Memory:
-        """The memory of a user, with the model of this one: any call without `user_id=`.
+        """The memory of a user, with this memory's model: its calls need no `user_id=`.
 
         It is created when something is added. It belongs to this memory, which closes it.
 
-        Raises InputError for a memory that is no namespace by name, for a blank id, and for None.
+        Raises InputError if this memory is not a namespace by name, for a blank id, and for None.
         """
         name = user_name(user_id)
         if not self._name:
@@ -320,7 +320,7 @@ class Memory(AnswersOthersNames):
         return [name for name in namespaces.names() if name != self._name]
 
     def _for_itself(self, act: Callable[[Memory], T]) -> T:
-        """Let a call run; a memory by name that was deleted meanwhile begins anew.
+        """Run a call; if the memory was deleted meanwhile, a new one with its name begins.
 
         A server is not asked before each call whether the memory is still there.
         """
@@ -331,7 +331,7 @@ class Memory(AnswersOthersNames):
         return act(self)
 
     def _for_user(self, user_id: UserId, act: Callable[[Memory], T]) -> T:
-        """Let a call go to a user's memory; a memory that is deleted meanwhile begins anew."""
+        """Run a call on a user's memory; if that was deleted meanwhile, a new one begins."""
         for _ in range(_DELETIONS):
             user = self.of(user_id)
             try:
@@ -362,7 +362,7 @@ class Memory(AnswersOthersNames):
             run_id, agent_id: only the turns of a session, or with the tag `agent_id`, as `forget`
                 does.
 
-        Nothing happens for a user who has no memory. Raises InputError without a user.
+        A user without a memory is not an error. Raises InputError without a user.
         """
         if user_id == "":
             options = {"run_id": run_id, "agent_id": agent_id}.items()
@@ -376,7 +376,7 @@ class Memory(AnswersOthersNames):
             user.forget([turn.id for turn in turns])
 
     def _refuse_ids_of_no_user(self, call: str) -> None:
-        """Raises InputError for ids of turns where several users have turns with these ids."""
+        """Raises InputError for turn ids if several users' turns may have these ids."""
         is_shared = self._users.are_in_use or (self._is_default and len(namespaces.names()) > 1)
         if is_shared and not self._is_of_user:
             raise InputError(
@@ -407,23 +407,23 @@ class Memory(AnswersOthersNames):
         run_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> TurnIds:
-        """Store what was said and return the turns' ids; durable on return, no model is asked.
+        """Store turns and return their ids; durable on return, no model is asked.
 
         A turn is a Turn, a text, a pair ("Anna", "I moved."), a dict: {"speaker": ..., "text": ...}
         or a message of the OpenAI shape, or a message object of OpenAI, LangChain, pydantic or a
-        dataclass. Messages with instructions to a model (role "system"), calls of tools, and
-        messages in which nothing can be seen are left out: `skipped` of the ids lists them with the
-        reason. A message that is only a picture is kept as "[image]".
+        dataclass. Instructions to a model (role "system"), tool calls and messages without visible
+        text are skipped, and `skipped` of the ids lists them with the reason. A message with only a
+        picture is kept as "[image]".
 
         Arguments:
-            speaker: who says the texts and the user's messages that have no name; the memory's
+            speaker: the speaker of texts and of the user's messages without a name; the memory's
                 owner by default.
-            session, said_at, tags: for the turns that have none. Without `said_at` they are said
-                now; `said_at=""` leaves the time unknown.
+            session, said_at, tags: for the turns that have none. `said_at` is now by default;
+                `said_at=""` leaves the time unknown.
             run_id, metadata, agent_id: a session, tags, and the tag `agent_id` by other names.
 
-        Secrets are masked, and `withheld` of the ids counts them (`Store.add`). What they assert in
-        the vocabulary's templates is stored as facts with them.
+        Secrets are masked, and `withheld` of the ids counts them (`Store.add`). Statements that
+        match the vocabulary's templates are stored as facts at the same time.
         """
         new, skipped = turns_of(
             turns,
@@ -451,17 +451,17 @@ class Memory(AnswersOthersNames):
         before: str | date | None = None,
         user_id: UserId = "",
     ) -> list[Forgotten]:
-        """Forget the turns that meet all conditions for good, with their facts, and do not ask.
+        """Forget the turns that meet all conditions for good, with their facts, without asking.
 
         Arguments:
             turn_ids: one id or several.
             matching: text that a turn contains, ignoring case.
-            about: a name: turns that tell of somebody.
+            about: a name: only turns about this person or thing.
             before: only what was said before this day.
 
-        Returns receipts; `memory.store.forgetting.preview` shows before what would go. Raises
-        InputError without a condition, where no turn meets them, and for ids without a user in the
-        memory of an application with several.
+        Returns receipts. `memory.store.forgetting.preview` shows beforehand what would be removed.
+        Raises InputError without a condition, if no turn meets them, and for ids without a user if
+        the application has several users.
         """
         ids = read_ids(turn_ids)
         if ids:
@@ -499,17 +499,17 @@ class Memory(AnswersOthersNames):
     ) -> Digest:
         """Let the model store new windows as facts.
 
-        With "local" (`stores_facts`) no model is asked: what all turns assert in the vocabulary's
-        templates is recorded, also in those that the vocabulary got since. The turns still wait
+        With "local" (see `stores_facts`) no model is asked: statements in all turns that match the
+        vocabulary's templates are recorded, including templates added since. The turns still wait
         for a larger model, whose digest adds to these facts.
 
-        A window whose SQL cannot be repaired waits in `pending` and is tried again by later
-        calls, WINDOW_ATTEMPTS times in all, or however often it failed with `replay`. A window
-        that would end or delete many facts is stored but for that, which waits there for a person
-        (`Store.apply_held`); one whose names move many facts waits as a whole, and only `replay`
-        asks for it again. No answer then comes from a cache of DSPy. Stops after `max_calls` model
-        calls; an interrupted digest goes on where it stopped. `progress` gets the sums after each
-        window. Turns before the id `since` are left to a later digest.
+        A window whose SQL cannot be repaired waits in `pending`. Later calls try it again,
+        WINDOW_ATTEMPTS times in all, or without a limit with `replay`. If a window would end or
+        delete many facts, only these edits wait there for a person (`Store.apply_held`), and the
+        rest is stored. A window whose names move many facts waits as a whole, and only `replay`
+        tries it again. With `replay` no answer comes from DSPy's cache. A digest stops after
+        `max_calls` model calls, and an interrupted one continues where it stopped. `progress` gets
+        the totals after each window. Turns before the id `since` are left to a later digest.
         """
         from memory.digest.windows import digest_windows, sums_of
 
@@ -543,13 +543,13 @@ class Memory(AnswersOthersNames):
 
         Arguments:
             question: a whole question.
-            asker: who asks, by a name that the turns know: I, me and my in the question. By
-                default the memory's owner (the setting "user"), or "user" where turns are by that.
-            now: the day or moment when it is asked: what "last week" in the question counts from.
-                Without it, such words count from the newest turn.
-            progress: called with a description of each step. What it raises ends the question.
+            asker: the name of the person who asks, as in the turns: I, me and my in the question.
+                By default the memory's owner (the setting "user"), or "user" if that is a speaker.
+            now: the day or moment of the question, from which "last week" in it counts. Without it,
+                such words count from the newest turn.
+            progress: called with a description of each step. An exception in it ends the question.
 
-        Raises InputError for an empty question and a `now` that is no date, ModelError when the
+        Raises InputError for an empty question and a `now` that is not a date, ModelError when the
         model cannot be used.
         """
         from memory.program.answer_sources import as_answer
@@ -578,7 +578,7 @@ class Memory(AnswersOthersNames):
         return own_answer(self._united, answer)
 
     def _program_at_cost(self) -> MemoryProgram:
-        """The program, with what a wrong answer costs in a memory that says so."""
+        """The program, with the memory's own cost of a wrong answer, if it has one."""
         if not self.program.weighs_answers:
             return self.program
         history = settings_of(self._first, WRONG_ANSWER_COST)
@@ -595,10 +595,10 @@ class Memory(AnswersOthersNames):
         """Let a character reply to a message, streamed in pieces. Nothing is stored.
 
         Arguments:
-            message: what was said last, with its id when it is stored already.
-            recent: the conversation just before it; its latest turns are shown, as many as fit.
-            character: who answers.
-            persona: what else the model should know about the character.
+            message: the last message, with its id if it is stored already.
+            recent: the conversation just before it. As many of its latest turns as fit are shown.
+            character: the name of the character that answers.
+            persona: anything else the model should know about the character.
             known_as: names that the message's speaker had before.
 
         Iterating raises ModelError when the model cannot be used. Raises InputError for an empty
@@ -615,16 +615,17 @@ class Memory(AnswersOthersNames):
     def correct(
         self, message: Turn, answer: Answer, seen: int | None = None
     ) -> Sequence[Correction]:
-        """Let the model read what a message takes back of the last answer, and edit these facts.
+        """Let the model read which parts of the last answer a message corrects, and edit these
+        facts.
 
-        Each edit is a change of its own, which can be undone. No model is asked, and nothing
-        changed, where the answer rests on no fact, the message asks something, or the model is the
-        packaged one.
+        Each edit is a separate change, which can be undone. If the answer is based on no fact, the
+        message is a question, or the model is the packaged one, no model is asked and nothing
+        changes.
 
         Arguments:
-            message: what somebody said right after the answer.
+            message: the message right after the answer.
             answer: the answer, of `ask` or of a reply.
-            seen: the newest change at that time: what somebody has edited since is left as it is.
+            seen: the newest change at that time. Facts edited since then are not touched.
         """
         from memory.evidence.messages import is_question
         from memory.recall.corrections import correct_answer
@@ -655,10 +656,9 @@ class Memory(AnswersOthersNames):
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
-        The arguments, the errors and the code are those of `memory.evidence.prompt_block.inject`,
-        which the command `memory context` calls too; `budget` is the one that this memory was
-        given, if any, and `run_id` is `session` by another name. Raises InputError over several
-        memories.
+        Arguments and errors are the same as in `memory.evidence.prompt_block.inject`, which the
+        command `memory context` calls too. `budget` is this memory's by default, if it was given
+        one, and `run_id` is another name for `session`. Raises InputError over several memories.
         """
         from memory.evidence.prompt_block import inject
 
@@ -692,11 +692,11 @@ class Memory(AnswersOthersNames):
         filters: TurnFilter | Mapping[str, Any] | None = None,
         user_id: UserId = "",
     ) -> Results[Hit]:
-        """The best k turns, best first, with text, speaker and date: those of `Store.search`.
+        """The best k turns of `Store.search`, best first, with text, speaker and date.
 
-        They come in the reranker's order; when it cannot be used, the ranking's own order stands
-        and a warning is logged ("memory.rerank", once until it works again). `limit` and `filters`
-        are `k` and `filter` by other names. Raises ModelError like `Store.search`.
+        They come in the reranker's order. If it cannot be used, they come in the ranking's own
+        order and a warning is logged ("memory.rerank", once until it works again). `limit` and
+        `filters` are other names for `k` and `filter`. Raises ModelError like `Store.search`.
         """
         if not isinstance(query, str):
             raise InputError(f"a query is a text, not {query!r:.60}")
@@ -728,12 +728,12 @@ class Memory(AnswersOthersNames):
         ended: bool = False,
         user_id: UserId = "",
     ) -> Results[Fact]:
-        """What holds now, or held on a day: the facts that `memory.facts.find` finds.
+        """The current facts, or those of a day, as `memory.facts.find` finds them.
 
         Arguments:
             about: a name, or words of the facts; all by default.
-            as_of: the day that they are known from.
-            ended: also past facts and those that have not begun.
+            as_of: the facts as they were known on this day.
+            ended: also past facts and facts that have not begun.
         """
         point = date_text(as_of) or None
         return Results(
@@ -744,9 +744,9 @@ class Memory(AnswersOthersNames):
 
     @for_user
     def get(self, turn_id: int, *, user_id: UserId = "") -> Turn | None:
-        """One turn, None where there is none: `get(hit.turn_id)`.
+        """One turn, or None if it does not exist: `get(hit.turn_id)`.
 
-        Raises InputError without a user in the memory of an application with several.
+        Raises InputError without a user if the application has several users.
         """
         [turn_id] = read_ids(turn_id)
         self._refuse_ids_of_no_user(f"get({turn_id}")
@@ -767,7 +767,7 @@ class Memory(AnswersOthersNames):
 
         Arguments:
             run_id, agent_id: only the turns of a session, or with the tag `agent_id`.
-            limit: only the last of them, at most so many.
+            limit: at most this many, the last ones.
             filters: as for `search`.
         """
         wanted = read_filter(filters) or TurnFilter()
@@ -804,15 +804,15 @@ class Memory(AnswersOthersNames):
         hits: Sequence[Hit] | None = None,
         asker: str = "",
     ) -> Evidence:
-        """What the answering model is shown for a question, within the budget; no model is asked.
+        """What the answering model would see for a question, within the budget; no model is asked.
 
         Arguments:
             rows: the results of `read` for the question.
             without: turns that are left out, because they are shown elsewhere.
-            hits: what `search` found for the question; without them, this searches.
-            asker: who asks: a summary or an order is made of their own turns first.
+            hits: the results of `search` for the question; without them, this searches.
+            asker: the name of the person who asks. A summary or an order begins with their turns.
 
-        Of several memories, turns have numbers that no two of them share.
+        Over several memories, each turn has a number that no other turn shares.
         """
         from memory.evidence.question import UserQuestion
         from memory.evidence.recollection import RANKED_TURNS
@@ -832,7 +832,7 @@ class Memory(AnswersOthersNames):
 
     @property
     def reader(self) -> MemoryReader:
-        """What the modules of a program read of this memory, for one question."""
+        """The view of this memory that a program's modules read, for one question."""
         return MemoryReader(self._united, self.searcher)
 
     def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
@@ -848,7 +848,7 @@ class Memory(AnswersOthersNames):
                 self._show_less(budget, error)
 
     def _that_fits(self, act: Callable[[int], T]) -> T:
-        """What is done in a budget of tokens that makes no prompt too long for the server."""
+        """The result of an act with a token budget whose prompts the server accepts."""
         while True:
             budget = self.budget
             try:
@@ -859,7 +859,7 @@ class Memory(AnswersOthersNames):
     def _show_less(self, budget: int, error: PromptTooLong) -> None:
         """From now on show half of a budget that made a prompt too long.
 
-        Raises PromptTooLong where less than that would be no turn.
+        Raises PromptTooLong if less than that has no room for a turn.
         """
         if budget <= LEAST_BUDGET:
             raise PromptTooLong(

@@ -10,17 +10,17 @@ FormChoice = Literal["auto", "full", "short"]  # of the prompts that a model is 
 # When SELECTs are written for a question: for each, or where they pay.
 SqlUse = Literal["always", "when it pays", "never"]
 Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
-# A store reads the turn of a correction that was undone with this before its text.
+# A store puts this before the text of a correction's turn when the correction was undone.
 WITHDRAWN = "(withdrawn) "
-CUT_ANSWER: Tags = {"answer": "cut"}  # of an answer whose end is missing
+CUT_ANSWER: Tags = {"answer": "cut"}  # an answer whose end is missing
 ABSTAIN = "No information available"  # what every answering model says when memory does not
-CORRECTIONS = "corrections"  # the session of the turns in which persons add and edit facts
+CORRECTIONS = "corrections"  # the session of turns that add and edit facts by hand
 
 
 class HasKeys:
-    """A record whose fields are also there by the keys that mem0 has for them: `hit["memory"]`.
+    """A record whose fields can also be read by mem0's keys: `hit["memory"]`.
 
-    KeyError and AttributeError say what to write for a name that only other libraries have.
+    For a name that only other libraries have, KeyError and AttributeError say what to write.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {}  # mem0's key -> the attribute
@@ -32,7 +32,7 @@ class HasKeys:
         raise KeyError(self._advice(key))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key of mem0's, or the default for a key that no library has."""
+        """The value of a mem0 key, or the default for a key that no library has."""
         return self[key] if key in self.KEYS or key in self.ADVICE else default
 
     if not TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Turn(HasKeys):
 
     `said_at` is ISO text as exact as known (`2017-05-08T13:56`, `2017-05-08`, `2017-05`, ``);
     `source` is an outside id (LoCoMo's `D1:3`); `id` is 0 until the store has numbered the turn.
-    `tags` are what an application says of it: {"project": "move", "topic": ["flat", "rent"]}.
+    `tags` are the application's own labels: {"project": "move", "topic": ["flat", "rent"]}.
     """
 
     speaker: str
@@ -81,7 +81,7 @@ class Turn(HasKeys):
 
 @dataclass(frozen=True)
 class Withheld:
-    """How much a memory did not store: secrets, and pieces of text in <private> tags."""
+    """What a memory did not store, counted: secrets, and pieces of text in <private> tags."""
 
     secrets: int = 0
     private: int = 0
@@ -92,16 +92,16 @@ NOTHING_WITHHELD = Withheld()
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that became no turn, or a date that a turn lost: where it is, and why."""
+    """An item that did not become a turn, or a date that a turn lost: where it is, and why."""
 
     where: str
     why: str
 
 
 class Results(list[_Item]):
-    """A list of what a call found or made. mem0's `["results"]` of it is the list itself."""
+    """A list of the items that a call found or made. mem0's `["results"]` gives the list itself."""
 
-    if not TYPE_CHECKING:  # the types stay those of a list
+    if not TYPE_CHECKING:  # its types are a list's
 
         def __getitem__(self, index):
             if not isinstance(index, str):
@@ -120,8 +120,8 @@ class Results(list[_Item]):
 class TurnIds(Results[int]):
     """The ids of turns that were added, how much of their text was withheld, and what was skipped.
 
-    `withheld` is of all that are new, `by_turn` of each turn: None where it was there before.
-    `skipped` are the messages that became no turn, each with the reason.
+    `withheld` counts all new turns, `by_turn` each turn (None for a turn that was there before).
+    `skipped` has the messages that did not become turns, each with the reason.
     """
 
     by_turn: Sequence[Withheld | None] = ()
@@ -159,10 +159,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Assertion:
-    """What a clause of a turn says in a template: a fact, or with `is_end` that one is over.
+    """What a clause of a turn says in a template: a fact, or with `is_end` the end of one.
 
-    `happened_on` is the day, month or year (ISO) that its words name, "" where they name none. An
-    end without a value is of every value.
+    `happened_on` is the day, month or year (ISO) named in it, or "". An end without a value ends
+    every value.
     """
 
     subject: str
@@ -174,9 +174,9 @@ class Assertion:
 
 @dataclass(frozen=True)
 class TurnAssertions:
-    """What a turn asserts, and the names that it gives: each a name and the entity it means.
+    """What a turn asserts, and the names it introduces: each a name and the entity it means.
 
-    `is_new` says that the turn was not in the memory before.
+    `is_new` is true if the turn was not in the memory before.
     """
 
     turn: Turn
@@ -187,9 +187,9 @@ class TurnAssertions:
 
 @dataclass(frozen=True)
 class Removal:
-    """A value that a person took from a subject at a moment, by correcting or deleting a fact.
+    """A value that a person removed from a subject at a moment, by correcting or deleting a fact.
 
-    `turn_id` is the turn that the fact came from. A deletion put nothing in its place.
+    `turn_id` is the turn that the fact came from. After a deletion nothing replaced it.
     """
 
     subject: str
@@ -202,9 +202,9 @@ class Removal:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Two facts in force that cannot both be true, the one stored first first.
+    """Two current facts that cannot both be true, in the order in which they were stored.
 
-    `said_at` is when the turn of each was said (ISO text).
+    `said_at` has the times of their turns (ISO text).
     """
 
     first: Fact
@@ -219,21 +219,21 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class MemoryTurn(Turn):
-    """A turn of one of several memories that were asked together, with the memory's name."""
+    """A turn from one of several memories that are used together, with the memory's name."""
 
     memory: str = ""
 
 
 @dataclass(frozen=True)
 class MemoryFact(Fact):
-    """A fact of one of several memories that were asked together, with the memory's name."""
+    """A fact from one of several memories that are used together, with the memory's name."""
 
     memory: str = ""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a SELECT returned; `truncated` when more rows matched than were read."""
+    """The result of a SELECT; `truncated` when more rows matched than were read."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -244,8 +244,8 @@ class Rows:
 class CurrencyRules:
     """The names of the attributes for which a date or a newer fact decides what is current.
 
-    `one_valued` have one value at a time, `states` begin on their date, `opposed` have an opposite
-    that says the contrary of the same value.
+    `one_valued` attributes have one value at a time, `states` begin on their date, and `opposed`
+    have an opposite attribute for the same value.
     """
 
     one_valued: tuple[str, ...] = ()
@@ -257,10 +257,10 @@ class CurrencyRules:
 class Change:
     """One journaled write to facts: `facts` counts the rows it inserted, updated or deleted.
 
-    `rows` counts what it did to tags, attributes, entities and aliases. `window` is the run of
-    turns it digested, None for a write by a person or an undo. `left_out` are the attributes of the
-    facts that were not stored, as the memory's vocabulary is strict and lacks them; only the write
-    itself tells them. `note` is what an undo says of the turns that a digest had read: they wait
+    `rows` counts its edits of tags, attributes, entities and aliases. `window` is the run of turns
+    it digested, None for a write by a person or an undo. `left_out` has the attributes of facts
+    that were not stored, because the memory's vocabulary is strict and lacks them; only the write
+    itself returns them. `note` is an undo's remark on the turns that a digest had read: they wait
     again, or why they do not.
     """
 
@@ -278,11 +278,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Edit:
-    """What one change did to one fact: how it was before and after (None: it was not there).
+    """What one change did to one fact: the fact before and after (None: it did not exist).
 
-    `moment` is when the edit counts from for `as_of`: for a fact that a digest stored the date of
-    the fact's turn, for what it did to other facts the date of its window's last turn, where these
-    lie before the digest; else when the change was made (UTC).
+    `moment` is when the edit begins to count for `as_of`. For a fact stored by a digest that is the
+    date of the fact's turn, and for the digest's edits of other facts the date of its window's last
+    turn, if these are before the digest. Otherwise it is the time of the change (UTC).
     """
 
     change_id: int
@@ -294,7 +294,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class EntityName:
-    """A name of an entity, and the turn that says so; 0: a person said it of every turn."""
+    """A name of an entity, and the turn that says so; 0 if a person set it for every turn."""
 
     name: str
     turn_id: int
@@ -302,10 +302,10 @@ class EntityName:
 
 @dataclass(frozen=True)
 class Entity:
-    """Somebody or something that facts are about, or name in their values.
+    """A person or thing that facts are about, or that their values name.
 
-    `names` are its aliases beside its own name; `facts` counts the facts about it, `mentions` those
-    whose value names it.
+    `names` are its other names. `facts` counts the facts about it, and `mentions` the facts whose
+    value names it.
     """
 
     name: str
@@ -317,12 +317,12 @@ class Entity:
 
 @dataclass(frozen=True)
 class StatedFact:
-    """A fact that turns state, and what has been said of it since.
+    """A fact that turns state, and what was said about it later.
 
-    `before` is the fact as it was before a person changed its value in place; `disputed_by` is the
-    newest fact in force that is linked to it as one that contradicts it, or that it may no longer
-    hold beside. None where there is none. `is_contested` says that a newer fact may take its place
-    without ending it: the attribute has one value at a time, or an opposite.
+    `before` is the fact before a person changed its value in place. `disputed_by` is the newest
+    current fact linked to it as contradicting it, or as making it doubtful. Both may be None.
+    `is_contested` is true if a newer fact may replace it without ending it: the attribute has one
+    value at a time, or an opposite.
     """
 
     fact: Fact
@@ -333,10 +333,10 @@ class StatedFact:
 
 @dataclass(frozen=True)
 class Summary:
-    """What happened from one turn to another, in a sentence or two, as a model told it.
+    """What happened from one turn to another, in a sentence or two by a model.
 
-    `kind` is "session", or "month" for all lines of a month. `text` is empty where it waits to be
-    written anew: a fact of its turns was corrected, or one of them was forgotten.
+    `kind` is "session", or "month" for all lines of a month. `text` is empty while it waits to be
+    rewritten, because a fact of its turns was corrected or one of them was forgotten.
     """
 
     turn_id: int
@@ -347,7 +347,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Setting:
-    """One value that a setting had from `set_at` (UTC) on: anything that JSON holds."""
+    """One value that a setting had from `set_at` (UTC) on: any JSON value."""
 
     name: str
     value: Any
@@ -356,15 +356,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a `forget` removed: ids of turns and facts, changes whose text went with them.
+    """What a `forget` removed: ids of turns and facts, and of changes whose text was removed too.
 
-    `sha256` is the hash of what was removed, preceded by `salt`, which is kept nowhere: with the
-    salt and the turns somebody can prove later that these were the ones, without it nobody can
-    guess them. `files` are the files that were searched and overwritten, backups included;
-    `vacuum` is the SQL that makes a server drop the bytes of the rows, empty where there is none or
-    where it has run: `vacuumed_at`. `unreached` are backups that could not be. `copies` are
-    memories of their own that one was copied from the other: they hold some of the turns still, or
-    could not be looked into.
+    `sha256` is the hash of the removed text after `salt`, which is kept nowhere else. With the salt
+    and the turns you can prove later that these were the ones, and without it they cannot be
+    guessed. `files` are the files that were searched and overwritten, backups included, and
+    `unreached` the backups that could not be. `vacuum` is the SQL that makes a server drop the
+    bytes of the rows; it is empty for a file, or once it has run, at `vacuumed_at`. `copies` are
+    memories that this one was copied to or from, which still hold some of the turns or could not be
+    checked.
     """
 
     at: str
@@ -382,11 +382,11 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class Pending:
-    """A window (first to last turn id, inclusive) that no model has stored yet, or not whole.
+    """A window (first to last turn id, inclusive) that no model has stored yet, or only in part.
 
-    `error` is why the last attempt failed, empty while a process is at work on it. `statement` is
-    what a model wrote and a person must decide about, empty where nothing is held. Where it is
-    `stored`, all else of the window is.
+    `error` is why the last attempt failed; it is empty while a process works on the window.
+    `statement` is the model's SQL that a person must decide about, or "". If `stored`, the rest of
+    the window is stored.
     """
 
     first_turn: int
@@ -401,10 +401,10 @@ class Pending:
 class Task:
     """What `memory serve worker` does for a memory: digests, or changes sent to an address.
 
-    It is served in turn with those of other memories: `served_at` says when it was last, `due_at`
-    from when on it may be again, `held_until` until when `held_by` works on it (all Unix seconds).
-    `failures` counts those since it last succeeded, of which `error` is the newest. `position` is
-    the last change that an address has got; `calls` and `tokens` are what a `day` has cost.
+    Tasks of all memories take turns. `served_at` is when this one was last served, `due_at` the
+    earliest time for the next, and `held_by` works on it until `held_until` (all Unix seconds).
+    `failures` counts the failures since the last success, and `error` is the newest. `position` is
+    the last change that an address has received. `calls` and `tokens` are the cost of a `day`.
     """
 
     name: str
@@ -424,10 +424,10 @@ class Task:
 class WaitingWork:
     """What waits in a memory until a worker does it.
 
-    `turns` are in no window yet, up to the id `last_turn`; `windows` failed before or were a dead
-    process's, `claimed_windows` are under way, `dead_windows` wait for a person. `blank_summaries`
-    are to be told again, `forgets` to be finished. `last_change` is the newest of the journal,
-    `refine` the setting of that name, `retention_days` as well; both are JSON, or "".
+    `turns` are in no window yet, up to the id `last_turn`. `windows` failed before or belonged to a
+    dead process, `claimed_windows` are under way, `dead_windows` wait for a person.
+    `blank_summaries` must be rewritten, and `forgets` finished. `last_change` is the newest change
+    in the journal. `refine` and `retention_days` are the settings of these names, as JSON or "".
     """
 
     name: str
@@ -452,10 +452,10 @@ class WaitingWork:
 
 @dataclass(frozen=True)
 class Hit(HasKeys):
-    """One turn found by a search; scores of one search can be compared with each other only.
+    """One turn found by a search. Scores can only be compared within one search.
 
     `shares` says how much each feature of the ranking gave; they sum to the score. `text`,
-    `speaker` and `said_at` are the turn's, where `Memory.search` returned the hit.
+    `speaker` and `said_at` are the turn's, if `Memory.search` returned the hit.
     """
 
     turn_id: int
@@ -483,9 +483,9 @@ class Hit(HasKeys):
 
 @dataclass(frozen=True)
 class MemoryHit(Hit):
-    """A hit of one of several memories that were searched together, with the memory's name.
+    """A hit in one of several memories that were searched together, with the memory's name.
 
-    `turn_id` is the turn's id there.
+    `turn_id` is the turn's id in that memory.
     """
 
     memory: str = ""
@@ -495,10 +495,10 @@ class MemoryHit(Hit):
 class Citation:
     """A turn that an answer cites, and what brought it up.
 
-    `rank` is its rank for the question, after a reranker where there is one (1 is
-    the best; 0 where the ranking did not bring it up), and `shares` says how much each feature of
-    the ranking gave. `sql` are the SELECTs whose rows name the turn. `memory` is the name of the
-    turn's memory where several were asked, and `turn_id` its id there.
+    `rank` is its rank for the question, after a reranker if there is one (1 is the best, 0 if the
+    ranking did not find it), and `shares` says how much each feature of the ranking gave. `sql` has
+    the SELECTs whose rows name the turn. If several memories were asked, `memory` is the name of
+    the turn's memory, and `turn_id` its id there.
     """
 
     turn_id: int
@@ -510,11 +510,11 @@ class Citation:
 
 @dataclass(frozen=True)
 class Quotation:
-    """A turn near to a question, as people are shown it where nothing answers.
+    """A turn close to a question, as it is shown to people when nothing answers.
 
-    `text` is the turn's, or the part of a long one that the question asks for; `mark` says what
-    of it is outdated, or said again later with another value. `memory` is the name of the turn's
-    memory where several were asked.
+    `text` is the turn's, or the relevant part of a long turn. `mark` says which part of it is
+    outdated, or was said again later with another value. If several memories were asked, `memory`
+    is the name of the turn's memory.
     """
 
     turn_id: int
@@ -525,7 +525,7 @@ class Quotation:
     memory: str = ""
 
 
-# On what an answer rests: rows of facts that decided it, a model, nothing (the nearest turns are
+# The basis of an answer: rows of facts that decided it, a model, nothing (the nearest turns are
 # shown), or a memory without turns.
 Basis = Literal["rows", "model", "quotes", "none"]
 
@@ -534,13 +534,13 @@ StepName = Literal["search", "select", "answer"]
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of answering took, and what it brought.
+    """The cost of one step of answering, and its results.
 
     "search" ranks turns and fills the budget, "select" writes SELECTs and runs them, "answer"
-    answers. `calls` of the language model were answered, with `tokens_in` and `tokens_out` as its
-    server counts them (0 where it does not); the step took `seconds`. `rows` are those that the
-    SELECTs returned, `turns` counts the turns shown that only this step brought, and `displaced`
-    those that the search alone would have shown in the room that rows took.
+    answers. `calls` counts answered calls of the language model, with `tokens_in` and `tokens_out`
+    as its server counts them (0 if it does not). The step took `seconds`. `rows` counts the rows
+    that the SELECTs returned, `turns` the shown turns that only this step found, and `displaced`
+    the turns that the search alone would have shown in the space of the rows.
     """
 
     name: StepName
@@ -555,18 +555,18 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Answer:
-    """An answer and what it rests on; `str(answer)` is its text.
+    """An answer and its sources; `str(answer)` is its text.
 
-    `turns` are the ids it cites, `shown` those the answering model saw; `sql` ran and returned
-    `rows`; `tokens` counts the memory shown, `calls` the calls of the language model; `refusals`
-    are what the retrieving model wrote and the database refused, and why, in order; `citations`
-    say of each of `turns` what brought it up (`Memory.ask` fills them in). Where several memories
-    were asked, `memories` are the names of those that `turns` belong to, and `shown_memories` those
-    of `shown`; both are empty for one. `basis` says on what the answer rests; where that is
-    "quotes" nothing answers. `quotations` are the nearest turns, there and where a model names no
-    source. `steps` say what each step took and brought, in their order. `standing` are the asker's
-    standing instructions and preferences that the model was shown, `contradictions` the facts
-    it may be about of which nobody has said which is right.
+    `turns` are the ids of the turns it cites, and `shown` the ids of the turns that the answering
+    model saw. `sql` ran and returned `rows`. `tokens` counts the memory shown, `calls` the calls of
+    the language model. `refusals` has the retrieving model's SQL that the database refused, and
+    why, in order. `citations` say for each of `turns` how it was found (`Memory.ask` fills them
+    in). If several memories were asked, `memories` has the name of the memory of each of `turns`,
+    and `shown_memories` of each of `shown`; both are empty for one memory. `basis` is what the
+    answer is based on; with "quotes" nothing answers. `quotations` are the nearest turns, given in
+    that case and when a model names no source. `steps` has the cost and results of each step, in
+    order. `standing` has the asker's standing instructions and preferences that the model saw,
+    `contradictions` the contradicting facts that may matter and are not settled.
     """
 
     text: str
@@ -594,12 +594,12 @@ class Answer:
 
     @property
     def tokens_in(self) -> int:
-        """What the language model read, in tokens."""
+        """How many tokens the language model read."""
         return sum(step.tokens_in for step in self.steps)
 
     @property
     def tokens_out(self) -> int:
-        """What the language model wrote, in tokens."""
+        """How many tokens the language model wrote."""
         return sum(step.tokens_out for step in self.steps)
 
     @property

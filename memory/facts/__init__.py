@@ -40,32 +40,32 @@ from memory.vocabulary.fact_lines import fact_line, first_day, has_ended, is_eve
 if TYPE_CHECKING:
     from memory.sql import CheckedWrites
 
-# What a person says of a fact: it was true and something else is now, it never was true, or it was
-# true and nothing took its place.
+# What a person says about a fact: it was true and something else is now, it never was true, or it
+# was true and nothing replaced it.
 EditKind = Literal["changed", "was wrong", "is over"]
 EDIT_KINDS: tuple[str, ...] = get_args(EditKind)
 _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _REQUIRED = ("subject", "attribute", "value")
-# An edit compares this many characters of a value to see that a fact is still as it was read: a
-# statement has room for one long value.
+# An edit compares this many characters of a value to see that a fact has not changed since it was
+# read: a statement has room for one long value.
 _COMPARED = 200
-_MOST_COMPARED = 200  # attributes, the commonest, with which a new one is compared by its meaning
+_MOST_COMPARED = 200  # a new attribute's meaning is compared with this many of the commonest
 _LONGEST_CAUSE = 60  # characters of it in a message
-# Who an edit is by, in the journal, where it is nobody by name.
+# The authors of edits in the journal that are not a person's name.
 DOORS = frozenset({"", "user", "API", "tool remember", "tool correct_fact"})
-_MOST_EDITED = 100  # facts of one change by a person
+_MOST_EDITED = 100  # facts in one change by a person
 
 
 def find(
     store: Store, text: str = "", ended: bool = False, point: str | int | None = None
 ) -> list[Fact]:
-    """The current facts that contain all words of a text, or are about whom it names, by id.
+    """The current facts that contain all words of a text, or are about a person it names, by id.
 
     Arguments:
         text: words, or beginnings of words, of the subject, attribute or value; or any name of an
             entity (of the present: with a `point` only words count).
         ended: also return past facts and facts that have not begun.
-        point: the facts as of this date or change, see `Store.facts`.
+        point: the facts as of this date or change (see `Store.facts`).
 
     Raises InputError for an invalid point.
     """
@@ -93,7 +93,7 @@ def matching(facts: Sequence[Fact], text: str) -> list[Fact]:
 def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
     """The facts whose subject or attribute has a name, in any spelling; all for an empty name.
 
-    Raises InputError when no fact has it, with similar names.
+    Raises InputError with similar names when no fact has it.
     """
     names = {getattr(fact, field) for fact in facts}
     key = name_key(name)
@@ -105,9 +105,9 @@ def named(facts: Sequence[Fact], field: str, name: str) -> list[Fact]:
 
 
 def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[Fact]:
-    """The current facts of a subject and an attribute, or those that held at a date.
+    """The facts of a subject and an attribute, now or on a date.
 
-    An empty name stands for all. Raises InputError for a name that no fact has.
+    An empty name means all. Raises InputError for a name that no fact has.
     """
     is_day = is_iso_date(as_of.strip())
     facts = holding(store, as_of) if is_day else find(store, point=as_of or None)
@@ -122,18 +122,18 @@ def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[
 
 
 def holding(store: Store, period: str) -> list[Fact]:
-    """The facts that held in a year, a month or on a day, by id, whenever they were told.
+    """The facts that were true in a year, a month or on a day, by id, whenever they were said.
 
-    States that had begun by then and had not ended before, plans that had been made by then, and
-    what happened in it. One without a date counts from the day that its turn was said on. Raises
-    InputError where `period` is no date.
+    These are states that had begun and not ended, plans that had been made, and events in the
+    period. A fact without a date counts from its turn's day. Raises InputError if `period` is not a
+    date.
     """
     period = iso_date(period)
     facts = store.facts()
     vocabulary = vocabulary_of(store)
 
     def dated(fact: Fact) -> str:
-        """The date since when a fact is true; "" for the day of its turn."""
+        """The date on which a fact became true; "" for the day of its turn."""
         is_since = is_event(fact, vocabulary) or is_state(fact, vocabulary)
         return _began(fact) if is_since else ""
 
@@ -174,7 +174,7 @@ def fact_of(store: Store, fact_id: int) -> Fact:
 
 
 def history(store: Facts, fact_id: int) -> list[Edit]:
-    """The history of a fact, oldest first, also of a deleted one.
+    """The history of a fact, oldest first, even of a deleted one.
 
     Raises InputError when there never was such a fact.
     """
@@ -196,13 +196,13 @@ def change_of(store: Facts, change_id: int) -> Change | None:
 
 
 def newest_id(store: Facts) -> int:
-    """The id of the newest change, 0 of none: what somebody has seen of the facts by now."""
+    """The id of the newest change, or 0: how far a reader has seen the facts by now."""
     newest = store.changes(limit=1)
     return newest[-1].id if newest else 0
 
 
 def newest_change(store: Facts) -> Change:
-    """The newest change of facts that is neither undone nor an undo.
+    """The newest change to facts that is neither undone nor an undo.
 
     Raises InputError when there is none.
     """
@@ -225,17 +225,17 @@ def add(
     new_attribute: bool = False,
     by: str = "",
 ) -> Change:
-    """Add a fact from a turn, or from a turn that is stored for it: what a person just said.
+    """Add a fact from a turn, or from a new turn with what a person just said.
 
-    The fact gets the attribute's name in the memory's vocabulary, or the spelling that other facts
-    have. A new value of an attribute of one value ends the current one, on `happened_on` (default:
-    the day of the turn), but not before the day on which the current one was said, if it has no
-    date. A value of earlier days ends where the next began. If the change is undone, a turn stored
-    for it stays and is marked as withdrawn.
+    The fact gets the attribute's name in the memory's vocabulary, or the spelling of other facts. A
+    new value of an attribute with one value ends the current one, on `happened_on` (default: the
+    day of the turn), but if the current one has no date, not before the day on which it was said.
+    An earlier value ends when the next one began. If the change is undone, a turn stored for it
+    stays and is marked as withdrawn.
 
     Raises InputError when there is no such turn, a required text is empty, the date is not an ISO
-    date, the value is not one that the attribute takes, or a fact says this already; for an
-    attribute that is new and near to others, unless `new_attribute` says that it is another.
+    date, the attribute does not allow the value, or a fact says this already; and for a new
+    attribute similar to others, unless `new_attribute` says that it is a different one.
     """
     for name, text in (("subject", subject), ("attribute", attribute), ("value", value)):
         if not text.strip():
@@ -284,7 +284,7 @@ def add(
         [turn_id] = store.add([addition])
         window = _own_window(store, turn_id)
     change = _write(store, statements(turn_id), by, window=window)
-    if change.facts <= len(ended):  # one that was to be ended has changed
+    if change.facts <= len(ended):  # a fact to be ended has changed
         store.undo(change.id)
         raise conflict_over(store, ended[0].id)
     return change
@@ -300,12 +300,12 @@ def edit(
     by: str = "",
     seen: int | None = None,
 ) -> Change:
-    """Edit a fact by what is said of it: one of EDIT_KINDS.
+    """Edit a fact by the kind of edit: one of EDIT_KINDS.
 
-    "changed": it was true, and `value` is from the date `on` (default: today) on (`supersede`).
-    "was wrong": it never was true. `value`, and the date `on` of it, take its place without a
-    trace but in the journal (`correct`); without both it is deleted (`remove`).
-    "is over": it was true until `on` (default: today), and nothing took its place (`end`).
+    "changed": it was true, and from the date `on` (default: today) `value` is (`supersede`). "was
+    wrong": it never was true. `value` and its date `on` replace it, with a trace only in the
+    journal (`correct`); without both it is deleted (`remove`). "is over": it was true until `on`
+    (default: today), and nothing replaced it (`end`).
 
     Raises InputError for another kind or a value that does not fit it, and what these raise.
     """
@@ -340,8 +340,8 @@ def supersede(
 ) -> Change:
     """End a fact on `since` (default: today), and add its new value from then on.
 
-    With `seen`, a fact that somebody else has superseded is superseded by this value, too: the one
-    that took its place ends, or where that began after `since`, it gets this value and date.
+    With `seen`, this value also supersedes a fact that someone else has superseded: its successor
+    ends, or if that began after `since`, it gets this value and date.
 
     The new value of an event has the event's own date, without `since`.
 
@@ -364,7 +364,7 @@ def supersede(
         if since and (first_day := iso_date(since)) < _began(old)[: len(first_day)]:
             return correct(store, old.id, value=value, happened_on=since, by=by, seen=seen)
     day = _day(since, old)
-    # What happened did so when it did: only the day of a state is that of its new value.
+    # An event keeps its day. Only a state's day is the day of its new value.
     begins = old.happened_on if not since and is_event(old, vocabulary_of(store)) else day
     if not value.strip():
         raise InputError("the new value is empty; to end a fact, give a date instead")
@@ -374,7 +374,7 @@ def supersede(
         raise InputError(f"fact {old.id} already says this: {_statement(old)}")
     values = ", ".join(map(quoted, (old.subject, attribute, value, begins)))
 
-    # Where somebody ended it, that stands, unless the new value began before.
+    # If someone ended it, that end is kept, unless the new value began before.
     ends = not old.ended_on or day < old.ended_on
 
     def statements(turn_id: int) -> str:
@@ -390,7 +390,7 @@ def supersede(
     text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
     correction = Turn(_speaker(store, by), text, session=CORRECTIONS, said_at=local_now())
     [turn_id] = store.add([correction])
-    # In a window a fact is ended once.
+    # A window ends a fact only once.
     window = None if ends and old.ended_on else _own_window(store, turn_id)
     change = _write(store, statements(turn_id), by=by, window=window)
     if ends and change.facts < 2:  # nothing was ended, only inserted
@@ -410,7 +410,7 @@ def correct(
     by: str = "",
     seen: int | None = None,
 ) -> Change:
-    """Correct a fact that was never true as it is; it keeps its source.
+    """Correct a fact that was never true in its present form; it keeps its source.
 
     An argument that is None changes nothing; `happened_on` may be empty for an unknown date.
     Raises InputError when there is no such fact, a date is not an ISO date, a required text is
@@ -480,8 +480,8 @@ def edit_several(
         ends: whether they end; else they are deleted.
         on: the last day of the facts that end; by default today.
 
-    Raises InputError for no fact, more than 100, and what `end` and `remove` refuse; EditConflict
-    when one of them was edited after `seen`, a change. Then none of them is changed.
+    Raises InputError for no fact, for more than 100, and as `end` and `remove` do; EditConflict
+    when one of them was edited after `seen`, a change. Then no fact is changed.
     """
     if not 0 < len(fact_ids) <= _MOST_EDITED:
         raise InputError(f"choose 1 to {_MOST_EDITED} facts")
@@ -505,7 +505,7 @@ def edit_several(
 
 
 def conflict_over(store: Facts, fact_id: int) -> EditConflict:
-    """The conflict with whoever edited a fact last: what holds now, and how to go on."""
+    """The conflict with the last edit of a fact: the present fact, and how to continue."""
     fact = history(store, fact_id)[-1].after
     current = _in_its_place(store, fact) if fact else None
     change_id = max(
@@ -542,7 +542,7 @@ def iso_date(text: str) -> str:
 
 
 def _seen_fact(store: Store, fact_id: int, seen: int | None) -> Fact:
-    """The fact with this id, as it was when somebody saw all changes up to `seen`.
+    """The fact with this id, if it has not been edited after the change `seen`.
 
     Raises InputError when there never was one; EditConflict when it was deleted or edited since.
     """
@@ -555,7 +555,7 @@ def _seen_fact(store: Store, fact_id: int, seen: int | None) -> Fact:
 
 
 def _in_its_place(store: Facts, fact: Fact) -> Fact:
-    """The fact that took the place of one that has ended; the fact itself where none did."""
+    """The fact that replaced an ended fact; the fact itself if nothing did."""
     visited = {fact.id}
     while fact.ended_on:
         ends = [
@@ -581,9 +581,9 @@ def _in_its_place(store: Facts, fact: Fact) -> Fact:
 
 
 def _known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
-    """The name of an attribute in the vocabulary or among the facts, and a new one as it is.
+    """The name of an attribute in the vocabulary or among the facts; a new name unchanged.
 
-    Raises InputError, which offers the attributes that are near to a new one.
+    Raises InputError with similar attributes for a new one that is close to them.
     """
     vocabulary = vocabulary_of(store)
     if known := vocabulary.canonical(attribute):
@@ -609,7 +609,7 @@ def _known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
 
 
 def _refuse_known(facts: Sequence[Fact], *, value: str, day: str | None) -> None:
-    """Raises InputError when a current fact has this value; an event also this day."""
+    """Raises InputError when a current fact has this value (for an event, on this day)."""
     for fact in facts:
         is_same_day = day is None or day == (fact.happened_on or "")
         if fact.value.casefold() == value.casefold() and is_same_day and not fact.ended_on:
@@ -617,20 +617,20 @@ def _refuse_known(facts: Sequence[Fact], *, value: str, day: str | None) -> None
 
 
 def _said_on(store: Store, facts: Sequence[Fact]) -> dict[int, str]:
-    """The days on which facts without a date were said, "" for others, by the facts' ids."""
+    """The days on which facts without a date were said ("" for others), by the facts' ids."""
     turns = store.turns_by_id(sorted({fact.turn_id for fact in facts}), missing_ok=True)
     days = {turn.id: turn.said_at[:10] for turn in turns if is_iso_date(turn.said_at[:10])}
     return {fact.id: "" if _began(fact) else days.get(fact.turn_id, "") for fact in facts}
 
 
 def _began(fact: Fact) -> str:
-    """The date that a fact began on; empty where it is unknown."""
+    """The date on which a fact began; empty if it is unknown."""
     began = first_day(fact.happened_on or "")
     return began if _DATE.fullmatch(began) else ""
 
 
 def _day(text: str, fact: Fact) -> str:
-    """A day on which a fact can end: today when the text is empty, or when it was to begin."""
+    """A day on which a fact can end; for an empty text today, or its beginning if that is later."""
     today = local_now()[:10]  # the date of an ISO moment
     began = _began(fact)
     day = iso_date(text) if text else max(today, began)
@@ -659,9 +659,9 @@ def _update(old: Fact, new: Mapping[str, str]) -> str:
 
 
 def _as_read(fact: Fact) -> str:
-    """The condition that a fact is still as it was read.
+    """The SQL condition that a fact has not changed since it was read.
 
-    It keeps an edit from overwriting one that somebody else made in the meantime.
+    It keeps an edit from overwriting another edit made in the meantime.
     """
     return (
         f"id = {fact.id} AND subject = {quoted(fact.subject)}"
@@ -688,12 +688,12 @@ def _write(store: Facts, sql: str, by: str, window: tuple[int, int] | None = Non
 
 
 def _speaker(store: Store, by: str) -> str:
-    """Who says what an edit stores as a turn: the owner, where `by` is no other person."""
+    """The speaker of an edit's turn: the owner, unless `by` is another person."""
     return person_of(store, "" if by in DOORS else by)
 
 
 def refuse_secrets(store: Store, text: str) -> None:
-    """Raise SecretError for the value of a fact that holds a secret, unless they are let in."""
+    """Raise SecretError for a fact's value with a secret in it, unless secrets are allowed."""
     if mask(text).secrets and policy_of(settings_of(store, POLICY)) != "off":
         raise SecretError(
             "this holds what looks like a secret (a key, token or password), and this memory stores"
@@ -702,7 +702,7 @@ def refuse_secrets(store: Store, text: str) -> None:
 
 
 def _checked(sql: str) -> "CheckedWrites":
-    """The statements, checked. Raises InputError for what the store would refuse."""
+    """The statements, checked. Raises InputError for any that the store would refuse."""
     from memory.sql import check_writes  # with the parser, which reading facts does not need
 
     try:

@@ -1,8 +1,8 @@
 """The contract of a store, the object that holds one namespace.
 
-What is here is what databases and united memories do each in their own way. All else (tags, names,
-settings, the vocabulary, the tasks of workers) is functions that take a store, in the modules that
-name their subjects: `tags.set_tags(store, ...)`.
+Its members are the operations that each database and a united memory implement differently.
+Everything else (tags, names, settings, the vocabulary, the tasks of workers) is functions that take
+a store, in the modules that name their subjects: `tags.set_tags(store, ...)`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
 
 
 class Turns(HasConnections, Protocol):
-    """What was said: stored for good, searched, and counted when a question uses it."""
+    """The turns: stored for good, searched, and counted when a question uses them."""
 
     def add(
         self,
@@ -48,36 +48,36 @@ class Turns(HasConnections, Protocol):
     ) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
 
-        With `once`, a turn whose source is in the memory is not stored again; its id is returned.
-        With `replaces` too, one with another text takes the place of that turn, which is removed in
-        the same transaction with all that rests on it (its bytes go when they are used again, or
-        with the next `forget`).
+        With `once`, a turn whose source is in the memory is not stored again, and the existing id
+        is returned. With `replaces` too, a turn with another text replaces the existing one, which
+        is removed in the same transaction together with everything derived from it (its bytes are
+        overwritten when they are used again, or with the next `forget`).
 
-        `takes_back` are ids of turns that a chat has left, each with a name for its place in the
-        chat: they are removed in the same way. What stays is a mark of the place, and when the
-        turn was said (memory/store/branches.py). An id without a turn is left out.
+        `takes_back` has ids of turns that are no longer in a chat, each with a name for its place
+        there. They are removed in the same way. Only a mark of the place and the turn's date remain
+        (memory/store/branches.py). An id without a turn is ignored.
 
         Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
-        masked, as the setting "secrets" says: mask, refuse or off. `withheld` of the ids says how
-        many of both there were in the turns that are new.
+        treated as the setting "secrets" says: mask, refuse or off. `withheld` of the ids counts
+        both in the new turns.
 
         An embedder on this machine makes the turns' vectors first. An embedder on the network is
-        asked when the turns are durable, for all turns that wait for their vectors. When it cannot
-        be used they go on waiting, a warning is logged ("memory.store", once until it works
-        again), and a later add or search tries again.
+        called after the turns are durable, for all turns that wait for their vectors. If it cannot
+        be used they keep waiting, a warning is logged ("memory.store", once until it works again),
+        and a later add or search tries again.
 
-        Raises InputError for a turn with empty text, or when the memory's vectors are by now those
-        of another embedder than the one this store was opened with; ModelError when an embedder on
-        this machine cannot be used; SecretError where secrets are refused. Nothing is stored then.
+        Raises InputError for a turn with empty text, or if another embedder has made the memory's
+        vectors since this store was opened; ModelError when an embedder on this machine cannot be
+        used; SecretError if secrets are refused. Then nothing is stored.
         """
 
     def turn(self, turn_id: int) -> Turn:
         """The turn with this id. Raises InputError when there is none."""
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
-        """The turns with these ids, in the order of the ids, by one statement.
+        """The turns with these ids, in the order of the ids, with one statement.
 
-        Raises InputError for an id without a turn; with `missing_ok` it is left out.
+        Raises InputError for an id without a turn; with `missing_ok` such an id is left out.
         """
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
@@ -99,14 +99,14 @@ class Turns(HasConnections, Protocol):
         """The best k turns by the hybrid ranking, best first. No language model is asked.
 
         A `filter` such as {"session": "private", "since": "2017-05"} (`memory.text.turn_filter`)
-        leaves only some turns to rank, as if the memory held no others; but the turns around one in
-        its session remain its context.
+        restricts the ranking to some turns, as if the memory held no others, except that a turn's
+        neighbours in its session remain its context.
 
-        `weights` are those of the ranking's features, by the names of
-        `memory.search.ranking.FEATURE_WEIGHTS`; None stands for these.
+        `weights` has the weights of the ranking's features, with the names of
+        `memory.search.ranking.FEATURE_WEIGHTS`, which is the default.
 
-        First the turns that wait for their vectors are embedded. Turns that cannot be embedded (a
-        store opened read-only never writes) are ranked by every feature but their meaning.
+        Turns that wait for their vectors are embedded first. Turns that cannot be embedded (a store
+        opened read-only never writes) are ranked by every feature except their meaning.
 
         Raises ModelError when the memory's embedder is not the packaged one and cannot be used,
         InputError for weights of other features and for an unknown or wrong filter.
@@ -115,7 +115,7 @@ class Turns(HasConnections, Protocol):
     def searched(
         self, turn_filter: TurnFilter | None = None
     ) -> "AbstractContextManager[Searched | None]":
-        """This memory while it is searched, None without turns: for a search over several."""
+        """This memory during a search over several memories; None without turns."""
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
         """Note that a question brought up these turns. A read-only store notes nothing."""
@@ -127,22 +127,21 @@ class Turns(HasConnections, Protocol):
         """
 
     def name_lines(self, text: str, tokens: int) -> str:
-        """What is said of the names in a text, for a prompt, in at most `tokens` tokens; or ""."""
+        """What is known about the names in a text, for a prompt of at most `tokens`; or ""."""
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:
-        """Remove turns and all that rests on them, then overwrite where they were on disk.
+        """Remove turns and everything derived from them, then overwrite their bytes on disk.
 
-        That is the facts of these turns, what the journal says of them, words and vectors, in known
-        backups too. Whatever interrupts this, nothing is half removed, and a later call finishes
-        the overwriting. A call without turns does only that, and returns the receipt of the call
-        that was interrupted.
-        Raises InputError for an id that is no turn's, StoreError when another process reads or
+        That is the facts of these turns, their entries in the journal, words and vectors, in known
+        backups too. If it is interrupted, nothing is half removed, and a later call finishes the
+        overwriting. A call without turns does only that, and returns the receipt of the interrupted
+        call. Raises InputError for an id without a turn, StoreError when another process reads or
         writes the file so that it cannot be overwritten.
         """
 
 
 class Facts(HasConnections, Protocol):
-    """What models and people stored of it: each write is a journaled change and can be undone."""
+    """The facts from models and people: each write is a journaled change and can be undone."""
 
     def read(self, sql: "str | CheckedSelect", weights: Mapping[str, float] | None = None) -> Rows:
         """Run one SELECT that a model may write, as text or checked already.
@@ -162,43 +161,42 @@ class Facts(HasConnections, Protocol):
     ) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
-        What they say of names (INSERT INTO entities and aliases, DELETE FROM aliases) is a part of
-        it; where that moves many facts of other turns to another entity, it is refused like a wide
+        Statements on names (INSERT INTO entities and aliases, DELETE FROM aliases) are part of it.
+        If they would move many facts of other turns to another entity, they are refused like a wide
         change, and held in a window.
 
-        They are the text of a model's answer, or checked already.
-        With a window, a new fact's turn_id must lie in it, facts of other turns may be ended and
-        nothing else, and the window counts as digested. As a model may have written the statement,
-        at most `journal.MOST_ENDED` facts that were there before may be changed or deleted, and
-        none ended at a time that the memory knows nothing of; a person (`by_person`) may do more.
-        Facts are stored in the words of `vocabulary_of`: under its names, with the values that
-        it allows; of other attributes none where it is strict (`Change.left_out` names them).
-        What is `held` of the window, and no part of `sql`, waits there for a person.
-        Raises SqlError when a statement is refused, wrong, too wide or too slow; HeldError when a
-        window would end so many facts that a person must decide; ClaimLostError when another
-        process took the window over. Nothing is written then.
+        `sql` is the text of a model's answer, or checked already. With a window, a new fact's
+        turn_id must lie in it, facts of other turns may only be ended, and the window counts as
+        digested. Because a model may have written the statement, at most `journal.MOST_ENDED`
+        existing facts may be changed or deleted, and no fact may end at a time that the memory
+        knows nothing about. A person (`by_person`) may do more. Facts are stored with the names of
+        `vocabulary_of` and the values that it allows. A strict vocabulary drops facts with other
+        attributes (`Change.left_out` names them). Statements in `held`, which are not part of
+        `sql`, wait in the window for a person. Raises SqlError when a statement is refused, wrong,
+        too wide or too slow; HeldError when a window would end too many facts without a person's
+        decision; ClaimLostError when another process took the window over. Then nothing is written.
         """
 
     def apply_held(self, window: tuple[int, int], by: str = "") -> Change:
-        """Run what is held of a pending window, because a person (`by`) says so.
+        """Run the held statements of a pending window, because a person (`by`) says so.
 
-        Raises InputError when nothing is held of it, or the facts have changed too much since.
+        Raises InputError when the window holds nothing, or the facts have changed too much since.
         """
 
     def record(self, asserted: Sequence[TurnAssertions]) -> list[Change]:
-        """Store what turns assert: one journaled change for each turn that says news.
+        """Store what turns assert: one journaled change for each turn with news.
 
-        One more for the names that it gives, which are stored once: a person may take them back.
-        A new value of an attribute of one value ends the old one. What is known is not stored
-        again, nor what a template stored of the turn before; what a person has changed since a turn
-        was said stays as it is. The turns stay undigested: a digest takes these facts back as it
-        stores their window. Raises SqlError as `write` does; nothing is written then.
+        Names that a turn introduces are another change. They are stored once, since a person may
+        take them back. A new value of an attribute with one value ends the old one. Known facts are
+        not stored again, nor facts that a template stored from the turn before, and facts that a
+        person changed after the turn are not touched. The turns stay undigested, and a later digest
+        adds to these facts. Raises SqlError as `write` does; then nothing is written.
         """
 
     def undo(self, change_id: int) -> Change:
-        """Take a change back, and return the change that did so (undo that one to redo).
+        """Take a change back, and return the change that does so (undo that one to redo).
 
-        Raises InputError when a later change rests on it, or when it is undone already.
+        Raises InputError when a later change depends on it, or when it is undone already.
         """
 
     def changes(
@@ -209,48 +207,48 @@ class Facts(HasConnections, Protocol):
     ) -> list[Change]:
         """The journal, oldest first.
 
-        Of the changes with ids below `before` (None: of all), the newest `limit` (None: all). With
-        `after` instead the oldest with ids above it: what is new since then.
+        The newest `limit` changes (None: all) with ids below `before` (None: all ids). With `after`
+        instead, the oldest with ids above it: everything since then.
         """
 
     def facts(self, point: str | int | None = None) -> list[Fact]:
-        """The facts as they are, or as they were at a point, by id.
+        """The facts now, or at a point in the past, by id.
 
-        A point is a change, 12, "12" or "#12" (this change and all before it have happened; 0:
-        none has), or a moment in ISO text as exact as wanted: "2017-06-01" is the end of that day
+        A point is a change, 12, "12" or "#12" (after this change and all before it; 0: before the
+        first), or a moment in ISO text as exact as you like: "2017-06-01" is the end of that day
         (in UTC), "2017" of that year. Text of four digits from 1000 to 2999 is a year: change 2017
         is "#2017" or the number 2017. Raises InputError for a point that is neither, and for a
         change that does not exist.
         """
 
     def digested_facts(self, turn_ids: Sequence[int]) -> list[Fact]:
-        """The facts that models and persons have stored of these turns, in the turns' order.
+        """The facts that models and people have stored for these turns, in the turns' order.
 
-        Those that templates made (`Facts.record`) are left out.
+        Facts made by templates (`Facts.record`) are left out.
         """
 
     def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
-        """The facts of these turns by their ids, past ones too, with what was said of each since.
+        """The facts of these turns by id, past ones too, with what was said about each later.
 
         It takes one round trip.
         """
 
     def summaries(self) -> list[Summary]:
-        """All lines, in the order of their turns."""
+        """All lines of the story, in the order of their turns."""
 
     def pending(self) -> list[Pending]:
         """The windows that no model has stored yet, oldest first."""
 
 
 class Store(Turns, Facts, Protocol):
-    """One namespace. A third database implements this, and how it is opened.
+    """One namespace. A third database would implement this, and a way to open it.
 
-    Threads may share a store: they read at the same time, and write in the order in which they
-    ask. Each process opens its own on the same address; one that is forked later gets a StoreError.
-    `address` is what `open_store` opens again; `location` names it in messages, without a password.
-    A store opened `read_only` never writes to it. A server sets `served`: `add` raises InputError
-    for turns beyond its limits. `vectors` makes the turns' vectors; `claims` are the windows that
-    this store is at work on.
+    Threads may share a store: they read at the same time, and write in the order in which they ask.
+    Each process opens its own store on the same address, and a process forked later gets a
+    StoreError. `open_store` can open `address` again, and `location` names it in messages, without
+    a password. A store opened `read_only` never writes to it. A server sets `served`: `add` raises
+    InputError for turns beyond its limits. `vectors` makes the turns' vectors, and `claims` are the
+    windows that this store is working on.
     """
 
     read_only: bool
@@ -269,10 +267,10 @@ class Store(Turns, Facts, Protocol):
         """The day (ISO) on which facts are current: today, or the day of a copy of the past."""
 
     def as_of(self, moment: str) -> "Store":
-        """This memory as it was at a moment: a copy for reading, gone when it is closed.
+        """This memory at a moment in the past: a copy for reading, removed when it is closed.
 
-        It holds the turns said by then (a turn without a date counts as said when the dated turn
-        before it was) and the facts of `facts(moment)` that rest on them.
+        It has the turns said by then (a turn without a date gets the date of the dated turn before
+        it) and their facts among `facts(moment)`.
         """
 
     @property
@@ -280,36 +278,36 @@ class Store(Turns, Facts, Protocol):
         """How many bytes of RAM its index takes between two calls."""
 
     def is_current(self) -> bool:
-        """Whether the memory is still where it was opened; false once it is moved or deleted.
+        """Whether the memory is still where it was opened; false after a move or a deletion.
 
         A server is asked every few seconds at most.
         """
 
     def backup(self, path: Path) -> None:
-        """Copy the whole memory into a new file, also while others write; `forget` will know it.
+        """Copy the whole memory into a new file, even while others write; `forget` will find it.
 
-        Raises InputError when a file is there already.
+        Raises InputError if the file exists already.
         """
 
     def dump(self) -> Iterator[dict[str, Any]]:
-        """Everything that was stored, as records; `load` makes an equal memory of them.
+        """Everything that was stored, as records; `load` makes an equal memory from them.
 
-        Vectors are not among them: `load` makes them anew.
+        Vectors are not included, because `load` makes them again.
         """
 
     def load(self, records: Iterable[dict[str, Any]]) -> int:
-        """Store the records of a dump, in a memory that is empty or holds the beginning of it.
+        """Store the records of a dump in a memory that is empty or has the beginning of the dump.
 
         Returns how many turns are new. After an interruption a later call continues. Answers that
-        an earlier version kept with their questions are left out. Raises InputError for a record
-        that cannot be stored, and when this memory holds something else.
+        an earlier version stored with their questions are left out. Raises InputError for a record
+        that cannot be stored, and if this memory has other contents.
         """
 
     def vacuum(self) -> str:
         """Have a server drop the bytes of removed rows, of all its namespaces; returns the SQL.
 
-        The tables are locked meanwhile. "" for a file, which `forget` overwrites at once.
-        Raises StoreError where the login may not, or others use the tables for too long.
+        The tables are locked meanwhile. "" for a file, which `forget` overwrites at once. Raises
+        StoreError if the login may not do this, or others use the tables for too long.
         """
 
     def check(self) -> list[str]:
