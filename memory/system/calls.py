@@ -5,7 +5,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
-from memory.system.other_libraries import groups_of, own_keywords
+from memory.system.other_libraries import groups_of, own_keywords, refuse_namespace
 from memory.system.users import UserId
 
 
@@ -35,6 +35,7 @@ def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         memory, *values = args
         if len(values) > len(places) or {*places[: len(values)]} & {*kwargs}:
+            refuse_namespace(name, values)
             return method(*args, **kwargs)  # which raises TypeError
         has_reranker = name != "Memory" and getattr(memory, "reranker", None) is not None
         named = dict(zip(places, values, strict=False)) | kwargs

@@ -5,7 +5,7 @@ method is answered in a line, whose code a test runs.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +162,8 @@ OPENING: dict[str, Rule] = {
         LeaveOut("memories are files in MEMORY_HOME, or rows of Postgres"),
     ),
 }
+_TURNS = "memory.search({}, limit=5, user_id=user_id): the turns, without an answer"
+_COUNTS = ("limit", "top_k", "k", "num_results")
 THREAD: dict[str, Rule] = dict.fromkeys(("session_id", "thread_id"), Runs("session"))
 # The calls whose keywords differ from COMMON.
 KEYWORDS: dict[str, dict[str, Rule]] = {
@@ -171,8 +173,25 @@ KEYWORDS: dict[str, dict[str, Rule]] = {
     "get_all": GET_ALL,
     "delete": _NO_CHOICE,
     "delete_all": DELETE_ALL,
-    "context": {**THREAD, "min_rating": LeaveOut("budget= says how much is shown")},
-    "ask": {**dict.fromkeys(("query", "q"), Runs("question")), "reference_date": Runs("now")},
+    "context": {
+        **THREAD,
+        "min_rating": LeaveOut("budget= says how much is shown"),
+        **dict.fromkeys(
+            _COUNTS, Write("memory.context(query, budget=400, user_id=user_id).text, in tokens")
+        ),
+    },
+    "ask": {
+        **dict.fromkeys(("query", "q"), Runs("question")),
+        "reference_date": Runs("now"),
+        **dict.fromkeys(_COUNTS, Write(_TURNS.format("question"))),
+        **dict.fromkeys(
+            ("filters", "filter"),
+            Write(
+                "memory.ask(question, user_id=user_id), or the turns alone by"
+                ' memory.search(question, filters={"speaker": "Anna"}, user_id=user_id)'
+            ),
+        ),
+    },
     "facts": dict.fromkeys(("query", "q", "search_query"), Runs("about")),
 }
 # The calls that take filters, and those that take only the ids of one.
@@ -422,6 +441,12 @@ def own_keywords(
     if reader.refused:
         raise InputError("; ".join(reader.refused))
     return reader.values
+
+
+def refuse_namespace(call: str, values: Sequence[Any]) -> None:
+    """Raise InputError where a call begins with a namespace, a tuple, as LangGraph's stores do."""
+    if values and isinstance(values[0], tuple):
+        raise InputError(f"{call} takes no namespace {values[0]!r:.60}; write {_STORE}")
 
 
 class _Keywords:
