@@ -38,7 +38,7 @@ _TYPES = {"human", "ai", "system", "tool", "function", "AIMessageChunk", "HumanM
 _PAIR_ROLES = {"user", "assistant", "system", "developer", "tool", *_ROLES}
 _INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the conversation
 _ENDS = (".", "!", "?")  # of a sentence
-_FRAMES_BELOW_THE_CALLER = 5  # of a warning, to the line with memory.add
+_FRAMES_BELOW_THE_CALLER = 7  # of a warning, to the line with memory.add
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_an_environment_that_uv_made_is_left_to_uv(environment: Environment) -> 
 
 def test_without_an_installer_it_says_how_to_get_one(environment: Environment) -> None:
     done = environment.run(COMMAND, PATH="", UV="")
-    assert "neither pip nor uv is there" in done.stderr
+    assert "neither pip nor uv to install" in done.stderr
     assert "-m ensurepip" in done.stderr
 
 

@@ -312,7 +312,7 @@ def test_examples_that_do_not_fit_the_context_are_refused(
     if fits:
         assert job(street(2), **changed).options.max_demos == demos
     else:
-        with pytest.raises(InputError, match=rf"--max-demos {demos}: .* budget of {budget} tokens"):
+        with pytest.raises(InputError, match=rf"--max-demos {demos}: .* {budget} tokens of memory"):
             job(street(2), **changed)
     gepa = replace(GEPA, max_demos=demos)  # shows none
     assert job(street(2), **{**changed, "options": gepa}).options == gepa

@@ -372,8 +372,8 @@ TOM = ("Tom", "plays_instrument", "cello", 12)
     ("written", "target", "parts", "says"),
     [
         ([], [], (1, 1, 1), "nothing to store"),
-        ([ANNA], [ANNA], (1, 1, 1), "All facts are there"),
-        ([("anna", *ANNA[1:])], [ANNA], (1, 1, 1), "All facts are there"),
+        ([ANNA], [ANNA], (1, 1, 1), "All facts were stored"),
+        ([("anna", *ANNA[1:])], [ANNA], (1, 1, 1), "All facts were stored"),
         ([TOM], [ANNA], (0, 0, 0), "Wrong subject, it is Anna: ('Tom', 'plays_instrument'"),
         ([ANNA, TOM], [ANNA], (1 / 2, 1, 2 / 3), "Wrong subject, it is Anna: ('Tom'"),
         ([], [ANNA], (0, 0, 0), "Missing: ('Anna', 'plays_instrument', 'cello', 12)."),
@@ -383,7 +383,7 @@ TOM = ("Tom", "plays_instrument", "cello", 12)
         ([ANNA], [ANNA, FACT], (1, 1 / 2, 2 / 3), "Missing: ('Anna', 'lives_in'"),
         ([ANNA, ANNA, ANNA, FACT], [ANNA], (1 / 2, 1, 2 / 3), "Too many"),  # once each
         # "plays cello" and "plays instrument cello": 2 x 2 / (2 + 3)
-        ([("Anna", "plays", "cello", 12)], [ANNA], (0.8, 0.8, 0.8), "All facts are there"),
+        ([("Anna", "plays", "cello", 12)], [ANNA], (0.8, 0.8, 0.8), "All facts were stored"),
         (
             [("Anna", "owns", "cello", 12)],
             [("Anna", "plays", "cello", 12)],

@@ -179,7 +179,7 @@ def test_what_is_interrupted_while_written_is_undone(address: str) -> None:
         tools.delete_memory(1, "no use")
         before = store.facts()
         store.write("UPDATE facts SET value = 'the lamp is gone' WHERE id = 1", cause="somebody")
-        with pytest.raises(InputError, match="changed fact 1 meanwhile"):
+        with pytest.raises(InputError, match="fact 1 was changed meanwhile"):
             carry_out(store, draft.operations)
         assert [fact.id for fact in store.facts()] == [fact.id for fact in before]
         store.write(f"UPDATE facts SET value = '{told(1)}' WHERE id = 1", cause="somebody")

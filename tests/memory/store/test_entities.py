@@ -154,7 +154,7 @@ def test_what_a_window_says_names_its_own_turns(store: Store) -> None:
         write(store, alias("Tom", "Tom Reed", 4), window=(1, 3))
     with pytest.raises(SqlError, match="turn_id 99 names no turn"):
         write(store, alias("Tom", "Tom Reed", 99))
-    with pytest.raises(SqlError, match="'she' is nobody's name"):
+    with pytest.raises(SqlError, match="'she' is not a name"):
         write(store, alias("she", "Tom Reed", 1))
     assert known_entities(store) == []
 

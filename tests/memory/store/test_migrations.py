@@ -140,7 +140,7 @@ def test_an_older_file_is_copied_before_it_is_brought_up_to_date(
         with opened(path) as store:
             assert [*store.dump()] == records
         copy = path.with_name("anna.schema-16.db")
-        assert f"the file as it was is kept as {copy}" in caplog.text
+        assert f"a copy of the older file is kept as {copy}" in caplog.text
         assert (version_of(path), version_of(copy)) == (newest, migrations.OLDEST)
         assert schema_in(copy) == before
         assert copy.stat().st_mode & 0o077 == 0

@@ -90,8 +90,8 @@ def test_a_model_may_read_them(told: Store) -> None:
             + ", ".join(["(1, 1, 'a')"] * (MOST_OF_A_WINDOW + 1)),
             "at most 8",
         ),
-        ("DELETE FROM summaries WHERE turn_id = 1", "told anew"),
-        ("UPDATE summaries SET summary = 'a' WHERE turn_id = 1", "told anew"),
+        ("DELETE FROM summaries WHERE turn_id = 1", "writes a summary anew"),
+        ("UPDATE summaries SET summary = 'a' WHERE turn_id = 1", "writes a summary anew"),
         ("INSERT INTO summaries SELECT turn_id, turn_id, value FROM facts", "name the columns"),
     ],
 )

@@ -98,7 +98,7 @@ def test_other_forms_are_refused(store: Store) -> None:
 
 
 def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
-    with pytest.raises(InputError, match="the packaged model has prompts of its own"):
+    with pytest.raises(InputError, match="the packaged model has its own prompts"):
         load_model("local", prompts="short")
     Settings(store).set("prompts", "short")
     assert Memory(store).program.form == "tiny"
