@@ -59,13 +59,14 @@ def shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, 
     The packaged model cites nothing; an example without the cited line would teach it to invent.
     """
     predict, inputs, outputs = step
+    outputs = _without_likelihoods(outputs)
     if "tools" in inputs:
         return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
     if "catalog" in inputs:
         shorter = trim(str(inputs["catalog"]), max(tokens, LEAST_EXAMPLE))
         return predict, {**inputs, "catalog": shorter}, outputs
     if "memory" not in inputs:
-        return step
+        return predict, inputs, outputs
     lines = str(inputs["memory"]).splitlines()
     # What could not be parsed has no fields.
     said = outputs if isinstance(outputs, dspy.Prediction) else {}
@@ -82,6 +83,14 @@ def shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, 
     if lines and not indices:
         shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
     return predict, {**inputs, "memory": shorter}, outputs
+
+
+def _without_likelihoods(outputs: Any) -> Any:
+    """What a call said, without how likely each token was: a program with that does not load."""
+    if not isinstance(outputs, dspy.Prediction) or "logprobs" not in outputs:
+        return outputs
+    said = {name: value for name, value in outputs.items() if name != "logprobs"}
+    return dspy.Prediction(**said)
 
 
 def _without_tools(inputs: Mapping[str, Any], tokens: int) -> dict[str, Any]:

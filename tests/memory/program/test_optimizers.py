@@ -8,7 +8,7 @@ from typing import Any
 import dspy
 import pytest
 
-from memory import AskMemory, Memory, Turn, load_program
+from memory import AskMemory, Memory, Turn, load_model, load_program
 from memory.program import plain_program
 from memory.text.tokens import count_tokens
 from tests.support.commands import run
@@ -227,3 +227,17 @@ def test_prompts_of_an_optimizer_are_short_enough_for_several_examples(engine: O
     assert demos
     for demo in demos:
         assert count_tokens(demo.memory) <= compiled.answer.example_tokens
+
+
+@pytest.mark.slow
+def test_what_was_compiled_on_the_packaged_model_is_loaded(tmp_path: Path) -> None:
+    """Its calls say how likely each token was, which is no part of an example."""
+    with dspy.context(lm=load_model("local").lm, adapter=None):
+        compiled = dspy.BootstrapFewShot(max_bootstrapped_demos=1, max_labeled_demos=0).compile(
+            AskMemory(prompts="tiny", sql="never"), trainset=EXAMPLES[:1]
+        )
+    file = tmp_path / "compiled.json"
+    compiled.save(file)
+    [demo] = load_program(file).answer.predict.demos
+    assert demo.question == EXAMPLES[0].question
+    assert "logprobs" not in demo
