@@ -185,22 +185,24 @@ def test_what_is_given_twice_is_refused(memory: Memory) -> None:
 
 
 def test_a_namespace_of_langgraph_is_answered_with_its_store(memory: Memory) -> None:
+    typed: Any = memory
     for call in (
-        lambda: memory.get(("a",), "k"),  # type: ignore[call-arg, arg-type]
-        lambda: memory.delete(("a",), "k"),  # type: ignore[call-arg, arg-type]
-        lambda: memory.add(("a",), "k"),  # type: ignore[call-arg, arg-type]
-        lambda: memory.search(("memories",), query="cats"),  # type: ignore[misc, arg-type]
+        lambda: typed.get(("a",), "k"),
+        lambda: typed.delete(("a",), "k"),
+        lambda: typed.add(("a",), "k"),
+        lambda: typed.search(("memories",), query="cats"),
     ):
         assert 'write MemoryStore("anna.db"): `from memory.frameworks' in refusal(call)
 
 
 @pytest.mark.parametrize("keyword", ["top_k", "limit", "k"])
 def test_how_many_turns_is_a_question_of_search(memory: Memory, keyword: str) -> None:
-    said = refusal(lambda: memory.ask("Whom does Alice love?", **{keyword: 3}))
+    typed: Any = memory
+    said = refusal(lambda: typed.ask("Whom does Alice love?", **{keyword: 3}))
     assert "write memory.search(question, limit=5, user_id=user_id)" in said
-    said = refusal(lambda: memory.context("Hello", **{keyword: 3}))
+    said = refusal(lambda: typed.context("Hello", **{keyword: 3}))
     assert "write memory.context(query, budget=400, user_id=user_id).text" in said
-    said = refusal(lambda: memory.ask("Whom?", filters={"user_id": "alice"}))
+    said = refusal(lambda: typed.ask("Whom?", filters={"user_id": "alice"}))
     assert "write memory.ask(question, user_id=user_id)" in said
 
 

@@ -168,11 +168,11 @@ def test_a_model_is_set_up_with_its_progress(
     assert FETCHED.name not in Tags(page).values("input", "value")  # to set it up again
 
 
-@pytest.mark.parametrize("kind", [{"read_only": True}, {"is_alone": False}])
+@pytest.mark.parametrize(("read_only", "is_alone"), [(True, True), (False, False)])
 def test_a_server_that_changes_nothing_or_is_one_of_several_keeps_its_model(
-    kind: dict[str, bool],
+    read_only: bool, is_alone: bool
 ) -> None:
-    with page_client(**kind) as client:
+    with page_client(read_only=read_only, is_alone=is_alone) as client:
         page = client.get(PAGE)
         assert "memory serve --model" in page.text
         assert client.post(PAGE, data={"model": "local"}).status_code == 400
