@@ -113,7 +113,7 @@ def odd_server(
         def _send(self, sent: Sent) -> None:
             data = sent.data
             encoding = {"content-encoding": "gzip"} if sent.zipped else {}
-            headers = {"content-type": "application/json"} | sent.headers | encoding
+            headers = {"content-type": "application/json", **sent.headers, **encoding}
             self.send_response(sent.status)
             for name, value in headers.items():
                 self.send_header(name, value)
