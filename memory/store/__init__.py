@@ -20,8 +20,8 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
     An address of Postgres names the namespace: postgresql://USER:PASSWORD@HOST/DATABASE?namespace=
     NAME (behind another query: &namespace=NAME). It needs the extra `postgres`.
 
-    `embedder` is a name that memory.search.embed knows. None stands for the embedder that made the
-    memory's vectors, and in a new memory for the packaged one. It is loaded when it is needed.
+    `embedder` is a name that memory.search.embed knows. None means the embedder that made the
+    memory's vectors, or in a new memory the packaged one. It is loaded when it is needed.
 
     Raises StoreError when the file is not ours, of a newer version, or cannot be used, and
     InputError for an address of another kind, a name that is no embedder's, or an embedder other

@@ -1,8 +1,8 @@
 """Facts that turns assert in the templates of the vocabulary.
 
-Each turn that asserts something new is one journaled change of its own, of INSERTs and of UPDATEs
-that end facts or date them. The turns stay undigested. A digest of them sees these facts as known,
-and adds to them.
+Each turn that asserts something new is a separate journaled change, of INSERTs and of UPDATEs that
+end facts or date them. The turns stay undigested. A digest of them sees these facts as known, and
+adds to them.
 """
 
 import json
@@ -40,7 +40,7 @@ _MOST_REMOVALS = 2_000  # of facts by persons, the newest
 
 @dataclass(frozen=True)
 class KnownFact:
-    """A fact that stands in a memory before a turn's assertions are stored.
+    """A fact that is in a memory before a turn's assertions are stored.
 
     `said_at` is when its turn was said (ISO), `touched_at` when a person changed it last ("" for
     never), `by_template` whether a template made it and no person has touched it.
@@ -53,12 +53,12 @@ class KnownFact:
 
     @property
     def began(self) -> str:
-        """The date since when it is true, as exact as known; "" where nothing says so."""
+        """The date since when it is true, as exact as known; "" if nothing says so."""
         return self.fact.happened_on.partition("/")[0]
 
     @property
     def start(self) -> str:
-        """Since when it is known to be true: its date, or the day on which it was said."""
+        """The first day on which it is known to be true: its date, or the day of its turn."""
         return self.began or _day(self.said_at)
 
     @property
@@ -71,7 +71,7 @@ class KnownFact:
 
 
 def undigested(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
-    """Those of some turns that are there and that no model has digested."""
+    """The existing turns among these that no model has digested."""
     if not turns:
         return []
     ids = [turn.id for turn in turns]
@@ -100,7 +100,7 @@ def writes_for(
     vocabulary: Vocabulary,
     removals: Sequence[Removal],
 ) -> "CheckedWrites":
-    """The statements for what a turn asserts; none where all of it is known or was taken back."""
+    """The statements for what a turn asserts; empty if all of it is known or was taken back."""
     from memory.sql.policy import check_facts, check_writes  # with the parser
     from memory.sql.tables import WRITABLE
 
@@ -175,7 +175,7 @@ def _is_said_again(conn: Connection, removal: Removal, turn: Turn) -> bool:
     """Whether a turn that comes in after a removal was said on a later day than what was removed.
 
     The person who removed it had not seen this turn. It may have been removed by mistake, and a
-    fact that is there can be removed again, but one that is not there goes unnoticed.
+    stored fact can be removed again, but a missing one goes unnoticed.
     """
     if not removal.is_deletion:
         return False  # what a person put in its place holds
@@ -255,7 +255,7 @@ class _Plan:
             self._take_state(new, same)
 
     def _take_state(self, new: KnownFact, same: Sequence[KnownFact]) -> None:
-        """Of two opinions of one thing the one that was said last is true."""
+        """The last of two opinions about one thing is true."""
         if any(self._is_touched_since(known) and known.fact.ended_on for known in same):
             return  # a person has ended it after this was said
         contrary = self._contrary(new)
@@ -297,7 +297,7 @@ class _Plan:
             known.fact.turn_id == new.fact.turn_id and known.start == new.start
             for known in known_facts
         ):
-            return  # a turn with two values at a time: nobody can tell which
+            return  # a turn with two values at a time: unclear which
         if later := [known for known in known_facts if _is_before(new, known)]:
             following = min(later, key=_order)
             if following not in same:
@@ -353,7 +353,8 @@ def _holds(known: KnownFact, new: KnownFact) -> bool:
 def _is_before(one: KnownFact, other: KnownFact) -> bool:
     """Whether one fact was said before another.
 
-    Undated turns were said in the order in which they were added. Of one turn, what began first.
+    Undated turns were said in the order in which they were added. Within one turn, earlier
+    beginnings come first.
     """
     if one.fact.turn_id == other.fact.turn_id:
         return _cut(one.began, other.began) < _cut(other.began, one.began)
@@ -422,7 +423,7 @@ def _day(said_at: str) -> str:
     return day if is_iso_date(day) else ""
 
 
-# --- by a template, or touched by somebody --------------------------------------------------------
+# --- by a template, or touched by a person or model -----------------------------------------------
 
 
 def removals(conn: Connection) -> list[Removal]:

@@ -1,10 +1,10 @@
 """A model's SQL on a SQLite file: an authorizer judges it, limits and a deadline bound it.
 
-They stand behind the parser's allow-list (memory/sql/policy.py), and each fails differently: a
+They come after the parser's allow-list (memory/sql/policy.py), and each fails differently: a
 deny-by-default authorizer judges the compiled statement (`_may_read`, `_may_change_facts`); the
 reading connection cannot write; a deadline stops what runs too long; limits stop what the deadline
 cannot interrupt (one huge value, a long pattern). Nothing here interrupts SQLite while it compiles:
-the parser bounds that. What is the same in Postgres is in model_limits.py.
+the parser bounds that. The parts shared with Postgres are in model_limits.py.
 """
 
 import sqlite3
@@ -121,8 +121,8 @@ def select(conn: sqlite3.Connection, statement: str, limit: int, seconds: float)
 def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: float) -> None:
     """Judge and run checked INSERTs, UPDATEs and DELETEs inside the open transaction.
 
-    All of them together have `seconds` of work: nobody else can write meanwhile. Raises SqlError
-    when one is refused, wrong or too slow; the caller then rolls back.
+    All of them together have `seconds` of work, because no one else can write meanwhile. Raises
+    SqlError when one is refused, wrong or too slow; the caller then rolls back.
     """
     deadline = Deadline(seconds)
     with _errors_for_the_model(), _interrupted_after(conn, deadline, statements):
@@ -139,8 +139,8 @@ def change_facts(conn: sqlite3.Connection, statements: Sequence[str], seconds: f
 def _judged(conn: sqlite3.Connection, statement: str) -> Iterator[str]:
     """Have SQLite compile a change under the authorizer; the block gets the text that runs it.
 
-    While it runs the authorizer allows everything: the triggers have the full-text index issue
-    statements of its own, about which it is asked as well. It is not taken away before, as newer
+    While it runs the authorizer allows everything: the triggers make the full-text index issue
+    statements, which the authorizer must judge as well. It is not removed first, because newer
     versions of SQLite (3.53) would compile the statement once more.
     """
     # A text that SQLite has compiled before would not be compiled, nor judged, again.

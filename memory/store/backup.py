@@ -16,7 +16,7 @@ from memory.store.forgetting.forget import BACKUP, COPY, part_of, remove_abandon
 from memory.store.namespace_file import move_store
 from memory.system.files import create_private, discard
 
-# What a restore says of a memory that is there.
+# The message of a restore over an existing memory.
 REFUSED_TO_REPLACE = (
     "exists already; nothing was written. Add --replace to replace it, or restore the backup as"
     " another memory: --namespace NAME"
@@ -45,7 +45,7 @@ def backup(
             _copy(reader, path)
             move_store(part, path)
     except BaseException:
-        # When only the sync after the move fails, the copy is there, and must stay known.
+        # When only the sync after the move fails, the copy exists, and must stay known.
         if not (path.exists() and path.stat().st_size):
             with transaction() as conn:
                 conn.execute(
@@ -108,8 +108,8 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
 def copy_for_memory(source: Path, target: Path, old: Connection | None = None) -> int:
     """Copy a backup into `part_of(target)`, fit to be a memory; returns how many turns it holds.
 
-    It takes the place of the `old` memory, where there is one, in either database. The copy of an
-    older version's backup is brought up to date; the backup stays as it is. Raises as `restore`.
+    It replaces the `old` memory, if there is one, in either database. The copy of an older
+    version's backup is brought up to date, and the backup is not changed. Raises as `restore`.
     """
     with _open_backup(source) as backup_conn:
         [(verdict,), *_] = backup_conn.execute("PRAGMA integrity_check").fetchall()
@@ -179,7 +179,7 @@ def _copy(conn: SqliteConnection, path: Path) -> None:
     create_private(part)
     with storage_errors(path), closing(sqlite3.connect(part)) as copy:
         conn.backup(copy, pages=_PAGES)
-        # A file in WAL mode cannot be read where nothing can be written: on a read-only disk.
+        # A file in WAL mode cannot be read on a read-only disk.
         copy.execute("PRAGMA journal_mode = DELETE")
 
 

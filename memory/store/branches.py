@@ -32,7 +32,7 @@ class BranchMarks:
     keys: Sequence[bytes]
 
     def when_taken_back(self, place: str) -> str | None:
-        """When the turn at a place was said; None where none was taken back."""
+        """When the turn at a place was said; None if no turn there was taken back."""
         marks = self._marks(place, bool(self.said_at))
         return next((self.said_at[mark] for mark in marks if mark in self.said_at), None)
 
@@ -71,7 +71,7 @@ def newest_of_session(store: HasConnections, session: str, limit: int) -> list[T
 
 
 def take_back(conn: Connection, places: Mapping[int, str], embed: EmbedTexts) -> None:
-    """Remove turns and what rests on them, and mark their places.
+    """Remove turns and everything derived from them, and mark their places.
 
     Arguments:
         conn: the memory, inside the caller's transaction.

@@ -12,13 +12,13 @@ ALIAS = "alias"  # the attribute of a second name: subject, alias, the other nam
 def candidate_facts(
     store: HasConnections, turn_ids: Sequence[int], names: Sequence[Sequence[str]], most: int
 ) -> tuple[dict[int, Fact], set[int]]:
-    """Facts by id, and which of them are about somebody whom a name means that is an alias.
+    """Facts by id, and which of them are about a person that one of the names is an alias of.
 
     Arguments:
         store: the memory.
-        turn_ids: the facts that rest on these turns.
-        names: in lower case; facts whose subject has one, that say that it is somebody's second
-            name, or whose entity has it.
+        turn_ids: the facts of these turns.
+        names: in lower case; facts whose subject has one, that say that it is a second name, or
+            whose entity has it.
         most: facts of the turns, and of each list of names for each of these reasons, the newest.
     """
     with store.reading() as conn, conn.together():

@@ -1,4 +1,4 @@
-"""Connections to the file of a SQLite namespace, and the errors of one that cannot be used."""
+"""Connections to the file of a SQLite namespace, and the errors of an unusable file."""
 
 import json
 import os
@@ -28,11 +28,11 @@ from memory.text.words import words
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
 LONGEST_FACT = 3 * 20_000 + 2  # characters
 BUSY_SECONDS = 30.0  # how long a connection waits for another one's write transaction
-# What stays of -wal, in bytes, once its commits are in the main file: twice what SQLite lets it
-# grow to where nobody reads. A long reader let it grow to 130 MB, which then stayed.
+# The size of -wal, in bytes, once its commits are in the main file: twice the size that SQLite lets
+# it reach while no one reads. A long reader let it grow to 130 MB, which then stayed.
 LARGEST_LOG_KEPT = 8_000_000
 
-# SQLite keeps the newest commits, and an index of them, in files beside a memory that is in use.
+# SQLite keeps the newest commits, and an index of them, in files next to a memory that is in use.
 LOG_ENDS = ("-wal", "-shm")
 
 _FOLDER = Path(__file__).parent
@@ -43,7 +43,7 @@ STATEMENTS = read_statements(
     FACTS_NOW,
     render=for_sqlite,
 )
-TRACED = {"db.system.name": "sqlite"}  # beside the name of a statement
+TRACED = {"db.system.name": "sqlite"}  # next to the name of a statement
 
 
 class SqliteFacts:
@@ -204,13 +204,13 @@ def refuse_no_file(path: Path) -> None:
 
 
 def open_for_reading(path: Path) -> SqliteConnection:
-    """A connection that cannot write, also to a memory in a folder where nothing can be written.
+    """A connection that cannot write, which also works in a read-only folder.
 
-    There, SQLite cannot make the -shm file that it wants beside a memory; without a -wal it can do
-    without, and reads the file as one that nobody writes to meanwhile.
-    Raises StoreError when there is a -wal with commits that could not be read.
+    There, SQLite cannot make the -shm file that it needs next to a memory. Without a -wal it does
+    not need one, and reads the file as if no one writes to it meanwhile. Raises StoreError when
+    there is a -wal with commits that could not be read.
     """
-    # For reading, SQLite makes -wal and -shm beside a file in WAL mode, and leaves them there: the
+    # For reading, SQLite makes -wal and -shm next to a file in WAL mode, and leaves them there: the
     # next look would no longer see that the log is missing.
     conn = _open(path, "mode=ro&immutable=1" if lacks_log(path) else "mode=ro")
     try:
@@ -331,7 +331,7 @@ def keep_a_log(conn: sqlite3.Connection) -> None:
             return
 
 
-# Settings that the store itself reads; one that is not as it wrote them is no file of ours.
+# Settings that the store itself reads; if one has another form, the file is not ours.
 _OWN_SETTINGS = frozenset({"backup", "copied memory", "declared", "forgetting", "forgotten"})
 
 
@@ -446,7 +446,7 @@ _FORMAT_BYTES = slice(18, 20)  # of a SQLite file; both are 2 in WAL mode
 
 
 def lacks_log(path: Path) -> bool:
-    """Whether a file without turns is in WAL mode, as one in use is, and has no -wal beside it."""
+    """Whether a file without turns is in WAL mode, like a file in use, but has no -wal."""
     if not path.exists() or os.path.exists(f"{os.path.realpath(path)}-wal"):
         return False
     try:
@@ -459,12 +459,12 @@ def lacks_log(path: Path) -> bool:
 class OpenedFiles:
     """The files that a connection holds, told by device and inode from others at their paths.
 
-    A memory that is moved, deleted or replaced under an open connection takes writes on, which
-    nobody finds again: SQLite holds the old file and keeps the log (-wal) by its name.
+    A memory that is moved, deleted or replaced under an open connection still accepts writes, which
+    no one finds again: SQLite holds the old file and keeps the log (-wal) by its name.
     """
 
     def __init__(self, path: Path) -> None:
-        # SQLite keeps the log beside the file that a link leads to.
+        # SQLite keeps the log next to the file that a link leads to.
         real = os.path.realpath(path)
         self._logs = [real + end for end in LOG_ENDS]
         self._paths = [str(path)]
@@ -477,7 +477,7 @@ class OpenedFiles:
     def refuse_others(self, path: Path) -> None:
         """Raises StoreError when other files, or none, lie there by now.
 
-        Called inside a write transaction, from the first of which on the log is there too.
+        Called inside a write transaction. From the first one on, the log exists too.
         """
         if _file_ids(self._paths) != self._ids:
             raise StoreError(

@@ -82,9 +82,9 @@ def link(
 ) -> None:
     """Link the facts that a model's statements say to contradict each other.
 
-    `repeated` are facts of the statements that were not stored, each with the one that was there.
-    Pairs of facts that the change deletes or corrects go with it. Raises SqlError for a pair that
-    is none, and for many.
+    `repeated` are facts of the statements that were not stored, each with the existing fact. Pairs
+    of facts that the change deletes or corrects go with it. Raises SqlError for a pair that is
+    none, and for many.
     """
     stored = JournaledRows(conn, change_id, _TABLE)
     images = journal.net_images(conn, change_id)
@@ -144,7 +144,7 @@ def _fact_of_turn(
     repeated: Sequence[tuple[Fact, Fact]],
     like: Fact | None = None,
 ) -> Fact:
-    """The fact of a turn with an attribute; of several the one that has most of another's words."""
+    """The fact of a turn with an attribute; of several, the fact with most of the other's words."""
     name = name_key(vocabulary.name_of(attribute))
     of_turn = [*map(journal.to_fact, conn.run("facts_by_turn", turn_ids=[turn_id]).fetchall())]
     # What a turn says again is a fact of an earlier one.
@@ -167,7 +167,7 @@ def _fact_of_turn(
 def _put(conn: Connection, change_id: int, first: Fact, second: Fact) -> None:
     """Link two facts, unless they are a change of state, or a person has settled their turns.
 
-    Then the one that was wrong is deleted.
+    Then the wrong one is deleted.
     """
     dates = {row[0]: row[5] for row in conn.run("turns_by_id", ids=[first.turn_id, second.turn_id])}
     said_at = (dates[first.turn_id], dates[second.turn_id])

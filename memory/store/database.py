@@ -2,8 +2,8 @@
 
 They run statements by name, which are written once for both databases (statement_file.py). Whole
 rows are the exception: `insert_rows`, `read_rows`, `find_row` and `delete_row` put their SQL
-together from the names of a table and its columns. What each database does in its own way also
-stands behind `Connection`: the index of words, the facts with their journal, the numbers of rows.
+together from the names of a table and its columns. The parts that differ between databases are also
+behind `Connection`: the index of words, the facts with their journal, the numbers of rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -147,11 +147,11 @@ class Connection(Protocol):
         """Delete the row that has these values in its key."""
 
     def new_id(self, table: str) -> int | None:
-        """The number of a new row, None where the table numbers it as it is inserted."""
+        """The number of a new row; None if the table numbers it on insertion."""
 
     @property
     def integrity_error(self) -> type[Exception]:
-        """What is raised for a row that names one that is not there, or breaks another rule."""
+        """The error for a row that names a missing row, or breaks another rule."""
 
     def defer_keys(self) -> None:
         """Check foreign keys at the end of this transaction only."""
@@ -159,7 +159,7 @@ class Connection(Protocol):
     def item_keys(self, makes: bool = False) -> list[bytes]:
         """The keys that this machine knows for marks of forgotten turns, that for new ones first.
 
-        `makes` one if there is none. [] where none can be kept.
+        `makes` one if there is none. [] if no connection can be kept.
         """
 
     def last_id(self, table: str) -> int:

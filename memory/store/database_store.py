@@ -1,7 +1,7 @@
 """A namespace in a database: what is the same in SQLite and in Postgres.
 
-The store carries out what the modules beside it decide. What differs, a transaction and the walls
-around a model's SQL, is in sqlite.py and postgres/.
+The store carries out what the modules next to it decide. The differences, transactions and the
+walls around a model's SQL, are in sqlite.py and postgres/.
 """
 
 from abc import abstractmethod
@@ -119,7 +119,7 @@ class DatabaseStore(Store):
 
     @abstractmethod
     def _snapshot(self) -> AbstractContextManager[Connection]:
-        """A connection of its own for a long look at one moment, while others write."""
+        """A separate connection for a long look at one moment, while others write."""
 
     @abstractmethod
     def _refuse_newer_schema(self) -> None:
@@ -158,7 +158,7 @@ class DatabaseStore(Store):
         replaces: bool,
         takes_back: Mapping[int, str],
     ) -> tuple[TurnIds, Sequence[Turn]]:
-        """Store turns in one transaction; their ids, and those of them that are new."""
+        """Store turns in one transaction; returns their ids, and the new ids among them."""
         ids, new = TurnIds(), list[Turn]()
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
@@ -295,7 +295,7 @@ class DatabaseStore(Store):
             if recorded is None:
                 yield None
                 return
-            # Another row "embedder" stands for other vectors, also where its name is the same.
+            # Another row "embedder" means other vectors, even with the same name.
             if recorded != self._index_embedder:
                 if self._index.last_id or self._index.names.last:
                     self._index = ranking.Index()
@@ -393,8 +393,8 @@ class DatabaseStore(Store):
             if not by_person:
                 journal.check_ends(conn, change.id)
         if held and window:
-            # A transaction of its own: the login that runs a model's SQL may add no window. A kill
-            # between the two leaves the facts, and what they would end open.
+            # A separate transaction: the login that runs a model's SQL may add no window. A kill
+            # between the two leaves the new facts stored and the old ones open.
             with self.transaction() as conn:
                 pending_windows.hold(conn, window, held)
         if window:
@@ -444,7 +444,8 @@ class DatabaseStore(Store):
     ) -> Change:
         """Run statements, in the words of a vocabulary, as one change; the window is done with it.
 
-        Raises SqlError for one that does more than it may, HeldError where a person must decide.
+        Raises SqlError for a statement that does more than it may, HeldError if a person must
+        decide.
         """
         from memory.store import vocabulary_rules  # with the parser of SQL
 
@@ -474,7 +475,7 @@ class DatabaseStore(Store):
             entity_edits.check_moved(conn, change_id, moved, window)
         is_digest = window is not None and not by_person
         repeated = repeated_facts.drop_repeated(conn, change_id, vocabulary) if is_digest else []
-        # By their attributes none of these is missing: a strict vocabulary has left facts out.
+        # By their attributes all of these are complete: a strict vocabulary has left facts out.
         contradictions.link(
             conn,
             change_id,
@@ -501,7 +502,7 @@ class DatabaseStore(Store):
                         conn, writes, vocabulary, cause=cause, window=None, by_person=False
                     )
 
-                # Names first: they say whom the facts are about.
+                # Names first: they say which people the facts are about.
                 turn = of_turn.turn
                 if names := assertions.new_names(conn, of_turn):
                     changes.append(change(f"{assertions.NAMES_CAUSE}{turn.id}", names))

@@ -74,7 +74,7 @@ def today() -> str:
 
 
 class FileDayUsage:
-    """The counts in a SQLite file beside the memories, made at the first count."""
+    """The counts in a SQLite file next to the memories, made at the first count."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -126,7 +126,7 @@ class FileDayUsage:
                 yield conn
                 conn.execute("COMMIT")
             except BaseException as error:
-                # The next count opens the file anew: somebody may have replaced a damaged one.
+                # The next count opens the file again: a person may have replaced a damaged one.
                 self._close()
                 if _is_damage(error, self._path):
                     raise StoreError(f"{self._path}: {_DAMAGED}") from error

@@ -1,7 +1,7 @@
 """A namespace as records: everything in it written out, and read into another one.
 
-A load stops at the first record that does not fit, and goes on where an interrupted one ended: what
-is there must be the beginning of the dump.
+A load stops at the first record that does not fit, and continues where an interrupted one ended:
+the memory must contain the beginning of the dump.
 """
 
 import json
@@ -28,7 +28,7 @@ BATCH_RECORDS = 256  # of one transaction
 DumpRecord = dict[str, Any]
 
 # The columns of each table that is dumped, and how many of the first ones identify a row. The order
-# of the tables suits their foreign keys. A load makes what search needs anew; who has claimed a
+# of the tables suits their foreign keys. A load makes the search data again. The claimant of a
 # pending window is left out.
 DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "settings": (("id", "name", "value", "set_at"), 1),
@@ -68,7 +68,7 @@ _ADDED_COLUMNS: dict[str, Mapping[str, Any]] = {
     "pending": {"statement": ""},
     **journaled_rows.ADDED_COLUMNS,
 }
-# Rows of these tables change in use: one that differs from the dump's by now is the same row.
+# Rows of these tables change in use: a row that differs from the dump's is still the same row.
 _CHANGING_TABLES = ("pending", "shown")
 _JSON_COLUMNS = {
     ("settings", "value"),
@@ -156,7 +156,7 @@ class _Loader:
         ]
 
     def store(self, number: int, record: DumpRecord, table: str, values: tuple[Any, ...]) -> None:
-        """Store a record's row unless it is there. Raises InputError when it cannot be stored."""
+        """Store a record's row unless it exists. Raises InputError when it cannot be stored."""
         columns, key = DUMPED_TABLES[table]
         if table != "turns":
             self.index_turns()
@@ -177,7 +177,7 @@ class _Loader:
             raise InputError(f"record {number} ({_named(record)}) cannot be: {error}") from error
 
     def _insert(self, table: str, columns: Sequence[str], values: tuple[Any, ...]) -> None:
-        if table == "pending":  # a dump leaves out the claimant, so nobody has it
+        if table == "pending":  # a dump leaves out the claimant, so no one has it
             columns = (*columns, "claimed_by", "claimed_until")
             values = (*values, "", 0)
         # In Postgres no foreign key says so of this table, which every question writes to.
@@ -190,7 +190,7 @@ class _Loader:
         self._rows_in_place[table] += 1
         if columns[0] == "id":
             self._reserve_ids(table, [values[0]])
-        # The numbers of facts and turns that are gone stand in the journal and in receipts.
+        # The numbers of removed facts and turns are in the journal and in receipts.
         if table == "facts_log":
             self._reserve_ids("facts", [values[2]])
         if table == "settings" and values[1] == DONE:
@@ -209,7 +209,7 @@ class _Loader:
         self.conn.run("delete_entries_after", last_entry=last_entry)
 
     def _reserve_ids(self, table: str, ids: Sequence[int]) -> None:
-        """Let no new row have the id of one that is gone."""
+        """Keep new rows from getting the id of a removed row."""
         self.conn.reserve_ids(table, max(ids, default=0))
 
     def _has_turn(self, turn_id: int) -> bool:
@@ -237,7 +237,7 @@ class _Loader:
     def _refuse_rows_beyond(self, number: int, record: DumpRecord) -> None:
         """Raises InputError when the memory holds rows that the dump has not brought so far.
 
-        Called before anything is stored: what is there is the beginning of this dump and no more.
+        Called before anything is stored: the memory has the beginning of this dump and no more.
         """
         hidden = ["embedder", *OF_THIS_FILE]
         counts = self.conn.run("count_dumped_rows", hidden_settings=hidden)
@@ -301,7 +301,7 @@ def _is_of_former_table(record: DumpRecord) -> bool:
 
 
 def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
-    """The table and the values of a record. Raises InputError for one that is none."""
+    """The table and the values of a record. Raises InputError if it is not a record."""
     table = record.get("table")
     if not isinstance(table, str) or table not in DUMPED_TABLES:
         names = ", ".join(DUMPED_TABLES)

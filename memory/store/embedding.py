@@ -42,7 +42,7 @@ class Vectors:
 
     Arguments:
         store: the store, whose namespace this reads and writes.
-        requested: the embedder that it was opened with, None for the one that made its vectors.
+        requested: the embedder that it was opened with; None for the maker of its vectors.
     """
 
     def __init__(self, store: Embedded, requested: str | None) -> None:
@@ -68,9 +68,9 @@ class Vectors:
         """Make the vectors of all turns anew by another embedder, then change to it at once.
 
         After each `batch` of turns their new vectors are on disk, and `progress` is called with
-        how many they are. Searches use the old vectors until all new ones are there. Whatever
-        interrupts this, a later call continues where it stopped. Turns that wait for their vectors
-        and turns added meanwhile are included, and open stores notice the change.
+        their number. Searches use the old vectors until all new ones exist. If this is interrupted,
+        a later call continues where it stopped. Turns that wait for their vectors and turns added
+        meanwhile are included, and open stores notice the change.
 
         Raises InputError when there are no turns or no embedder has this name, ModelError when the
         embedder cannot be used, StoreError when another process was faster.
@@ -98,7 +98,7 @@ class Vectors:
         return self.agreed or agreed_embedder(self._store.location)
 
     def is_agreed(self, embedder: str) -> bool:
-        """Whether somebody on this machine named this hosted embedder for this memory."""
+        """Whether a person on this machine named this hosted embedder for this memory."""
         return embedder in (self.agreed, agreed_embedder(self._store.location))
 
     def recorded(self) -> vectors.RecordedEmbedder | None:

@@ -109,7 +109,7 @@ def derive_older(conn: Connection, transaction: Transaction) -> None:
 
 
 def _set_entities(conn: Connection, facts: Sequence[NamedFact], names: Names) -> list[int]:
-    """Set who facts are, and return the ids of those that were somebody else before."""
+    """Set the entities of facts, and return the ids of facts that had another before."""
     groups = defaultdict[tuple[str | None, str | None], list[int]](list)
     for fact in facts:
         entity = names.entity_of(fact.subject, fact.source)
@@ -162,7 +162,8 @@ def _names_of_aliases(conn: Connection, aliases: Sequence[Row]) -> set[str]:
 
 @dataclass(frozen=True)
 class NamesOfTurns:
-    """What turns say of names: their aliases' texts, and the names of facts that may rest on them.
+    """What turns say about names: the aliases' texts, and the names of facts that may depend on
+    them.
 
     Read before the turns go.
     """
@@ -185,7 +186,7 @@ def speakers_of(conn: Connection, turn_ids: Collection[int]) -> dict[int, str]:
 
 
 def speakers_called(conn: Connection, names: Iterable[str]) -> dict[str, str]:
-    """The speakers who have one of some names that would else mean somebody's relative, by key.
+    """The speakers who have one of some names that would else mean a relative, by key.
 
     "Mum" is whose mother she is only where no Mum speaks.
     """
@@ -217,7 +218,7 @@ def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:
     aliases: dict[tuple[str, str, int], Alias] = {}
     names = spellings(wanted)
     if not facts or not conn.run("has_names").fetchone():
-        names = []  # as in most memories: nobody has said anything of a name
+        names = []  # as in most memories: no turn says anything about a name
     for _ in range(_MOST_ROUNDS):
         rows = conn.run("aliases_named", names=names).fetchall() if names else []
         new = {row[:3]: _to_alias(row) for row in rows if row[:3] not in aliases}
@@ -250,7 +251,7 @@ def _to_alias(row: Sequence[Any]) -> Alias:
 
 
 class _TakesPart:
-    """Whether somebody has said anything in the session of a turn by then; asked once for each."""
+    """Whether a person has spoken in the session of a turn by then; looked up once for each."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -268,7 +269,7 @@ class _TakesPart:
 
 
 def entities(conn: Connection) -> list[Entity]:
-    """All entities, by name: those of facts, those that are described, and those of aliases."""
+    """All entities, by name: from facts, descriptions and aliases."""
     descriptions = dict(conn.run("all_entities").fetchall())
     names: dict[str, list[EntityName]] = defaultdict(list)
     for name, entity, turn_id, *_ in conn.run("all_aliases").fetchall():
@@ -292,7 +293,7 @@ def entities(conn: Connection) -> list[Entity]:
 def name_lines(conn: Connection, text: str, tokens: int) -> str:
     """What is said of the names in a text, a line for each entity, in at most `tokens` tokens.
 
-    "" where nothing is said of them: `Ilse (Anna's mother): also called Mum, Oma`.
+    "" if nothing is known about them: `Ilse (Anna's mother): also called Mum, Oma`.
     """
     if not conn.run("has_names").fetchone():
         return ""
@@ -326,10 +327,10 @@ def name_lines(conn: Connection, text: str, tokens: int) -> str:
 
 
 def entities_called(conn: Connection, name: str) -> list[str]:
-    """The entities that a name may mean, in any turn; [] for a name that nobody has."""
+    """The entities that a name may mean, in any turn; [] for an unknown name."""
     speakers = speakers_called(conn, [name])
     unowned = as_spoken(name, "", speakers=speakers)
-    # Of "Mum" nobody says whose she is: every mother may be meant.
+    # "Mum" does not say whose she is, so it may mean any mother.
     relation = as_spoken(name, "somebody") if unowned is None else None
     names = spellings(forms(name, "") if isinstance(relation, Relation) else [name])
     meant = {entity for (entity,) in conn.run("entities_called", names=names) if entity}

@@ -31,7 +31,7 @@ def known_entities(store: HasConnections) -> list[Entity]:
 
 
 def entities_called(store: HasConnections, name: str) -> list[str]:
-    """The entities that a name may mean; several for namesakes, [] when nobody has it."""
+    """The entities that a name may mean; several for namesakes, [] for an unknown name."""
     with store.reading() as conn:
         return entities.entities_called(conn, name)
 
@@ -58,7 +58,7 @@ def merge_entities(store: HasConnections, name: str, into: str, by: str = "") ->
 def split_entity(
     store: HasConnections, name: str, new: str, turn_ids: Sequence[int], by: str = ""
 ) -> Change:
-    """Make the facts of some turns those of another entity (new or not).
+    """Give the facts of some turns to another entity (new or not).
 
     Raises InputError when there is no such entity, or no fact of these turns is about it or names
     it.
@@ -89,8 +89,8 @@ def add_alias(
 ) -> Change:
     """Say that a name means an entity: as a turn says and where that counts, or everywhere (0).
 
-    Raises InputError for a turn that is not there, a name that is a relation to nobody in
-    particular ("my mother"), and for one that means another entity everywhere already.
+    Raises InputError for a missing turn, for a relation to no particular person ("my mother"), and
+    for a name that already means another entity everywhere.
     """
     return _edit(
         store, by, f"{name} is {entity}", lambda names: names.add_alias(name, entity, turn_id)
@@ -100,7 +100,7 @@ def add_alias(
 def remove_alias(store: HasConnections, name: str, entity: str, by: str = "") -> Change:
     """Take back that a name means an entity, whoever said so.
 
-    Raises InputError when nobody did.
+    Raises InputError when no one did.
     """
     return _edit(
         store, by, f"{name} is not {entity}", lambda names: names.remove_alias(name, entity)
@@ -128,8 +128,8 @@ def carry_out(
 ) -> None:
     """Carry out what a model says of names, as a part of the change begun last.
 
-    Raises SqlError for a turn outside the window, a name that is nobody's, and for an alias to be
-    deleted that a person gave.
+    Raises SqlError for a turn outside the window, an unknown name, and for an alias to be deleted
+    that a person gave.
     """
     names = _NameEdits(conn, change_id)
     for statement in statements:
@@ -234,7 +234,7 @@ class _NameEdits:
         namesakes = [
             row for row in self._aliases_with(name=name) if key(row["entity"]) != key(into)
         ]
-        if namesakes:  # the name means somebody else in other turns
+        if namesakes:  # the name means another person in other turns
             turn_ids += [
                 fact.source.turn_id
                 for fact in entities.facts_meant(self._conn, [name])
@@ -381,7 +381,7 @@ class _NameEdits:
         return str(row[0]) if row and (of_facts or row[1] <= _SAID_OF_NAMES) else None
 
     def _spelling(self, name: str) -> str:
-        """A name as the entities and aliases spell it, or as it is."""
+        """A name as the entities and aliases spell it, or unchanged."""
         return self._spelled(name, of_facts=False) or name.strip()
 
 

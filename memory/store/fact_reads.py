@@ -23,7 +23,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def facts_by_id(store: Store, fact_ids: Sequence[int]) -> list[Fact]:
-    """The facts with these ids that are there, by id."""
+    """The existing facts with these ids, by id."""
 
     def read(own: Store, own_ids: list[int]) -> list[Fact]:
         with own.reading() as conn:
@@ -48,9 +48,9 @@ def facts_of_subjects(
     attributes: Iterable[str],
     speakers: Sequence[str] | None = None,
 ) -> list[Fact]:
-    """The facts with these subjects and attributes, as they are spelled, past ones too, by id.
+    """The facts with these subjects and attributes in exactly this spelling, past ones too, by id.
 
-    Only those of turns of some `speakers`, where they are given.
+    With `speakers`, only facts from their turns.
     """
     names = {"subjects": [*subjects], "attributes": [*attributes], **_said_by(speakers)}
 
@@ -124,7 +124,7 @@ def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> lis
 def successors(store: Store, fact_ids: Sequence[int], day: str) -> dict[int, Fact]:
     """For each of some facts the newest of its entity and attribute that is current on a day.
 
-    By the ids of the facts given; those that no other has followed are left out.
+    By the ids of the facts given; facts without a successor are left out.
     """
     values = day_values(day, vocabulary_of(store).currency)
     with store.reading() as conn:
@@ -135,7 +135,7 @@ def successors(store: Store, fact_ids: Sequence[int], day: str) -> dict[int, Fac
 def by_template(store: Store, fact_ids: Sequence[int]) -> set[int]:
     """Which of some facts `Store.record` stored and no person has changed.
 
-    Of several memories, the ids are those of each.
+    Over several memories, the ids are each memory's own.
     """
     found: set[int] = set()
     for own in stores_by_name(store).values():
@@ -159,7 +159,7 @@ def listed_facts(
     most: int,
     first: int = 0,
 ) -> list[Fact]:
-    """A page of facts: `most` of them after the `first` so many in an order.
+    """A page of facts: `most` of them, after skipping `first`, in an order.
 
     Arguments:
         store: the memory.
@@ -167,7 +167,7 @@ def listed_facts(
         about: an entity, or a subject where that is unclear; "" for all.
         attribute: as facts have it; "" for all.
         without: facts with these attributes are left out.
-        ended_too: also those that are not current.
+        ended_too: also facts that are not current.
         day: on which facts are current (ISO).
     """
     values = {
@@ -201,7 +201,7 @@ def newest_of_each(
     day: str,
     most: int,
 ) -> dict[str, list[Fact]]:
-    """The newest facts about each of some entities, at most so many of each.
+    """The newest facts about each of some entities, up to a limit for each.
 
     Those with one of the `attributes` come first; only current ones on a day, unless `ended_too`.
     """
@@ -268,7 +268,7 @@ def commonest_values(store: HasConnections, attribute: str, most: int) -> list[t
 
 
 def count_attributes(store: Store) -> dict[str, int]:
-    """How many facts have each attribute, as it is stored, in the order of their names."""
+    """How many facts have each stored attribute, in the order of their names."""
     counts: Counter[str] = Counter()
     for own in stores_by_name(store).values():
         with own.reading() as conn:

@@ -1,4 +1,4 @@
-"""Places and a lock for threads, given in the order in which they asked."""
+"""Places and a lock for threads, first come, first served."""
 
 import threading
 from collections import deque
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Places:
-    """So many places, given to those who wait in the order in which they came.
+    """A number of places, given to waiting threads in the order in which they came.
 
     A semaphore gives a place to whoever asks at the right moment: a thread that gives one back and
     takes one again is served before others, which on a busy machine waited without end.
@@ -20,7 +20,7 @@ class Places:
         self.waiting: deque[threading.Event] = deque()
 
     def take(self, seconds: float | None = None) -> bool:
-        """Take a place; False where none was free in time. None waits as long as it takes."""
+        """Take a place; False if no place was free in time. None waits as long as it takes."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -32,14 +32,14 @@ class Places:
         try:
             if has_place.wait(seconds):
                 return True
-        except BaseException:  # an interruption: nobody may wait for who waits no more
+        except BaseException:  # an interruption: no one may wait for a thread that has left
             if not self._leave(has_place):
                 self.give_back()
             raise
         return not self._leave(has_place)  # it may have come at the last moment
 
     def _leave(self, has_place: threading.Event) -> bool:
-        """Wait no more; False for one who has a place by now."""
+        """Stop waiting; False if the thread has a place by now."""
         with self._lock:
             if has_place.is_set():
                 return False
@@ -47,7 +47,7 @@ class Places:
             return True
 
     def give_back(self) -> None:
-        """Give a place to the one who waits for the longest."""
+        """Give a place to the thread that has waited longest."""
         with self._lock:
             if self.waiting:
                 self.waiting.popleft().set()

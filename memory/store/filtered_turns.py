@@ -17,7 +17,7 @@ from memory.store.turn_validation import session_label, source_label
 from memory.text.characters import label, one_line, sound_text
 from memory.text.turn_filter import TurnFilter, is_true
 
-MOST_VALUES = 64  # whose turns are kept; those of a million turns take 8 MB
+MOST_VALUES = 64  # whose turns are kept; a million turns take 8 MB
 MOST_SELECTIONS = 4  # kept until the memory changes; one of a million turns takes 21 MB
 
 
@@ -108,7 +108,7 @@ class FilteredTurns:
         return mask
 
     def _ids_with(self, conn: Connection, index: Index, value: _Value) -> NDArray[np.int64]:
-        """The ids of all turns with a value; reads those of turns added since the last time."""
+        """The ids of all turns with a value; reads only turns added since the last time."""
         known = self._ids.pop(value, np.zeros(0, np.int64))
         after = self._read_to.pop(value, 0)
         if after < index.last_id:
@@ -145,6 +145,6 @@ def _read_ids(conn: Connection, value: _Value, after: int) -> NDArray[np.int64]:
 
 
 def _first_turns(conn: Connection, sessions: Sequence[str]) -> list[int]:
-    """The first turn of each of these sessions that is there."""
+    """The first existing turn of each of these sessions."""
     rows = conn.run("first_turns_of_sessions", sessions=_spellings(sessions, session_label))
     return [turn_id for (turn_id,) in rows]

@@ -13,7 +13,7 @@ from memory.system.files import open_regular
 
 
 def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of one SELECT, as they are read. Text that is not UTF-8 gets U+FFFD in its place.
+    """The rows of one SELECT, one by one. Text that is not UTF-8 gets U+FFFD in its place.
 
     Raises InputError for a file that is no SQLite database, is damaged, or has other tables.
     """
@@ -45,13 +45,13 @@ def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
 def _opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for reading, to a copy when a write was interrupted or goes on.
 
-    SQLite would write to the file, or beside it, to take such a write in or back.
+    SQLite would write to the file, or next to it, to apply such a write or undo it.
     """
     logs = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
     unfinished = [log for log in logs if log.exists()]
     open_regular(path).close()  # its OSError says what is wrong better than SQLite does
     with TemporaryDirectory() as folder:
-        # Without "immutable", SQLite makes -wal and -shm files beside a database in WAL mode.
+        # Without "immutable", SQLite makes -wal and -shm files next to a database in WAL mode.
         address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         if unfinished:
             for file in (path, *unfinished):

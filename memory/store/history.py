@@ -1,4 +1,4 @@
-"""Facts as they were at a point, and what each change did to them."""
+"""Facts at a point in the past, and what each change did to them."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Images = dict[int, str]  # facts by id, each as the journal writes it: JSON of i
 
 
 def facts(conn: Connection, point: str | int | None) -> list[Fact]:
-    """The facts as they are, or as they were at a point, by id."""
+    """The facts now, or at a point in the past, by id."""
     return [journal.to_fact(json.loads(image)) for image in images_at(conn, point).values()]
 
 
@@ -31,7 +31,7 @@ def edits_of(
 
 
 def revert_to(store: HasConnections, point: str | int) -> Change:
-    """Make all facts as they were at a point, as one change that can be undone.
+    """Restore all facts to a point in the past, as one change that can be undone.
 
     A point is as for `Store.facts`. Raises InputError when they are so already.
     """
@@ -48,7 +48,7 @@ def revert_to(store: HasConnections, point: str | int) -> Change:
 
 
 def edits(conn: Connection, change_id: int | None = None, fact_id: int | None = None) -> list[Edit]:
-    """What each change did to each fact, oldest first; a fact left as it was is not there.
+    """What each change did to each fact, oldest first; unchanged facts are left out.
 
     With a `change_id` what that change did, with a `fact_id` what was done to that fact.
     """
@@ -81,8 +81,8 @@ class Past:
     """What of the journal had happened at a point.
 
     `changes` are whole. A digest is dated by the last turn of its window, and each fact that it
-    stored by the fact's own turn: `entries` are those of facts said by then in windows that end
-    later, and `later_facts` were said after it in one of the changes.
+    stored by the fact's own turn: `entries` are the entries of facts said by then in windows that
+    end later, and `later_facts` were said after it in one of the changes.
     """
 
     changes: list[int]
@@ -92,7 +92,7 @@ class Past:
 
 
 def images_at(conn: Connection, point: str | int | None) -> Images:
-    """The facts as they are (None), or as the journal says they were at a point."""
+    """The facts now (None), or at a point by the journal."""
     if point is None:
         return dict(conn.run("images_of_facts").fetchall())
     past = past_at(conn, point)
@@ -123,7 +123,7 @@ def past_at(conn: Connection, point: str | int) -> Past:
     early: list[tuple[int, int]] = []
     later: set[int] = set()
     for entry_id, change_id, fact_id, at, said_at in conn.run("entries_of_new_facts"):
-        # Without a date of its own a fact is dated by the window.
+        # A fact without a date is dated by the window.
         is_there = happened(at, said_at) if said_at else change_id in by_then
         if is_there and change_id not in by_then:
             early.append((entry_id, change_id))

@@ -62,7 +62,7 @@ def _damage(conn: SqliteConnection) -> Iterator[str]:
 
 
 def turn_faults(conn: SqliteConnection) -> Iterator[str]:
-    """Blocks whose turns are not as they were stored: one was changed, added or taken away.
+    """Blocks whose turns differ from when they were stored: one was changed, added or removed.
 
     The triggers on turns keep the checksums (migrations/0016_schema.sql).
     """
@@ -82,7 +82,7 @@ def turn_faults(conn: SqliteConnection) -> Iterator[str]:
 def setting_faults(conn: Connection) -> Iterator[str]:
     """Values of the setting 'embedder' that name none, and values that are damaged.
 
-    Of a setting 'embedder' that names none, the one before is in force.
+    If a setting 'embedder' names no embedder, the setting before it counts.
     """
     for _, _, text, _ in conn.run("settings_of_name", name="embedder").fetchall():
         try:
@@ -164,7 +164,7 @@ def _ids(rows: Iterable[tuple[int]]) -> NDArray[np.int64]:
 def differences(
     stored: NDArray[np.int64], indexed: NDArray[Any], noun: str, index_name: str
 ) -> Iterator[str]:
-    """A line for rows that an index lacks, and one for those that it has too much."""
+    """A line for rows that an index lacks, and one for rows that it has too much."""
     for ids, verdict in (
         (np.setdiff1d(stored, indexed), "is not in"),
         (np.setdiff1d(indexed, stored), "is not there any more, but in"),

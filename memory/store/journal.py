@@ -4,13 +4,14 @@ Whatever happens to facts is written into `facts_log` and belongs to the newest 
 a change is begun before facts are written, in the same transaction. All functions but `edit` run
 inside that transaction, which the caller holds.
 
-What writes `facts_log` exists twice. In SQLite it is triggers (migrations/0016_schema.sql): they
-see each row that a model's own statement touches, also one that REPLACE removes, and nothing that
-writes facts can leave them out. Citus runs no triggers on tables that it spreads over servers, so
-in Postgres it is `postgres/fact_table.py`, which selects the rows of a model's statement first and
-then writes each with its entry. That way for both would have SQLite run other statements than the
-model wrote, behind other walls, and change the schema of every file, for no behaviour that anybody
-sees. The entries are the same: tests/memory/store/postgres/test_equality.py compares whole lives.
+The code that writes `facts_log` exists twice. In SQLite it is triggers
+(migrations/0016_schema.sql): they see each row that a model's own statement touches, even a row
+that REPLACE removes, and no writer of facts can skip them. Citus runs no triggers on tables that it
+spreads over servers, so in Postgres it is `postgres/fact_table.py`, which selects the rows of a
+model's statement first and then writes each with its entry. With that way for both, SQLite would
+run statements other than the model's, behind other walls, and every file's schema would change, for
+no visible difference. The entries are the same: tests/memory/store/postgres/test_equality.py
+compares whole lives.
 """
 
 import json
@@ -43,7 +44,7 @@ _FIRST_YEAR = "1900"  # of an end, where neither the fact nor any turn has a dat
 _YEARS_AHEAD = 10  # of an end: a lease, a visa, a degree
 # What a change does to rows: it gets the connection and the number of the change.
 EditRows = Callable[[Connection, int], None]
-# A fact as it stands in facts_log.before and .after, a JSON array, by column.
+# A fact in facts_log.before and .after, a JSON array, by column.
 FactImage = dict[str, Any]
 _BEYOND_ALL = 2**62  # above every id and every count
 _DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}){0,2}")
@@ -63,7 +64,7 @@ def begin(
     window: tuple[int, int] | None = None,
     undoes: int | None = None,
 ) -> int:
-    """Begin a change, to which all further writes to facts belong; returns its id."""
+    """Begin a change, which all further writes to facts belong to; returns its id."""
     first, last = window or (None, None)
     conn.facts.log()  # what happened before belongs to the change before
     (change_id,) = conn.run(
@@ -95,11 +96,11 @@ def check_change(
 ) -> None:
     """Refuse a change that is huge, or that goes beyond what a window may do.
 
-    A window may write, change and delete what its own turns said. Facts of other turns it may end
-    and nothing else. Unless a person agreed (`by_person`), it may delete or overwrite MOST_ENDED
-    facts that were there before, and end as many, of which one turn may end MOST_ENDED_BY_TURN,
-    plans whose day has come aside. An end that a template read in the window may get another date.
-    Without a window a change may touch MOST_ENDED facts that were there before.
+    A window may write, change and delete what its own turns said. Facts of other turns it may only
+    end. Unless a person agreed (`by_person`), it may delete or overwrite MOST_ENDED existing facts,
+    and end as many. One turn may end MOST_ENDED_BY_TURN of these, not counting plans whose day has
+    come. An end that a template read in the window may get another date. Without a window a change
+    may touch MOST_ENDED facts that were there before.
 
     Judged by the log after the statements have run: no look at their text could tell which facts a
     WHERE picks. Raises SqlError, whose message is the model's next prompt, and HeldError.
@@ -155,7 +156,7 @@ def _most_by_turn(ended: Sequence[FactImage], new: Sequence[FactImage]) -> int:
 
     A change does not say which turn made it end a fact. As `derived_ends` has it, that is the turn
     of a new fact which has the same subject and the same attribute, or began on the day of the end.
-    Where there is none, nobody can tell, and it may be one turn for all of them.
+    Without such a fact it is unknown, and it may be one turn for all of them.
     """
     turns = Counter(
         min((fact["turn_id"] for fact in new if _replaces(fact, old)), default=None)
@@ -165,7 +166,7 @@ def _most_by_turn(ended: Sequence[FactImage], new: Sequence[FactImage]) -> int:
 
 
 def _is_carried_out(fact: FactImage) -> bool:
-    """Whether a plan ended on its day or later, by which it was over anyhow."""
+    """Whether a plan ended on its day or later, when it was over anyway."""
     _, _, day = (fact["happened_on"] or "").rpartition("/")
     has_come = bool(day) and date_key(day) <= date_key(fact["ended_on"])
     return has_come and fact["attribute"] in _OVER_WITH_THEIR_DAY
@@ -209,7 +210,7 @@ def check_ends(conn: Connection, change_id: int) -> None:
 
 
 def _named_date(text: str) -> str:
-    """The date that a moment or a span begins with, as exact as it is; empty for other text."""
+    """The date at the beginning of a moment or a span, with its exactness; empty for other text."""
     match = _DATE.match(text)
     return match[0] if match and is_iso_date(match[0]) else ""
 
@@ -265,8 +266,8 @@ def _ended_by_templates(
 def _is_end(before: FactImage, after: FactImage, redated: Collection[int]) -> bool:
     """Whether all that happened to a fact is that it ended: "as of" questions keep it.
 
-    A new truth ends the old one (decision 36). A fact that has ended stays as it is; an
-    end that lies ahead, or that a template read in this window, may still be another.
+    A new truth ends the old one (decision 36). A fact that has ended is not changed, but an end in
+    the future, or one read by a template in this window, may still change.
     """
     is_open = not before["ended_on"] or date_key(before["ended_on"]) > now()[:10]
     return (
@@ -277,7 +278,7 @@ def _is_end(before: FactImage, after: FactImage, redated: Collection[int]) -> bo
 
 
 def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> str:
-    """Why a fact of another turn stays as it is, with the very statement to write instead."""
+    """Why a fact of another turn may not change, with the exact statement to write instead."""
     columns = ["subject", "attribute"]
     if len(fact["value"]) <= _QUOTED_VALUE:
         columns.append("value")
@@ -295,7 +296,7 @@ def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> 
 def undo(conn: Connection, change_id: int) -> int:
     """Take a change back; returns the id of the change that did so.
 
-    Raises InputError when there is no such change, it is undone already, or a later one rests on
+    Raises InputError when there is no such change, it is undone already, or a later one depends on
     it.
     """
     target = change(conn, change_id)
@@ -341,7 +342,7 @@ def dated(columns: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def mark_undone(conn: Connection) -> None:
-    """Note which changes are undone: those that an undo takes back which is not undone itself."""
+    """Note which changes are undone: changes taken back by an undo that is not undone itself."""
     undos = conn.run("undos").fetchall()
     # Newest first, so that whether an undo was undone is known before its target is marked.
     undone: dict[int, str] = {}

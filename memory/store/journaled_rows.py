@@ -1,8 +1,8 @@
-"""Rows of the tables beside facts: what a change does to tags or aliases can be undone.
+"""Rows of the tables other than facts: what a change does to tags or aliases can be undone.
 
 Each row that a change inserts, deletes or replaces has an entry in `rows_log`, with the row before
-and after as JSON objects. A row is known by its columns: none of these tables has numbers. The
-functions run inside the transaction of a change that `journal.begin` began.
+and after as JSON objects. A row is identified by its columns, because these tables have no numbers.
+The functions run inside the transaction of a change that `journal.begin` began.
 """
 
 import json
@@ -33,7 +33,7 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
 _SUMMARY_TEXTS = {"summaries": "summary"}
 # What rows lack that an older version logged.
 ADDED_COLUMNS: dict[str, Row] = {"attributes": {"templates": "{}"}}
-# Settings have no key, and keep their earlier values: a change of one is logged beside the rows.
+# Settings have no key, and keep their earlier values: a change of one is logged with the rows.
 _SETTINGS = "settings"
 
 
@@ -46,10 +46,10 @@ class JournaledRows:
         self._table = table
 
     def put(self, row: Row, instead_of: Row | None = None) -> None:
-        """Put a row in the place of another, or beside those that are there.
+        """Replace a row by another, or add it to the existing rows.
 
-        Nothing happens where the very row is there. Raises InputError where another row has its
-        key, and where the one that it replaces is not there.
+        Nothing happens if exactly this row exists. Raises InputError if another row has its key,
+        and if the row that it replaces does not exist.
         """
         if instead_of is not None:
             _delete(self._conn, self._table, instead_of)
@@ -95,7 +95,7 @@ def find_row(conn: Connection, table: str, row: Row) -> dict[str, Any] | None:
 
 
 def key_of(table: str, row: Row) -> dict[str, Any]:
-    """The columns by which a row is known."""
+    """The columns that identify a row."""
     columns, key = TABLES[table]
     return {name: row[name] for name in columns[:key]}
 
@@ -103,8 +103,8 @@ def key_of(table: str, row: Row) -> dict[str, Any]:
 def undo(conn: Connection, change_id: int, undoing: int) -> None:
     """Take back what a change did to rows, as a part of the change `undoing`.
 
-    Raises InputError when a later change rests on it. A line of the story that was told anew since
-    does not: it waits to be told once more.
+    Raises InputError when a later change depends on it. A line of the story that was rewritten
+    since does not count: it waits to be rewritten once more.
     """
     entries = conn.run("rows_of_change", change_id=change_id).fetchall()
     _refuse_unknown(entries)
@@ -132,7 +132,7 @@ def _refuse_unknown(entries: Iterable[Sequence[Any]]) -> None:
 def _with_present_text(
     conn: Connection, table: str, *, before: Row | None, after: Row | None
 ) -> tuple[Row | None, Row | None]:
-    """What an undo makes of a line, and the line as it is: one told anew since loses its text."""
+    """A line after an undo, and the present line: a line rewritten since loses its text."""
     image = after or before
     assert image is not None
     current = find_row(conn, table, image)

@@ -12,7 +12,7 @@ from memory.store.database import Connection, HasConnections
 
 @dataclass(frozen=True)
 class Limits:
-    """At most so many turns, and characters of their text; None for no limit."""
+    """The maximum of turns, and of characters in their text; None for no limit."""
 
     turns: int | None = None
     characters: int | None = None
@@ -72,8 +72,8 @@ class Served:
     """What a server lets a store take in. A dump is let in as turns that are added.
 
     Arguments:
-        limits: how much the memory may hold, None for as much as there is.
-        meter: what counts the turns that are added to it, None where nothing does.
+        limits: how much the memory may hold; None for no limit.
+        meter: counts the turns that are added to it; None for no count.
     """
 
     def __init__(self, limits: Limits | None = None, meter: TurnMeter | None = None) -> None:

@@ -1,7 +1,7 @@
 """What bounds a model's statement in either database, and what the model reads beyond a limit.
 
-How each database enforces it is in authorizer.py and postgres/model_login.py. What these limits
-promise, and against whom, is in docs/security.md.
+How each database enforces it is in authorizer.py and postgres/model_login.py. docs/security.md says
+what these limits promise, and against which attackers.
 """
 
 import time
@@ -42,14 +42,14 @@ EMPTY_VALUE = "subject, attribute and value must not be empty"
 
 
 def longest_wait(seconds: float) -> float:
-    """How long a statement with so many seconds of its own work may take on a busy machine."""
+    """How long a statement with these seconds of its own work may take on a busy machine."""
     return min(_BUSIEST * seconds, _LONGEST_WAIT)
 
 
 class Deadline:
     """When a model's statement may not run on: after some seconds of work by the calling thread.
 
-    Seconds in which other processes have the processor do not count, until `longest_wait` is over.
+    Seconds when other processes have the processor do not count, until `longest_wait` is over.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -103,7 +103,7 @@ class ResultRows:
 
 
 def _length(cell: Any) -> int:
-    """The characters of a value, whatever its type; those of a number are guessed."""
+    """The characters of a value, whatever its type; for a number they are guessed."""
     if isinstance(cell, (str, bytes)):
         return len(cell)
     if isinstance(cell, int):
