@@ -1,9 +1,9 @@
 """A namespace's file moved, copied or deleted.
 
-SQLite in WAL mode keeps the newest commits in a second file next to the first, found by its name:
-a file that is moved under an open connection loses them. So a file is moved only while no one has
-it open, with everything in the one file, in a single step of the file system. A deleted one is
-marked, so that everyone who has it open learns of it.
+SQLite in WAL mode keeps the newest commits in a second file next to the first, found by its name: a
+file that is moved under an open connection loses them. So a file is moved only while no one has it
+open, with everything in the one file, in a single step of the file system. A deleted file is
+marked, so that every process that has it open notices.
 """
 
 import os
@@ -31,7 +31,7 @@ _SECONDS_TO_WAIT = 2.0  # for a command that has the file open for a moment
 def move_store(path: Path, new: Path) -> None:
     """Give a namespace's file another path on the same disk.
 
-    Raises StoreError, with nothing changed, when somebody has it open or the file is not ours;
+    Raises StoreError, with nothing changed, when a process has it open or the file is not ours;
     InputError when there is a memory at the new path.
     """
     _check_movable(path)
@@ -45,9 +45,9 @@ def move_store(path: Path, new: Path) -> None:
 def copy_store(path: Path, new: Path) -> None:
     """Copy a namespace, also while others write to it, into a memory that knows nothing of it.
 
-    The copy is there whole or not at all. It does not know the backups of the first: to forget a
-    turn in the one must not reach what belongs to the other. Each of the two notes the path of the
-    other, so that `forget` can name it. Raises as `move_store`.
+    The copy is complete or absent. It does not know the backups of the first: forgetting a turn in
+    one must not reach the other's files. Each notes the path of the other, so that `forget` can
+    name it. Raises as `move_store`.
     """
     path, new = path.absolute(), new.absolute()
     part = new.with_name(f".{new.name}.part")
@@ -55,8 +55,8 @@ def copy_store(path: Path, new: Path) -> None:
         discard(part)
         try:
             create_private(part)  # VACUUM INTO takes an empty file too
-            # Noted before the copy is made: no copy may be there that `forget` cannot name. Where
-            # this fails, the path leads nowhere, or to a memory that holds none of the turns.
+            # Noted before the copy is made, because no copy may exist that `forget` cannot name. If
+            # this fails, the path leads nowhere, or to a memory without these turns.
             with storage_errors(path), closing(connect(path, read_only=False)) as conn:
                 settings.add_setting(conn, COPY, str(new))
                 conn.execute("VACUUM INTO ?", (str(part),))
@@ -64,7 +64,7 @@ def copy_store(path: Path, new: Path) -> None:
                 storage_errors(part),
                 closing(sqlite3.connect(part, factory=SqliteConnection)) as copy,
             ):
-                copy.execute("PRAGMA journal_mode = MEMORY")  # no file of a log beside the copy
+                copy.execute("PRAGMA journal_mode = MEMORY")  # no log file next to the copy
                 with copy:
                     copy.execute("DELETE FROM settings WHERE name IN (?, ?)", (BACKUP, COPY))
                     settings.add_setting(copy, COPY, str(path))
@@ -82,10 +82,10 @@ def copy_store(path: Path, new: Path) -> None:
 def remove_store(path: Path) -> None:
     """Delete a namespace's file and what SQLite keeps next to it, also while it is open.
 
-    Everyone who has it open gets a DeletedError with the next call: nothing is added to a memory
-    that is gone. A memory that is refused when it is opened, for what its settings or tables hold,
-    is deleted all the same; a file that is not SQLite's is not. Raises StoreError where someone
-    writes to it for too long, and on Windows, which deletes no open file, where it is open.
+    Every process that has it open gets a DeletedError with the next call, so nothing is added to a
+    deleted memory. A memory that cannot be opened because of its settings or tables is deleted too,
+    but a file that is not SQLite's is not. Raises StoreError where someone writes to it for too
+    long, and on Windows, which deletes no open file, where it is open.
     """
     if path.is_symlink():
         raise StoreError(f"{path}: a link to {path.readlink()}; delete that one")
@@ -138,7 +138,7 @@ def _check_movable(path: Path) -> None:
 
 @contextmanager
 def _held_alone(path: Path) -> Iterator[None]:
-    """Hold a file alone, with all that was committed in it and no other file beside it.
+    """Hold a file alone, with everything committed in it and no other file next to it.
 
     Whoever opens it meanwhile waits; when it has moved by then, SQLite lets them write nothing.
     """
@@ -149,7 +149,7 @@ def _held_alone(path: Path) -> Iterator[None]:
     ):
         try:
             # Leaving WAL writes the log back and removes it. SQLite refuses while any other
-            # connection has the file open, also one that does nothing.
+            # connection has the file open, even an idle one.
             conn.execute("PRAGMA journal_mode = DELETE")
             conn.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:

@@ -26,7 +26,7 @@ from memory.system.home import (
 )
 from memory.system.home import home as home
 
-DEFAULT = "default"  # the namespace where nobody names one
+DEFAULT = "default"  # the namespace if no name is given
 Location = Path | str  # the file of a namespace, or its address in Postgres
 SUFFIX = ".db"
 # File systems take names of 255 bytes; SQLite adds -journal to this one, and a copy .part.
@@ -85,7 +85,7 @@ def is_name(text: str) -> bool:
 
 
 def named_place(name: str) -> Location:
-    """The location of a namespace to open or create: its folder is there.
+    """The location of a namespace to open or create: its folder exists.
 
     Raises InputError for an invalid name.
     """
@@ -96,9 +96,9 @@ def named_place(name: str) -> Location:
 
 
 def place_of(given: str | Path) -> Location:
-    """Where a memory is to be opened or created: a path or an address as it is, a name's place.
+    """Where a memory is opened or created: a path or an address unchanged, a name's place.
 
-    Raises InputError for an invalid name, and for one that a file in this folder has, too.
+    Raises InputError for an invalid name, and for a name that a file in this folder has, too.
     """
     if isinstance(given, Path) or not is_name(given):
         return given
@@ -201,7 +201,7 @@ class Summary:
 
 
 def summary(name: str) -> Summary:
-    """Summarize a namespace. Raises InputError when there is none of this name."""
+    """Summarize a namespace. Raises InputError when the name does not exist."""
     from memory.text.tool_uses import AGENT_TAG  # with patterns, which other calls do not need
 
     path = existing(name)
@@ -291,8 +291,8 @@ def copy(name: str, new: str) -> Location:
 def delete(name: str, missing_ok: bool = False) -> None:
     """Delete a namespace for good, also while it is open; its backups stay.
 
-    Raises InputError where there is none of this name, unless `missing_ok`; StoreError where the
-    file cannot be deleted.
+    Raises InputError for a name that does not exist, unless `missing_ok`; StoreError if the file
+    cannot be deleted.
     """
     from memory.store.namespace_file import remove_store
 

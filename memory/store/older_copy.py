@@ -48,7 +48,7 @@ def _noted(conn: SqliteConnection, path: Path, schema: int) -> Path:
 
 
 def _write(path: Path, copy: Path) -> None:
-    """Copy the memory as it was committed last, whole or not at all.
+    """Copy the last committed state of the memory, completely or not at all.
 
     The caller holds the write lock, so nothing is added meanwhile.
     """

@@ -13,23 +13,23 @@ from memory.store.settings import settings_of
 from memory.text.characters import one_line
 
 OWNER = "user"  # the setting with the owner's name, which a chat sets too
-UNNAMED = "User"  # who speaks while nobody has said a name
+UNNAMED = "User"  # the speaker until a name is known
 # Of chat protocols, also the speakers of messages without a name: no person asks by one.
 ROLES = frozenset({"assistant", "system", "developer", "tool", "function"})
 _FIRST_PERSON = frozenset({"", "i", "me", "my", "myself", "user", "the user"})
 
 
 def owner_of(store: HasConnections) -> str:
-    """The owner's name; "" where nobody has said it."""
+    """The owner's name; "" if it is unknown."""
     return _owner_in([setting.value for setting in settings_of(store, OWNER)])
 
 
 def asker_of(store: HasConnections, name: str = "") -> str:
     """Who asks, whose wishes count, and who "I" is.
 
-    The person whom the caller names, as this memory knows them. Without a name, or by I, me or
-    "user": the owner, else "user" or "User" as the turns have it. Empty where no such person has
-    spoken: a stranger is never taken for the asker, also where nobody else has asked for anything.
+    The person that the caller names, as this memory knows them. Without a name, or for I, me or
+    "user": the owner, else "user" or "User" as the turns have it. Empty if no such person has
+    spoken: a stranger is never taken for the asker, even if no one else has asked for anything.
     """
     with store.reading() as conn:
         return asker_in(rows_of_user(conn), name)
@@ -66,10 +66,10 @@ def is_unnamed(speaker: str) -> bool:
 
 
 def person_of(store: HasConnections, name: str) -> str:
-    """The name of a speaker, or of whom a fact is about, as this memory has it.
+    """The name of a speaker or of a fact's subject, as this memory has it.
 
-    I, me, "user" and the owner's name in any case are the owner. Where no owner is known, "user"
-    stays as it is written, and I and me are "User".
+    I, me, "user" and the owner's name in any case are the owner. If no owner is known, "user" stays
+    as written, and I and me are "User".
     """
     clean = one_line(name)
     key = clean.casefold()

@@ -1,4 +1,4 @@
-"""Copies of a memory as it was at a moment."""
+"""Copies of a memory at a moment in the past."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from memory.store.vectors import EmbedTexts
 
 
 def copy_name() -> str:
-    """The name of a copy's file: `forget` looks for those of killed processes."""
+    """The name of a copy's file: `forget` looks for the copies of killed processes."""
     return f"memory.{os.getpid()}.db"
 
 
@@ -28,7 +28,7 @@ def copy_file(conn: SqliteConnection, path: Path) -> None:
 
 
 def take_back(path: Path, moment: str, embed: EmbedTexts) -> None:
-    """Make a copy of a memory, in a file of its own, as the memory was at a moment.
+    """Copy a memory into a separate file, as the memory was at a moment.
 
     `embed` is asked for the vectors of turns whose session had a later turn between them.
     """
@@ -81,7 +81,7 @@ def _take_back_changes(conn: SqliteConnection, point: str) -> None:
 
 
 def _take_back_turns(conn: Connection, point: str, embed: EmbedTexts) -> None:
-    """Remove the turns that were said after a moment, and all that rests on them."""
+    """Remove the turns said after a moment, and everything derived from them."""
     turns = turns_table.read_turns(conn)
     keys = date_keys(turn.said_at for turn in turns)
     later = [turn for turn, key in zip(turns, keys, strict=True) if not has_happened(key, point)]

@@ -63,9 +63,9 @@ def claim_window(
 ) -> Window | None:
     """The next undigested window of at most `size` turns, as (first, last) ids.
 
-    The window goes into `pending` in the same transaction, so that it survives a kill, and no
-    other process can take it for `lease_s` seconds. None when no turn from the id `since` on
-    waits; those before it become a pending window that is nobody's.
+    The window goes into `pending` in the same transaction, so that it survives a kill, and no other
+    process can take it for `lease_s` seconds. None when no turn from the id `since` on waits; those
+    before it become a pending window without a claimant.
     """
     with store.transaction() as conn:
         window = _claim(conn, store.claims.claimant, size=size, lease_s=lease_s, since=since)
@@ -79,8 +79,8 @@ def reclaim_window(
 ) -> Window | None:
     """Take over a pending window, and return it; None when a process works on it.
 
-    Of one with more than `size` turns the first so many, the others stay pending. None also when
-    there is no such window by now.
+    Of a window with more than `size` turns, the first `size`; the others stay pending. None also if
+    there is no such window any more.
     """
     with store.transaction() as conn:
         claimed = _reclaim(conn, store.claims.claimant, window, lease_s=lease_s, size=size)
@@ -291,13 +291,13 @@ def refuse_lost_claim(conn: Connection, claims: Claims, window: Window | None) -
 
 
 def _is_held(claimed_by: str, claimed_until: float) -> bool:
-    """Whether a claim is in force: its lease runs, and its process may be alive."""
+    """Whether a claim is valid: its lease runs, and its process may be alive."""
     now = time.time()
     return credible(claimed_until, now) > now and may_be_at_work(claimed_by)
 
 
 def may_be_at_work(claimant: str) -> bool:
-    """Whether the process behind a claim may be alive; on another machine nobody can tell."""
+    """Whether the process behind a claim may be alive; on another machine this is unknown."""
     match = _CLAIMANT.fullmatch(claimant)
     if match is None:  # another program wrote it
         return False
@@ -316,9 +316,9 @@ def is_running(pid: int) -> bool:
         # lease.
         return True
     try:
-        os.kill(pid, 0)  # signal 0 is not delivered: it only asks whether the process is there
+        os.kill(pid, 0)  # signal 0 is not delivered: it only asks whether the process exists
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # somebody else's process, but a process
+        pass  # another user's process, but a process
     return True

@@ -1,8 +1,8 @@
 """Points in the life of a memory: changes and moments, read and compared; how two differ.
 
-A moment is ISO text as exact as wanted and stands for its end: "2017-06" for the end of that June.
-What is dated less exactly counts from the beginning of its date. Times with a zone are brought to
-UTC; those without one count as UTC.
+A moment is ISO text, as exact as you like, and means its end: "2017-06" is the end of that June. A
+less exact date counts from its beginning. Times with a zone are converted to UTC, and times without
+one count as UTC.
 """
 
 import re
@@ -53,7 +53,7 @@ def read_moment(moment: str) -> str:
 
 
 def last_moment(moment: str) -> datetime:
-    """The end of a moment: "2017-06" stands for all of that June. Raises as `read_moment` does."""
+    """The end of a moment: "2017-06" means all of that June. Raises as `read_moment` does."""
     text = read_moment(moment)
     first = datetime.fromisoformat(text + "2000-01-01"[len(text) :])
     if len(text) == len("2017"):
@@ -99,9 +99,9 @@ def date_keys(dates: Iterable[str]) -> Iterator[str]:
 
 
 def has_happened(key: str, moment: str) -> bool:
-    """Whether something with this date is there at a moment; both as `date_key` writes them.
+    """Whether an item with this date exists at a moment; both as `date_key` writes them.
 
-    Only as much of the date is compared as the moment says, so that "2017-06" stands for its end.
+    The date is compared only as exactly as the moment, so that "2017-06" means its end.
     """
     return key[: len(moment)] <= moment
 

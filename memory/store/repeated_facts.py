@@ -1,7 +1,7 @@
-"""Facts that a digest writes although they are there: each is stored once.
+"""Facts that a digest writes although they exist: each is stored once.
 
-A model sees the known facts, those of the window's own turns among them, and repeats some. The fact
-that was there stays, with its id; a date that it lacks is filled in where its own turn tells it.
+A model sees the known facts, those of the window's own turns among them, and repeats some. The
+existing fact stays, with its id. A date that it lacks is filled in if its own turn has it.
 """
 
 from collections import defaultdict
@@ -67,7 +67,7 @@ def _repeated(
         if known.fact.turn_id == turn_id and _says_the_same(new.fact, known.fact, attribute):
             return known
     if attribute is not None and attribute.name in STANDING:
-        return None  # whose words they are is told by the turn
+        return None  # the turn says whose words they are
     kind = attribute.kind if attribute is not None else ""
     if kind == "one value":  # what was said in between has taken the place of the first
         same = [known for known in same if known is stored[-1]]

@@ -1,8 +1,8 @@
-"""What search keeps beside the turns of a namespace: columns and vectors (words: `WordIndex`).
+"""The search data next to the turns of a namespace: columns and vectors (words: `WordIndex`).
 
-Written in the transaction of the turns themselves, so that no index can disagree with what was
-said. Where an embedder must first be asked over the network, columns and vectors come later. They
-always come in the order of the turns, as each rests on those before it in its session.
+Written in the transaction of the turns themselves, so that no index can disagree with them. If an
+embedder must first be called over the network, columns and vectors come later. They always come in
+the order of the turns, because each depends on the turns before it in its session.
 
 The newest turns have a row each in `recent`. Every BLOCK of them become one row of `blocks`, so
 that a million turns load at once; their vectors become `pieces`, which a search reads as it needs
@@ -118,7 +118,7 @@ def remake(
 ) -> None:
     """Store everything anew, inside the caller's transaction.
 
-    `put_turns` is `put_columns`, or `put_words_and_columns` where no words are there yet.
+    `put_turns` is `put_columns`, or `put_words_and_columns` if there are no words yet.
     """
     conn.run("delete_recent", last=BEYOND_ALL_IDS)
     conn.run("delete_blocks", first=0)

@@ -24,8 +24,8 @@ _TEXTS_OF_RECEIPTS = ("at", "sha256", "salt")
 def is_own_value(name: str, value: Any) -> bool:
     """Whether sql-memory may have written this value of a setting that it reads itself.
 
-    A memory's file and a dump may come from elsewhere. Where one is not, the value before it, or
-    that of a memory that has none, is in force, and a warning says so.
+    A memory's file and a dump may come from elsewhere. If a value is not valid, the value before it
+    counts, or the default if there is none, and a warning says so.
     """
     is_value = _VALUES.get(name)
     if is_value is None or is_value(value):
@@ -85,7 +85,7 @@ def _is_declaration(value: Any) -> bool:
 
 
 def _is_receipt(value: Any, is_due: bool) -> bool:
-    """Whether a setting has what a receipt of `forget` has; one that is due also has secrets."""
+    """Whether a setting has the form of a `forget` receipt; a due one also has secrets."""
     if not isinstance(value, dict):
         return False
     lists: list[Any] = [value.get(name, None if is_due else []) for name in _LISTS_OF_RECEIPTS]

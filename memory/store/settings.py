@@ -25,8 +25,8 @@ _SET_OTHERWISE = {
 def settings_of(store: HasConnections, name: str | None = None) -> list[Setting]:
     """Every value that all settings ever had, or the one of this name, oldest first.
 
-    The newest value of a setting is the one in force; one that sql-memory would not have written
-    is none (`is_own_value`).
+    The newest value of a setting counts. A value that sql-memory would not have written is ignored
+    (`is_own_value`).
     """
     with store.reading() as conn:
         return setting_history(conn, name)
@@ -65,7 +65,7 @@ def add_setting(conn: Connection, name: str, value: Any) -> Setting:
 
 
 def remove_setting(conn: Connection, name: str, value: Any) -> None:
-    """Remove the rows in which a setting of the store's own has a value."""
+    """Remove the rows where one of the store's own settings has a value."""
     conn.run("delete_setting", name=name, value=json.dumps(value, ensure_ascii=False))
 
 

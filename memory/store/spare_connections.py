@@ -15,7 +15,7 @@ _Connection = TypeVar("_Connection", bound=sqlite3.Connection)
 
 
 class SpareConnections(Generic[_Connection]):
-    """Makes a connection for each block that needs one, and keeps some for those that follow."""
+    """Makes a connection for each block that needs one, and keeps some for later blocks."""
 
     def __init__(self, connect: Callable[[], _Connection]) -> None:
         self._connect = connect
@@ -26,7 +26,7 @@ class SpareConnections(Generic[_Connection]):
 
     @contextmanager
     def one(self) -> Iterator[_Connection]:
-        """A connection for the block alone. Raises an error of SQLite's where none can be made."""
+        """A connection for this block alone. Raises SQLite's error if it cannot be made."""
         with self._places.one():
             with self._lock:
                 conn = self._spare.pop() if self._spare else None
@@ -44,7 +44,7 @@ class SpareConnections(Generic[_Connection]):
         conn.close()
 
     def close(self) -> None:
-        """Close those that nobody uses; the others are closed when they come back."""
+        """Close the unused connections; the others are closed when they come back."""
         with self._lock:
             self._is_closed = True
             spare, self._spare = self._spare, []

@@ -62,10 +62,10 @@ _log = logging.getLogger("memory.store")
 class SqliteStore(DatabaseStore):
     """A namespace in one file.
 
-    One connection writes, for one thread after another in the order in which they ask; it reads,
-    too, where nobody else has it. Threads that read meanwhile have a connection each (`_readers`),
-    and so has each SELECT of a model (read-only, behind `authorizer`).
-    Raises StoreError for whatever the file system or SQLite cannot do.
+    One connection writes, for one thread after another in the order in which they ask. It also
+    reads when no other thread has it. Threads that read meanwhile have a connection each
+    (`_readers`), and so has each SELECT of a model (read-only, behind `authorizer`). Raises
+    StoreError for anything that the file system or SQLite cannot do.
     """
 
     def __init__(self, path: Path, read_only: bool = False, embedder: str | None = None) -> None:
@@ -73,7 +73,7 @@ class SqliteStore(DatabaseStore):
         self.path = path
         self._process = os.getpid()
         self._writer = FairLock()  # has `_conn`
-        self._mine = local()  # `conn` is the one that this thread's block uses
+        self._mine = local()  # `conn` is the connection of this thread's block
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
         self._day_of_copy = ""  # the last one of its moment
         with storage_errors(path):
@@ -263,7 +263,7 @@ class SqliteStore(DatabaseStore):
 
     @contextmanager
     def _reader(self) -> Iterator[SqliteConnection]:
-        """The connection of the block that this thread is in, or else one that nobody uses."""
+        """The connection of this thread's block, or else an unused one."""
         self._refuse_fork()
         mine: SqliteConnection | None = getattr(self._mine, "conn", None)
         if mine is not None:
@@ -322,7 +322,7 @@ class SqliteStore(DatabaseStore):
                 raise
 
     def _refuse_other_stamp(self) -> None:
-        """Raises StoreError where another version has made the file one that this cannot use."""
+        """Raises StoreError if another version has changed the file so that this cannot use it."""
         if (stamp := stamp_of(self._conn)) != self._stamp:
             refuse_newer(stamp, self.path)
             if stamp.version < migrations.VERSION:
@@ -365,7 +365,7 @@ class SqliteStore(DatabaseStore):
 
 
 def _open_own(path: Path, files: OpenedFiles, connect: "Callable[[Path], _Conn]") -> "_Conn":
-    """One more connection to the file of a store. Raises DeletedError where another one is there.
+    """One more connection to the file of a store. Raises DeletedError if another file is there.
 
     A file that took its place a moment ago may not even have tables.
     """
@@ -384,7 +384,7 @@ def _end(
     path: Path,
     files: OpenedFiles,
 ) -> None:
-    """Close a store's connections, and leave a memory without turns as one that nobody uses.
+    """Close a store's connections, and leave a memory without turns like an unused one.
 
     In the state of one in use (WAL), only what its log brings could tell whether it has turns.
     Does nothing in a process that was forked: the connections belong to the first.

@@ -1,4 +1,4 @@
-"""Standing instructions and preferences as they are stored: facts of persons who said them.
+"""Standing instructions and preferences in the store: facts about the people who said them.
 
 What a document, a tool, an assistant or a character said, or one person about another, is none,
 whatever a model made of it.
@@ -34,7 +34,7 @@ def names_of_askers(store: HasConnections, *askers: str) -> set[str]:
 
 @dataclass(frozen=True)
 class StandingFact:
-    """An instruction or preference as it is stored; `reason` says why it does not count, or ""."""
+    """A stored instruction or preference; `reason` says why it does not count, or ""."""
 
     fact: Fact
     reason: str = ""
@@ -46,8 +46,8 @@ def facts_of_persons(store: HasConnections, askers: Sequence[str] | None) -> lis
     Those of the persons who ask, as `asker_of` knows them, by all names of theirs; with None those
     of everybody, for a list that names each.
 
-    Only what the person whom a fact is about said counts, in a message. A name is compared exactly:
-    others may be spelled like somebody, or say that they go by a name. Only a person joins names.
+    Only messages by the person that a fact is about count. A name is compared exactly: others may
+    have a similar name, or say that they go by it. Only a person joins names.
     """
     with store.reading() as conn:
         standing_facts = _read(conn, _persons(conn, askers))
@@ -164,9 +164,9 @@ def why_without_effect(
     """Why a fact of a turn is no instruction or preference to follow; "" where it is one.
 
     Arguments:
-        fact: with the speaker's name for its subject where it is about the speaker.
+        fact: with the speaker's name as its subject if it is about the speaker.
         turn: whose words it should be.
-        characters: whom a chat plays, without capitals.
+        characters: the characters that a chat plays, without capitals.
         said_by_others: whether a word was said by others near the turn.
     """
     if turn.kind != "message":
@@ -197,7 +197,7 @@ def _all_names(
 
 
 def _joined_names(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    """For each name that a person gave to somebody all names of theirs."""
+    """For each name that a person gave someone, all names of that someone."""
     groups: dict[str, set[str]] = {}
     for pair in pairs:
         joined = {*pair}.union(*(groups.get(name, ()) for name in pair))

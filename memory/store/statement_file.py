@@ -1,7 +1,7 @@
 """Named SQL statements in files, written once and read for either database.
 
 A statement follows a header with its name, as aiosql's and procrastinate's do, and the comments
-under the header say why it is written as it is:
+under the header say why it is written that way:
 
     -- turns_by_id --
     SELECT id, text FROM memory.turns WHERE namespace = :namespace AND id = ANY (:ids);
@@ -12,8 +12,9 @@ list, a JSON array:
 
     SELECT id, text FROM turns WHERE id IN (SELECT value FROM json_each(:ids));
 
-Where the words differ, or statements share a text, a name in braces stands for it. Its text has a
-header like a statement's, in the same file, in one of the database's own, or in facts_now.sql:
+If the databases' words differ, or statements share a text, a name in braces takes its place. The
+text has a header like a statement's, in the same file, in one of the database's own files, or in
+facts_now.sql:
 
     -- {is_dated} --
     said_at ~ '^[12][0-9]{3}'
@@ -47,8 +48,8 @@ _BINDINGS = ("namespace = :namespace", "(namespace, ")
 def read_statements(*files: Path, render: Callable[[str], str]) -> Mapping[str, str]:
     """The statements of files by name, each as `render` writes it for a database.
 
-    Raises ValueError, which names the file and the statement, for a name that stands there twice,
-    for SQL above the first header, for a name in braces that has no text, and for what `render`
+    Raises ValueError, which names the file and the statement, for a name that occurs twice, for SQL
+    above the first header, for a name in braces without a text, and for anything that `render`
     refuses.
     """
     written: dict[str, tuple[Path, str]] = {}

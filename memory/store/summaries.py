@@ -88,10 +88,10 @@ def session_advice(span: tuple[int, int], parts: Sequence[tuple[int, int]]) -> s
 def set_summary(
     store: HasConnections, summary: Summary, instead_of: Summary | None = None, by: str = ""
 ) -> Change:
-    """Store a line, in the place of the one that it was told anew from; a journaled change.
+    """Store a line, in place of the line that it rewrites; a journaled change.
 
-    A long text is cut. Raises InputError where that one is not there any more, where one of these
-    turns is there already, and for turns that are not there.
+    A long text is cut. Raises InputError if that line no longer exists, if one of these turns has a
+    line already, and for missing turns.
     """
     with store.transaction() as conn:
         change_id = journal.begin(conn, f"summary by {by or 'user'}", "-- summary")
@@ -131,7 +131,7 @@ def blank_corrected(conn: Connection, change_id: int) -> None:
 
 
 def blank_undone(conn: Connection, undoing: int) -> None:
-    """Take the texts of lines above those that an undo has changed, unless it gave them back."""
+    """Blank the lines above the ones that an undo has changed, unless it restored them."""
     turn_ids, given_back = set(), []
     for _, table, *texts in conn.run("rows_of_change", change_id=undoing).fetchall():
         if table == _TABLE:

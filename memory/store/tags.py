@@ -97,7 +97,7 @@ def _replace(
     store: HasConnections, turn_ids: Sequence[int], wanted: Mapping[str, set[str]], by: str
 ) -> Change:
     ids = sorted({*turn_ids})
-    # No key or value: those of a turn go when it is forgotten.
+    # No key or value: a turn's tags are removed when it is forgotten.
     statement = f"-- tags of {len(ids)} turn{'' if len(ids) == 1 else 's'}"
     return journal.edit(store, by, statement, partial(_put, ids=ids, wanted=wanted))
 

@@ -21,8 +21,8 @@ def transfer(
     Vectors are made anew. After an interruption a later call goes on. `progress` is called with the
     table of each record. Returns how many turns are new.
 
-    Raises InputError when the target holds something else, StoreError when what is there afterwards
-    is not equal to what was read.
+    Raises InputError when the target holds something else, StoreError when the result is not equal
+    to the source.
     """
     read = hashlib.sha256()
 

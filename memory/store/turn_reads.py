@@ -19,7 +19,7 @@ def size_of(store: HasConnections) -> Size:
 
 
 def ends_of_turns(store: HasConnections) -> list[str]:
-    """When the first and the last dated turn were said; [] where none is dated."""
+    """When the first and the last dated turn were said; [] without dated turns."""
     with store.reading() as conn:
         first, last = conn.run("ends_of_turns").fetchone()
     return [] if first is None else [first, last]

@@ -22,11 +22,11 @@ MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 
 def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it, with names that stand on a line: see `label`.
 
-    Its text stays word for word, but for NUL and lone surrogates, which become U+FFFD. A name that
-    was written in another way is in the tag WRITTEN_AS: it looks like somebody's, and its wishes
-    are not theirs. A date in a form that `written_date` reads becomes ISO text. `number` is the
-    turn's place among those given, from 1, for the message. Raises InputError for what is no turn,
-    and for a turn without text or speaker, of an unknown kind, or too long.
+    Its text stays word for word, except that NUL and lone surrogates become U+FFFD. A name that was
+    spelled differently is in the tag WRITTEN_AS: it looks like a known person's, but its wishes are
+    not that person's. A date in a form that `written_date` reads becomes ISO text. `number` is the
+    turn's position among the given ones, from 1, for the message. Raises InputError for anything
+    but a turn, and for a turn without text or speaker, of an unknown kind, or too long.
     """
     if not isinstance(turn, Turn):
         raise InputError(

@@ -9,7 +9,7 @@ from memory.records import Turn
 from memory.store.database import Connection, HasConnections
 from memory.store.turn_validation import source_label
 
-# In the order in which `to_turn` takes them.
+# In the order that `to_turn` expects.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
 BEYOND_ALL_IDS = 2**62
 
@@ -19,7 +19,7 @@ def turn_checksum(
 ) -> int:
     """A number of 48 bits that is another one when anything in a turn is changed.
 
-    The schema calls it. SQLite adds up those of 256 turns, which 63 bits hold.
+    The schema calls it. SQLite adds up the checksums of 256 turns, which fit into 63 bits.
     """
     written = "\0".join((str(turn_id), kind, session, speaker, text, said_at, source))
     return int.from_bytes(hashlib.blake2b(written.encode(), digest_size=6).digest())
@@ -114,7 +114,7 @@ def known_sources(store: HasConnections, sources: Sequence[str]) -> dict[str, in
     """The turns with these outside ids: source -> turn id (the oldest of several)."""
     labels = {source: source_label(source) for source in sources}
     with store.reading() as conn:
-        # Those of an older version are there as they were given.
+        # Dates from an older version are stored as they were given.
         ids = ids_by_source(conn, [*dict.fromkeys([*labels.values(), *labels])])
     known = {source: ids.get(source) or ids.get(name) for source, name in labels.items()}
     return {source: turn_id for source, turn_id in known.items() if turn_id}

@@ -44,9 +44,10 @@ _ID_COLUMNS = (
 def unite(stores: Mapping[str, Store], owned: Iterable[Store] = ()) -> Store:
     """Several stores by name as one to read. Writes go to the first, and only there.
 
-    A turn or fact of the first has its own id as its number here; one of another memory has a
-    number that none of the first has. Functions of this module give the names and own ids back.
-    `owned` are closed with it. Raises InputError for no memory, too many, or one named twice.
+    A turn or fact of the first memory keeps its id as its number here. An item of another memory
+    has a number that the first does not use. Functions of this module give back the names and own
+    ids. `owned` stores are closed with it. Raises InputError for no memory, too many, or a memory
+    named twice.
     """
     # What a united store lacks it takes from the first, so it has all that a store has.
     return cast(Store, UnitedStore(stores, owned))
@@ -166,7 +167,7 @@ class UnitedStore:
         return [found[turn_id] for turn_id in turn_ids if turn_id in found]
 
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
-        """See `Store.turns`; those of the first memory come first."""
+        """See `Store.turns`; the first memory's turns come first."""
         turns: list[Turn] = []
         for place, memory in enumerate(self._names):
             start = place * self._step
@@ -203,12 +204,12 @@ class UnitedStore:
         return "\n".join([head, *filter(None, parts)])
 
     def name_lines(self, text: str, tokens: int) -> str:
-        """See `Store.name_lines`; those of the first memory come first."""
+        """See `Store.name_lines`; the first memory's lines come first."""
         lines = [store.name_lines(text, tokens) for store in self.stores.values()]
         return first_lines([line for part in lines for line in part.splitlines()], tokens)
 
     def summaries(self) -> list[Summary]:
-        """See `Store.summaries`: those of all memories, with the numbers of their turns."""
+        """See `Store.summaries`: of all memories, with the numbers of their turns."""
         return [
             replace(
                 summary,
@@ -220,7 +221,7 @@ class UnitedStore:
         ]
 
     def digested_facts(self, turn_ids: Sequence[int]) -> list[Fact]:
-        """See `Store.digested_facts`: those of all memories, with the numbers of their turns."""
+        """See `Store.digested_facts`: of all memories, with the numbers of their turns."""
         return [
             replace(fact, turn_id=self.number_of(name, fact.turn_id))
             for name, own_ids in self._own_ids(turn_ids).items()
@@ -228,7 +229,7 @@ class UnitedStore:
         ]
 
     def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
-        """See `Store.facts_of_turns`: those of all memories, with the numbers of their turns."""
+        """See `Store.facts_of_turns`: of all memories, with the numbers of their turns."""
 
         def numbered(name: str, fact: Fact) -> Fact:
             return replace(fact, turn_id=self.number_of(name, fact.turn_id))
@@ -307,7 +308,7 @@ class UnitedStore:
     # ---------------------------------------------------------------- the whole
 
     def as_of(self, moment: str) -> Store:
-        """All memories as they were at a moment: copies for reading, gone when it is closed."""
+        """All memories at a moment in the past: copies for reading, removed when it is closed."""
         with ExitStack() as stack:
             past = {
                 name: stack.enter_context(store.as_of(moment))
@@ -338,7 +339,7 @@ def united_facts(
 ) -> list[Fact]:
     """The facts that `read` finds in a store; in each of several, with their numbers there.
 
-    `read` takes a store and those of some ids that are ids of it.
+    `read` takes a store, and the ids among the given ones that belong to it.
     """
     if isinstance(store, UnitedStore):
         return [*store.numbered_facts(read, numbers)]
@@ -419,7 +420,7 @@ def own_answer(store: Store, answer: Answer) -> Answer:
 def turns_in(store: Store, own_ids: Sequence[tuple[str, int]]) -> list[Turn]:
     """The turns with these ids in memories of these names (of one store: any), in this order.
 
-    Raises InputError for one that is missing.
+    Raises InputError for a missing id.
     """
     turns = _numbered_turns(store, own_ids)
     if not isinstance(store, UnitedStore):

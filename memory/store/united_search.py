@@ -27,7 +27,7 @@ def search_several(
 ) -> list[tuple[int, Hit]]:
     """The best k turns of several memories, best first, each with the number of its store, from 0.
 
-    Arguments and errors are those of `Store.search`.
+    Arguments and errors as in `Store.search`.
 
     Each memory is looked into by itself, three times and never two at once: a process has few
     connections to a server, and searches that wait for each other's would wait for ever. A turn
@@ -64,7 +64,7 @@ def search_several(
                 counted_near.append(index.counted(matches[number], selection))
                 turns += searched.turns
     counts = Counts.of(turns, counted)
-    # Neighbours of what passes a filter count where nothing that passes has the word, in no memory.
+    # Neighbours of passing turns count if no passing turn in any memory has the word.
     near = Counts.of(turns, counted_near).holders
     holders = [own or min(other, 1) for own, other in zip(counts.holders, near, strict=True)]
     counts = replace(counts, holders=holders)

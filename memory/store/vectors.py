@@ -1,8 +1,9 @@
 """Which embedder made the vectors of a namespace, and how another makes them all anew.
 
-The newest row 'embedder' of `settings` names it. A row with another id stands for other vectors,
-so whoever read some before must begin afresh. New vectors gather in `staged_vectors`, where an
-interrupted `reembed` finds them again, until one transaction puts them in the old ones' location.
+The newest row 'embedder' of `settings` names it. A row with another id means other vectors, so a
+reader of the old ones must begin again. New vectors are collected in `staged_vectors`, where an
+interrupted `reembed` finds them again, until one transaction moves them to the place of the old
+ones.
 
 Turns whose embedder is asked over the network are stored first and wait for their vectors.
 """

@@ -18,7 +18,7 @@ _NAMED_ATTRIBUTES = 5  # in the cause of a change of the vocabulary
 
 
 def vocabulary_of(store: HasConnections) -> Vocabulary:
-    """The attributes in force: those that the application set, and the default beside them."""
+    """The attributes in use: the application's own, and the default ones."""
     with store.reading() as conn:
         return vocabulary_table.read_definition(conn).vocabulary
 
@@ -45,10 +45,10 @@ def set_vocabulary(
 
     Arguments:
         store: the memory.
-        attributes: those to set.
-        replaces: no other attributes are in force from now on, also none of the default.
-        strict: facts of other attributes are not stored; None leaves that as it is.
-        by: who does it, for the journal.
+        attributes: the attributes to set.
+        replaces: from now on no other attributes are in use, not even the default ones.
+        strict: facts with other attributes are not stored; None does not change this.
+        by: the author, for the journal.
     """
     return _edit(
         store,
@@ -62,8 +62,8 @@ def set_vocabulary(
 def rename_attribute(store: HasConnections, name: str, new_name: str, by: str = "") -> Change:
     """Give an attribute and its facts another name; the old one goes on meaning it.
 
-    Also one that only facts have. Raises InputError for a name that nothing has, and for a new one
-    that means something else already.
+    The attribute may exist only in facts. Raises InputError for an unknown name, and for a new name
+    that already means something else.
     """
     return _edit(
         store,
@@ -77,9 +77,9 @@ def merge_attributes(
 ) -> Change:
     """Make several attributes one: their names become other names of `into`, with all facts.
 
-    Of other names of `into` the facts get its name: those of a memory from before it had them.
-    Raises InputError for a name that nothing has, for facts with a value that `into` does not
-    allow, and when nothing would change.
+    Facts with other names of `into`, from before it had these names, get its name. Raises
+    InputError for an unknown name, for facts with a value that `into` does not allow, and when
+    nothing would change.
     """
     return _edit(
         store,
@@ -90,9 +90,9 @@ def merge_attributes(
 
 
 def remove_attribute(store: HasConnections, name: str, by: str = "") -> Change:
-    """Take an attribute out of the vocabulary; its facts stay as they are.
+    """Take an attribute out of the vocabulary; its facts are not changed.
 
-    In the place of one that the application changed the default one is in force again. Raises
+    If the application had changed a default attribute, the default one is used again. Raises
     InputError for a name that the vocabulary lacks.
     """
     return _edit(

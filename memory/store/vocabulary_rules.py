@@ -59,7 +59,7 @@ def _insert(write: CheckedInsert, vocabulary: Vocabulary, left_out: list[str]) -
 
 
 def as_label(column: str, text: str) -> str:
-    """A subject, an attribute or a value as it is stored. Raises SqlError for an empty one."""
+    """The stored form of a subject, an attribute or a value. Raises SqlError for an empty one."""
     line = label(text, LONGEST[column])
     if text and not line:
         refuse(f"the {column} '{short(ascii(text))}'", "write what a reader can see")
@@ -119,7 +119,7 @@ def _says(image: Mapping[str, Any] | None) -> tuple[Any, ...]:
 
 
 def _allowed(attribute: Attribute, value: str) -> str:
-    """The value as it is to be stored. Raises SqlError for one that is not allowed."""
+    """The stored form of the value. Raises SqlError for a value that is not allowed."""
     allowed = attribute.allowed(value)
     if allowed is None:
         refuse(f"{attribute.name} '{short(value)}'", f"the value is one of {_listed(attribute)}")

@@ -29,7 +29,7 @@ Edit = Callable[[Definition, Collection[str]], Definition]
 
 
 def read_definition(conn: Connection) -> Definition:
-    """The vocabulary as it is stored."""
+    """The stored vocabulary."""
     with conn.together():
         rows, settings = ask_definition(conn)
     return definition_of(rows, settings)
@@ -66,7 +66,7 @@ def _definition(rows: tuple[tuple[str, ...], ...], setting: str) -> Definition:
 def _attribute(
     name: str, other_names: str, kind: str, allowed_values: str, instruction: str, templates: str
 ) -> Attribute | None:
-    """The attribute of a row; None, with a warning, for one that is none, as a file may hold."""
+    """The attribute of a row; None, with a warning, for an invalid row, which a file may hold."""
     try:
         further = _further(templates)
         return Attribute(
@@ -89,7 +89,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _further(text: str) -> dict[str, Any]:
-    """The form, the templates and what else a column of its own lacks, as they are stored."""
+    """The form, the templates and everything else without its own column, in stored form."""
     fields = json.loads(text)
     return {name: tuple(of) if isinstance(of, list) else of for name, of in fields.items()}
 
@@ -97,7 +97,7 @@ def _further(text: str) -> dict[str, Any]:
 def edit(conn: Connection, cause: str, change: Edit, names: Sequence[str] = ()) -> int:
     """Change the vocabulary and move the facts of the attributes that it changes.
 
-    Also those of attributes with these names: facts of an older memory may have other names.
+    This includes attributes with these names: facts of an older memory may have other names.
 
     Returns the id of the change. Raises InputError when nothing would change, and for a fact with
     a value that its attribute does not allow.
@@ -137,7 +137,7 @@ def _moves(
     touched: Sequence[Attribute],
     used: Sequence[str],
 ) -> list[Restatement]:
-    """The facts to restate: those of attributes that were touched."""
+    """The facts to restate: facts with a touched attribute."""
     names = _names(vocabulary, touched, used)
     if not names:
         return []

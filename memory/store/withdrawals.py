@@ -12,7 +12,7 @@ from memory.store.database import Connection
 
 
 def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
-    """The turns, those of withdrawn corrections with WITHDRAWN before their text."""
+    """The turns, with WITHDRAWN before the text of withdrawn corrections."""
     if not any(turn.session == CORRECTIONS for turn in turns):
         return list(turns)
     withdrawn = _withdrawn_texts(conn)
@@ -38,5 +38,5 @@ def mark_rows(conn: Connection, rows: Rows) -> Rows:
 
 
 def _withdrawn_texts(conn: Connection) -> dict[int, str]:
-    """The withdrawn corrections by turn id, with their text as it was said."""
+    """The withdrawn corrections by turn id, with their original text."""
     return dict(conn.run("withdrawn_turns", session=CORRECTIONS).fetchall())

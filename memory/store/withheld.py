@@ -31,7 +31,7 @@ class PublicTurns:
         return any(count.secrets for count in self.withheld)
 
     def of_new(self, positions: Sequence[int]) -> Sequence[Withheld | None]:
-        """How much was withheld of each turn; None of those that are not at these indices."""
+        """How much was withheld of each turn; None for turns not at these indices."""
         new = {*positions}
         return [count if n in new else None for n, count in enumerate(self.withheld)]
 

@@ -99,7 +99,7 @@ def _tasks(conn: Connection) -> list[Task]:
 
 
 def read_task(row: Sequence[Any]) -> Task:
-    """A task from its row; what it says of times that nobody can have written is not believed."""
+    """A task from its row; impossible times in it are ignored."""
     task, now = Task(*row), time.time()
     return replace(
         task,
