@@ -8,16 +8,16 @@ it is only said of the earlier turn.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 
 from memory.records import Turn
-from memory.text.dates import around_relative_date, short_day
+from memory.text.dates import COUNT, around_relative_date, short_day
 from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.text_cache import TextCache
+from memory.text.word_forms import SHORTEST_STEM, forms_of, is_among, telling_words
 from memory.vocabulary.templates.clauses import without_fillers
 from memory.vocabulary.templates.words import language_words
 
@@ -33,6 +33,7 @@ _MOST_VALUE_WORDS = 4
 # Of one turn's sentences that begin alike: each is compared with those of all other turns, and one
 # message of 2,000 such sentences kept a question waiting for 36 s.
 _MOST_ALIKE = 8
+_MOST_KNOWN, _LONGEST_KNOWN = 1_000, 2_000  # texts, and characters of one: 5 MB of chats
 _FEWEST_ASKED = 2  # words before a value that is neither a number nor a name
 
 
@@ -51,13 +52,15 @@ class Restated:
         return f"later, turn {self.turn.id}{day}: {self.value}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Sentence:
-    turn: Turn
     written: tuple[str, ...]  # its words
     folded: tuple[str, ...]
-    asked: frozenset[str]  # those of them that the question has in any form
+    telling: frozenset[str]  # without stop words, in the form of the index
     is_part: bool  # of a longer sentence
+
+
+_Said = tuple[Turn, _Sentence]
 
 
 def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
@@ -66,37 +69,59 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
     What the question asks for may have any words as its value: "Where is the key?" of "the key is
     under the pot" and "the key is behind the meter".
     """
-    forms = forms_of(telling_words(question))
-
-    @cache
-    def is_asked(word: str) -> bool:  # most words come again
-        return is_among(word, forms)
-
-    sentences = [
-        sentence for turn in sorted(turns, key=_time) for sentence in _sentences(turn, is_asked)
+    by_turn = [
+        (turn, _sentences_of[turn.text])
+        for turn in sorted(turns, key=_time)
+        if turn.kind == "message" and not is_assistant(turn.speaker)
     ]
-    most_asked = max((len(sentence.asked) for sentence in sentences), default=0)
-    # Of two that differ in one place, the beginnings or the ends are alike.
-    groups: dict[tuple[str, ...], list[_Sentence]] = defaultdict(list)
-    alike = Counter[tuple[object, ...]]()
-    for sentence in sentences:
-        first, last = sentence.folded[:2], sentence.folded[-2:]
-        for key in (("", sentence.turn.speaker, *first), ("...", sentence.turn.speaker, *last)):
-            alike[sentence.turn.id, key] += 1
-            if alike[sentence.turn.id, key] <= _MOST_ALIKE:
-                groups[key].append(sentence)
+    words = set[str]().union(*(said.telling for _, sentences in by_turn for said in sentences))
+    asked = _asked(words, question)
+    most_asked = max(
+        (len(said.telling & asked) for _, sentences in by_turn for said in sentences), default=0
+    )
     again: dict[int, Restated] = {}
-    for of_one in groups.values():
+    for group in _groups(by_turn):
         # The newest comes last and wins, also where it says what was said first.
-        for earlier, later in combinations(of_one, 2):
-            if earlier.turn.id == later.turn.id:
+        for (turn, earlier), (later_turn, later) in combinations(group, 2):
+            if turn.id == later_turn.id:
                 continue
             if earlier.folded == later.folded:
                 if not (earlier.is_part or later.is_part):
-                    again.pop(earlier.turn.id, None)
-            elif other := _with_other_value(earlier, later, most_asked):
-                again[earlier.turn.id] = other
+                    again.pop(turn.id, None)
+            elif other := _other_value(earlier, later, asked, most_asked):
+                again[turn.id] = Restated(later_turn, *other)
     return again
+
+
+def _asked(words: Iterable[str], question: str) -> frozenset[str]:
+    """The words that a question has in any form."""
+    forms = forms_of(telling_words(question))
+    # Two forms of a word begin alike, but for numbers: the others are not looked at.
+    beginnings = {form[:SHORTEST_STEM] for form in forms}
+    return frozenset(
+        word
+        for word in words
+        if (word[:SHORTEST_STEM] in beginnings or word in COUNT) and is_among(word, forms)
+    )
+
+
+def _groups(by_turn: Iterable[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[list[_Said]]:
+    """Sentences of one speaker with the same two words at the beginning, or at the end.
+
+    Of two that differ in one place, either are alike.
+    """
+    groups = defaultdict[tuple[object, ...], list[_Said]](list)
+    for turn, sentences in by_turn:
+        alike = Counter[tuple[object, ...]]()
+        for sentence in sentences:
+            folded = sentence.folded
+            for key in ((turn.speaker, "", folded[:2]), (turn.speaker, "...", folded[-2:])):
+                if len(sentences) > _MOST_ALIKE:
+                    alike[key] += 1
+                    if alike[key] > _MOST_ALIKE:
+                        continue
+                groups[key].append((turn, sentence))
+    return groups.values()
 
 
 def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
@@ -119,19 +144,25 @@ def _time(turn: Turn) -> tuple[str, int]:
     return turn.said_at[:19], turn.id
 
 
-def _sentences(turn: Turn, is_asked: Callable[[str], bool]) -> Iterator[_Sentence]:
-    if is_assistant(turn.speaker) or turn.kind != "message":
-        return
-    for text, is_part in _clauses(own_text(turn.text)):
-        written = [word.strip(_EDGES) for word in without_fillers(text.strip(_EDGES)).split()]
+def _sentences(text: str) -> tuple[_Sentence, ...]:
+    return tuple(_plain_sentences(text))
+
+
+# A question looks at its turns twice, and the next question at most of them again.
+_sentences_of = TextCache(_sentences, most=_MOST_KNOWN, longest=_LONGEST_KNOWN)
+
+
+def _plain_sentences(text: str) -> Iterator[_Sentence]:
+    for clause, is_part in _clauses(own_text(text)):
+        written = [word.strip(_EDGES) for word in without_fillers(clause.strip(_EDGES)).split()]
         if (
             _FEWEST_WORDS <= len(written) <= _MOST_WORDS
-            and not text.rstrip().endswith("?")
+            and not clause.rstrip().endswith("?")
             and all(map(_PLAIN.fullmatch, written))
         ):
             folded = tuple(word.casefold() for word in written)
-            asked = frozenset(filter(is_asked, telling_words(" ".join(folded))))
-            yield _Sentence(turn, tuple(written), folded, asked, is_part)
+            telling = frozenset(telling_words(" ".join(folded)))
+            yield _Sentence(tuple(written), folded, telling, is_part)
 
 
 def _clauses(text: str) -> Iterator[tuple[str, bool]]:
@@ -163,22 +194,28 @@ def _without_date(text: str) -> str:
     return "" if before and after else " ".join(before or after)
 
 
-def _with_other_value(earlier: _Sentence, later: _Sentence, most_asked: int) -> Restated | None:
+def _other_value(
+    earlier: _Sentence, later: _Sentence, asked: frozenset[str], most_asked: int
+) -> tuple[str, bool] | None:
     """What the later sentence says in the one place where the two differ; None for other sentences.
 
-    `most_asked` is how many of the question's words the sentence with most of them has.
+    With it, whether it is what is asked for: `asked` are the question's words, `most_asked` is how
+    many of them the sentence with most of them has.
     """
     before, after = earlier.folded, later.folded
     shortest = min(len(before), len(after))
     begin = next((n for n in range(shortest) if before[n] != after[n]), shortest)
     end = next((n for n in range(shortest - begin) if before[-1 - n] != after[-1 - n]), 0)
     old, new = (words[begin : len(words) - end] for words in (earlier.written, later.written))
-    frame = telling_words(" ".join(before[:begin]))
-    around = telling_words(" ".join([*before[:begin], *before[len(before) - end :]]))
-    if not around or not all(0 < len(value) <= _MOST_VALUE_WORDS for value in (old, new)):
+    if not all(0 < len(value) <= _MOST_VALUE_WORDS for value in (old, new)):
         return None
-    has_most = earlier.asked == later.asked <= {*around} and len(later.asked) == most_asked
-    is_whole = has_most and bool(frame) and later.asked >= {*frame}
+    frame = telling_words(" ".join(before[:begin]))
+    around = {*frame, *telling_words(" ".join(before[len(before) - end :]))}
+    if not around:
+        return None
+    asked_before, asked_later = earlier.telling & asked, later.telling & asked
+    has_most = asked_before == asked_later <= around and len(asked_later) == most_asked
+    is_whole = has_most and bool(frame) and asked_later >= {*frame}
     is_asked_for = is_whole or (has_most and most_asked >= _FEWEST_ASKED)
     if begin == 0 and not is_asked_for:
         return None  # the capital of a first word makes no name
@@ -187,7 +224,7 @@ def _with_other_value(earlier: _Sentence, later: _Sentence, most_asked: int) -> 
     ):
         return None
     value = [*new, *later.written[len(later.written) - end :]] if end else new
-    return Restated(later.turn, " ".join(value), is_asked_for)
+    return " ".join(value), is_asked_for
 
 
 def _kind(value: Sequence[str], other_value: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from memory.text.dates import COUNT
 from memory.text.words import STOP_WORDS, UNSPACED, words
 
 _LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" share "stop"
-_SHORTEST_STEM = 3  # letters
+SHORTEST_STEM = 3  # letters
 
 
 def telling_words(text: str, others: Collection[str] = ()) -> list[str]:
@@ -27,7 +27,7 @@ def forms_of(text_words: Iterable[str]) -> set[str]:
             forms.add(str(COUNT[word]))
         # Numbers, and words of scripts without spaces, have no endings.
         elif word.isalpha() and not UNSPACED.match(word):
-            shortest = max(len(word) - _LONGEST_ENDING, _SHORTEST_STEM)
+            shortest = max(len(word) - _LONGEST_ENDING, SHORTEST_STEM)
             forms.update(word[:end] for end in range(shortest, len(word)))
     return forms
 

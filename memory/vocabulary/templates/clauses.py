@@ -1,14 +1,22 @@
 """The clauses of a turn that its speaker asserts: no question, no quotation, no text of others."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from memory.text.pasted import own_text
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
 from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
-from memory.vocabulary.templates.patterns import Index, first_search, pattern, words_of
+from memory.vocabulary.templates.patterns import (
+    Index,
+    any_of,
+    edge_words,
+    first_search,
+    pattern,
+    words_of,
+)
 from memory.vocabulary.templates.values import without_person_spoken_to
 from memory.vocabulary.templates.words import language_words
 
@@ -30,6 +38,7 @@ _COLON = re.compile(r":(?=\s|\Z)")
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
 _NO_WORD = re.compile(r"[^\w'&/#-]+")
 _MARKS = ".,;:!?()"
+_FILLER_MARKS = ",!.\u2013-"  # behind each word of a greeting
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+")
 # Lines around what somebody pasted: a rule of one mark, data, a message with its time before it.
 _SHOWN_TEXT = re.compile(
@@ -40,6 +49,7 @@ _SHOWN_TEXT = re.compile(
 _SPEAKERS_LINE = re.compile(r"^[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]+$", re.MULTILINE)
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
+_MOST_SALUTATION_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -264,38 +274,86 @@ def _cuts() -> re.Pattern[str]:
 def _without_edges(text: str) -> str:
     """A text without punctuation, a conjunction or an emoji at its ends."""
     clean = _EDGES.sub("", text)
+    if not clean.casefold().endswith(_joins_at_end()):
+        return clean
     for join in language_words().joins:
         if clean.casefold().endswith(f" {join}"):
             clean = clean[: -len(join) - 1]
     return _EDGES.sub("", clean)
 
 
+@cache
+def _joins_at_end() -> tuple[str, ...]:
+    return tuple(f" {join}" for join in language_words().joins)
+
+
 def without_fillers(text: str, before: bool = True) -> str:
     """A clause without a greeting before it, or "by the way" after it."""
-    beginning, ending = _fillers()
     clean = f"{text} "
-    while before and (match := beginning.match(clean)):
+    while before and (match := _fillers_before().match(clean, _first_word(clean))):
         clean = clean[match.end() :]
-    while match := ending.search(clean):
+    while match := _fillers_after().match(clean, _last_word(clean)):
         clean = f"{clean[: match.start()]} "
     return clean.strip()
 
 
+class _Fillers:
+    """Words that add nothing at one end of a clause, by the first or the last of these words.
+
+    There are hundreds. To try them all at each word of a clause took most of a question's time.
+    """
+
+    def __init__(self, templates: Iterable[str], at_end: bool) -> None:
+        self._templates = tuple(templates)
+        self._at_end = at_end
+        edge = _last_word if at_end else _first_word
+        self._by_word = defaultdict[str, list[str]](list)
+        for template in self._templates:
+            for word in {edge(f"{word} ") for word in edge_words(template, at_end)}:
+                self._by_word[word].append(template)
+        self._expressions: dict[str, re.Pattern[str]] = {}
+
+    def match(self, clause: str, word: str) -> re.Match[str] | None:
+        """The fillers at the end of a clause that has this word there."""
+        key = word.lower()
+        # Small letters that are no ASCII have other forms: all are tried.
+        templates = self._by_word.get(key) if word.isascii() else self._templates
+        if not templates:
+            return None
+        key = key if word.isascii() else ""
+        if key not in self._expressions:
+            self._expressions[key] = self._expression(templates)
+        expression = self._expressions[key]
+        return expression.search(clause) if self._at_end else expression.match(clause)
+
+    def _expression(self, templates: Sequence[str]) -> re.Pattern[str]:
+        options = any_of(templates)
+        if self._at_end:
+            return re.compile(rf"(?<![\s,])[\s,]+(?:{options})$", re.IGNORECASE)
+        options = options.replace(" ", f"[{_FILLER_MARKS}]* +")
+        return re.compile(rf"(?:{options})(?=\w)", re.IGNORECASE)
+
+
+def _first_word(clause: str) -> str:
+    return clause.partition(" ")[0].rstrip(_FILLER_MARKS)
+
+
+def _last_word(clause: str) -> str:
+    """The last word of a clause with one space behind it; "" behind more than one."""
+    end = clause[:-1].replace(",", " ")
+    return "" if not end or end[-1].isspace() else end.rsplit(None, 1)[-1]
+
+
 @cache
-def _fillers() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of the words that add nothing, before a clause and after it."""
-
-    def any_of(templates: Sequence[str]) -> str:
-        longest_first = sorted(templates, key=len, reverse=True)
-        return "|".join(pattern(template).expression.pattern for template in longest_first)
-
+def _fillers_before() -> _Fillers:
     words = language_words()
-    after = any_of((*words.after, *words.comments))
-    before = any_of((*words.before, *words.comments)).replace(" ", "[,!.\u2013-]* +")
-    return (
-        re.compile(rf"(?:{before})(?=\w)", re.IGNORECASE),
-        re.compile(rf"(?<![\s,])[\s,]+(?:{after})$", re.IGNORECASE),
-    )
+    return _Fillers((*words.before, *words.comments), at_end=False)
+
+
+@cache
+def _fillers_after() -> _Fillers:
+    words = language_words()
+    return _Fillers((*words.after, *words.comments), at_end=True)
 
 
 def _split_at_colon(line: str) -> tuple[str, str, str]:
@@ -335,10 +393,11 @@ def _is_any_of(index: Index[None], text: str) -> bool:
 
 
 def _begins_with(index: Index[None], line: str) -> bool:
-    words = line.replace(",", "").split()
-    return any(
-        _is_any_of(index, " ".join(words[:count])) for count in range(1, min(5, len(words) + 1))
-    )
+    words = line.replace(",", "").split()[:_MOST_SALUTATION_WORDS]
+    # What these do not match their beginnings do not match: they have fewer words.
+    if not index.candidates(words_of(" ".join(words))):
+        return False
+    return any(_is_any_of(index, " ".join(words[:count])) for count in range(1, len(words) + 1))
 
 
 def _index(templates: Sequence[str]) -> Index[None]:

@@ -101,9 +101,8 @@ def names_day(phrase: str) -> bool:
 def dates_at_ends(text: str) -> Iterator[tuple[str, str]]:
     """The rest of a text and the date at its end, or its beginning; the longest date first."""
     words = text.split(" ")
-    if not any(
-        word[:1].isdecimal() or word in date_words().all for word in text.casefold().split()
-    ):
+    of_dates = date_words().all
+    if not any(word[:1].isdecimal() or word in of_dates for word in text.casefold().split()):
         return
     for count in range(min(_LONGEST_PHRASE, len(words) - 1), 0, -1):
         for phrase, rest in ((words[-count:], words[:-count]), (words[:count], words[count:])):

@@ -1,13 +1,14 @@
 """Whether a text has the form of a value: a name, a number, one word of a list."""
 
 import re
+from functools import cache
 
 from memory.vocabulary import Attribute
 from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, word_lists
-from memory.vocabulary.template_syntax import Placeholder
+from memory.vocabulary.template_syntax import Placeholder, literals
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
-from memory.vocabulary.templates.patterns import pattern
+from memory.vocabulary.templates.patterns import Index, pattern, words_of
 from memory.vocabulary.templates.values import (
     has_loose_end,
     has_second_clause,
@@ -37,11 +38,22 @@ def fits(text: str, form: str) -> bool:
         return is_phrase(text) and _has_head(text.casefold(), head_lists()[form])
     if form in PLAIN_FORMS:
         return _fits_plain(text, form)
-    for template in compound_forms()[form]:
+    index, others = _compound_templates(form)
+    likely = [entry.template for entry in index.candidates(words_of(text))]
+    for template in (*likely, *others):
         match = pattern(template).match(text)
         if match and all(fits(part, placeholder.name) for placeholder, part in match.texts):
             return True
     return False
+
+
+@cache
+def _compound_templates(form: str) -> tuple[Index[None], tuple[str, ...]]:
+    """The templates of a compound form by their words, and the ones without a word of their own."""
+    templates = compound_forms()[form]
+    with_words = [template for template in templates if literals(template)]
+    others = [template for template in templates if template not in with_words]
+    return Index((template, None) for template in with_words), tuple(others)
 
 
 def is_open(form: str) -> bool:
@@ -143,10 +155,12 @@ def is_phrase(text: str) -> bool:
     is_proper = folded[0] == "the" and len(words) > 1 and words[1][:1].isupper()
     if folded[0] in known.opens and not is_proper:
         return False
-    has_date = date_of(text, "") is not None or any(dates_at_ends(text))
     contracted = " ".join(known.contractions.get(word, "") for word in folded if "'" in word)
-    no_words = known.stops | known.comment_words
-    is_plain = no_words.isdisjoint((*folded, *contracted.split())) and not has_date
+    if not known.outside_phrases.isdisjoint((*folded, *contracted.split())):
+        return False
+    has_date = date_of(text, "") is not None or any(dates_at_ends(text))
     return (
-        is_plain and is_joined_well(text) and not (has_second_clause(text) or has_loose_end(text))
+        not has_date
+        and is_joined_well(text)
+        and not (has_second_clause(text) or has_loose_end(text))
     )

@@ -137,8 +137,9 @@ class Templates:
                 continue
             matched = list(self._matched(sentence, turn, entries))
             is_end = all(match.is_end for match in matched)
-            taken_back = retraction(following.text, is_end)
-            if reason := matched and (_doubt(sentence, matched) or taken_back):
+            if reason := matched and (
+                _doubt(sentence, matched) or retraction(following.text, is_end)
+            ):
                 refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
             elif matched:
                 found += matched

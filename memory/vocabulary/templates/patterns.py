@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
+from memory.text.text_cache import TextCache
 from memory.vocabulary.template_syntax import Group, Part, Placeholder, Words, literals, parse
 from memory.vocabulary.templates.words import language_words
 
@@ -57,12 +58,24 @@ class Pattern:
 @lru_cache(maxsize=4_000)
 def pattern(template: str, anywhere: bool = False) -> Pattern:
     """The pattern of a template; with `anywhere` to be searched for."""
+    text, placeholders = _expression(template)
+    if anywhere:
+        text = r"(?<!\w)" + text.replace(" ", r"\W+")
+    return Pattern(re.compile(text, re.IGNORECASE), placeholders)
+
+
+def any_of(templates: Iterable[str]) -> str:
+    """The regular expression of templates without placeholders, the longest first."""
+    longest_first = sorted(templates, key=len, reverse=True)
+    return "|".join(_expression(template)[0] for template in longest_first)
+
+
+def _expression(template: str) -> tuple[str, tuple[Placeholder, ...]]:
+    """The regular expression of a template, and what stands at its placeholders."""
     placeholders: list[Placeholder] = []
     text = _sequence(parse(_expanded(template)), placeholders)
     text = _contractions()[0].sub(lambda long: _contractions()[1][long[0].casefold()], text)
-    if anywhere:
-        text = r"(?<!\w)" + text.replace(" ", r"\W+")
-    return Pattern(re.compile(text, re.IGNORECASE), tuple(placeholders))
+    return text, tuple(placeholders)
 
 
 def _sequence(words: Words, placeholders: list[Placeholder]) -> str:
@@ -115,11 +128,19 @@ def _contractions() -> tuple[re.Pattern[str], dict[str, str]]:
 
 def words_of(text: str) -> frozenset[str]:
     """The words of a text in small letters, contracted ones in full, too."""
+    return _known_words[text]
+
+
+def _words_of(text: str) -> frozenset[str]:
     tokens = set(_TOKEN.findall(text.casefold().replace("\u2019", "'")))
     shorts = language_words().contractions
     for word in tokens & shorts.keys():
         tokens.update(shorts[word].split())
     return frozenset(tokens)
+
+
+# Each index of templates asks for the words of the same turn, and of the same clauses.
+_known_words = TextCache(_words_of, most=500, longest=1_000)
 
 
 @dataclass(frozen=True)
@@ -159,18 +180,29 @@ class Index(Generic[T]):
         """Words with which a match of a template may begin."""
         for entries in self._by_word.values():
             for entry in entries:
-                yield from _first_words(parse(_expanded(entry.template)))
+                yield from _edge_words(parse(_expanded(entry.template)))
 
 
-def _first_words(words: Words) -> Iterator[str]:
-    for word in words:
-        part = word[0]
+def edge_words(template: str, at_end: bool = False) -> frozenset[str]:
+    """The words with which a match of a template without placeholders may begin, or end.
+
+    There may be more: contractions whose long forms begin, or end, with one of them.
+    """
+    words = frozenset(_edge_words(parse(_expanded(template)), at_end))
+    place = -1 if at_end else 0
+    contractions = language_words().contractions.items()
+    return words | {short for short, long in contractions if long.split()[place] in words}
+
+
+def _edge_words(words: Words, at_end: bool = False) -> Iterator[str]:
+    for word in reversed(words) if at_end else words:
+        part = word[-1 if at_end else 0]
         if isinstance(part, str):
             yield part.casefold()
         if not isinstance(part, Group):
             return
         for option in part.options:
-            yield from _first_words(option)
+            yield from _edge_words(option, at_end)
         if not part.is_optional:
             return
 

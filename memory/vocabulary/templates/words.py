@@ -65,6 +65,11 @@ class Words:
         """The comments of one word, which are part of no value."""
         return frozenset(comment for comment in self.comments if " " not in comment)
 
+    @cached_property
+    def outside_phrases(self) -> frozenset[str]:
+        """The words that are part of no phrase."""
+        return self.stops | self.comment_words
+
 
 @cache
 def language_words() -> Words:
