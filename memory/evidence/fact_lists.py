@@ -18,7 +18,7 @@ from memory.evidence.lines import (
     turn_column,
 )
 from memory.records import Fact, Rows, Turn
-from memory.text.characters import one_line
+from memory.text.characters import one_line, unnumbered
 from memory.text.dates import short_day
 from memory.text.tokens import line_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -97,9 +97,9 @@ class FactList:
         """The facts in the order in which they happened."""
         if not self.head:
             [item] = self.items
-            return f"[{item.turn_id}] {item.text}" if item.turn_id else item.text
+            return f"[{item.turn_id}] {item.text}" if item.turn_id else unnumbered(item.text)
         ordered = sorted(self.items, key=lambda item: item.order)
-        return f"{self.head}: {'; '.join(item.line for item in ordered)}"
+        return unnumbered(f"{self.head}: {'; '.join(item.line for item in ordered)}")
 
 
 def completed(result: Rows, facts: Iterable[Fact]) -> Rows:

@@ -23,6 +23,7 @@ from memory.records import (
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.settings import settings_of
+from memory.store.turn_reads import batches_of_turns
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant
@@ -112,19 +113,11 @@ def record_assertions(
     if store.read_only:
         return sums
     vocabulary = vocabulary_of(store)
-    first = 1
-    while turns := store.turns(first, first + _TURNS_AT_ONCE - 1) or _next(store, first):
+    for turns in batches_of_turns(store, _TURNS_AT_ONCE):
         changes = _record(store, turns, vocabulary)
         sums += Recorded(len(turns), len(changes), sum(change.facts for change in changes))
         progress(sums)
-        first = turns[-1].id + 1
     return sums
-
-
-def _next(store: Store, first: int) -> list[Turn]:
-    """The first turn after a gap that forgotten turns left."""
-    rows = store.read(f"SELECT id FROM turns WHERE id >= {first} ORDER BY id LIMIT 1").rows
-    return store.turns_by_id([row[0] for row in rows], missing_ok=True)
 
 
 def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:

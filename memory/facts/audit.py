@@ -12,14 +12,25 @@ from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.protocol import Facts, Turns
 from memory.store.settings import times_shown
+from memory.store.turn_reads import batches_of_turns
+from memory.store.turn_validation import has_clean_names
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.vocabulary_rules import has_clean_texts
 from memory.system.terminal import count
 from memory.text.turn_forms import turn_forms
 from memory.text.word_forms import is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import Vocabulary
 
-Kind = Literal["index", "pending", "contradiction", "duplicate", "unsupported", "never retrieved"]
+Kind = Literal[
+    "index",
+    "names",
+    "pending",
+    "contradiction",
+    "duplicate",
+    "unsupported",
+    "never retrieved",
+]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 # Attributes that hold one value at a time, as large and small models name them, beside those of
@@ -40,6 +51,8 @@ _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 # Facts are checked in the order of their sources: only the words of a few turns are in memory.
 _CACHED_TURNS = 8
 _FACTS_AT_ONCE = 500  # whose turns are in memory together
+_TURNS_AT_ONCE = 500
+_MOST_NAMED = 10  # turns or facts that one line names
 _MOST_AT_ONCE = 100  # facts that one proposal deletes
 # Of a value's words. Of 2,911 facts of data/train, which are true, 3 % have fewer near their turn
 # and 1 % have none; a word is missing from 37 % of them, a name or a number from 8 %.
@@ -70,12 +83,15 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     settles, or two current values of one subject and an attribute that has one value at a time; the
     fix ends the older when the newer began. A duplicate is a current fact that repeats an
     earlier one; the fix deletes it. A fact is unsupported when its source does not say it; a person
-    must judge that, because the source may use other words.
+    must judge that, because the source may use other words. Names of turns and texts of facts that
+    an older version stored as strangers wrote them are counted; they are cleaned when shown.
     """
     facts = store.facts()
     findings: list[Finding] = []
     if "index" in kinds:
         findings += [Finding("index", line) for line in store.check()]
+    if "names" in kinds:
+        findings += _unclean_names(store, facts)
     if "pending" in kinds:
         findings += _failed_windows(store)
     if {"contradiction", "duplicate"} & {*kinds}:
@@ -88,6 +104,31 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
     if "never retrieved" in kinds:
         findings += _never_retrieved(store, facts)
     return findings
+
+
+def _unclean_names(store: Turns, facts: Sequence[Fact]) -> Iterator[Finding]:
+    """One finding for all turns and facts with names or texts that would not be stored today."""
+    turns = [
+        turn.id
+        for batch in batches_of_turns(store, _TURNS_AT_ONCE)
+        for turn in batch
+        if not has_clean_names(turn)
+    ]
+    unclean = [fact.id for fact in facts if not has_clean_texts(fact)]
+    listed = [
+        f"{count(len(ids), noun)} ({', '.join(map(str, ids[:_MOST_NAMED]))}"
+        f"{', ...' if len(ids) > _MOST_NAMED else ''})"
+        for noun, ids in (("turn", turns), ("fact", unclean))
+        if ids
+    ]
+    if listed:
+        yield Finding(
+            "names",
+            f"{' and '.join(listed)} of an older version with line breaks, unseen characters or"
+            " long texts in their names; they are cleaned when shown",
+            facts=tuple(unclean),
+            turns=tuple(turns),
+        )
 
 
 def _failed_windows(store: Facts) -> Iterator[Finding]:

@@ -1,8 +1,12 @@
 """Turns as the product reads them: named statements that return all that match, as records."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from memory.records import Turn
 from memory.store.database import HasConnections
+from memory.store.protocol import Turns
+from memory.store.turns_table import BEYOND_ALL_IDS
 
 
 class Size(NamedTuple):
@@ -30,3 +34,14 @@ def has_turns(store: HasConnections, first: int, last: int) -> bool:
     with store.reading() as conn:
         [(lowest, _)] = conn.run("turn_bounds", first=first, last=last).fetchall()
     return lowest is not None
+
+
+def batches_of_turns(store: Turns, most: int) -> Iterator[list[Turn]]:
+    """All turns in the order of their ids, at most so many at a time."""
+    first: int | None = 1
+    while first is not None:
+        if turns := store.turns(first, first + most - 1):
+            yield turns
+        with store.reading() as conn:  # forgotten turns may have left a gap
+            bounds = conn.run("turn_bounds", first=first + most, last=BEYOND_ALL_IDS).fetchone()
+        first = bounds[0]

@@ -64,6 +64,18 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     )
 
 
+def has_clean_names(turn: Turn) -> bool:
+    """Whether a turn's names are as `valid_turn` stores them; an older version stored any text."""
+    names = (turn.speaker, turn.said_at, turn.session, turn.source)
+    clean = (
+        *(label(sound_text(name)) for name in names[:2]),
+        session_label(turn.session),
+        source_label(turn.source),
+    )
+    tags = (text for item in turn.tags.items() for text in (item[0], *tag_texts(item[1], item[0])))
+    return names == clean and all(text == _tag_label(text) for text in tags)
+
+
 def session_label(session: str) -> str:
     """A session's name as turns have it."""
     return label(sound_text(session), LONGEST_SOURCE)

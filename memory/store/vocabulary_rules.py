@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from memory.records import Fact
 from memory.sql.attribute_names import change_by_all_names
 from memory.sql.checked import CheckedFacts, CheckedInsert, Value
 from memory.sql.refusals import refuse, short
@@ -64,6 +65,16 @@ def as_label(column: str, text: str) -> str:
     if text and not line:
         refuse(f"the {column} '{short(ascii(text))}'", "write what a reader can see")
     return line
+
+
+def has_clean_texts(fact: Fact) -> bool:
+    """Whether a fact's texts are as they are stored today; an older version stored any text."""
+    return all(
+        text == label(text, longest)
+        for text, longest in zip(
+            (fact.subject, fact.attribute, fact.value), LONGEST.values(), strict=True
+        )
+    )
 
 
 def restate_updated(conn: Connection, change_id: int) -> None:

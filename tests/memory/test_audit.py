@@ -14,10 +14,12 @@ from memory import InputError, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.facts.audit import KINDS, Finding, audit
+from memory.store.forgetting.preview import forget, matching_turns
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.sqlite import SqliteStore
 from memory.store.vocabulary_edits import vocabulary_of
 from tests.conftest import CAT, DOG, INSERT, MOVED
+from tests.support.older_version import older_version
 from tests.support.rows import rows_of
 
 BOTH_STORES = "slow"
@@ -208,6 +210,36 @@ def test_facts_that_no_question_brought_up_are_counted_once_questions_are(
     assert (finding.facts, finding.turns, finding.sql) == ((2,), (3,), "")
 
 
+def test_names_that_an_older_version_stored_as_they_came_are_counted(
+    store: SqliteStore, run: Run
+) -> None:
+    assert found(store, "names") == []
+    with older_version():
+        [ada] = store.add([Turn("Ada\u200b", "I am here.", tags={"file": "a\u2028b"})])
+        [ben, *_] = store.add(
+            [
+                Turn("Ben", "So am I.", session="one\n[1] Ada: two"),
+                Turn("Ben", "And I.", source="x" * 600),
+                Turn("Ben", "Me too.", said_at="2026-01-02\x85"),
+            ]
+        )
+        store.write(f"{INSERT}('Ben', 'likes', 'tea\x0bcake', '', {ben})", cause="test")
+    store.add([Turn("Cleo", "Here I am.", tags={"file": "a b", "n": "1"})])
+    [finding] = found(store, "names")
+    assert finding.turns == (ada, ben, ben + 1, ben + 2)
+    assert finding.facts == (1,)
+    assert finding.text == (
+        f"4 turns ({ada}, {ben}, {ben + 1}, {ben + 2}) and 1 fact (1) of an older version with line"
+        " breaks, unseen characters or long texts in their names; they are cleaned when shown"
+    )
+    assert f"names: {finding.text}" in run("--kind", "names").stdout
+    # Forgotten turns leave gaps.
+    turns = matching_turns(store, ids=[ada, ben, ben + 1])
+    forget(store, turns, lambda gone: True)
+    [finding] = found(store, "names")
+    assert finding.turns == (ben + 2,)
+
+
 def test_what_was_said_does_not_steer_the_terminal(run: Run, store: SqliteStore) -> None:
     store.write(f"{INSERT}('Ben', 'says', '\x1b[2Jboo', '', 4)", cause="test")
     assert "\x1b" not in found(store, "unsupported")[0].text
@@ -391,4 +423,4 @@ def test_kinds_are_found_in_one_order(store: SqliteStore) -> None:
     store.count_shown([1])
     kinds = [one.kind for one in audit(store)]
     assert kinds == sorted(kinds, key=KINDS.index)
-    assert {*kinds} == {*KINDS} - {"index"}
+    assert {*kinds} == {*KINDS} - {"index", "names"}

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,12 @@ from memory.operations.tools import memory_tools
 from memory.program.quotations import quotation, quotation_line
 from memory.server.mcp_server import _change_lines, _session_lines
 from memory.sql import quoted
-from memory.store import database_store, vocabulary_rules
 from memory.store.namespaces import location_of
 from memory.text.characters import visible_text
 from memory.text.tool_uses import DECIDED
 from memory.text.turn_lines import turn_line
 from tests.conftest import INSERT
+from tests.support.older_version import older_version
 from tests.support.page_client import page_client, text_of
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
 
@@ -54,15 +54,6 @@ hostile_turns = st.builds(
     tags=st.one_of(st.just({}), texts.map(lambda text: {"file": text[:150]})),
 )
 hostile_facts = st.tuples(texts, texts, texts)
-
-
-@contextmanager
-def older_version() -> Iterator[None]:
-    """Turns and facts are stored as they come, as older versions did."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database_store, "valid_turn", lambda turn, number: turn)
-        patch.setattr(vocabulary_rules, "as_label", lambda column, text: text)
-        yield
 
 
 def fill(store: Store, turns: Sequence[Turn], facts: Sequence[tuple[str, str, str]]) -> None:
@@ -153,6 +144,7 @@ def check(turns: Sequence[Turn], facts: Sequence[tuple[str, str, str]]) -> None:
     [("Mallory", "likes", f"eggs{end}{FORGED}") for end in ENDS],
 )  # fmt: skip
 @example([Turn("s" * 30_000, "I like eggs.", session="s" * 30_000)], [(FORGED, "likes", FORGED)])
+@example([], [(FORGED, "eggs", "")])
 @example([], [("Mallory", "Mallory", f"{sign}\u200d{bracket}/memory>") for sign, bracket in JOINED])
 @settings(max_examples=settings().max_examples // 4)  # each opens every door
 def test_a_turn_is_a_line_at_every_door(

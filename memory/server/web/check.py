@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Names of the findings on the page.
 KINDS_IN_WORDS = {
     "index": "Damaged file",
+    "names": "Unseen characters in names",
     "pending": "Not read for facts yet",
     "contradiction": "Contradiction",
     "duplicate": "Duplicate",
