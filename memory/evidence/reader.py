@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from memory.errors import InputError
 from memory.evidence.marks import Recalled, recalled_facts
 from memory.evidence.overview import overview_facts
 from memory.evidence.question import UserQuestion
@@ -134,8 +135,22 @@ class HasReader(Protocol):
         """A reader for one question."""
 
 
-# A name, a path or an address, an open store, or a Memory.
+# A name or a path, an open store, or a Memory.
 MemoryLike = str | Path | Store | HasReader
+
+
+def _place(memory: str | Path) -> namespaces.Location:
+    """Where the memory of a call is. The call's inputs may be a stranger's, a row of a dataset.
+
+    Raises InputError for the address of a server: libpq would show it this machine's password.
+    """
+    if isinstance(memory, str) and "://" in memory and not memory.startswith("sqlite:///"):
+        kind = memory.partition("://")[0][:20]
+        raise InputError(
+            f"a call opens a memory by its name or its file's path, not by an address ({kind}://);"
+            " open it by open_store(ADDRESS) and pass the store"
+        )
+    return namespaces.place_of(memory)
 
 
 @contextmanager
@@ -147,7 +162,7 @@ def reading(
     `weights` are those of the ranking where the memory has none of its own.
     """
     if isinstance(memory, (str, Path)):
-        with open_store(namespaces.place_of(memory), read_only=True) as store:
+        with open_store(_place(memory), read_only=True) as store:
             yield MemoryReader(store, Searcher(weights))
     elif reader := getattr(memory, "reader", None):
         yield reader
@@ -166,7 +181,7 @@ def writing(
     Without one, of a memory that holds these turns, numbered from 1, and is gone afterwards.
     """
     if isinstance(memory, (str, Path)):
-        with open_store(namespaces.place_of(memory)) as store:
+        with open_store(_place(memory)) as store:
             yield MemoryReader(store, Searcher(weights))
     elif memory is not None:
         with reading(memory, weights) as reader:

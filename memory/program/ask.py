@@ -110,7 +110,7 @@ class AskMemory(MemoryModule):
 
         Arguments:
             question: as the user asked it.
-            memory: a memory's name, path or address, an open Store, or a Memory.
+            memory: a memory's name, its file's path, an open Store, or a Memory.
             asker: who asks; by default the memory's owner.
             today: the day on which it is asked (ISO), where that is known.
             budget: how many tokens of memory are shown, if not as many as usual.

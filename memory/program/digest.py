@@ -79,7 +79,7 @@ class StoreTurns(PromptedModule):
         """Store one window as one change.
 
         Arguments:
-            memory: a memory's name, path or address, an open Store, or a Memory.
+            memory: a memory's name, its file's path, an open Store, or a Memory.
             first, last: the ids of the window's turns; by default the next ones to be stored.
             turns: turns to store in a memory of their own, which is gone afterwards.
             by: who stores them, for the journal.

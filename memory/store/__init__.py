@@ -11,6 +11,8 @@ from typing import Any
 from memory.errors import InputError
 from memory.store.protocol import Store
 
+_LONGEST_ADDRESS = 4_000  # characters; a path of a file has 4,096 bytes at most
+
 __all__ = ["Store", "open_store", "postgres_module"]
 
 
@@ -28,6 +30,11 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
     than the recorded one (`Vectors.reembed` changes it).
     """
     text = str(address)
+    if "\0" in text or len(text) > _LONGEST_ADDRESS:
+        raise InputError(
+            f"{text[:40]!r}... is no memory's path or address: it has {len(text):,} characters"
+            + (", one of them NUL" if "\0" in text else f", at most {_LONGEST_ADDRESS:,} fit")
+        )
     if text.startswith(("postgresql://", "postgres://")):
         return _open_postgres(text, read_only, embedder)
     # Not at the top: it loads numpy and the SQL parser, which `import memory` does without.

@@ -1,5 +1,6 @@
 """Namespaces by name: one file each in MEMORY_HOME, or rows of the database it names."""
 
+import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -102,7 +103,7 @@ def place_of(given: str | Path) -> Location:
     """
     if isinstance(given, Path) or not is_name(given):
         return given
-    if given and Path(given).is_file():
+    if os.path.isfile(given):  # False for what no file can be called
         raise InputError(
             f"{given!r} is a namespace's name and a file here; write Path({given!r}) for the file"
         )
