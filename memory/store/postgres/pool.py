@@ -198,7 +198,16 @@ def close_pools() -> None:
         _pools.clear()
 
 
+def use_own_names(conn: psycopg.Connection) -> None:
+    """Have names mean what Postgres and our schema call so, whatever path a login or database sets.
+
+    Functions, operators and tables of another schema could stand before them, and would run as us.
+    """
+    conn.execute("SET search_path = pg_catalog, pg_temp")
+
+
 def _configure(conn: psycopg.Connection) -> None:
+    use_own_names(conn)
     # A commit is on disk when it returns, whatever the server's default is.
     conn.execute("SET synchronous_commit = on")
     conn.execute(sql.SQL("SET lock_timeout = {}").format(int(WAIT_SECONDS * 1000)))

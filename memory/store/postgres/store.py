@@ -30,6 +30,7 @@ from memory.store.postgres.pool import (
     Pool,
     connection_of_models,
     pool,
+    use_own_names,
 )
 from memory.store.sqlite import SqliteStore
 from memory.system.tracing import span
@@ -310,6 +311,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
             return _databases[own]  # another thread has looked meanwhile
         # Not of the pool, whose connections are set up for a schema that is there.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
+            use_own_names(conn)
             revision = migrate.revision_of(conn)
             migrate.refuse_other_revision(conn, address.location)
         if not revision and not may_set_up:
