@@ -10,12 +10,12 @@ from typing import Literal, get_args
 from memory.records import Fact
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
+from memory.store.fact_texts import has_clean_texts
 from memory.store.protocol import Facts, Turns
 from memory.store.settings import times_shown
 from memory.store.turn_reads import batches_of_turns
 from memory.store.turn_validation import has_clean_names
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.vocabulary_rules import has_clean_texts
 from memory.system.terminal import count
 from memory.text.turn_forms import turn_forms
 from memory.text.word_forms import is_among, telling_words

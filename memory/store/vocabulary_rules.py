@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from memory.records import Fact
 from memory.sql.attribute_names import change_by_all_names
 from memory.sql.checked import CheckedFacts, CheckedInsert, Value
 from memory.sql.refusals import refuse, short
 from memory.store import journal
 from memory.store.database import Connection
-from memory.text.characters import LONGEST_LABEL, LONGEST_SOURCE, LONGEST_VALUE, label
+from memory.store.fact_texts import LONGEST
+from memory.text.characters import label
 from memory.vocabulary import Attribute, Vocabulary
-
-# Characters. A value that is longer is refused by its table.
-LONGEST = {"subject": LONGEST_SOURCE, "attribute": LONGEST_LABEL, "value": 2 * LONGEST_VALUE}
 
 
 def in_vocabulary(
@@ -65,16 +62,6 @@ def as_label(column: str, text: str) -> str:
     if text and not line:
         refuse(f"the {column} '{short(ascii(text))}'", "write what a reader can see")
     return line
-
-
-def has_clean_texts(fact: Fact) -> bool:
-    """Whether a fact's texts are as they are stored today; an older version stored any text."""
-    return all(
-        text == label(text, longest)
-        for text, longest in zip(
-            (fact.subject, fact.attribute, fact.value), LONGEST.values(), strict=True
-        )
-    )
 
 
 def restate_updated(conn: Connection, change_id: int) -> None:
