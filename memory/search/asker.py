@@ -6,7 +6,7 @@ from memory.text.dates import dated_question
 
 _AUXILIARIES = {"am": "is", "do": "does", "have": "has", "don't": "doesn't", "haven't": "hasn't"}
 _ENDINGS = {"'m": " is", "'ve": " has", "'ll": " will", "'d": " would", " am": " is"}
-# Quoted words stay as they are, and so does the number in "World War I?".
+# Quoted words are not changed, nor is the number in "World War I?".
 _FIRST_PERSON = re.compile(
     r'(?P<quoted>"[^"]*"|\u201c[^\u201c\u201d]*\u201d|(?-i: [A-Z][a-z]+ I)(?=\W*$))'
     r"|\b(?:(?P<auxiliary>am|do|have|don't|haven't) )?i(?P<ending>'m|'ve|'ll|'d| am\b)?"
@@ -33,8 +33,8 @@ def standalone_question(question: str, asker: str, today: str) -> str:
 def third_person(question: str, asker: str) -> str:
     """An English question with the asker's name in place of I, me and my.
 
-    `Where do I live?` asked by Anna becomes `Where does Anna live?`. Other questions, and those
-    without an asker, stay as they are.
+    `Where do I live?` asked by Anna becomes `Where does Anna live?`. Other questions, and questions
+    without an asker, are not changed.
     """
     name = " ".join(asker.split())
     if not name or not _ENGLISH.search(question):

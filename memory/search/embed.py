@@ -59,7 +59,7 @@ _loading = threading.Lock()
 
 
 class Embedder(Protocol):
-    """Texts to vectors, under the name that a memory records beside them."""
+    """Texts to vectors, under the name that a memory records with them."""
 
     @property
     def name(self) -> str:
@@ -139,7 +139,7 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
 def word_weights(texts: Sequence[str]) -> list[float]:
     """How much each word tells of a subject: the mean squared length of its tokens' vectors.
 
-    The vectors of frequent words ("good", "said") are short, those of rare ones long.
+    The vectors of frequent words ("good", "said") are short, the vectors of rare ones long.
     """
     token_vectors = _token_vectors()
     weights = []

@@ -17,7 +17,7 @@ class FrequentWords:
 
     def __init__(self) -> None:
         self._bits: dict[str, NDArray[np.uint8]] = {}
-        self._counted: dict[str, tuple[bool, int]] = {}  # and up to which turn that is known
+        self._counted: dict[str, tuple[bool, int]] = {}  # and the last turn counted
 
     def get(self, word: str) -> NDArray[np.int64] | None:
         """The ids of all turns that held a word when it was put here, ascending."""

@@ -185,8 +185,8 @@ class SpeakerNames:
     def implied(self, text: str, named: frozenset[int]) -> frozenset[int]:
         """The speakers that a question in a chat with an assistant means without naming them.
 
-        "You said" means the assistant, whoever else the question names. Otherwise a question
-        without a name means all other speakers. In a chat without an assistant: nobody.
+        "You said" means the assistant, no matter who else the question names. Otherwise a question
+        without a name means all other speakers, or no one in a chat without an assistant.
         """
         if self._assistants and _ASKS_ASSISTANT.search(text):
             return frozenset(self._assistants)

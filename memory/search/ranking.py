@@ -82,8 +82,8 @@ GROUP_TURNS = 8
 CHOSEN_GROUPS = 384
 # A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`).
 MAX_EXACT = 50_000
-# Of words of like meaning and of examples, those that so many turns hold are left out: they tell
-# little (decision 131).
+# Words of similar meaning and examples that occur in this many turns are left out: they say little
+# (decision 131).
 MAX_RELATED = 3_000
 MOST_FACTS = 50_000  # of the facts that hold a word, a search looks at the newest
 USUAL_SPREAD = 0.085  # of cosines, to choose groups by
@@ -133,7 +133,7 @@ class Counts:
 
     @classmethod
     def of(cls, turns: int, matches: Sequence[Sequence[WordMatches]]) -> "Counts":
-        """Count the matches of each word; `matches` has those of each memory."""
+        """Count the matches of each word; `matches` has each memory's own."""
         by_word = [*zip(*matches, strict=True)]
         exact = [sum(len(match.exact) for match in word) for word in by_word]
         related = [sum(len(match.related) for match in word) for word in by_word]
@@ -238,8 +238,8 @@ class Index:
         self._planes: list[NDArray[np.uint64]] = []
         self._pieces = np.zeros(0, np.int64)  # positions where pieces of vectors begin
         self._unread: dict[int, Piece] = {}  # by position: the pieces that no search has read yet
-        # Gives the vectors of pieces, each (turns, width); set by whoever searches, as each search
-        # has a connection of its own.
+        # Gives the vectors of pieces, each (turns, width). Each search sets it, because each has a
+        # separate connection.
         self.read_pieces: Callable[[Sequence[Piece]], Sequence[NDArray[np.int8]]] = lambda _: []
         # A number for every position, zero between uses. Filling and clearing a few of them is
         # faster than making an array as large as the memory for every word.
@@ -479,7 +479,7 @@ class Index:
     ) -> Features:
         """The features of the turns worth ranking; there is at least one turn to rank.
 
-        Arguments as for `rank`; `counts` are those of all memories that are searched together.
+        Arguments as for `rank`; `counts` covers all memories that are searched together.
         """
         if counts is None:
             counts = Counts.of(self.turns_of(selection), [self.counted(matches, selection)])
@@ -582,8 +582,8 @@ class Index:
                     own_words[groups_with_word] += rarity / OWN_WORDS_UNIT
                 possible += rarity
 
-        # The share of signs in which two vectors differ estimates their angle. A group is as near
-        # as its nearest turn.
+        # The share of differing signs in two vectors estimates their angle. A group is as near as
+        # its nearest turn.
         signs = self._disagreement(vector, selection).min(axis=0)
         likeness = (
             np.cos(np.pi / (64 * len(self._planes)) * signs.astype(np.float32)) / USUAL_SPREAD
@@ -675,8 +675,8 @@ class Index:
             # Weighs against a turn: an answer is seldom a question. A longer turn says something
             # before it asks ("By the way, I sold my car. Which bus is it?").
             "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
-            # Up to FULL_LENGTH words only: documents must not win by their size. A turn of so many
-            # words has the same length in any session.
+            # Up to FULL_LENGTH words only: documents must not win by their size. A turn of that
+            # many words has the same length in any session.
             "length": talk.share(LENGTH_SHARES) * length
             + np.log1p(FULL_LENGTH)
             - LONG_TURN_LOSS * talk.with_assistant * np.log(excess),
@@ -736,8 +736,8 @@ class Index:
     ) -> NDArray[np.float32]:
         """The cosines of the question with the newest turns, whose spread is the unit of meaning.
 
-        With it, a weight means the same for any embedder. `cosines` are those of the turns worth
-        ranking.
+        With it, a weight means the same for any embedder. `cosines` has the cosines of the turns
+        worth ranking.
         """
         if len(cosines) == self.turns_of(selection):
             return cosines[-SPREAD_TURNS:]
@@ -796,7 +796,7 @@ class _Talk:
 
 
 def _numbers(positions: NDArray[np.int64], selection: Selection | None) -> NDArray[np.integer[Any]]:
-    """Positions as numbers of the turns that are ranked: the same, or those of a selection."""
+    """Positions as numbers of the ranked turns: the same, or a selection's numbers."""
     return positions if selection is None else selection.numbers_of(positions)
 
 
@@ -811,7 +811,7 @@ def _groups_of(numbers: NDArray[np.integer[Any]], groups: int) -> NDArray[np.int
 
 
 def _spoken_by(speakers: NDArray[np.int32], named: Iterable[int]) -> NDArray[np.bool_]:
-    """Which of the turns by these speakers are by somebody the question names."""
+    """Which of the turns by these speakers are by a person that the question names."""
     numbers = [*named]
     if len(numbers) > FEW_SPEAKERS:
         is_named = np.zeros(max(*numbers, int(speakers.max(initial=0))) + 1, np.bool_)

@@ -69,8 +69,8 @@ class Reranker:
 
     Arguments:
         name: its name in messages.
-        judge: maps a question and passages to one score per passage, higher is better. It may
-            raise ModelError; a wrong number of scores, or one that is not finite, is a failure.
+        judge: maps a question and passages to one score per passage, higher is better. It may raise
+            ModelError; a wrong number of scores, or an infinite or NaN score, is a failure.
 
     `failures` counts the searches that kept the ranking's order because of it.
     """

@@ -13,7 +13,7 @@ from memory.text.turn_filter import TurnFilter
 class Searcher:
     """Searches any store as one program does: the same order in every command, tool and page.
 
-    `weights` are those of the ranking's features, None for the packaged ones.
+    `weights` has the weights of the ranking's features; None means the packaged ones.
     """
 
     weights: Mapping[str, float] | None = None
@@ -26,7 +26,7 @@ class Searcher:
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
     ) -> list[Hit]:
-        """The best k turns, best first: those of `Store.search`, in the reranker's order.
+        """The best k turns of `Store.search`, best first, in the reranker's order.
 
         When the reranker cannot be used, the ranking's own order stands and a warning is logged
         ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.

@@ -13,9 +13,9 @@ from memory.search.question import SpeakerNames
 class Selection:
     """Turns of an index, numbered from 1 in its order, as a memory of them alone would number them.
 
-    `mask` says of each position whether its turn passes, `positions` are those that pass,
-    ascending, and `names` those of their speakers. `plane_shape` is that of the index's planes of
-    signs. `turn_ids` are the first and the last id of these turns and their neighbours.
+    `mask` says for each position whether its turn passes, `positions` has the passing positions,
+    ascending, and `names` the names of their speakers. `plane_shape` is the shape of the index's
+    planes of signs. `turn_ids` are the first and the last id of these turns and their neighbours.
     """
 
     mask: NDArray[np.bool_]
@@ -35,13 +35,13 @@ class Selection:
         return sum(array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray))
 
     def numbers_of(self, positions: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The numbers of those of these positions that pass."""
+        """The numbers of the passing positions among these."""
         numbers = self._numbers[positions]
         return numbers[numbers > 0]
 
     @cached_property
     def cells(self) -> NDArray[np.int64]:
-        """Where the turns stand in a plane of signs, in columns as an index of them alone has them.
+        """Where the turns are in a plane of signs, in columns as an index of them alone has them.
 
         A cell of a flat plane; 0, which is no turn's, fills the columns up.
         """

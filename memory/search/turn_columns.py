@@ -58,11 +58,9 @@ def describe_turns(
 ) -> tuple[NDArray[np.void], NDArray[np.int8]]:
     """The rows and vectors of new turns.
 
-    Args:
-        turns: in the order of their ids.
-        vectors: (len(turns), width) unit rows, or zeros for a turn without meaning.
-        session_ends: the ends of those of their sessions that exist; this function updates them.
-        speakers: the number of each speaker.
+    Args: turns: in the order of their ids. vectors: (len(turns), width) unit rows, or zeros for a
+        turn without meaning. session_ends: the ends of their existing sessions; this function
+        updates them. speakers: the number of each speaker.
 
     Returns:
         (n,) TURN_DTYPE; (n, width) int8, each a multiple of the turn's unit vector in context.

@@ -1,1 +1,1 @@
-"""What stands in a text: speakers, dates, tokens, secrets, and what was pasted into it."""
+"""The contents of a text: speakers, dates, tokens, secrets, and pasted parts."""

@@ -1,8 +1,8 @@
-"""Characters: those that every database and model takes, and those that a reader can see.
+"""Characters that every database and model accepts, and characters that a reader can see.
 
-Names, dates, tags, facts and file names that strangers wrote stand next to what people said, a line
-each. `label` makes such a text one visible line. `visible_text` takes from a longer text only what
-nobody sees: what is stored of a turn stays word for word.
+Names, dates, tags, facts and file names by strangers are shown next to people's words, a line each.
+`label` makes such a text one visible line. `visible_text` removes only invisible characters from a
+longer text: a stored turn stays word for word.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ LONGEST_SOURCE = 500  # of an outside id, which may be an address; Postgres inde
 LONGEST_VALUE = 20_000  # of a column of a fact, as its table has it
 _DIGEST = 8  # hexadecimal digits that tell two long labels apart
 
-# Runs of what no reader sees, or what turns the direction of what they see: controls, soft hyphens,
-# fillers, joiners and spaces of no width, marks and overrides of direction, selectors of a form,
-# interlinear notes, and the tags of U+E0000, in which whole sentences are hidden from readers and
+# Runs of characters that are invisible, or that change the direction of text: controls, soft
+# hyphens, fillers, joiners and spaces of no width, marks and overrides of direction, selectors of a
+# form, interlinear notes, and the tags of U+E0000, which can hide whole sentences from readers but
 # not from models. Line ends and tabs are seen.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
-# Lines are told apart by these, too, and words by all white space.
+# These separate lines, too, and all white space separates words.
 _LINE_ENDS = re.compile("\r\n|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# Where a language needs a character that nobody sees it stands alone, behind a letter that has no
-# capitals (Persian, Hindi, Thai, Mongolian, Hangul) or behind a sign (emoji).
+# If a language needs an invisible character, it occurs alone, after a letter without capitals
+# (Persian, Hindi, Thai, Mongolian, Hangul) or after a sign (emoji).
 _JOINERS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u200b\u200c\u200d"
 )
@@ -47,7 +47,7 @@ _SIGNS = frozenset({"So", "Sk", "Sm", "Po", "Pd"})
 _KEYS = "0123456789#*"  # a keycap has one of these
 _AROUND = 6  # characters before a run that are looked at: a letter and the marks on it
 _NEAR = 3  # characters on each side of a mark of direction
-_LONGEST_RUN = 8  # more unseen characters in a row are nobody's language
+_LONGEST_RUN = 8  # no language has more unseen characters in a row
 
 
 def sound_text(text: str) -> str:
@@ -55,13 +55,13 @@ def sound_text(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return text
     # Postgres stores no NUL, and SQLite's own functions end a text at one. Half of a surrogate pair
-    # cannot be encoded as UTF-8; a whole pair in two halves becomes the character it stands for.
+    # cannot be encoded as UTF-8; a whole pair in two halves becomes its character.
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def is_visible(text: str) -> bool:
-    """Whether a text has more than spaces and characters that nobody sees, of zero width.
+    """Whether a text has more than spaces and invisible characters of zero width.
 
     Assistants do answer "\\u200b".
     """
@@ -71,8 +71,8 @@ def is_visible(text: str) -> bool:
 def label(text: str, longest: int = LONGEST_LABEL) -> str:
     """A text of strangers as a name for something: one line that a reader can see.
 
-    White space is joined, and what `visible_text` takes out is gone. Of one that is longer than
-    `longest` characters the beginning is left, with a digest that tells it from others.
+    White space is joined, and `visible_text` removes the invisible part. A text longer than
+    `longest` characters is cut to its beginning, with a digest that tells it from others.
     """
     line = one_line(text)
     if len(line) <= longest:
@@ -82,7 +82,7 @@ def label(text: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text without what nobody sees, and with a space for each run of white space."""
+    """A text without invisible characters, and with a space for each run of white space."""
     return " ".join(visible_text(text).split())
 
 
@@ -92,7 +92,7 @@ def unnumbered(line: str) -> str:
 
 
 def visible_text(text: str) -> str:
-    """A text without the characters that nobody sees; its lines stay lines.
+    """A text without invisible characters; its lines stay lines.
 
     They stay where they belong to a language (joiners of Persian, Hindi and emoji, marks of
     direction near Hebrew or Arabic letters) and in flags.
@@ -112,7 +112,7 @@ def visible_text(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """JSON with what nobody sees as `\\u200b`: it says the same, and shows what it says."""
+    """JSON with invisible characters written as `\\u200b`: the same value, made visible."""
     return _UNSEEN.sub(lambda run: json.dumps(run[0])[1:-1], text)
 
 

@@ -41,7 +41,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?(.*)"
 _UTC = ("Z", "+00:00", "+0000", "+00")
 _SUNDAY = 6
 _ABOUT = 3  # days around "two weeks ago"
-_LONGEST_BEFORE = 16  # characters before a date, of which the last words say whether it is one
+_LONGEST_BEFORE = 16  # characters before a date; their last words say whether it is one
 _OF_DAYS = frozenset({"week", "weekend", *WEEKDAYS})
 # A day of a month right behind these: "this weekend, May 18-19", "next Friday (18 May)".
 _MONTH = rf"(?:{'|'.join(MONTHS)}|{'|'.join(month[:3] for month in MONTHS)}|sept)"
@@ -107,9 +107,9 @@ def _day_of(value: object) -> date | None:
 
 
 def relative_date(phrase: str, said_at: str) -> str | None:
-    """What a relative date means that is told as one, as ISO text; None for what is none.
+    """The meaning of a relative date, as ISO text; None for any other text.
 
-    "" where nobody knows: said on no known day, or with two meanings.
+    "" if it is unknown: the turn has no date, or the words have two meanings.
     """
     match = _RELATIVE.fullmatch(phrase)
     if not match:
@@ -132,9 +132,9 @@ def resolve_dates(
     Unchanged if `said_at` (ISO) names no day.
 
     With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
-    `(2017-05-13/2017-05-14)`, unless its days are named right behind it, and at one at night
-    "yesterday" is the day before the evening. Words that often mean another date stay as they are
-    (`_is_sure`), as do words behind a text that `is_told` denies. Without `spans` dates are as the
+    `(2017-05-13/2017-05-14)`, unless its days are named right after it, and at one at night
+    "yesterday" is the day before the evening. Words that often mean another date are not changed
+    (`_is_sure`), nor are words after a text that `is_told` denies. Without `spans` dates are as the
     packaged model's adapters learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
     """
     today = _day_of_speaking(said_at) if spans else named_day(said_at)
@@ -209,7 +209,7 @@ def _is_sure(match: re.Match[str], words_before: str, today: date) -> bool:
 def spoken_day(happened_on: str) -> str:
     """An ISO date, or a span of two, as people say it: `on 3 Nov 2017`, `in Nov 2017`, `in 2017`.
 
-    Other text stays as it is.
+    Other text is not changed.
     """
     first, _, last = happened_on.partition("/")
     if not is_iso_date(first) or (last and not is_iso_date(last)):
@@ -384,8 +384,8 @@ def _in_period(period: str, modifier: str, today: date, iso: bool) -> str:
 def _season(name: str, direction: int, today: date) -> date:
     """The first day of a season.
 
-    `direction` 0 is the latest that has begun, 1 the next one, and -1 the last one: one that is
-    over, or a winter that began last year.
+    `direction` 0 is the latest that has begun, 1 the next one, and -1 the last one, which is over
+    (or is a winter that began last year).
     """
     month = SEASONS[name]
     # The last season must be over by `today`: its three months must have passed.

@@ -1,4 +1,4 @@
-"""The content of a chat's message: a text, or parts of which some are pictures, thoughts or tools.
+"""The content of a chat's message: a text, or parts such as pictures, thoughts or tools.
 
 A part is an object of JSON, or an object of a client library with the same fields.
 """
@@ -12,7 +12,7 @@ THOUGHTS = "the model's thinking"
 TOOLS = "a tool's call or result in a chat"
 INVISIBLE = "it has no text that can be seen"
 
-# Kinds of parts that nobody said, and the reason that reports count them under.
+# Kinds of parts that are no one's words, and the reason that reports count them under.
 _NOT_SAID = {
     **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), THOUGHTS),
     **dict.fromkeys(("tool_use", "tool_result", "function_call", "function_call_output"), TOOLS),
@@ -77,5 +77,5 @@ def content_text(content: Any) -> str | None:
 
 
 def reason_not_said(part: object) -> str | None:
-    """Why nobody said a part of a message; None for a part that somebody may have said."""
+    """Why a part of a message is no one's words; None for a part that a person may have said."""
     return None if isinstance(part, str) else _NOT_SAID.get(str(field_of(part, "type")))

@@ -46,7 +46,7 @@ def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = c
 
     Arguments:
         question: if it shares no word with the text, the result is the text's beginning.
-        text: stays as it is if it fits. Of a huge text, only the beginning is read.
+        text: is not changed if it fits. Of a huge text, only the beginning is read.
         limit: of the sentences together; the ellipses, one for each run of omitted sentences, are
             extra.
         size: the measure; it counts tokens by default.

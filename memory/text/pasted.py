@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 _FENCE = re.compile(r"[ \t>]*(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
-# Up to the last end of a tag: what is pasted may have tags of its own. What is not closed reaches
-# to the end.
+# Up to the last closing tag: pasted text may contain tags itself. An unclosed tag reaches to the
+# end.
 _TAGS = re.compile(
     r"<(?P<tag>[A-Za-z][\w-]*)\b[^<>]*>(?:.*</(?P=tag)>|.*\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -39,7 +39,7 @@ def without_long_quotations(text: str) -> str:
 def _own_lines(lines: list[str]) -> Iterator[str]:
     """The lines outside of fences and of quoted paragraphs.
 
-    A fence within a fence, which names a language or is longer, has an end of its own.
+    A fence within a fence, which names a language or is longer, has a separate end.
     """
     open_fences: list[str] = []
     is_quoted = False

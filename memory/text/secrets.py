@@ -1,9 +1,9 @@
 """What a memory does not store: secrets of machines, found by rules, and private text.
 
-Keys, tokens, passwords in assignments and addresses, key blocks and payment cards are masked. What
-people tell on purpose is not: a door code, a wifi password, a phone number. secrets.toml has the
-rules. One runs only where a word of it stands in the text, and its repetitions are bounded, so it
-takes linear time.
+Keys, tokens, passwords in assignments and addresses, key blocks and payment cards are masked.
+Things that people share on purpose are not: a door code, a wifi password, a phone number.
+secrets.toml has the rules. A rule runs only where one of its words occurs in the text, and its
+repetitions are bounded, so it takes linear time.
 """
 
 import re
@@ -89,7 +89,7 @@ def _without_keys(text: str, in_key: bool) -> tuple[str, int, bool]:
     """The text without private keys, their number, and whether it ends within one."""
     if "PRIVATE KEY" not in text and not in_key:
         return text, 0, False
-    if in_key:  # lines of it, below a heading and beside lines of the part before
+    if in_key:  # lines of it, below a heading and next to lines of the part before
         ends = _KEY_ENDS.search(text)
         end = ends.end() if ends else len(text)
         lines, count = _KEY_LINES.subn(rf"\g<1>{WITHHELD}", text[:end])
@@ -278,7 +278,7 @@ _DIGITS_TO_ZEROS = bytes(ord("0") if chr(byte).isdigit() else byte for byte in r
 
 
 def _has_two_groups(text: str) -> bool:
-    """Whether two groups of four digits stand in a text, as they do in a card's number."""
+    """Whether a text has two groups of four digits, as a card number does."""
     if not text.isascii():
         return _TWO_GROUPS.search(text) is not None
     zeros = text.encode().translate(_DIGITS_TO_ZEROS).decode()  # a third of the pattern's time
@@ -433,7 +433,7 @@ def _long_runs(text: str) -> str:
 
 
 def _rules_with_words_in(lowered: str, by_word: dict[str, dict[str, list[int]]]) -> list[int]:
-    """The numbers of the rules of which a word stands in a text, in order."""
+    """The numbers of the rules that have a word in a text, in order."""
     numbers: set[int] = set()
     for sign, words in by_word.items():
         if sign in lowered:
@@ -446,7 +446,7 @@ def _rules_with_words_in(lowered: str, by_word: dict[str, dict[str, list[int]]])
 def _without(clean: str, rules: Sequence[_Rule], lowered: str = "") -> tuple[str, int]:
     """A text without what these rules find, and how many pieces that was.
 
-    Their words stand in it; `lowered` is the text in lower case, as it was before any rule.
+    Their words occur in it; `lowered` is the text in lower case, before any rule.
     """
     count = 0
     for rule in rules:

@@ -25,5 +25,5 @@ def speaker_by_role(role: str, name: str, users: Collection[str]) -> str:
 
 
 def is_assistant(name: str) -> bool:
-    """Whether a name is one that chats, exports and other programs give an assistant."""
+    """Whether chats, exports and other programs use this name for an assistant."""
     return bool(_ASSISTANT.fullmatch(_VERSION.sub("", name.strip())))

@@ -1,4 +1,4 @@
-"""The tense of what is told of a time: "the service was on the 16th"."""
+"""The tense of a statement about a time: "the service was on the 16th"."""
 
 import re
 
@@ -31,7 +31,7 @@ _VERB = re.compile(
     r"|['\u2019](?:ll|m|re)\b",
     re.IGNORECASE,
 )
-# "We start on the 13th": what is planned is told in the present.
+# "We start on the 13th": plans are in the present tense.
 _PLANNED = re.compile(
     r"\b(?:start|begin|finish|end|open|close|leave|arrive|come|go|fly|move|return|marry|meet)(?:e?s)?\b",
     re.IGNORECASE,

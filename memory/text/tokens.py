@@ -18,9 +18,9 @@ from memory.text.text_cache import TextCache
 CHARACTERS_PER_TOKEN = 16
 _Label = TypeVar("_Label")
 # The tokenizer merges characters without splitting a text first, so it takes 2 ms for a turn of
-# 2,000 characters. But no token has a letter beside an ASCII sign or a digit, two digits, or a
-# space behind another character, so the tokens of a text are those of its pieces, and most pieces
-# are words that came before (tests/memory/test_tokens.py).
+# 2,000 characters. But no token has a letter next to an ASCII sign or a digit, two digits, or a
+# space after another character, so a text's tokens are its pieces' tokens, and most pieces are
+# words seen before (tests/memory/test_tokens.py).
 _SPACE = "\u2581"  # as the vocabulary writes it
 _ASCII_PIECES = re.compile("[ ]*+(?:[A-Za-z]++|[^ A-Za-z0-9]++)?+|[0-9]")
 _PIECES = re.compile(f"[ {_SPACE}]*+[^ {_SPACE}\\n]*+\\n*+")
@@ -63,7 +63,7 @@ def token_ids(text: str) -> "array[int]":
 
 
 def _ids_of_piece(piece: str) -> bytes:
-    """The tokens of a piece as the bytes of their array: those of a text are put together fast."""
+    """The tokens of a piece as the bytes of their array, so that a text's are joined fast."""
     tokens = _model().tokenize(_encodable(piece).replace(" ", _SPACE))
     return array("q", [token.id for token in tokens]).tobytes()
 

@@ -25,7 +25,7 @@ _ERROR = re.compile(r"error|exception|fail|fatal|denied|traceback|panic", re.IGN
 
 
 def tool_assertions(turn: Turn) -> Iterator[Assertion]:
-    """The facts of a tool use of a coding agent; none of any other turn."""
+    """The facts of a coding agent's tool use; empty for any other turn."""
     if turn.kind != "tool" or AGENT_TAG not in turn.tags:
         return
     head, _, output = turn.text.partition("\n")

@@ -24,10 +24,10 @@ class TurnFilter:
     """What a turn must have to pass. An empty field lets every turn pass.
 
     A turn passes `speaker`, `session`, `kind` and `source` with any of their texts. `since` and
-    `until` are ISO dates as exact as wanted (2017, 2017-05, 2017-05-08), both inclusive: a turn
+    `until` are ISO dates as exact as you like (2017, 2017-05, 2017-05-08), both inclusive: a turn
     passes if its date can lie between them, and never without a date. `tags` are (key, values): a
     turn needs one of the values for every key. `compared` are (key, operator, operand): it needs a
-    value for which this is true; `without_tags` are (key, values) of which it has none.
+    value for which this is true; `without_tags` are (key, values) that it must not have.
     """
 
     speaker: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ _SHORT_NAME, _NAME_TOKENS = 48, 24  # characters of a name that is whole, tokens
 def speaker_name(name: str) -> str:
     """A speaker's name before what they said, in a few tokens.
 
-    Without what begins a line of its own: a number or a date in brackets, and a colon.
+    Without characters that would begin a new line: a number or a date in brackets, and a colon.
     """
     line = label(name).lstrip("([ ").replace(": ", ", ").rstrip(": ")
     return line if len(line) <= _SHORT_NAME else trim(line, _NAME_TOKENS)

@@ -61,7 +61,7 @@ def words(text: str) -> list[str]:
 def indexed_words(text: str) -> str:
     """The words of a text with spaces between them, as SQLite's index takes them.
 
-    ASCII text is left as it is: the index finds the same words in it.
+    ASCII text is not changed: the index finds the same words in it.
     """
     if text.isascii():
         return text
@@ -70,7 +70,7 @@ def indexed_words(text: str) -> str:
 
 
 def count_words(text: str, most: int) -> int:
-    """How many words a text has, at most `most`: those of a long one are not all looked at."""
+    """How many words a text has, up to `most`, so that a long text is not read whole."""
     beginning = " ".join(text.split(None, most)[:most])
     count = len(words(beginning))
     return min(count if count >= most else len(words(text)), most)

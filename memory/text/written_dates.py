@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 _MONTHS = 12
 _LONGEST = 64  # characters of a date with its time, weekday and zone
-# ISO text, or text that looks like it, stays as it is.
+# ISO text, or text that looks like it, is not changed.
 _LIKE_ISO = re.compile(r"\d{4}(?:-|$)")
 _SINCE_1970 = re.compile(r"-?\d{9,16}(\.\d+)?")
 _NUMBERS = re.compile(r"(?<![\d.])(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?![\d./-])")
@@ -48,7 +48,7 @@ def written_date(text: str) -> str:
 
 
 def clean_date(said_at: object) -> str:
-    """A date as ISO text, as exact as it was given (to the second); "" if it is not a date.
+    """A date as ISO text, with its given exactness (to the second); "" if it is not a date.
 
     Takes ISO text and the forms that `written_date` reads. A time keeps its offset from UTC, which
     for UTC itself is Z; one without an offset gets none. A number counts like its digits: 2023 is a
@@ -76,8 +76,9 @@ def clean_date(said_at: object) -> str:
 def in_zone(said_at: str, zone: tzinfo) -> str:
     """A date as the clocks of a zone show it, with their distance from UTC.
 
-    A time in UTC is told in the zone, as programs write it whose users live elsewhere; one without
-    an offset is the zone's own. Another offset stays, and so does what has no time or is no date.
+    A time in UTC is converted to the zone, because programs write UTC for users who live elsewhere.
+    A time without an offset is already in the zone. Another offset is kept, and so is a text
+    without a time or a date.
     """
     text = clean_date(said_at)
     if len(text) <= len("2017-05-08"):
@@ -91,7 +92,7 @@ def in_zone(said_at: str, zone: tzinfo) -> str:
 
 
 def zone_called(name: object) -> ZoneInfo | None:
-    """The zone of a name such as Europe/Berlin; None where nothing is called so."""
+    """The zone of a name such as Europe/Berlin; None for an unknown name."""
     try:
         return ZoneInfo(name) if isinstance(name, str) else None
     except (ValueError, LookupError, OSError):  # names of folders and of nothing
@@ -167,7 +168,7 @@ def date_key(said_at: str) -> str:
         utc = datetime.fromisoformat(date) - offset
     except ValueError:
         return date
-    return utc.isoformat(timespec="microseconds")[: len(date)]  # as exact as it was
+    return utc.isoformat(timespec="microseconds")[: len(date)]  # with the same exactness
 
 
 def dates_agree(first: str, second: str) -> bool:

@@ -14,7 +14,7 @@ from memory.vocabulary.template_syntax import PLACEHOLDERS, check_templates
 
 Kind = Literal["one value", "many", "event", "plan"]
 KINDS: tuple[str, ...] = get_args(Kind)
-# What a profile is made of, in the order in which it is shown (`Attribute.profile`).
+# The parts of a profile, in the order in which they are shown (`Attribute.profile`).
 ProfilePart = Literal[
     "name", "allergies", "diet", "health", "home", "work", "family", "languages", "goals"
 ]
@@ -42,20 +42,20 @@ def name_key(name: str) -> str:
 class Attribute:
     """What facts say of their subjects under one name.
 
-    `other_names` mean the same and nothing else: a fact stored under one of them gets `name`. Of
-    kind "one value" is a state that a new value ends (lives_in), of kind "many" a state that may
-    have several values at a time (has_pet); an "event" happened on its date (bought); a "plan" is
-    current as soon as it is said, and its date is its day or its deadline (goal). With
-    `allowed_values` a fact has one of them. `instruction` says to models what belongs here.
-    `opposite` is an attribute that says the contrary of a value (likes, dislikes): the newer of two
-    such facts ends the other. `profile` is the part of a person's profile that the values belong
-    to, "" for none: the asker's facts of such attributes are shown whatever is asked.
+    `other_names` are synonyms: a fact stored under one of them gets `name`. The kind "one value" is
+    a state that a new value ends (lives_in), and "many" a state that may have several values at a
+    time (has_pet). An "event" happened on its date (bought). A "plan" is current as soon as it is
+    said, and its date is its day or its deadline (goal). With `allowed_values` a fact has one of
+    them. `instruction` tells models what belongs here. `opposite` is an attribute with the contrary
+    meaning (likes, dislikes): the newer of two such facts ends the other. `profile` is the part of
+    a person's profile that the values belong to, or "": the asker's facts with such attributes are
+    shown with every question.
 
-    Templates are plain forms of what people say and ask (see docs/guides/vocabulary.md): a turn
-    that says one of `says` is a fact, one of `ends` ends one. A question in the form of `asks` is
-    answered by the values, of `asks_count` by their number, of `asks_date` by the day of one, of
-    `asks_first` and `asks_last` by the first and the last of them. `form` is the form of a value
-    in templates: "name", "number", "date", ... ("phrase" where nothing says so).
+    Templates are plain forms of statements and questions (see docs/guides/vocabulary.md). A turn in
+    the form of `says` makes a fact, and one of `ends` ends a fact. A question in the form of `asks`
+    is answered by the values, of `asks_count` by their number, of `asks_date` by the day of one, of
+    `asks_first` and `asks_last` by the first and the last of them. `form` is the form of a value in
+    templates: "name", "number", "date", ... (by default "phrase").
     """
 
     name: str
@@ -97,7 +97,7 @@ class Attribute:
         return f"{self.name} ({self.kind}{values}){instruction}"
 
     def allowed(self, value: str) -> str | None:
-        """The value as it is to be stored, None for one that is not allowed.
+        """The stored form of a value; None for a value that is not allowed.
 
         Case and the spaces around a value do not matter where values are listed.
         """
@@ -124,7 +124,7 @@ class Attribute:
         for text in self.other_names:
             other_name = _text(text, f"{of_name}: another name", LONGEST_NAME)
             other_names.setdefault(name_key(other_name), other_name)
-        other_names.pop(name_key(name), None)  # another spelling of its own name
+        other_names.pop(name_key(name), None)  # another spelling of its name
         if len(other_names) > MOST_NAMES:
             raise InputError(f"{of_name} has more than {MOST_NAMES} other names")
         values = [_text(text, f"{of_name}: a value", LONGEST_VALUE) for text in self.allowed_values]
@@ -157,7 +157,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The attributes in force in a memory.
+    """The attributes in use in a memory.
 
     Where it is `strict`, facts of other attributes are not stored. `own` are the names of the
     attributes that the application added or changed, all others are of the default.
@@ -290,8 +290,8 @@ def combined(
 ) -> Vocabulary:
     """The vocabulary of an application's own attributes, and of a default where these say nothing.
 
-    An attribute of the default gives way to one of the application that has its name, and each of
-    its other names to one that has that.
+    A default attribute gives way to an application's attribute with its name, and each of its other
+    names to an attribute with that name.
     """
     taken = {name_key(name) for attribute in own for name in attribute.names}
     attributes = list(own)

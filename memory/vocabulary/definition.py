@@ -20,10 +20,10 @@ from memory.vocabulary.files import default_vocabulary
 
 @dataclass(frozen=True)
 class Definition:
-    """The vocabulary of a memory as it is stored.
+    """The stored form of a memory's vocabulary.
 
-    `own` are the attributes that the application added or changed, `without` the names of default
-    ones that it removed. With the base "none" no default one is in force.
+    `own` has the attributes that the application added or changed, `without` the names of default
+    ones that it removed. With the base "none" no default attribute is used.
     """
 
     own: tuple[Attribute, ...] = ()
@@ -33,7 +33,7 @@ class Definition:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The attributes in force."""
+        """The attributes in use."""
         removed = {name_key(name) for name in self.without}
         default = default_vocabulary().attributes if self.base == "default" else ()
         in_force = [attribute for attribute in default if name_key(attribute.name) not in removed]
@@ -64,7 +64,7 @@ def with_attributes(
 
 
 def renamed(definition: Definition, old: str, new: str, used: Collection[str]) -> Definition:
-    """The definition in which an attribute has another name; the old one goes on meaning it.
+    """The definition with an attribute renamed; the old name still means it.
 
     `used` are the names of the memory's facts: one of those may be renamed that the vocabulary
     lacks. Raises InputError for a name that nothing has, or that another attribute has.
@@ -86,7 +86,7 @@ def renamed(definition: Definition, old: str, new: str, used: Collection[str]) -
 def merged(
     definition: Definition, names: Sequence[str], into: str, used: Collection[str]
 ) -> Definition:
-    """The definition in which attributes are one: their names are other names of `into`.
+    """The definition with attributes merged: their names are other names of `into`.
 
     It has the kind, the values, the form and the instruction of `into`, and the templates of all.
     Unchanged where they are one already.
@@ -109,9 +109,9 @@ def merged(
 
 
 def removed(definition: Definition, name: str) -> Definition:
-    """The definition without an attribute; its facts stay as they are.
+    """The definition without an attribute; its facts are not changed.
 
-    In the place of one that the application changed the default one is in force again. Raises
+    If the application had changed a default attribute, the default one is used again. Raises
     InputError for an attribute that the vocabulary lacks.
     """
     attribute = _known(definition, name, ())
@@ -121,7 +121,7 @@ def removed(definition: Definition, name: str) -> Definition:
 
 
 def _known(definition: Definition, name: str, used: Collection[str]) -> Attribute:
-    """The attribute that a name means, one of the vocabulary or one that only facts have."""
+    """The attribute that a name means, in the vocabulary or only in facts."""
     attribute = definition.vocabulary.canonical(name)
     if attribute is not None:
         return attribute

@@ -1,4 +1,4 @@
-"""Vocabularies in files: the default one, and those of applications, in TOML or JSON."""
+"""Vocabularies in files: the default one, and applications' own, in TOML or JSON."""
 
 import json
 import tomllib

@@ -8,10 +8,10 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary.attributes import Attribute, Vocabulary
 
-# The application's attributes are always shown, those of the default where a window speaks of them.
+# The application's attributes are always shown, default ones if a window mentions them.
 OWN_TOKENS = 1_000  # about fifty attributes
 # About 35. Windows of 16 turns show 71 % of the attributes that gold facts of data/train need; with
-# 300 tokens 48 %, with all of the default of which a word is there 78 %.
+# 300 tokens 48 %, with all default ones that share a word 78 %.
 DEFAULT_TOKENS = 600
 _STRICT = "No other attributes are stored: leave out what none fits."
 # A name says more of what an attribute is for than a word of its instruction, and a word itself
@@ -23,9 +23,9 @@ _WORD_WEIGHT = 3
 def attribute_lines(vocabulary: Vocabulary, text: str, most: int | None = None) -> str:
     """The attributes that a text may need, a line each, within OWN_TOKENS and DEFAULT_TOKENS.
 
-    First those of the application, then those of the default of which a word is in the text; in
-    each group those first that have most in common with the text. With `most`, so many at most of
-    all of which a word is in the text; of a strict vocabulary also others, where there is room.
+    First the application's attributes, then default ones with a word in the text. In each group the
+    attributes with most in common with the text come first. With `most`, at most that many of all
+    attributes with a word in the text; with a strict vocabulary also others, if there is room.
     """
     text_words = frozenset(words(text))
     forms = forms_of(text_words)
@@ -64,6 +64,6 @@ def _shared(attribute: Attribute, text_words: Collection[str], forms: Collection
 
 @lru_cache(maxsize=2_000)
 def _words_of(attribute: Attribute) -> tuple[frozenset[str], frozenset[str]]:
-    """The telling words of an attribute's names, and those of its instruction."""
+    """The significant words of an attribute's names, and of its instruction."""
     of_names = frozenset(word for name in attribute.names for word in telling_words(name))
     return of_names, frozenset(telling_words(attribute.instruction)) - of_names

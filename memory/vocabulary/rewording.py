@@ -14,7 +14,7 @@ from memory.text.word_forms import forms_of, is_among
 from memory.text.words import STOP_WORDS, words
 from memory.vocabulary.templates.words import language_words
 
-# Whether one of these beginnings of words stands in what others said.
+# Whether one of these beginnings of words occurs in others' words.
 SaidByOthers = Callable[[Sequence[str]], bool]
 _LEAST_SHARED = 0.6  # of the words of a value that are more than small words
 _MOST_OTHERS = 1
@@ -24,7 +24,7 @@ _USER = "user"
 def foreign_words(
     value: str, text: str, said_by_others: SaidByOthers, speaker: str = ""
 ) -> list[str]:
-    """The words by which a value says more than a turn's own text; none for a rewording.
+    """The words that a value adds to a turn's own text; empty for a rewording.
 
     Models write "when Ann asks" or "when the user asks" for what Ann, the `speaker`, calls "I".
 

@@ -1,6 +1,6 @@
-"""The attributes of the default vocabulary that say what somebody wants of every answer."""
+"""The default attributes that say what a person wants from every answer."""
 
 INSTRUCTION, PREFERENCE = "instruction", "prefers"
-# Of these the newest is in force.
+# Only the newest of these counts.
 LANGUAGE, LENGTH, CALLED = "answer_language", "answer_length", "wants_to_be_called"
 STANDING = (INSTRUCTION, PREFERENCE, LANGUAGE, LENGTH, CALLED)

@@ -28,7 +28,7 @@ _MARKS = frozenset("[](){}|")
 
 @dataclass(frozen=True)
 class Placeholder:
-    """`{value}`, or with the form of what stands there `{value:number}`."""
+    """`{value}`, or with the form of its content `{value:number}`."""
 
     name: str
     form: str = ""
@@ -84,7 +84,7 @@ def check_template(template: str, field: str) -> str:
 
 
 def parts_of(words: Words) -> Iterator[Part]:
-    """All parts of a template, those of groups too."""
+    """All parts of a template, including the parts of groups."""
     for word in words:
         for part in word:
             yield part
@@ -96,7 +96,7 @@ def parts_of(words: Words) -> Iterator[Part]:
 def literals(template: str) -> list[frozenset[str]]:
     """Words that a text in a template's form has, in small letters: all of one of these sets.
 
-    Empty where a text may have none of its words.
+    Empty if a text may match without any of its words.
     """
     plain, rest = template, ""
     while rest != plain:
@@ -131,7 +131,7 @@ def _options(part: Part) -> list[frozenset[str]]:
 
 
 def _spellings(word: Word) -> list[frozenset[str]]:
-    """The spellings of "visit[ed]"; none where a placeholder is a part of the word."""
+    """The spellings of "visit[ed]"; empty if a placeholder is a part of the word."""
     spellings = [""]
     for part in word:
         if isinstance(part, Placeholder):

@@ -1,4 +1,4 @@
-"""Names as they are spoken, in a form in which they can be compared.
+"""Spoken names, in a form that can be compared.
 
 A relation ("my mother", "Mum", "meine Mutter") is the speaker's and becomes "Anna's mother". The
 words for relations are in `relations.toml`.
@@ -24,7 +24,7 @@ _HAS_LETTER = re.compile(r"[^\W\d_]")
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation to somebody: whose ("Anna"), what ("mother"), and whether people have several."""
+    """A relation to a person: whose ("Anna"), which ("mother"), and whether people have several."""
 
     owner: str
     name: str
@@ -57,7 +57,7 @@ def key(name: str) -> str:
 
 
 def spellings(names: Iterable[str]) -> list[str]:
-    """The spellings of some names in which a database looks for them, besides ASCII's cases.
+    """The spellings that a database looks for with some names, besides ASCII's cases.
 
     A database folds only the cases of ASCII in the same way everywhere.
     """
@@ -65,7 +65,7 @@ def spellings(names: Iterable[str]) -> list[str]:
 
 
 def cases(name: str) -> list[str]:
-    """The cases in which a name is usually written: "Ilse", "ilse", "ILSE"."""
+    """The usual cases of a name: "Ilse", "ilse", "ILSE"."""
     text = name.strip()
     forms = (text, text.lower(), text.upper(), text.title(), text.capitalize(), key(text))
     return sorted({form for form in forms if form})
@@ -81,9 +81,10 @@ def as_spoken(
     """Whom a name means when a speaker says it, before any alias is asked.
 
     That is the speaker for "I", a `Relation` for "my mother" and "Anna's mother", and else the name
-    itself. None for what means nobody in particular ("she", ""). In a value "mother" is a word, and
-    "Mum" is a person; a subject is always a person. "Mum" is a relation only where nobody speaks
-    under that name: `speakers` are names of speakers by their keys, the speaker's own is known.
+    itself. None for words that mean no particular person ("she", ""). In a value "mother" is a
+    word, and "Mum" is a person; a subject is always a person. "Mum" is a relation only if no one
+    speaks under that name: `speakers` has names of speakers by their keys, and the speaker's own is
+    known.
     """
     text = " ".join(name.split())
     words = relation_words()
@@ -127,7 +128,7 @@ def _relation_of_speaker(text: str, is_value: bool) -> tuple[str, bool] | None:
 
 
 def _relation(folded: str, text: str) -> tuple[str, bool]:
-    """What stands behind "my": a relation that is known, or the words as they are."""
+    """The words after "my": a known relation, or the words themselves."""
     words = relation_words()
     last = folded.split()[-1]
     several = words.relations.get(last, "") in words.several
@@ -175,7 +176,7 @@ def forms(name: str, speaker: str) -> list[str]:
 
 
 def _relation_forms(relation: str) -> list[str]:
-    """Every name by which a speaker means a relation, as `relations.toml` has it."""
+    """Every name that a speaker uses for a relation, from `relations.toml`."""
     words = relation_words()
     nouns = [noun for noun, name in words.relations.items() if name == relation]
     nouns = nouns or [relation]

@@ -19,7 +19,7 @@ from memory.vocabulary.entities.names import (
 
 @dataclass(frozen=True)
 class Source:
-    """The turn that a fact or an alias comes from: who said it, in which session."""
+    """The turn that a fact or an alias comes from: its speaker and session."""
 
     turn_id: int
     speaker: str
@@ -35,17 +35,17 @@ class Alias:
     source: Source | None
 
 
-# Whether somebody has said anything in the session of a turn by then.
+# Whether a person has spoken in the session of a turn by then.
 TakesPart = Callable[[Source, str], bool]
 
 
 class Names:
-    """The aliases of a memory, or those that some names may need, and what names mean by them.
+    """The aliases of a memory, or the ones that some names may need, and what names mean by them.
 
     Arguments:
-        aliases: as they were said; a relation in a name ("my mother") is that of their speaker.
+        aliases: in the original words; a relation in a name ("my mother") is their speaker's.
         entities: the names of entities, whose spelling is used for names that equal them.
-        takes_part: whether somebody has said anything in the session of a turn by then.
+        takes_part: whether a person has spoken in the session of a turn by then.
         speakers: names under which people speak, and which mean these people.
     """
 
@@ -94,7 +94,7 @@ class Names:
         return self._entity_of(spoken, source)
 
     def entity_of_value(self, value: str, source: Source) -> str | None:
-        """The entity that a value names; None where it names nobody, or that is unclear."""
+        """The entity that a value names; None if it names no one, or it is unclear."""
         if key(value) in self._aliases or key(value) in self._spelling or names_somebody(value):
             spoken = as_spoken(value, source.speaker, is_value=True, speakers=self._speakers)
             return self._entity_of(spoken, source)
@@ -142,7 +142,7 @@ class Names:
     def _reaches(self, alias: Alias, source: Source) -> bool:
         """Whether an alias counts for a turn: who said it speaks there, or in that session.
 
-        Elsewhere somebody else may have the name.
+        Elsewhere another person may have the name.
         """
         return alias.source is not None and (
             alias.source.speaker == source.speaker
@@ -155,7 +155,7 @@ class Names:
 
 
 def _nearest(aliases: Sequence[Alias], source: Source) -> list[Alias]:
-    """The aliases that were said nearest to a turn; none where that is neither by whom nor when."""
+    """The aliases said nearest to a turn; empty if neither speaker nor session matches."""
     of_speaker = [alias for alias in aliases if _speaker_of(alias) == source.speaker]
     of_session = [alias for alias in aliases if _is_near(alias, source, any_speaker=True)]
     of_both = [alias for alias in of_speaker if alias in of_session]

@@ -40,12 +40,12 @@ _NO_WORD = re.compile(r"[^\w'&/#-]+")
 _MARKS = ".,;:!?()"
 _FILLER_MARKS = ",!.\u2013-"  # behind each word of a greeting
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+")
-# Lines around what somebody pasted: a rule of one mark, data, a message with its time before it.
+# Lines around pasted text: a rule of one mark, data, a message with its time before it.
 _SHOWN_TEXT = re.compile(
     r"^[ \t]*(?:([-=*_#~+])\1{2,}|[{\[].*[}\]],?|[\[(]?\d{1,2}:\d\d(?::\d\d)?[\])].*)[ \t]*$",
     re.MULTILINE,
 )
-# In a script the speakers stand in capitals on lines of their own.
+# In a script the speakers are in capitals on separate lines.
 _SPEAKERS_LINE = re.compile(r"^[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]+$", re.MULTILINE)
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
@@ -54,9 +54,9 @@ _MOST_SALUTATION_WORDS = 4
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence, the parts that may be clauses of their own, and why it asserts nothing.
+    """A sentence, the parts that may be separate clauses, and why it asserts nothing.
 
-    `quotations` are those of the turn so far, of which each stands as one character.
+    `quotations` has the turn's quotations so far; each is replaced by one character.
     """
 
     text: str
@@ -104,7 +104,7 @@ def refusal_of(text: str) -> str:
 
 
 def plays_somebody(text: str) -> str:
-    """The words by which a turn begins or goes on with a play; "" where there are none."""
+    """The words by which a turn begins or continues a play; "" if there are none."""
     return first_search(_plays(), text[:_LONGEST_TURN])
 
 
@@ -135,7 +135,7 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
 
 
 def unasserted(text: str) -> str:
-    """The word because of which a sentence asserts nothing: a condition, another's speech."""
+    """The word that keeps a sentence from asserting anything: a condition, another's speech."""
     ironies = (mark for mark in language_words().ironies if mark in text)
     return first_search(_unasserted(), text) or next(ironies, "")
 
@@ -230,7 +230,7 @@ def _names_subject(words: Sequence[str]) -> bool:
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
-    """A clause without words that add nothing, as it is, and without a date at one of its ends.
+    """A clause without words that add nothing: unchanged, and without a date at one of its ends.
 
     Words behind it first: "now" is no part of a value ("I work as a teacher now").
     """

@@ -47,7 +47,7 @@ class _Words:
 
     @cached_property
     def all(self) -> frozenset[str]:
-        """Words of which a date has one, unless it has a number."""
+        """A date has one of these words, unless it has a number."""
         relative = {word for phrase in self.phrases for word in phrase.split()}
         return frozenset({*self.months, *relative, *_RELATIVE_WORDS})
 
@@ -131,7 +131,7 @@ def _without_preposition(text: str) -> str:
 
 
 def _parts(text: str) -> dict[str, str] | None:
-    """The year, month and day of an absolute date, those that it names; None for what is none."""
+    """The year, month and day that an absolute date names; None for any other text."""
     parts: dict[str, str] = {}
     if iso := text if is_iso_date(text) else written_date(text)[:10]:
         return dict(zip(("year", "month", "day"), iso.split("-"), strict=False))

@@ -126,7 +126,7 @@ def is_name(text: str) -> bool:
 
 
 def _is_title(words: list[str]) -> bool:
-    """Whether words are those of a title: it begins and ends with a capital."""
+    """Whether words form a title, which begins and ends with a capital."""
     text = " ".join(words)
     *_, last = text.split(", ")
     is_addressed = last != text and " " not in last  # "Alien, Clara"
@@ -146,7 +146,7 @@ def _has_head(text: str, heads: frozenset[str]) -> bool:
 
 
 def is_phrase(text: str) -> bool:
-    """Whether a text is a short phrase: up to five words, none of them a pronoun or a date."""
+    """Whether a text is a short phrase: up to five words, without a pronoun or a date."""
     words = text.split(" ")
     folded = [word.casefold() for word in words]
     known = language_words()

@@ -57,7 +57,7 @@ class StatementForm:
 class Found:
     """A clause in the form of a template, and what it asserts.
 
-    `introduces` are the relation and the name of "my sister Elena", both "" for nobody.
+    `introduces` has the relation and the name of "my sister Elena", or "" for both.
     """
 
     clause: str
@@ -85,13 +85,13 @@ class Reading:
         return tuple(dict.fromkeys(asserted))[:_MOST_ASSERTIONS]
 
 
-# Characters that nobody sees: of zero width, soft hyphens, marks of direction. The joiners of
-# emoji and of Persian stay, and what overrides the direction: it shows another text.
+# Invisible characters: zero width, soft hyphens, marks of direction. The joiners of emoji and of
+# Persian stay, and so do overrides of the direction, which show another text.
 _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\ufeff]")
 
 
 def _as_written(text: str) -> str:
-    """A text as a person sees it: composed characters, without those of no width."""
+    """A text as a person sees it: composed characters, without zero-width ones."""
     return text if text.isascii() else normalize("NFC", _UNSEEN.sub("", text))
 
 
@@ -150,7 +150,7 @@ class Templates:
     def _matched(
         self, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
     ) -> Iterator[Found]:
-        """The clauses of a sentence that match, none of them twice."""
+        """The matching clauses of a sentence, without repetitions."""
         taken: list[str] = []
         for part in clauses(sentence):
             if any(part.text in longer for longer in taken):
@@ -252,14 +252,14 @@ def _parts(text: str, attribute: Attribute, placeholder: Placeholder) -> Sequenc
 
 
 def _in_words(text: str, sentence: Sentence, attribute: Attribute) -> str:
-    """A value as it is stored: a quotation's own text, an allowed value as it is listed."""
+    """The stored form of a value: a quotation's own text, an allowed value as listed."""
     if is_quotation(text):
         text = sentence.quotations[ord(text) - ord(FIRST_QUOTATION)].strip(" .,")
     return attribute.allowed(text) or text
 
 
 def somebody(text: str, speaker: str) -> Somebody | None:
-    """Whom "my sister", "my sister Elena" or "Elena, my sister," means; None for nobody known."""
+    """The person that "my sister", "my sister Elena" or "Elena, my sister," means, or None."""
     sides = _BOTH_SIDES.fullmatch(text)
     if sides is None:
         return None
@@ -270,7 +270,7 @@ def somebody(text: str, speaker: str) -> Somebody | None:
             relation, name = known
             if name:
                 return Somebody(name, relation, name)
-            # Of several friends nobody knows which one it is.
+            # With several friends it is unknown which one it is.
             if relation in relation_words().several:
                 return None
             return Somebody(str(Relation(speaker.strip(), relation, several=False)), relation)
@@ -278,7 +278,7 @@ def somebody(text: str, speaker: str) -> Somebody | None:
 
 
 def _relation(text: str, name: str | None) -> tuple[str, str] | None:
-    """The relation of "my dear sister Elena", and the name there or beside it ("" for none)."""
+    """The relation of "my dear sister Elena", and the name in or next to it ("" for none)."""
     words = text.split(" ")
     known = relation_words()
     if words[0].casefold() not in known.possessives:
@@ -304,7 +304,7 @@ def _doubt(sentence: Sentence, found: list[Found]) -> str:
 
 
 def _date(match: Match, clause: Clause, said_at: str, can_end: bool) -> str | None:
-    """The date of a match, where the template has it or the clause; None for none that can be.
+    """The date of a match, from the template or the clause; None for an impossible date.
 
     What is after a turn was said is a plan, and no state. "I moved on 1 May" means the last one
     where it is not long ago, and tells of a state that can end: a birth may be of any year.
@@ -331,7 +331,7 @@ def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
 
 
 def template_of(fact: Fact, turn: Turn, vocabulary: Vocabulary) -> str:
-    """The template by which a turn asserts a fact, "" where none does by today's vocabulary."""
+    """The template by which a turn asserts a fact; "" if today's vocabulary has none."""
     for found in templates_of(vocabulary).read(turn).found:
         for assertion in found.assertions:
             is_same = (assertion.subject, assertion.value) == (fact.subject, fact.value)

@@ -1,7 +1,7 @@
-"""The names that a turn gives somebody in templates: "my sister Elena", "call me Bo".
+"""The names that a turn gives people in templates: "my sister Elena", "call me Bo".
 
-Whoever is introduced gets an entity of their own, `Elena (Anna's sister)`: somebody else in the
-memory may be an Elena too.
+Each person who is introduced gets a separate entity, `Elena (Anna's sister)`, because another
+person in the memory may be an Elena too.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -19,8 +19,8 @@ def aliases_in(
 ) -> list[tuple[str, str]]:
     """The names that the matched clauses of a turn give, in order, each with the entity it means.
 
-    `speakers` are those of the memory: of somebody introduced by the name of one nobody can tell
-    whether it is that one, so that the name is unclear in this turn.
+    `speakers` are the memory's speakers. If a person is introduced by a speaker's name, it is
+    unknown whether they are that speaker, so the name is unclear in this turn.
     """
     taken = set(map(key, speakers))
     aliases: dict[tuple[str, str], None] = {}

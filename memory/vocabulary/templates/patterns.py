@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Match:
-    """What stands at the placeholders of a template, in their order.
+    """The words at the placeholders of a template, in their order.
 
     `literal_words` are how many words of the text are the template's own.
     """
@@ -26,7 +26,7 @@ class Match:
     literal_words: int
 
     def text(self, *names: str) -> str | None:
-        """What stands at the placeholder of one of these names; None without one."""
+        """The words at the placeholder with one of these names; None without one."""
         return next((text for known, text in self.texts if known.name in names), None)
 
 
@@ -145,7 +145,7 @@ _known_words = TextCache(_words_of, most=500, longest=1_000)
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A template with what it stands for, and words that a match has in any case."""
+    """A template with its meaning, and the words that every match has."""
 
     template: str
     value: T

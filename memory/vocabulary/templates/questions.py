@@ -1,4 +1,4 @@
-"""Questions in the form of templates: whom, which attribute, and what of its values."""
+"""Questions in the form of templates: about whom, which attribute, and what about its values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _MOST_WHO_WORDS = 5
 class Question:
     """A question in the form of a template.
 
-    `attribute` is its name, `who` whom it is about as the question says it, "" for the asker.
+    `attribute` is its name, and `who` the person in the question's own words, "" for the asker.
     `value` is a value that it names, `date` (ISO) a day, month, year or span.
     """
 
@@ -64,7 +64,7 @@ class QuestionTemplates:
         )
 
     def read(self, text: str, today: str) -> list[Question]:
-        """What a question may be in templates, those of the vocabulary's attributes first.
+        """The possible meanings of a question in templates, the vocabulary's attributes first.
 
         `today` (ISO) is what "last year" counts from.
         """
@@ -109,7 +109,7 @@ class QuestionTemplates:
 
 
 def asked_about(text: str) -> str | None:
-    """Of whom a question wants to know all: a name or a relation, "" for the asker.
+    """The person that a question wants to know everything about: a name, a relation or "" (asker).
 
     None for any other question; a name may be one that no memory has.
     """
@@ -155,7 +155,7 @@ def _variants(template: str) -> Iterator[str]:
 
 
 def whom(who: str, asker: str) -> Somebody | None:
-    """Whom a question is about: by name, or by a relation to somebody; None for nobody."""
+    """The person that a question is about, by name or by a relation; None if there is none."""
     if not who:
         return Somebody(asker) if asker else None
     if named := somebody(who, asker):

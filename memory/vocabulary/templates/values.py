@@ -8,13 +8,13 @@ from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import head_lists, word_lists
 from memory.vocabulary.templates.words import language_words
 
-_MOST_SPOKEN_TO = 3  # words for the person somebody speaks to: "my dear Clara"
+_MOST_SPOKEN_TO = 3  # words for the person spoken to: "my dear Clara"
 _WORD = re.compile(r"[^\W_][\w'-]*")
 _MARK = re.compile(r"[,;:()\u2013\u2014]| - ")
 
 
 def has_second_clause(text: str, imperative: bool = False) -> bool:
-    """Whether a clause of its own begins inside a text: "pizza and I'm 30", "tea and hate coffee".
+    """Whether a new clause begins inside a text: "pizza and I'm 30", "tea and hate coffee".
 
     In a text that is a request a second verb is part of it: "use tables and keep it short".
     """
@@ -22,7 +22,7 @@ def has_second_clause(text: str, imperative: bool = False) -> bool:
 
 
 def joined_values(text: str) -> tuple[str, ...]:
-    """The values that "and" joins, where each could stand alone; else the text as it is.
+    """The values that "and" joins, if each makes sense alone; else the text unchanged.
 
     "electronic and rock music" and "Simon and Garfunkel" stay whole.
     """
@@ -43,7 +43,7 @@ def is_joined_well(text: str) -> bool:
 def has_loose_end(phrase: str) -> bool:
     """Whether a phrase ends in what is no part of it: "heights lah", "golf passionately".
 
-    What somebody does may have its adverb: "submitting applications early".
+    An activity may have its adverb: "submitting applications early".
     """
     known = language_words()
     words = phrase.split(" ")
@@ -66,7 +66,7 @@ def _is_plural(word: str) -> bool:
 
 
 def _may_follow(word: str) -> bool:
-    """Whether a word may stand behind a plural in a phrase: a noun, "of", "and"."""
+    """Whether a word may follow a plural in a phrase: a noun, "of", "and"."""
     known = language_words()
     folded = word.casefold()
     return folded in known.prepositions | known.list_joins | known.opens or _is_noun(word)
@@ -75,8 +75,8 @@ def _may_follow(word: str) -> bool:
 def list_items(text: str, is_closed: bool) -> list[str] | None:
     """The values of "nuts, eggs and milk"; None for what may be no list.
 
-    Without a word that joins the last of them, what stands behind a comma may be a comment or the
-    name of the person spoken to: it is a value only where a closed list of words has it.
+    Without a word that joins the last value, the words after a comma may be a comment or the name
+    of the person spoken to. They are a value only if a closed list of words has them.
     """
     items = _items(text)
     *inner, last = items

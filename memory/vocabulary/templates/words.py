@@ -1,4 +1,4 @@
-"""The words by which templates are matched, of all languages together: `languages.toml`."""
+"""The words for matching templates, in all languages together: `languages.toml`."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
