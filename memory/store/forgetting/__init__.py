@@ -1,1 +1,1 @@
-"""Turns and all that rests on them are removed and overwritten; receipts prove it."""
+"""Turns and everything derived from them are removed and overwritten; receipts prove it."""

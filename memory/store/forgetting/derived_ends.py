@@ -22,10 +22,10 @@ def ends_derived_from(
 ) -> DerivedEnds:
     """The ends that changes gave to facts of other turns, derived from these turns alone.
 
-    A change does not say which turn made it end a fact. It is taken to be that of the new facts
-    beside it which have the same subject and the same attribute, or began on the day of the end;
-    where there are none, the turns of its window, all of them. Templates match one turn a
-    change. What a person ended was derived from none.
+    A change does not say which turn made it end a fact. We take it to be the turn of the change's
+    new facts that have the same subject and attribute, or began on the day of the end. If there are
+    none, it is all turns of its window. Templates match one turn a change. An end by a person
+    derives from no turn.
 
     Arguments:
         turn_ids: the turns that are to go.
@@ -79,7 +79,7 @@ def take_back_ends(conn: Connection, ends: DerivedEnds) -> None:
 
 
 def _take_back(conn: Connection, fact_id: int, end_of_change: Mapping[int, str]) -> None:
-    # A derived end stands in all images from the change that gave it to the one that took it away.
+    # A derived end is in all images from the change that set it to the change that removed it.
     derived, former = "", None
     conn.facts.log()
     entries = conn.run("entries_of_fact", fact_id=fact_id).fetchall()

@@ -1,7 +1,7 @@
-"""Facts that a refinement put in place of others: they rest on the turns of those, too.
+"""Facts that a refinement put in place of others: they derive from the others' turns, too.
 
-A fact names one turn. What was merged rests on the turns of all facts that it was made of, and the
-journal knows these: the change that added it removed them.
+A fact names one turn. A merged fact derives from the turns of all facts that it was made of, and
+the journal knows these: the change that added it removed them.
 """
 
 from collections import defaultdict
@@ -57,7 +57,7 @@ def origins(edits: Iterable[Edit], changes: Iterable[Change]) -> Origins:
 
 
 def turns_of(fact: Fact, of_facts: Origins) -> set[int]:
-    """Every turn that a fact rests on: its own, and those of the facts that it was made of."""
+    """Every turn that a fact derives from: its own, and the turns of the facts merged into it."""
     turn_ids = {fact.turn_id}
     for origin in of_facts.get(fact.id, ()):
         turn_ids |= turns_of(origin, of_facts)
@@ -70,13 +70,13 @@ def derived_from(
     edits: Sequence[Edit],
     changes: Iterable[Change],
 ) -> DerivedFacts:
-    """The facts that were made of facts of these turns, and those to stand in their place again.
+    """The facts that were made of facts of these turns, and the facts that replace them again.
 
     When a turn goes, what was merged of its facts and others goes too, and the others are restored.
 
     Arguments:
-        turn_ids: the turns that are to go.
-        facts: those that are there.
+        turn_ids: the turns to remove.
+        facts: the existing facts.
         edits: the journal, see `history.edits_of`.
         changes: all changes.
     """

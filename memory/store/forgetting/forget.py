@@ -1,10 +1,10 @@
-"""Forgetting in a namespace of either database: turns and all that rests on them.
+"""Forgetting in a namespace of either database: turns and everything derived from them.
 
 First one transaction removes them, with a settings row "forgetting": overwriting is due. Then the
-bytes are overwritten: those of a SQLite file at once, those of tables in Postgres by the server's
-vacuum (docs/security.md). Backups, which are files of either, are written anew without the turns,
-and the row becomes "forgotten", the receipt. Whatever happens in between, the next `forget` goes on
-from there. What a file system or a disk keeps of a file's older blocks is beyond this.
+bytes are overwritten: a SQLite file's at once, a Postgres table's by the server's vacuum
+(docs/security.md). Backups of either database are files and are rewritten without the turns, and
+the row becomes "forgotten", the receipt. If this is interrupted, the next `forget` continues from
+there. Older blocks of a file that a file system or a disk keeps are out of reach.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def forget(
     overwrite: Callable[[], None],
     vacuum: str = "",
 ) -> Forgotten:
-    """Remove turns and all that rests on them, then overwrite where they were; `Store.forget`.
+    """Remove turns and everything derived from them, then overwrite their bytes; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
     `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
@@ -110,10 +110,10 @@ def _mark_earlier_items(conn: Connection, key: bytes) -> None:
 def remove(
     conn: Connection, turn_ids: Sequence[int], embed: EmbedTexts
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Remove turns and all that rests on them, inside the caller's transaction.
+    """Remove turns and everything derived from them, inside the caller's transaction.
 
-    Facts of other turns whose end derives from these are open again, and those that a refinement
-    merged with facts of these stand by themselves again.
+    Facts of other turns whose end derives from these are open again, and facts that a refinement
+    merged with facts of these are separate again.
 
     `embed` is asked for the vectors of their successors, unless it is one on the network.
     Returns the facts that are gone, and the changes whose statements are.
@@ -222,8 +222,8 @@ def copies_with(
 ) -> list[str]:
     """Those of the recorded copies, and of theirs, that hold turns which are `marked`.
 
-    Also those that cannot be looked into. The memory at `location` itself, which its copies note,
-    is none of them.
+    This includes copies that cannot be read. The memory at `location` itself, which its copies
+    note, is not among them.
     """
     recorded = list(dict.fromkeys(recorded))
     # A copy in Postgres is named without a look: this machine may not be able to log in there.
@@ -316,7 +316,7 @@ def _due(conn: Connection) -> list[dict[str, Any]]:
 def _write_receipts(
     conn: Connection, transaction: Transaction, due: Sequence[dict[str, Any]]
 ) -> None:
-    """Make receipts of what was due: they have neither the salt nor the marks that rest on it.
+    """Make receipts of due work: they have neither the salt nor the marks made with it.
 
     With the salt in the file, anybody could try guesses of what was forgotten against the hash.
     """
@@ -415,7 +415,7 @@ def _forget_in_backup(path: Path, due: Sequence[dict[str, Any]]) -> bool:
                 _write_receipts(conn, transaction, due_here)
             conn.execute("PRAGMA journal_mode = DELETE")  # as `backup` made it
     except (Stop, sqlite3.DatabaseError, OSError) as error:
-        if not path.is_file():  # somebody removed it meanwhile
+        if not path.is_file():  # removed meanwhile
             return False
         if _BYTES_REMAIN in str(error):
             raise

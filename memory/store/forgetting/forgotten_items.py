@@ -27,7 +27,7 @@ def item_marks(turns: Iterable[Turn], key: bytes | None) -> list[str]:
 
 
 def with_key(marks: Iterable[str], key: bytes) -> list[str]:
-    """Marks of which some were made without a key, as `key` makes them."""
+    """Marks, some made without a key, in the form that `key` gives them."""
     return sorted(mark if ":" in mark else _marked(mark, key) for mark in marks)
 
 

@@ -33,7 +33,7 @@ class Mentions:
     """How often what stays names the speakers of the turns to forget.
 
     `turns` are by others, `facts` have another subject and name them in their value, `story` are
-    lines of the story. What a model kept as an answer is a fact.
+    lines of the story. An answer that a model stored counts as a fact.
     """
 
     turns: int = 0
@@ -86,8 +86,8 @@ def matching_turns(
     Arguments:
         matching: text that the turn contains, ignoring case.
         about: ids of turns, as `turns_about` has them.
-        before: only what was said before this day, see `said_before`.
-        keeps_facts: with `before`: only turns that no current fact rests on.
+        before: only turns said before this day (see `said_before`).
+        keeps_facts: with `before`: only turns without current facts.
 
     Raises InputError for an id without a turn, and when no turn matches.
     """
@@ -115,9 +115,9 @@ def said_before(
 ) -> list[Turn]:
     """Those of these turns that were certainly said before a day (2024-05-31).
 
-    One of "2024-05" was where the month is over by then. Turns without a date were not, nor are
-    parts of documents, whose date is their file's. With `keeps_facts` turns stay that current facts
-    rest on: a fact always names its turn.
+    A turn of "2024-05" was if that month is over by then. Turns without a date were not, nor were
+    parts of documents, whose date is their file's. With `keeps_facts`, turns with current facts
+    stay, because a fact always names its turn.
     """
     kept = {fact.turn_id for fact in store.facts()} if keeps_facts else set()
     return [
@@ -131,12 +131,12 @@ def said_before(
 
 
 def turns_about(store: Store, name: str) -> list[int]:
-    """The turns that tell of somebody: of facts about them, that name them, of their aliases.
+    """The turns about a person: turns of facts about them, that name them, or of their aliases.
 
     Arguments:
         name: any name of an entity, see `known_entities`.
 
-    Raises InputError for a name that nobody has, and for one that several have.
+    Raises InputError for an unknown name, and for a name that several people have.
     """
     entities = entities_called(store, name)
     if not entities:
@@ -217,7 +217,7 @@ def _mentions(
 def forget(
     store: Store, turns: Collection[Turn], agrees: Callable[[Preview], bool]
 ) -> tuple[Preview, list[Forgotten]]:
-    """Forget turns for good once somebody has agreed to the preview.
+    """Forget turns for good once a person has agreed to the preview.
 
     Returns the preview, and the receipts as `forget_without_preview` returns them: none when
     `agrees` returned false.

@@ -57,10 +57,10 @@ def read_receipt(path: Path) -> Forgotten:
 def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptCheck:
     """Look for what a receipt names in the memory at a path, in its backups and its copies.
 
-    A receipt holds no words: `text` is looked for in the bytes of the files besides, and its words
-    in their indexes. Call it while this process has none of the files open: reading the bytes of a
-    file drops the locks that SQLite has on it.
-    Raises InputError for a receipt of another memory, StoreError for a file that is no memory.
+    A receipt holds no words, so `text` is also looked for in the bytes of the files, and its words
+    in their indexes. Call this while this process has no such file open: reading the bytes of a
+    file drops the locks that SQLite has on it. Raises InputError for a receipt of another memory,
+    StoreError for a file that is no memory.
     """
     path = path.absolute()
     with closing(connect(path, read_only=True)) as conn:
@@ -84,7 +84,7 @@ def check_files(
 ) -> ReceiptCheck:
     """Look for what a receipt names in the files of its memory, and in memories copied from it.
 
-    Backups are of this memory; a copy has a life of its own, with other turns of such numbers.
+    Backups belong to this memory. A copy is independent, with other turns under the same numbers.
     """
     remains: list[str] = []
     unchecked: list[str] = []
@@ -200,7 +200,7 @@ def _rows_of(conn: Connection, receipt: Forgotten) -> Iterator[str]:
 def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
     """Whether the words of a text are indexed of turns that are not there, and who says it still.
 
-    Where a turn or a fact that is there holds the text, its bytes tell nothing.
+    If an existing turn or fact contains the text, its bytes prove nothing.
     """
     remains = []
     for word in dict.fromkeys(words(text)):
@@ -220,7 +220,7 @@ def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
 
 
 def _bytes_with(file: Path, text: str) -> Iterator[str]:
-    """The file and what SQLite keeps beside it, where their bytes hold a text in UTF-8."""
+    """The file, and SQLite's files next to it, if their bytes hold a text in UTF-8."""
     wanted = re.compile(re.escape(text.encode("utf-8", "replace")), re.IGNORECASE)
     for end in ("", "-wal", "-journal"):
         part = file.with_name(file.name + end)

@@ -1,8 +1,8 @@
-"""What forgetting turns takes of the rows beside facts: tags, names, pairs, summaries, attributes.
+"""Forgetting turns in the rows other than facts: tags, names, pairs, summaries, attributes.
 
-The rows that rest on the turns go with them. Later, when a text can be told to quote what nobody
-else has said, so do those that quote them. Where a row is about more than these turns, only the
-words go. The log of the rows is cleaned alike.
+Rows derived from the turns are removed with them. Later, when it is clear that a text quotes words
+that no one else has said, the rows with that quotation are removed too. If a row is about more than
+these turns, only the words are removed. The log of the rows is cleaned the same way.
 """
 
 import json
@@ -15,7 +15,7 @@ from memory.vocabulary import default_vocabulary
 
 
 def remove_rows(conn: Connection, turn_ids: Sequence[int], fact_ids: Collection[int]) -> None:
-    """Remove the rows that rest on turns and facts; called while these turns are there.
+    """Remove the rows derived from turns and facts; called while these turns still exist.
 
     A summary that covers turns which stay loses its text, and waits to be told anew.
     """

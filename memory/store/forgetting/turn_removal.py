@@ -37,7 +37,7 @@ _WORDS_OF_EVERY_STATEMENT = frozenset(
 
 @dataclass(frozen=True)
 class RemovedFacts:
-    """What rested on turns: ids of facts and changes, and what the facts said, as texts."""
+    """What derived from turns: ids of facts and changes, and the facts' words, as texts."""
 
     ids: tuple[int, ...]
     changes: frozenset[int]
@@ -48,7 +48,7 @@ class RemovedFacts:
 def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
     """Remove turns, with their words, facts and rows, and the speakers that only they had.
 
-    Facts that a refinement made of those of these turns and of others go too; the others are
+    Facts that a refinement made from facts of these and other turns go too; the others are
     restored.
     """
     turn_ids = [turn.id for turn in turns]
@@ -74,10 +74,10 @@ def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
 def _remove_facts(
     conn: Connection, turn_ids: Sequence[int], derived: Sequence[int]
 ) -> RemovedFacts:
-    """Remove the facts that rest on turns and those that derive from these, also in the journal.
+    """Remove the facts of turns and the facts derived from these, in the journal too.
 
-    A fact that rests on another turn by now stays, without the part of its past that rested on
-    these. One that is no longer there goes with all of its past.
+    A fact that by now comes from another turn stays, without the part of its past from these turns.
+    A deleted fact goes with all of its past.
     """
     turns = [*turn_ids]
     conn.facts.log()
@@ -149,7 +149,7 @@ def _windows_holding(
 
 
 def _bounds(conn: Connection, first: int, last: int) -> tuple[int | None, int | None]:
-    """The first and the last turn that is there in a window; None and None for an empty one."""
+    """The first and the last existing turn in a window; None and None for an empty one."""
     bounds: tuple[int | None, int | None] = conn.run(
         "turn_bounds", first=first, last=last
     ).fetchone()
@@ -196,7 +196,7 @@ def _quotation_test(
 ) -> Callable[[str], bool]:
     """A function that says whether a text quotes turns and facts that are no longer there.
 
-    The words of SQL, and those that every cause holds, are no quotation.
+    SQL's words, and the words that every cause has, are not a quotation.
     """
     texts = [turn.text for turn in turns] + list(facts.values)
     speakers = {turn.speaker for turn in turns}
@@ -229,7 +229,7 @@ def _quotation_test(
 
 
 def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -> None:
-    """Remove the columns of turns that are gone, and make those of their successors anew.
+    """Remove the columns of removed turns, and make their successors' columns again.
 
     A vector holds half of its predecessor's in the session, and so a little of all before it:
     without this step, what was forgotten would go on shaping the ranking. An embedder asked over
@@ -278,13 +278,13 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
 
 
 def _turn_before(conn: Connection, session: str, turn_id: int) -> int | None:
-    """The last turn of a session that is there before a turn."""
+    """The last existing turn of a session before a turn."""
     (nearest,) = conn.run("last_of_session_before", session=session, before=turn_id).fetchone()
     return None if nearest is None else int(nearest)
 
 
 def _turn_after(conn: Connection, session: str, turn_id: int) -> int | None:
-    """The first turn of a session that is there after a turn."""
+    """The first existing turn of a session after a turn."""
     (nearest,) = conn.run("first_of_session_after", session=session, after=turn_id).fetchone()
     return None if nearest is None else int(nearest)
 

@@ -6,8 +6,8 @@ keeps the record). None is ever changed or removed: files of every released sche
 one has the number of the last of sixteen steps that it took the place of, and makes to the letter
 what they made: a memory that came by them is of its schema.
 
-A migration whose name ends with `_additive` only adds what the code of the version before can work
-beside: see docs/scaling.md, "Upgrades without a pause". Then the upper half of `user_version` is
+A migration whose name ends with `_additive` only adds things that the previous version's code can
+ignore: see docs/scaling.md, "Upgrades without a pause". Then the upper half of `user_version` is
 the number of the oldest schema whose code may use the file.
 """
 
@@ -120,9 +120,9 @@ def schema_of(conn: sqlite3.Connection) -> Schema:
 def foreign_part(present: Schema, version: int) -> str:
     """What in a schema is not as this version makes it, as "trigger NAME", or "".
 
-    Tables and views that somebody added are theirs: nothing in them runs by itself. A trigger does,
-    and so does what an index of our tables computes. A schema that is newer than this version may
-    have further columns and indexes in our tables, of those kinds that compute nothing.
+    Tables and views that a user added are theirs: nothing in them runs by itself. A trigger does,
+    and so does an expression in an index of our tables. A schema newer than this version may have
+    further columns and indexes in our tables, if they compute nothing.
     """
     expected = _schema(min(version, VERSION))
     is_newer = version > VERSION
@@ -130,7 +130,7 @@ def foreign_part(present: Schema, version: int) -> str:
     for name, part in expected.items():
         if name not in present:
             return f"{part.kind} {name}"
-        # The tables in which FTS5 keeps an index are its own: their SQL depends on its version.
+        # FTS5 makes the tables of its index itself, and their SQL depends on its version.
         is_kept_by_index = any(name.startswith(f"{index}_") for index in indexes)
         if present[name] == part or (is_kept_by_index and present[name].kind == "table"):
             continue
@@ -186,7 +186,7 @@ def _schema(version: int) -> Schema:
 
 
 def _statements(text: str) -> Iterator[str]:
-    """The statements of a script. Not split at semicolons: a trigger holds some of its own."""
+    """The statements of a script. Not split at semicolons: a trigger contains some."""
     statement = ""
     for line in text.splitlines(keepends=True):
         statement += line

@@ -64,7 +64,7 @@ def is_address(text: str) -> bool:
 def read_address(text: str, needs_namespace: bool = True) -> Address:
     """The parts of an address.
 
-    Raises InputError, which never shows the password, for one that cannot be read, and for one
+    Raises InputError, which never shows the password, for an unreadable address, and for one
     without a namespace unless `needs_namespace` is False.
     """
     try:

@@ -19,7 +19,7 @@ from memory.store.statement_file import FACTS_NOW, for_postgres, read_statements
 from memory.system.home import item_keys, know_item_key
 from memory.system.tracing import span
 
-TRACED = {"db.system.name": "postgresql"}  # beside the name of a statement
+TRACED = {"db.system.name": "postgresql"}  # next to the name of a statement
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 _NO_EXIT = "cannot exit pipeline mode"  # libpq's
 
@@ -239,7 +239,7 @@ class NamespaceConnection(threading.local):
         return number
 
     def next_ids(self, table: str, count: int) -> Sequence[int]:
-        """The numbers of so many new rows of a table."""
+        """The numbers of some new rows of a table."""
         [(last,)] = self.execute(
             f"UPDATE memory.counters SET {table} = {table} + %(count)s"
             f" WHERE namespace = %(namespace)s RETURNING {table}",
@@ -344,7 +344,7 @@ def postgres_errors(location: str, conninfo: str) -> Iterator[None]:
 def _cause(error: Exception) -> str:
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return "writer"
-    # Without a diagnosis it is none of the server's: there was no connection, or it broke off.
+    # Without a diagnosis the error is not the server's: there was no connection, or it broke off.
     is_connected = getattr(error, "diag", None) and error.diag.sqlstate  # type: ignore[attr-defined]
     return "" if is_connected else "unreachable"
 

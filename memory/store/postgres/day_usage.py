@@ -56,7 +56,7 @@ class DatabaseDayUsage:
             database = looked_at(self._address, may_set_up=True)
             with database.own.connection() as conn, pipeline(conn):
                 conn.execute("BEGIN")
-                # A count that a power failure takes back does no harm: nobody waits for the disk.
+                # A count lost in a power failure does no harm, so no one waits for the disk.
                 conn.execute("SET LOCAL synchronous_commit = off")
                 cursor = conn.execute(_COUNT, values)
                 if day != self._day:

@@ -1,7 +1,7 @@
 """The facts of a namespace in Postgres: written together with the journal and the lists of words.
 
-Each entry of the journal is the one that SQLite's triggers write; `memory.store.journal` says why
-these do not do it here.
+Each entry of the journal is the same as SQLite's triggers write. `memory.store.journal` says why
+there are no triggers here.
 """
 
 import json
@@ -76,8 +76,8 @@ class FactTable:
     def update(self, columns: Sequence[str], rows: Rows) -> None:
         """Change facts: each row is an id with the new values of these columns."""
         before = self._images([row[0] for row in rows])
-        # Put together here, as a model's UPDATE may set any of the columns; one that it does not
-        # set must stay as it is.
+        # Put together here, because a model's UPDATE may set any of the columns, and the others
+        # must not change.
         new_values = ", ".join(f"{column} = %({column})s" for column in columns)
         updated = self._conn.execute_returning(
             f"UPDATE memory.facts SET {new_values} WHERE namespace = %(namespace)s AND id = %(id)s"
@@ -118,5 +118,5 @@ class FactTable:
 
 
 def _text(image: str | None) -> str:
-    """What search finds a fact by, "" for one that is not there."""
+    """The text by which search finds a fact; "" for a missing fact."""
     return " ".join(json.loads(image)[1:4]) if image else ""

@@ -30,7 +30,7 @@ def revisions() -> list[str]:
 
 
 def revision_of(conn: psycopg.Connection) -> str:
-    """The revision of a database, "" for one that holds no memory."""
+    """The revision of a database; "" if it holds no memory."""
     [(table,)] = conn.execute("SELECT to_regclass('memory.version')").fetchall()
     if table is None:
         return ""
@@ -158,7 +158,7 @@ def _difference(config: Any, current: str) -> str:
     return f"{text}; stop its servers and workers before it is migrated"
 
 
-# Tables take their sequences along. Postgres checks that the login is there.
+# Tables take their sequences along. Postgres checks that the login exists.
 _OWN_ALL = """
 DO $$
 DECLARE
@@ -253,8 +253,8 @@ def _alembic(conninfo: str, location: str) -> Iterator[tuple[Any, Any]]:
 
     def connect() -> psycopg.Connection:
         conn = psycopg.connect(conninfo, connect_timeout=10)
-        # For a login called "memory" our schema would be the one that needs no name, and Alembic
-        # would miss all tables in it.
+        # For a login called "memory" our schema would need no name, and Alembic would miss all
+        # tables in it.
         conn.execute("SET search_path = public")
         conn.commit()
         return conn

@@ -1,13 +1,13 @@
 """A model's SQL in Postgres: a second login runs it, which sees no row without a ticket.
 
-The login and its tickets stand behind the parser's allow-list (memory/sql/policy.py), and each wall
+The login and its tickets come after the parser's allow-list (memory/sql/policy.py), and each wall
 fails differently. The rendered tree names the namespace in every table reference. The second login
-sees no row without a ticket, which only the owner can sign (row-level security); with the ticket
-that a model's statement runs under, no row of any table can be written. A cursor takes one SELECT
-and nothing else: an UPDATE or DELETE is a query too, which says what our code is to write
+sees no row without a ticket, which only the owner can sign (row-level security); with the ticket of
+a model's statement, no row of any table can be written. A cursor takes one SELECT and nothing else:
+an UPDATE or DELETE is a query too, which says what our code is to write
 (`memory.sql.CheckedChange`). A deadline on the server and another one here end what takes too long;
-the one here lasts longer while the server is busy with others.
-What is the same in SQLite is in memory/store/model_limits.py.
+the one here lasts longer while the server is busy with others. The parts shared with SQLite are in
+memory/store/model_limits.py.
 """
 
 import threading
@@ -27,8 +27,8 @@ from memory.store.postgres import migrate, names
 from memory.store.postgres.connection import pipeline
 
 _ROWS_AT_ONCE = 10  # of a cursor: what is too long is seen before it is all here
-# Work that takes _PROBE_SECONDS on a processor of its own: what takes longer says how busy a server
-# is. Postgres tells nobody how much processor time a statement has had.
+# Work that takes _PROBE_SECONDS on a free processor. The extra time shows how busy a server is,
+# because Postgres does not report a statement's processor time.
 _PROBE = (
     "SELECT count(n), extract(epoch FROM clock_timestamp() - statement_timestamp())"
     " FROM generate_series(1, 100000) n"
@@ -57,8 +57,8 @@ def select(
 ) -> Rows:
     """The first `limit` rows of a SELECT by the second login, within `seconds` of work.
 
-    A transaction that is open goes on as it was before.
-    Raises SqlError when the statement is refused, wrong, too slow or gives too much.
+    An open transaction continues unchanged. Raises SqlError when the statement is refused, wrong,
+    too slow or gives too much.
     """
     rows = ResultRows(limit)
     is_inside = conn.info.transaction_status == TransactionStatus.INTRANS
@@ -130,7 +130,7 @@ def _cancelled_after(conn: psycopg.Connection, seconds: float) -> Iterator[None]
 
 
 def _busyness(conn: psycopg.Connection) -> float:
-    """How many times longer than alone a statement takes on this server now; 1 if nobody knows."""
+    """How many times longer than alone a statement takes on this server now; 1 if unknown."""
     try:
         with psycopg.connect(
             conn.info.dsn, password=conn.info.password, connect_timeout=2, autocommit=True
@@ -184,7 +184,7 @@ def errors_for_the_model(has_only_its_text: bool = True) -> Iterator[None]:
         message = error.diag.message_primary or str(error)
         raise SqlError(_advice(error) or message) from error
     except UnicodeEncodeError as error:
-        if not has_only_its_text:  # half a character may stand in the cause, which a person gave
+        if not has_only_its_text:  # half a character may be in the cause, which a person gave
             raise
         raise SqlError(str(error)) from error
 
@@ -232,7 +232,7 @@ SELECT %(role)s || ' may sign tickets' WHERE EXISTS (SELECT FROM pg_roles WHERE 
 
 
 def refuse_gaps(conn: psycopg.Connection, role: str, location: str) -> None:
-    """Raises StoreError, which says which, when a wall does not stand in this database."""
+    """Raises StoreError, with its name, when a wall is missing in this database."""
     values = {
         "role": role,
         "fenced": [*_FENCED],

@@ -23,7 +23,7 @@ VACUUM = f"VACUUM (FULL) {', '.join(f'memory.{table}' for table in TABLES)}"
 
 
 def names(address: Address, most: int | None = None) -> list[str]:
-    """The namespaces of a database, sorted, at most so many; none of one without memories yet."""
+    """The namespaces of a database, sorted, up to a limit; empty if it has no memories yet."""
     with _connection(address) as conn:
         if not migrate.revision_of(conn):
             return []
@@ -144,7 +144,7 @@ def size(address: Address) -> int:
         row = conn.execute(select, (address.namespace,)).fetchone()
         if row is None:
             return 0
-        # Of each column: the size of a whole row would read what is stored beside the table.
+        # Of each column: the size of a whole row would read data stored outside the table.
         columns_of: dict[str, list[str]] = {}
         for table, column in conn.execute(columns, ([*TABLES],)):
             columns_of.setdefault(table, []).append(f"coalesce(pg_column_size({column}), 0)")

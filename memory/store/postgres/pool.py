@@ -1,9 +1,9 @@
 """The connections of this process to a database: a few for each login, shared, made when needed.
 
-Not psycopg_pool: it connects in threads of its own. Whoever waits for such a connection waits to
-the end of the deadline where none can be made, also when the server is back meanwhile, and is not
-told why. Here whoever needs a connection makes it, and has the driver's error at once, unless it is
-one that passes: of a server that starts, or has no more connections at this moment.
+Not psycopg_pool: it connects in background threads. If no connection can be made, a caller waits
+until the deadline, even if the server is back meanwhile, and does not learn why. Here the caller
+that needs a connection makes it, and gets the driver's error at once, unless the error is
+temporary: a server that is starting, or has no free connections at the moment.
 """
 
 import os
@@ -26,7 +26,7 @@ POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
 CONNECT_SECONDS = 10
 TRUSTED_SECONDS = 60.0  # a connection that was used since then is not asked whether it stands
-IDLE_SECONDS = 600.0  # a connection that nobody used for so long is closed
+IDLE_SECONDS = 600.0  # a connection is closed when it was unused for this long
 
 # A network or a host that is gone says nothing: a line is given up after half a minute.
 _LINES = {
@@ -128,7 +128,7 @@ class Pool:
         self._places.give_back()
 
     def close(self) -> None:
-        """Close the connections that nobody uses, and others once they are given back."""
+        """Close the unused connections, and others once they are given back."""
         with self._lock:
             self._is_closed = True
             for idle in self._idle:
@@ -214,10 +214,10 @@ def _configure(conn: psycopg.Connection) -> None:
 
 
 def _check(idle: _Idle) -> None:
-    """Raises an error of the driver for a connection that broke off while nobody used it.
+    """Raises the driver's error for a connection that broke off while it was unused.
 
-    A server that goes away says so: it is asked only then, or when the connection is idle for long,
-    as a network may forget it. That saves each use a round trip.
+    A server that goes away says so. It is asked only then, or when the connection was idle for
+    long, because a network may forget it. That saves each use a round trip.
     """
     with selectors.DefaultSelector() as selector:
         selector.register(idle.conn.pgconn.socket, selectors.EVENT_READ)

@@ -97,7 +97,7 @@ def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str)
 
 
 def _statistics_with(namespace: NamespaceConnection, text: str) -> Iterator[str]:
-    """The columns of which the server's statistics, over all namespaces, hold a text."""
+    """The columns whose server statistics, over all namespaces, hold a text."""
     written = text.lower().replace("\\", "\\\\").replace('"', '\\"')
     values = {"text": written, "bytes": text.encode().hex()}
     for table, column in namespace.connection.execute(_STATISTICS, values).fetchall():

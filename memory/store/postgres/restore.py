@@ -15,8 +15,8 @@ from memory.store.postgres.store import looked_at, number_of
 def restore(source: Path, target: str, replace: bool = False) -> int:
     """Make the namespace of an address of a backup, whole or not at all, in one transaction.
 
-    Stores that are open on one that is replaced go on with the backup's rows. Returns how many
-    turns it holds. Raises InputError when there is such a namespace and it is not to be replaced,
+    Stores that are open on a replaced namespace continue with the backup's rows. Returns how many
+    turns it holds. Raises InputError when the namespace exists and is not to be replaced,
     StoreError when the backup is not ours, newer, or damaged, or the server fails.
     """
     source = source.absolute()
@@ -35,7 +35,7 @@ def restore(source: Path, target: str, replace: bool = False) -> int:
             number = number_of(conn, address, may_make=True)
             namespace = NamespaceConnection(database.own, number)
             with namespace.bound(conn):
-                # The lock of its one writer: what is taken over from it stays as it is.
+                # The lock of its one writer: the rows taken over from it cannot change.
                 namespace.lock_writer()
                 file = Path(folder) / "memory.db"
                 turns = copy_for_memory(source, file, old=namespace if exists else None)

@@ -34,7 +34,7 @@ _NUMBERED = ("turns", "facts", "changes", "facts_log", "settings", "rows_log")
 def write_copy(reader: Connection, path: Path) -> None:
     """Copy the namespace of a connection, within its transaction, into a new SQLite file.
 
-    The file is there whole or not at all.
+    The file is complete or absent.
     """
     part = part_of(path)
     try:
@@ -42,7 +42,7 @@ def write_copy(reader: Connection, path: Path) -> None:
             copy.execute("PRAGMA synchronous = OFF")  # a crash throws the part away
             copy.execute("PRAGMA foreign_keys = OFF")
             copy.execute("BEGIN")
-            # The paths of a memory's other backups are its own; those of this one it learns here.
+            # A memory knows the paths of its other backups; it learns the path of this one here.
             _copy_tables(reader, copy, left_out={*OF_THIS_FILE} - {BACKUP})
             copy.execute("COMMIT")
             copy.execute("PRAGMA journal_mode = DELETE")
@@ -86,7 +86,7 @@ def _copy_table(
             batch = [row for row in batch if row[1] not in left_out]
         if table == "facts":
             copy.facts.insert(batch)
-        elif table == "pending":  # nobody has claimed a window of the copy
+        elif table == "pending":  # no one has claimed a window of the copy
             unclaimed = [(*row, "", 0) for row in batch]
             copy.insert_rows(table, (*columns, "claimed_by", "claimed_until"), unclaimed)
         else:

@@ -48,7 +48,7 @@ class Database:
     revision: str
 
 
-_databases: dict[Pool, Database] = {}  # those that were looked at, by their own pool
+_databases: dict[Pool, Database] = {}  # the databases checked so far, by their own pool
 _looked_at: dict[Pool, float] = {}  # when, in monotonic seconds
 _databases_lock = threading.Lock()
 
@@ -66,8 +66,8 @@ class PostgresStore(DatabaseStore):
         self._address = read_address(text)
         self._looked_at = time.monotonic()
         self._process = os.getpid()
-        # Threads that write wait here for their turn, and not with a connection of the pool, which
-        # those that read need meanwhile.
+        # Threads that write wait here for their turn, without a connection of the pool, which
+        # readers need meanwhile.
         self._writer = FairLock()
         with self._errors():
             self._database = looked_at(self._address, may_set_up=not read_only)
@@ -277,7 +277,7 @@ class PostgresStore(DatabaseStore):
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        # A view of its own, so that the store's is free while somebody takes rows.
+        # A separate view, so that the store's is free while a caller takes rows.
         reader = NamespaceConnection(self._database.own, self._namespace)
         with (
             self._errors(),
@@ -292,8 +292,8 @@ class PostgresStore(DatabaseStore):
 def looked_at(address: Address, may_set_up: bool) -> Database:
     """The pools of a database whose schema is of this version and whose walls stand.
 
-    An empty database is set up. Its walls are looked at once in a process, and again when another
-    version has changed its schema meanwhile; that is asked every few seconds.
+    An empty database is set up. Its walls are checked once in a process, and again when another
+    version has changed its schema, which is looked up every few seconds.
     """
     own = pool(address.conninfo)
     known = _databases.get(own)
@@ -309,7 +309,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
     with _databases_lock:
         if own in _databases and _databases[own] is not known:
             return _databases[own]  # another thread has looked meanwhile
-        # Not of the pool, whose connections are set up for a schema that is there.
+        # Not from the pool, whose connections are set up for an existing schema.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
             use_own_names(conn)
             revision = migrate.revision_of(conn)

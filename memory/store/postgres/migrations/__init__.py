@@ -33,8 +33,8 @@ def oldest_users(script: Any) -> dict[str, str]:
 
 
 def run_script(name: str) -> None:
-    """Run the script of a migration, which lies beside it, for the login that models get."""
-    # Not at the top: Alembic is there only where a database is migrated.
+    """Run the script of a migration, in the same folder, for the login that models get."""
+    # Not at the top: Alembic is only installed where databases are migrated.
     from alembic import context, op
 
     text = (Path(__file__).with_name("versions") / name).read_text("utf-8")

@@ -16,8 +16,8 @@ options: dict[str, Any] = {
     "transaction_per_migration": False,
 }
 
-# Not ADD COLUMN IF NOT EXISTS: its lock would keep servers from reading the revision, also where
-# the column is there, until a migration that takes long is done.
+# Not ADD COLUMN IF NOT EXISTS: its lock would keep servers from reading the revision, even if the
+# column exists, until a long migration is done.
 _ADD_COLUMN = """
 DO $$
 BEGIN
@@ -31,7 +31,7 @@ END $$
 
 
 def mark_who_may_use_it() -> None:
-    """Write beside the revision the oldest one whose code may use it, as "OLDEST..REVISION"."""
+    """Write the oldest revision whose code may use this one, as "OLDEST..REVISION"."""
     marks = " ".join(
         f"WHEN '{revision}' THEN '{oldest}..{revision}'"
         for revision, oldest in oldest_users(context.script).items()
