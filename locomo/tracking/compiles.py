@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit, urlunsplit
 
 from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain, gain_line, verdict
@@ -97,9 +98,18 @@ def _log_program(
         name="program",
         python_model=str(_PROGRAM_MODEL),
         artifacts={"program": str(compiled.program)},
-        model_config={"model": compiled.model or None, "api_base": compiled.api_base},
+        model_config={
+            "model": compiled.model or None,
+            "api_base": without_login(compiled.api_base) if compiled.api_base else None,
+        },
         registered_model_name=REGISTERED if is_registered else None,
         tags={name: str(params[name]) for name in ("target", "verdict") if name in params},
         # Named, because MLflow would load the model in a process of its own to find out.
         pip_requirements=[f"sql-memory[bench]=={version('sql-memory')}"],
     )
+
+
+def without_login(address: str) -> str:
+    """An address without a name and a password in it, and without a query, which may hold a key."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))

@@ -8,11 +8,12 @@ from typing import Any
 import mlflow
 from pydantic import BaseModel
 
-from memory import Memory, load_model, load_program, open_store
+from memory import Memory, load_model, load_program
+from memory.evidence.reader import reading
 
 
 class MemoryQuestion(BaseModel):
-    """A question to the memory at an address (see `memory.open_store`)."""
+    """A question to a memory, by its name or its file's path (see `AskMemory`)."""
 
     question: str
     memory: str
@@ -44,8 +45,8 @@ class ProgramModel(mlflow.pyfunc.PythonModel):
         model = load_model(self.config.get("model") or "local", self.config.get("api_base"))
         answers = []
         for item in model_input:
-            with open_store(item.memory, read_only=True) as store:
-                memory = Memory(store, model=model, program=self.program)
+            with reading(item.memory) as reader:
+                memory = Memory(reader.store, model=model, program=self.program)
                 answer = memory.ask(item.question, asker=item.asker)
             answers.append(
                 MemoryAnswer(answer=answer.text, turns=list(answer.turns), sql=list(answer.sql))

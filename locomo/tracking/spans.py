@@ -12,6 +12,7 @@ from locomo.harness import Result
 from locomo.results.report import failure_cause, judges_of, score_by
 from locomo.results.traces import DigestTrace, ModelCall, RowsRead, StoredWindow, Trace
 from locomo.tracking.runs import clean, mlflow_errors, one_at_a_time
+from memory.text.secrets import mask
 
 _TRACES_AT_ONCE = 10  # while other processes wait
 _NANOSECONDS = 1_000_000_000
@@ -47,7 +48,7 @@ def _log_digest(mlflow: ModuleType, digest: DigestTrace) -> None:
     begin, end = _ns(digest.began), _ns(digest.began + digest.seconds)
     inputs = {"conversation": digest.conversation, "turns": digest.turns}
     root = mlflow.start_span_no_context(
-        name=clean(f"digest: {digest.conversation}")[:_NAME_CHARACTERS],
+        name=_shown(f"digest: {digest.conversation}")[:_NAME_CHARACTERS],
         span_type="CHAIN",
         inputs=inputs,
         start_time_ns=begin,
@@ -62,6 +63,11 @@ def _log_digest(mlflow: ModuleType, digest: DigestTrace) -> None:
     root.end(outputs={"facts": digest.facts}, end_time_ns=end)
 
 
+def _shown(text: str) -> str:
+    """A text as a trace shows it, to all who may open MLflow: without secrets and private text."""
+    return mask(clean(text)).text
+
+
 def _start(
     mlflow: ModuleType, parent: Any, name: str, span_type: str, *, inputs: Any, begin: int
 ) -> Any:
@@ -73,23 +79,23 @@ def _start(
 
 def _log_window(mlflow: ModuleType, parent: Any, window: StoredWindow) -> None:
     begin, end = _ns(window.began), _ns(window.began + window.seconds)
-    inputs = {name: clean(text) for name, text in window.inputs.items()}
+    inputs = {name: _shown(text) for name, text in window.inputs.items()}
     store = _start(mlflow, parent, "store", "MEMORY", inputs=inputs, begin=begin)
     _log_calls(mlflow, store, window.calls, start=begin, end=end)
     if window.error:
         store.set_status("ERROR")
-    outputs = {"sql": clean(window.sql), "refusals": [clean(text) for text in window.refusals]}
+    outputs = {"sql": _shown(window.sql), "refusals": [_shown(text) for text in window.refusals]}
     store.end(outputs=outputs, end_time_ns=end)
 
 
 def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     result = trace.result
-    question = {"question": clean(result.question)}
+    question = {"question": _shown(result.question)}
     # Traces of earlier versions do not say when they began.
     begin = _ns(trace.began) if trace.began else time.time_ns() - _ns(result.seconds)
     end = begin + _ns(result.seconds)
     root = mlflow.start_span_no_context(
-        name=clean(f"{result.system}: {result.question}")[:_NAME_CHARACTERS],
+        name=_shown(f"{result.system}: {result.question}")[:_NAME_CHARACTERS],
         inputs={**question, "conversation": result.conversation},
         attributes={
             "category": str(result.category),
@@ -100,7 +106,7 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
         **_in_run(mlflow),
     )
     steps = {step.name: step for step in result.steps}
-    refused = {"refusals": [clean(refusal) for refusal in trace.refusals]}
+    refused = {"refusals": [_shown(refusal) for refusal in trace.refusals]}
     retrieving = [steps[name].seconds for name in ("select", "search") if name in steps]
     answering = steps.get("answer")
     before_answer = max(len(trace.calls) - (answering.calls if answering else 0), 0)
@@ -112,7 +118,7 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     if retrieving:
         _log_reads(mlflow, parent, trace.rows, now)
         now = min(max(begin + _ns(sum(retrieving)), now), end)
-        parent.end(outputs={"sql": [clean(sql) for sql in result.sql], **refused}, end_time_ns=now)
+        parent.end(outputs={"sql": [_shown(sql) for sql in result.sql], **refused}, end_time_ns=now)
     parent = root
     if answering:
         inputs = {**question, "turns": result.shown}
@@ -120,10 +126,10 @@ def _log_question(mlflow: ModuleType, trace: Trace) -> None:
     after_calls = _log_calls(mlflow, parent, trace.calls[before_answer:], start=now, end=end)
     if answering:
         now = min(max(now + _ns(answering.seconds), after_calls), end)
-        parent.end(outputs={"answer": clean(result.answer)}, end_time_ns=now)
+        parent.end(outputs={"answer": _shown(result.answer)}, end_time_ns=now)
     if not retrieving:
         _log_reads(mlflow, root, trace.rows, after_calls)
-    outputs = {"answer": clean(result.answer or result.unusable), "cited": list(result.cited)}
+    outputs = {"answer": _shown(result.answer or result.unusable), "cited": list(result.cited)}
     root.end(outputs=outputs, end_time_ns=end)
     _log_assessments(mlflow, root.trace_id, result)
 
@@ -151,26 +157,26 @@ def _log_calls(
     now = start
     for number, call in enumerate(calls, 1):
         begin = min(_ns(call.began), end) if call.began else now
-        messages = [{"role": role, "content": clean(text)} for role, text in call.messages]
+        messages = [{"role": role, "content": _shown(text)} for role, text in call.messages]
         span = _start(mlflow, parent, f"call {number}", "CHAT_MODEL", inputs=messages, begin=begin)
         now = min(begin + _ns(call.seconds), end)
         if call.error:
             span.set_status("ERROR")
-        span.end(outputs=[clean(text) for text in call.answers], end_time_ns=now)
+        span.end(outputs=[_shown(text) for text in call.answers], end_time_ns=now)
     return now
 
 
 def _log_reads(mlflow: ModuleType, parent: Any, reads: Sequence[RowsRead], now: int) -> None:
     """A span for each SELECT with its rows."""
     for read in reads:
-        span = _start(mlflow, parent, "SELECT", "RETRIEVER", inputs=clean(read.sql), begin=now)
-        rows = [dict(zip(read.columns, map(clean, row), strict=True)) for row in read.rows]
+        span = _start(mlflow, parent, "SELECT", "RETRIEVER", inputs=_shown(read.sql), begin=now)
+        rows = [dict(zip(read.columns, map(_shown, row), strict=True)) for row in read.rows]
         span.end(outputs=rows, end_time_ns=now)
 
 
 def _log_assessments(mlflow: ModuleType, trace_id: str, result: Result) -> None:
     """The gold answer as what was expected; scores, cause of failure and verdicts as feedback."""
-    mlflow.log_expectation(trace_id=trace_id, name="answer", value=clean(result.gold))
+    mlflow.log_expectation(trace_id=trace_id, name="answer", value=_shown(result.gold))
     code = mlflow.entities.AssessmentSource(source_type="CODE", source_id="locomo.metrics")
     scores = {
         "score": result.score,

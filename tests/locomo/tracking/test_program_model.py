@@ -11,6 +11,7 @@ from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain
 from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
 from memory import MemoryProgram, Turn, open_store
+from memory.errors import InputError
 from memory.program import Card, save_program
 from tests.support.scripted import answer, scripted_model
 
@@ -100,6 +101,45 @@ def test_a_program_without_a_gain_is_a_model_of_its_run_and_no_version(place: Pa
     experiment = mlflow.get_experiment_by_name("no gain")
     models = mlflow.MlflowClient().search_logged_models([experiment.experiment_id])
     assert [model.name for model in models] == ["program", "program"]
+
+
+def test_what_mlflow_keeps_of_a_program_has_no_key_and_no_pickled_code(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ("sk-proj-FromTheEnvironment1234567890abcdefgh", "the-password", "key-of-the-query")
+    monkeypatch.setenv("OPENAI_API_KEY", keys[0])
+    address = f"https://me:{keys[1]}@host:4000/v1?api_key={keys[2]}"
+    track_compile(
+        "keys", "gepa", {}, (), [GAIN], {}, [], replace(compiled(place), api_base=address)
+    )
+    loaded = mlflow_model(newest_model())
+    assert loaded.config["api_base"] == "https://host:4000/v1"
+    kept = [path for path in place.rglob("*") if path.is_file()]
+    assert len([path for path in kept if path.name == "program_model.py"]) > 0
+    assert [path for path in kept if path.suffix in (".pkl", ".pickle", ".joblib")] == []
+    for path in kept:
+        content = path.read_bytes()
+        assert [key for key in keys if key.encode() in content] == [], path
+        assert not content.startswith(b"\x80"), path  # as a pickle begins
+
+
+def test_a_question_to_a_served_model_opens_no_server(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track_compile("served", "gepa", {}, (), [GAIN], {}, [], compiled(place))
+    model = mlflow_model(newest_model())
+    used = type(model).load_context.__globals__
+    monkeypatch.setitem(used, "load_model", lambda *names: scripted_model([]))
+    question = used["MemoryQuestion"](question="Where?", memory="postgresql://h/d?namespace=a")
+    with pytest.raises(InputError, match="pass the store"):
+        model.predict([question])
+
+
+def mlflow_model(uri: str) -> Any:
+    """Our object in a model that MLflow has loaded."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(uri).unwrap_python_model()
 
 
 def newest_model() -> str:

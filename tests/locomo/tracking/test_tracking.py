@@ -286,6 +286,24 @@ def test_a_trace_has_spans_of_its_steps_the_gold_answer_and_the_scores() -> None
     }
 
 
+def test_a_trace_holds_no_secret_that_a_question_or_a_model_says() -> None:
+    key = "ghp_" + "x7Kq2mV9tRz4Lw8PbY3nHcJd6FsGa5Ue1oTi"
+    private = "<private>the safe is behind the clock</private>"
+    said = f"My token is {key}. {private}"
+    steps = (Step("select", calls=1), Step("search"), Step("answer", calls=1))
+    result = Result(*("memory", "chat", 0, 4, said, said, said, 0.25, 1.0, 1.0), steps=steps)
+    calls = tuple(ModelCall((("user", said),), (said,), seconds=0.1) for _ in range(2))
+    rows = (RowsRead(f"SELECT '{key}'", ("n",), ((said,),)),)
+    with tracking.mlflow_run("secrets", {}, "a run") as mlflow:
+        log_traces(mlflow, [Trace(result, rows, (said,), calls)])
+    experiment = mlflow.get_experiment_by_name("secrets")
+    [logged] = mlflow.search_traces(locations=[experiment.experiment_id], return_type="list")
+    text = repr(logged.to_dict()) + repr(logged.info.assessments)
+    assert "[withheld]" in text
+    assert key not in text
+    assert "behind the clock" not in text
+
+
 def test_the_answers_are_a_table_of_the_run_that_verdicts_replace() -> None:
     import mlflow
 
