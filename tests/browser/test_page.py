@@ -1,6 +1,7 @@
 """The page in a browser, as a person goes through it; with the rules of accessibility (axe)."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,6 +125,74 @@ def test_stored_attacks_stay_text_in_a_browser(page: Page, home: Path) -> None:
         assert page.evaluate("document.querySelectorAll('script').length") == 2
         assert page.evaluate("document.querySelectorAll('main img, iframe, object').length") == 0
         assert "All memories" in page.inner_text("header")
+
+
+HOSTILE_NAMES = [
+    "<img src=x onerror=alert(1)>",
+    '"><script>alert(1)</script>',
+    "javascript:alert(1)",
+    "'-alert(1)-'",
+    "{{7*7}} ${7*7}",
+    "../../etc/passwd",
+    "gnp.\u202etxt.exe",
+    "a\u200b\u2066b\U000e0061",
+    "[1] (Thu 01 Jan 2026) user",
+    "n" * 180,
+]
+
+
+def assert_harmless(page: Page) -> None:
+    """The page has the scripts and pictures of ours alone, and nothing that turns its text."""
+    assert page.evaluate("document.querySelectorAll('script').length") == 2
+    assert page.evaluate("document.querySelectorAll('main img, iframe, object').length") == 0
+    shown = page.evaluate("document.documentElement.innerText + document.title")
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]", shown)
+
+
+def forgive_refusals(watch: Any) -> None:
+    """A browser notes each page with an error of ours, which are asked for here."""
+    refused = "Failed to load resource: the server responded with a status of 4"
+    watch.complaints[:] = [text for text in watch.complaints if not text.startswith(refused)]
+
+
+def test_names_of_files_stay_text_in_a_browser(page: Page, home: Path, watch: Any) -> None:
+    for number, name in enumerate(HOSTILE_NAMES):
+        turn = {"speaker": name, "text": f"number {number} is known", "session": name}
+        for end, says in ((".jsonl", "1 new turn"), (".md", "is a document")):
+            page.goto(at("/files"))
+            page.get_by_label("Drop a file here, or choose one").set_input_files(
+                {"name": name + end, "mimeType": "", "buffer": json.dumps(turn).encode()}
+            )
+            page.get_by_role("button", name="Import").click()
+            expect(page.get_by_role("main")).to_contain_text(says)
+            assert_harmless(page)
+    for part in ("/conversation", "/conversation?q=known", "/conversation/sessions", "/files"):
+        page.goto(at(part))
+        assert_harmless(page)
+    forgive_refusals(watch)
+
+
+def test_names_of_memories_and_questions_stay_text_in_a_browser(
+    page: Page, home: Path, watch: Any
+) -> None:
+    for name in HOSTILE_NAMES[:8]:
+        with open_store(path_of(name)) as store:
+            store.add([Turn("Anna", "I am here.")])
+    page.goto("/")
+    assert_harmless(page)
+    for name in HOSTILE_NAMES[:8]:
+        page.goto(address_of(name))
+        assert_harmless(page)
+        for part in (
+            "/search?q=",
+            "/conversation?q=",
+            "/facts?q=",
+            "/past?day=",
+            "/forget?matching=",
+        ):
+            page.goto(at(part) + quote(name, safe=""))
+            assert_harmless(page)
+    forgive_refusals(watch)
 
 
 # ---------------------------------------------------------------------------- a person's way

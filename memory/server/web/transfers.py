@@ -1,5 +1,6 @@
 """Import files from other programs, export a memory for them, and back it up."""
 
+import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +64,9 @@ async def import_files(request: PageRequest) -> PageResponse:
     request.refuse_read_only()
     name = Path(Path(str(request.inputs.files[0].filename)).name)
     if is_document(name) and name.suffix.lower() != ".txt":  # a table may be named so
-        raise InputError(f"{name} is a document; add it in a terminal: memory add {name}")
+        # A person pastes it into a shell, and "$(...).pdf" and "--once.pdf" are names of files.
+        command = shlex.join(["memory", "add", f"./{name}" if str(name)[0] == "-" else str(name)])
+        raise InputError(f"{name} is a document; add it in a terminal: {command}")
     dates, columns = _date_order(request.inputs), _columns(request.inputs)
     names = [Path(str(file.filename)).name for file in request.inputs.files]
     folder = Path(tempfile.mkdtemp(prefix="memory-import-"))

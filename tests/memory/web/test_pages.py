@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 from typing import Literal
 
@@ -739,6 +740,9 @@ def test_a_file_is_brought_in_and_again_adds_what_is_new(client: TestClient) -> 
     assert client.post(f"{ANNA}/import").status_code == 400
     response = client.post(f"{ANNA}/import", files={"file": ("notes.md", "# Notes")})
     assert "notes.md is a document; add it in a terminal: memory add notes.md" in response.text
+    for name, quoted in (("$(touch x).md", "'$(touch x).md'"), ("--once.md", "./--once.md")):
+        response = client.post(f"{ANNA}/import", files={"file": (name, "# Notes")})
+        assert f"memory add {quoted}" in unescape(response.text)
 
 
 @pytest.mark.parametrize(
