@@ -47,7 +47,7 @@ REHEARSAL = GrpoSettings(
 )
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
-    *("mode", "rehearse", "engine", "provider", "target", "data", "model", "server", "helper"),
+    *("mode", "rehearse", "engine", "provider", "target", "data", "model", "helper"),
     *("output", "resume"),
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]

@@ -19,6 +19,7 @@ from locomo.tasks.rewards import (
     WEIGHTS,
     Episode,
     Outcome,
+    QuestionScore,
     card_metric,
     components,
     efficiency,
@@ -687,3 +688,7 @@ def test_the_refining_module_has_rewards_of_its_own() -> None:
             check_reward(reward, target)
     for reward, target in (("gated", "store"), ("unpadded", "refine"), ("memory", "all")):
         check_reward(reward, target)
+
+
+def test_the_key_of_a_score_begins_with_its_conversation() -> None:
+    assert QuestionScore("conv/26/17", 1, {}, 1.0).conversation == "conv/26"

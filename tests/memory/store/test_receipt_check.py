@@ -55,7 +55,7 @@ def test_what_is_gone_is_said_to_be_and_what_cannot_be_checked(
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     said = verified()
     assert f"gone: 1 turn and 1 fact, checked in {home / 'anna.db'}, {home}" in said
-    assert "not checked: words and bytes, of which a receipt holds none" in said
+    assert "not checked: words and bytes, which a receipt does not hold" in said
     assert "not checked: exports" in said
     assert "words and bytes" not in verified("--matching", "xylophones are hidden")
     check = json.loads(verified("--json"))

@@ -41,7 +41,7 @@ def verified(*arguments: object, says: str = "") -> str:
 def test_what_is_gone_is_said_to_be_and_what_cannot_be_seen(home: str, tmp_path: Path) -> None:
     printed = verified()
     assert f"gone: 1 turn and 1 fact, checked in {home}&namespace=anna, {tmp_path}" in printed
-    assert "not checked: words and bytes, of which a receipt holds none" in printed
+    assert "not checked: words and bytes, which a receipt does not hold" in printed
     assert "not checked: dead rows until the server vacuums them, its write-ahead log" in printed
     assert "words and bytes" not in verified("--matching", "xylophones are hidden")
     check = json.loads(verified("--json", "--matching", SECRET))
