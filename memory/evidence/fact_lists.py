@@ -102,18 +102,31 @@ class FactList:
         return unnumbered(f"{self.head}: {'; '.join(item.line for item in ordered)}")
 
 
-def completed(result: Rows, facts: Iterable[Fact]) -> Rows:
-    """Rows of values and turns with what else is known of these facts: of whom, what, and when.
+def lacks_columns(result: Rows) -> bool:
+    """Whether rows are of values and turns, without all that a fact has.
 
-    A row without its subject reads as the user's. `facts` are those of the turns that the rows
-    name. A row that is of no fact, or that might be of several, has empty cells for what is added.
+    Of a join with two columns of one name, nobody can tell of which fact a column is.
+    """
+    columns = {*result.columns}
+    return (
+        turn_column(result.columns) is not None
+        and "value" in columns
+        and "text" not in columns
+        and len(columns) == len(result.columns)
+        and not columns >= {*_OF_A_FACT}
+    )
+
+
+def completed(result: Rows, facts: Iterable[Fact]) -> Rows:
+    """Rows that lack columns of their facts, with these columns: of whom, what, and when.
+
+    A row without its subject reads as the user's. `facts` come from the turns that the rows name. A
+    row of no fact, or that might be of several, has empty cells for what is added.
     """
     column = turn_column(result.columns)
-    missing = [name for name in _OF_A_FACT if name not in result.columns]
-    if column is None or not missing or "value" in missing or "text" in result.columns:
+    if column is None or not lacks_columns(result):
         return result
-    if len({*result.columns}) < len(result.columns):
-        return result  # of a join: of which fact a column is, nobody can tell
+    missing = [name for name in _OF_A_FACT if name not in result.columns]
     known = [name for name in _OF_A_FACT if name in result.columns]
     of_row: dict[tuple[object, ...], dict[tuple[object, ...], None]] = {}
     for fact in facts:

@@ -4,8 +4,9 @@ A model sees the known facts, those of the window's own turns among them, and re
 existing fact stays, with its id. A date that it lacks is filled in if its own turn has it.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from memory.records import Fact
@@ -55,6 +56,41 @@ def drop_repeated(
         conn.facts.delete([fact.id for fact, _ in repeated])
     conn.facts.log()
     return repeated
+
+
+def repeats_left(
+    conn: Connection, turn_ids: Collection[int], facts: Iterable[Fact], vocabulary: Vocabulary
+) -> list[int]:
+    """The facts to store in place of those of some turns, which other turns repeat.
+
+    A digest stored each of these once, with the first turn. When that turn goes, the first of the
+    others has the fact, unless it has ended since: the end is not that of the repetition.
+
+    Arguments:
+        turn_ids: the turns that go.
+        facts: the existing facts.
+    """
+    by_saying = defaultdict[tuple[str, ...], list[Fact]](list)
+    for fact in facts:
+        by_saying[_saying(fact, vocabulary)].append(fact)
+    going = {
+        saying: same[-1].ended_on
+        for saying, same in by_saying.items()
+        if all(fact.turn_id in turn_ids for fact in same)
+    }
+    repeats: dict[tuple[str, ...], int] = {}
+    for (image,) in conn.run("repeats").fetchall() if going else ():
+        fact = journal.to_fact(json.loads(image))
+        saying = _saying(fact, vocabulary)
+        if fact.turn_id not in turn_ids and going.get(saying) == fact.ended_on:
+            repeats.setdefault(saying, fact.id)
+    return sorted(repeats.values())
+
+
+def _saying(fact: Fact, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """What a fact says, however it is spelled."""
+    attribute = name_key(vocabulary.name_of(fact.attribute))
+    return name_key(fact.subject), attribute, _plain(fact.value)
 
 
 def _repeated(

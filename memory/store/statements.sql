@@ -1332,6 +1332,19 @@ WHERE namespace = :namespace AND fact_id = :fact_id AND after IS NULL
 ORDER BY id DESC
 LIMIT 1;
 
+-- repeats --
+-- Facts that a window's change added and, as they repeat others, removed (repeated_facts.py).
+SELECT added.after
+FROM memory.facts_log AS added
+    JOIN memory.facts_log AS removed
+    ON removed.change_id = added.change_id AND removed.fact_id = added.fact_id
+    JOIN memory.changes ON changes.id = added.change_id
+WHERE added.namespace = :namespace AND removed.namespace = :namespace
+    AND changes.namespace = :namespace
+    AND added.before IS NULL AND removed.after IS NULL AND removed.id > added.id
+    AND changes.first_turn IS NOT NULL AND changes.undone_at IS NULL
+ORDER BY added.id;
+
 -- delete_removal --
 DELETE FROM memory.facts_log
 WHERE namespace = :namespace AND fact_id = :fact_id AND (id > :last_entry OR id = :removal);

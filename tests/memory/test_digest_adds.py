@@ -284,3 +284,42 @@ def test_facts_that_no_sql_names_are_there_after_any_window(nora: Store, seed: i
             (after[n].value, after[n].ended_on) == (untouched[n].value, untouched[n].ended_on)
             for n in changed
         ), (seed, month, answer)
+
+
+TEA = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'likes', 'tea', {})"
+
+
+def say_three_times(store: Store) -> None:
+    store.add([Turn("Anna", f"I do like tea, {n}.", said_at=f"2026-0{n}-01") for n in (1, 2, 3)])
+    for n in (1, 2, 3):
+        store.write(TEA.format(n), cause="digest", window=(n, n))
+
+
+def sources(store: Store) -> list[tuple[int, str]]:
+    return [(fact.turn_id, fact.ended_on) for fact in store.facts()]
+
+
+def test_what_another_turn_says_again_stays_when_the_first_is_forgotten(store: Store) -> None:
+    say_three_times(store)
+    assert sources(store) == [(1, "")]
+    for forgotten, left in ((1, [(2, "")]), (2, [(3, "")]), (3, [])):
+        store.forget([forgotten])
+        assert sources(store) == left
+        assert store.check() == []
+
+
+def test_what_has_ended_since_and_what_was_taken_back_is_not_brought_back(store: Store) -> None:
+    say_three_times(store)
+    *_, third = store.changes()
+    store.undo(third.id)
+    store.write("UPDATE facts SET ended_on = '2026-05' WHERE value = 'tea'", cause="edit by Anna")
+    store.forget([1])
+    assert sources(store) == []
+
+
+def test_an_undone_repetition_is_not_brought_back(store: Store) -> None:
+    say_three_times(store)
+    for change in store.changes()[1:]:
+        store.undo(change.id)
+    store.forget([1])
+    assert sources(store) == []

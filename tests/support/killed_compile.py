@@ -30,7 +30,7 @@ from tests.support.model_server import DEADLINE_S, Answered, ModelServer, servin
 from tests.support.obedient import house
 
 OPTIMIZE = Path(__file__).parents[2] / "optimize.py"
-QUESTIONS, VALIDATION, THREADS = 16, 10, 4
+QUESTIONS, VALIDATION, THREADS = 16, 12, 4
 OUTPUT = "optimized_memory_qa.json"
 # What a compile imports on its way, all but what starts threads.
 IMPORTS = """optimize litellm mlflow mlflow.store.tracking.sqlalchemy_store mlflow.utils.name_utils

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
-from memory.store import history, journal, search_tables, turns_table, vectors
+from memory.store import history, journal, search_tables, turns_table, vectors, vocabulary_table
 from memory.store.database import Connection
 from memory.store.forgetting.derived_facts import derived_from, restore_origins
 from memory.store.forgetting.row_removal import remove_quotations, remove_rows
+from memory.store.repeated_facts import repeats_left
 from memory.store.vectors import EmbedTexts
 from memory.text.words import words
 
@@ -49,16 +50,18 @@ def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
     """Remove turns, with their words, facts and rows, and the speakers that only they had.
 
     Facts that a refinement made from facts of these and other turns go too; the others are
-    restored.
+    restored. So is what another turn says again.
     """
     turn_ids = [turn.id for turn in turns]
+    facts = history.facts(conn, None)
+    repeats = repeats_left(conn, turn_ids, facts, vocabulary_table.read_definition(conn).vocabulary)
     derived = derived_from(
         turn_ids,
-        facts=history.facts(conn, None),
+        facts=facts,
         edits=history.edits(conn),
         changes=journal.changes(conn),
     )
-    restore_origins(conn, derived.restored)
+    restore_origins(conn, [*derived.restored, *repeats])
     removed_facts = _remove_facts(conn, turn_ids, derived.ids)
     conn.words.remove_turns(turns)
     remove_rows(conn, turn_ids, removed_facts.ids)
