@@ -78,8 +78,8 @@ class SqliteStore(DatabaseStore):
         self._day_of_copy = ""  # the last one of its moment
         with storage_errors(path):
             refuse_no_file(path)
+            self._lacks_log = _lacks_log(path)  # looked at before SQLite makes a new one
             with folder_lock(path.parent):  # the file of the connection is the one at its path
-                self._lacks_log = lacks_log(path)  # looked at before SQLite makes a new one
                 self._conn = connect(path, read_only, copied_by=copy_of_older)
                 self._opened_files = OpenedFiles(path)
             self._stamp = stamp_of(self._conn)
@@ -362,6 +362,14 @@ class SqliteStore(DatabaseStore):
                 if may_be_damage(error) and not self._faults():
                     raise WholeFileError(f"{self.path}: {error}; the file is whole") from error
                 raise
+
+
+def _lacks_log(path: Path) -> bool:
+    """As `lacks_log`, and no one is just making the file, which has no log at first."""
+    if not lacks_log(path):
+        return False
+    with folder_lock(path.parent, is_exclusive=True):
+        return lacks_log(path)
 
 
 def _open_own(path: Path, files: OpenedFiles, connect: "Callable[[Path], _Conn]") -> "_Conn":

@@ -5,7 +5,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ from memory.store import connection, migrations
 from memory.store.connection import SqliteConnection
 from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
+from memory.system.files import folder_lock
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 from tests.support.older_memory import unindexed_memory
@@ -274,6 +277,21 @@ def test_a_copy_without_its_log_is_noticed(path: Path, caplog: pytest.LogCapture
             [fault] = store.check()
         assert "in the -wal of the memory it was copied from" in fault
         assert fault in caplog.text
+
+
+def test_a_file_that_is_just_being_made_is_no_copy(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_store(path).close()
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")  # which has no log before its first read
+    with ThreadPoolExecutor(1) as threads, closing(sqlite3.connect(path)) as maker:
+        with folder_lock(path.parent):
+            opened = threads.submit(open_store, path)
+            time.sleep(0.1)
+            maker.execute("SELECT * FROM turns").fetchall()
+        opened.result().close()
+    assert caplog.text == ""
 
 
 def test_a_memory_without_turns_is_no_copy(path: Path, caplog: pytest.LogCaptureFixture) -> None:
