@@ -11,7 +11,7 @@ from pathlib import Path
 import dspy
 
 from memory import AskMemory, Memory, Turn, load_model, load_program
-from memory.metrics import answer_score
+from memory.program import answer_score
 
 TURNS = [
     Turn("Anna", "I moved to Oslo in March."),

@@ -45,9 +45,9 @@ from memory.records import (
     TurnIds,
 )
 from memory.search.searcher import Searcher
-from memory.settings import PROMPTS, WRONG_ANSWER_COST
 from memory.store import Store, namespaces, open_store
 from memory.store.forgetting.preview import forget_matching, turns_about
+from memory.store.setting_values import PROMPTS, WRONG_ANSWER_COST
 from memory.store.settings import settings_of
 from memory.store.standing_facts import names_of_askers
 from memory.store.store_source import NamedStore, OpenStore, StoreSource

@@ -26,10 +26,10 @@ MEMORY_LAYERS = [
     {"memory.system", "memory.text"},
     {"memory.search", "memory.sql", "memory.vocabulary"},
     {"memory.models", "memory.store"},
-    {"memory.evidence", "memory.facts", "memory.settings"},
+    {"memory.evidence", "memory.facts"},
     {"memory.program"},
     {"memory.digest", "memory.recall", "memory.refine"},
-    {"memory.api", "memory.exchange", "memory.metrics"},
+    {"memory.api", "memory.exchange"},
     {"memory.agents", "memory.frameworks", "memory.operations", "memory.worker"},
     {"memory.server"},
     {"memory.cli"},
@@ -153,7 +153,7 @@ IMPORTERS = {
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
     "memory/agents": "memories of coding agents: hooks, transcripts, projects",
-    "memory": "records, errors, settings, and Memory itself",
+    "memory": "records, errors, and Memory itself",
     "memory/text": "what stands in a text: speakers, dates, tokens, secrets",
     "memory/system": "the machine around a memory: files, terminals, libraries, providers",
     "memory/sql": "what SQL a model may write",

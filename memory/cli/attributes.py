@@ -11,8 +11,8 @@ from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, op
 from memory.cli.output import change_line, print_json, print_rows, undo_line
 from memory.errors import InputError
 from memory.records import Change, Rows, Turn
-from memory.settings import Settings
 from memory.store import Store
+from memory.store.declared_settings import Settings
 from memory.store.fact_reads import count_attributes
 from memory.store.turn_validation import local_now
 from memory.store.vocabulary_edits import (

@@ -10,8 +10,8 @@ from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, op
 from memory.cli.output import print_json, print_rows, undo_line
 from memory.errors import InputError
 from memory.records import Change, Entity, Rows
-from memory.settings import Settings
 from memory.store import Store
+from memory.store.declared_settings import Settings
 from memory.store.entity_edits import (
     add_alias,
     describe_entity,

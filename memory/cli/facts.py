@@ -21,9 +21,9 @@ from memory.errors import InputError
 from memory.facts.contradictions import settle
 from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Change, Contradiction, Edit, Fact, Rows
-from memory.settings import Settings
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
+from memory.store.declared_settings import Settings
 from memory.store.history import edits_of
 from memory.store.standing_facts import StandingFact
 from memory.system.terminal import clean_line, print_clean

@@ -22,9 +22,9 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
-from memory.settings import Settings, known_zone
+from memory.store.declared_settings import Settings, known_zone
 from memory.store.namespaces import home
-from memory.store.turn_validation import TIMEZONE
+from memory.store.setting_values import TIMEZONE
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress
 

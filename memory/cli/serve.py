@@ -25,7 +25,7 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.errors import InputError
-from memory.settings import set_owner
+from memory.store.declared_settings import set_owner
 from memory.store.limits import Limits
 from memory.store.turns_table import known_sources
 from memory.store.united import refuse_repeated

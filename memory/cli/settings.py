@@ -9,7 +9,7 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import print_json, print_rows, withheld_line
 from memory.records import Rows, Setting
-from memory.settings import Settings
+from memory.store.declared_settings import Settings
 from memory.store.withheld import count_withheld
 from memory.system.terminal import clean_line, print_clean
 

@@ -28,8 +28,8 @@ from memory.records import Change, Fact, Rows, Turn, Withheld
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.search.searcher import Searcher
-from memory.settings import Settings, refuse_of_person
 from memory.store import Store, open_store
+from memory.store.declared_settings import Settings, refuse_of_person
 from memory.store.fact_reads import by_template, facts_from
 from memory.store.forgetting.preview import Preview, forget, matching_turns
 from memory.store.history import edits_of

@@ -7,7 +7,7 @@ from pydantic import Field
 from memory.facts import audit as auditing
 from memory.operations.answers import AttributeCounts, Findings, SettingList, SettingRecord
 from memory.operations.operation import OpenMemory, operation
-from memory.settings import Settings, refuse_of_person
+from memory.store.declared_settings import Settings, refuse_of_person
 from memory.store.fact_reads import count_attributes
 from memory.store.vocabulary_edits import vocabulary_of
 

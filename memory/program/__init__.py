@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from memory.program.answer_forms import in_phrases, in_sentences
     from memory.program.ask import AskMemory
     from memory.program.digest import StoreTurns
+    from memory.program.metrics import answer_score
     from memory.program.program import (
         MemoryProgram,
         plain_program,
@@ -34,6 +35,7 @@ __all__ = [
     "RetrieveRows",
     "StoreTurns",
     "TemplateRows",
+    "answer_score",
     "concerns",
     "in_phrases",
     "in_sentences",
@@ -56,6 +58,7 @@ _MODULES = {
     "RetrieveRows": "retrieve",
     "StoreTurns": "digest",
     "TemplateRows": "small",
+    "answer_score": "metrics",
     "concerns": "saved",
     "in_phrases": "answer_forms",
     "in_sentences": "answer_forms",

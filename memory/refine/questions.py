@@ -1,7 +1,6 @@
 """Questions that measure a memory: a model writes them from turns, and facts alone answer them."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -15,14 +14,13 @@ from memory.evidence.question import UserQuestion
 from memory.facts.audit import is_said
 from memory.models import Model
 from memory.program.answer import AnswerQuestion
+from memory.program.metrics import word_f1
 from memory.program.refine import AskAboutTurns, JudgeAnswer
 from memory.records import ABSTAIN, Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
 from memory.store import Store
-from memory.text.dates import COUNT
 from memory.text.word_forms import telling_words
-from memory.text.words import words
 
 # The budget of a question's facts, in tokens: about thirty facts, so the choice matters.
 READER_TOKENS = 500
@@ -101,22 +99,6 @@ def written_questions(
 
 def _is_in_turn(store: Store, turn_id: int, answer: str) -> bool:
     return bool(telling_words(answer)) and is_said(answer, said_in(store, [turn_id])[turn_id])
-
-
-def word_f1(answer: str, gold: str) -> float:
-    """Harmonic mean of precision and recall over words, 0 to 1; 0 for an abstention.
-
-    Ignores stop words. Numbers in words and in digits are equal.
-    """
-    if answer.lower().startswith(ABSTAIN.lower()):
-        return 0.0
-    answer_words, gold_words = _counted_words(answer), _counted_words(gold)
-    same = (Counter(answer_words) & Counter(gold_words)).total()
-    return 2 * same / (len(answer_words) + len(gold_words)) if same else 0.0
-
-
-def _counted_words(text: str) -> list[str]:
-    return [str(COUNT.get(word, word)) for word in telling_words(text) or words(text)]
 
 
 @dataclass

@@ -21,8 +21,8 @@ from memory.records import Change
 from memory.server.api_jobs import Jobs
 from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
-from memory.settings import set_owner
 from memory.store import Store
+from memory.store.declared_settings import set_owner
 from memory.store.owner import owner_of
 from memory.store.settings import settings_of
 

@@ -16,8 +16,8 @@ from memory.records import Turn
 from memory.search.rerank import load_reranker
 from memory.search.searcher import Searcher
 from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
-from memory.settings import set_owner
 from memory.store import Store, namespaces, open_store
+from memory.store.declared_settings import set_owner
 from memory.store.limits import Limits, Served
 from memory.store.owner import owner_of
 from memory.store.united import open_united, refuse_repeated

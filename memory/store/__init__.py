@@ -6,14 +6,17 @@ database_store.py is what they share. The other modules decide what they do.
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory.errors import InputError
 from memory.store.protocol import Store
 
+if TYPE_CHECKING:
+    from memory.store.declared_settings import Settings
+
 _LONGEST_ADDRESS = 4_000  # characters; a path of a file has 4,096 bytes at most
 
-__all__ = ["Store", "open_store", "postgres_module"]
+__all__ = ["Settings", "Store", "open_store", "postgres_module"]
 
 
 def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
@@ -61,3 +64,9 @@ def postgres_module(name: str) -> Any:
         raise InputError(
             "a memory in Postgres needs more packages: pip install 'sql-memory[postgres]'"
         ) from error
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Settings":  # which most programs do not need
+        raise AttributeError(f"module 'memory.store' has no attribute {name!r}")
+    return import_module("memory.store.declared_settings").Settings

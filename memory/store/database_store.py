@@ -60,7 +60,8 @@ from memory.store.limits import Served
 from memory.store.owner import asker_of, is_unnamed
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
-from memory.store.turn_validation import TIMEZONE, local_now, told_in_zone, valid_turn
+from memory.store.setting_values import TIMEZONE
+from memory.store.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, PublicTurns, add_withheld, policy_of, public_turns
 from memory.text.secrets import DEFAULT_POLICY, mask

@@ -1,4 +1,4 @@
-"""What sql-memory writes into the settings that it reads itself.
+"""The types of the settings that sql-memory reads itself, and whether a value is one of them.
 
 A memory's file and a dump may come from elsewhere and hold anything.
 """
@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import inf
-from typing import Any, get_args
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from memory.records import FormChoice
 from memory.text.secrets import Policy
@@ -17,6 +18,29 @@ _log = logging.getLogger("memory.store")
 LONGEST_NAME = 60  # characters
 _MOST = 2**63 - 1
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+# How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
+RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
+# What a wrong answer of the packaged model costs, in right ones.
+WRONG_ANSWER_COST = "wrong_answer_cost"
+# The form of a hosted model's prompts.
+PROMPTS = "prompts"
+# The zone of whoever speaks, where a time names none: "Europe/Berlin".
+TIMEZONE = "timezone"
+# Settings that every memory has, each with the type of its values: of those that a person sets and
+# of those that a file may hold.
+CHAT: Mapping[str, Any] = {
+    "user": str,
+    "character": str,
+    "persona": str,
+    "secrets": Policy,
+    "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory serve worker`
+    RETENTION_DAYS: int | None,  # as well
+    RETENTION_KEEPS_FACTS: bool,
+    WRONG_ANSWER_COST: float,
+    PROMPTS: FormChoice,
+    TIMEZONE: str | None,
+}
+NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 _LISTS_OF_RECEIPTS = ("turns", "facts", "changes", "marks")
 _TEXTS_OF_RECEIPTS = ("at", "sha256", "salt")
 
@@ -27,8 +51,11 @@ def is_own_value(name: str, value: Any) -> bool:
     A memory's file and a dump may come from elsewhere. If a value is not valid, the value before it
     counts, or the default if there is none, and a warning says so.
     """
-    is_value = _VALUES.get(name)
-    if is_value is None or is_value(value):
+    if name in CHAT:
+        is_own = _is_of(CHAT[name], value) and (name not in NAMES_OF_SPEAKERS or _is_name(value))
+    else:
+        is_own = name not in _INTERNAL or _INTERNAL[name](value)
+    if is_own:
         return True
     _warn_of(name)
     return False
@@ -41,6 +68,15 @@ def _warn_of(name: str) -> None:
         " memory admin settings",
         name,
     )
+
+
+def _is_of(declared: Any, value: Any) -> bool:
+    """Whether a value has a type of CHAT. Pydantic would tell, but takes longer to import."""
+    if get_origin(declared) is Literal:
+        return value in get_args(declared)
+    if choices := get_args(declared):
+        return any(_is_of(choice, value) for choice in choices)
+    return _TYPES[declared](value)
 
 
 def _is_name(value: Any) -> bool:
@@ -98,21 +134,19 @@ def _is_receipt(value: Any, is_due: bool) -> bool:
     )
 
 
-_VALUES: Mapping[str, Callable[[Any], bool]] = {
+_TYPES: Mapping[Any, Callable[[Any], bool]] = {
+    str: _is_text,
+    int: _is_count,
+    float: _is_cost,
+    bool: lambda value: isinstance(value, bool),
+    NoneType: lambda value: value is None,
+}
+# Settings that no person sets.
+_INTERNAL: Mapping[str, Callable[[Any], bool]] = {
     "backup": _is_text,
     "copied memory": _is_text,
     "forgetting": lambda value: _is_receipt(value, is_due=True),
     "forgotten": lambda value: _is_receipt(value, is_due=False),
-    "user": _is_name,
-    "character": _is_name,
-    "persona": _is_text,
-    "secrets": lambda value: value in get_args(Policy),
-    "refine": _is_text,
-    "retention_days": lambda value: value is None or _is_count(value),
-    "retention_keeps_facts": lambda value: isinstance(value, bool),
-    "wrong_answer_cost": _is_cost,
-    "prompts": lambda value: value in get_args(FormChoice),
-    "timezone": lambda value: value is None or _is_text(value),
     "declared": _is_declaration,
     "forgotten items": _is_list_of_texts,
     "turns taken back": _is_list_of_texts,

@@ -13,8 +13,6 @@ from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
-# The setting with the zone of whoever speaks, where a time names none: "Europe/Berlin".
-TIMEZONE = "timezone"
 WRITTEN_AS = "written_as"  # the tag with a speaker's name as it came, where its label is another
 MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 bytes
 

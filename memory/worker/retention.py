@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from memory.errors import InputError
 from memory.records import Forgotten, Setting, Task
-from memory.settings import RETENTION_DAYS, RETENTION_KEEPS_FACTS
 from memory.store import Store
 from memory.store.forgetting.preview import forget_without_preview, receipts_due, said_before
+from memory.store.setting_values import RETENTION_DAYS, RETENTION_KEEPS_FACTS
 from memory.store.settings import settings_of
 
 MOST_DAYS = 36_500

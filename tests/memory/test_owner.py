@@ -5,7 +5,7 @@ import pytest
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.facts import add, supersede
 from memory.operations.tools import memory_tools
-from memory.settings import set_owner
+from memory.store.declared_settings import set_owner
 from memory.store.entity_edits import facts_about
 from memory.store.owner import asker_of, owner_of, person_of
 from memory.store.settings import settings_of

@@ -15,7 +15,7 @@ from memory.errors import SecretError, SqlError
 from memory.facts import add, supersede
 from memory.operations.tools import memory_tools
 from memory.records import Withheld
-from memory.settings import Settings
+from memory.store.declared_settings import Settings
 from memory.store.withheld import count_withheld
 from memory.text import secrets
 from memory.text.private_text import PRIVATE

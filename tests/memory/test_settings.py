@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from memory import InputError, Memory, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
-from memory.settings import CHAT, Settings
-from memory.store.setting_values import _warn_of
+from memory.store.declared_settings import Settings
+from memory.store.setting_values import CHAT, _warn_of
 from memory.store.settings import set_setting, settings_of
 from memory.store.sqlite import SqliteStore
 from memory.store.vocabulary_edits import set_attribute, vocabulary_of
@@ -173,6 +173,7 @@ HOSTILE: dict[str, tuple[str, ...]] = {
     "character": ("{}", '"\\udc00"'),
     "persona": ("[1]", '"\\ud800"'),
     "secrets": ('"none"', "[]"),
+    "refine": ('"hourly"', "[]"),
     "retention_days": ('"all"', "-1", "1e9", "true"),
     "retention_keeps_facts": ('"no"',),
     "wrong_answer_cost": ("null", "NaN", "Infinity", "1e400", "-1", '"x"', "[]", "{}", "true"),

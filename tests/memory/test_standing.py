@@ -23,7 +23,7 @@ from memory.facts.additions import add_turns
 from memory.facts.standing import standing_facts as everybodys
 from memory.facts.standing import standing_without_effect
 from memory.operations.tools import memory_tools
-from memory.settings import set_owner
+from memory.store.declared_settings import set_owner
 from memory.store.entity_edits import add_alias
 from memory.store.namespaces import create
 from memory.store.settings import set_setting

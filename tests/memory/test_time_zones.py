@@ -20,7 +20,7 @@ from memory.__main__ import app
 from memory.errors import InputError
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
-from memory.settings import Settings
+from memory.store.declared_settings import Settings
 from memory.store.namespaces import create, existing
 from memory.store.settings import set_setting
 from memory.text.written_dates import clean_date, date_key, in_zone

@@ -22,7 +22,7 @@ from memory.operations.tools import (
     memory_tools,
 )
 from memory.search.searcher import Searcher
-from memory.settings import Settings
+from memory.store.declared_settings import Settings
 from memory.store.embedding import Vectors
 from memory.store.settings import set_setting
 from memory.text.tokens import count_tokens

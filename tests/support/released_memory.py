@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from memory import Memory, Store, Turn, facts
-from memory.settings import Settings
 from memory.store import migrations
+from memory.store.declared_settings import Settings
 from memory.store.forgetting.forget import BACKUP
 from memory.store.tags import set_tags
 

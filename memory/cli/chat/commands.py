@@ -8,7 +8,7 @@ from memory.errors import InputError, MemoryFault
 from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
 from memory.records import Turn
-from memory.settings import name_of
+from memory.store.declared_settings import name_of
 from memory.store.forgetting.preview import forget_without_preview, matching_turns
 from memory.system.terminal import count
 from memory.text.turn_lines import turn_line

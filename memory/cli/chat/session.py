@@ -9,9 +9,10 @@ from memory.evidence.messages import is_question
 from memory.facts import newest_id
 from memory.recall.corrections import answer_facts
 from memory.records import CUT_ANSWER, Tags, Turn
-from memory.settings import CHAT, Settings, name_of
 from memory.store import Store
+from memory.store.declared_settings import Settings, name_of
 from memory.store.fact_reads import facts_from
+from memory.store.setting_values import CHAT
 from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
 from memory.text.characters import is_visible

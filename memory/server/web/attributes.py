@@ -14,8 +14,8 @@ from memory.server.web.page_request import (
     PageRoute,
     Redirect,
 )
-from memory.settings import Settings
 from memory.store import Store
+from memory.store.declared_settings import Settings
 from memory.store.fact_reads import count_attributes
 from memory.store.vocabulary_edits import (
     merge_attributes,

@@ -10,9 +10,9 @@ from memory.facts.additions import add_turns
 from memory.records import CUT_ANSWER, Answer, Fact, Turn
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
-from memory.settings import Settings
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.declared_settings import Settings
 from memory.store.fact_reads import facts_from
 from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import is_visible

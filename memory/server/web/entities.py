@@ -6,8 +6,8 @@ from collections.abc import Callable
 from memory.errors import InputError
 from memory.records import Change
 from memory.server.web.page_request import Inputs, PageRequest, PageResponse, PageRoute, Redirect
-from memory.settings import Settings
 from memory.store import Store
+from memory.store.declared_settings import Settings
 from memory.store.entity_edits import (
     describe_entity,
     entities_called,

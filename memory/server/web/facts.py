@@ -21,9 +21,9 @@ from memory.server.web.page_request import (
     PageRoute,
     Redirect,
 )
-from memory.settings import Settings
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
+from memory.store.declared_settings import Settings
 from memory.store.entity_edits import known_entities
 from memory.store.fact_reads import (
     Order,

@@ -20,9 +20,9 @@ from memory.server.web.page_request import (
 )
 from memory.server.web.project import SHOWN_ATTRIBUTES, work_of
 from memory.server.web.turn_topics import topics
-from memory.settings import Settings
 from memory.store import Store, namespaces
 from memory.store.contradictions import open_contradictions
+from memory.store.declared_settings import Settings
 from memory.store.settings import settings_of
 
 _NEWEST_CHANGES = 3

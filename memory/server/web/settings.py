@@ -7,17 +7,15 @@ from zoneinfo import available_timezones
 
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
-from memory.settings import (
+from memory.store import Store
+from memory.store.declared_settings import SettingForm, Settings, as_text
+from memory.store.setting_values import (
     PROMPTS,
     RETENTION_DAYS,
     RETENTION_KEEPS_FACTS,
+    TIMEZONE,
     WRONG_ANSWER_COST,
-    SettingForm,
-    Settings,
-    as_text,
 )
-from memory.store import Store
-from memory.store.turn_validation import TIMEZONE
 from memory.store.withheld import POLICY
 from memory.text.secrets import DEFAULT_POLICY
 

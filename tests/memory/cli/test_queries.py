@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from memory import InputError, Memory, Store, Turn, __main__, open_store
 from memory.__main__ import app
-from memory.settings import Settings
 from memory.store import namespaces
+from memory.store.declared_settings import Settings
 from memory.store.journal import MOST_ENDED
 from memory.worker.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED

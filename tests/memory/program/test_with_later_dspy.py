@@ -47,7 +47,7 @@ IMPORTED = """
 import sys
 import dspy
 from memory import AskMemory, Memory, StoreTurns, load_model, load_program
-from memory.metrics import answer_score
+from memory.program import answer_score
 
 {what}
 print(*(name for name in ("litellm", "openai") if name in sys.modules))

@@ -16,9 +16,9 @@ import pytest
 
 from memory import InputError, Turn, open_store
 from memory.errors import StoreError
-from memory.settings import Settings
 from memory.store import connection, migrations
 from memory.store.connection import SqliteConnection
+from memory.store.declared_settings import Settings
 from memory.store.settings import set_setting
 from memory.store.sqlite import SqliteStore
 from memory.system.files import folder_lock

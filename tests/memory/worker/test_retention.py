@@ -12,8 +12,8 @@ from memory import Memory, Turn, open_store
 from memory.cli.options import open_memory
 from memory.errors import InputError
 from memory.operations.tools import memory_tools
-from memory.settings import Settings
 from memory.store import Store
+from memory.store.declared_settings import Settings
 from memory.store.forgetting.preview import said_before
 from memory.store.namespaces import existing
 from memory.store.settings import settings_of

@@ -11,38 +11,24 @@ from operator import or_
 from typing import Any, Literal
 
 from memory.errors import InputError
-from memory.records import FormChoice, Setting
-from memory.store import Store
+from memory.records import Setting
 from memory.store.entity_edits import add_alias, entities_called
 from memory.store.owner import OWNER, UNNAMED, owner_of
-from memory.store.setting_values import LONGEST_NAME
+from memory.store.protocol import Store
+from memory.store.setting_values import (
+    CHAT,
+    LONGEST_NAME,
+    NAMES_OF_SPEAKERS,
+    RETENTION_DAYS,
+    RETENTION_KEEPS_FACTS,
+    TIMEZONE,
+    WRONG_ANSWER_COST,
+)
 from memory.store.settings import set_setting, settings_of
-from memory.store.turn_validation import TIMEZONE
 from memory.store.withheld import POLICY
 from memory.text.characters import one_line
-from memory.text.secrets import Policy
 from memory.text.written_dates import zone_called
 
-# How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
-RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
-# What a wrong answer of the packaged model costs, in right ones.
-WRONG_ANSWER_COST = "wrong_answer_cost"
-# The form of a hosted model's prompts.
-PROMPTS = "prompts"
-# Settings that every memory has.
-CHAT: Mapping[str, Any] = {
-    "user": str,
-    "character": str,
-    "persona": str,
-    "secrets": Policy,
-    "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory serve worker`
-    RETENTION_DAYS: int | None,  # as well
-    RETENTION_KEEPS_FACTS: bool,
-    WRONG_ANSWER_COST: float,
-    PROMPTS: FormChoice,
-    TIMEZONE: str | None,
-}
-_NAMES_OF_SPEAKERS = frozenset({"user", "character"})
 # Internal rows of the same table, and the row with the declarations.
 RESERVED = frozenset(
     {"backup", "declared", "embedder", "forgetting", "forgotten", "vocabulary", "withheld"}
@@ -224,7 +210,7 @@ class Settings:
 
     def _valid(self, name: str, value: Any) -> Any:
         value = self._checked(self._known(name), value)
-        if name in _NAMES_OF_SPEAKERS and isinstance(value, str):
+        if name in NAMES_OF_SPEAKERS and isinstance(value, str):
             value = name_of(value)
         if name == WRONG_ANSWER_COST and isinstance(value, int | float) and not 0 <= value < inf:
             raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")

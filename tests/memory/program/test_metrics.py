@@ -5,7 +5,7 @@ from typing import Any
 import dspy
 import pytest
 
-from memory.metrics import answer_score
+from memory.program import answer_score
 from memory.records import ABSTAIN
 
 

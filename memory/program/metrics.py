@@ -1,11 +1,14 @@
 """How good an answer is, as a metric of DSPy: for `dspy.Evaluate` and for its optimizers."""
 
+from collections import Counter
 from typing import Any
 
 import dspy
 
 from memory.records import ABSTAIN
-from memory.refine.questions import word_f1
+from memory.text.dates import COUNT
+from memory.text.word_forms import telling_words
+from memory.text.words import words
 
 # From here on an answer counts as right, where an optimizer asks for yes or no: a few words more
 # than the right ones, or another form of them.
@@ -36,6 +39,22 @@ def answer_score(
     if pred_name is not None:
         return dspy.Prediction(score=score, feedback=_feedback(right, said, score, pred))
     return score >= _RIGHT if trace is not None else score
+
+
+def word_f1(answer: str, gold: str) -> float:
+    """Harmonic mean of precision and recall over words, 0 to 1; 0 for an abstention.
+
+    Ignores stop words. Numbers in words and in digits are equal.
+    """
+    if answer.lower().startswith(ABSTAIN.lower()):
+        return 0.0
+    answer_words, gold_words = _counted_words(answer), _counted_words(gold)
+    same = (Counter(answer_words) & Counter(gold_words)).total()
+    return 2 * same / (len(answer_words) + len(gold_words)) if same else 0.0
+
+
+def _counted_words(text: str) -> list[str]:
+    return [str(COUNT.get(word, word)) for word in telling_words(text) or words(text)]
 
 
 def _score(right: str, said: str) -> float:
