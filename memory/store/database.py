@@ -15,7 +15,7 @@ from memory.records import Turn
 if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
     from memory.search.frequent_words import FrequentWords
     from memory.search.question import Query
-    from memory.search.ranking import WordMatches
+    from memory.search.word_matches import WordMatches
 
 
 class Cursor(Protocol):

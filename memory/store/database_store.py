@@ -31,6 +31,7 @@ from memory.records import (
 )
 from memory.search import ranking
 from memory.search.embed import HostedEmbedder, load_embedder
+from memory.search.index import Index
 from memory.store import (
     assertions,
     branches,
@@ -83,7 +84,7 @@ class DatabaseStore(Store):
         # Whoever has the lock begins a read transaction and brings the index up to that moment: it
         # never holds more than a search may see.
         self._searching = FairLock()
-        self._index = ranking.Index()
+        self._index = Index()
         self._filtered_turns = FilteredTurns()  # of the index
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
 
@@ -270,7 +271,8 @@ class DatabaseStore(Store):
                 if not isinstance(load_embedder(searched.embedder), HostedEmbedder):
                     vectors_of[asked] = searched.embed(query.plain)
                 if asked in vectors_of:
-                    return searched.index.rank(
+                    return ranking.rank(
+                        searched.index,
                         query,
                         vectors_of[asked],
                         matches=searched.matches(query),
@@ -299,7 +301,7 @@ class DatabaseStore(Store):
             # Another row "embedder" means other vectors, even with the same name.
             if recorded != self._index_embedder:
                 if self._index.last_id or self._index.names.last:
-                    self._index = ranking.Index()
+                    self._index = Index()
                     self._filtered_turns = FilteredTurns()
                     new_rows = search_tables.rows_after(conn, self._index)
                 self._index_embedder = recorded

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.search.ranking import Index
+from memory.search.index import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
 from memory.store.turn_validation import session_label, source_label

@@ -14,7 +14,7 @@ from memory.search.embed import related
 from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.ranking import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
+from memory.search.word_matches import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
 from memory.text.words import indexed_words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).

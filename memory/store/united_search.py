@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from memory.records import Hit
 from memory.search.question import SpeakerNames, read_question
-from memory.search.ranking import Counts, Features, WordMatches, best_hits, ordered_weights
+from memory.search.ranking import Features, best_hits, features_of, ordered_weights
+from memory.search.word_matches import Counts, WordMatches, counted_matches
 from memory.store.protocol import Store
 from memory.text.turn_filter import TurnFilter, read_filter
 
@@ -60,8 +61,9 @@ def search_several(
                 matches[number] = searched.matches(own_query)
                 embeds[number] = searched.embedder_id, searched.embed
                 index, selection = searched.index, searched.selection
-                counted.append(index.counted(matches[number], selection, neighbours=False))
-                counted_near.append(index.counted(matches[number], selection))
+                own_matches = matches[number]
+                counted.append(counted_matches(index, own_matches, selection, neighbours=False))
+                counted_near.append(counted_matches(index, own_matches, selection))
                 turns += searched.turns
     counts = Counts.of(turns, counted)
     # Neighbours of passing turns count if no passing turn in any memory has the word.
@@ -78,7 +80,8 @@ def search_several(
                 embedders[number] = searched.embedder
                 if searched.embedder_id != embeds[number][0]:  # all vectors were made anew
                     vectors[number] = searched.embed(query.plain)
-                features[number] = searched.index.features(
+                features[number] = features_of(
+                    searched.index,
                     queries[number],
                     vectors[number],
                     matches=own_matches,

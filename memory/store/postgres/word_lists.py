@@ -20,7 +20,7 @@ from memory.search.embed import related
 from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.ranking import MAX_RELATED, MOST_FACTS, WordMatches
+from memory.search.word_matches import MAX_RELATED, MOST_FACTS, WordMatches
 from memory.store.database import Connection
 from memory.text.words import words
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from memory.records import Hit, Turn
-from memory.search import ranking
-from memory.search.ranking import Index, Piece, UnreadVectors, WordMatches
+from memory.search import candidates, features, ranking
+from memory.search.index import LONG_TURN, Index, Piece, UnreadVectors, by_speakers
 from memory.search.turn_columns import SessionEnd, describe_turns, sign_codes
+from memory.search.word_matches import Counts, WordMatches
 
 NOTHING = np.zeros(64, np.float32)
 EAST, NORTH = np.eye(64, dtype=np.float32)[:2]
@@ -66,7 +67,7 @@ def rank(
     vector: NDArray[np.float32] = NOTHING,
     k: int = 10_000,
 ) -> list[Hit]:
-    return ranked.rank(ranked.query(question), vector, matches, k)
+    return ranking.rank(ranked, ranked.query(question), vector, matches, k)
 
 
 def shares(
@@ -250,7 +251,7 @@ def talk(turns: int, *texts: str, speaker: str = "user", at: str = "2017-05-08")
 @pytest.mark.parametrize(("turns", "part"), [(2, 0.0), (20, 0.0), (40, 0.5), (60, 1.0), (100, 1.0)])
 @pytest.mark.parametrize(
     ("name", "question", "of_talks"),
-    [("date", "on 8 May 2017", ranking.DATE_SHARES), ("time", "When?", ranking.TIME_SHARES)],
+    [("date", "on 8 May 2017", features.DATE_SHARES), ("time", "When?", features.TIME_SHARES)],
 )
 def test_in_a_talk_with_an_assistant_dates_and_times_count_less_the_longer_it_is(
     name: str, question: str, of_talks: tuple[float, float], turns: int, part: float
@@ -281,7 +282,7 @@ def test_a_short_turn_loses_in_a_short_talk_with_an_assistant_and_gains_in_a_lon
 
 
 def test_in_a_session_with_an_assistant_a_very_long_turn_loses_something() -> None:
-    texts = ["a " * n for n in (ranking.LONG_TURN - 1, ranking.LONG_TURN, 90, 400)]
+    texts = ["a " * n for n in (LONG_TURN - 1, LONG_TURN, 90, 400)]
     people = shares("length", index(turns_of(*texts)), "cat")
     shorter, long, longer, longest, _ = shares("length", index(talk(5, *texts)), "cat")
     assert people == [people[0]] * 4
@@ -309,9 +310,9 @@ def test_the_shares_of_a_hit_sum_to_its_score() -> None:
 
 def test_many_speakers_are_found_as_few_are() -> None:
     speakers = np.array([0, 3, 1, 9, 3, 12], np.int32)
-    few = ranking._spoken_by(speakers, [3, 9])
+    few = by_speakers(speakers, [3, 9])
     assert few.tolist() == [False, True, False, True, True, False]
-    many = ranking._spoken_by(speakers, [3, 9, 20, 21, 22, 23])
+    many = by_speakers(speakers, [3, 9, 20, 21, 22, 23])
     assert many.tolist() == few.tolist()
 
 
@@ -359,8 +360,8 @@ def test_an_index_that_grew_equals_one_made_at_once(
 
 
 def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 0)
-    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
+    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 0)
+    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 1)
     monkeypatch.setattr(ranking, "SPREAD_TURNS", 1)
     ranked, tails = Index(), dict[str, SessionEnd]()
     reads: list[int] = []
@@ -409,8 +410,8 @@ def large() -> Index:
 @pytest.fixture
 def sparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory this large is not ranked whole, and few of it are looked at."""
-    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 4_000)
-    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 96)
+    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 4_000)
+    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 96)
 
 
 @pytest.mark.slow
@@ -433,15 +434,23 @@ def test_of_a_large_memory_the_right_turn_is_found(
 def test_a_large_memory_chooses_groups_with_an_assistant_by_their_own_words_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 100)
-    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
+    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 100)
+    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 1)
     speakers = [("user", "assistant")[n % 2] if n < 200 else "Ben" for n in range(400)]
     ranked = index([Turn(name, "x", str(n // 40)) for n, name in enumerate(speakers)])
     question = ranked.query("cat")
-    assert 100 in ranked.candidates(question, NOTHING, [match(100, 300)])
+    assert 100 in candidates.candidates(
+        ranked, question, NOTHING, [match(100, 300)], ranking.FEATURE_WEIGHTS
+    )
     only_later = ranked.select(np.arange(401) > 210)
-    assert 300 in ranked.candidates(
-        question, NOTHING, [match(300)], counts=ranking.Counts(190, [1], [0]), selection=only_later
+    assert 300 in candidates.candidates(
+        ranked,
+        question,
+        NOTHING,
+        [match(300)],
+        ranking.FEATURE_WEIGHTS,
+        counts=Counts(190, [1], [0]),
+        selection=only_later,
     )
 
 
@@ -456,9 +465,9 @@ def test_a_large_memory_is_ranked_as_if_whole(
         words.append(match(*(10 * (chance.choice(MANY, 900) + 1))))
         near = large._vectors[about[50] + 1].astype(np.float32)
         vector = near / np.linalg.norm(near)
-        monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 4_000)
+        monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 4_000)
         from_groups = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
-        monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", MANY)
+        monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", MANY)
         from_all = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
         overlaps.append(len({*from_groups} & {*from_all}))
     assert np.mean(overlaps) >= 8, overlaps
@@ -486,7 +495,7 @@ def expected_scores(
         WordMatches(match.exact // STEP, match.related // STEP, match.examples // STEP)
         for match in matches
     ]
-    features = ranked.features(query, vector, matches).columns
+    columns = ranking.features_of(ranked, query, vector, matches).columns
     sessions: dict[str, list[int]] = {}
     for n, turn in enumerate(turns, 1):
         sessions.setdefault(turn.session, []).append(n)
@@ -498,7 +507,7 @@ def expected_scores(
         for position in positions.tolist():
             session = sessions[turns[position - 1].session]
             place = session.index(position)
-            for step, share in enumerate(ranking.NEIGHBOUR_SHARES.tolist(), -4):
+            for step, share in enumerate(features.NEIGHBOUR_SHARES.tolist(), -4):
                 if 0 <= place + step < len(session):
                     near = session[place + step]
                     worth = 1.0 if near in match.exact else 0.5 if near in match.related else 0.0
@@ -508,20 +517,20 @@ def expected_scores(
         holders = holders or int(amounts.any())  # only neighbours have the word
         if holders:
             rarity = np.log(1 + (len(positions) - holders + 0.5) / (holders + 0.5))
-            shares += rarity * amounts / (amounts + ranking.SATURATION)
+            shares += rarity * amounts / (amounts + features.SATURATION)
             possible += rarity
     shares /= possible or 1.0
     best = {
         name: max((shares[n] for n in session if passing[n - 1]), default=0.0)
         for name, session in sessions.items()
     }
-    cosines = ranked._cosines(np.arange(1, len(turns) + 1), vector)
+    cosines = ranked.cosines(np.arange(1, len(turns) + 1), vector)
     spread = float(cosines[positions - 1].std()) if len(positions) else 1.0
     spread = spread or 1.0
 
     scores = {}
     for position in positions.tolist():
-        values = {name: column[position - 1] for name, column in features.items()}
+        values = {name: column[position - 1] for name, column in columns.items()}
         values["words"] = shares[position]
         values["session"] = best[turns[position - 1].session] / (max(best.values()) or 1.0)
         values["meaning"] = cosines[position - 1] / spread
@@ -553,7 +562,9 @@ def test_a_selection_that_cuts_sessions_keeps_its_neighbours_and_counts_alone(
     matches = [match(*some(), related=some(), examples=some()) for _ in range(3)]
     selection = ranked.select(np.array([False, *passing]))
     question = "Where was P1 in May, cat dog mouse?"
-    hits = ranked.rank(ranked.query(question, selection), EAST, matches, 100, selection=selection)
+    hits = ranking.rank(
+        ranked, ranked.query(question, selection), EAST, matches, 100, selection=selection
+    )
     assert {hit.turn_id: hit.score for hit in hits} == pytest.approx(
         expected_scores(ranked, turns, passing, question, matches, EAST), rel=1e-4, abs=1e-4
     )
@@ -565,8 +576,8 @@ def test_a_turn_is_found_by_what_was_asked_before_it() -> None:
     turns += [Turn("Anna", "Nothing new.", f"t{n}") for n in range(9)]
     ranked = index(turns)
     selection = ranked.select(ranked.spoken_by(["Anna"]))
-    hits = ranked.rank(
-        ranked.query("move", selection), NOTHING, [match(10)], 3, selection=selection
+    hits = ranking.rank(
+        ranked, ranked.query("move", selection), NOTHING, [match(10)], 3, selection=selection
     )
     assert ids(hits)[0] == 20
 
@@ -583,7 +594,7 @@ def test_relative_dates_count_from_the_newest_turn_of_a_selection() -> None:
     ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
     selection = ranked.select(ranked.dated("", "2018"))
     question = ranked.query("yesterday", selection)
-    hits = ranked.rank(question, NOTHING, [], 3, selection=selection)
+    hits = ranking.rank(ranked, question, NOTHING, [], 3, selection=selection)
     assert {hit.turn_id: hit.shares["date"] > 0 for hit in hits} == {10: True, 20: False}
 
 
@@ -591,14 +602,17 @@ def test_nothing_is_found_where_nothing_passes() -> None:
     ranked = index(turns_of("a cat"))
     selection = ranked.select(ranked.spoken_by(["Zoe"]))
     assert (
-        ranked.rank(ranked.query("cat", selection), EAST, [match(10)], 3, selection=selection) == []
+        ranking.rank(
+            ranked, ranked.query("cat", selection), EAST, [match(10)], 3, selection=selection
+        )
+        == []
     )
 
 
 def test_few_turns_of_a_large_memory_are_ranked_whole(large: Index, sparing: None) -> None:
     selection = large.select(large.spoken_by(["P3"]))
     assert selection.count < 4_000
-    hits = large.rank(large.query("cat", selection), EAST, [], MANY, selection=selection)
+    hits = ranking.rank(large, large.query("cat", selection), EAST, [], MANY, selection=selection)
     assert len(hits) == selection.count
 
 

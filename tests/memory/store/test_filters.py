@@ -10,7 +10,7 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.records import Hit
-from memory.search import frequent_words, ranking
+from memory.search import candidates, frequent_words, ranking
 from memory.store import filtered_turns, full_text
 from memory.store.postgres import word_lists
 from memory.store.tags import set_tags
@@ -120,8 +120,8 @@ def test_whole_sessions_are_ranked_as_if_alone(
     name: str,
     ranked_whole: int,
 ) -> None:
-    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", ranked_whole)
-    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 5)
+    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", ranked_whole)
+    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 5)
     monkeypatch.setattr(ranking, "SPREAD_TURNS", 20)
     given, passes = WHOLE_SESSIONS[name]
     turns = conversation()

@@ -1,0 +1,95 @@
+"""The turns that contain a question's words, and how rare these words are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.search.index import REACH, Index
+from memory.search.selection import Selection
+
+# A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`).
+MAX_EXACT = 50_000
+# Words of similar meaning and examples that occur in this many turns are left out: they say little
+# (decision 131).
+MAX_RELATED = 3_000
+MOST_FACTS = 50_000  # of the facts that hold a word, a search looks at the newest
+
+
+@dataclass(frozen=True)
+class WordMatches:
+    """The turns that contain a word of the question, a word of like meaning, or an example of it.
+
+    For "pets": pets or pet; dog; puppy or hamster. The turns are ids, or positions in an index.
+    """
+
+    exact: NDArray[np.int64]
+    related: NDArray[np.int64]
+    examples: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What rarity is counted from: all turns that are ranked, of one memory or of several.
+
+    `holders` are how many of them contain each word of the question, or else one of like meaning;
+    `examples` are how many contain an example of it.
+    """
+
+    turns: int
+    holders: Sequence[int]
+    examples: Sequence[int]
+
+    @classmethod
+    def of(cls, turns: int, matches: Sequence[Sequence[WordMatches]]) -> "Counts":
+        """Count the matches of each word; `matches` has each memory's own."""
+        by_word = [*zip(*matches, strict=True)]
+        exact = [sum(len(match.exact) for match in word) for word in by_word]
+        related = [sum(len(match.related) for match in word) for word in by_word]
+        return cls(
+            turns,
+            holders=[first or second for first, second in zip(exact, related, strict=True)],
+            examples=[sum(len(match.examples) for match in word) for word in by_word],
+        )
+
+    def rarity(self, turns: int) -> float:
+        """The inverse document frequency as in BM25, never below 0."""
+        return float(np.log(1 + max(self.turns - turns + 0.5, 0.0) / (turns + 0.5)))
+
+
+def counted_matches(
+    index: Index,
+    matches: Sequence[WordMatches],
+    selection: Selection | None,
+    neighbours: bool = True,
+) -> Sequence[WordMatches]:
+    """The matches, as ids, from which the rarity of words is counted: those in a selection.
+
+    Of a word that only their neighbours in a session contain, one match counts; none without
+    `neighbours`.
+    """
+    if selection is None:
+        return matches
+    return [_counted(index, match, selection, neighbours) for match in matches]
+
+
+def _counted(
+    index: Index, match: WordMatches, selection: Selection, neighbours: bool
+) -> WordMatches:
+    passing = WordMatches(
+        exact=match.exact[selection.mask[index.positions_of(match.exact)]],
+        related=match.related[selection.mask[index.positions_of(match.related)]],
+        examples=match.examples[selection.mask[index.positions_of(match.examples)]],
+    )
+    if len(passing.exact) or len(passing.related) or not neighbours:
+        return passing
+    holders = np.concatenate([match.exact, match.related])
+    positions = index.positions_of(holders)
+    for chain in (index.before, index.after):
+        near = positions
+        for _ in range(REACH):
+            near = chain[near].astype(np.int64)
+            if selection.mask[near].any():
+                return replace(passing, exact=holders[:1])
+    return passing
