@@ -102,7 +102,7 @@ IMPORTERS = {
     "trl": "locomo/weights/",
     "gguf": "locomo/weights/",
     "arbor": ("locomo/weights/arbor_job.py", "arbor"),
-    "lazy_loader": "memory/__init__.py",
+    "lazy_loader": ("memory/__init__.py", "memory/facts/__init__.py"),  # a room's front door
     "httpx": (
         "memory/server",
         "memory/worker",
@@ -481,7 +481,8 @@ def stands(dotted: str) -> bool:
         return True
     if path.parent == ROOT / "memory":
         return last in memory.__all__
-    modules = [path.parent.with_suffix(".py"), path.parent / "__init__.py"]
+    room = path.parent
+    modules = [room.with_suffix(".py"), room / "__init__.py", room / "__init__.pyi"]
     word = re.compile(rf"\b{last}\b")
     return any(module.exists() and word.search(module.read_text("utf-8")) for module in modules)
 

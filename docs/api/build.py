@@ -45,15 +45,24 @@ HEADING = re.compile(r"^(#+) `(memory\.[\w.]+)`$", re.MULTILINE)
 REFERENCE = re.compile(r"\[([^\]]+)\]\(#([\w.]+)\)")
 
 
-def public_names() -> dict[str, str]:
-    """The public names of `memory`, each with its path: {"Turn": "memory.records.Turn"}."""
-    stub = ast.parse((ROOT / "memory" / "__init__.pyi").read_text("utf-8"))
+def offered_names(package: str) -> dict[str, str]:
+    """The names that a package's stub offers, each with its path: {"Turn": "memory.records.Turn"}.
+
+    Empty for a package without a stub.
+    """
+    stub = ROOT.joinpath(*package.split("."), "__init__.pyi")
+    nodes = ast.parse(stub.read_text("utf-8")).body if stub.exists() else []
     return {
-        alias.name: f"memory.{node.module}.{alias.name}"
-        for node in stub.body
+        alias.name: f"{package}.{node.module}.{alias.name}"
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
+
+
+def public_names() -> dict[str, str]:
+    """The public names of `memory`, each with its path."""
+    return offered_names("memory")
 
 
 def short_name(path: str) -> str:
@@ -62,7 +71,11 @@ def short_name(path: str) -> str:
     of_class = next((index for index, part in enumerate(parts) if part[:1].isupper()), None)
     if of_class is not None:
         return ".".join(parts[of_class:])
-    return parts[-1] if parts[-1] in public_names() else ".".join(parts[-2:])
+    if parts[-1] in public_names():
+        return parts[-1]
+    if parts[-1] in offered_names(".".join(parts[:-2])):
+        return f"{parts[-3]}.{parts[-1]}"
+    return ".".join(parts[-2:])
 
 
 def rendered_pages() -> dict[str, str]:
@@ -71,7 +84,8 @@ def rendered_pages() -> dict[str, str]:
     package = griffe.load("memory", docstring_parser="google", search_paths=[ROOT])
 
     def rendered(paths: tuple[str, ...]) -> str:
-        objects = [package[path.removeprefix("memory.")] for path in paths]
+        shown = [each for path in paths for each in offered_names(path).values() or [path]]
+        objects = [package[path.removeprefix("memory.")] for path in shown]
         return "\n".join(griffe2md.render_object_docs(each, CONFIG) for each in objects)
 
     texts = {file: (title, rendered(paths)) for file, (title, paths) in PAGES.items()}
@@ -109,7 +123,8 @@ def linked(text: str, file: str, locations: dict[str, tuple[str, str]]) -> str:
     def heading(match: re.Match[str]) -> str:
         return f"{match[1]} `{short_name(match[2])}`"
 
-    if file in PAGES:  # its title names the module
+    _, paths = PAGES.get(file, ("", ()))
+    if paths and not offered_names(paths[0]):  # its title names the module
         text = re.sub(r"\A## `memory\.[a-z_.]+`\n+", "", text)
     return HEADING.sub(heading, REFERENCE.sub(reference, text))
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from memory.errors import InputError
-from memory.facts import conflict_over, edits_since
+from memory.facts.edit_history import conflict_over, edits_since
 from memory.records import Change
 from memory.store import Store
 from memory.store.contradictions import settle_contradiction

@@ -1,9 +1,12 @@
-"""Attributes that may mean the same as a new one, by the meaning and spelling of their names."""
+"""The name of a fact's attribute: a known one, or a new one that is near to none."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from memory.search.embed import embed
+from memory.errors import InputError
+from memory.store import Store
+from memory.store.fact_reads import count_attributes
+from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.words import STOP_WORDS, words
 from memory.vocabulary import name_key
 
@@ -15,6 +18,33 @@ _EMPTY = STOP_WORDS | {"name"}
 _LEAST_COSINE = 0.5
 _LEAST_SPELLING = 0.85  # mother_name and father_name have .8
 _MOST_OFFERED = 3
+_MOST_COMPARED = 200  # a new attribute's meaning is compared with this many of the commonest
+
+
+def known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
+    """The name of an attribute in the vocabulary or among the facts; a new name unchanged.
+
+    Raises InputError with similar attributes for a new one that is close to them.
+    """
+    vocabulary = vocabulary_of(store)
+    if known := vocabulary.canonical(attribute):
+        return known.name
+    if vocabulary.strict:
+        return attribute  # which it refuses
+    counts = count_attributes(store)
+    present = sorted(counts, key=lambda name: (-counts[name], name))
+    spellings = {name_key(name): name for name in reversed(present)}  # the commonest wins
+    if spelling := spellings.get(name_key(attribute)):
+        return spelling
+    if not new_attribute:
+        commonest = present[:_MOST_COMPARED]
+        near = near_attributes(attribute, {name: vocabulary.names_of(name) for name in commonest})
+        if near:
+            raise InputError(
+                f"no fact has the attribute {attribute!r}, and some have {' or '.join(near)}: use"
+                " that name, or add yours as a new attribute (--new-attribute, new_attribute=true)"
+            )
+    return "_".join(attribute.split())
 
 
 def near_attributes(attribute: str, known: Mapping[str, Sequence[str]]) -> list[str]:
@@ -27,6 +57,8 @@ def near_attributes(attribute: str, known: Mapping[str, Sequence[str]]) -> list[
     names = [(name, key) for key, names in known.items() for name in names]
     if not names:
         return []
+    from memory.search.embed import embed  # with numpy
+
     vectors = embed([_content(attribute), *(_content(name) for name, _ in names)])
     cosines: dict[str, float] = {}
     for (_, key), cosine in zip(names, vectors[1:] @ vectors[0], strict=True):

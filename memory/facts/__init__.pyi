@@ -1,0 +1,30 @@
+"""The names of this room that others use."""
+
+from .additions import record_assertions as record_assertions
+from .edit_history import change_of as change_of
+from .edit_history import conflict_over as conflict_over
+from .edit_history import edits_since as edits_since
+from .edit_history import history as history
+from .edit_history import newest_change as newest_change
+from .edit_history import newest_id as newest_id
+from .edits import DOORS as DOORS
+from .edits import EDIT_KINDS as EDIT_KINDS
+from .edits import EditKind as EditKind
+from .edits import add as add
+from .edits import correct as correct
+from .edits import edit as edit
+from .edits import edit_several as edit_several
+from .edits import end as end
+from .edits import refuse_secrets as refuse_secrets
+from .edits import remove as remove
+from .edits import supersede as supersede
+from .queries import day_of as day_of
+from .queries import fact_line as fact_line
+from .queries import fact_of as fact_of
+from .queries import facts_named as facts_named
+from .queries import find as find
+from .queries import holding as holding
+from .queries import iso_date as iso_date
+from .queries import matching as matching
+from .queries import named as named
+from .window_writes import WindowWriter as WindowWriter
