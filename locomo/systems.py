@@ -100,18 +100,20 @@ class MemorySystem:
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """A call of each module that may work: whether SQL is asked for only the memory tells."""
-        return answer_cost(self.setup, conversation) + self._retrieving_cost()
+        return answer_cost(self.setup, conversation) + self._retrieving_cost(conversation)
 
     def most_cost(self, conversation: Conversation, question: Question) -> Cost:
         """The same, with SQL that is refused until the last try."""
-        retrieving = with_repairs(self._retrieving_cost(), self.setup.model)
+        retrieving = with_repairs(self._retrieving_cost(conversation), self.setup.model)
         return answer_cost(self.setup, conversation) + retrieving
 
-    def _retrieving_cost(self) -> Cost:
+    def _retrieving_cost(self, conversation: Conversation) -> Cost:
         setup = self.setup
         retrieve = setup.program.retrieve
         if not self.retrieves or retrieve is None or setup.sql == "never":
             return Cost()
+        if setup.sql == "when it pays" and setup.program.answer.looks:
+            return answer_cost(setup, conversation)  # it is shown the memory to say what it lacks
         return estimate(setup.model, "retrieve", retrieve, calls=1, inputs=0)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:

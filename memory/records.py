@@ -536,11 +536,12 @@ StepName = Literal["search", "select", "answer"]
 class Step:
     """The cost of one step of answering, and its results.
 
-    "search" ranks turns and fills the budget, "select" writes SELECTs and runs them, "answer"
-    answers. `calls` counts answered calls of the language model, with `tokens_in` and `tokens_out`
-    as its server counts them (0 if it does not). The step took `seconds`. `rows` counts the rows
-    that the SELECTs returned, `turns` the shown turns that only this step found, and `displaced`
-    the turns that the search alone would have shown in the space of the rows.
+    "search" ranks turns and fills the budget, "select" writes SELECTs and runs them (or says in
+    place of an answer what else to look up), "answer" answers. `calls` counts answered calls of the
+    language model, with `tokens_in` and `tokens_out` as its server counts them (0 if it does not).
+    The step took `seconds`. `rows` counts the rows that the SELECTs returned, `turns` the shown
+    turns that only this step found, and `displaced` the turns that the search alone would have
+    shown in the space of the rows.
     """
 
     name: StepName

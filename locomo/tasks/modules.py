@@ -213,7 +213,9 @@ class AskMemory(_Task):
         """How questions are asked."""
         setup = self.bench.setup
         if self.target != "retrieve" and not self.bench.rows_matter:
-            return setup
+            # Weights learn one prompt of each module, so no answer says what to look up instead.
+            learns = self.bench.whole and setup.sql == "when it pays" and self.program.answer.looks
+            return replace(setup, sql="always") if learns else setup
         return replace(setup, sql="always", budget=min(setup.budget, RETRIEVE_BUDGET))
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:

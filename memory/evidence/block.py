@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from memory.evidence.fact_lists import fact_lists
 from memory.evidence.fence import fence_tokens
@@ -50,7 +51,9 @@ class Options:
     how many tokens current facts get without a SELECT. Turns come `best_first`, all cut alike where
     they do not fit, or in the order in which they were said, as many as fit; with `longest` no text
     of a turn takes more tokens. `spans` says how relative dates are shown (see `dated_line`): the
-    packaged model's adapters learnt to read the other form. `wording` says how a turn is put. A
+    packaged model's adapters learnt to read the other form. Turns in `opened` are shown whole where
+    they fit, else in outline. With `looked` rows are what the reader asked for: their turns take
+    turns with those of the ranking from the first. `wording` says how a turn is put. A
     `fenced` block has room for its fence.
     """
 
@@ -62,6 +65,8 @@ class Options:
     fact_tokens: int = 0
     best_first: bool = False
     longest: int | None = None
+    opened: Collection[int] = frozenset()
+    looked: bool = False
     wording: Callable[[Turn], Turn] = lambda turn: turn
     fenced: bool = False
 
@@ -90,7 +95,7 @@ def evidence(
     recollected = replace(recollected, standing=standing, facts=others)
     room = budget - standing.tokens - (fence_tokens() if options.fenced else 0)
     if options.lists:
-        block = _with_lists(recollected, reader, room, options.without)
+        block = _with_lists(recollected, reader, room, options)
     else:
         block = _with_lines(recollected, room, options)
     turn_ids = {*block.turn_ids, *standing.turn_ids}
@@ -152,7 +157,7 @@ def _current_facts(facts: Sequence[Fact], tokens: int) -> list[RowLine]:
 
 
 def _with_lists(
-    recollected: Recollection, reader: MemoryReader, budget: int, without: Collection[int]
+    recollected: Recollection, reader: MemoryReader, budget: int, options: Options
 ) -> Evidence:
     """The ranking's first turns, facts as lists with their dates, and more turns.
 
@@ -160,6 +165,7 @@ def _with_lists(
     and the asker's own before all others, as many as fit: those with facts first, told by these.
     Lines of the story that a SELECT returned come before those of the ranking, whatever is asked.
     """
+    without = options.without
     question = recollected.question.ranked_text
     is_story = asks_for_story(question)
     selected, rows = _selected_summaries(recollected.rows, reader)
@@ -187,6 +193,10 @@ def _with_lists(
         budget -= story.tokens
 
     in_order = [hit.turn_id for hit in recollected.hits]
+    if options.looked:
+        of_rows = zip_longest(recollected.quoted, in_order)
+        in_order = [turn_id for pair in of_rows for turn_id in pair if turn_id]
+    in_order = [*(turn for turn in recollected.quoted if turn in options.opened), *in_order]
     longest = _SHORT_TURN if asks_for_whole(question) else None
     notes: Mapping[int, Turn] = {}
     if is_story:
@@ -203,12 +213,13 @@ def _with_lists(
         turns_in_order = recollected.in_order(dict.fromkeys(turn_ids))
         return telling_first(turn for turn in turns_in_order if turn.id not in left_out)
 
+    is_beside_lists = options.looked or asks_for_several(question)
     block = lay_out(
         lists,
         turns(in_order),
         budget,
         brought=turns(recollected.quoted),
-        turns_first=_FLOOR_BESIDE_LISTS if asks_for_several(question) else _FLOOR,
+        turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
         marks=recollected.marks,
@@ -216,6 +227,7 @@ def _with_lists(
         spans=True,
         by_day=is_story,
         noted=notes,
+        opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
 

@@ -15,6 +15,7 @@ from memory.evidence.lines import (
     dated_line,
     marked,
 )
+from memory.evidence.outline import outline
 from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, Story
 from memory.records import Turn
@@ -111,7 +112,7 @@ class TurnForm:
 
     With a `question` a long turn shows the sentences that it asks for, in at most `longest` tokens.
     `marks` says of turns, by their ids, what is no longer so; `dates` and `spans` are those of
-    `dated_line`.
+    `dated_line`. A turn in `opened` is shown whole, or its outline, in at most `longest_opened`.
     """
 
     question: str = ""
@@ -119,11 +120,16 @@ class TurnForm:
     marks: Mapping[int, str] = field(default_factory=dict)
     dates: bool = True
     spans: bool = False
+    opened: Collection[int] = ()
+    longest_opened: int = LONG_TURN
 
     def line(self, turn: Turn, tokens_left: int) -> str:
         """A turn's line in the room that is left."""
         mark = self.marks.get(turn.id, "")
-        if self.question:
+        if turn.id in self.opened:
+            limit = max(min(tokens_left - _HEAD_TOKENS, self.longest_opened), LONG_TURN)
+            turn = replace(turn, text=outline(turn.text, limit))
+        elif self.question:
             limit = min(max(tokens_left // 2, LONG_TURN), self.longest)
             # Who asks is named in the question ("user"), and is no reason to show their code's.
             name = rf"\b{re.escape(turn.speaker)}\b" if turn.speaker else "$"
@@ -161,6 +167,7 @@ def lay_out(
     by_day: bool = False,
     best_first: bool = False,
     noted: Collection[int] = (),
+    opened: Collection[int] = (),
 ) -> Evidence:
     """Fill a budget with the best turn, facts, and more turns.
 
@@ -182,6 +189,8 @@ def lay_out(
         by_day: whether a line names the day of the turns after it, which have no date of their own.
         noted: the ids of turns that are told by facts, under a heading of their own: nobody said
             these words.
+        opened: the ids of turns that are shown whole, or in outline where they do not fit a share
+            of half of the budget.
     """
     turns = _Turns(ranked)
     form = TurnForm(
@@ -190,6 +199,8 @@ def lay_out(
         marks or {},
         dates=not by_day,
         spans=spans,
+        opened=opened,
+        longest_opened=budget // 2 // max(len(opened), 1) - _HEAD_TOKENS,
     )
 
     def laid_out(tokens: int) -> Evidence:

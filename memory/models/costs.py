@@ -192,6 +192,18 @@ class StepLog:
             )
             add_usage(calls.usage_data)
 
+    def move(self, name: StepName, to: StepName) -> None:
+        """Put what a step took so far on the bill of another, which was taken."""
+        taken = self._steps.pop(name)
+        before = self._steps[to]
+        self._steps[to] = replace(
+            before,
+            calls=before.calls + taken.calls,
+            tokens_in=before.tokens_in + taken.tokens_in,
+            tokens_out=before.tokens_out + taken.tokens_out,
+            seconds=round(before.seconds + taken.seconds, 3),
+        )
+
     def added_to(self, answer: Answer) -> Answer:
         """An answer with the steps that it took."""
         return replace(answer, steps=self.steps)

@@ -1,18 +1,23 @@
 """AnswerQuestion: the module that answers from what is shown of a memory, and cites turns."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dspy
-from dspy.utils.exceptions import AdapterParseError
+from dspy.utils.exceptions import AdapterParseError, LMError
 
 from memory.evidence.layout import Evidence
 from memory.evidence.messages import abstains
 from memory.evidence.question import UserQuestion
 from memory.models.model_errors import NOTHING
+from memory.models.server_refusals import is_too_long
 from memory.program.answer_sources import likely_source, speaks_of
+from memory.program.look import NO_LOOK, Look, read_look
 from memory.program.prompted import PromptedModule, question_text
 from memory.program.signatures.forms import PROMPTS, Form
+from memory.program.signatures.full import with_look
 from memory.text.dates import spoken_date
 
 
@@ -22,25 +27,51 @@ class AnswerQuestion(PromptedModule):
     def __init__(self, prompts: Form = "full") -> None:
         super().__init__(PROMPTS[prompts].answer, prompts)
 
-    def forward(self, question: UserQuestion, evidence: Evidence, **_: Any) -> dspy.Prediction:
-        """Answer one question.
+    @property
+    def looks(self) -> bool:
+        """Whether its model may ask for more of the memory: one that is large enough for that."""
+        return self.prompts.looks
+
+    def forward(
+        self,
+        question: UserQuestion,
+        evidence: Evidence,
+        *,
+        catalog: str = "",
+        note: str = "",
+        **_: Any,
+    ) -> dspy.Prediction:
+        """Answer one question, or say what to look up first.
 
         Arguments:
             question: as the user asked it.
             evidence: what is shown of the memory; only its turns can be cited.
+            catalog: what the memory holds, where the model may ask for more of it; else "".
+            note: a line behind the evidence.
 
         Returns a Prediction of answer (str, as the model wrote it), turns (list of its ids, none
-        for an abstention), cites (list of the ids that the model named), calls (int, always 1),
-        unusable (str): what the model said where it is no answer, which is empty then; and
-        logprobs, of a model that gives them, else None.
+        for an abstention), cites (list of the ids that the model named), calls (int),
+        unusable (str): what the model said where it is no answer, which is empty then;
+        logprobs, of a model that gives them, else None; and look (Look): what the model asks for in
+        place of an answer, which is empty then.
         """
         unusable = ""
         logprobs = None
         try:
-            prediction = self._answered(question, evidence)
+            prediction = self._answered(question, evidence, catalog=catalog, note=note)
             text = str(prediction.answer or "")
             cited = str(prediction.turns or "")
             logprobs = prediction.get("logprobs")
+            if catalog:
+                asked = str(prediction.get("look") or "").strip()
+                look = read_look(asked)
+                if look and _gives_way(text):
+                    return _asking(look)
+                if asked and not (look or text) and speaks_of(evidence.text, asked):
+                    text = asked  # the first field that is asked for is not always filled in right
+                if prediction.answer is None and not text:
+                    # Nothing of this was read, by an adapter that does not say what was written.
+                    return _with_call(self(question, evidence, note=note))
         except AdapterParseError as error:
             # An answer without the expected marks is still an answer; marks are taken out of it.
             text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response or "").strip()
@@ -52,25 +83,99 @@ class AnswerQuestion(PromptedModule):
         if not answer:
             # Never an abstention: a model that says nothing has not looked.
             return dspy.Prediction(
-                answer="", turns=[], cites=[], calls=1, unusable=unusable or NOTHING, logprobs=None
+                answer="",
+                turns=[],
+                cites=[],
+                calls=1,
+                unusable=unusable or NOTHING,
+                logprobs=None,
+                look=NO_LOOK,
             )
         # At most 18 digits: a longer number fits no id of the database.
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
         cites = [turn for turn in dict.fromkeys(named) if turn in evidence.turn_ids]
         turns = [] if abstains(answer) else cites or _source(answer, evidence)
         return dspy.Prediction(
-            answer=answer, turns=turns, cites=cites, calls=1, unusable="", logprobs=logprobs
+            answer=answer,
+            turns=turns,
+            cites=cites,
+            calls=1,
+            unusable="",
+            logprobs=logprobs,
+            look=NO_LOOK,
         )
 
-    def _answered(self, question: UserQuestion, evidence: Evidence) -> dspy.Prediction:
+    def _answered(
+        self, question: UserQuestion, evidence: Evidence, *, catalog: str, note: str
+    ) -> dspy.Prediction:
         """What the model says."""
+        inputs = {
+            "memory": "\n".join(filter(None, (evidence.text, note))),
+            "question": question_text(question, self.prompts),
+            "asker": question.asker,
+            "today": spoken_date(question.today),
+        }
         with self._traced():
-            return self._predicted(
-                memory=evidence.text,
-                question=question_text(question, self.prompts),
-                asker=question.asker,
-                today=spoken_date(question.today),
-            )
+            if not catalog:
+                return self._predicted(**inputs)
+            plain = self.predict.signature
+            # An example that lacks a field would be shown with a remark in its place.
+            demos = [{**demo, "look": "", "catalog": ""} for demo in self.predict.demos]
+            try:
+                with _traced_as_answers(plain):
+                    return self.predict(
+                        signature=with_look(plain), demos=demos, catalog=catalog, **inputs
+                    )
+            except LMError as refusal:
+                if not is_too_long(refusal):
+                    raise
+                return self._predicted(**inputs)  # a small context has room for less
+
+
+def _gives_way(text: str) -> bool:
+    """Whether an answer gives way to a look: it says nothing; or it abstains, and no one reads on.
+
+    An answer that is streamed has been read already.
+    """
+    return not text.strip() or (abstains(text) and not dspy.settings.stream_listeners)
+
+
+def _asking(look: Look) -> dspy.Prediction:
+    return dspy.Prediction(
+        answer="", turns=[], cites=[], calls=1, unusable="", logprobs=None, look=look
+    )
+
+
+def _with_call(prediction: dspy.Prediction) -> dspy.Prediction:
+    """A prediction that took one call more."""
+    prediction.calls += 1
+    return prediction
+
+
+@contextmanager
+def _traced_as_answers(plain: type[dspy.Signature]) -> Iterator[None]:
+    """Calls inside are traced as if no look could be had; one that asks for a look is no example.
+
+    Examples are of the plain signature, whose fields a saved program has.
+    """
+    outer = dspy.settings.trace
+    if outer is None:
+        yield
+        return
+    with dspy.context(trace=[]):
+        calls = dspy.settings.trace
+        try:
+            yield
+        finally:
+            for predict, inputs, outputs in calls:
+                named = {name: inputs[name] for name in plain.input_fields if name in inputs}
+                if isinstance(outputs, dspy.Prediction) and "look" in outputs:
+                    if not outputs.answer:
+                        continue
+                    said = {name: value for name, value in outputs.items() if name != "look"}
+                    outputs = dspy.Prediction(**said)
+                is_predictor = isinstance(predict, dspy.Predict)
+                outer.append((predict if is_predictor else plain, named, outputs))
 
 
 def _source(answer: str, evidence: Evidence) -> list[int]:

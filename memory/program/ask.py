@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 from typing import Protocol
 
 import dspy
@@ -10,21 +11,28 @@ import dspy
 from memory.errors import UnusableAnswer
 from memory.evidence.block import Options, evidence
 from memory.evidence.layout import Evidence
+from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryLike, MemoryReader, reading
 from memory.evidence.recollection import RANKED_TURNS
 from memory.models.costs import StepLog
+from memory.models.local import SmallModelAdapter
 from memory.models.model_errors import explain_unusable
 from memory.program.answer import AnswerQuestion
 from memory.program.answer_sources import answer_from, as_prediction
 from memory.program.lm_in_use import lm_in_use
+from memory.program.look import Look, LookFurther, missing_line
 from memory.program.prompted import MemoryModule
 from memory.program.quotations import quotations_of
 from memory.program.retrieve import RetrieveRows, no_rows
 from memory.program.signatures.forms import PROMPTS, Form
 from memory.program.sql_questions import sql_pays
 from memory.records import ABSTAIN, Answer, Hit, Rows, SqlUse
+from memory.system.provider_calls import CALL_SECONDS
 from memory.system.terminal import clean_line
+from memory.text.tokens import line_tokens
+
+LOOK_CATALOG_TOKENS = 300  # of what the memory holds, beside what is shown of it
 
 
 class EvidenceFunction(Protocol):
@@ -45,11 +53,15 @@ class EvidenceFunction(Protocol):
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was gathered for a question: hits of the ranking, rows of SELECTs, and what is shown."""
+    """What was gathered for a question: hits of the ranking, rows of SELECTs, and what is shown.
+
+    `note` is a line about what could not be looked up.
+    """
 
     hits: Sequence[Hit]
     rows: dspy.Prediction
     evidence: Evidence
+    note: str = ""
 
 
 class AskMemory(MemoryModule):
@@ -65,7 +77,9 @@ class AskMemory(MemoryModule):
         prompts: the form of their prompts, where they are not given: "full", "short" (for 1 to 8
             billion parameters) or "tiny" (for the packaged model).
         sql: for which questions SELECTs are written, whatever a caller says: "always", "when it
-            pays" (turns about as near as those that are shown have no room) or "never".
+            pays" or "never". It pays where a large model says so: shown what the search found, it
+            may ask once for SELECTs, turns or other words in place of an answer, and is shown that.
+            For a small one it pays where turns about as near as those that are shown have no room.
         budget: how many tokens of memory are shown with a question.
         options: what else is chosen of what is shown.
         evidence: makes what is shown.
@@ -89,6 +103,7 @@ class AskMemory(MemoryModule):
         super().__init__()
         if sql != "never":  # a predictor that is not called is none for an optimizer
             self.retrieve = retrieve or RetrieveRows(prompts)
+            self.look = LookFurther()
         self.answer = answer or AnswerQuestion(prompts)
         self.sql = sql
         self.budget = budget or PROMPTS[prompts].budget
@@ -124,11 +139,24 @@ class AskMemory(MemoryModule):
         with lm_in_use(self), reading(memory, self.feature_weights) as reader:
             asked = UserQuestion(question, reader.asker(asker), today)
             log = StepLog()
+            ends_at = monotonic() + _seconds_of_a_call()
+            budget = budget or self.budget
+            sql = self.sql or sql
+            looks = sql == "when it pays" and self._can_look
             progress("finding what was said")
-            gathered = self.gather(asked, reader, log, budget=budget or self.budget, sql=sql)
+            by_search = self.gather(asked, reader, log, budget=budget, sql=sql, looks=looks)
+
+            def further(look: Look) -> Gathered:
+                progress("looking further")
+                return self._looked_further(
+                    asked, reader, by_search, log, look=look, budget=budget, ends_at=ends_at
+                )
+
             progress("answering")
             try:
-                answer = self._answered(asked, reader, gathered, log)
+                answer, gathered = self._answered(
+                    asked, reader, by_search, log, further=further if looks else None
+                )
             except UnusableAnswer as error:
                 error.answer = log.added_to(error.answer)
                 raise
@@ -147,10 +175,12 @@ class AskMemory(MemoryModule):
         budget: int,
         sql: SqlUse = "always",
         without: Collection[int] = (),
+        looks: bool = False,
     ) -> Gathered:
         """Search, ask for SELECTs where they pay, and lay out what is shown.
 
-        Turns `without` are shown elsewhere. The steps that are logged are "search" and "select".
+        Turns `without` are shown elsewhere. Where the answering model `looks`, it says later itself
+        whether SELECTs pay. The steps that are logged are "search" and "select".
         """
         with log.step("search"):
             ranked = reader.search(question.ranked_text, RANKED_TURNS)
@@ -169,10 +199,14 @@ class AskMemory(MemoryModule):
             if sql == "when it pays":
                 by_search = show()
             pays = by_search is None or sql_pays(hits, len(by_search.turn_ids))
-            rows = self.retrieve(question, reader) if pays and sql != "never" else no_rows()
+            is_asked = pays and sql != "never" and not looks
+            rows = self.retrieve(question, reader) if is_asked else no_rows()
         with log.step("search"):
-            block = show(rows.rows) if rows.rows or by_search is None else by_search
-            by_search = by_search or (show() if rows.rows else block)
+            block = by_search = by_search or show()
+            if rows.rows:
+                opened = frozenset(rows.get("opened") or ())
+                options = replace(self.options, without=frozenset(without), opened=opened)
+                block = show(rows.rows, options=options)
         log.brought(
             rows=sum(len(result.rows) for result in rows.rows),
             shown=block.turn_ids,
@@ -180,37 +214,135 @@ class AskMemory(MemoryModule):
         )
         return Gathered(hits, rows, block)
 
+    @property
+    def _can_look(self) -> bool:
+        """Whether the answering model is large enough to say what it lacks."""
+        is_small = isinstance(dspy.settings.adapter, SmallModelAdapter)
+        return bool(getattr(self.answer, "looks", False)) and not is_small
+
+    def _looked_further(
+        self,
+        question: UserQuestion,
+        reader: MemoryReader,
+        gathered: Gathered,
+        log: StepLog,
+        *,
+        look: Look,
+        budget: int,
+        ends_at: float,
+    ) -> Gathered:
+        """What was gathered, and what the answering model asks for, within the same budget.
+
+        The call that asked for it is on the bill of "select", as is one that corrects its SQL.
+        """
+
+        def repair(refused: str) -> dspy.Prediction:
+            return self.retrieve(question, reader, refused=refused)
+
+        log.move("answer", to="select")
+        with log.step("select"):
+            rows = self.look(look, reader, repair=repair, ends_at=ends_at)
+        note = missing_line(rows.missing)
+        with log.step("search"):
+            block = self.evidence(
+                question,
+                reader,
+                gathered.hits,
+                rows.rows,
+                budget=max(budget - line_tokens(note), LEAST_BUDGET) if note else budget,
+                options=replace(self.options, opened=frozenset(rows.opened), looked=True),
+            )
+        log.brought(
+            rows=sum(len(result.rows) for result in rows.rows),
+            shown=block.turn_ids,
+            by_search=gathered.evidence.turn_ids,
+        )
+        return Gathered(gathered.hits, rows, block, note)
+
+    def _said(
+        self,
+        question: UserQuestion,
+        reader: MemoryReader,
+        gathered: Gathered,
+        log: StepLog,
+        further: Callable[[Look], Gathered] | None,
+    ) -> tuple[dspy.Prediction, Gathered]:
+        """What the module says, and what it was shown: more, where it asked for that once."""
+        block = gathered.evidence
+        if not block.text:  # nothing was found: no model is asked
+            nothing = dspy.Prediction(answer=ABSTAIN, turns=[], cites=[], calls=0, unusable="")
+            return nothing, gathered
+
+        def ask(evidence: Evidence, **inputs: str) -> dspy.Prediction:
+            return self.answer(question, evidence, hits=gathered.hits, reader=reader, **inputs)
+
+        # Where all that was found is shown, there is little to look for.
+        if further is None or len(block.turn_ids) >= len(gathered.hits):
+            with log.step("answer"):
+                return ask(evidence=block), gathered
+        with log.step("answer"):
+            said = ask(evidence=block, catalog=reader.catalog(LOOK_CATALOG_TOKENS))
+        if not said.look:
+            return said, gathered
+        gathered = further(said.look)
+        _listen_again(self.answer)
+        with log.step("answer"):
+            answer = ask(evidence=gathered.evidence, note=gathered.note)
+        answer.calls += said.calls
+        return answer, gathered
+
     def _answered(
-        self, question: UserQuestion, reader: MemoryReader, gathered: Gathered, log: StepLog
-    ) -> Answer:
+        self,
+        question: UserQuestion,
+        reader: MemoryReader,
+        gathered: Gathered,
+        log: StepLog,
+        further: Callable[[Look], Gathered] | None,
+    ) -> tuple[Answer, Gathered]:
         """What rows decide or the module says, with the nearest turns where it cites none."""
-        rows, block = gathered.rows, gathered.evidence
-        if rows.decided:
-            return answer_from(
-                text=rows.decided.text,
-                cited=rows.decided.turn_ids,
-                retrieved=rows,
-                evidence=block,
+        if decided := gathered.rows.decided:
+            answer = answer_from(
+                text=decided.text,
+                cited=decided.turn_ids,
+                retrieved=gathered.rows,
+                evidence=gathered.evidence,
                 basis="rows",
             )
-        if block.text:
-            with log.step("answer"):
-                said = self.answer(question, block, hits=gathered.hits, reader=reader)
-        else:  # nothing was found: no model is asked
-            said = dspy.Prediction(answer=ABSTAIN, turns=[], cites=[], calls=0, unusable="")
+            return answer, gathered
+        said, gathered = self._said(question, reader, gathered, log, further)
         answer = answer_from(
-            text=said.answer, cited=said.turns, retrieved=rows, evidence=block, calls=said.calls
+            text=said.answer,
+            cited=said.turns,
+            retrieved=gathered.rows,
+            evidence=gathered.evidence,
+            calls=said.calls,
         )
         if said.unusable:
             raise UnusableAnswer(_unusable(said.unusable), replace(answer, text=""))
         counted = any(result.rows for result in answer.rows)  # a number that no turn says
         if answer.basis != "quotes" and (said.cites or counted):
-            return answer
+            return answer, gathered
         # It may say in its own words that it does not know.
         quotations = quotations_of(question, gathered.hits, reader)
         if answer.basis == "quotes" and not quotations:
-            return replace(answer, basis="none")
-        return replace(answer, quotations=quotations)
+            return replace(answer, basis="none"), gathered
+        return replace(answer, quotations=quotations), gathered
+
+
+def _seconds_of_a_call() -> float:
+    """How long a call of the LM in use may take; in this time a question may look further."""
+    return float(getattr(dspy.settings.lm, "seconds", CALL_SECONDS))
+
+
+def _listen_again(module: dspy.Module) -> None:
+    """Let listeners of a stream hear the answer, where they heard the call that asked for a look.
+
+    DSPy's hear one call of a predictor by default.
+    """
+    predictors = module.predictors()
+    for listener in dspy.settings.stream_listeners or ():
+        if any(listener.predict is predictor for predictor in predictors):
+            listener.allow_reuse = True
 
 
 def _unusable(text: str) -> str:

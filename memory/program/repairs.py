@@ -18,19 +18,26 @@ NO_SQL = "no SQL could be read from the answer"
 T = TypeVar("T")
 
 
-def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T, str, list[str]]:
+def with_repairs(
+    ask: Callable[[str], str],
+    run: Callable[[str], T],
+    refused: str = "",
+    calls: int = CALLS_WITH_REPAIRS,
+) -> tuple[T, str, list[str]]:
     """Ask for SQL and run it; what was refused, and why, is the next question's feedback.
 
     Arguments:
         ask: feedback ("" at first) -> SQL; one model call.
         run: SQL -> its result; raises SqlError.
+        refused: the first feedback, of SQL that was refused before.
+        calls: how often it is asked at most.
 
     Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
-    has all refusals, when the answer is still refused after two repairs; a WindowError at once.
+    has all refusals, when the last answer is still refused; a WindowError at once.
     """
-    feedback = [""]
+    feedback = [refused]
     last_error = SqlError("")
-    for calls in range(1, CALLS_WITH_REPAIRS + 1):
+    for call in range(1, calls + 1):
         try:
             sql = ask(feedback[-1])
         except AdapterParseError as error:
@@ -42,13 +49,18 @@ def with_repairs(ask: Callable[[str], str], run: Callable[[str], T]) -> tuple[T,
             return run(sql), sql, feedback[1:]
         except SqlError as error:
             last_error = error
-            refused, reason = (_sendable(text, MOST_SENT_BACK) for text in (sql, str(error)))
-            feedback.append(f"Refused:\n{refused}\nBecause: {reason}")
+            feedback.append(refusal(sql, str(error)))
         except WindowError as error:
-            error.calls = calls
+            error.calls = call
             raise
     last_error.refusals = tuple(feedback[1:])
     raise last_error
+
+
+def refusal(sql: str, reason: str) -> str:
+    """Refused SQL with the reason, as it is sent back to its model."""
+    refused, because = (_sendable(text, MOST_SENT_BACK) for text in (sql, reason))
+    return f"Refused:\n{refused}\nBecause: {because}"
 
 
 def _sendable(text: str, most: int) -> str:

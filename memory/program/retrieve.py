@@ -4,24 +4,33 @@ import dspy
 from dspy.utils.exceptions import LMError
 
 from memory.errors import SqlError
-from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS
+from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS, quoted_turns
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models.server_refusals import is_too_long
 from memory.program.prompted import PromptedModule, question_text
 from memory.program.repairs import with_repairs
 from memory.program.signatures.forms import PROMPTS, Form
-from memory.program.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION
+from memory.program.signatures.full import (
+    MOST_SELECTS,
+    NAMES_IN_QUESTION,
+    SUMMARIES_IN_QUESTION,
+)
 from memory.records import Rows
-from memory.sql import check_select, split
+from memory.sql import CheckedSelect, check_select, split
 from memory.text.dates import spoken_date
-
-MOST_SELECTS = 5
 
 
 def no_rows() -> dspy.Prediction:
     """What a module returns that asked for no SELECT."""
-    return dspy.Prediction(sql=[], rows=[], calls=0, error="", refusals=[], decided=None)
+    return dspy.Prediction(
+        sql=[], rows=[], calls=0, error="", refusals=[], decided=None, opened=set()
+    )
+
+
+def opened_turns(select: CheckedSelect, rows: Rows) -> set[int]:
+    """The turns that a SELECT names by their ids, and whose text its rows have."""
+    return {*select.ids} & {*quoted_turns([rows])}
 
 
 class RetrieveRows(PromptedModule):
@@ -30,17 +39,23 @@ class RetrieveRows(PromptedModule):
     def __init__(self, prompts: Form = "full") -> None:
         super().__init__(PROMPTS[prompts].retrieve, prompts)
 
-    def forward(self, question: UserQuestion, reader: MemoryReader) -> dspy.Prediction:
+    def forward(
+        self, question: UserQuestion, reader: MemoryReader, refused: str = ""
+    ) -> dspy.Prediction:
         """Retrieve for one question.
+
+        Arguments:
+            refused: SQL that was refused before, with the reason: it is written again, in one call.
 
         Returns a Prediction of sql (list of the SELECTs that ran), rows (list of Rows, one for
         each), calls (int), error (str: the refusal that two repairs could not mend, else empty),
-        refusals (list of str: what was refused and why, in order) and decided (None: rows alone
-        answer nothing).
+        refusals (list of str: what was refused and why, in order), decided (None: rows alone
+        answer nothing) and opened (set of ids of turns that a SELECT names and returns).
         Never raises SqlError: without rows the ranking alone fills the budget. Neither does it fail
         where the prompt is too long: what the ranking finds can be cut to any size.
         """
         results: list[tuple[str, Rows]] = []
+        opened: set[int] = set()
         inputs = {
             "question": question_text(question, self.prompts),
             "asker": question.asker,
@@ -53,16 +68,20 @@ class RetrieveRows(PromptedModule):
 
         def run(sql: str) -> None:
             results.clear()  # an earlier answer may have been refused half-way
+            opened.clear()
             selects = split(sql)
             if len(selects) > MOST_SELECTS:
                 raise SqlError(f"{len(selects)} statements; write at most {MOST_SELECTS} SELECTs")
             for select in selects:
-                results.append((select.text, reader.read(check_select(select))))
+                checked = check_select(select)
+                results.append((select.text, reader.read(checked)))
+                opened.update(opened_turns(checked, results[-1][1]))
 
         error = ""
         try:
             with self._traced():
-                _, _, refusals = with_repairs(ask, run)
+                limit = {"calls": 1} if refused else {}
+                _, _, refusals = with_repairs(ask, run, refused, **limit)
             calls = len(refusals) + 1
         except SqlError as last:
             error = str(last)
@@ -79,6 +98,7 @@ class RetrieveRows(PromptedModule):
             error=error,
             refusals=refusals,
             decided=None,
+            opened=opened,
         )
 
     def _catalog(self, question: UserQuestion, reader: MemoryReader) -> str:

@@ -13,6 +13,7 @@ from memory.sql.rendering import Dialect, Hits, changed_facts_text, select_text
 from memory.sql.tokens import quoted
 
 Value = str | int | None
+_ID_COLUMNS = ("id", "turn_id")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class CheckedSelect:
     _texts: dict[tuple[Dialect, int | None], str] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The ids that it compares with: 3 and 4 of `id = 3 OR turn_id IN (4)`."""
+        ids = set()
+        for node in self.tree.walk():
+            if node.key not in ("eq", "in") or getattr(node.this, "name", "") not in _ID_COLUMNS:
+                continue
+            values = node.expressions if node.key == "in" else [node.expression]
+            ids |= {int(v.this) for v in values if v.key == "literal" and str(v.this).isdigit()}
+        return frozenset(ids)
 
     def render(
         self, hits: Sequence[Hits], dialect: Dialect = "sqlite", namespace: int | None = None

@@ -13,6 +13,7 @@ FIELDS = {
     "answer": "Oslo",
     "turns": "1",
     "reply": "How nice!",
+    "look": "",
 }
 STORE = (
     "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"

@@ -49,7 +49,12 @@ SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('move home work', 5) 
 JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;
 SELECT COUNT(*) AS facts FROM facts;
 SELECT turn_id, last_turn_id, summary FROM summaries ORDER BY turn_id LIMIT 2"""
+LOOK = """\
+SELECT COUNT(*) AS turns FROM turns;
+open 3, 999
+search cake candles"""
 ANSWERS = {
+    "look": LOOK,
     "answer": "Oslo\n\n[[ ## turns ## ]]\n1",
     "reply": "In Oslo, I think.\n\n[[ ## turns ## ]]\n1",
     "edits": "none",

@@ -23,7 +23,8 @@ class Prompts:
     are shown that a window's words point at; None: all that fit. `with_names` says whether names
     and summaries, and the statements about them, are shown. A model that `follows` reads who asks,
     dates, what was known before a window, and what the asker wants of answers; another one gets the
-    question with its asker's name, and one turn by itself.
+    question with its asker's name, and one turn by itself. One that `looks` may ask for more of
+    the memory in place of an answer.
     """
 
     form: Form
@@ -37,6 +38,7 @@ class Prompts:
     window_tokens: int
     budget: int
     follows: bool = True
+    looks: bool = False
 
 
 def _tiny(signature: type[dspy.Signature]) -> type[dspy.Signature]:
@@ -59,6 +61,7 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             window=48,
             window_tokens=8_000,
             budget=6_000,
+            looks=True,
         ),
         "short": Prompts(
             "short",

@@ -294,3 +294,43 @@ class AnswerFromMemory(dspy.Signature):
         desc="the turn_ids the answer rests on, of a length of time both its ends, comma-separated:"
         " 12, 31; empty when it has none"
     )
+
+
+MOST_SELECTS, MOST_OPENED, MOST_SEARCHES = 5, 10, 3  # of one look
+# It is in a field's description, where optimizers leave it, so that a compiled program looks, too.
+_LOOK = f"""\
+what to look up, in place of the answer. Leave it empty, and answer, where what is asked is shown, \
+or a detail that was told once is not: it would have been found. Write it where much of the memory \
+is not shown and the question is about many things or times (a list, a count, a sum, an order, a \
+month), about advice or work of long ago, or about something that was called otherwise; or where \
+the turn that answers is cut (...). It is done once, and then you answer. A line for each need, at \
+most {MOST_SELECTS} SELECTs, {MOST_OPENED} turns, {MOST_SEARCHES} searches, and nothing else:
+SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts WHERE \
+subject = 'Maria' AND (attribute IN ('bought', 'owns') OR lower(value) LIKE '%cello%') LIMIT 30;
+SELECT COUNT(*) AS lessons FROM facts WHERE attribute = 'attended' AND happened_on LIKE '2011-03%';
+SELECT id, said_at, speaker, text FROM turns WHERE said_at LIKE '2011-03%' LIMIT 20;
+open 12, 31
+search cello teacher old mill
+Rows count as facts. `open` shows turns whole, `search` finds them by words that were said then. \
+Dates are text. Tables: {_TABLES}; summaries(turn_id, last_turn_id, summary)"""
+_CATALOG_OF_LOOK = "what the whole memory holds; of its turns the nearest are shown above"
+
+
+def nothing() -> None:
+    """What an output field holds that a model left out."""
+    return
+
+
+def with_look(signature: type[dspy.Signature]) -> type[dspy.Signature]:
+    """A signature of answers whose model may write what to look up, in place of an answer.
+
+    A model that leaves the new field out answers as before. All adapters read that: each of its
+    outputs may be missing. They have a factory and no default, which a schema would show.
+    """
+    looking = signature.append("catalog", dspy.InputField(desc=_CATALOG_OF_LOOK), str)
+    look = dspy.OutputField(default_factory=nothing, desc=_LOOK)
+    for place, (name, field) in enumerate(signature.output_fields.items(), 1):
+        desc = field.json_schema_extra["desc"]
+        optional = dspy.OutputField(default_factory=nothing, desc=desc)
+        looking = looking.delete(name).insert(place - 1, name, optional, field.annotation)
+    return looking.insert(0, "look", look, str)

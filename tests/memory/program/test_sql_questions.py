@@ -1,4 +1,4 @@
-"""For which questions a hosted model is asked for SELECTs."""
+"""For which questions a model is asked for SELECTs that is too small to say so itself."""
 
 from collections.abc import Iterator, Sequence
 
@@ -48,7 +48,7 @@ def runs(address: str) -> Iterator[Store]:
 
 
 def memory_of(store: Store, budget: int, pairs: Pairs) -> Memory:
-    model = scripted_model(pairs)
+    model = scripted_model(pairs, size="small")
     return Memory(store, model=model, budget=budget)
 
 

@@ -1,0 +1,219 @@
+"""LookFurther: the module that looks up what an answering model asks for in place of an answer."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+import dspy
+
+from memory.errors import SqlError
+from memory.evidence.reader import MemoryReader
+from memory.program.prompted import MemoryModule
+from memory.program.repairs import refusal
+from memory.program.retrieve import no_rows, opened_turns
+from memory.program.signatures.full import MOST_OPENED, MOST_SEARCHES, MOST_SELECTS
+from memory.records import Rows
+from memory.sql import check_select, quoted, split
+from memory.text.characters import one_line
+from memory.text.tokens import trim
+
+_FOUND_TURNS = 10  # of one search
+_LONGEST_SEARCH = 200  # characters
+_LINE = re.compile(
+    r"^[ \t]*(?:[-*][ \t]+)?(?P<verb>open|search)\b[ \t]*(?::|(?=[^(\s]))[ \t]*(?P<rest>.*)$",
+    re.IGNORECASE,
+)
+_ID = re.compile(r"\d{1,18}")
+_QUERY = re.compile(r"^\W*(?:select|with)\b", re.IGNORECASE | re.MULTILINE)
+_TOLD_TOKENS = 40  # of a refused SELECT, and of the reason
+_NO_TIME = "there was no time left"
+
+# What was refused -> what RetrieveRows made of it (`RetrieveRows.repaired`).
+Repair = Callable[[str], dspy.Prediction]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a model asks for in place of an answer: SELECTs, turns by their ids, words to search."""
+
+    selects: str = ""
+    turn_ids: tuple[int, ...] = ()
+    searches: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.selects or self.turn_ids or self.searches)
+
+
+NO_LOOK = Look()
+
+
+def read_look(text: str) -> Look:
+    """What a model wrote, as far as it can be read: the lines `open` and `search`, then SQL.
+
+    Nothing is looked up for other text. Of too many turns and searches the first count.
+    """
+    statements: list[str] = []
+    turn_ids: dict[int, None] = {}
+    searches: dict[str, None] = {}
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match is None:
+            statements.append(line)
+        elif match["verb"].casefold() == "open":
+            turn_ids.update((int(digits), None) for digits in _ID.findall(match["rest"]))
+        elif words := one_line(match["rest"]).strip(" ;\"'`")[:_LONGEST_SEARCH]:
+            searches[words] = None
+    sql = "\n".join(statements).strip()
+    return Look(
+        selects=sql if _QUERY.search(sql) else "",
+        turn_ids=tuple(turn_ids)[:MOST_OPENED],
+        searches=tuple(searches)[:MOST_SEARCHES],
+    )
+
+
+@dataclass
+class _Found:
+    """What was looked up so far."""
+
+    sql: list[str] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    opened: set[int] = field(default_factory=set)
+    refusals: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    calls: int = 0
+
+    def add(self, sql: str, rows: Rows) -> None:
+        self.sql.append(sql)
+        self.rows.append(rows)
+
+
+class LookFurther(MemoryModule):
+    """Looks up what an answering model asks for, within the policy for models' SQL.
+
+    It has no prompt of its own: the answering module's signature says what may be asked for.
+    """
+
+    def forward(
+        self,
+        look: Look,
+        reader: MemoryReader,
+        repair: Repair | None = None,
+        ends_at: float | None = None,
+    ) -> dspy.Prediction:
+        """Look up once.
+
+        Arguments:
+            look: what the model asks for.
+            repair: asks a model once for correct SQL in place of refused.
+            ends_at: when (of `time.monotonic`) nothing more is begun; None: never.
+
+        Returns a Prediction as RetrieveRows does, with `opened` (set of ids of turns to show
+        whole) and `missing` (list of str: what could not be had, a line for the model each).
+        """
+        found = _Found()
+        _open(look.turn_ids, reader, found)
+        for words in look.searches:
+            _run(_search_sql(words), reader, found, ends_at)
+        if look.selects:
+            _select(look.selects, reader, found, ends_at, repair)
+        return dspy.Prediction(
+            **{
+                **no_rows(),
+                "sql": found.sql,
+                "rows": found.rows,
+                "calls": found.calls,
+                "refusals": found.refusals,
+                "error": "; ".join(found.missing),
+                "opened": found.opened,
+                "missing": found.missing,
+            }
+        )
+
+
+def _open(turn_ids: Sequence[int], reader: MemoryReader, found: _Found) -> None:
+    """Turns by their ids, which are numbers of our own where several memories are asked."""
+    if not turn_ids:
+        return
+    turns = reader.turns_by_id(turn_ids, missing_ok=True)
+    there = [turn.id for turn in turns]
+    if absent := [str(turn_id) for turn_id in turn_ids if turn_id not in there]:
+        found.missing.append(f"there is no turn {', '.join(absent)}")
+    if turns:
+        ids = ", ".join(map(str, there))
+        columns = ("turn_id", "said_at", "speaker", "text")
+        rows = tuple((turn.id, turn.said_at, turn.speaker, turn.text) for turn in turns)
+        found.add(
+            f"SELECT id AS turn_id, said_at, speaker, text FROM turns WHERE id IN ({ids})",
+            Rows(columns, rows),
+        )
+        found.opened.update(there)
+
+
+def _search_sql(words: str) -> str:
+    return (
+        f"SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search({quoted(words)},"
+        f" {_FOUND_TURNS}) s JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC"
+    )
+
+
+def _run(sql: str, reader: MemoryReader, found: _Found, ends_at: float | None) -> str:
+    """Run one SELECT; returns why it was refused, "" where it ran or there was no time."""
+    if _is_over(ends_at):
+        found.missing.append(_told(sql, _NO_TIME))
+        return ""
+    try:
+        select = check_select(sql)
+        rows = reader.read(select)
+    except SqlError as error:
+        found.missing.append(_told(sql, str(error)))
+        return str(error)
+    found.add(sql, rows)
+    found.opened |= opened_turns(select, rows)
+    return ""
+
+
+def _select(
+    sql: str, reader: MemoryReader, found: _Found, ends_at: float | None, repair: Repair | None
+) -> None:
+    """Run a model's SELECTs; if any is refused, they are written again, once."""
+    before, known = len(found.sql), len(found.missing)
+    reasons: list[str] = []
+    try:
+        statements = [statement.text for statement in split(sql)]
+    except SqlError as error:
+        statements = []
+        reasons.append(str(error))
+        found.missing.append(_told(sql, str(error)))
+    if len(statements) > MOST_SELECTS:
+        found.missing.append(f"only the first {MOST_SELECTS} SELECTs were run")
+    for statement in statements[:MOST_SELECTS]:
+        if reason := _run(statement, reader, found, ends_at):
+            reasons.append(reason)
+    if not reasons:
+        return
+    found.refusals.append(refusal(sql, "; ".join(reasons)))
+    if repair is None or _is_over(ends_at):
+        return
+    repaired = repair(found.refusals[-1])
+    found.calls += repaired.calls
+    found.refusals += repaired.refusals
+    if repaired.sql:  # they are written whole again
+        del found.sql[before:], found.rows[before:], found.missing[known:]
+        for statement, rows in zip(repaired.sql, repaired.rows, strict=True):
+            found.add(statement, rows)
+        found.opened |= repaired.opened
+
+
+def _is_over(ends_at: float | None) -> bool:
+    return ends_at is not None and monotonic() >= ends_at
+
+
+def _told(sql: str, reason: str) -> str:
+    """What could not be run, and why, in a line."""
+    return f"{trim(one_line(sql), _TOLD_TOKENS)}: {trim(one_line(reason), _TOLD_TOKENS)}"
+
+
+def missing_line(missing: Sequence[str]) -> str:
+    """What could not be looked up, as the answering model reads it; "" for nothing."""
+    return f"(Not found of what you looked for: {'; '.join(missing)})" if missing else ""
