@@ -1,7 +1,7 @@
 """A large model that answers may say once what it lacks: SELECTs, turns to open, other words."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dspy
@@ -228,7 +228,7 @@ ADAPTERS = {
 }
 
 
-def asked_of(runs: Store, adapter: dspy.Adapter, replies: list[Mapping[str, str]]) -> Any:
+def asked_of(runs: Store, adapter: dspy.Adapter, replies: Sequence[Mapping[str, str]]) -> Any:
     lm = DummyLM([dict(reply) for reply in replies], adapter=adapter)
     with dspy.context(lm=lm, adapter=adapter):
         program = AskMemory(sql="when it pays", budget=BUDGET)
@@ -370,7 +370,7 @@ def test_a_model_that_is_too_small_is_not_asked_what_it_lacks(runs: Store) -> No
     assert Memory(runs, model=model, budget=BUDGET).ask(QUESTION).calls == 2
 
 
-class Modules(BaseCallback):
+class Modules(BaseCallback):  # type: ignore[misc]
     """The modules that were called, in their order: what MLflow traces."""
 
     def __init__(self) -> None:
