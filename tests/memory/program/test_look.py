@@ -152,7 +152,7 @@ def test_no_look_is_offered_where_all_that_was_found_is_shown(runs: Store) -> No
 def test_no_look_is_offered_where_selects_are_not_the_models_choice(
     runs: Store, sql_use: Any
 ) -> None:
-    before = [([], sql("-- none"))] if sql_use == "always" else []
+    before: list[tuple[list[str], str]] = [([], sql("-- none"))] if sql_use == "always" else []
     memory = memory_of(runs, [*before, ([], answer("60"))], program=AskMemory(sql=sql_use))
     memory.ask(QUESTION)
     assert "[[ ## look ## ]]" not in prompts_of(memory)[-1]
