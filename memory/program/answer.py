@@ -63,12 +63,12 @@ class AnswerQuestion(PromptedModule):
             cited = str(prediction.turns or "")
             logprobs = prediction.get("logprobs")
             if catalog:
-                asked = str(prediction.get("look") or "").strip()
-                look = read_look(asked)
+                wanted = str(prediction.get("look") or "").strip()
+                look = read_look(wanted)
                 if look and _gives_way(text):
                     return _asking(look)
-                if asked and not (look or text) and speaks_of(evidence.text, asked):
-                    text = asked  # the first field that is asked for is not always filled in right
+                if wanted and not (look or text) and speaks_of(evidence.text, wanted):
+                    text = wanted  # the first field that is asked for is not always filled in right
                 if prediction.answer is None and not text:
                     # Nothing of this was read, by an adapter that does not say what was written.
                     return _with_call(self(question, evidence, note=note))
@@ -168,14 +168,14 @@ def _traced_as_answers(plain: type[dspy.Signature]) -> Iterator[None]:
             yield
         finally:
             for predict, inputs, outputs in calls:
-                named = {name: inputs[name] for name in plain.input_fields if name in inputs}
+                plain_inputs = {name: inputs[name] for name in plain.input_fields if name in inputs}
                 if isinstance(outputs, dspy.Prediction) and "look" in outputs:
                     if not outputs.answer:
                         continue
-                    said = {name: value for name, value in outputs.items() if name != "look"}
-                    outputs = dspy.Prediction(**said)
+                    fields = {name: value for name, value in outputs.items() if name != "look"}
+                    outputs = dspy.Prediction(**fields)
                 is_predictor = isinstance(predict, dspy.Predict)
-                outer.append((predict if is_predictor else plain, named, outputs))
+                outer.append((predict if is_predictor else plain, plain_inputs, outputs))
 
 
 def _source(answer: str, evidence: Evidence) -> list[int]:

@@ -281,14 +281,14 @@ class AskMemory(MemoryModule):
             with log.step("answer"):
                 return ask(evidence=block), gathered
         with log.step("answer"):
-            said = ask(evidence=block, catalog=reader.catalog(LOOK_CATALOG_TOKENS))
-        if not said.look:
-            return said, gathered
-        gathered = further(said.look)
+            reply = ask(evidence=block, catalog=reader.catalog(LOOK_CATALOG_TOKENS))
+        if not reply.look:
+            return reply, gathered
+        gathered = further(reply.look)
         _listen_again(self.answer)
         with log.step("answer"):
             answer = ask(evidence=gathered.evidence, note=gathered.note)
-        answer.calls += said.calls
+        answer.calls += reply.calls
         return answer, gathered
 
     def _answered(

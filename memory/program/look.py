@@ -73,7 +73,7 @@ def read_look(text: str) -> Look:
 
 
 @dataclass
-class _Found:
+class _Results:
     """What was looked up so far."""
 
     sql: list[str] = field(default_factory=list)
@@ -111,43 +111,43 @@ class LookFurther(MemoryModule):
         Returns a Prediction as RetrieveRows does, with `opened` (set of ids of turns to show
         whole) and `missing` (list of str: what could not be had, a line for the model each).
         """
-        found = _Found()
-        _open(look.turn_ids, reader, found)
+        results = _Results()
+        _open(look.turn_ids, reader, results)
         for words in look.searches:
-            _run(_search_sql(words), reader, found, ends_at)
+            _run(_search_sql(words), reader, results, ends_at)
         if look.selects:
-            _select(look.selects, reader, found, ends_at, repair)
+            _select(look.selects, reader, results, ends_at, repair)
         return dspy.Prediction(
             **{
                 **no_rows(),
-                "sql": found.sql,
-                "rows": found.rows,
-                "calls": found.calls,
-                "refusals": found.refusals,
-                "error": "; ".join(found.missing),
-                "opened": found.opened,
-                "missing": found.missing,
+                "sql": results.sql,
+                "rows": results.rows,
+                "calls": results.calls,
+                "refusals": results.refusals,
+                "error": "; ".join(results.missing),
+                "opened": results.opened,
+                "missing": results.missing,
             }
         )
 
 
-def _open(turn_ids: Sequence[int], reader: MemoryReader, found: _Found) -> None:
+def _open(turn_ids: Sequence[int], reader: MemoryReader, results: _Results) -> None:
     """Turns by their ids, which are numbers of our own where several memories are asked."""
     if not turn_ids:
         return
     turns = reader.turns_by_id(turn_ids, missing_ok=True)
     there = [turn.id for turn in turns]
     if absent := [str(turn_id) for turn_id in turn_ids if turn_id not in there]:
-        found.missing.append(f"there is no turn {', '.join(absent)}")
+        results.missing.append(f"there is no turn {', '.join(absent)}")
     if turns:
         ids = ", ".join(map(str, there))
         columns = ("turn_id", "said_at", "speaker", "text")
         rows = tuple((turn.id, turn.said_at, turn.speaker, turn.text) for turn in turns)
-        found.add(
+        results.add(
             f"SELECT id AS turn_id, said_at, speaker, text FROM turns WHERE id IN ({ids})",
             Rows(columns, rows),
         )
-        found.opened.update(there)
+        results.opened.update(there)
 
 
 def _search_sql(words: str) -> str:
@@ -157,52 +157,52 @@ def _search_sql(words: str) -> str:
     )
 
 
-def _run(sql: str, reader: MemoryReader, found: _Found, ends_at: float | None) -> str:
+def _run(sql: str, reader: MemoryReader, results: _Results, ends_at: float | None) -> str:
     """Run one SELECT; returns why it was refused, "" where it ran or there was no time."""
     if _is_over(ends_at):
-        found.missing.append(_told(sql, _NO_TIME))
+        results.missing.append(_told(sql, _NO_TIME))
         return ""
     try:
         select = check_select(sql)
         rows = reader.read(select)
     except SqlError as error:
-        found.missing.append(_told(sql, str(error)))
+        results.missing.append(_told(sql, str(error)))
         return str(error)
-    found.add(sql, rows)
-    found.opened |= opened_turns(select, rows)
+    results.add(sql, rows)
+    results.opened |= opened_turns(select, rows)
     return ""
 
 
 def _select(
-    sql: str, reader: MemoryReader, found: _Found, ends_at: float | None, repair: Repair | None
+    sql: str, reader: MemoryReader, results: _Results, ends_at: float | None, repair: Repair | None
 ) -> None:
     """Run a model's SELECTs; if any is refused, they are written again, once."""
-    before, known = len(found.sql), len(found.missing)
+    before, known = len(results.sql), len(results.missing)
     reasons: list[str] = []
     try:
         statements = [statement.text for statement in split(sql)]
     except SqlError as error:
         statements = []
         reasons.append(str(error))
-        found.missing.append(_told(sql, str(error)))
+        results.missing.append(_told(sql, str(error)))
     if len(statements) > MOST_SELECTS:
-        found.missing.append(f"only the first {MOST_SELECTS} SELECTs were run")
+        results.missing.append(f"only the first {MOST_SELECTS} SELECTs were run")
     for statement in statements[:MOST_SELECTS]:
-        if reason := _run(statement, reader, found, ends_at):
+        if reason := _run(statement, reader, results, ends_at):
             reasons.append(reason)
     if not reasons:
         return
-    found.refusals.append(refusal(sql, "; ".join(reasons)))
+    results.refusals.append(refusal(sql, "; ".join(reasons)))
     if repair is None or _is_over(ends_at):
         return
-    repaired = repair(found.refusals[-1])
-    found.calls += repaired.calls
-    found.refusals += repaired.refusals
+    repaired = repair(results.refusals[-1])
+    results.calls += repaired.calls
+    results.refusals += repaired.refusals
     if repaired.sql:  # they are written whole again
-        del found.sql[before:], found.rows[before:], found.missing[known:]
+        del results.sql[before:], results.rows[before:], results.missing[known:]
         for statement, rows in zip(repaired.sql, repaired.rows, strict=True):
-            found.add(statement, rows)
-        found.opened |= repaired.opened
+            results.add(statement, rows)
+        results.opened |= repaired.opened
 
 
 def _is_over(ends_at: float | None) -> bool:
