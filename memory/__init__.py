@@ -13,7 +13,7 @@ def __getattr__(name: str) -> object:
     try:
         return _public(name)
     except AttributeError:
-        from memory.system.other_libraries import hint_of_import
+        from memory.api.other_libraries import hint_of_import
 
         if hint := hint_of_import(name):
             raise ImportError(f"{__name__} has no {name}; write {hint}") from None

@@ -208,7 +208,7 @@ def _sql_use(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     Scripts say so what is asked, whatever the ranking finds.
     """
     if not getattr(request.module, "WHEN_IT_PAYS", False):
-        monkeypatch.setattr("memory.api.SQL_USE", "always")
+        monkeypatch.setattr("memory.api.memory.SQL_USE", "always")
 
 
 @pytest.fixture

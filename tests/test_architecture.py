@@ -102,7 +102,7 @@ IMPORTERS = {
     "trl": "locomo/weights/",
     "gguf": "locomo/weights/",
     "arbor": ("locomo/weights/arbor_job.py", "arbor"),
-    "lazy_loader": ("memory/__init__.py", "memory/facts/__init__.py"),  # a room's front door
+    "lazy_loader": tuple(f"memory/{room}__init__.py" for room in ("", "api/", "facts/")),
     "httpx": (
         "memory/server",
         "memory/worker",
@@ -153,7 +153,8 @@ IMPORTERS = {
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {
     "memory/agents": "memories of coding agents: hooks, transcripts, projects",
-    "memory": "records, errors, and Memory itself",
+    "memory": "records and errors",
+    "memory/api": "Memory itself: whose memory a call is for, in whose words",
     "memory/text": "what stands in a text: speakers, dates, tokens, secrets",
     "memory/system": "the machine around a memory: files, terminals, libraries, providers",
     "memory/sql": "what SQL a model may write",

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent
 # A page for each subject: its file, its title, and the modules or classes that it shows.
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "memory.md": ("Memory", ("memory.api",)),
+    "memory.md": ("Memory", ("memory.api.memory",)),
     "async-memory.md": ("AsyncMemory", ("memory.frameworks.async_memory",)),
     "store.md": ("Store", ("memory.store.protocol.Store",)),
     "store-turns.md": ("Store: turns", ("memory.store.protocol.Turns",)),

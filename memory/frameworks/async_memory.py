@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from memory.api import Memory
+from memory.api.other_libraries import AnswersOthersNames, config_line, is_config
+from memory.api.users import UserId
 from memory.errors import InputError
 from memory.program.replies import Reply
 from memory.records import Answer
 from memory.store import Store
-from memory.system.other_libraries import AnswersOthersNames, config_line, is_config
-from memory.system.users import UserId
 
 _P = ParamSpec("_P")
 _Result = TypeVar("_Result")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from memory import InputError, Memory
-from memory.system import other_libraries
-from memory.system.other_libraries import IMPORTS, KEYWORDS, METHODS, NoEffect, Write, awaited
+from memory.api import other_libraries
+from memory.api.other_libraries import IMPORTS, KEYWORDS, METHODS, NoEffect, Write, awaited
 from tests.support.other_calls import (
     ROWS,
     Call,

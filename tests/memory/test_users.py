@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from memory import AsyncMemory, InputError, Memory, Turn, facts, open_store
+from memory.api.users import UserMemories
 from memory.errors import DeletedError, StoreError
 from memory.store import namespaces
-from memory.system.users import UserMemories
 from tests.support.scripted import scripted_model
 
 BOTH_STORES = "slow"
@@ -78,6 +79,28 @@ def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -
     with Memory() as memory:
         assert memory.of("anna").model is memory.of("ben").model is memory.model
     assert loaded == ["local"]
+
+
+class _Greeting(Memory):
+    @cached_property
+    def greeting(self) -> str:
+        return self.get_all()[0].text
+
+
+def test_what_a_memory_has_read_is_never_its_users() -> None:
+    with _Greeting() as memory:
+        memory.add("Hello, everyone.")
+        assert memory.greeting == "Hello, everyone."
+        memory.add("Hello, Anna.", user_id="anna")
+        memory.add("Hello, Ben.", user_id="ben")
+        assert [memory.of(name).greeting for name in ("anna", "ben")] == [
+            "Hello, Anna.",
+            "Hello, Ben.",
+        ]
+    with Memory() as memory:
+        begun = {*vars(memory)}
+        memory.add("Hello.", user_id="cleo")
+        assert {*vars(memory.of("dora"))} == begun
 
 
 def test_the_memory_of_a_user_takes_every_call_without_its_id() -> None:

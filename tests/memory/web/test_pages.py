@@ -574,7 +574,7 @@ def test_a_chat_shows_the_facts_that_it_stored_of_a_message(
     memories: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reply that claims to have noted something has them above it, or nothing."""
-    monkeypatch.setattr("memory.api.SQL_USE", "never")
+    monkeypatch.setattr("memory.api.memory.SQL_USE", "never")
     claims = "[[ ## reply ## ]]\nI've made a note of it.\n\n[[ ## turns ## ]]\n"
     model = scripted_model([([], claims), ([], claims)])
     with page_client(model) as client:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from memory.api.other_filters import own_filters
 from memory.errors import InputError
-from memory.system.other_filters import own_filters
 
 
 @dataclass(frozen=True)

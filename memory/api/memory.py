@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memory import facts
-from memory.errors import DeletedError, InputError, PromptTooLong
+from memory.api.calls import for_user, refuses_others
+from memory.api.other_libraries import AnswersOthersNames, config_line, is_config
+from memory.api.several import open_together, places_by_name
+from memory.api.users import Place, UserId, UserMemories
+from memory.errors import InputError, PromptTooLong
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import LEAST_BUDGET, refuse_budget
 from memory.evidence.reader import MemoryReader
@@ -53,18 +57,13 @@ from memory.store.standing_facts import names_of_askers
 from memory.store.store_source import NamedStore, OpenStore, StoreSource
 from memory.store.united import (
     first_store,
-    memory_name,
     numbered_hits,
     numbered_rows,
     own_answer,
     own_hits,
     own_rows,
     stores_by_name,
-    unite,
 )
-from memory.system.calls import for_user, refuses_others
-from memory.system.other_libraries import AnswersOthersNames, config_line, is_config
-from memory.system.users import UserId, UserMemories, user_name
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
 
@@ -84,8 +83,7 @@ if TYPE_CHECKING:
     from memory.sql import CheckedSelect
 
 T = TypeVar("T")
-_DELETIONS = 20  # of one user's memory, that a call survives
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("memory.api")
 
 # For which questions SELECTs are written, unless a program says otherwise.
 SQL_USE: SqlUse = "when it pays"
@@ -172,17 +170,14 @@ class Memory(AnswersOthersNames):
         # adding and searching need no model.
         if model != PACKAGED_MODEL or program is not None:
             setup.warn_of_concerns()
-        self._begin(setup, _opened(store, embedder), UserMemories(self._open_for_user))
-        self._is_default = store is None
-        if store is None or (isinstance(store, str) and namespaces.is_name(store)):
-            self._name = store or namespaces.DEFAULT
+        is_name = store is None or (isinstance(store, str) and namespaces.is_name(store))
+        name = str(store or namespaces.DEFAULT) if is_name else ""
+        place = Place(_opened(store, embedder), name, is_default=store is None)
+        self._begin(setup, place, UserMemories(self._open_for_user))
 
-    def _begin(self, setup: Setup, source: StoreSource, users: UserMemories[Memory]) -> None:
-        self._setup, self._source, self._users = setup, source, users
-        self._name = ""  # of its namespace; a file, an address and an open store have none
-        self._is_default = False  # Memory(), which names none
-        self._is_of_user = False
-        self._owns_source = True
+    def _begin(self, setup: Setup, place: Place, users: UserMemories[Memory]) -> None:
+        """Set all that a memory has. The memory of a user shares `setup` and `users`."""
+        self._setup, self._place, self._users = setup, place, users
 
     @classmethod
     def over(
@@ -210,36 +205,31 @@ class Memory(AnswersOthersNames):
         Raises InputError for no memory, for more than MOST_MEMORIES, and for a memory given twice;
         otherwise like Memory.
         """
-        named = memories if isinstance(memories, Mapping) else _by_name(memories)
-        first = next(iter(named.values()), None)
+        if isinstance(memories, Mapping):
+            places = {name: _place_of(memory) for name, memory in memories.items()}
+        else:
+            places = places_by_name([_place_of(memory) for memory in memories])
+        listed = memories.values() if isinstance(memories, Mapping) else memories
+        first = next(iter(listed), None)
         like = first._setup if isinstance(first, Memory) else None
-        stores: dict[str, Store] = {}
-        owned: list[Store] = []
         with ExitStack() as opened:
-            for name, memory in named.items():
-                if isinstance(memory, (str, Path)):
-                    place = namespaces.place_of(memory)
-                    stores[name] = open_store(place, read_only=len(stores) > 0)
-                    owned.append(opened.enter_context(stores[name]))
-                else:
-                    stores[name] = _store_of(memory)
-            united = unite(stores)
+            source = open_together(places, opened)
             together = cls(
-                united,
+                source.to_read(),
                 model or (like.loaded_model if like else PACKAGED_MODEL),
                 program=program or (like.program if like else None),
                 budget=budget or (like.budget if like else None),
                 api_base=api_base,
                 reranker=reranker or (like.reranker if like else None),
             )
-            together._source = OpenStore(united, owned)
+            together._place = replace(together._place, source=source)
             opened.pop_all()
         return together
 
     @property
     def store(self) -> Store:
         """The open namespace, or the first of several. A new user's is created here."""
-        return first_store(self._source.to_write())
+        return first_store(self._place.source.to_write())
 
     @property
     def stores(self) -> Mapping[str, Store]:
@@ -249,7 +239,7 @@ class Memory(AnswersOthersNames):
     @property
     def _united(self) -> Store:
         """What questions go to: the store, or several as one. Looking at it creates no memory."""
-        return self._source.to_read()
+        return self._place.source.to_read()
 
     @property
     def _first(self) -> Store:
@@ -285,12 +275,12 @@ class Memory(AnswersOthersNames):
 
     def close(self) -> None:
         """Close the stores that this memory opened."""
-        if self._is_of_user:
-            self._users.discard(self._name)
+        if self._place.is_of_user:
+            self._users.discard(self._place.name)
         else:
             self._users.close()
-        if self._owns_source:
-            self._source.close()
+        if self._place.owns_source:
+            self._place.source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -307,45 +297,19 @@ class Memory(AnswersOthersNames):
 
         Raises InputError if this memory is not a namespace by name, for a blank id, and for None.
         """
-        name = user_name(user_id)
-        if not self._name:
-            raise InputError(
-                "this memory is one file or store, and takes no user_id=; write Memory(), which"
-                " has a namespace for each user"
-            )
-        return self._users.of(name)
+        return self._users.of(self._place.user(user_id))
 
     def users(self) -> list[str]:
         """The ids of all users that have a memory: the other namespaces, sorted."""
-        return [name for name in namespaces.names() if name != self._name]
+        return [name for name in namespaces.names() if name != self._place.name]
 
-    def _for_itself(self, act: Callable[[Memory], T]) -> T:
-        """Run a call; if the memory was deleted meanwhile, a new one with its name begins.
-
-        A server is not asked before each call whether the memory is still there.
-        """
-        try:
-            return act(self)
-        except DeletedError:
-            self._source.renew()
-        return act(self)
-
-    def _for_user(self, user_id: UserId, act: Callable[[Memory], T]) -> T:
-        """Run a call on a user's memory; if that was deleted meanwhile, a new one begins."""
-        for _ in range(_DELETIONS):
-            user = self.of(user_id)
-            try:
-                return act(user)
-            except DeletedError:
-                user._source.renew()
-        return act(self.of(user_id))
+    def _renew(self) -> None:
+        self._place.source.renew()
 
     def _open_for_user(self, name: str) -> Memory:
+        """A memory with the setup of this one, and nothing else of it: no property that it read."""
         memory = type(self).__new__(type(self))
-        is_own = name == self._name
-        source = self._source if is_own else NamedStore(name, self._setup.embedder)
-        memory._begin(self._setup, source, self._users)
-        memory._name, memory._is_of_user, memory._owns_source = name, True, not is_own
+        memory._begin(self._setup, self._place.of_user(name, self._setup.embedder), self._users)
         return memory
 
     @refuses_others
@@ -370,20 +334,10 @@ class Memory(AnswersOthersNames):
             raise InputError(f"say whose memory to delete: memory.delete_all(user_id{words})")
         user = self.of(user_id)
         if run_id is None and agent_id is None:
-            namespaces.delete(user._name, missing_ok=True)
-            user._source.renew()
+            namespaces.delete(user._place.name, missing_ok=True)
+            user._renew()
         elif turns := user.get_all(run_id=run_id, agent_id=agent_id):
             user.forget([turn.id for turn in turns])
-
-    def _refuse_ids_of_no_user(self, call: str) -> None:
-        """Raises InputError for turn ids if several users' turns may have these ids."""
-        is_shared = self._users.are_in_use or (self._is_default and len(namespaces.names()) > 1)
-        if is_shared and not self._is_of_user:
-            raise InputError(
-                "each user's turns have their own ids; say whose turn it is:"
-                f" memory.{call}, user_id=user_id), or user_id={self._name!r} for a turn of this"
-                " memory itself"
-            )
 
     # ---------------------------------------------------------------- storing
 
@@ -465,7 +419,7 @@ class Memory(AnswersOthersNames):
         """
         ids = read_ids(turn_ids)
         if ids:
-            self._refuse_ids_of_no_user(f"forget({[*ids]}")
+            self._place.refuse_ids_of_no_user(f"forget({[*ids]}", self._users.are_in_use)
         return self._forget(
             ids=ids,
             speaker=speaker,
@@ -479,7 +433,7 @@ class Memory(AnswersOthersNames):
     def delete(self, turn_id: int, *, user_id: UserId = "") -> list[Forgotten]:
         """Forget one turn for good, as `forget` does: `delete(hit.turn_id)`."""
         [turn_id] = read_ids(turn_id)
-        self._refuse_ids_of_no_user(f"delete({turn_id}")
+        self._place.refuse_ids_of_no_user(f"delete({turn_id}", self._users.are_in_use)
         return self._forget(ids=(turn_id,))
 
     def _forget(self, *, about: str = "", **conditions: Any) -> list[Forgotten]:
@@ -749,7 +703,7 @@ class Memory(AnswersOthersNames):
         Raises InputError without a user if the application has several users.
         """
         [turn_id] = read_ids(turn_id)
-        self._refuse_ids_of_no_user(f"get({turn_id}")
+        self._place.refuse_ids_of_no_user(f"get({turn_id}", self._users.are_in_use)
         turns = self._first.turns_by_id([turn_id], missing_ok=True)
         return turns[0] if turns else None
 
@@ -898,24 +852,8 @@ def _opened(store: Store | str | Path | None, embedder: str | None) -> StoreSour
     return OpenStore(store)
 
 
-def _by_name(
-    memories: Sequence[Memory | Store | str | Path],
-) -> dict[str, Memory | Store | str | Path]:
-    """Memories by the names that their namespaces or files give them."""
-    named: dict[str, Memory | Store | str | Path] = {}
-    for memory in memories:
-        address = memory if isinstance(memory, (str, Path)) else _store_of(memory).address
-        name = memory_name(address)
-        if name in named:
-            raise InputError(
-                f"two memories are called {name!r}; name them: Memory.over({{'NAME': ..., ...}})"
-            )
-        named[name] = memory
-    return named
-
-
-def _store_of(memory: Memory | Store) -> Store:
-    """The store of one memory. Raises InputError for a Memory over several."""
+def _place_of(memory: Memory | Store | str | Path) -> Store | str | Path:
+    """The store of one memory, or where it is. Raises InputError for a Memory over several."""
     if not isinstance(memory, Memory):
         return memory
     if len(memory.stores) > 1:

@@ -1,7 +1,8 @@
-"""The memories of users by their ids: opened when they are named, closed when others are used."""
+"""Whose memory it is: users by their ids, whose memories open when they are named."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
@@ -9,6 +10,8 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from memory.errors import InputError, StoreError
+from memory.store import namespaces
+from memory.store.store_source import NamedStore, StoreSource
 
 # Each open one has connections, files and an index in memory.
 MOST_IDLE = 32
@@ -37,6 +40,50 @@ def user_name(user_id: object) -> str:
         f"user_id is {user_id if user_id is None else type(user_id).__name__}; give the user's id,"
         " a text or a number, or leave user_id= out for the memory itself"
     )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a memory is, and whose it is.
+
+    `name` is its namespace's; a file, an address and an open store have none. `is_default`: of
+    `Memory()`, which names none. `owns_source`: the memory closes it.
+    """
+
+    source: StoreSource
+    name: str = ""
+    is_default: bool = False
+    is_of_user: bool = False
+    owns_source: bool = True
+
+    def user(self, user_id: UserId) -> str:
+        """The name of a user's namespace beside this one.
+
+        Raises InputError if this is not a namespace by name, and for an id that is none.
+        """
+        name = user_name(user_id)
+        if not self.name:
+            raise InputError(
+                "this memory is one file or store, and takes no user_id=; write Memory(), which"
+                " has a namespace for each user"
+            )
+        return name
+
+    def of_user(self, name: str, embedder: str | None) -> "Place":
+        """The place of a user's memory, which may be this one by its own name."""
+        if name == self.name:
+            return Place(self.source, name, is_of_user=True, owns_source=False)
+        return Place(NamedStore(name, embedder), name, is_of_user=True)
+
+    def refuse_ids_of_no_user(self, call: str, users_are_in_use: bool) -> None:
+        """Raises InputError for turn ids if several users' turns may have these ids."""
+        is_shared = users_are_in_use or (self.is_default and len(namespaces.names()) > 1)
+        if is_shared and not self.is_of_user:
+            raise InputError(
+                "each user's turns have their own ids; say whose turn it is:"
+                f" memory.{call}, user_id=user_id), or user_id={self.name!r} for a turn of this"
+                " memory itself"
+            )
 
 
 class UserMemories(Generic[_Opened]):

@@ -5,14 +5,17 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
-from memory.system.other_libraries import groups_of, own_keywords, refuse_namespace
-from memory.system.users import UserId
+from memory.api.other_libraries import groups_of, own_keywords, refuse_namespace
+from memory.api.users import UserId
+from memory.errors import DeletedError
+
+_DELETIONS = 20  # of one user's memory, that a call survives
 
 
 class _HasUsers(Protocol):
-    def _for_itself(self, act: Callable[[Self], Any]) -> Any: ...
+    def of(self, user_id: UserId) -> Self: ...
 
-    def _for_user(self, user_id: UserId, act: Callable[[Self], Any]) -> Any: ...
+    def _renew(self) -> None: ...
 
 
 _P = ParamSpec("_P")
@@ -57,12 +60,29 @@ def for_user(
 
     @wraps(method)
     def call(self: _Memory, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        result: _R
         if "user_id" not in kwargs:
-            result = self._for_itself(lambda memory: method(memory, *args, **kwargs))
-            return result
+            return _survives_deletion(
+                lambda: self, 1, lambda memory: method(memory, *args, **kwargs)
+            )
         user_id: Any = kwargs.pop("user_id")
-        result = self._for_user(user_id, lambda memory: method(memory, *args, **kwargs))
-        return result
+        return _survives_deletion(
+            lambda: self.of(user_id), _DELETIONS, lambda user: method(user, *args, **kwargs)
+        )
 
     return refuses_others(call)
+
+
+def _survives_deletion(
+    opened: Callable[[], _Memory], most: int, act: Callable[[_Memory], _R]
+) -> _R:
+    """What a call on a memory gives; if that was deleted meanwhile, a new one of its name begins.
+
+    Up to `most` times. A server is not asked before each call whether the memory is still there.
+    """
+    for _ in range(most):
+        memory = opened()
+        try:
+            return act(memory)
+        except DeletedError:
+            memory._renew()
+    return act(opened())

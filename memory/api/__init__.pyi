@@ -1,0 +1,3 @@
+"""The names of this room that others use."""
+
+from .memory import Memory as Memory
