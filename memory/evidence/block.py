@@ -279,8 +279,10 @@ def _story(
     if not summaries:
         return NO_STORY
     firsts = sorted({summary.turn_id for summary in summaries})
-    said_at = {turn.id: turn.said_at for turn in reader.turns_by_id(firsts, missing_ok=True)}
-    return story_of(summaries, said_at, ranks, budget, selected)
+    turns = reader.turns_by_id(firsts, missing_ok=True)
+    said_at = {turn.id: turn.said_at for turn in turns}
+    sessions = {turn.id: turn.session for turn in turns if turn.session}
+    return story_of(summaries, said_at, ranks, budget, selected, sessions)
 
 
 def _own_turns(

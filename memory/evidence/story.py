@@ -62,8 +62,11 @@ def story_of(
     ranks: Mapping[int, int],
     budget: int,
     selected: Collection[Summary] = (),
+    sessions: Mapping[int, str] | None = None,
 ) -> Story:
-    """The summaries of sessions, all where they fit a budget, else months and the best sessions.
+    """The summaries of sessions: all where they fit a budget, else the best one of each session.
+
+    Where these do not fit either, months take a share before them.
 
     Arguments:
         summaries: those of a memory; the ones that wait to be told anew are left out.
@@ -71,6 +74,7 @@ def story_of(
         ranks: the ranks of turns in the search for a question, 0 the best.
         budget: in tokens, of the lines and their heading.
         selected: those that a SELECT returned: they come before all others.
+        sessions: the sessions of their first turns; a turn that is not among them is one by itself.
     """
     tokens_left = budget - line_tokens(STORY_HEAD)
     lines = {
@@ -87,19 +91,32 @@ def story_of(
     ranked = sorted(lines, key=rank)
     chosen = _first_that_fit([line for line in ranked if line in selected], lines, tokens_left)
     tokens_left -= _size(chosen, lines)
-    others = [line for line in ranked if line not in chosen]
-    sessions = [summary for summary in others if summary.kind == "session"]
-    if _size(sessions, lines) > tokens_left:  # what months tell is the frame
+    others = [summary for summary in ranked if summary not in chosen]
+    of_sessions = [summary for summary in others if summary.kind == "session"]
+    # Sorting keeps the order of equals: the best of each session, then all others.
+    best = _best_of_sessions([*chosen, *of_sessions], sessions or {})
+    of_sessions.sort(key=lambda summary: summary not in best)
+    firsts = [summary for summary in of_sessions if summary in best]
+    if _size(firsts, lines) > tokens_left:  # what months tell is the frame
         room = round(tokens_left * _SHARE_OF_MONTHS)
         months = _first_that_fit([line for line in others if line.kind != "session"], lines, room)
         chosen += months
         tokens_left -= _size(months, lines)
-    chosen += _first_that_fit(sessions, lines, tokens_left)
+    chosen += _first_that_fit(of_sessions, lines, tokens_left)
     if budget < LEAST_BUDGET:
         return Story()
     chosen.sort(key=lambda summary: (summary.turn_id, -summary.last_turn_id))
     ends = {turn for summary in chosen for turn in (summary.turn_id, summary.last_turn_id)}
     return Story(tuple(lines[summary] for summary in chosen), tuple(sorted(ends)))
+
+
+def _best_of_sessions(ranked: Sequence[Summary], sessions: Mapping[int, str]) -> set[Summary]:
+    """The first summary of each session."""
+    best: dict[str | int, Summary] = {}
+    for summary in ranked:
+        if summary.kind == "session":
+            best.setdefault(sessions.get(summary.turn_id, summary.turn_id), summary)
+    return {*best.values()}
 
 
 def _first_that_fit(

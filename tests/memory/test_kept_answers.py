@@ -30,7 +30,11 @@ Choose a small guest house in Cedofeita rather than a hotel at the river. {ADVIC
 | Flights | 310 euros |
 | Guest house | 745 euros |
 | Food | 450 euros |
-| **All** | **1,505 euros** |
+| Trains | 115 euros |
+| Museums | 85 euros |
+| Presents | 130 euros |
+
+Without the trains, the museums and the presents all of that together comes to 1,505 euros.
 
 ### 4. What to see
 - **Serralves**: The park needs half a day. {ADVICE}
@@ -79,13 +83,13 @@ def digest(store: Store, *script: tuple[list[str], str]) -> int:
     return calls
 
 
-WHOLE = ["[2] (Sun 01 Mar 2026) assistant: Certainly!", "| **All** | **1,505 euros** |"]
+WHOLE = ["[2] (Sun 01 Mar 2026) assistant: Certainly!", "together comes to 1,505 euros"]
 
 
 def test_a_row_from_the_whole_answer_stands_for_what_its_outline_told(store: Store) -> None:
     [_, outline, _] = outlined(store.turns(1, 3))
     assert "1,505" not in outline.text
-    calls = digest(store, (WHOLE, kept(f"[2] {ROW}")), (["[1] (", "3. The money"], sql(STORED)))
+    calls = digest(store, (WHOLE, kept(f"[2] {ROW}")), (["[1] (", "Flights: 310"], sql(STORED)))
     assert calls == 2
     facts = [(fact.subject, fact.attribute, fact.value, fact.turn_id) for fact in store.facts()]
     assert facts == [
@@ -164,17 +168,17 @@ def test_what_is_no_row_keeps_nothing_and_stops_nothing(store: Store) -> None:
 
 
 def test_answers_are_read_whole_where_their_outlines_lose_numbers_and_within_a_limit() -> None:
-    prices = " ".join(f"Offer {n} from the mill is {n}50 euros, boards and nails." for n in (3, 4))
+    prices = " ".join(f"Offer {n} from the mill is {n}50 euros, with nails." for n in range(2, 7))
     other = f"{ADVICE} {prices} {ADVICE}"
     turns = [
         Turn("Maria", PLAN, id=1),
-        Turn("assistant", other, id=2),
-        Turn("assistant", PLAN, id=3),
+        Turn("assistant", PLAN, id=2),
+        Turn("assistant", other, id=3),
         Turn("assistant", f"{ADVICE} {ADVICE}", id=4),
     ]
     assert [turn.id for turn in answers_cut(turns, 4_000)] == [2, 3]
-    assert [turn.id for turn in answers_cut(turns, count_tokens(PLAN) + 9)] == [3]
-    [cut] = answers_cut([turns[2]], 100)
+    assert [turn.id for turn in answers_cut(turns, count_tokens(other) + 9)] == [3]
+    [cut] = answers_cut([turns[1]], 100)
     assert count_tokens(cut.text) <= 100
     code = f"{ADVICE}\n```\nx = 1234 + 5678 + 9012\n```\n{ADVICE}"
     assert not answers_cut([Turn("assistant", code, id=5)], 4_000)

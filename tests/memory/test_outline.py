@@ -1,6 +1,12 @@
 """A long turn by its parts: what a digest reads of an assistant's answer."""
 
-from memory.evidence.outline import OUTLINE_TOKENS, PROSE_TOKENS, outline, outlined
+from memory.evidence.outline import (
+    OUTLINE_TOKENS,
+    PROSE_TOKENS,
+    answers_cut,
+    outline,
+    outlined,
+)
 from memory.records import Turn
 from memory.text.tokens import count_tokens
 
@@ -81,3 +87,76 @@ def test_a_sentence_that_no_outline_could_hold_is_cut_and_not_left_out() -> None
 
     assert "way 0 of 7, and way 1 of 8" in text
     assert count_tokens(text) <= 62
+
+
+COSTS = """Certainly! A used cello suits you, and you can spread what it costs over two years.
+
+### What you pay
+- **Cello**: From the maker in Bergen it is about 7,900 euros, with the case and one bow.
+- A set of strings that lasts through a year of daily practice costs 140 euros.
+- **Lessons**: A teacher who comes to your house is dearer than a class at the old mill.
+
+| Item | Each month | Ends |
+|---|---|---|
+| Loan | 330 euros | 2028 |
+
+\\[
+330 \\times 24 = 7{,}920 \\text{ euros}
+\\]
+
+### Conclusion
+By following these steps you can look forward to a wonderful time with your music.
+
+Sincerely,
+[Your name]
+"""
+
+
+def test_amounts_stand_in_an_outline_with_their_labels_and_the_closing_does_not() -> None:
+    text = outline(COSTS, 75)
+
+    assert "Cello: \u2026 Bergen it is about 7,900 euros" in text
+    assert "Loan: 330 euros, 2028" in text
+    assert "A set of strings \u2026 of daily practice costs 140 euros." in outline(COSTS, 140)
+    assert "330 \\times 24 = 7{,}920 euros" in outline(COSTS, 140)
+    for form in ("Conclusion", "By following", "Sincerely", "Your name", "|---"):
+        assert form not in text
+    assert count_tokens(text) < 80
+
+
+def test_what_closes_an_answer_is_kept_where_it_is_taken_up_or_tells_something_new() -> None:
+    offer = "I can also write to the maker about a cello with a shorter neck."
+
+    assert "shorter neck" not in outline(f"{COSTS}\n{offer}", 75)
+    assert "shorter neck" in outline(f"{COSTS}\n{offer}", 75, "A shorter neck: write to the maker!")
+    assert "Conclusion" not in outline(COSTS, 200)
+    assert "Conclusion" in outline(COSTS.replace("your music", "Tom"), 200)
+
+
+def test_an_answer_of_prose_alone_has_no_closing() -> None:
+    rooms = " ".join(f"We carried the harp to room {name} again." for name in "abcdefgh")
+    end = "It was too large."
+
+    assert end in outline(f"{rooms}\n\n{end}\n\nWe carried the harp to room i again.", 102)
+
+
+def test_answers_are_read_whole_where_a_person_takes_up_what_their_outlines_lack() -> None:
+    places = ("a pantry", "a staircase", "a lighthouse", "a ferry")
+    answer = "".join(
+        f"- Rest before you go on to what lies {way} there, and then write down what you saw of"
+        f" {place}.\n"
+        for way, place in zip(("left of", "right of", "above", "under"), places, strict=True)
+    )
+    talk = [
+        Turn("Maria", "What shall I do?", id=1),
+        Turn("assistant", answer, id=2),
+        Turn("Maria", "Lovely, thanks.", id=3),
+        Turn("assistant", answer, id=4),
+        Turn(
+            "Maria",
+            "A lighthouse! Is the staircase steep, does the ferry run, what is in the pantry?",
+            id=5,
+        ),
+    ]
+
+    assert [turn.id for turn in answers_cut(talk, 2_000)] == [4]

@@ -113,16 +113,18 @@ class WriteFacts(dspy.Signature):
     A fact that another turn told may only be ended. Only DELETE, by its id, what the turns of this
     window told and a speaker takes back as never true.
 
-    Of a long answer of an assistant, which is shortened here to its parts, store one fact at most:
-    what it proposed or explained, the parts by name:
-    ('Assistant', 'proposed', 'a plan in three parts: sorting, the van, painting', '', 13)
+    Of a long answer of an assistant, which is shortened here, store what it decided, worked out or
+    proposed with its amounts, dates or choices, in one fact at most:
+    ('Assistant', 'proposed', 'the van of Bruns for 180 euros on 9 April', '2011-04-09', 13)
+    Most answers have none of that, and no fact: a list of steps or of advice that anybody could
+    give ("plan ahead, track progress, review") is not worth a row.
 
-    At last tell the story of the window, one to six rows in the order of the turns, each for one
-    matter, from its first turn to its last: who wanted or reported what, what the other proposed,
-    what came of it. A sentence or two, of 20 to 50 words, past tense, names, dates and numbers
-    exact. A row is over one conversation. Small talk has no row.
+    At last tell the story of the window, a row for each conversation, or for each matter of a long
+    one, up to eight in the order of the turns, from its first turn to its last: who wanted or
+    reported what, and why ("because ..."), what the other proposed, what came of it. A sentence or
+    two, of 20 to 50 words, past tense, names, dates and numbers exact. Small talk alone has no row.
     INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES
-      (12, 15, 'Maria looked for a cello class; Tom named the one at the Old Mill, she went');
+      (12, 15, 'Maria wanted a cello class because hers had closed; Tom named the Old Mill''s');
 
     Text stands in single quotes, a quote inside is doubled: 'Maria''s cello'. No functions for
     dates. Every statement ends with a semicolon. When nothing is worth storing, answer -- none
@@ -240,10 +242,10 @@ class AnswerFromMemory(dspy.Signature):
       24 June 2011".
     - A summary, an order, advice, how something works, went or came about: as many sentences as it
       takes. A summary tells each stage that the memory has, in their order, with names, numbers,
-      what was advised, and what came of it; it leaves out no line of "What happened". An order
-      is numbered, as many items as are asked for; where more was brought up, an item stands for a
-      stretch of time and names each thing in it. Advice fits what the asker has said of
-      themselves, their means and their choices, and says so.
+      reasons, and what came of it; it leaves out no line of "What happened", and names what each of
+      them says was advised. An order is numbered, as many items as are asked for; where more was
+      brought up, an item stands for a stretch of time and names each thing in it. Advice fits what
+      the asker has said of themselves, their means and their choices, and says so.
     - A list: its items separated by commas, every item the memory has, none twice.
     - How many: the number, and each thing counted; count different things, not mentions.
     - When: resolve relative dates against the date of the turn that says them. "Last Saturday",

@@ -8,9 +8,9 @@ import dspy
 
 class SummarizeTurns(dspy.Signature):
     """Tell what happened in some turns of a conversation, or in the months that some lines tell, in
-    at most 60 words: who wanted or reported what, what was proposed, what came of it, in order.
-    Past tense, names, dates and numbers exact, nothing that the lines do not say. Where facts and
-    turns differ, the facts are right: a person has corrected them.
+    at most 60 words: who wanted or reported what, and why ("because ..."), what was proposed, what
+    came of it, in order. Past tense, names, dates and numbers exact, nothing that the lines do not
+    say. Where facts and turns differ, the facts are right: a person has corrected them.
     """
 
     lines: str = dspy.InputField(
@@ -26,13 +26,14 @@ class NoteAnswers(dspy.Signature):
     """Say of each long answer of an assistant what somebody may ask for later: what it proposed,
     decided or worked out, with its amounts, prices, sums, dates, names and choices, all exact, and
     what each is of. No headings, no advice that everybody knows, nothing that the answer does not
-    say. One line of at most 60 words an answer, its number and the text:
+    say. An answer without any of that has no line. Of each other one line of at most 60 words, its
+    number and the text:
     [13] a budget of 9,400 euros for the cello: 7,900 for the instrument, 1,100 for a bow, 400 a
     year for strings; rather from Tom's maker than from the auction
     """
 
     answers: str = dspy.InputField(desc="[turn_id] (date) Speaker: text")
-    kept: str = dspy.OutputField(desc="a line of [turn_id] text for each answer; no other text")
+    kept: str = dspy.OutputField(desc="lines of [turn_id] text; or none")
 
 
 class ReplyInChat(dspy.Signature):
