@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from memory.evidence.fact_lists import fact_lists
+from memory.evidence.fact_lists import fact_lists, spread
 from memory.evidence.fence import fence_tokens
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
@@ -177,6 +177,7 @@ def _with_lists(
             recollected.turns,
             ended_last=asks_for_present(question),
             marks=recollected.marks,
+            over_time=is_story,
         )
     ]
     if recollected.is_overview:
@@ -193,20 +194,22 @@ def _with_lists(
         budget -= story.tokens
 
     in_order = [hit.turn_id for hit in recollected.hits]
+    # A story is cut all over it, and not at the end of the rows.
+    quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
     if options.looked:
-        of_rows = zip_longest(recollected.quoted, in_order)
+        of_rows = zip_longest(quoted, in_order)
         in_order = [turn_id for pair in of_rows for turn_id in pair if turn_id]
-    in_order = [*(turn for turn in recollected.quoted if turn in options.opened), *in_order]
+    in_order = [*(turn for turn in quoted if turn in options.opened), *in_order]
     longest = _SHORT_TURN if asks_for_whole(question) else None
     notes: Mapping[int, Turn] = {}
     if is_story:
-        in_order = [*recollected.quoted, *in_order]
+        in_order = [*quoted, *in_order]
     if is_story and recollected.question.asker:
         own, notes = _own_turns(recollected, reader)
         longest = _story_turn(budget, len(own)) if own else longest
         longest = _SHORT_TURN if notes else longest
         recollected = replace(recollected, turns={**recollected.turns, **own, **notes})
-        in_order = [*recollected.quoted, *notes, *own, *in_order]
+        in_order = [*quoted, *notes, *own, *in_order]
     left_out = {*without, *recollected.standing.said_again(recollected.turns.values())}
 
     def turns(turn_ids: Sequence[int]) -> list[Turn]:
@@ -218,7 +221,7 @@ def _with_lists(
         lists,
         turns(in_order),
         budget,
-        brought=turns(recollected.quoted),
+        brought=turns(quoted),
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,

@@ -4,10 +4,11 @@ A list stands for several facts in few tokens: `Anna | visited: Rome (happened 2
 (said 8 Jun 2023) [9]`. Rows that are no whole facts stand by themselves: `[3] Oslo | 4`.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from memory.evidence.lines import (
     MOST_SUMS,
@@ -59,10 +60,16 @@ class Item:
 
 @dataclass(frozen=True)
 class FactList:
-    """Facts of one subject and one attribute, the `head`; "" for a row by itself."""
+    """Facts of one subject and one attribute, the `head`; "" for a row by itself.
+
+    `source` is the number of the SELECT that brought them. Where there is no room for all, the
+    best ranked ones are left, or with `over_time` some from the first to the last.
+    """
 
     head: str
     items: tuple[Item, ...]
+    source: int = 0
+    over_time: bool = False
 
     replaces_turns: ClassVar[bool] = True
 
@@ -84,13 +91,17 @@ class FactList:
         """The list, or its newest and its best facts that fit a number of tokens, None for none."""
         if line_tokens(self.line) <= tokens:
             return self
-        newest = max(self.items, key=lambda item: (not item.has_ended, *item.order))
+        if self.over_time:
+            candidates = spread(sorted(self.items, key=lambda item: item.order))
+        else:
+            newest = max(self.items, key=lambda item: (not item.has_ended, *item.order))
+            candidates = sorted(self.items, key=lambda item: (item is not newest, item.rank))
         items: list[Item] = []
-        for item in sorted(self.items, key=lambda item: (item is not newest, item.rank)):
-            if line_tokens(FactList(self.head, (*items, item)).line) > tokens:
+        for item in candidates:
+            if line_tokens(replace(self, items=(*items, item)).line) > tokens:
                 break
             items.append(item)
-        return FactList(self.head, tuple(items)) if items else None
+        return replace(self, items=tuple(items)) if items else None
 
     @property
     def line(self) -> str:
@@ -100,6 +111,27 @@ class FactList:
             return f"[{item.turn_id}] {item.text}" if item.turn_id else unnumbered(item.text)
         ordered = sorted(self.items, key=lambda item: item.order)
         return unnumbered(f"{self.head}: {'; '.join(item.line for item in ordered)}")
+
+
+_T = TypeVar("_T")
+
+
+def spread(ordered: Sequence[_T]) -> list[_T]:
+    """The last, the first, and then whatever lies in the middle of the widest gaps.
+
+    So the beginning of the result is spread over the whole, however long it is.
+    """
+    if len(ordered) < 3:
+        return [*reversed(ordered)]
+    picked = [ordered[-1], ordered[0]]
+    gaps = deque([(0, len(ordered) - 1)])
+    while gaps:
+        first, last = gaps.popleft()
+        if last - first > 1:
+            middle = (first + last) // 2
+            picked.append(ordered[middle])
+            gaps += [(first, middle), (middle, last)]
+    return picked
 
 
 def lacks_columns(result: Rows) -> bool:
@@ -140,12 +172,17 @@ def completed(result: Rows, facts: Iterable[Fact]) -> Rows:
     return replace(result, columns=(*result.columns, *missing), rows=tuple(rows))
 
 
+# A row: the list that it belongs to, what it says there, its cells but for the dates, its SELECT.
+_Row = tuple[str, Item, frozenset[str], int]
+
+
 def fact_lists(
     results: Sequence[Rows],
     rank: Mapping[int, int],
     turns: Mapping[int, Turn],
     ended_last: bool = False,
     marks: Mapping[int, str] | None = None,
+    over_time: bool = False,
 ) -> list[FactList]:
     """The rows that quote no turn as lists, those with the best ranked turns first.
 
@@ -158,39 +195,50 @@ def fact_lists(
         turns: the turns that the rows name, by id; one may be missing.
         ended_last: what has ended comes after what is true still.
         marks: what is to be known of the turns, by id.
+        over_time: an order is asked for, so rows that have no room are left out all over it.
     """
-    sums: dict[str, None] = {}
-    queues: list[list[tuple[str, Item, frozenset[str]]]] = []
+    sums: dict[str, int] = {}
+    queues: list[list[_Row]] = []
     cells_by_turn: dict[int | None, list[frozenset[str]]] = {}
-    for rows in results:
+    for source, rows in enumerate(results):
         column = turn_column(rows.columns)
         if column is not None and "text" in rows.columns:
             continue  # shown as turns
         if column is None and len(rows.rows) <= MOST_SUMS:
-            sums.update(dict.fromkeys(filter(None, named_cells(rows))))
+            sums |= dict.fromkeys(filter(None, named_cells(rows)), source)
             continue
-        queue = []
+        queue: list[_Row] = []
         for row in rows.rows:
             head, item, cells = _read(
                 rows.columns, row, column, rank=rank, turns=turns, marks=marks or {}
             )
             if item.text:
-                queue.append((head, item, cells))
+                queue.append((head, item, cells, source))
                 cells_by_turn.setdefault(item.turn_id, []).append(cells)
         queue.sort(key=lambda row: (ended_last and row[1].has_ended, row[1].rank))
+        if over_time:
+            queue = spread(sorted(queue, key=lambda row: row[1].order))
         queues.append(queue)
 
     lists: dict[str, dict[tuple[str, int | None], Item]] = {}
-    for head, item, cells in (row for group in zip_longest(*queues) for row in group if row):
+    sources: dict[str, int] = {}
+    in_turn = (row for group in zip_longest(*queues) for row in group if row)
+    for head, item, cells, source in in_turn:
         if any(cells < others for others in cells_by_turn[item.turn_id]):
             continue
         # A row by itself has its text for a key.
         key = head or f"\n{item.turn_id} {item.text}"
         lists.setdefault(key, {}).setdefault((item.text, item.turn_id), item)
+        sources.setdefault(key, source)
     return [
-        *(FactList("", (Item(line, None),)) for line in sums),
+        *(FactList("", (Item(line, None),), source) for line, source in sums.items()),
         *(
-            FactList("" if head.startswith("\n") else head, tuple(items.values()))
+            FactList(
+                "" if head.startswith("\n") else head,
+                tuple(items.values()),
+                sources[head],
+                over_time,
+            )
             for head, items in lists.items()
         ),
     ]

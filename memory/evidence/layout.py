@@ -48,6 +48,10 @@ class FactLine(Protocol):
     def replaces_turns(self) -> bool:
         """Whether its turns need not be shown as well."""
 
+    @property
+    def source(self) -> int:
+        """The number of the SELECT that brought it."""
+
     def is_in(self, turn_ids: Collection[int]) -> bool:
         """Whether these turns, shown whole, say all of it."""
 
@@ -255,13 +259,9 @@ def _laid_out(
     told: set[int] = set()  # turns that lines of facts stand for
     named: set[int] = set()
     lines = []
-    for fact in facts:
-        if fact.is_in(whole) or (fitting := fact.within(facts_left)) is None:
-            continue
-        size = line_tokens(fitting.line)
+    for fitting in _fitting_facts([fact for fact in facts if not fact.is_in(whole)], facts_left):
         lines.append(fitting.line)
-        facts_left -= size
-        tokens_left -= size
+        tokens_left -= line_tokens(fitting.line)
         named |= {*fitting.turn_ids}
         if fitting.replaces_turns:
             told |= {*fitting.turn_ids}
@@ -280,6 +280,29 @@ def _laid_out(
         turns=tuple(_in_form(said, form)),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
     )
+
+
+def _fitting_facts(facts: Sequence[FactLine], tokens: int) -> list[FactLine]:
+    """The facts that fit a number of tokens, whole or in part, in their order.
+
+    The results of several SELECTs have the same room, and what one leaves is the others'.
+    """
+    of_source: dict[int, list[int]] = {}
+    for place, fact in enumerate(facts):
+        of_source.setdefault(fact.source, []).append(place)
+    sizes = [line_tokens(fact.line) for fact in facts]
+    # The smallest result first: what it leaves is known when a larger one has its turn.
+    smallest_first = sorted(of_source.values(), key=lambda places: sum(sizes[n] for n in places))
+    fitting: dict[int, FactLine] = {}
+    for waiting, places in zip(range(len(smallest_first), 0, -1), smallest_first, strict=True):
+        room = tokens // waiting
+        for place in places:
+            if cut := facts[place].within(room):
+                fitting[place] = cut
+                size = line_tokens(cut.line)
+                room -= size
+                tokens -= size
+    return [fitting[place] for place in sorted(fitting)]
 
 
 def _fitting(turns: Iterable[Turn], tokens: int, form: TurnForm) -> list[tuple[Turn, str]]:

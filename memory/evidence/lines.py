@@ -157,6 +157,7 @@ class RowLine:
     turn_id: int | None = None
 
     replaces_turns: ClassVar[bool] = False
+    source: ClassVar[int] = 0
 
     @property
     def turn_ids(self) -> Collection[int]:

@@ -1,16 +1,22 @@
 """What a large model is shown: the ranking's first turns, facts as whole lists, more turns."""
 
+import itertools
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory import Fact, Rows, Turn
-from memory.evidence.fact_lists import FactList, completed, fact_lists
+from memory import AskMemory, Fact, Memory, Rows, Store, Turn
+from memory.evidence import block
+from memory.evidence.fact_lists import FactList, completed, fact_lists, spread
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import LEAST_BUDGET
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.text.tokens import count_tokens
+from tests.support.scripted import answer, scripted_model, sql
 
 COLUMNS = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
 
@@ -236,3 +242,71 @@ def test_a_day_that_lay_ahead_when_it_was_told_is_not_said_to_have_happened() ->
         " a week in Oslo (for 2023-07-03/2023-07-09) [9];"
         " the marathon (for 2023-10-01, until 2023-07) [3]"
     )
+
+
+# --- several SELECTs, orders ----------------------------------------------------------------------
+
+
+def test_the_rows_of_several_selects_have_the_same_room_and_what_one_leaves() -> None:
+    many = rows(*[(n, "Anna", "saw", f"bird number {n}", "", "") for n in range(100, 200)])
+    few = rows((7, "Ben", "saw", "a heron", "", ""), (8, "Ben", "heard", "an owl", "", ""))
+    lists = fact_lists([many, few], {n: n for n in range(100, 200)}, {})
+    text = shown(lists, said(3), 400).text
+    assert "a heron [7]" in text
+    assert "an owl [8]" in text
+    assert text.count("bird number") > 10
+    other = rows(*[(n, "Cid", "saw", f"fish number {n}", "", "") for n in range(300, 400)])
+    text = shown(fact_lists([many, other, few], {}, {}), said(3), 400).text
+    assert abs(text.count("bird number") - text.count("fish number")) <= 1
+    assert "an owl [8]" in text
+
+
+def test_an_order_that_has_no_room_is_thinned_from_its_first_to_its_last() -> None:
+    days = [(n, "Anna", "did", f"task {n}", f"2024-01-{n:02}", "") for n in range(1, 31)]
+    [order] = fact_lists([rows(*days)], {n: 30 - n for n in range(1, 31)}, {}, over_time=True)
+    cut = order.within(100)
+    assert cut is not None
+    numbers = sorted(item.turn_id or 0 for item in cut.items)
+    assert (numbers[0], numbers[-1]) == (1, 30)
+    gaps = [after - before for before, after in itertools.pairwise(numbers)]
+    assert max(gaps) <= 2 * min(gaps) + 2
+    assert order.within(9_000) == order
+    last = order.within(30)
+    assert last is not None
+    assert [item.turn_id for item in last.items] == [30]
+
+
+@given(st.integers(0, 60))
+def test_what_is_spread_has_everything_once(count: int) -> None:
+    numbers = list(range(count))
+    assert sorted(spread(numbers)) == numbers
+    assert spread(numbers)[:1] == numbers[-1:]
+
+
+def test_turns_that_a_select_returns_for_an_order_are_thinned_over_time(store: Store) -> None:
+    ids = store.add(
+        [
+            Turn("Cid", f"Step {n}: painting the boat, the {n}th coat of it", said_at="2024-03")
+            for n in range(200)
+        ]
+    )
+    returned = store.read("SELECT id, said_at, speaker, text FROM turns WHERE speaker = 'Cid'")
+    question = UserQuestion("In which order did Anna talk of her flat?")
+    evidence = block.evidence(question, MemoryReader(store), [], [returned], budget=400)
+    shown_ids = [turn_id for turn_id in evidence.turn_ids if turn_id in ids]
+    assert shown_ids[0] == ids[0]
+    assert shown_ids[-1] == ids[-1]
+    assert any(ids[60] < turn_id < ids[140] for turn_id in shown_ids)
+
+
+@pytest.mark.parametrize("sql_use", ["always", "when it pays"])
+def test_a_turn_that_a_select_names_by_its_id_is_shown_whole(store: Store, sql_use: Any) -> None:
+    long = "The key is under the pot. " + "Then we went on to the lake and back again. " * 12
+    [turn_id] = store.add([Turn("Anna", f"{long} The code is 4711.", said_at="2024-03")])
+    store.add([Turn("Ben", f"I bought pot number {n} today.") for n in range(90)])
+    select = f"SELECT id, text FROM turns WHERE id = {turn_id}"
+    is_look = sql_use == "when it pays"
+    asks = f"[[ ## look ## ]]\n{select}\n\n[[ ## completed ## ]]" if is_look else sql(select)
+    model = scripted_model([([], asks), (["The code is 4711."], answer("4711", str(turn_id)))])
+    memory = Memory(store, model=model, program=AskMemory(sql=sql_use), budget=600)
+    assert memory.ask("Which pot is the key under?").turns == (turn_id,)
