@@ -196,20 +196,23 @@ def _with_lists(
     in_order = [hit.turn_id for hit in recollected.hits]
     # A story is cut all over it, and not at the end of the rows.
     quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
-    if options.looked:
-        of_rows = zip_longest(quoted, in_order)
-        in_order = [turn_id for pair in of_rows for turn_id in pair if turn_id]
-    in_order = [*(turn for turn in quoted if turn in options.opened), *in_order]
-    longest = _SHORT_TURN if asks_for_whole(question) else None
+    # What the reader has asked for by a look is shown at length.
+    longest = _SHORT_TURN if asks_for_whole(question) and not options.looked else None
     notes: Mapping[int, Turn] = {}
-    if is_story:
-        in_order = [*quoted, *in_order]
     if is_story and recollected.question.asker:
         own, notes = _own_turns(recollected, reader)
         longest = _story_turn(budget, len(own)) if own else longest
         longest = _SHORT_TURN if notes else longest
         recollected = replace(recollected, turns={**recollected.turns, **own, **notes})
-        in_order = [*quoted, *notes, *own, *in_order]
+        in_order = [*notes, *own, *in_order]
+    if options.looked:  # old and new in turn
+        opened = [turn_id for turn_id in quoted if turn_id in options.opened]
+        in_turn = zip_longest(quoted, in_order)
+        in_order = [*opened, *(turn_id for pair in in_turn for turn_id in pair if turn_id)]
+    elif is_story:
+        in_order = [*quoted, *in_order]
+    else:
+        in_order = [*(turn_id for turn_id in quoted if turn_id in options.opened), *in_order]
     left_out = {*without, *recollected.standing.said_again(recollected.turns.values())}
 
     def turns(turn_ids: Sequence[int]) -> list[Turn]:

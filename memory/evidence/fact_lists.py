@@ -60,7 +60,7 @@ class Item:
 
 @dataclass(frozen=True)
 class FactList:
-    """Facts of one subject and one attribute, the `head`; "" for a row by itself.
+    """Facts of one subject and one attribute, the `head`; "" for rows by themselves, a line each.
 
     `source` is the number of the SELECT that brought them. Where there is no room for all, the
     best ranked ones are left, or with `over_time` some from the first to the last.
@@ -106,10 +106,12 @@ class FactList:
     @property
     def line(self) -> str:
         """The facts in the order in which they happened."""
-        if not self.head:
-            [item] = self.items
-            return f"[{item.turn_id}] {item.text}" if item.turn_id else unnumbered(item.text)
         ordered = sorted(self.items, key=lambda item: item.order)
+        if not self.head:
+            return "\n".join(
+                f"[{item.turn_id}] {item.text}" if item.turn_id else unnumbered(item.text)
+                for item in ordered
+            )
         return unnumbered(f"{self.head}: {'; '.join(item.line for item in ordered)}")
 
 
@@ -226,8 +228,8 @@ def fact_lists(
     for head, item, cells, source in in_turn:
         if any(cells < others for others in cells_by_turn[item.turn_id]):
             continue
-        # A row by itself has its text for a key.
-        key = head or f"\n{item.turn_id} {item.text}"
+        # A row by itself has its text for a key; those of an order are thinned together.
+        key = head or (f"\n{source}" if over_time else f"\n{item.turn_id} {item.text}")
         lists.setdefault(key, {}).setdefault((item.text, item.turn_id), item)
         sources.setdefault(key, source)
     return [
@@ -270,7 +272,7 @@ def _read(
         # Of a plan that was dropped, "happened 2024-09-16" would tell what never was.
         dates = [f"for {happened}" if _lies_ahead(happened, said) else f"happened {happened}"]
     else:
-        dates = [f"said {short_day(said)}"] if said else []
+        dates = [f"said {short_day(said)}"] if said and "said_at" not in cells else []
     if ended:
         dates.append(f"until {ended}")
     said_cells = {cell for name, cell in cells.items() if name not in _DATES}

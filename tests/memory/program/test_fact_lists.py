@@ -310,3 +310,16 @@ def test_a_turn_that_a_select_names_by_its_id_is_shown_whole(store: Store, sql_u
     model = scripted_model([([], asks), (["The code is 4711."], answer("4711", str(turn_id)))])
     memory = Memory(store, model=model, program=AskMemory(sql=sql_use), budget=600)
     assert memory.ask("Which pot is the key under?").turns == (turn_id,)
+
+
+def test_rows_by_themselves_of_an_order_stand_in_its_order() -> None:
+    days = tuple((n, f"2024-01-{n:02}", f"step {n}, at some length") for n in range(1, 31))
+    result = Rows(("turn_id", "said_at", "begins"), days)
+    said_then = {n: Turn("Anna", "", said_at=day, id=n) for n, day, _ in days}
+    [order] = fact_lists([result], {}, said_then, over_time=True)
+    cut = order.within(200)
+    assert cut is not None
+    numbers = [int(number) for number in re.findall(r"^\[(\d+)\]", cut.line, re.MULTILINE)]
+    assert numbers == sorted(numbers)
+    assert (numbers[0], numbers[-1]) == (1, 30)
+    assert "[1] 2024-01-01 | step 1, at some length\n" in cut.line, "its day is told once"
