@@ -1,12 +1,16 @@
 """What the command lines let a user choose, without the libraries that the choice needs later."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, get_args
 
 from memory import InputError
 
 EMBEDDER = "wordllama"  # the packaged one
 EvaluationMode = Literal["compare", "analyze"]
+# What answers the questions of an evaluation, each with a step more than the one before it.
+SystemName = Literal["newest", "full", "ranking", "facts", "memory"]
+SYSTEMS: tuple[SystemName, ...] = ("newest", "ranking", "facts", "memory")
+FactSource = Literal["model", "templates"]
 Interval = Literal["clustered", "independent"]
 Optimizer = Literal["simba", "miprov2", "gepa"]
 Target = Literal["answer", "retrieve", "store", "refine"]
@@ -15,6 +19,20 @@ MODULES: tuple[Target, ...] = (*TARGETS, "refine")
 Reward = Literal["memory", "gated", "unpadded", "sql-memory", "memupdate", "planted"]
 # Rewards that compare a window's facts with each speaker's alone need these written first.
 _BY_SPEAKER = ("gated", "sql-memory")
+
+
+def systems_named(names: str) -> tuple[SystemName, ...]:
+    """The systems of a comma-separated list, in the order of their steps.
+
+    Raises InputError for a name that is none, and where the memory itself is missing.
+    """
+    asked = {name.strip() for name in names.split(",")}
+    known: tuple[SystemName, ...] = get_args(SystemName)
+    if unknown := sorted(asked - {*known}):
+        raise InputError(f"--systems {unknown[0]!r} is unknown; choose among {','.join(known)}")
+    if "memory" not in asked:
+        raise InputError("--systems needs memory: the others are compared with it")
+    return tuple(name for name in known if name in asked)
 
 
 def compares_speakers(reward: Reward, targets: Collection[str]) -> bool:

@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def compare(
     before: Annotated[Path, Argument(help="a folder of results, or its JSON file")],
     after: Annotated[Path, Argument(help="a later one")],
-    system: Annotated[str, Option(help="baseline, ranking, plain or memory")] = "memory",
+    system: Annotated[str, Option(help="newest, full, ranking, facts, plain or memory")] = "memory",
     interval: Annotated[Interval | None, Option(help="as in evaluate.py")] = None,
 ) -> None:
     """Print the scores of two runs over the questions that both answered, with paired intervals.

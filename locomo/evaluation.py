@@ -158,6 +158,8 @@ class EvaluationRun:
         unjudged: list[Question] = []
         for conversation, question in self.questions:
             for name, system in self.systems.items():
+                if not system.answers(conversation):
+                    continue
                 record = self.log.records.get((name, conversation.id, question.index))
                 if record is None:
                     cost = system.most_cost if at_most else system.cost
@@ -219,7 +221,8 @@ class EvaluationRun:
         return [
             (name, conversation.id, question.index)
             for conversation, question in self.questions
-            for name in self.systems
+            for name, system in self.systems.items()
+            if system.answers(conversation)
         ]
 
     def _missing(self) -> list[AnswerKey]:
@@ -391,14 +394,14 @@ class _Counting:
 
 
 def running_score(results: Sequence[Result]) -> str:
-    """The score so far as the label of a progress bar: memory and baseline.
+    """The score so far as the label of a progress bar: memory and newest turns.
 
     The interval takes questions as independent: conversations are incomplete at this point.
     """
     difference = memory_difference(results, "independent")
     if difference is None or difference.low is None:
         return "asking"
-    scores = f"memory {difference.after:.2f}, baseline {difference.before:.2f}"
+    scores = f"memory {difference.after:.2f}, newest {difference.before:.2f}"
     return f"asking ({scores}: {difference.low:+.2f} to {difference.high:+.2f})"
 
 

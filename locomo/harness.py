@@ -84,6 +84,7 @@ class Result:
         dollars: what the model's calls cost; None where the price is unknown.
         evidence: sources of the turns that the benchmark names as evidence.
         shown: numbers of the turns that the model saw, as in `1-3 9`.
+        facts: how many lines of what the model saw are facts, or turns that facts mark.
     """
 
     system: str
@@ -111,11 +112,17 @@ class Result:
     dollars: float | None = None
     evidence: tuple[str, ...] = ()
     shown: str = ""
+    facts: int = 0
 
     @property
     def key(self) -> AnswerKey:
         """Identifies the system and the question."""
         return self.system, self.conversation, self.index
+
+    @property
+    def asked_sql(self) -> bool:
+        """Whether SELECTs were asked for, by a template or of a model."""
+        return bool(self.sql) or any(step.name == "select" and step.calls for step in self.steps)
 
 
 def runs_of(numbers: Iterable[int]) -> str:
@@ -135,8 +142,7 @@ class Setup:
 
     `budget` is the number of tokens of memory that the answering model may see. A reranker reorders
     the best turns; without one the ranking decides. SELECTs are written for questions as `sql` has
-    it. With `turns_only` memories hold no facts: the
-    model stores nothing.
+    it. With `turns_only` memories hold no facts: the model stores nothing.
     """
 
     model: Model

@@ -1,4 +1,4 @@
-"""Systems that answer questions: the memory program, a baseline without a memory, facts alone."""
+"""Systems that answer questions: the memory program, turns without a memory, facts alone."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -11,16 +11,19 @@ from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
 from locomo.metrics import recall, score
 from locomo.storing_cost import with_repairs
-from memory import Hit, Memory, Rows, Store, Turn, open_store
+from memory import Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
 from memory.errors import UnusableAnswer
 from memory.evidence.block import Options, evidence
 from memory.evidence.layout import Evidence, lay_out
+from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models import Model
 from memory.models.costs import Cost, Step, StepLog, priced
-from memory.program.estimates import estimate, turn_tokens
+from memory.program.estimates import estimate, prompt_tokens, turn_tokens
 from memory.text.secrets import mask
+
+_ANSWER_ROOM = 500  # tokens that a full conversation leaves for an answer
 
 
 class System(Protocol):
@@ -33,6 +36,9 @@ class System(Protocol):
     @property
     def stored_by(self) -> Setup | None:
         """Its setup, which stores the memories that it reads; None for one without a memory."""
+
+    def answers(self, conversation: Conversation) -> bool:
+        """Whether it can be asked about this conversation."""
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """An estimate of what one answer takes, without repairs."""
@@ -60,6 +66,10 @@ class AnsweringAlone:
         """It reads no memory."""
         return
 
+    def answers(self, conversation: Conversation) -> bool:
+        """About any."""
+        return True
+
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """One call of the answering module."""
         return answer_cost(self.setup, conversation)
@@ -70,23 +80,47 @@ class AnsweringAlone:
 
 
 @dataclass(frozen=True)
-class Baseline(AnsweringAlone):
+class NewestTurns(AnsweringAlone):
     """The newest turns that the budget holds."""
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question; `path` is not read."""
-        return ask_baseline(conversation, question, self.setup)
+        return ask_newest(conversation, question, self.setup)
+
+
+@dataclass(frozen=True)
+class FullConversation(AnsweringAlone):
+    """All turns of the conversations `fitting`, which the model can read whole; no others."""
+
+    fitting: frozenset[str]
+
+    @classmethod
+    def of(cls, setup: Setup, conversations: Iterable[Conversation]) -> "FullConversation":
+        """The system over those of the conversations that fit the model's context."""
+        beside = prompt_tokens(setup.model, setup.program.answer) + _ANSWER_ROOM
+        room = max(setup.model.limits.context - beside, LEAST_BUDGET)
+        fitting = frozenset(
+            conversation.id
+            for conversation in conversations
+            if len(_newest(conversation, room).turn_ids) == len(conversation.turns)
+        )
+        return cls(replace(setup, budget=room), fitting)
+
+    def answers(self, conversation: Conversation) -> bool:
+        """About what the model can read whole."""
+        return conversation.id in self.fitting
+
+    def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
+        """One question; `path` is not read."""
+        result = ask_newest(conversation, question, self.setup)
+        return replace(result, system="full")
 
 
 @dataclass(frozen=True)
 class MemorySystem:
-    """The memory program, over the memories that its setup stored.
-
-    Without `retrieves` there are no SELECTs: the ranking alone fills the budget.
-    """
+    """The memory program, over the memories that its setup stored."""
 
     setup: Setup
-    retrieves: bool = True
 
     @property
     def model(self) -> Model:
@@ -97,6 +131,10 @@ class MemorySystem:
     def stored_by(self) -> Setup:
         """Its own setup."""
         return self.setup
+
+    def answers(self, conversation: Conversation) -> bool:
+        """About any."""
+        return True
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
         """A call of each module that may work: whether SQL is asked for only the memory tells."""
@@ -110,7 +148,7 @@ class MemorySystem:
     def _retrieving_cost(self, conversation: Conversation) -> Cost:
         setup = self.setup
         retrieve = setup.program.retrieve
-        if not self.retrieves or retrieve is None or setup.sql == "never":
+        if retrieve is None or setup.sql == "never":
             return Cost()
         if setup.sql == "when it pays" and setup.program.answer.looks:
             return answer_cost(setup, conversation)  # it is shown the memory to say what it lacks
@@ -118,12 +156,7 @@ class MemorySystem:
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
         """One question, over a read-only handle of its own."""
-        setup = self.setup if self.retrieves else _without_retrieval(self.setup)
-        return ask_memory(conversation, question, setup, path)
-
-
-def _without_retrieval(setup: Setup) -> Setup:
-    return replace(setup, sql="never")
+        return ask_memory(conversation, question, self.setup, path)
 
 
 def conversation_tokens(conversation: Conversation) -> int:
@@ -149,11 +182,12 @@ def ask_memory(
 ) -> Result:
     """One question to the memory program, over its own read-only handle."""
     start = time.monotonic()
+    program, blocks = _with_record(setup.benchmark_program)
     with open_store(path, read_only=True) as store:
         memory = Memory(
             store,
             model=setup.model,
-            program=setup.benchmark_program,
+            program=program,
             budget=setup.budget,
             reranker=setup.reranker,
         )
@@ -182,6 +216,7 @@ def ask_memory(
             unusable=unusable,
             sql=answer.sql,
             rows=sum(len(result_rows.rows) for result_rows in answer.rows),
+            facts=blocks[-1].fact_lines if blocks else 0,
             cited=tuple(sources[turn_id] for turn_id in answer.turns),
             without_fact=tuple(source for source in hidden if not _facts_of(store, ids[source])),
         )
@@ -191,10 +226,42 @@ def _now(question: Question) -> datetime | None:
     return datetime.fromisoformat(question.question_date) if question.question_date else None
 
 
-def ask_baseline(conversation: Conversation, question: Question, setup: Setup) -> Result:
+def _with_record(program: MemoryProgram) -> tuple[MemoryProgram, list[Evidence]]:
+    """The same program, and a list that gets what is shown; the last block is the one shown.
+
+    A block without rows is also made to see what they bring, after the one that has them.
+    """
+    made, blocks = program.ask.evidence, []
+
+    def recorded(
+        question: UserQuestion,
+        reader: MemoryReader,
+        hits: Sequence[Hit],
+        rows: Sequence[Rows] = (),
+        *,
+        budget: int,
+        options: Options,
+    ) -> Evidence:
+        block = made(question, reader, hits, rows, budget=budget, options=options)
+        if rows or not with_rows:
+            blocks.append(block)
+        with_rows.extend(rows)
+        return block
+
+    with_rows: list[Rows] = []
+    return program.asking(evidence=recorded), blocks
+
+
+def ask_newest(conversation: Conversation, question: Question, setup: Setup) -> Result:
     """The same answering module without a memory: the newest turns that the budget holds."""
     turn_ids = range(len(conversation.turns), 0, -1)
-    return ask_about_turns(conversation, question, setup, turn_ids=turn_ids, system="baseline")
+    return ask_about_turns(conversation, question, setup, turn_ids=turn_ids, system="newest")
+
+
+def _newest(conversation: Conversation, budget: int) -> Evidence:
+    """The newest turns that a budget holds, as they are shown."""
+    turns = (_as_stored(turn, n) for n, turn in enumerate(conversation.turns, 1))
+    return lay_out([], reversed([*turns]), budget)
 
 
 def ask_about_turns(

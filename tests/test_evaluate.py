@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 import evaluate
 from locomo.evaluation import Evaluation
+from locomo.published import tables
 from locomo.results.report import score_lines
 from locomo.scripts import evaluate as evaluating
 from memory import InputError, MemoryProgram, load_model
@@ -29,10 +30,11 @@ from memory.records import FormChoice
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
 from tests.support.benchmark_records import longmemeval_question
+from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
 from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql, window
-from tests.support.talk import FACT, RIGHT, talk, talker, talks
+from tests.support.talk import FACT, RIGHT, kind_of, reply, talk, talker, talks
 from tests.support.tracking import track
 
 SCRIPT = Path(evaluate.__file__)
@@ -114,7 +116,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     out, scripted = tmp_path / "results", name == "a/model"
     data = talks(tmp_path / "tiny.json")
     flags = ["--data", data, "--output-dir", out, "--num-test", "0", "--model", name]
-    flags += ["--sql", "always"] if scripted else []
+    flags += ["--sql", "always", "--systems", "newest,memory"] if scripted else []
 
     def interrupt(process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 180
@@ -133,7 +135,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     assert not (out / "evaluation_results.json").exists()
 
     again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
-    again["sql"] = "always" if scripted else "when it pays"
+    again |= {"sql": "always", "systems": "newest,memory"} if scripted else {}
     if scripted:
         resumed, _ = talker(window=1, name=name)
         monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: resumed)
@@ -147,7 +149,7 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
         assert "search('" in said
     found = json.loads((out / "evaluation_results.json").read_bytes())
     assert [memory["turns"] for memory in found["memories"]] == [6]
-    systems = ("baseline", "memory") if scripted else ("baseline", "ranking", "memory")
+    systems = ("newest", "memory") if scripted else ("newest", "ranking", "facts", "memory")
     assert [(r["system"], r["index"], r["category"]) for r in found["results"]] == [
         (system, index, category)
         for index, category in ((0, 4), (1, 2), (2, 5))
@@ -159,17 +161,19 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     if not scripted:
         model = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
     monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: model)
-    check_not_asked_again(out, found, again)
+    check_not_asked_again(out, found, again, memories=1 if scripted else 2)  # one without facts
     assert engine.prompts == []
 
 
-def check_not_asked_again(out: Path, found: dict[str, Any], again: dict[str, Any]) -> None:
+def check_not_asked_again(
+    out: Path, found: dict[str, Any], again: dict[str, Any], memories: int
+) -> None:
     """An analysis takes the memories and the answers that there are, and counts their failures."""
-    memories = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
+    stored = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
     answers = {path: path.read_bytes() for path in out.glob("answers-*.jsonl")}
-    assert (len(memories), len(answers)) == (1, 1)
+    assert (len(stored), len(answers)) == (memories, 1)
     evaluate.evaluate(**again, budget=found["params"]["budget"], mode="analyze")
-    assert {path: path.stat().st_mtime_ns for path in memories} == memories
+    assert {path: path.stat().st_mtime_ns for path in stored} == stored
     assert {path: path.read_bytes() for path in answers} == answers
     failed = json.loads((out / "failure_analysis.json").read_bytes())
     assert sum(map(len, failed["failures"].values())) == sum(
@@ -212,17 +216,17 @@ def test_an_adapter_answers_from_the_memories_of_the_model_without(place: Path) 
     assert [answer[:2] for answer in tuned if answer[0] != "plain"] == [
         answer[:2] for answer in plain
     ]
-    # The baseline's answers are the model's own words; the memory's are held to the turns.
+    # The answers from the newest turns are the model's own words; the memory's are held to turns.
     (own_words,), (tuned_words,) = (
-        [text for system, _, text in answers if system == "baseline"] for answers in (plain, tuned)
+        [text for system, _, text in answers if system == "newest"] for answers in (plain, tuned)
     )
     assert own_words != tuned_words
-    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (1, 2)
+    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (2, 2)
     said = json.loads((out / "evaluation_results.json").read_bytes())["params"]["model"]
     assert said == load_model(str(folder)).name
     # The same file for another module: nothing is taken from the run before.
     assert evaluated(model=str(adapter(folder, "store")), resume=True) != tuned
-    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (2, 3)
+    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (3, 3)
 
 
 # --- in this process, with a model that talks ---------------------------------------------------
@@ -230,14 +234,18 @@ def test_an_adapter_answers_from_the_memories_of_the_model_without(place: Path) 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """evaluate() with these models by name, on two tiny conversations, one thread."""
+    """evaluate() with these models by name, on two tiny conversations, one thread.
+
+    The newest turns and the memory answer, unless a test names other systems.
+    """
 
     def run(models: dict[str, Model], **flags: Any) -> Evaluation:
         monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: models[name])
         data = tmp_path / "talks.json"
         if not data.exists():
             talks(data, talk("a"), talk("b [/red]"))
-        settings = {"num_test": 0, "num_threads": 1, "model": "a/model", "sql": "always"} | flags
+        settings = {"num_test": 0, "num_threads": 1, "model": "a/model", "sql": "always"}
+        settings |= {"systems": "newest,memory"} | flags
         return evaluate.evaluate(data=data, output_dir=tmp_path / "out", **settings)
 
     return run
@@ -266,7 +274,7 @@ def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_th
     printed = capsys.readouterr().out
     assert "left out: 3 questions of conversations that the program" in printed
     assert {result.conversation for result in done.results} == {"b [/red]"}
-    assert [result.system for result in done.results] == ["baseline", "plain", "memory"] * 3
+    assert [result.system for result in done.results] == ["newest", "plain", "memory"] * 3
     assert "memory - plain, categories 1-4: +0.000" in printed
 
     training = {"optimized_path": tmp_path / "made.json", "include_training": True}
@@ -283,9 +291,7 @@ def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: 
     folder = adapter(tmp_path / "adapter", "answer", conversations=["a"])
     done = run({"local": model}, model="local", adapter=folder)
     assert {result.conversation for result in done.results} == {"b [/red]"}
-    assert {result.system for result in done.results} == {
-        *("baseline", "ranking", "plain", "memory")
-    }
+    assert {result.system for result in done.results} == {"newest", "plain", "memory"}
     engine.prompts.clear()
     adapter(folder, "answer", conversations=["a", "b [/red]"])
     with pytest.raises(InputError, match=r"made from every conversation .*--include-training"):
@@ -358,7 +364,7 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert "http://127.0.0.1:8000/v1 calls its model 'talker'" in out
     assert "openai calls its model 'talker'" in out
     assert "pw@" not in out
-    assert "asking (memory 0.50, baseline 0.50: -0.49 to +0.49): 12/12" in out
+    assert "asking (memory 0.50, newest 0.50: -0.49 to +0.49): 12/12" in out
 
     cells = out.replace("|", " ")
     forecast, took = (cells.split(title)[1].split("all ")[0] for title in ("forecast", "run took"))
@@ -413,7 +419,7 @@ def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run)
     done = run({"a/model": model})
     of_a_conversation = ["store"] * 6 + ["answer"] * 6
     assert steps == of_a_conversation * 2
-    assert [result.system for result in done.results] == ["baseline", "memory"] * 6
+    assert [result.system for result in done.results] == ["newest", "memory"] * 6
 
 
 def test_questions_do_not_wait_for_a_memory_that_cannot_be_built(run: Run) -> None:
@@ -708,7 +714,7 @@ def test_the_title_says_how_much_could_not_be_stored(
     assert "2 windows NOT STORED, which the next run tries again" in capsys.readouterr().out
 
 
-def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None:
+def test_analysis_shows_causes_and_no_other_system(run: Run, tmp_path: Path) -> None:
     model, engine = talker(name="a/model")
     run({"a/model": model}, mode="analyze")
     assert engine.calls()["answer"] == 6
@@ -721,6 +727,104 @@ def test_analysis_shows_causes_and_no_baseline(run: Run, tmp_path: Path) -> None
         "should have abstained": 2,
         "unusable answer": 0,
     }
+
+
+# --- the systems, with a served model -----------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[FactServer]:
+    """A model's server that answers each kind of prompt."""
+    with serving_facts() as served:
+        served.reply = reply
+        yield served
+
+
+def served_run(server: FactServer, tmp_path: Path, **flags: Any) -> Evaluation:
+    data = tmp_path / "talks.json"
+    if not data.exists():
+        talks(data, talk("a"), talk("b"))
+    settings = {"num_test": 0, "num_threads": 1, "model": "openai/served"} | flags
+    return evaluate.evaluate(
+        data=data, output_dir=tmp_path / "out", api_base=server.address, **settings
+    )
+
+
+def steps_in(out: str) -> dict[str, list[str]]:
+    """The rows of the table of what each step brings, by system."""
+    _, *rows = next(table for table in tables(out.splitlines()) if "facts shown" in table[0])
+    return {name.partition(" (")[0]: cells for name, *cells in rows}
+
+
+def test_a_served_model_has_four_rows_with_the_share_of_questions_that_used_each_step(
+    server: FactServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = served_run(server, tmp_path, sql="always")
+    out = capsys.readouterr().out
+    rows = steps_in(out)
+    assert [*rows] == ["newest", "ranking", "facts", "memory"]
+    assert {name: row[0] for name, row in rows.items()} == dict.fromkeys(rows, "6")
+    assert {name: row[-1] for name, row in rows.items()} == {
+        **dict.fromkeys(rows, "0.00"),
+        "memory": "1.00",
+    }
+    assert (rows["newest"][-2], rows["ranking"][-2], rows["memory"][-2]) == ("0.00", "0.00", "1.00")
+    assert "warning: SELECTs" not in out
+    assert out.index("memory - ranking, categories") < out.index("ranking - newest, categories")
+    kinds = [kind_of(prompt) for prompt in server.prompts]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {
+        "probe": 1,
+        "store": 2,
+        "retrieve": 6,
+        "answer": 24,
+    }
+    # The memory of the ranking alone has no facts, and no model was asked to store it.
+    assert {result.facts for result in done.results if result.system == "ranking"} == {0}
+    forecast = out.split("forecast")[1]
+    assert re.search(r"storing +\| +2 ", forecast)
+    assert re.search(r"asking +\| +30 .* 42 +\|", forecast)  # at most 3 of each SELECT
+    assert done.costs["asking"].calls == 30
+
+
+def test_a_memory_that_asked_hardly_any_sql_says_so(
+    server: FactServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served_run(server, tmp_path, systems="facts,memory")
+    out = capsys.readouterr().out
+    assert [*steps_in(out)] == ["facts", "memory"]
+    assert "warning: SELECTs were asked for 0 of 6 questions, less than a tenth" in out
+
+
+def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(
+    server: FactServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = [{**TURN, "dia_id": f"D1:{n}", "text": "So we talked. " * 400} for n in range(1, 101)]
+    talks(tmp_path / "talks.json", talk("a"), talk("long", session_1=long))
+    first = served_run(server, tmp_path, systems="newest,memory", facts="templates")
+    asked = len(server.prompts)
+    capsys.readouterr()
+    again = served_run(
+        server, tmp_path, systems="memory,full,newest", facts="templates", resume=True
+    )
+    out = capsys.readouterr().out
+    assert "full: 1 of 2 conversations fit in 12" in out
+    assert re.search(r"asking +\| +3 ", out.split("forecast")[1])
+    assert [kind_of(prompt) for prompt in server.prompts[asked:]] == ["answer"] * 3
+    assert "store" not in map(kind_of, server.prompts)
+    of_full = [result for result in again.results if result.system == "full"]
+    assert [(result.conversation, result.shown) for result in of_full] == [("a", "1-6")] * 3
+    assert [result for result in again.results if result.system != "full"] == first.results
+
+
+def test_systems_that_are_none_are_refused(run: Run) -> None:
+    for names, message in (("memory,best", "'best' is unknown"), ("newest", "needs memory")):
+        model, engine = talker(name="a/model")
+        with pytest.raises(InputError, match=message):
+            run({"a/model": model}, systems=names)
+        assert engine.prompts == []
 
 
 # --- what would fail late is found out early ----------------------------------------------------
@@ -775,7 +879,7 @@ def test_the_prompts_have_the_form_asked_for(
     assert plain.program.form == form
 
 
-def test_a_first_run_asks_half_of_its_questions_and_no_ranking_alone(
+def test_a_first_run_asks_half_of_its_questions_and_two_systems(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = []
@@ -794,6 +898,6 @@ def test_a_first_run_asks_half_of_its_questions_and_no_ranking_alone(
             evaluate.evaluate(output_dir=tmp_path, num_test=number)
     assert [len(run["questions"]) for run in runs] == [10, 20]
     assert [[*run["systems"]] for run in runs] == [
-        ["baseline", "memory"],
-        ["baseline", "ranking", "memory"],
+        ["newest", "memory"],
+        ["newest", "ranking", "facts", "memory"],
     ]

@@ -1,23 +1,30 @@
 """What became of questions: answered right, answered wrong, or nothing said, by system."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Literal
 
 from rich.table import Table
 
+from locomo.choices import Interval
 from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION
 from locomo.harness import Result
 from locomo.metrics import OPEN_DOMAIN, abstained, stems
-from locomo.results.report import by_system
+from locomo.results.report import NAMES, by_system, score_lines
+from locomo.results.tables import interval_title
+from memory.system.terminal import count
 
 Outcome = Literal["right", "wrong", "nothing said"]
+LEAST_SQL = 0.1  # of the questions; SELECTs for fewer are too few to measure
 # What each system shows of the conversation.
 SHOWN = {
-    "baseline": "newest turns",
-    "ranking": "ranking alone",
-    "memory": "ranking and SQL",
+    "newest": "newest turns",
+    "full": "full conversation",
+    "ranking": "turns by ranking",
+    "facts": "ranking and facts",
+    "memory": "ranking, facts and SELECTs",
 }
 
 
@@ -33,6 +40,47 @@ def outcome(result: Result) -> Outcome:
         return "nothing said"
     gold = result.gold.split(";")[0] if result.category == OPEN_DOMAIN else result.gold
     return "right" if {*stems(gold)} <= {*stems(result.answer)} else "wrong"
+
+
+def used_table(results: Sequence[Result], interval: Interval) -> Table:
+    """A row for each system: its scores, and for how many questions it showed facts or asked SQL.
+
+    F1 is over categories 1 to 4; of what was never told, the share that was declined.
+    """
+    title = f"what each step brings, F1 of categories 1-4, {interval_title(interval)}"
+    numbers = ("n", "F1", "interval", "never told: declined", "facts shown", "SELECTs asked")
+    table = number_table(title, ["system"], numbers)
+    lines = {(line.system, line.categories): line for line in score_lines(results, interval)}
+    for system, of_system in by_system(results).items():
+        told = lines.get((system, "1-4"))
+        never_told = lines.get((system, f"{ABSTENTION} {NAMES[ABSTENTION]}"))
+        table.add_row(
+            f"{system} ({SHOWN[system]})" if system in SHOWN else system,
+            str(len(of_system)),
+            f"{told.score:.3f}" if told else "",
+            f"{told.low:.2f}-{told.high:.2f}" if told and told.low is not None else "",
+            f"{never_told.score:.3f}" if never_told else "",
+            _share(bool(result.facts) for result in of_system),
+            _share(result.asked_sql for result in of_system),
+        )
+    return table
+
+
+def _share(flags: Iterable[bool]) -> str:
+    return f"{fmean(flags):.2f}"
+
+
+def little_sql(results: Sequence[Result]) -> str:
+    """A warning where the memory asked SELECTs for so few questions that they measure nothing."""
+    of_memory = [result for result in results if result.system == "memory"]
+    asked = sum(result.asked_sql for result in of_memory)
+    if asked >= LEAST_SQL * len(of_memory):
+        return ""
+    return (
+        f"warning: SELECTs were asked for {asked} of {count(len(of_memory), 'question')}, less than"
+        f" a tenth: memory minus facts says nothing about SQL here. Ask for each with --sql always,"
+        " or give a smaller --budget."
+    )
 
 
 def outcome_table(results: Sequence[Result]) -> Table:

@@ -296,7 +296,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def memory_difference(
-    results: Sequence[Result], interval: Interval, beside: str = "baseline", system: str = "memory"
+    results: Sequence[Result], interval: Interval, beside: str = "newest", system: str = "memory"
 ) -> PairedDifference | None:
     """A system minus another one, over the questions of categories 1-4 that both answered."""
     before = [result for result in results if result.system == beside]
@@ -310,10 +310,12 @@ def system_differences(
 ) -> dict[str, PairedDifference]:
     """Differences between systems by name, such as "memory - ranking": what each step brings.
 
-    Memory minus each other system, the one most like it first, then the others in the same way.
+    First what a compile or tuning, SQL and facts, and the ranking bring. Then memory minus each
+    other system, the one most like it first, and the others in the same way.
     """
     systems = list(dict.fromkeys(result.system for result in results))
-    pairs = [("memory", other) for other in reversed(systems) if other != "memory"]
+    pairs = [("memory", "plain"), ("memory", "ranking"), ("ranking", "newest")]
+    pairs += [("memory", other) for other in reversed(systems) if other != "memory"]
     pairs += [(after, before) for before, after in pairwise(systems) if after != "memory"]
     differences = {
         f"{after} - {before}": memory_difference(results, interval, beside=before, system=after)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from locomo.choices import EvaluationMode, Interval
+from locomo.choices import SYSTEMS, Interval, SystemName, systems_named
 from locomo.commands import check_enough, check_folder, print_table
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
@@ -28,7 +28,7 @@ from locomo.results.judging import (
     judging_cost,
     question_of,
 )
-from locomo.results.outcomes import outcome_table
+from locomo.results.outcomes import little_sql, outcome_table, used_table
 from locomo.results.report import (
     Metric,
     ScoreLine,
@@ -61,7 +61,7 @@ from locomo.results.written import (
 from locomo.scripts.evaluation_options import FIRST_RUN_QUESTIONS, QUESTIONS, EvaluationOptions
 from locomo.split_data import PARTS, tuned_conversations
 from locomo.split_data import split as split_ids
-from locomo.systems import Baseline, MemorySystem, System
+from locomo.systems import FullConversation, MemorySystem, NewestTurns, System
 from locomo.tasks.modules import draw
 from locomo.tracking.metric_names import score_metrics
 from locomo.tracking.overview import log_overview
@@ -90,6 +90,7 @@ from memory.system.progress import progress_bar
 from memory.system.terminal import count
 
 EXPERIMENT = "locomo"
+FIRST_RUN_SYSTEMS: tuple[SystemName, ...] = ("newest", "memory")
 HYPOTHESES = "hypotheses.jsonl"
 # Everyday questions, some of them about what was said in plain forms (data/README.md).
 FIRST_RUN = Path(__file__).parents[2] / "data" / "first_run.json"
@@ -103,7 +104,7 @@ BETTER_MODELS = (
 )
 ALL_QUESTIONS = (
     f"These are {FIRST_RUN_QUESTIONS} of {QUESTIONS} questions. Ask all, and compare with a memory"
-    f" without SQL too, in two minutes: [bold]uv run evaluate.py --num-test {QUESTIONS}[/bold]"
+    f" without SQL too, in some minutes: [bold]uv run evaluate.py --num-test {QUESTIONS}[/bold]"
 )
 console = Console()
 
@@ -134,6 +135,8 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     setup = _setup(
         loaded, options.optimized_path, budget=options.budget, phrases=phrases, sql=options.sql
     )
+    if options.facts == "templates":
+        setup.program.stores_facts = False
     wrong_answer_cost = options.wrong_answer_cost
     if wrong_answer_cost is None:
         wrong_answer_cost = PEOPLE_COST if data == FIRST_RUN else BENCHMARK_COST
@@ -141,9 +144,13 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     setup = replace(setup, reranker=load_reranker(options.reranker) if options.reranker else None)
     if options.over and options.reranker:
         raise InputError("--over goes without --reranker, which runs on this machine alone")
-    systems = _systems(setup, options.mode, options.optimized_path, phrases=phrases)
-    if is_first_run:
-        systems.pop("ranking", None)
+    default = FIRST_RUN_SYSTEMS if is_first_run else SYSTEMS
+    chosen = systems_named(options.systems) if options.systems else default
+    if options.mode == "analyze":
+        chosen = ("memory",)
+    plain = _plain(setup, options.optimized_path, phrases=phrases) if len(chosen) > 1 else None
+    conversations = {conversation.id: conversation for conversation, _ in questions}
+    systems = _systems(setup, chosen, plain=plain, conversations=[*conversations.values()])
     _check_output(options.output_dir, options.embedder)
     _check_models([*_models(systems), *([judging] if judging else [])], options.resume)
     log = _answer_log(
@@ -316,6 +323,7 @@ def _answer_log(
         setup.sql,
         setup.budget,
         setup.wrong_answer_cost,
+        setup.stored_by,
         program_state(setup.program),
         embedder,
         setup.reranker.name if setup.reranker else "none",
@@ -338,18 +346,47 @@ def _judged_traces(traces: TraceLog, results: Iterable[Result]) -> list[Trace]:
 
 
 def _systems(
-    setup: Setup, mode: EvaluationMode, program: Path | None, *, phrases: bool
+    setup: Setup,
+    chosen: Collection[SystemName],
+    *,
+    plain: Setup | None,
+    conversations: Sequence[Conversation],
 ) -> dict[str, System]:
-    """The systems that answer each question, in the order in which they are asked."""
+    """The systems that answer each question, in the order of their steps.
+
+    "plain" is the memory with the program and weights before they were compiled or tuned.
+    """
+    without_sql = replace(setup, sql="never")
     systems: dict[str, System] = {}
-    if mode == "compare":
-        systems["baseline"] = Baseline(setup)
-        if not setup.model.server:  # of a server each answer costs something
-            systems["ranking"] = MemorySystem(setup, retrieves=False)
-        if plain := _plain(setup, program, phrases=phrases):
-            systems["plain"] = MemorySystem(plain)
-    systems["memory"] = MemorySystem(setup)
+    for name in chosen:
+        match name:
+            case "newest":
+                systems[name] = NewestTurns(setup)
+            case "full":
+                systems[name] = full = FullConversation.of(setup, conversations)
+                console.print(
+                    _fitting_line(full, len(conversations)),
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
+            case "ranking":
+                systems[name] = MemorySystem(replace(without_sql, turns_only=True))
+            case "facts":
+                systems[name] = MemorySystem(without_sql)
+            case "memory":
+                systems |= {"plain": MemorySystem(plain)} if plain else {}
+                systems[name] = MemorySystem(setup)
     return systems
+
+
+def _fitting_line(full: FullConversation, number: int) -> str:
+    """Of how many conversations the system "full" is asked."""
+    return (
+        f"full: {len(full.fitting)} of {count(number, 'conversation')} fit in"
+        f" {full.setup.budget:,} tokens, which {full.model.name} can read; full is asked about"
+        " these only"
+    )
 
 
 def _models(systems: Mapping[str, System]) -> list[Model]:
@@ -511,6 +548,8 @@ def _report(
         _print_scores(evaluation.results, lines, metrics, interval)
         for name, difference in differences.items():
             console.print(difference_line(name, difference), highlight=False, soft_wrap=True)
+        if warning := little_sql(evaluation.results):
+            console.print(warning, markup=False, highlight=False, soft_wrap=True)
         console.print()
     _print_examples(examples, memory_results)
     if example := stored_example(memory_results, evaluation.built):
@@ -545,6 +584,7 @@ def _print_scores(
     tables = [comparison_table(lines, interval, is_official=is_locomo)]
     if is_locomo:
         tables.insert(0, outcome_table(results))
+    tables.insert(0, used_table(results, interval))
     if any(metric.judge for metric in metrics):
         judged = judge_table(metrics, interval)
         tables.insert(len(tables) if is_locomo else 0, judged)

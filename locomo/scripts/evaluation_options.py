@@ -6,14 +6,14 @@ from typing import Annotated
 
 from typer import Option
 
-from locomo.choices import EMBEDDER, EvaluationMode, Interval
+from locomo.choices import EMBEDDER, SYSTEMS, EvaluationMode, FactSource, Interval
 from locomo.commands import Over
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST
 from memory.records import FormChoice, SqlUse
 
 QUESTIONS = 20  # as many as the first run's data has
-# The first run asks half of them, without the system "ranking": 14 calls of the packaged model
-# instead of 48, which take a minute less (docs/figures.md, "The first minute").
+# The first run asks half of them, of the newest turns and the memory alone: 14 calls of the
+# packaged model, which take minutes less (docs/figures.md, "The first minute").
 FIRST_RUN_QUESTIONS = 10
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
@@ -51,6 +51,14 @@ class EvaluationOptions:
             min=0,
         ),
     ] = None
+    systems: Annotated[
+        str,
+        Option(
+            help="what answers each question, step by step: the newest turns, the full conversation"
+            " where it fits, turns by ranking, these and facts, and the memory, with SELECTs",
+            show_default=f"{','.join(SYSTEMS)}; newest,memory without --data",
+        ),
+    ] = ""
     model: Annotated[
         str,
         Option(
@@ -81,6 +89,10 @@ class EvaluationOptions:
     sql: Annotated[SqlUse, Option(help="which questions a hosted model writes SELECTs for")] = (
         "when it pays"
     )
+    facts: Annotated[
+        FactSource,
+        Option(help="what stores facts: the model, or templates alone, which ask no model"),
+    ] = "model"
     prompts: Annotated[
         FormChoice,
         Option(help="a hosted model's prompts: full, short (1 to 8 billion parameters), or auto"),

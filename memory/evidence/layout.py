@@ -13,6 +13,7 @@ from memory.evidence.lines import (
     ROWS_HEAD,
     TURNS_HEAD,
     dated_line,
+    is_of_facts,
     marked,
 )
 from memory.evidence.outline import outline
@@ -65,7 +66,7 @@ class Evidence:
 
     `standing` are the asker's wishes and the contradictions, `story` what happened in short;
     `facts`, `notes` (turns told by their facts) and `turns` are lines. `turn_ids` are the turns
-    in any of them.
+    in any of them, and `marked` those that facts say are outdated or disputed.
     """
 
     standing: Standing = NO_STANDING
@@ -74,6 +75,14 @@ class Evidence:
     notes: tuple[str, ...] = ()
     turns: tuple[str, ...] = ()
     turn_ids: tuple[int, ...] = ()
+    marked: frozenset[int] = frozenset()
+
+    @property
+    def fact_lines(self) -> int:
+        """How many lines are facts or rows, or turns that facts tell or mark."""
+        standing = self.standing
+        lines = (standing.lines, standing.profile_lines, standing.pair_lines, self.facts)
+        return sum(map(len, (*lines, self.notes, self.marked)))
 
     @cached_property
     def text(self) -> str:
@@ -279,6 +288,7 @@ def _laid_out(
         notes=tuple(_in_form(of_facts, form)),
         turns=tuple(_in_form(said, form)),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
+        marked=frozenset(t.id for t, _ in said if is_of_facts(form.marks.get(t.id, ""))),
     )
 
 

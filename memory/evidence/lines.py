@@ -28,6 +28,7 @@ NAME_TOKENS = 400  # of what is said of names: about twenty entities
 ROWS_HEAD = "What the memory's facts say:"
 NOTED_HEAD = "What was noted of turns:"
 TURNS_HEAD = "What was said:"
+OUTDATED, DISPUTED = "outdated: ", "disputed: "  # what marks begin with that facts make
 # A result without turns that is longer is no count or sum, but a list whose turns were left out.
 MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
@@ -69,6 +70,11 @@ def _is_told(before: str) -> bool:
     """Whether a date behind some words is told: "Imagine we moved yesterday" tells of none."""
     *_, sentence = _SENTENCE_END.split(before)
     return not supposes(sentence)
+
+
+def is_of_facts(mark: str) -> bool:
+    """Whether a turn's mark is made of facts; others are made of turns that say it again."""
+    return mark.startswith((OUTDATED, DISPUTED))
 
 
 def marked(line: str, mark: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from memory.evidence.lines import in_words
+from memory.evidence.lines import DISPUTED, OUTDATED, in_words
 from memory.evidence.restated import restated
 from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
@@ -81,9 +81,9 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         for fact in dict.fromkeys(in_force)
         if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in followers.values()
     ]
-    marks = {turn_id: f"outdated: {text}" for turn_id, text in outdated.items()}
+    marks = {turn_id: f"{OUTDATED}{text}" for turn_id, text in outdated.items()}
     for turn_id, text in disputed.items():
-        _append(marks, turn_id, f"disputed: {text}")
+        _append(marks, turn_id, f"{DISPUTED}{text}")
     for turn in turns:
         if CUT_ANSWER.items() <= turn.tags.items():
             _append(marks, turn.id, "its end is missing")

@@ -24,7 +24,7 @@ def test_runs_are_compared_question_by_question(tmp_path: Path) -> None:
     scores = [0.0, 0.5, 0.25, 1.0]
     old = [replace(ANSWER, index=n, score=score) for n, score in enumerate(scores)]
     new = [replace(result, score=min(result.score + 0.5, 1.0)) for result in old[:3]]
-    baseline = replace(ANSWER, system="baseline", index=9)
+    baseline = replace(ANSWER, system="newest", index=9)
     before = write(tmp_path / "before", [*old, baseline])
     after = write(tmp_path / "after", new, model="openai/gpt-4o-mini")
     done = run_in_process(app, before, after)
@@ -57,7 +57,7 @@ def test_runs_are_compared_by_their_judges_too(tmp_path: Path) -> None:
     [
         ([replace(ANSWER, question="When?")], "the data differ"),
         ([replace(ANSWER, index=7)], "no question in common"),
-        ([replace(ANSWER, system="baseline")], "no question in common"),
+        ([replace(ANSWER, system="newest")], "no question in common"),
     ],
 )
 def test_runs_of_other_questions_are_refused(

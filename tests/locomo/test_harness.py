@@ -10,7 +10,7 @@ import pytest
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, answer_log, build_memory, is_built, runs_of
-from locomo.systems import ask_baseline, ask_memory
+from locomo.systems import ask_memory, ask_newest
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.errors import ModelError
 from memory.models import Model
@@ -240,7 +240,7 @@ def test_a_result_says_what_was_shown_cited_and_what_no_fact_names(tmp_path: Pat
 def test_an_answer_with_a_lone_surrogate_can_be_kept(tmp_path: Path) -> None:
     conversation = tiny(tmp_path)
     model, _ = talker(answer=lambda prompt: answer("Lyon \ud83d", "1"))
-    result = ask_baseline(conversation, conversation.questions[0], setup(model))
+    result = ask_newest(conversation, conversation.questions[0], setup(model))
     log = answer_log(tmp_path / "answers.jsonl", resume=False)
     log.add(result)
     assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
@@ -257,7 +257,7 @@ def test_no_secret_and_nothing_private_is_shown_without_a_memory(tmp_path: Path)
         prompts.append(prompt)
         return answer("Lyon", "1")
 
-    ask_baseline(conversation, conversation.questions[0], setup(talker(answer=seen)[0]))
+    ask_newest(conversation, conversation.questions[0], setup(talker(answer=seen)[0]))
 
     assert "The token is [withheld], [private], in Lyon." in prompts[0]
     assert token not in prompts[0]
@@ -268,7 +268,7 @@ def test_no_secret_and_nothing_private_is_shown_without_a_memory(tmp_path: Path)
 def test_a_question_of_several_lines_is_not_asked_again(tmp_path: Path, separator: str) -> None:
     conversation = tiny(tmp_path)
     asked = replace(conversation.questions[0], text=f"Which{separator}city?")
-    result = ask_baseline(conversation, asked, setup(talker()[0]))
+    result = ask_newest(conversation, asked, setup(talker()[0]))
     answer_log(tmp_path / "answers.jsonl", resume=False).add(result)
     assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
 
@@ -277,18 +277,18 @@ def test_a_log_cut_within_a_letter_goes_on(tmp_path: Path) -> None:
     conversation, path = tiny(tmp_path), tmp_path / "answers.jsonl"
     model, _ = talker(answer=lambda prompt: answer("Zürich", "1"))
     answer_log(path, resume=False).add(
-        ask_baseline(conversation, conversation.questions[0], setup(model))
+        ask_newest(conversation, conversation.questions[0], setup(model))
     )
     path.write_bytes(path.read_bytes() + '{"answer": "Zü'.encode()[:-1])
     assert len(answer_log(path, resume=True).records) == 1
 
 
-def test_the_baseline_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
+def test_the_system_newest_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
     model, engine = talker()
     conversation = tiny(tmp_path)
     shown = []
     for budget in (64, 96, 2_000):
-        result = ask_baseline(conversation, conversation.questions[2], setup(model, budget))
+        result = ask_newest(conversation, conversation.questions[2], setup(model, budget))
         prompt = engine.prompts_for("answer")[-1]
         shown.append([n for n in range(1, 7) if f"[{n}]" in prompt])
         assert result.tokens <= budget
@@ -308,7 +308,7 @@ def test_a_question_is_asked_by_its_asker_on_its_day(tmp_path: Path) -> None:
     [question] = conversation.questions
     results = [
         ask_memory(conversation, question, setup(model), built.path),
-        ask_baseline(conversation, question, setup(model)),
+        ask_newest(conversation, question, setup(model)),
     ]
     for prompt in engine.prompts_for("answer"):
         assert "[[ ## asker ## ]]\nuser\n" in prompt
@@ -330,7 +330,7 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
         built = build_memory(conversation, setup(model), tmp_path / "memories")
         for question in conversation.questions:
             ask_memory(conversation, question, setup(model), built.path)
-            ask_baseline(conversation, question, setup(model))
+            ask_newest(conversation, question, setup(model))
         prompts = [prompt for kind, prompt in engine.prompts if kind in ("store", "answer")]
         assert sum(own in prompt for prompt in prompts) == 8  # one stands before a window
         assert not any(other in prompt for prompt in prompts)

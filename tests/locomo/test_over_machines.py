@@ -25,7 +25,7 @@ from locomo.evaluation import Evaluation, EvaluationRun
 from locomo.harness import Setup, answer_log
 from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
-from locomo.systems import Baseline, MemorySystem
+from locomo.systems import MemorySystem, NewestTurns
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
 from memory.evidence.layout import Evidence
 from memory.evidence.question import UserQuestion
@@ -287,7 +287,7 @@ def evaluated(folder: Path, server: ModelServer, over: str, resume: bool = False
     setup = Setup(load_model("openai/m", server.address), MemoryProgram(), 2_000)
     return EvaluationRun(
         questions=[(c, asked) for c in conversations for asked in c.questions],
-        systems={"baseline": Baseline(setup), "memory": MemorySystem(setup)},
+        systems={"newest": NewestTurns(setup), "memory": MemorySystem(setup)},
         embedder="wordllama",
         judging=None,
         memories=folder / "memories",

@@ -59,6 +59,19 @@ KINDS = {
 }
 
 
+def kind_of(prompt: str) -> str:
+    """The kind of a prompt. Raises UnexpectedPrompt for any other."""
+    kind = next((name for name, sign in KINDS.items() if sign in prompt), None)
+    if kind is None:
+        raise UnexpectedPrompt(prompt)
+    return kind
+
+
+def reply(prompt: str) -> str:
+    """The plain reply to a prompt of any kind."""
+    return _PLAIN[kind_of(prompt)](prompt)
+
+
 class Talker:
     """A DSPy engine that answers by the kind of prompt; many threads may ask it.
 
@@ -79,9 +92,7 @@ class Talker:
 
     def complete(self, request: Request) -> Response:
         prompt = request.messages[-1].text or ""
-        kind = next((name for name, sign in KINDS.items() if sign in prompt), None)
-        if kind is None:
-            raise UnexpectedPrompt(prompt)
+        kind = kind_of(prompt)
         with self._lock:
             self.prompts.append((kind, prompt))
         text = self._replies[kind](prompt)

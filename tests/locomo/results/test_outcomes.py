@@ -44,7 +44,7 @@ def test_an_answer_is_right_with_all_words_of_the_right_one(changed, expected):
 
 def test_each_system_has_a_row():
     results = [
-        replace(ASKED, system="baseline", answer="Oslo"),
+        replace(ASKED, system="newest", answer="Oslo"),
         replace(ASKED, system="ranking", answer=ABSTAINED, rows=1),
         replace(ASKED, rows=2),
     ]
@@ -52,6 +52,6 @@ def test_each_system_has_a_row():
     with console.capture() as capture:
         console.print(outcome_table(results))
     lines = [" ".join(line.split()) for line in capture.get().splitlines()]
-    assert "baseline (newest turns) 0 1 0 0" in lines
-    assert "ranking (ranking alone) 0 0 1 0" in lines
-    assert "memory (ranking and SQL) 1 0 0 1" in lines
+    assert "newest (newest turns) 0 1 0 0" in lines
+    assert "ranking (turns by ranking) 0 0 1 0" in lines
+    assert "memory (ranking, facts and SELECTs) 1 0 0 1" in lines

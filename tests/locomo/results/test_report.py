@@ -65,13 +65,13 @@ def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_absten
         RIGHT,
         replace(RIGHT, index=1, score=0.0, tokens=100),
         replace(RIGHT, index=2, category=5, score=1.0),
-        replace(RIGHT, index=0, system="baseline", score=0.25),
+        replace(RIGHT, index=0, system="newest", score=0.25),
     ]
     found = {(line.system, line.categories): line for line in score_lines(results, "independent")}
     assert found["memory", "4 single-hop"].score == 0.5
     assert found["memory", "4 single-hop"].tokens == 50
     assert (found["memory", "1-4"].questions, found["memory", "all"].questions) == (2, 3)
-    assert found["baseline", "all"].score == 0.25
+    assert found["newest", "all"].score == 0.25
     assert ("memory", "1 multi-hop") not in found
     assert score_metrics(score_lines(results, "independent"))["memory/score 1-4"] == 0.5
 
@@ -82,18 +82,18 @@ def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> Non
     results = [
         replace(question, system=system, score=score)
         for question, scores in zip(asked, pairs, strict=True)
-        for system, score in zip(("memory", "baseline"), scores, strict=True)
+        for system, score in zip(("memory", "newest"), scores, strict=True)
     ]
     results += [replace(RIGHT, index=97, score=0.0), replace(RIGHT, index=98, category=5)]
     difference = memory_difference(results, "independent")
     assert difference is not None
     assert (difference.questions, difference.verdict) == (20, "better")
-    assert "+0.438, 95 % interval +0." in difference_line("memory - baseline", difference)
+    assert "+0.438, 95 % interval +0." in difference_line("memory - newest", difference)
     assert memory_difference([RIGHT], "independent") is None
 
 
 def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> None:
-    pairs = [("baseline", 0.25), ("ranking", 0.25), ("memory", 0.5)]
+    pairs = [("newest", 0.25), ("ranking", 0.25), ("memory", 0.5)]
     results = [
         replace(RIGHT, system=system, index=index, category=category, score=score)
         for index, category in enumerate((4, 1))
@@ -103,8 +103,8 @@ def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> Non
     numbers = score_metrics(lines, differences=system_differences(results, "independent"))
     groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
     assert groups == [
-        *("difference", "memory", "baseline", "ranking"),
-        *("memory by category", "baseline by category", "ranking by category"),
+        *("difference", "memory", "newest", "ranking"),
+        *("memory by category", "newest by category", "ranking by category"),
     ]
     assert [*numbers][:3] == [
         f"difference/memory - ranking{side}" for side in ("", " low", " high")
@@ -124,13 +124,13 @@ def test_each_system_is_compared_with_the_memory_and_with_the_one_before_it() ->
 
 
 def test_a_single_question_has_no_interval() -> None:
-    pair = [RIGHT, replace(RIGHT, system="baseline", score=0.5)]
+    pair = [RIGHT, replace(RIGHT, system="newest", score=0.5)]
     (score, *_) = score_lines(pair, "independent")
     assert (score.low, score.high) == (None, None)
     difference = memory_difference(pair, "clustered")
     assert difference is not None
     assert difference.verdict == "too few questions"
-    line = difference_line("memory - baseline", difference)
+    line = difference_line("memory - newest", difference)
     assert line.endswith("+0.500, of a single question: too few questions")
 
 
@@ -175,7 +175,7 @@ def test_the_difference_is_of_what_can_be_answered() -> None:
         replace(RIGHT, index=n, category=category, score=score)
         for n, (category, score) in enumerate([(1, 1.0), (4, 0.5), (5, 0.0)])
     ]
-    baseline = [replace(result, system="baseline", score=0.0) for result in both]
+    baseline = [replace(result, system="newest", score=0.0) for result in both]
     difference = memory_difference([*both, *baseline], "independent")
     assert difference is not None
     assert (difference.categories, difference.questions) == ("1-4", 2)
@@ -210,7 +210,7 @@ def test_two_runs_are_paired_by_question_in_each_category() -> None:
 def test_values_that_are_all_alike_have_an_interval_with_a_width() -> None:
     wrong = [replace(RIGHT, index=n, score=0.0) for n in range(11)]
     lines = score_lines(
-        [*wrong, *(replace(RIGHT, system="baseline", index=n) for n in range(11))], "independent"
+        [*wrong, *(replace(RIGHT, system="newest", index=n) for n in range(11))], "independent"
     )
     assert [(line.low, round(line.high or 0, 2)) for line in lines[:1]] == [(0.0, 0.26)]
     assert [(round(line.low or 0, 2), line.high) for line in lines[-1:]] == [(0.74, 1.0)]
@@ -251,7 +251,7 @@ def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> Non
         replace(RIGHT, verdicts={"strict (m)": True}, rubric_scores=rubric),
         replace(RIGHT, index=1, verdicts={"strict (m)": None}),
         replace(RIGHT, index=2, verdicts={"strict (m)": False}, score=0.0),
-        replace(RIGHT, index=3, system="baseline", category=1, verdicts={"strict (m)": False}),
+        replace(RIGHT, index=3, system="newest", category=1, verdicts={"strict (m)": False}),
     ]
     bars = {
         (metric.name, line.system, line.categories): (line.questions, line.score, line.most)
@@ -261,11 +261,11 @@ def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> Non
     assert bars["judged by strict (m)", "memory", "4 single-hop"] == pytest.approx(
         (3, 1 / 3, 2 / 3)
     )
-    assert bars["judged by strict (m)", "baseline", "1 multi-hop"] == (1, 0.0, 0.0)
+    assert bars["judged by strict (m)", "newest", "1 multi-hop"] == (1, 0.0, 0.0)
     assert bars["judged by rubric (m)", "memory", "all"] == (1, 0.375, 0.625)
     f1 = next(name for name, *_ in bars if "F1" in name)
     assert bars[f1, "memory", "1-4"] == pytest.approx((3, 2 / 3, 2 / 3))
-    assert bars[f1, "baseline", "all"] == (1, 1.0, 1.0)
+    assert bars[f1, "newest", "all"] == (1, 1.0, 1.0)
     assert len(bars) == 3 + 3 + 3 + 6
 
 

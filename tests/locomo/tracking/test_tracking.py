@@ -326,15 +326,15 @@ def test_the_answers_are_a_table_of_the_run_that_verdicts_replace() -> None:
 def test_a_run_is_described_drawn_and_has_a_row_for_each_question() -> None:
     asked = Result("memory", "chat", 0, 4, "Where, Ann?", "Lyon", "Lyon \ud83d", 1.0, 1.0, 0.1)
     asked = replace(asked, sql=("SELECT 1",), verdicts={"strict (m)": True})
-    results = [replace(asked, system="baseline", answer="Paris", score=0.0, sql=()), asked]
+    results = [replace(asked, system="newest", answer="Paris", score=0.0, sql=()), asked]
     differences = system_differences(results, "independent")
     with tracking.mlflow_run("overview", {}, "a run") as mlflow:
         lines = score_lines(results, "independent")
         log_overview(mlflow, results, lines, differences)
     [run], _ = runs("overview")
-    assert run.data.tags["verdict"] == "memory - baseline: too few questions"
+    assert run.data.tags["verdict"] == "memory - newest: too few questions"
     assert run.data.tags["mlflow.note.content"] == (
-        "- **memory - baseline: too few questions**, +1.000, of a single question"
+        "- **memory - newest: too few questions**, +1.000, of a single question"
     )
     [row] = csv.DictReader(text(run, "questions.csv").splitlines())
     assert row == {
@@ -342,9 +342,9 @@ def test_a_run_is_described_drawn_and_has_a_row_for_each_question() -> None:
         "gold": "Lyon",
         "category": "4",
         "conversation": "chat",
-        "baseline": "Paris",
-        "baseline, F1": "0.0",
-        "baseline, strict (m)": "1.0",
+        "newest": "Paris",
+        "newest, F1": "0.0",
+        "newest, strict (m)": "1.0",
         "memory": "Lyon ?",
         "memory, F1": "1.0",
         "memory, strict (m)": "1.0",
