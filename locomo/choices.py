@@ -26,13 +26,13 @@ def systems_named(names: str) -> tuple[SystemName, ...]:
 
     Raises InputError for a name that is none, and where the memory itself is missing.
     """
-    asked = {name.strip() for name in names.split(",")}
+    chosen = {name.strip() for name in names.split(",")}
     known: tuple[SystemName, ...] = get_args(SystemName)
-    if unknown := sorted(asked - {*known}):
+    if unknown := sorted(chosen - {*known}):
         raise InputError(f"--systems {unknown[0]!r} is unknown; choose among {','.join(known)}")
-    if "memory" not in asked:
+    if "memory" not in chosen:
         raise InputError("--systems needs memory: the others are compared with it")
-    return tuple(name for name in known if name in asked)
+    return tuple(name for name in known if name in chosen)
 
 
 def compares_speakers(reward: Reward, targets: Collection[str]) -> bool:

@@ -340,7 +340,8 @@ def building(
     When `ended` is set, the job ends after its current window.
     """
     windows = -(-len(conversation.turns) // setup.model.limits.window)
-    line = bar.add_task(f"storing {escape(conversation.id)}", total=windows)
+    part = ", turns alone" if setup.turns_only else ""
+    line = bar.add_task(f"storing {escape(conversation.id)}{part}", total=windows)
 
     def progress(done: int) -> None:
         if ended.is_set():

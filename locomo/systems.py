@@ -231,7 +231,9 @@ def _with_record(program: MemoryProgram) -> tuple[MemoryProgram, list[Evidence]]
 
     A block without rows is also made to see what they bring, after the one that has them.
     """
-    made, blocks = program.ask.evidence, []
+    show = program.ask.evidence
+    blocks: list[Evidence] = []
+    with_rows: list[Rows] = []
 
     def recorded(
         question: UserQuestion,
@@ -242,13 +244,12 @@ def _with_record(program: MemoryProgram) -> tuple[MemoryProgram, list[Evidence]]
         budget: int,
         options: Options,
     ) -> Evidence:
-        block = made(question, reader, hits, rows, budget=budget, options=options)
+        block = show(question, reader, hits, rows, budget=budget, options=options)
         if rows or not with_rows:
             blocks.append(block)
         with_rows.extend(rows)
         return block
 
-    with_rows: list[Rows] = []
     return program.asking(evidence=recorded), blocks
 
 

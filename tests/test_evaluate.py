@@ -804,7 +804,7 @@ def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(
     long = [{**TURN, "dia_id": f"D1:{n}", "text": "So we talked. " * 400} for n in range(1, 101)]
     talks(tmp_path / "talks.json", talk("a"), talk("long", session_1=long))
     first = served_run(server, tmp_path, systems="newest,memory", facts="templates")
-    asked = len(server.prompts)
+    before = len(server.prompts)
     capsys.readouterr()
     again = served_run(
         server, tmp_path, systems="memory,full,newest", facts="templates", resume=True
@@ -812,7 +812,7 @@ def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(
     out = capsys.readouterr().out
     assert "full: 1 of 2 conversations fit in 12" in out
     assert re.search(r"asking +\| +3 ", out.split("forecast")[1])
-    assert [kind_of(prompt) for prompt in server.prompts[asked:]] == ["answer"] * 3
+    assert [kind_of(prompt) for prompt in server.prompts[before:]] == ["answer"] * 3
     assert "store" not in map(kind_of, server.prompts)
     of_full = [result for result in again.results if result.system == "full"]
     assert [(result.conversation, result.shown) for result in of_full] == [("a", "1-6")] * 3

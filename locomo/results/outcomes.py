@@ -13,7 +13,7 @@ from locomo.dataset.format import ABSTENTION
 from locomo.harness import Result
 from locomo.metrics import OPEN_DOMAIN, abstained, stems
 from locomo.results.report import NAMES, by_system, score_lines
-from locomo.results.tables import interval_title
+from locomo.results.tables import interval_text, interval_title
 from memory.system.terminal import count
 
 Outcome = Literal["right", "wrong", "nothing said"]
@@ -52,13 +52,13 @@ def used_table(results: Sequence[Result], interval: Interval) -> Table:
     table = number_table(title, ["system"], numbers)
     lines = {(line.system, line.categories): line for line in score_lines(results, interval)}
     for system, of_system in by_system(results).items():
-        told = lines.get((system, "1-4"))
+        answerable = lines.get((system, "1-4"))
         never_told = lines.get((system, f"{ABSTENTION} {NAMES[ABSTENTION]}"))
         table.add_row(
             f"{system} ({SHOWN[system]})" if system in SHOWN else system,
             str(len(of_system)),
-            f"{told.score:.3f}" if told else "",
-            f"{told.low:.2f}-{told.high:.2f}" if told and told.low is not None else "",
+            f"{answerable.score:.3f}" if answerable else "",
+            interval_text(answerable) if answerable else "",
             f"{never_told.score:.3f}" if never_told else "",
             _share(bool(result.facts) for result in of_system),
             _share(result.asked_sql for result in of_system),
@@ -73,13 +73,13 @@ def _share(flags: Iterable[bool]) -> str:
 def little_sql(results: Sequence[Result]) -> str:
     """A warning where the memory asked SELECTs for so few questions that they measure nothing."""
     of_memory = [result for result in results if result.system == "memory"]
-    asked = sum(result.asked_sql for result in of_memory)
-    if asked >= LEAST_SQL * len(of_memory):
+    with_sql = sum(result.asked_sql for result in of_memory)
+    if with_sql >= LEAST_SQL * len(of_memory):
         return ""
     return (
-        f"warning: SELECTs were asked for {asked} of {count(len(of_memory), 'question')}, less than"
-        f" a tenth: memory minus facts says nothing about SQL here. Ask for each with --sql always,"
-        " or give a smaller --budget."
+        f"warning: SELECTs were asked for {with_sql} of {count(len(of_memory), 'question')}, less"
+        " than a tenth: memory minus facts says nothing about SQL here. Ask for each with"
+        " --sql always, or give a smaller --budget."
     )
 
 

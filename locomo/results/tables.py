@@ -33,6 +33,11 @@ def interval_title(interval: Interval) -> str:
     return f"95 % interval over {resampled}"
 
 
+def interval_text(line: ScoreLine) -> str:
+    """`0.20-0.34`; empty for a single question, which has no interval."""
+    return "" if line.low is None else f"{line.low:.2f}-{line.high:.2f}"
+
+
 def comparison_table(
     lines: Sequence[ScoreLine], interval: Interval, is_official: bool = True
 ) -> Table:
@@ -49,7 +54,7 @@ def comparison_table(
             line.categories,
             str(line.questions),
             f"{line.score:.3f}",
-            "" if line.low is None else f"{line.low:.2f}-{line.high:.2f}",
+            interval_text(line),
             "" if line.recall is None else f"{line.recall:.2f}",
             f"{line.tokens:.0f}",
             f"{line.calls:.1f}",
@@ -79,7 +84,7 @@ def judge_table(metrics: Sequence[Metric], interval: Interval) -> Table:
             *(escape(judge), line.system, line.categories),
             str(line.questions),
             f"{line.score:.3f}",
-            "" if line.low is None else f"{line.low:.2f}-{line.high:.2f}",
+            interval_text(line),
             f"{line.score:.3f}-{line.most:.3f}" if line.unreadable else "",
             "" if line.tau is None else f"{line.tau:+.2f}",
         ]
