@@ -110,9 +110,10 @@ def digest_windows(
     while window := next(windows, None):
         try:
             share = model.limits.window_tokens / most
-            kept, calls = _kept_answers(model, program, store.turns(*window))
+            turns = store.turns(*window)
+            kept, calls = _kept_answers(model, program, turns)
             sums += Digest(calls=calls)
-            sums += _digest_window(store, model, program, window, share=share, kept=kept)
+            sums += _digest_window(store, model, program, window, turns, share=share, kept=kept)
         except SqlError as error:
             fail_window(store, window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
@@ -225,6 +226,7 @@ def _digest_window(
     model: "Model",
     program: "MemoryProgram",
     window: tuple[int, int],
+    turns: Sequence[Turn],
     *,
     share: float,
     kept: Sequence[Fact],
@@ -242,6 +244,7 @@ def _digest_window(
             share=share,
             kept=kept,
             weights=program.feature_weights,
+            window_turns=turns,
         )
     sums = Digest(
         stored=1,

@@ -75,6 +75,7 @@ class StoreTurns(PromptedModule):
         share: float = 1.0,
         kept: Sequence[Fact] = (),
         weights: Mapping[str, float] | None = None,
+        window_turns: Sequence[Turn] = (),
     ) -> dspy.Prediction:
         """Store one window as one change.
 
@@ -87,6 +88,7 @@ class StoreTurns(PromptedModule):
             share: of the tokens that everything else usually gets.
             kept: facts of an assistant's long answers, in place of what is written of these.
             weights: of the ranking that finds known facts.
+            window_turns: the turns from `first` to `last`, where the caller has read them already.
 
         Returns a Prediction of change (Change), facts (list of Fact: what is stored of the window's
         turns now), sql (str), calls (int: model calls), refusals (list of str: what was refused
@@ -97,7 +99,14 @@ class StoreTurns(PromptedModule):
         with lm_in_use(self), writing(memory, turns, weights) as reader:
             size = len(turns) if memory is None else self.prompts.window
             ids = (first, last) if last else reader.next_window(size)
-            context = self._context(reader, ids, tokens=tokens, share=share, weights=weights)
+            context = self._context(
+                reader,
+                ids,
+                window_turns or reader.store.turns(*ids),
+                tokens=tokens,
+                share=share,
+                weights=weights,
+            )
             writer = WindowWriter(
                 reader.store,
                 context.turns,
@@ -148,6 +157,7 @@ class StoreTurns(PromptedModule):
         self,
         reader: MemoryReader,
         window: tuple[int, int],
+        window_turns: Sequence[Turn],
         *,
         tokens: int | None,
         share: float,
@@ -156,7 +166,7 @@ class StoreTurns(PromptedModule):
         """The window as its prompt shows it."""
         prompts = self.prompts
         # From a correction that was undone no fact is made, nor does it inform others.
-        turns = [turn for turn in reader.store.turns(*window) if not is_withdrawn(turn.text)]
+        turns = [turn for turn in window_turns if not is_withdrawn(turn.text)]
         shown = outlined(turns) if prompts.follows else turns
         budget = prompts.window_tokens if tokens is None else tokens
         lines = turn_lines(

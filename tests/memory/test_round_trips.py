@@ -66,6 +66,21 @@ def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]
         assert 10 < len(own) <= MOST_STATEMENTS, own
 
 
+def test_a_digest_reads_the_turns_of_a_window_once(path: Path) -> None:
+    with open_store(path) as store:
+        store.add([Turn("Anna", f"I saw thing {n}.", "s", "2017-05-08") for n in range(1, 5)])
+        assert isinstance(store, SqliteStore)
+        insert = f"{INSERT}('Anna', 'has', 'thing 3', '', 3)"
+        memory = Memory(store, model=scripted_model([([], sql(insert))]))
+        statements: list[str] = []
+        store._conn.set_trace_callback(statements.append)
+        assert memory.digest().facts == 1
+        store._conn.set_trace_callback(None)
+        lines = [" ".join(statement.split()) for statement in statements]
+        assert sum("text, said_at" in line and "BETWEEN 1 AND 4" in line for line in lines) == 1
+        assert sum("FROM tags" in line and "[1, 2, 3, 4]" in line for line in lines) == 1
+
+
 @contextmanager
 def protocol_messages() -> Iterator[list[str]]:
     """The messages of libpq to the server, on all connections that stores take meanwhile."""
