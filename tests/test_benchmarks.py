@@ -36,6 +36,7 @@ from tests.benchmarks.compiling import (
 )
 from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
 from tests.benchmarks.day.traffic import sittings
+from tests.benchmarks.paths import main as measure_paths
 from tests.benchmarks.peers import app
 from tests.benchmarks.scale import app as scale_app
 from tests.benchmarks.scale import chat
@@ -467,3 +468,29 @@ def test_a_day_ends_at_once_with_the_last_lines_of_a_worker_that_dies() -> None:
         _, err = process.communicate(timeout=180)
     assert process.returncode == 2
     assert "worker0 has ended; its last lines: " in err
+
+
+@pytest.mark.slow
+def test_paths_are_counted_and_compared(tmp_path: Path) -> None:
+    flags = ("--data", SAMPLE, "--turns", "100", "--rounds", "5", "--rooms", "--with", "cosine")
+    code, out, err = start(*flags, command="paths")
+    assert code == 0, err
+    lines = [line for line in out.splitlines() if line.startswith("|")]
+    rows = {line.split("|")[1].strip(): line.split("|") for line in lines}
+    assert {"search", "context", "add one turn", "ask, from rows", "a new memory"} <= rows.keys()
+    assert int(rows["FTS5 search"][5]) == 1  # its one statement
+    for name in ("search", "context", "digest of 24 turns"):
+        assert int(rows[name][4].replace(",", "")) > 100, name
+        assert int(rows[name][5]) > 10, name
+    assert "cosine: add " in out
+
+
+def test_only_paths_with_a_word_in_their_name_are_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure_paths(SAMPLE, turns=[50], rounds=5, only="a fact by its number")
+    printed = capsys.readouterr().out
+    assert "a fact by its number" in printed
+    assert "context" not in printed
+    with pytest.raises(InputError, match="no system is called 'nobody'"):
+        measure_paths(SAMPLE, peers=["nobody"])

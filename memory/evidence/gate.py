@@ -11,6 +11,7 @@ so that leaving turns out by themselves lost the evidence of one question in thi
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from memory.records import Turn
 from memory.search.embed import embed, word_weights
 from memory.search.question import SpeakerNames
 from memory.store import Store
+from memory.text.text_cache import TextCache
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 
@@ -99,12 +101,12 @@ def features(
     is_named, plain = _without_names(message, {turn.speaker for turn in turns[:MOST_TURNS]})
     message_words = words(message)
     telling = list(dict.fromkeys(telling_words(plain)))
-    vectors = embed([plain, *texts[:_NEAR_TURNS]])
-    nearness = vectors[1:] @ vectors[0]
+    vectors = np.array([_known_vectors[text] for text in texts[:_NEAR_TURNS]])
+    nearness = vectors @ embed([plain])[0]
     is_missing = ~_held(telling, texts).any(axis=0)
     return {
         "near": _near(nearness, times or [1] * len(turns)),
-        "missing": float(is_missing @ np.array(word_weights(telling)) / _WEIGHT_UNIT),
+        "missing": float(is_missing @ np.array([*map(_weight, telling)]) / _WEIGHT_UNIT),
         "names": float(is_named),
         "own": float(sum(not own.isdisjoint(message_words) for own in (_SELF, _OWN))),
         "length": float(np.log1p(len(message_words))),
@@ -140,6 +142,16 @@ def _held(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool_]:
     beginnings = {form[:3] for of_word in forms for form in of_word}
     held = np.zeros((len(texts), len(telling)), np.bool_)
     for row, text in zip(held, texts, strict=True):
-        text_forms = forms_of(word for word in telling_words(text) if word[:3] in beginnings)
+        text_forms = forms_of(word for word in _known_words[text] if word[:3] in beginnings)
         row[:] = [not of_word.isdisjoint(text_forms) for of_word in forms]
     return held
+
+
+@lru_cache(maxsize=4_000)
+def _weight(word: str) -> float:
+    return word_weights([word])[0]
+
+
+# The next question finds most of the same turns.
+_known_vectors = TextCache(lambda text: embed([text])[0], most=1_000, longest=2_000)
+_known_words = TextCache(lambda text: tuple(telling_words(text)), most=1_000, longest=2_000)

@@ -7,6 +7,7 @@ and need fewer tokens for the same text, so a budget kept here is kept there too
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from memory.errors import InputError
@@ -33,6 +34,7 @@ OUTDATED, DISPUTED = "outdated: ", "disputed: "  # what marks begin with that fa
 MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
 _SENTENCE_END = re.compile(r"[.!?]\s")
+_MOST_KNOWN, _LONGEST_KNOWN = 1_000, 2_000  # texts, and characters of one
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 
 
@@ -59,11 +61,17 @@ def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = 
         return resolved_line(turn, dates, iso)
     if turn.kind != "message" or is_assistant(turn.speaker):
         return turn_line(turn, dates)
-    text = "\n".join(
-        resolve_dates(line, turn.said_at, iso=iso, spans=True, is_told=_is_told) if is_own else line
-        for line, is_own in own_lines(turn.text)
+    told = _with_spans if len(turn.text) <= _LONGEST_KNOWN else _with_spans.__wrapped__
+    return turn_line(replace(turn, text=told(turn.text, turn.said_at, iso)), dates)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _with_spans(text: str, said_at: str, iso: bool) -> str:
+    """A message with its relative dates as spans; questions show the same turns again."""
+    return "\n".join(
+        resolve_dates(line, said_at, iso=iso, spans=True, is_told=_is_told) if is_own else line
+        for line, is_own in own_lines(text)
     )
-    return turn_line(replace(turn, text=text), dates)
 
 
 def _is_told(before: str) -> bool:

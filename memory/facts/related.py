@@ -1,10 +1,12 @@
 """Facts that a text is about, for a model to see before it ends, merges or repeats them."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice, pairwise
+from typing import TypeVar
 
 from memory.errors import ModelError
 from memory.records import Fact, Turn
@@ -29,6 +31,7 @@ _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
 _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
 _BY_STATEMENT = 0.5
 _BY_STATE = 0.1  # a current state of a speaker: what a turn may end in words of its own
+_Shared = TypeVar("_Shared")
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,9 @@ def related_facts(
     others = sorted({name for text in compared for name in text.names} - {*names})
     facts, called = candidate_facts(store, turn_ids, (names, others), _FACTS_OF_NAMES)
 
+    compared_by = _ByContent(compared)
     scores = {
-        fact.id: max((_score(fact, text, attribute, called) for text in compared), default=0.0)
+        fact.id: compared_by.best_score(fact, attribute, is_called=fact.id in called)
         for attribute, of_attribute in _by_attribute(facts.values(), vocabulary)
         for fact in of_attribute
     }
@@ -160,23 +164,56 @@ def _by_attribute(
         yield vocabulary.canonical(name) or Attribute(name), of_name
 
 
-def _score(fact: Fact, text: _Text, attribute: Attribute, called: Collection[int]) -> float:
-    rank = text.ranks.get(fact.turn_id)
-    score = 0.0 if rank is None else _BY_TURN * (1 - rank / _TURNS_A_TEXT)
-    forms = _word_forms(fact.attribute, fact.value)
-    if forms:
-        shared = sum(not word.isdisjoint(text.forms) for word in forms)
-        score += _BY_WORDS * shared / len(forms)
-    subject = _plain(fact.subject)
-    if subject in text.names:
-        score += _BY_SUBJECT
-        if attribute.kind == "one value" and not fact.ended_on:
-            score += _BY_STATE
-    elif fact.id in called:
-        score += _BY_SUBJECT
-    if not fact.ended_on and not text.attributes.isdisjoint({(subject, attribute.name)}):
-        score += _BY_STATEMENT
-    return score
+class _ByContent:
+    """Texts by what a fact may share with them.
+
+    Most facts have something of a few texts. To compare each with every text took two thirds of a
+    digest.
+    """
+
+    def __init__(self, texts: Sequence[_Text]) -> None:
+        self._texts = texts
+        self._by_turn = _numbers_by(text.ranks for text in texts)
+        self._by_form = _numbers_by(text.forms for text in texts)
+        self._by_name = _numbers_by(text.names for text in texts)
+        self._by_attribute = _numbers_by(text.attributes for text in texts)
+
+    def best_score(self, fact: Fact, attribute: Attribute, is_called: bool) -> float:
+        """The score of a fact in the text that it fits best."""
+        subject = _plain(fact.subject)
+        forms = _word_forms(fact.attribute, fact.value)
+        shared = Counter[int]()
+        for word in forms:
+            shared.update(
+                {n for form in word if form in self._by_form for n in self._by_form[form]}
+            )
+        stated = {*self._by_attribute.get((subject, attribute.name), ())}
+        naming = {*self._by_name.get(subject, ())}
+        best = _BY_SUBJECT if is_called else 0.0
+        for number in {*self._by_turn.get(fact.turn_id, ()), *shared, *stated, *naming}:
+            rank = self._texts[number].ranks.get(fact.turn_id)
+            score = 0.0 if rank is None else _BY_TURN * (1 - rank / _TURNS_A_TEXT)
+            if forms:
+                score += _BY_WORDS * shared[number] / len(forms)
+            if number in naming:
+                score += _BY_SUBJECT
+                if attribute.kind == "one value" and not fact.ended_on:
+                    score += _BY_STATE
+            elif is_called:
+                score += _BY_SUBJECT
+            if number in stated and not fact.ended_on:
+                score += _BY_STATEMENT
+            best = max(best, score)
+        return best
+
+
+def _numbers_by(shared: Iterable[Iterable[_Shared]]) -> Mapping[_Shared, list[int]]:
+    """The numbers of the texts that have each of these things."""
+    numbers = defaultdict[_Shared, list[int]](list)
+    for number, of_text in enumerate(shared):
+        for thing in of_text:
+            numbers[thing].append(number)
+    return numbers
 
 
 @lru_cache(maxsize=10_000)

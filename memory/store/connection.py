@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from memory.sql import FACT_COLUMNS
 from memory.sql.tables import DAYS_BETWEEN, EXACT_SUM, NUMBER
 from memory.store import migrations
 from memory.store.database import Restatement, restatements
-from memory.store.full_text import FullText
+from memory.store.full_text import FullText, KnownMatches
 from memory.store.setting_values import is_own_value
 from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
@@ -75,9 +76,13 @@ class SqliteFacts:
 class SqliteConnection(sqlite3.Connection):
     """A connection to the file of a namespace, as the modules that both stores share use it."""
 
+    @cached_property
+    def _known_matches(self) -> KnownMatches:
+        return KnownMatches()
+
     @property
     def words(self) -> FullText:
-        return FullText(self)
+        return FullText(self, self._known_matches)
 
     @property
     def facts(self) -> SqliteFacts:

@@ -4,7 +4,7 @@ The triggers on `facts` keep the words of facts (migrations/0016_schema.sql).
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,56 @@ _COUNT = (
     " WHERE turns_words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)"
 )
 _ALL = 2**62
+_NO_IDS = np.zeros(0, np.int64)
+_KEY_BYTES = 500
+_KEPT_BYTES = 1_000_000  # of the ids that were found since the file last changed
+
+
+class KnownMatches:
+    """What the words of searches matched, as long as nothing changes the file.
+
+    The turns of a window are searched for one after the other, and share many words.
+    """
+
+    def __init__(self) -> None:
+        self._state: tuple[int, int] | None = None
+        self._matches: dict[Hashable, WordMatches] = {}
+        self._bytes = 0
+
+    def see(self, conn: sqlite3.Connection) -> None:
+        """Drop what was matched before a change, by this connection or by another.
+
+        It is called in a transaction that only reads: one that writes might be rolled back, which
+        leaves no trace here.
+        """
+        (others,) = conn.execute("PRAGMA data_version").fetchone()
+        if self._state != (state := (conn.total_changes, others)):
+            self._state = state
+            self._drop()
+
+    def get(self, key: Hashable) -> WordMatches | None:
+        return self._matches.get(key)
+
+    def put(self, key: Hashable, match: WordMatches) -> None:
+        size = match.exact.nbytes + match.related.nbytes + match.examples.nbytes + _KEY_BYTES
+        if size > _KEPT_BYTES:
+            return
+        if self._bytes + size > _KEPT_BYTES:
+            self._drop()
+        self._matches[key] = match
+        self._bytes += size
+
+    def _drop(self) -> None:
+        self._matches.clear()
+        self._bytes = 0
 
 
 class FullText:
     """The words of turns and facts in full-text tables; see `WordIndex`."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
+    def __init__(self, conn: sqlite3.Connection, known: KnownMatches) -> None:
         self._conn = conn
+        self._known = known
 
     def put_turns(self, turns: Sequence[Turn]) -> None:
         self._conn.executemany(
@@ -63,35 +106,38 @@ class FullText:
         turn_ids: tuple[int, int] | None = None,
     ) -> list[WordMatches]:
         """Each word is asked for by itself, as the ranking lets each saturate by itself."""
+        self._known.see(self._conn)
         has_facts, newest = self._conn.execute(
             "SELECT EXISTS (SELECT 1 FROM facts), (SELECT coalesce(max(id), 0) FROM turns)"
         ).fetchone()
         within = turn_ids or (1, newest)
 
+        def matching(word: str) -> WordMatches:
+            if known := self._known.get((word, turn_ids)):
+                return known
+            match = WordMatches(
+                exact=with_those_of_facts(self._all_holding(word, frequent, turn_ids), [word]),
+                related=holding_rare(related(word)),
+                examples=holding_rare(examples_of_kind(word)),
+            )
+            self._known.put((word, turn_ids), match)
+            return match
+
         def with_those_of_facts(ids: NDArray[np.int64], any_of: Sequence[str]) -> NDArray[np.int64]:
             if not has_facts:
                 return ids
-            return np.union1d(ids, self._ids(_FACTS_HOLDING, any_of, MOST_FACTS, turn_ids))
-
-        def all_holding(word: str) -> NDArray[np.int64]:
-            return with_those_of_facts(self._all_holding(word, frequent, turn_ids), [word])
+            of_facts = self._ids(_FACTS_HOLDING, any_of, MOST_FACTS, turn_ids)
+            return np.union1d(ids, of_facts) if len(of_facts) else ids
 
         def holding_rare(any_of: Sequence[str]) -> NDArray[np.int64]:
             rare = [
                 word for word in any_of if not self._is_frequent(word, frequent, newest, within)
             ]
             if not rare:
-                return np.zeros(0, np.int64)
+                return _NO_IDS
             return with_those_of_facts(self._ids(_TURNS_HOLDING, rare, _ALL, turn_ids), rare)
 
-        return [
-            WordMatches(
-                exact=all_holding(word),
-                related=holding_rare(related(word)),
-                examples=holding_rare(examples_of_kind(word)),
-            )
-            for word in query.words
-        ]
+        return [matching(word) for word in query.words]
 
     def _is_frequent(
         self, word: str, frequent: FrequentWords, newest: int, within: tuple[int, int]
@@ -140,8 +186,8 @@ class FullText:
         match = " OR ".join(f'"{word}"' for word in any_of)
         select, within = statement
         select = select.format(within=within if turn_ids else "")
-        (ids,) = self._conn.execute(select, (match, *(turn_ids or ()), limit)).fetchone()
-        return np.fromstring(ids or "", np.int64, sep=" ")
+        (listed,) = self._conn.execute(select, (match, *(turn_ids or ()), limit)).fetchone()
+        return np.fromstring(listed, np.int64, sep=" ") if listed else _NO_IDS
 
     def holds(self, word: str) -> bool:
         return any(

@@ -7,7 +7,7 @@ fewer tokens for the same text, so a text within a budget here is within it ther
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,7 +77,15 @@ _ids_of_pieces = TextCache(_ids_of_piece, most=_MOST_PIECES, longest=_LONGEST_PI
 
 def count_tokens(text: str) -> int:
     """How many tokens a text has."""
+    return _known_counts[text]
+
+
+def _count_tokens(text: str) -> int:
     return len(token_ids(text))
+
+
+# A turn's line is counted with each question that shows it, and a block up to three times.
+_known_counts = TextCache(_count_tokens, most=2_000, longest=4_000)
 
 
 def trim(text: str, tokens: int) -> str:
@@ -123,9 +131,6 @@ def spread_lines(lines: Sequence[str], tokens: int) -> str:
     return first_lines(lines, tokens)
 
 
-# Without the cache, the lines of one question are counted up to four times, and again for the next
-# question: a fifth of the cost of a compile besides its model.
-@lru_cache(maxsize=1_000)
 def line_tokens(line: str) -> int:
     """The tokens of a line with its end; never less than it adds to a longer text."""
     return count_tokens(line + "\n")

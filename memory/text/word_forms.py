@@ -7,6 +7,7 @@ words with the same beginning ("cat", "cater") count as one word too.
 from collections.abc import Collection, Iterable
 
 from memory.text.dates import COUNT
+from memory.text.text_cache import TextCache
 from memory.text.words import STOP_WORDS, UNSPACED, words
 
 _LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" share "stop"
@@ -20,16 +21,20 @@ def telling_words(text: str, others: Collection[str] = ()) -> list[str]:
 
 def forms_of(text_words: Iterable[str]) -> set[str]:
     """What the forms of words share: the words and their beginnings; numbers as digits."""
-    forms: set[str] = set()
-    for word in text_words:
-        forms.add(word)
-        if word in COUNT:
-            forms.add(str(COUNT[word]))
-        # Numbers, and words of scripts without spaces, have no endings.
-        elif word.isalpha() and not UNSPACED.match(word):
-            shortest = max(len(word) - _LONGEST_ENDING, SHORTEST_STEM)
-            forms.update(word[:end] for end in range(shortest, len(word)))
-    return forms
+    return set().union(*map(_known_forms.__getitem__, text_words))
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    if word in COUNT:
+        return word, str(COUNT[word])
+    # Numbers, and words of scripts without spaces, have no endings.
+    if not word.isalpha() or UNSPACED.match(word):
+        return (word,)
+    shortest = max(len(word) - _LONGEST_ENDING, SHORTEST_STEM)
+    return word, *(word[:end] for end in range(shortest, len(word)))
+
+
+_known_forms = TextCache(_forms, most=20_000, longest=40)
 
 
 def is_among(word: str, forms: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from memory.vocabulary.templates.patterns import (
     any_of,
     edge_words,
     first_search,
+    most_words,
     pattern,
     words_of,
 )
@@ -311,7 +312,8 @@ class _Fillers:
         for template in self._templates:
             for word in {edge(f"{word} ") for word in edge_words(template, at_end)}:
                 self._by_word[word].append(template)
-        self._expressions: dict[str, re.Pattern[str]] = {}
+        # Each with the most words that a match has.
+        self._expressions: dict[str, tuple[re.Pattern[str], int]] = {}
 
     def match(self, clause: str, word: str) -> re.Match[str] | None:
         """The fillers at the end of a clause that has this word there."""
@@ -322,9 +324,13 @@ class _Fillers:
             return None
         key = key if word.isascii() else ""
         if key not in self._expressions:
-            self._expressions[key] = self._expression(templates)
-        expression = self._expressions[key]
-        return expression.search(clause) if self._at_end else expression.match(clause)
+            self._expressions[key] = self._expression(templates), most_words(templates)
+        expression, words = self._expressions[key]
+        return (
+            expression.search(clause, _start_of_end(clause, words))
+            if self._at_end
+            else expression.match(clause)
+        )
 
     def _expression(self, templates: Sequence[str]) -> re.Pattern[str]:
         options = any_of(templates)
@@ -332,6 +338,15 @@ class _Fillers:
             return re.compile(rf"(?<![\s,])[\s,]+(?:{options})$", re.IGNORECASE)
         options = options.replace(" ", f"[{_FILLER_MARKS}]* +")
         return re.compile(rf"(?:{options})(?=\w)", re.IGNORECASE)
+
+
+def _start_of_end(clause: str, words: int) -> int:
+    """Where the last so many words of a clause may begin, and the marks before them."""
+    before, *last = clause.rsplit(None, words + 1) or [""]
+    end = len(before) if len(last) > words else 0
+    while end and (clause[end - 1] == "," or clause[end - 1].isspace()):
+        end -= 1
+    return end
 
 
 def _first_word(clause: str) -> str:
@@ -389,7 +404,7 @@ def _is_verse(lines: Sequence[str]) -> bool:
 def _is_any_of(index: Index[None], text: str) -> bool:
     text = " ".join(text.casefold().split())
     entries = index.candidates(words_of(text))
-    return any(pattern(entry.template).match(text) for entry in entries)
+    return any(entry.may_match(text) and pattern(entry.template).match(text) for entry in entries)
 
 
 def _begins_with(index: Index[None], line: str) -> bool:

@@ -92,7 +92,7 @@ _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202c\u2060\u2066-\u2069\
 
 def _as_written(text: str) -> str:
     """A text as a person sees it: composed characters, without zero-width ones."""
-    return text if text.isascii() else normalize("NFC", _UNSEEN.sub("", text))
+    return normalize("NFC", _UNSEEN.sub("", text))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ class Templates:
         """What the clauses of a turn assert."""
         if not turn.speaker.strip():
             return Reading(refusals=("it names no speaker",))
-        turn = replace(turn, text=_as_written(turn.text))
+        if not turn.text.isascii():
+            turn = replace(turn, text=_as_written(turn.text))
         entries = self._index.candidates(words_of(turn.text))
         if not entries:
             return Reading(refusals=("no template has its words",))
@@ -171,7 +172,10 @@ class Templates:
             return []
         for clause in variants(text, turn.said_at):
             found = [
-                match for entry in likely if (match := self._match(entry, clause, sentence, turn))
+                match
+                for entry in likely
+                if entry.may_match(clause.text)
+                and (match := self._match(entry, clause, sentence, turn))
             ]
             if found:
                 return [match for ends in (False, True) for match in _closest(found, ends)]

@@ -70,6 +70,11 @@ def any_of(templates: Iterable[str]) -> str:
     return "|".join(_expression(template)[0] for template in longest_first)
 
 
+def most_words(templates: Iterable[str]) -> int:
+    """No match of these templates without placeholders has more words."""
+    return max(_expression(template)[0].count(" ") for template in templates)
+
+
 def _expression(template: str) -> tuple[str, tuple[Placeholder, ...]]:
     """The regular expression of a template, and what stands at its placeholders."""
     placeholders: list[Placeholder] = []
@@ -145,11 +150,24 @@ _known_words = TextCache(_words_of, most=500, longest=1_000)
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A template with its meaning, and the words that every match has."""
+    """A template with its meaning, the words that every match has, and those it may begin with.
+
+    Without `first` words a match may begin with any word.
+    """
 
     template: str
     value: T
     needed: frozenset[str]
+    first: frozenset[str] = frozenset()
+
+    def may_match(self, text: str) -> bool:
+        """Whether a text with single spaces begins as a match of the whole may begin.
+
+        It spares most of the expressions: a template whose words a clause has is seldom its form.
+        """
+        word = text.partition(" ")[0]
+        # Small letters that are no ASCII have other forms.
+        return not self.first or not word.isascii() or word.lower() in self.first
 
 
 class Index(Generic[T]):
@@ -157,8 +175,9 @@ class Index(Generic[T]):
 
     def __init__(self, templates: Iterable[tuple[str, T]]) -> None:
         entries = [
-            Entry(template, value, frozenset(_TOKEN.findall(" ".join(needed))))
+            Entry(template, value, frozenset(_TOKEN.findall(" ".join(needed))), first)
             for template, value in templates
+            for first in [_first_words(template)]
             for needed in literals(_expanded(template))
         ]
         counts = Counter(word for entry in entries for word in entry.needed)
@@ -181,6 +200,30 @@ class Index(Generic[T]):
         for entries in self._by_word.values():
             for entry in entries:
                 yield from _edge_words(parse(_expanded(entry.template)))
+
+
+def _first_words(template: str) -> frozenset[str]:
+    """All the words with which a match may begin; none where it may begin with any word."""
+    words = frozenset(_sure_first_words(parse(_expanded(template))))
+    if "" in words:
+        return frozenset()
+    contractions = language_words().contractions.items()
+    shorts = {short.split()[0] for short, long in contractions if long.split()[0] in words}
+    return words | shorts
+
+
+def _sure_first_words(words: Words) -> Iterator[str]:
+    """The first words of a template; "" where any word may be the first."""
+    for word in words:
+        part = word[0] if len(word) == 1 else ""
+        if not isinstance(part, Group):
+            yield part.casefold() if isinstance(part, str) else ""
+            return
+        for option in part.options:
+            yield from _sure_first_words(option)
+        if not part.is_optional:
+            return
+    yield ""
 
 
 def edge_words(template: str, at_end: bool = False) -> frozenset[str]:

@@ -152,6 +152,18 @@ def test_a_fact_that_names_another_turn_now_leads_there(store: SqliteStore) -> N
     assert best(store, "Zorblax") == 1
 
 
+def test_a_handle_finds_what_another_one_says_of_a_word_that_it_has_searched_for(
+    store: SqliteStore,
+) -> None:
+    assert not words_lead_to_a_turn(store, "Zorblax")
+    with open_store(store.path) as other:
+        other.write(INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)", cause="test")
+    assert best(store, "Zorblax") == 4
+    with open_store(store.path) as other:
+        other.write("DELETE FROM facts WHERE value = 'Zorblax'", cause="test")
+    assert not words_lead_to_a_turn(store, "Zorblax")
+
+
 def test_a_refused_write_leaves_no_words_behind(store: SqliteStore) -> None:
     with pytest.raises(Exception, match="names no turn"):
         store.write(

@@ -9,6 +9,7 @@ from memory.vocabulary.templates.clauses import (
     _fillers_before,
     _first_word,
     _last_word,
+    _start_of_end,
     without_fillers,
 )
 from memory.vocabulary.templates.patterns import any_of, edge_words, pattern
@@ -59,3 +60,14 @@ def test_options_of_templates_are_tried_the_longest_first() -> None:
         pattern(template).expression.pattern for template in ("so much", "well", "so")
     )
     assert _Fillers(["so", "so much"], at_end=False).match("so much tea ", "so")[0] == "so much "  # type: ignore[index]
+
+
+@given(st.lists(MARKED, max_size=12), st.sampled_from([" ", "  ", "\t", " , "]))
+def test_only_the_end_of_a_clause_is_searched_for_fillers(pieces: list[str], space: str) -> None:
+    clause = f"{space.join(pieces)} "
+    fillers = _fillers_after()
+    fillers.match(clause, "\N{REPLACEMENT CHARACTER}")
+    expression, words = fillers._expressions[""]
+    found = expression.search(clause, _start_of_end(clause, words))
+    anywhere = expression.search(clause)
+    assert (found and found.span()) == (anywhere and anywhere.span())
