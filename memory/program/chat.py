@@ -7,22 +7,24 @@ from typing import Any
 
 import dspy
 
+from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import turn_lines
 from memory.evidence.messages import NEAREST_HEAD, is_question
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models.costs import StepLog
 from memory.program.answer_sources import answer_from
-from memory.program.ask import AskMemory
+from memory.program.ask import AskMemory, Gathered
 from memory.program.lookup import look_up
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
+from memory.program.retrieve import no_rows
 from memory.program.signatures.further import CorrectFacts, ReplyInChat
 from memory.program.streaming import stream
 from memory.records import Answer, Basis, Rows, SqlUse, Turn
 from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
-from memory.text.word_forms import telling_words
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 _MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
 _CHAT_CANDIDATES = 200  # of the ranking: a chat has many questions and quotations of its own
@@ -80,7 +82,8 @@ class ReplyToMessage(PromptedModule):
     ) -> Generator[str, None, Answer]:
         """A reply in pieces as they are made; returns the whole.
 
-        What it is based on is gathered as for a question.
+        What it is based on is gathered as for a question. A greeting, or other small talk that does
+        not touch the memory, is shown what always matters of its speaker, and no SELECT is asked.
         """
         limit = min(budget, _MESSAGE_TOKENS)
         turn = replace(message.turn, text=trim(message.turn.text, limit))
@@ -90,30 +93,62 @@ class ReplyToMessage(PromptedModule):
         )
         just_said = {turn.id, *(recent.id for recent in latest)}
         log = StepLog()
-        gathered = ask.gather(question, reader, log, budget=budget, sql=sql, without=just_said)
+        is_touched = _touches(question, reader, just_said)
+        asks = bool(is_question(turn.text) and telling_words(turn.text))
+        if is_touched or asks:
+            gathered = ask.gather(question, reader, log, budget=budget, sql=sql, without=just_said)
+        else:
+            options = replace(ask.options, without=frozenset(just_said))
+            always = ask.evidence(question, reader, (), budget=budget, options=options)
+            gathered = Gathered((), no_rows(), always)
         evidence = gathered.evidence
+        recent_lines = turn_lines(latest, limit, spans=True)
         inputs = {
             "character": message.character,
             "persona": message.persona,
             "known_as": ", ".join(message.known_as),
             "memory": evidence.text,
-            "recent": turn_lines(latest, limit, spans=True),
+            "recent": recent_lines,
             "message": turn_line(turn),
         }
+        citable = {*evidence.turn_ids, *(recent.id for recent in latest)}
         with log.step("answer"):
-            text, cited = yield from stream(self.predict, inputs, evidence.turn_ids)
+            text, cited = yield from stream(self.predict, inputs, citable)
         answer = answer_from(
             text=text, cited=cited, retrieved=gathered.rows, evidence=evidence, calls=1
         )
-        asks = not cited and is_question(turn.text) and telling_words(turn.text)
-        nearest = quotations_of(question, gathered.hits, reader, message.character) if asks else ()
+        is_quoted = (asks and is_touched and not cited) and not _repeats(
+            text, question.text, f"{evidence.text}\n{recent_lines}"
+        )
         return replace(
             answer,
             steps=log.steps,
             standing=evidence.standing.facts,
             contradictions=evidence.standing.pairs,
-            quotations=nearest,
+            quotations=quotations_of(question, gathered.hits, reader, message.character)
+            if is_quoted
+            else (),
         )
+
+
+def _touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
+    """Whether a message touches the memory, by the gate; turns `without` are shown anyway."""
+    hits = reader.search(question.ranked_text, MOST_TURNS + len(without))
+    ids = [hit.turn_id for hit in hits if hit.turn_id not in without][:MOST_TURNS]
+    turns = reader.turns_by_id(ids, missing_ok=True)
+    different = list({(turn.speaker, turn.text): turn for turn in turns}.values())
+    return bool(touched(reader.store, question.text, different, turns))
+
+
+def _repeats(reply: str, question: str, lines: str) -> bool:
+    """Whether a reply without sources says again what it was shown: two of its own words in three.
+
+    A person reads it as an answer, and quotations below it as a doubt.
+    """
+    in_question, in_lines = (forms_of(telling_words(text)) for text in (question, lines))
+    new_words = [word for word in telling_words(reply) if not is_among(word, in_question)]
+    repeated = sum(is_among(word, in_lines) for word in new_words)
+    return bool(new_words) and 3 * repeated >= 2 * len(new_words)
 
 
 class QuoteTurns(MemoryModule):

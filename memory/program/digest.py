@@ -24,6 +24,7 @@ from memory.records import Change, Fact, Turn
 from memory.sql.refused_parts import RefusedPartError
 from memory.text.speakers import is_assistant
 from memory.text.tokens import first_lines, trim
+from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
 
 _MOST_RELATED = 100  # of which some are left out
@@ -234,11 +235,14 @@ def _around(
     names = reader.name_lines("\n".join(texts), name_tokens)
     # The facts of the window's own turns first: those of templates, tools and persons.
     stated = [fact.fact for fact in store.facts_of_turns([turn.id for turn in turns])]
-    # What an assistant proposed does not end, and takes the room of what a person said.
+    # What an assistant proposed does not end, and takes the room of what a person said. Neither
+    # does what has ended, unless the window says a word of it, perhaps that it is so again.
+    forms = forms_of(word for turn in turns for word in telling_words(turn.text))
     related = [
         fact
         for fact in known_facts(store, texts, _MOST_RELATED, weights=weights)
         if not is_assistant(fact.subject)
+        and (not fact.ended_on or any(is_among(word, forms) for word in telling_words(fact.value)))
     ]
     facts = dict.fromkeys([*stated, *related])
     known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))

@@ -10,6 +10,7 @@ from memory.facts import edit, edits_since
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
 from memory.store.fact_reads import current_among, facts_from
+from memory.text.characters import one_line
 from memory.text.turn_lines import turn_line
 
 if TYPE_CHECKING:
@@ -23,22 +24,25 @@ _MOST_FACTS = 12  # of an answer's turns, the newest
 class Correction:
     """An edit that a message made: the fact as it was, and the change, which can be undone.
 
-    Where somebody else has edited the fact since the answer, it is a `conflict` and nothing was
-    written.
+    `value` is what is true instead; "" where nothing is. Where somebody else has edited the fact
+    since the answer, it is a `conflict` and nothing was written.
     """
 
     fact: Fact
     change: Change | None = None
     conflict: EditConflict | None = None
+    value: str = ""
 
     @property
     def line(self) -> str:
-        """`Corrected: Anna lives in Oslo (fact 3), change 12.`, of the fact as it was."""
+        """`Corrected: Anna lives in Oslo -> Bergen (fact 3), change 12.`: as it was and is."""
         attribute = self.fact.attribute.replace("_", " ")
-        fact = f"{self.fact.subject} {attribute} {self.fact.value} (fact {self.fact.id})"
+        fact = f"{self.fact.subject} {attribute} {self.fact.value}"
+        number = f"(fact {self.fact.id})"
         if self.change is None:
-            return f"Not corrected: {fact}: {self.conflict}"
-        return f"Corrected: {fact}, change {self.change.id}."
+            return f"Not corrected: {fact} {number}: {self.conflict}"
+        new = one_line(self.value) or "no longer"
+        return f"Corrected: {one_line(fact)} -> {new} {number}, change {self.change.id}."
 
 
 def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
@@ -95,5 +99,5 @@ def correct_answer(
         except InputError:  # the model misread it
             continue
         else:
-            corrections.append(Correction(fact, change))
+            corrections.append(Correction(fact, change, value=wanted.value))
     return corrections

@@ -36,18 +36,18 @@ def values(store: Store) -> list[tuple[str, str]]:
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
-    ("edits", "facts"),
+    ("edits", "new", "facts"),
     [
-        ("1 | was wrong | Bergen |", [("Bergen", "")]),
-        ("id 1 | is over | | 2018-03", [("Oslo", "2018-03")]),
-        ("1 | changed | Bergen | 2018-03", [("Oslo", "2018-03"), ("Bergen", "")]),
+        ("1 | was wrong | Bergen |", "Bergen", [("Bergen", "")]),
+        ("id 1 | is over | | 2018-03", "no longer", [("Oslo", "2018-03")]),
+        ("1 | changed | Bergen | 2018-03", "Bergen", [("Oslo", "2018-03"), ("Bergen", "")]),
     ],
 )
-def test_what_a_message_takes_back_is_edited(
-    told: Store, edits: str, facts: list[tuple[str, str]]
+def test_what_a_message_takes_back_is_edited_and_said_with_what_is_true_instead(
+    told: Store, edits: str, new: str, facts: list[tuple[str, str]]
 ) -> None:
     [line] = corrected(told, edits)
-    assert line.startswith("Corrected: Anna lives in Oslo (fact 1), change ")
+    assert line.startswith(f"Corrected: Anna lives in Oslo -> {new} (fact 1), change ")
     assert values(told) == facts
     told.undo(newest_id(told))
     assert values(told) == [("Oslo", "")]

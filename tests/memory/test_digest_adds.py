@@ -11,7 +11,7 @@ from memory.digest.windows import Digest
 from memory.records import Fact
 from memory.store import Store
 from tests.conftest import INSERT
-from tests.support.scripted import scripted_model, sql
+from tests.support.scripted import ScriptedLM, scripted_model, sql
 
 BOTH_STORES = "slow"
 PLAIN = [
@@ -67,6 +67,21 @@ def test_a_model_that_writes_nothing_changes_nothing(nora: Store) -> None:
 def test_the_facts_of_a_windows_turns_are_known_by_their_ids(nora: Store) -> None:
     known = ["id 1: Nora | allergic_to | nuts", "id 2: Nora | lives_in | Oslo"]
     Memory(nora, scripted_model([(known, sql("-- none"))])).digest()
+
+
+@pytest.mark.parametrize("text", ["We walked along the river.", "I miss the sea at Oslo."])
+def test_what_has_ended_is_known_where_the_window_says_a_word_of_it(nora: Store, text: str) -> None:
+    digested(nora, "-- none")
+    told(nora, "I live in Bergen.")
+    digested(nora, "UPDATE facts SET ended_on = '2026-03-01' WHERE value = 'Oslo';")
+    told(nora, text)
+    model = scripted_model(
+        [(["id 1: Nora | allergic_to | nuts", "| lives_in | Bergen"], sql("-- none"))]
+    )
+    Memory(nora, model).digest()
+    assert isinstance(model.lm, ScriptedLM)
+    [prompt] = model.lm.script.prompts
+    assert ("| lives_in | Oslo" in prompt) is ("Oslo" in text)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def talks(path: Path, *records: Any) -> Path:
 # What each kind of prompt is known by, the most particular first.
 KINDS = {
     "judge": "[[ ## given_answer ## ]]",
+    "correct": "[[ ## edits ## ]]",
     "answer": "[[ ## memory ## ]]",
     "retrieve": "[[ ## question ## ]]",
     "store": "[[ ## turns ## ]]",
@@ -104,6 +105,7 @@ class Talker:
 _PLAIN: dict[str, Callable[[str], str]] = {
     "probe": lambda prompt: "yes",
     "judge": lambda prompt: RIGHT,
+    "correct": lambda prompt: "[[ ## edits ## ]]\nnone\n\n[[ ## completed ## ]]",
     "answer": lambda prompt: answer("Lyon", "1"),
     "retrieve": lambda prompt: sql("SELECT turn_id, value FROM facts"),
     "store": lambda prompt: sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0])),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from memory.api import Memory
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _PROGRESS_S = 0.2  # between two calls of `progress`
 _ALL_WINDOWS = 2**31  # more than a memory can have
+# A digest of a chat waits for so many turns, or until nobody has said anything for so long: with
+# one after each correction, 15 replies cost 12 digests.
+TURNS_A_DIGEST = 12
+PAUSE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,12 @@ class Background:
     """
 
     def __init__(
-        self, path: Path | str, model: "Model", since: int = 0, digests: bool = True
+        self,
+        path: Path | str,
+        model: "Model",
+        since: int = 0,
+        digests: bool = True,
+        pause_s: float = PAUSE_S,
     ) -> None:
         self.since = since
         self.digests = digests and model.stores_facts
@@ -52,7 +61,9 @@ class Background:
         self.error = ""
         self._path = path
         self._model = model
+        self._pause_s = pause_s
         self._undigested_turns = 0
+        self._left_over = 0  # windows of a digest that was stopped for somebody who writes
         self._windows_to_store = _ALL_WINDOWS
         # None ends the thread.
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
@@ -62,16 +73,25 @@ class Background:
         self._thread = threading.Thread(target=self._work, name="digest", daemon=True)
         self._thread.start()
 
+    @property
+    def is_digesting(self) -> bool:
+        """Whether a window is under way, for which `paused` waits."""
+        return self._memory_lock.locked()
+
     def turns_added(self, count: int = 1) -> None:
-        """Note new turns; the model is called once they fill a window."""
+        """Note new turns; the model is called once there are enough, or nobody adds any."""
         turns = self._undigested_turns + count
-        windows, self._undigested_turns = divmod(turns, self._model.limits.window)
+        size = min(self._model.limits.window, TURNS_A_DIGEST)
+        windows, self._undigested_turns = divmod(turns, size)
         if windows:
             self._request(windows)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Keep the thread from writing to the memory, from the end of the window under way on."""
+        """Keep the thread from writing to the memory, from the end of the window under way on.
+
+        A digest of full windows that is stopped for this goes on afterwards.
+        """
         self._stop.set()
         try:
             self._memory_lock.acquire()
@@ -80,8 +100,10 @@ class Background:
         try:
             yield
         finally:
+            windows, self._left_over = self._left_over, 0
             self._memory_lock.release()
-            self._request(_ALL_WINDOWS)
+            if windows:
+                self._request(windows)
 
     def drain(self, progress: Callable[[int], None], since: int) -> None:
         """Wait until all turns from an id on are stored; `progress` gets the number of windows."""
@@ -106,8 +128,18 @@ class Background:
             request.done.set()
         return request.done
 
+    def _next_request(self) -> _Request | None:
+        """The next request; one for all turns that wait where nobody has made any for a while."""
+        while True:
+            try:
+                return self._requests.get(timeout=self._pause_s)
+            except Empty:
+                if self.digests and self._undigested_turns:
+                    self._undigested_turns = 0
+                    return _Request(_ALL_WINDOWS, self.since)
+
     def _work(self) -> None:
-        while (request := self._requests.get()) is not None:
+        while (request := self._next_request()) is not None:
             self._windows_to_store = request.windows
             with self._memory_lock:
                 start = time.monotonic()
@@ -125,5 +157,8 @@ class Background:
 
     def _count(self, sums: Digest) -> None:
         self.stored += 1
-        if self._stop.is_set() or sums.stored + sums.failed >= self._windows_to_store:
+        windows_left = self._windows_to_store - sums.stored - sums.failed
+        if self._stop.is_set() and self._windows_to_store != _ALL_WINDOWS:
+            self._left_over = windows_left
+        if self._stop.is_set() or windows_left <= 0:
             raise _StopDigest

@@ -121,6 +121,8 @@ class Chat:
             return
         if not answer_facts(self.store, answer, self._seen):
             return  # nothing waits for the thread
+        if self.background.is_digesting:
+            self.screen.show("a digest ends first, then what you take back is looked at", "dim")
         with self.background.paused():
             for correction in self.memory.correct(message, answer, self._seen):
                 self.screen.show(correction.line, "dim")

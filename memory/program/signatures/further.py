@@ -64,7 +64,8 @@ class ReplyInChat(dspy.Signature):
     message: str = dspy.InputField(desc="what you reply to: [turn_id] (date) Speaker: text")
     reply: str = dspy.OutputField(desc="what you say, without your name before it")
     turns: str = dspy.OutputField(
-        desc="the turn_ids of the memory the reply rests on: 12, 31; empty when it uses none"
+        desc="the turn_ids of the memory, or of the conversation, that the reply rests on: 12, 31;"
+        " empty when it uses none"
     )
 
 
