@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from memory.evidence.fact_lists import fact_lists, spread
+from memory.evidence.fact_lists import FactList, fact_lists, spread
 from memory.evidence.fence import fence_tokens
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
@@ -88,7 +88,7 @@ def evidence(
         budget: in tokens. Raises InputError for less than LEAST_BUDGET.
     """
     refuse_budget(budget)
-    recollected = recollect(question, reader, hits, rows, wording=options.wording)
+    recollected = recollect(question, reader, hits, rows, wording=options.wording, budget=budget)
     standing = _chosen(recollected.standing, options).within(budget)
     above = {fact.id for fact in (*standing.facts, *standing.profile)}
     others = [fact for fact in recollected.facts if fact.id not in above]
@@ -182,6 +182,8 @@ def _with_lists(
     ]
     if recollected.is_overview:
         lists = [*lists, *_current_facts(recollected.facts, budget // 2)]
+    elif options.fact_tokens:
+        lists = [*lists, *_fact_lists_beside(recollected, options.fact_tokens, len(rows))]
     story = NO_STORY
     if is_story or selected:
         room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
@@ -236,6 +238,21 @@ def _with_lists(
         opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
+
+
+def _fact_lists_beside(recollected: Recollection, tokens: int, source: int) -> list[FactList]:
+    """Current facts that no SELECT brought, as lists that fit a number of tokens."""
+    columns = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
+    rows = tuple(tuple(getattr(fact, name) for name in columns) for fact in recollected.facts)
+    lists = fact_lists(
+        [Rows(columns, rows)], recollected.ranks, recollected.turns, marks=recollected.marks
+    )
+    fitting = []
+    for facts in lists:
+        if cut := facts.within(tokens):
+            fitting.append(replace(cut, source=source))
+            tokens -= line_tokens(cut.line)
+    return fitting
 
 
 def _selected_summaries(

@@ -13,8 +13,8 @@ from memory.records import Fact, Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
-# More than fit most budgets: whether these are outdated is looked up.
-_MARKED_TURNS = 40
+# Whether the best turns are outdated is looked up: at least so many, and as many as may be shown.
+_MARKED_TURNS, _LEAST_TURN = 40, 50  # tokens
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def recollect(
     hits: Sequence[Hit],
     rows: Sequence[Rows] = (),
     wording: Callable[[Turn], Turn] = lambda turn: turn,
+    budget: int = 0,
 ) -> Recollection:
     """What a question brings up.
 
@@ -69,6 +70,7 @@ def recollect(
         hits: what a search found, in the order in which turns are to be shown.
         rows: the results of SELECTs.
         wording: how a turn is put.
+        budget: in tokens, for what is shown of it.
     """
     best = [hit.turn_id for hit in hits]
     named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
@@ -80,7 +82,8 @@ def recollect(
         turn.id: wording(turn)
         for turn in reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
     }
-    to_mark = dict.fromkeys([*best[:_MARKED_TURNS], *named])
+    most = max(_MARKED_TURNS, budget // _LEAST_TURN)
+    to_mark = dict.fromkeys([*best[:most], *named])
     recalled = reader.recalled(
         [turns[turn_id] for turn_id in to_mark if turn_id in turns],
         question.ranked_text,

@@ -285,3 +285,16 @@ def test_the_newest_row_is_shown_and_whose_it_is(store: Store, select: str) -> N
     shown = model.lm.script.prompts[-1]
     [line] = [line for line in shown.splitlines() if "kibble again" in line]
     assert line.startswith("Tofu | diet: ")
+
+
+def test_every_turn_that_is_shown_has_its_mark_in_a_large_budget(store: Store) -> None:
+    ids = store.add([Turn("Cleo", f"I rent the boat house, berth {n}.") for n in range(90)])
+    rows = ", ".join(f"('Cleo', 'rents', 'berth {i}', {i}, '2017-10')" for i in ids)
+    insert = "INSERT INTO facts (subject, attribute, value, turn_id, ended_on) VALUES"
+    store.write(f"{insert} {rows}", cause="test")
+    memory = Memory(store, model="openai/nobody", budget=6_000)
+    lines = [
+        line for line in memory.evidence("Which berth does Cleo rent?").turns if "berth" in line
+    ]
+    assert len(lines) > 60
+    assert all("[outdated: rents berth" in line for line in lines)

@@ -323,3 +323,23 @@ def test_rows_by_themselves_of_an_order_stand_in_its_order() -> None:
     assert numbers == sorted(numbers)
     assert (numbers[0], numbers[-1]) == (1, 30)
     assert "[1] 2024-01-01 | step 1, at some length\n" in cut.line, "its day is told once"
+
+
+def test_current_facts_are_shown_without_a_select_only_where_they_are_asked_for(
+    store: Store,
+) -> None:
+    [turn_id] = store.add([Turn("Cleo", "The boat house is ours now, after all that waiting!")])
+    row = f"('Cleo', 'bought', 'a boat house in Ghent', {turn_id})"
+    insert = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    store.write(f"{insert} {row}", cause="test")
+    reader = MemoryReader(store)
+    question = UserQuestion("Which boat house did Cleo buy?")
+    hits = reader.search(question.text, 10)
+
+    def shown_facts(tokens: int) -> tuple[str, ...]:
+        options = block.Options(fact_tokens=tokens)
+        return block.evidence(question, reader, hits, budget=500, options=options).facts
+
+    assert shown_facts(0) == ()
+    [line] = shown_facts(100)
+    assert "Cleo | bought: a boat house in Ghent" in line
