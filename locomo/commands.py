@@ -20,9 +20,7 @@ from typer.core import TyperOption
 from typer.models import OptionInfo
 
 from memory import InputError, Stop
-from memory.system.machines import check_over
-from memory.system.signals import end_like_ctrl_c
-from memory.system.terminal import show_any_character
+from memory.system import check_over, end_like_ctrl_c, show_any_character
 
 Options = TypeVar("Options")
 Result = TypeVar("Result")

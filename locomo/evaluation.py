@@ -33,10 +33,9 @@ from locomo.results.traces import DigestTrace, Trace, TraceLog, traced, traced_d
 from locomo.storing_cost import most_storing_cost, storing_cost
 from locomo.systems import System, conversation_tokens
 from memory.errors import ModelError
-from memory.evidence.lines import LEAST_BUDGET
-from memory.models import Model
-from memory.models.costs import Cost, priced, spending
-from memory.system.progress import progress_bar
+from memory.evidence import LEAST_BUDGET
+from memory.models import Cost, Model, priced, spending
+from memory.system import progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
 Answered = tuple[Result, Trace | None]

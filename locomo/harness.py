@@ -25,20 +25,15 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import RubricScores
 from locomo.parallel import run_over, run_parallel
 from memory import InputError, Memory, MemoryProgram, Store, Turn, open_store
-from memory.digest.windows import Digest
+from memory.digest import Digest
 from memory.errors import ModelError
-from memory.evidence.lines import refuse_budget
-from memory.models import Model
-from memory.models.costs import Cost, Step, spending
-from memory.program import program_for
-from memory.program.abstention import BENCHMARK_COST
-from memory.program.estimates import rendered_prompt
-from memory.program.repairs import NO_SQL
+from memory.evidence import refuse_budget
+from memory.models import Cost, Model, Step, spending
+from memory.program import BENCHMARK_COST, NO_SQL, program_for, rendered_prompt
 from memory.records import SqlUse
-from memory.search.rerank import Reranker
-from memory.system.files import write_whole
-from memory.system.terminal import clean_line, count
-from memory.worker.waiting import digest_whole
+from memory.search import Reranker
+from memory.system import clean_line, count, write_whole
+from memory.worker import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index
 # Tokens reserved for instructions, examples, question and answer, which share a model's context

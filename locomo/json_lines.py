@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from memory import InputError
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 Key = TypeVar("Key", bound=Hashable)
 Record = TypeVar("Record")

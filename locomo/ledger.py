@@ -25,9 +25,8 @@ from pydantic import TypeAdapter
 
 from locomo.json_lines import append_whole
 from memory import InputError
-from memory.models.bounded_lm import calling_thread
-from memory.models.model_names import is_local_lm
-from memory.system.files import create_private, tighten
+from memory.models import calling_thread, is_local_lm
+from memory.system import create_private, tighten
 
 PATIENCE_S = 10.0
 _SECRET = re.compile("key|token$|secret|password|header|credential|base|url", re.IGNORECASE)

@@ -7,8 +7,8 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from memory.models.costs import Usage, add_usage, with_usage
-from memory.system.machines import over_machines
+from memory.models import Usage, add_usage, with_usage
+from memory.system import over_machines
 
 T = TypeVar("T")
 Item = TypeVar("Item")

@@ -30,7 +30,7 @@ from locomo.dataset.format import (
 from locomo.json_lines import read_json
 from memory import InputError
 from memory.models import read_card
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")

@@ -25,7 +25,7 @@ from locomo.results.report import (
 )
 from locomo.results.written import read_results
 from memory import InputError
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 EVALUATE = Path(__file__).parents[1] / "evaluate.py"
 PLAIN, COMPILED, TUNED, BOTH = "plain", "compiled", "tuned", "compiled and tuned"

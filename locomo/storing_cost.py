@@ -2,11 +2,9 @@
 
 from locomo.dataset.format import Conversation
 from locomo.harness import STORING_TRIES, Setup
-from memory.digest.story_telling import MOST_RETOLD
-from memory.models import Model
-from memory.models.costs import Cost, priced
-from memory.program.estimates import estimate, turn_tokens
-from memory.program.repairs import CALLS_WITH_REPAIRS
+from memory.digest import MOST_RETOLD
+from memory.models import Cost, Model, priced
+from memory.program import CALLS_WITH_REPAIRS, estimate, turn_tokens
 
 # Tokens that a repair reads beside the prompt: the refused statement and why it was refused.
 _FEEDBACK_TOKENS = 500

@@ -13,15 +13,18 @@ from locomo.metrics import recall, score
 from locomo.storing_cost import with_repairs
 from memory import Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
 from memory.errors import UnusableAnswer
-from memory.evidence.block import Options, evidence
-from memory.evidence.layout import Evidence, lay_out
-from memory.evidence.lines import LEAST_BUDGET
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
-from memory.models import Model
-from memory.models.costs import Cost, Step, StepLog, priced
-from memory.program.estimates import estimate, prompt_tokens, turn_tokens
-from memory.text.secrets import mask
+from memory.evidence import (
+    LEAST_BUDGET,
+    Evidence,
+    MemoryReader,
+    Options,
+    UserQuestion,
+    evidence,
+    lay_out,
+)
+from memory.models import Cost, Model, Step, StepLog, priced
+from memory.program import estimate, prompt_tokens, turn_tokens
+from memory.text import mask
 
 _ANSWER_ROOM = 500  # tokens that a full conversation leaves for an answer
 

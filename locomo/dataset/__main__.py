@@ -18,7 +18,7 @@ from locomo.dataset.download import SOURCES, Benchmark, download
 from locomo.dataset.format import CATEGORIES, Conversation, is_dated
 from locomo.dataset.made_facts import made_facts
 from memory import InputError
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 app = typer.Typer(
     help="Files of benchmarks: fetch them, check them.", add_completion=False, no_args_is_help=True

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
 from memory import InputError
-from memory.system.files import whole
+from memory.system import whole
 
 Benchmark = Literal[
     "locomo", "longmemeval", "longmemeval-m", "longmemeval-oracle", "msc-self-instruct"

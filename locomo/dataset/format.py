@@ -21,8 +21,8 @@ from pydantic import BaseModel, TypeAdapter
 from locomo.dataset import beam, fact_consolidation, halumem, longmemeval, msc_self_instruct
 from locomo.dataset.fields import Name, OptionalGold, Text, checked, storable
 from memory import InputError, Turn
-from memory.search.asker import standalone_question
-from memory.text.characters import is_visible
+from memory.search import standalone_question
+from memory.text import is_visible
 
 CATEGORIES = (1, 2, 3, 4, 5)
 ABSTENTION = 5

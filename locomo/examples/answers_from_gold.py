@@ -20,8 +20,8 @@ from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
 from locomo.systems import all_facts_alone
 from memory import Memory, Rows, SqlError, Store
-from memory.evidence.layout import Evidence
-from memory.models.small_prompts import TUNED_SELECT
+from memory.evidence import Evidence
+from memory.models import TUNED_SELECT
 from memory.records import ABSTAIN
 
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of

@@ -31,7 +31,7 @@ from locomo.ledger import BudgetSpent, Ledger
 from locomo.parallel import run_parallel
 from locomo.tasks.modules import draw
 from memory import InputError
-from memory.models.small_prompts import NO_FACT
+from memory.models import NO_FACT
 
 # The largest share of examples for answering without their evidence: a model that has always seen
 # evidence answers confidently without. A choice.

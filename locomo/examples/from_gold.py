@@ -18,8 +18,8 @@ from locomo.harness import Setup, temporary_memory
 from locomo.metrics import normalize
 from locomo.tasks.rewards import RIGHT
 from memory import Store
-from memory.evidence.lines import turn_lines
-from memory.models.small_prompts import TUNED_INSERT
+from memory.evidence import turn_lines
+from memory.models import TUNED_INSERT
 from memory.sql import quoted
 
 # A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.

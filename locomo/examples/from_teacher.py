@@ -20,16 +20,10 @@ from locomo.harness import Setup, temporary_memory
 from locomo.metrics import gold, normalize, score
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Turn, open_store
-from memory.evidence.layout import lay_out
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
-from memory.facts.window_writes import WindowWriter
-from memory.models import Model
-from memory.models.packaged import as_tuned
-from memory.models.small_prompts import NO_FACT
-from memory.program import plain_program
-from memory.program.digest import WindowContext, stored_window
-from memory.program.fact_checks import dated
+from memory.evidence import MemoryReader, UserQuestion, lay_out
+from memory.facts import WindowWriter
+from memory.models import NO_FACT, Model, as_tuned
+from memory.program import WindowContext, dated, plain_program, stored_window
 from memory.records import ABSTAIN, Fact
 from memory.sql import CheckedWrites, split
 

@@ -15,7 +15,7 @@ from locomo.dataset.fields import checked
 from locomo.dataset.format import Conversation, files_of, parse_conversation, read_records
 from locomo.split_data import VALIDATION, split
 from memory import InputError
-from memory.models.small_prompts import NO_FACT
+from memory.models import NO_FACT
 
 NOTHING = NO_FACT
 

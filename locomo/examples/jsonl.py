@@ -15,7 +15,7 @@ from locomo.choices import Target
 from locomo.examples.from_teacher import ChatMessages
 from locomo.json_lines import read_json
 from memory import InputError
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -3,9 +3,8 @@
 import re
 
 from memory import SqlError, Store
-from memory.models.small_prompts import TUNED_SELECT
-from memory.sql import split
-from memory.sql.clauses import clauses, conjuncts
+from memory.models import TUNED_SELECT
+from memory.sql import clauses_of, conjuncts, split
 
 # Words that begin alike count as one: a cheap stem, for questions and rows of any wording.
 # The number of letters is a choice.
@@ -30,7 +29,7 @@ def canonical_selects(gold_sql: str) -> list[str]:
     row_selects: list[str] = []
     count_selects: list[str] = []
     for statement in statements:
-        select = clauses(statement.text)
+        select = clauses_of(statement.text)
         if select is None or select.table != "facts" or not select.where:
             continue
         order = "" if select.aggregates else _order(select.order_by, select.descending)
@@ -49,7 +48,7 @@ def widened(select: str, question: str, store: Store) -> str:
     Whoever writes it does not see which attributes this memory uses, but sees the question.
     Other SELECTs come back as they are. Raises SqlError when the database refuses the SELECT.
     """
-    parsed = clauses(select)
+    parsed = clauses_of(select)
     where_conjuncts = conjuncts(parsed.where) if parsed else []
     columns = [conjunct.column for conjunct in where_conjuncts]
     if parsed is None or columns not in (["attribute"], ["subject", "attribute"]):

@@ -18,7 +18,7 @@ from locomo.export.memories import (
 from locomo.export.verl import episode_rows, write_verl
 from locomo.split_data import split as split_ids
 from memory import InputError, load_model
-from memory.system.progress import progress_bar
+from memory.system import progress_bar
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
 app = typer.Typer(

@@ -11,10 +11,8 @@ from typing import Any
 from pydantic import ValidationError, validate_call
 
 from memory import Fact, InputError, SqlError
-from memory.refine.revisions import Revision
-from memory.refine.tools import RefiningTools
-from memory.refine.workbench import Draft
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.refine import Draft, RefiningTools, Revision
+from memory.text import forms_of, is_among, telling_words
 
 
 class CitedDraft(Draft):

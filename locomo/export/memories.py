@@ -10,7 +10,7 @@ from rich.progress import Progress
 from locomo.dataset.format import Conversation
 from locomo.harness import Setup, build_memories
 from memory import InputError, Store, open_store
-from memory.facts.additions import record_assertions
+from memory.facts import record_assertions
 from memory.models import Model
 from memory.program import plain_program
 from memory.sql import quoted

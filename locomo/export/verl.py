@@ -18,12 +18,10 @@ from pydantic import TypeAdapter
 from locomo import metrics
 from locomo.dataset.format import ABSTENTION, Conversation, Question
 from memory import InputError, open_store
-from memory.program.signatures.further import RefineFacts
+from memory.program import RefineFacts
 from memory.records import ABSTAIN
-from memory.refine.run import memory_in_short
-from memory.refine.tools import tool_functions
-from memory.refine.workbench import Draft
-from memory.system.files import write_whole
+from memory.refine import Draft, memory_in_short, tool_functions
+from memory.system import write_whole
 
 DATA_SOURCE = "sql-memory/refine"
 ASSISTANT_TURNS, CALLS_A_TURN = 15, 2  # thirty operations

@@ -21,8 +21,7 @@ from locomo.tasks.rewards import REFINING_TOOLS, efficiency, episode_reward
 from memory import InputError, load_model, open_store
 from memory.models import Model
 from memory.program import plain_program
-from memory.refine.questions import FactReader
-from memory.refine.tools import RefiningTools
+from memory.refine import FactReader, RefiningTools
 
 READER, READER_ADDRESS = "SQL_MEMORY_READER", "SQL_MEMORY_READER_API_BASE"
 

@@ -17,7 +17,7 @@ from verl.tools.schemas import OpenAIFunctionToolSchema, ToolResponse
 from locomo.export.episodes import CitedDraft, call_tool
 from locomo.export.verl import JOURNAL
 from memory import Store, open_store
-from memory.refine.tools import RefiningTools
+from memory.refine import RefiningTools
 
 _MOST_EPISODES = 256  # of a worker at a time; the oldest drafts are let go
 # An episode's tools share a draft. verl makes and releases an instance for each call, but all calls

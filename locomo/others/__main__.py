@@ -32,11 +32,9 @@ from locomo.systems import MemorySystem, System
 from locomo.tasks.modules import draw
 from locomo.tracking.runs import data_hash
 from memory import InputError, load_model
-from memory.models.model_names import PACKAGED_MODEL
-from memory.models.packaged import SHIPPED
+from memory.models import PACKAGED_MODEL, SHIPPED
 from memory.program import in_phrases, plain_program
-from memory.system.files import write_whole
-from memory.system.progress import progress_bar
+from memory.system import progress_bar, write_whole
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
 OURS, FULL = "memory", "full context"

@@ -14,7 +14,7 @@ from memory_bench.memory.base import MemoryProvider
 from memory_bench.models import Document
 
 from memory import Memory, Turn
-from memory.evidence.layout import lay_out
+from memory.evidence import lay_out
 
 # A document of AMB's baselines is a chunk of this many tokens: k of them are a budget of turns.
 _DOCUMENT_TOKENS = 512

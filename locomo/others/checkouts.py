@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from memory import InputError
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from memory import Memory, Turn
-from memory.store.namespaces import delete, exists
-from memory.text.turn_lines import resolved_line
+from memory.store import namespaces
+from memory.text import resolved_line
 
 
 class SqlMemoryClient:
@@ -33,8 +33,8 @@ class SqlMemoryClient:
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user's memory."""
-        if exists(user_id):
-            delete(user_id)
+        if namespaces.exists(user_id):
+            namespaces.delete(user_id)
 
 
 def _turn(message: Mapping[str, str], number: int) -> Turn:

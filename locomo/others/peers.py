@@ -23,7 +23,7 @@ from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.baselines import Cosine, FullText, said
 from locomo.retrieval.measure import Retrieval
 from memory import Turn, open_store
-from memory.search.embed import DIM, embed
+from memory.search import DIM, load_embedder
 
 # Read when the products are imported: nothing is reported to anybody, nothing downloaded.
 QUIET = {
@@ -33,6 +33,8 @@ QUIET = {
     "LANGCHAIN_TRACING_V2": "false",
     "HF_HUB_OFFLINE": "1",
 }
+
+_embed = load_embedder()
 
 
 class System(Protocol):
@@ -77,12 +79,12 @@ class Chroma:
         ids, texts = [str(n) for n in range(len(turns))], [said(turn) for turn in turns]
         for start in range(0, len(ids), self._BATCH):
             part = slice(start, start + self._BATCH)
-            vectors = embed(texts[part])
+            vectors = _embed(texts[part])
             self._turns.add(ids=ids[part], documents=texts[part], embeddings=vectors)
         return ids
 
     def search(self, text: str, k: int) -> list[str]:
-        hits = self._turns.query(query_embeddings=embed([text]), n_results=k)
+        hits = self._turns.query(query_embeddings=_embed([text]), n_results=k)
         return list(hits["ids"][0])
 
     def close(self) -> None:
@@ -94,7 +96,7 @@ class LangMem:
 
     def __init__(self, folder: Path) -> None:
         langmem, stores = import_module("langmem"), import_module("langgraph.store.memory")
-        index = {"dims": DIM, "embed": lambda texts: embed(texts).tolist()}
+        index = {"dims": DIM, "embed": lambda texts: _embed(texts).tolist()}
         tools: dict[str, Any] = {
             "namespace": ("memories",),
             "store": stores.InMemoryStore(index=index),
@@ -158,7 +160,7 @@ class Packaged:
     """Our embedder with the two methods that mem0 calls."""
 
     def embed(self, text: str, action: str = "add") -> list[float]:
-        vector: list[float] = embed([text])[0].tolist()
+        vector: list[float] = _embed([text])[0].tolist()
         return vector
 
     def embed_batch(self, texts: Sequence[str], action: str = "add") -> list[list[float]]:
@@ -179,7 +181,7 @@ class Peer:
 PEERS = {
     "ours": Peer("sql-memory", Ours, distribution="sql-memory"),
     "fts5": Peer("SQLite FTS5", lambda folder: FullText(str(folder / "turns.db"))),
-    "cosine": Peer("cosine", lambda _: Cosine(embed), distribution="sql-memory", on_disk=False),
+    "cosine": Peer("cosine", lambda _: Cosine(_embed), distribution="sql-memory", on_disk=False),
     "chroma": Peer("Chroma", Chroma, ("chromadb",), "chromadb"),
     "langmem": Peer("LangMem", LangMem, ("langmem", "langgraph"), "langmem", on_disk=False),
     "mem0": Peer("mem0", Mem0, ("mem0",), "mem0ai"),

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, Measured, Peer
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 Found = dict[str, Measured]  # by conversation
 _FOUND = TypeAdapter(Found)

@@ -8,7 +8,7 @@ from locomo.dataset.format import Conversation, Question
 from locomo.harness import PROMPT_TOKENS, Result, Setup
 from locomo.others.rankings import Found
 from locomo.systems import AnsweringAlone, answer_cost, ask_about_turns
-from memory.models.costs import Cost
+from memory.models import Cost
 
 _MILLISECONDS = 1000
 # Of a context without its prompt: our tokens are not quite the model's own.

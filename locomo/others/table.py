@@ -11,7 +11,7 @@ from locomo.commands import number_table
 from locomo.harness import BuiltMemory, Result
 from locomo.results.report import Metric, ScoreLine, metrics_of
 from locomo.results.tables import half_and_most, interval_title, mean_dollars
-from memory.models.costs import Cost
+from memory.models import Cost
 
 _GROUPS = ("1-4", "5 adversarial")
 _WORDS = "5 adversarial: the share of questions without an answer that are declined"

@@ -15,11 +15,9 @@ from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
 from locomo.tasks.modules import LEAST_DEMO, Bench
-from memory.models import Model
-from memory.models.costs import Cost, priced
-from memory.models.model_names import is_file
-from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
-from memory.refine.run import tools_tokens
+from memory.models import Cost, Model, is_file, priced
+from memory.program import CHARACTERS_A_TOKEN, estimate, turn_tokens
+from memory.refine import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
 _QUESTION_TOKENS = 20

@@ -17,7 +17,7 @@ from locomo.tasks.modules import LEAST_DEMO, Bench, example_name, measured_targe
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError
 from memory.models import Model
-from memory.program.refine import MOST_OPERATIONS
+from memory.program import MOST_OPERATIONS
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,7 @@ from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_line
 from memory import InputError, load_model
 from memory.models import Model
-from memory.system.progress import progress_bar
-from memory.system.terminal import clean_line
+from memory.system import clean_line, progress_bar
 
 LABELLED = Path(__file__).parents[2] / "data" / "judged_answers.json"
 LABELLED_LINES = LABELLED.with_name("judged_rubric_lines.json")

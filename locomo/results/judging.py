@@ -12,9 +12,8 @@ from locomo.llm_judge import ATTEMPTS, Kind, judge, kinds_for
 from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
 from locomo.rubric_judge import judge_rubric, rubric_calls
-from memory.models import Model
-from memory.models.costs import Cost, priced
-from memory.system.progress import progress_bar
+from memory.models import Cost, Model, priced
+from memory.system import progress_bar
 
 # Tokens of a judge's call: the prompt with question and answers; the reason and the verdict.
 _CALL_TOKENS = (500, 60)

@@ -14,7 +14,7 @@ from locomo.harness import Result
 from locomo.metrics import OPEN_DOMAIN, abstained, stems
 from locomo.results.report import NAMES, by_system, score_lines
 from locomo.results.tables import interval_text, interval_title
-from memory.system.terminal import count
+from memory.system import count
 
 Outcome = Literal["right", "wrong", "nothing said"]
 LEAST_SQL = 0.1  # of the questions; SELECTs for fewer are too few to measure

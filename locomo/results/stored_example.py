@@ -6,9 +6,9 @@ from rich.markup import escape
 
 from locomo.harness import BuiltMemory, Result
 from memory import Rows, SqlError, Store, open_store
-from memory.evidence.lines import named_cells, named_turns
+from memory.evidence import named_cells, named_turns
 from memory.sql import quoted
-from memory.store.history import edits_of
+from memory.store import edits_of
 
 _MOST_ROWS = 3
 

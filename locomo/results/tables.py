@@ -21,8 +21,8 @@ from locomo.results.report import (
     by_system,
     failures,
 )
-from memory.models.costs import Cost, Step
-from memory.system.terminal import count
+from memory.models import Cost, Step
+from memory.system import count
 
 _NAMED_QUESTIONS = 10
 

@@ -15,7 +15,7 @@ from dspy.utils.callback import BaseCallback
 
 from locomo.harness import AnswerKey, BuiltMemory, Result
 from locomo.json_lines import JsonLines
-from memory.program.digest import StoreTurns
+from memory.program import StoreTurns
 
 
 @dataclass(frozen=True)

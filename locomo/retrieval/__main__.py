@@ -43,11 +43,9 @@ from locomo.retrieval.measure import DEPTHS, Retrieval, recall_table, recalls, r
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
 from memory import InputError
-from memory.evidence.lines import LEAST_BUDGET
-from memory.search.rerank import Reranker, load_reranker
-from memory.system.files import write_whole
-from memory.system.machines import over_machines
-from memory.system.progress import progress_bar
+from memory.evidence import LEAST_BUDGET
+from memory.search import Reranker, load_reranker
+from memory.system import over_machines, progress_bar, write_whole
 
 _BUDGETS = (500, 2_000, 6_000, 20_000)
 _EXPLAINED_TURNS = 10  # a choice: two lines each, on one screen

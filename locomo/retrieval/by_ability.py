@@ -25,9 +25,9 @@ from locomo.json_lines import JsonLines
 from locomo.metrics import bootstrap
 from locomo.retrieval.baselines import Cosine, FullText
 from memory import Memory, Turn
-from memory.evidence.layout import Evidence, lay_out
-from memory.search.embed import load_embedder
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.evidence import Evidence, lay_out
+from memory.search import load_embedder
+from memory.text import forms_of, is_among, telling_words
 
 # How a hosted model is shown a memory; it is never called.
 _NOT_ASKED = "openai/nobody"

@@ -14,9 +14,8 @@ from pydantic import BaseModel, TypeAdapter
 from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.json_lines import read_json
 from memory import InputError, Turn
-from memory.system.files import write_whole
-from memory.text.tokens import count_tokens
-from memory.text.turn_lines import resolved_line
+from memory.system import write_whole
+from memory.text import count_tokens, resolved_line
 
 Rankings = Mapping[str, Mapping[str, Sequence[str]]]  # sources by conversation and question index
 

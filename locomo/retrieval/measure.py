@@ -14,7 +14,7 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import temporary_memory
 from locomo.metrics import recall
 from memory import Turn, open_store
-from memory.search.rerank import Reranker
+from memory.search import Reranker
 
 DEPTHS = (5, 10, 20, 50)
 # By category or question type, of each question at each depth.

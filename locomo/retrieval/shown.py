@@ -17,10 +17,8 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import temporary_memory
 from locomo.metrics import paired_bootstrap
 from memory import Turn
-from memory.evidence.layout import LONG_TURN, Evidence, lay_out
-from memory.text.tokens import count_tokens
-from memory.text.turn_lines import resolved_line
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.evidence import LONG_TURN, Evidence, lay_out
+from memory.text import count_tokens, forms_of, is_among, resolved_line, telling_words
 
 _RANKED_TURNS = 400  # the number that `Memory.evidence` uses
 _LINE = re.compile(r"^\[(\d+)\] .*", re.MULTILINE)

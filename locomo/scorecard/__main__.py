@@ -40,7 +40,7 @@ from locomo.scorecard.evidence import (
 from locomo.scorecard.forgetting import forget_everywhere, forgetting_table
 from locomo.scorecard.scratch import Scratch, scratch
 from memory import InputError, Turn
-from memory.system.progress import progress_bar
+from memory.system import progress_bar
 
 _SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
 _MORE_TURNS = 3_000  # of chatter, in the larger of the two memories that are weighed and timed

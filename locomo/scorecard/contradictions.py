@@ -14,11 +14,10 @@ from rich.table import Table
 
 from locomo.scorecard.scratch import Scratch
 from memory import Fact, InputError, Memory, Turn, memory_tools
-from memory.exchange.formats import read_export
-from memory.exchange.imports import import_turns
+from memory.exchange import import_turns, read_export
 from memory.facts import correct, newest_id, supersede
 from memory.sql import quoted
-from memory.store.history import edits_of
+from memory.store import edits_of
 
 _WHO = "Anna"
 _EARLIER, _LATER, _BEFORE_BOTH = "2024-01-05", "2024-05-06", "2023-03-01"

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from locomo.scorecard.scratch import Scratch
 from memory import Memory, Turn
-from memory.store.namespaces import summary
+from memory.store import namespaces
 
 ADDS = 200  # of which the times are taken
 _LETTERS = 12  # of a word that no other turn has: 26 ** 12 of them
@@ -85,7 +85,7 @@ def size_on_disk(scratch: Scratch, turns: Sequence[Turn]) -> Size:
     with Memory(name) as memory:
         memory.add(turns, said_at="")
     text = sum(len(turn.text.encode()) for turn in turns)
-    return Size(len(turns), text, summary(name).bytes)
+    return Size(len(turns), text, namespaces.summary(name).bytes)
 
 
 def size_table(sizes: Iterable[Size]) -> Table:

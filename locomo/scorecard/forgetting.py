@@ -17,9 +17,7 @@ from rich.table import Table
 
 from locomo.scorecard.scratch import Scratch
 from memory import Change, InputError, Memory, SqlError, Turn, open_store
-from memory.store.history import edits_of
-from memory.store.namespaces import copy
-from memory.store.pending_windows import claim_window, fail_window
+from memory.store import claim_window, edits_of, fail_window, namespaces
 
 WORD = "Quillfeather"  # nothing else says it
 _STEM = "quillfeath"  # what an index of stemmed words keeps of it
@@ -137,7 +135,7 @@ def _scene(memory: Memory, name: str, scratch: Scratch) -> Scene:
     backup = scratch.folder / f"{name}.backup"
     store.backup(backup)
     second = scratch.new_name()
-    copy(name, second)
+    namespaces.copy(name, second)
     return Scene(memory, turn_id, deletion, backup, second, scratch.in_postgres)
 
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from memory import InputError
-from memory.store.namespaces import delete, names
+from memory.store import namespaces
 
 _HOME = "MEMORY_HOME"
 _numbers = count(1)
@@ -46,7 +46,7 @@ def scratch(store: str = "") -> Iterator[Scratch]:
         os.environ[_HOME] = store or folder
         try:
             if store:
-                names()  # a database that cannot be used is told before any work
+                namespaces.names()  # a database that cannot be used is told before any work
             yield Scratch(Path(folder), in_postgres=bool(store))
         finally:
             try:
@@ -64,6 +64,6 @@ def _prefix() -> str:
 
 
 def _delete_ours() -> None:
-    for name in names():
+    for name in namespaces.names():
         if name.startswith(_prefix()):
-            delete(name)
+            namespaces.delete(name)

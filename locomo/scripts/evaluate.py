@@ -75,19 +75,18 @@ from locomo.tracking.runs import (
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
-from memory.models import Model
-from memory.models.adapter_card import is_adapter
-from memory.models.costs import spending
-from memory.models.model_names import PACKAGED_MODEL
-from memory.models.packaged import SHIPPED, as_shipped
-from memory.program import concerns, in_phrases, plain_program
-from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST, checked_cost
+from memory.models import PACKAGED_MODEL, SHIPPED, Model, as_shipped, is_adapter, spending
+from memory.program import (
+    BENCHMARK_COST,
+    PEOPLE_COST,
+    checked_cost,
+    concerns,
+    in_phrases,
+    plain_program,
+)
 from memory.records import SqlUse
-from memory.search.embed import load_embedder
-from memory.search.rerank import load_reranker
-from memory.system.files import write_whole
-from memory.system.progress import progress_bar
-from memory.system.terminal import count
+from memory.search import load_embedder, load_reranker
+from memory.system import count, progress_bar, write_whole
 
 EXPERIMENT = "locomo"
 FIRST_RUN_SYSTEMS: tuple[SystemName, ...] = ("newest", "memory")

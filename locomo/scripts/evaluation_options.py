@@ -8,7 +8,7 @@ from typer import Option
 
 from locomo.choices import EMBEDDER, SYSTEMS, EvaluationMode, FactSource, Interval
 from locomo.commands import Over
-from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST
+from memory.program import BENCHMARK_COST, PEOPLE_COST
 from memory.records import FormChoice, SqlUse
 
 QUESTIONS = 20  # as many as the first run's data has

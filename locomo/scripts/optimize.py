@@ -42,11 +42,9 @@ from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model
-from memory.models import Model
-from memory.models.packaged import over_machines
+from memory.models import Model, over_machines
 from memory.program import in_phrases, in_sentences, save_program, starting_program
-from memory.system.files import write_whole
-from memory.system.progress import progress_bar
+from memory.system import progress_bar, write_whole
 
 EXPERIMENT = "optimize"
 EXAMPLES, VALIDATION = 50, 100

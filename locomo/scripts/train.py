@@ -31,10 +31,9 @@ from locomo.weights.supervised import (
     write_teacher_examples,
 )
 from memory import InputError, MemoryProgram, load_program
-from memory.models import read_card
-from memory.models.model_names import is_packaged
+from memory.models import is_packaged, read_card
 from memory.program import save_program
-from memory.system.progress import progress_bar
+from memory.system import progress_bar
 
 console = Console()
 

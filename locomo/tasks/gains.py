@@ -17,7 +17,7 @@ from locomo.results.report import GROUPS
 from locomo.split_data import SplitConversations
 from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
 from memory.program import Card
-from memory.system.terminal import count
+from memory.system import count
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
 Verdict = Literal["gain", "no gain", "too few conversations", "not measured"]

@@ -1,8 +1,8 @@
 """What a refining episode took from a memory: what its facts told and no fact tells any more."""
 
 from memory import Fact
-from memory.refine.workbench import FactSet
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.refine import FactSet
+from memory.text import forms_of, is_among, telling_words
 
 
 def lost_share(before: FactSet, after: FactSet) -> float:

@@ -26,13 +26,9 @@ from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
-from memory.evidence.layout import lay_out
-from memory.evidence.lines import RowLine
-from memory.program.refine import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
-from memory.refine.questions import FactReader
-from memory.refine.run import memory_in_short
-from memory.refine.tools import RefiningTools
-from memory.refine.workbench import Draft, FactSet
+from memory.evidence import RowLine, lay_out
+from memory.program import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
+from memory.refine import Draft, FactReader, FactSet, RefiningTools, memory_in_short
 from memory.sql import quoted
 
 MOST_FACTS = 4  # a turn; the instructions ask for 1.2

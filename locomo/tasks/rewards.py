@@ -36,7 +36,7 @@ from locomo import metrics
 from locomo.choices import Reward
 from locomo.dataset.format import ABSTENTION, Question
 from memory import InputError
-from memory.refine.tools import tool_functions
+from memory.refine import tool_functions
 
 WEIGHTS = {"answer": 0.7, "evidence": 0.1, "words": 0.1, "sql": 0.05, "budget": 0.05}
 # From this F1 on an answer, a part of a list or a fact counts as right; the report counts an answer

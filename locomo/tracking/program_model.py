@@ -9,7 +9,7 @@ import mlflow
 from pydantic import BaseModel
 
 from memory import Memory, load_model, load_program
-from memory.evidence.reader import reading
+from memory.evidence import reading
 
 
 class MemoryQuestion(BaseModel):

@@ -12,7 +12,7 @@ from locomo.harness import Result
 from locomo.results.report import failure_cause, judges_of, score_by
 from locomo.results.traces import DigestTrace, ModelCall, RowsRead, StoredWindow, Trace
 from locomo.tracking.runs import clean, mlflow_errors, one_at_a_time
-from memory.text.secrets import mask
+from memory.text import mask
 
 _TRACES_AT_ONCE = 10  # while other processes wait
 _NANOSECONDS = 1_000_000_000

@@ -18,8 +18,7 @@ from safetensors import SafetensorError
 from locomo.weights.grpo import LORA_MODULES
 from locomo.weights.student import LINEAR, Student
 from memory.errors import InputError
-from memory.models.adapter_card import CARD, GGUF, AdapterCard, is_adapter
-from memory.models.small_prompts import prompts_fingerprint
+from memory.models import CARD, GGUF, AdapterCard, is_adapter, prompts_fingerprint
 
 Target = Literal["answer", "retrieve", "store"]
 CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from

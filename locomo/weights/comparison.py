@@ -37,10 +37,9 @@ from locomo.weights.trainee import (
 )
 from locomo.weights.trl_commands import comparison_command, free_ports
 from memory import InputError, MemoryProgram, load_model
-from memory.models import Model, read_card
-from memory.models.packaged import as_tuned, tuned_modules
+from memory.models import Model, as_tuned, read_card, tuned_modules
 from memory.program import plain_program
-from memory.system.progress import progress_bar
+from memory.system import progress_bar
 
 Student = Callable[[], dspy.Module]  # made when its turn comes: a server has GPUs for one
 

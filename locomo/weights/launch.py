@@ -41,10 +41,8 @@ from locomo.weights.trainee import (
 )
 from locomo.weights.training import TrainingRun
 from memory import InputError
-from memory.models import Model, read_card
-from memory.models.packaged import SHIPPED, as_tuned
-from memory.system.files import write_whole
-from memory.system.progress import progress_bar
+from memory.models import SHIPPED, Model, as_tuned, read_card
+from memory.system import progress_bar, write_whole
 
 EXPERIMENT = "train"
 # Measured with 4 steps of 8 answers, the trainer's process alone: 2.6 GB from a shipped adapter,

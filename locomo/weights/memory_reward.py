@@ -24,7 +24,7 @@ from locomo.weights.trainee import (
     with_trainee,
 )
 from memory import InputError
-from memory.models.local import chat_messages
+from memory.models import chat_messages
 
 _NUMBERS = ("kl", "loss", "grad_norm", "learning_rate")  # of a step, by TRL's names
 

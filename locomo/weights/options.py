@@ -17,7 +17,7 @@ from locomo.split_data import SplitConversations, load_split, tuned_conversation
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
 from locomo.weights.hosted.names import ProviderName
 from memory import InputError
-from memory.models.model_names import is_packaged
+from memory.models import is_packaged
 
 if TYPE_CHECKING:
     from locomo.tasks.training_data import Memories

@@ -23,7 +23,7 @@ from locomo.weights.steps import (
     reward_summary,
 )
 from memory import MemoryProgram
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 CHECKPOINT_STEPS = 50  # steps between checkpoints
 STEPS_FILE, LOG_FILE = "steps.jsonl", "training.log"

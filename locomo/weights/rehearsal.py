@@ -27,9 +27,7 @@ from locomo.weights.record import RunRecord, Scores, TrainingResult
 from locomo.weights.steps import reason_to_stop
 from locomo.weights.student import Student, load_student
 from memory import load_model
-from memory.models import read_card
-from memory.models.local import ABSTAIN_WORD
-from memory.models.small_prompts import SMALL
+from memory.models import ABSTAIN_WORD, SMALL, read_card
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
 

@@ -29,8 +29,8 @@ from locomo.weights.interruptible import StepControl
 from locomo.weights.packs import Example, collate, packed_row, packs
 from locomo.weights.student import Student, load_student, peak_memory
 from memory.errors import InputError
-from memory.models.adapter_card import AdapterCard, is_adapter, read_card
-from memory.system.files import write_whole
+from memory.models import AdapterCard, is_adapter, read_card
+from memory.system import write_whole
 
 # Tokens of one forward and backward pass: memory grows with them, speed hardly.
 _PACK_TOKENS = 768

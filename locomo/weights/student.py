@@ -26,8 +26,7 @@ from transformers.modeling_utils import no_init_weights
 
 from locomo.weights.arbor_client import ModelInfo
 from memory.errors import InputError
-from memory.models.adapter_card import BASE, PEFT, AdapterCard, check_base, read_card
-from memory.models.llama import load_lora, packaged_gguf
+from memory.models import BASE, PEFT, AdapterCard, check_base, load_lora, packaged_gguf, read_card
 
 # The seven linear layers of a decoder layer, by transformers' names -> llama.cpp's names.
 LINEAR = {

@@ -26,8 +26,7 @@ from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, SqlError
 from memory.models import Model, load_model
 from memory.program import in_phrases, plain_program
-from memory.system.files import write_whole
-from memory.system.progress import progress_bar
+from memory.system import progress_bar, write_whole
 
 NEEDS = ("torch", "transformers", "trl", "peft", "gguf")
 GOLD = "gold"  # who made the examples, where no teacher did

@@ -18,8 +18,7 @@ from locomo.harness import probe
 from locomo.tasks.modules import Bench, task
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model
-from memory.models import Model
-from memory.models.model_names import is_packaged
+from memory.models import Model, is_packaged
 from memory.program import plain_program
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with

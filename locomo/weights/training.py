@@ -17,7 +17,7 @@ from locomo.weights.steps import StepRecord, reason_to_stop
 from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
 from memory.errors import ModelError
 from memory.models import read_card
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 
 class TrainingStopped(Exception):

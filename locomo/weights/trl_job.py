@@ -12,7 +12,7 @@ from threading import Condition, Thread
 from typing import Any
 
 from locomo.weights.trl_commands import KEY
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 Handler = Callable[..., Any]
 

@@ -31,7 +31,7 @@ from locomo.weights.trl_commands import (
 from locomo.weights.trl_job import Questions, TrlJob
 from memory import load_model
 from memory.errors import ModelError
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 TRAINER_LOG = "trainer.log"
 JOB_FILE, PROMPTS_FILE = "job.json", "prompts.jsonl"

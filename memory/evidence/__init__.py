@@ -25,3 +25,7 @@ close. What a door still chooses:
 - hooks of coding agents: six turns of other sessions through the gate, 80 tokens each, under a
   heading of their own.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

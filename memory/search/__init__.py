@@ -1,1 +1,5 @@
 """The hybrid ranking, without a language model: `ranking.py` holds the formula."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

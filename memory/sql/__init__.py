@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         CheckedWrites,
         parts_of,
     )
+    from memory.sql.clauses import clauses_of, conjuncts
     from memory.sql.policy import check_select, check_writes, split
     from memory.sql.rendering import Hits
 
@@ -47,6 +48,8 @@ __all__ = [
     "Hits",
     "check_select",
     "check_writes",
+    "clauses_of",
+    "conjuncts",
     "parts_of",
     "quoted",
     "split",
@@ -56,6 +59,8 @@ __all__ = [
 
 # The parser takes longer to import than a search takes to run: only statements need it.
 _WITH_THE_PARSER = {
+    "clauses_of": "clauses",
+    "conjuncts": "clauses",
     "CheckedAliasRemoval": "checked",
     "CheckedAliases": "checked",
     "CheckedChange": "checked",

@@ -40,7 +40,7 @@ class Conjunct:
     text: str
 
 
-def clauses(statement: str) -> Clauses | None:
+def clauses_of(statement: str) -> Clauses | None:
     """The clauses of one SELECT over one table by its plain name; None for any other statement."""
     tree = _parsed(statement)
     if not isinstance(tree, exp.Select) or tree.args.get("joins"):

@@ -13,10 +13,29 @@ from memory.store.protocol import Store
 
 if TYPE_CHECKING:
     from memory.store.declared_settings import Settings
+    from memory.store.history import edits_of
+    from memory.store.pending_windows import claim_window, fail_window
 
 _LONGEST_ADDRESS = 4_000  # characters; a path of a file has 4,096 bytes at most
 
-__all__ = ["Settings", "Store", "open_store", "postgres_module"]
+__all__ = [
+    "Settings",
+    "Store",
+    "claim_window",
+    "edits_of",
+    "fail_window",
+    "namespaces",
+    "open_store",
+    "postgres_module",
+]
+
+# Name -> its module, imported when the name is first used: `import memory` does without them.
+_MODULES = {
+    "Settings": "declared_settings",
+    "claim_window": "pending_windows",
+    "edits_of": "history",
+    "fail_window": "pending_windows",
+}
 
 
 def open_store(address: str | Path, read_only: bool = False, embedder: str | None = None) -> Store:
@@ -67,6 +86,6 @@ def postgres_module(name: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Settings":  # which most programs do not need
+    if name not in _MODULES:
         raise AttributeError(f"module 'memory.store' has no attribute {name!r}")
-    return import_module("memory.store.declared_settings").Settings
+    return getattr(import_module(f"memory.store.{_MODULES[name]}"), name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from locomo.examples.from_teacher import ChatMessages
 from memory.errors import InputError
-from memory.text.tokens import count_tokens
+from memory.text import count_tokens
 
 # What a chat format adds to a message: its role and two marks.
 _TOKENS_A_MESSAGE = 4

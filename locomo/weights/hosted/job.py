@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from locomo.json_lines import read_json
 from locomo.weights.hosted.names import ProviderName
-from memory.system.files import write_whole
+from memory.system import write_whole
 
 JOB_FILE = "job.json"
 _ENDED = (TrainingStatus.succeeded, TrainingStatus.failed, TrainingStatus.cancelled)

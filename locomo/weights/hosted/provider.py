@@ -17,7 +17,7 @@ from locomo.weights.hosted.examples import checked_examples
 from locomo.weights.hosted.job import JobState
 from locomo.weights.hosted.names import ProviderName, litellm_name, own_name
 from memory.errors import InputError, ModelError
-from memory.system.provider_calls import one_line
+from memory.system import one_line
 
 POLL_SECONDS = 20.0  # between two looks at a job, as in DSPy
 # Seconds between tries of a call that failed for a while. Together ten minutes: a job takes longer,

@@ -13,7 +13,7 @@ from locomo.weights.hosted import provider
 from locomo.weights.hosted.job import JobState
 from locomo.weights.hosted.provider import SUFFIX, HostedProvider
 from memory.errors import InputError
-from memory.system.provider_calls import one_line
+from memory.system import one_line
 
 _STATUS = {
     "pending": TrainingStatus.pending,

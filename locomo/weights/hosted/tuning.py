@@ -27,7 +27,7 @@ from locomo.weights.options import TrainOptions
 from memory.errors import InputError, ModelError
 from memory.models import load_model
 from memory.program import Card, in_phrases, plain_program, save_program
-from memory.system.progress import progress_bar
+from memory.system import progress_bar
 
 EXAMPLES_FILE, SENT_FILE, PROGRAM_FILE = "examples.jsonl", "sent.jsonl", "program.json"
 # An estimate of the provider's that is so much above ours is confirmed once more.

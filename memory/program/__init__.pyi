@@ -1,0 +1,37 @@
+"""The names of this room that others use."""
+
+from .abstention import BENCHMARK_COST as BENCHMARK_COST
+from .abstention import PEOPLE_COST as PEOPLE_COST
+from .abstention import checked_cost as checked_cost
+from .answer import AnswerQuestion as AnswerQuestion
+from .answer_forms import in_phrases as in_phrases
+from .answer_forms import in_sentences as in_sentences
+from .ask import AskMemory as AskMemory
+from .digest import StoreTurns as StoreTurns
+from .digest import WindowContext as WindowContext
+from .digest import stored_window as stored_window
+from .estimates import CHARACTERS_A_TOKEN as CHARACTERS_A_TOKEN
+from .estimates import estimate as estimate
+from .estimates import prompt_tokens as prompt_tokens
+from .estimates import rendered_prompt as rendered_prompt
+from .estimates import turn_tokens as turn_tokens
+from .fact_checks import dated as dated
+from .metrics import answer_score as answer_score
+from .program import MemoryProgram as MemoryProgram
+from .program import plain_program as plain_program
+from .program import program_for as program_for
+from .program import starting_program as starting_program
+from .program_card import Card as Card
+from .refine import HISTORY_TOKENS as HISTORY_TOKENS
+from .refine import MOST_OPERATIONS as MOST_OPERATIONS
+from .refine import RefineMemory as RefineMemory
+from .refine import ToolUse as ToolUse
+from .repairs import CALLS_WITH_REPAIRS as CALLS_WITH_REPAIRS
+from .repairs import NO_SQL as NO_SQL
+from .retrieve import RetrieveRows as RetrieveRows
+from .saved import concerns as concerns
+from .saved import load_program as load_program
+from .saved import save_program as save_program
+from .signatures.further import RefineFacts as RefineFacts
+from .small import Checked as Checked
+from .small import TemplateRows as TemplateRows

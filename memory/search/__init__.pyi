@@ -1,0 +1,7 @@
+"""The names of this room that others use."""
+
+from .asker import standalone_question as standalone_question
+from .embed import DIM as DIM
+from .embed import load_embedder as load_embedder
+from .rerank import Reranker as Reranker
+from .rerank import load_reranker as load_reranker

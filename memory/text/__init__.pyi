@@ -1,0 +1,9 @@
+"""The names of this room that others use."""
+
+from .characters import is_visible as is_visible
+from .secrets import mask as mask
+from .tokens import count_tokens as count_tokens
+from .turn_lines import resolved_line as resolved_line
+from .word_forms import forms_of as forms_of
+from .word_forms import is_among as is_among
+from .word_forms import telling_words as telling_words
