@@ -495,6 +495,101 @@ def test_one_room_asks_which_model_it_is() -> None:
     assert places == []
 
 
+def test_a_model_has_at_most_ten_fields_and_four_methods() -> None:
+    [model] = [
+        node
+        for node in syntax_nodes(ROOT / "memory/models/model.py")
+        if isinstance(node, ast.ClassDef) and node.name == "Model"
+    ]
+    assert len([node for node in model.body if isinstance(node, ast.AnnAssign)]) <= 10
+    assert len([node for node in model.body if isinstance(node, ast.FunctionDef)]) <= 4
+
+
+def test_no_flag_of_a_model_is_asked_outside_the_rooms_of_models_and_program() -> None:
+    """What a size means for a memory is said by its program: `program_for(model)`."""
+    flags = {"size", "stores_facts", "takes_persona"}
+    of_models = re.compile(r"(model|teacher|student|tuned|base|judge|judging|writer|loaded)$")
+    askers = [
+        f"{name(path)}: {ast.unparse(node)}"
+        for path in CODE
+        if not name(path).startswith(("memory/models/", "memory/program/"))
+        for node in syntax_nodes(path)
+        if isinstance(node, ast.Attribute)
+        and node.attr in flags
+        and of_models.search(ast.unparse(node.value))
+    ]
+    assert askers == []
+
+
+# Who reads a store by SQL, and whose SQL that is. The product itself reads by named statements
+# (memory/store/statements.sql): they are not parsed, not judged, and not cut at a model's rows.
+SELECTS_OF_OTHERS = {
+    "memory/api/memory.py": "the application's, by Memory.read",
+    "memory/cli/queries.py": "a person's, by the command `sql`",
+    "memory/evidence/reader.py": "what the program passes on",
+    "memory/operations/tools.py": "an agent's, by the tool query_memory",
+    "memory/program/look.py": "a model's, and the search that it asks for, which an answer shows",
+    "memory/program/lookup.py": "a template's, which an answer shows as its SQL",
+    "memory/program/retrieve.py": "a model's",
+    "memory/server/web/sql.py": "a person's, on the page",
+    "memory/store/united.py": "whoever's, in each of several memories",
+}
+OTHER_READERS = {
+    *("sys.stdin.buffer", "file", "content", "opened", "connection.getresponse()"),
+    *("templates_of(vocabulary)", "question_templates_of(vocabulary)"),
+}
+# Who puts texts into SQL: what a journal, a person or an answer shows as a statement.
+QUOTING = {
+    "memory/facts/edits.py",
+    "memory/program/look.py",
+    "memory/program/lookup.py",
+    "memory/refine/workbench.py",
+    "memory/store/assertions.py",
+    "memory/store/journal.py",
+    "memory/store/vocabulary_table.py",
+}
+
+
+def test_only_sql_of_models_and_persons_is_read_by_a_store() -> None:
+    callers = {
+        name(path)
+        for path in PRODUCT
+        if name(path).startswith("memory/")
+        for node in syntax_nodes(path)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "read"
+        and (node.args or node.keywords)
+        and ast.unparse(node.func.value) not in OTHER_READERS
+    }
+    # These have a `read` of their own: a text in pieces, and the signature of a call.
+    callers -= {"memory/exchange/json_files.py", "memory/api/other_libraries.py"}
+    assert callers == {*SELECTS_OF_OTHERS}
+
+
+def test_texts_are_put_only_into_sql_that_is_shown() -> None:
+    callers = {
+        name(path)
+        for path in PRODUCT
+        if name(path).startswith("memory/") and not name(path).startswith("memory/sql/")
+        for _, imported in imports(path)
+        if imported == "quoted"
+    }
+    assert callers == QUOTING
+
+
+def test_no_select_is_put_together_outside_the_rooms_of_sql() -> None:
+    glued = {
+        name(path)
+        for path in PRODUCT
+        if name(path).startswith("memory/")
+        and not name(path).startswith(("memory/sql/", "memory/store/", "memory/models/"))
+        for node in syntax_nodes(path)
+        if isinstance(node, ast.JoinedStr) and re.search(r"\bSELECT\b.* FROM ", ast.unparse(node))
+    }
+    assert glued == {"memory/program/look.py", "memory/program/lookup.py"}
+
+
 def _names(path: Path) -> Iterator[str]:
     """The attributes and the imported names of a file."""
     for node in syntax_nodes(path):

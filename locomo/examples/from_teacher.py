@@ -67,11 +67,17 @@ class Distillation:
     @property
     def writing(self) -> MemoryProgram:
         """The program that the writer runs."""
-        return plain_program(self.student.model) if self._shows_one_form else self.teacher.program
+        return self.student_program if self._shows_one_form else self.teacher.program
+
+    @property
+    def student_program(self) -> MemoryProgram:
+        """The student's program, as nobody compiled it."""
+        return plain_program(self.student.model)
 
     @property
     def _shows_one_form(self) -> bool:
-        return self.student.model.size == "tiny" != self.teacher.model.size
+        teacher_program = plain_program(self.teacher.model)
+        return self.student_program.writes_one_row and not teacher_program.writes_one_row
 
     def render(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
@@ -199,7 +205,7 @@ class _SpeakerBySpeaker(StoreTurns):
         for turn in context.turns:
             by_speaker.setdefault(turn.speaker, []).append(turn)
         lines = dict(re.findall(r"^\[(\d+)\] (.*)$", context.inputs["turns"], re.MULTILINE))
-        trial = _Trial(writer, one_row=self.distillation.student.model.size == "tiny")
+        trial = _Trial(writer, one_row=self.distillation.student_program.writes_one_row)
         statements: list[str] = []
         calls = 0
         try:

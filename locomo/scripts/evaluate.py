@@ -224,7 +224,7 @@ def _print_advice(
         advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
         advice += f" --judge-model NAME --output-dir {answers_folder}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if setup.model.size == "tiny":  # the packaged model
+    if plain_program(setup.model).form == "tiny":  # the packaged model's prompts
         if not setup.stores_facts:
             console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)

@@ -27,7 +27,7 @@ from locomo.tasks.rewards import Episode, Outcome
 from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
 from memory.evidence import RowLine, lay_out
-from memory.program import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse
+from memory.program import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse, program_for
 from memory.refine import Draft, FactReader, FactSet, RefiningTools, memory_in_short
 from memory.sql import quoted
 
@@ -319,11 +319,10 @@ class StoreWindow(_Task):
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
-                # What is not retrieved earns no reward, so SELECTs are asked for at every question;
-                # the packaged model looks facts up without one.
+                # What is not retrieved earns no reward, so rows are looked for at every question.
                 model = bench.setup.model
                 program = self.program.asking(evidence=retrieved_facts_alone)
-                program = program if model.size == "tiny" else program.with_sql("always")
+                program = program_for(model, program).with_rows_always()
                 memory = Memory(store, model, program=program, budget=bench.setup.budget)
                 text = "\n".join(" ".join(map(str, fact[:-1])) for fact in facts)
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.

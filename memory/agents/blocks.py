@@ -18,9 +18,10 @@ from memory.evidence.wishes import applying, wishes_of, working_profile
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.records import Fact, Hit, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
-from memory.sql import quoted
 from memory.store import Store
+from memory.store.fact_reads import newest_with_reasons
 from memory.store.standing_facts import names_of_askers
+from memory.store.turn_reads import last_session
 from memory.store.turn_validation import session_label
 from memory.text.characters import label, one_line
 from memory.text.dates import short_day
@@ -40,6 +41,7 @@ _LINE_TOKENS, _REPLY_TOKENS, _HIT_TOKENS = 45, 120, 80
 _MOST_PROMPTS = 8  # of the last session: the first ones and the last ones
 _MOST_FILES = 15
 _RECENT_TURNS = 4_000  # among which the last session lies
+_MOST_OF_SESSION = 400  # turns
 # Of the tokens; the story gets the rest.
 _SHARE = {"instructions": 0.4, "person": 0.08, "open": 0.2, "decisions": 0.25}
 _MOST_HITS = 6
@@ -58,7 +60,9 @@ def start_block(
     known = _person_lines(_stores(project, person, speaker))
     quotations = [_section(_PERSON, known, int(tokens * _SHARE["person"]))]
     if project:
-        turns = _last_session(project, session)
+        turns = last_session(
+            project, without=session_label(session), among=_RECENT_TURNS, limit=_MOST_OF_SESSION
+        )
         quotations += [
             _section(_OPEN, _open_lines(turns, speaker), int(tokens * _SHARE["open"])),
             _section(
@@ -131,24 +135,6 @@ def _origin(turn: Turn | None) -> str:
     return f" (said {short_day(turn.said_at)})" if turn and turn.said_at else ""
 
 
-def _last_session(store: Store, running: str) -> list[Turn]:
-    """The turns of the session that ended last, without the running one."""
-    last = store.read("SELECT MAX(id) AS id FROM turns").rows[0][0]
-    if not last:
-        return []
-    rows = store.read(
-        f"SELECT id FROM turns WHERE id > {last - _RECENT_TURNS} AND session <> ''"
-        f" AND session <> {quoted(session_label(running))} ORDER BY said_at DESC, id DESC LIMIT 1"
-    ).rows
-    if not rows:
-        return []
-    ids = store.read(
-        f"SELECT id FROM turns WHERE session = (SELECT session FROM turns WHERE id = {rows[0][0]})"
-        " ORDER BY id DESC LIMIT 400"
-    ).rows
-    return store.turns_by_id(sorted(number for (number,) in ids), missing_ok=True)
-
-
 def _open_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
     """What the last list of tasks leaves open, what failed last, and a prompt without a reply."""
     lists = [turn for turn in turns if turn.kind == "tool" and PLAN_TAG in turn.tags]
@@ -170,18 +156,11 @@ def _open_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
 
 def _decision_lines(store: Store, speaker: str) -> Iterator[str]:
     """The newest decisions of the person, each with its reason, both in turns of theirs."""
-    names = ", ".join(map(quoted, sorted(names_of_askers(store, speaker)))) or "''"
-    rows = store.read(
-        "SELECT f.value, f.turn_id, b.value AS reason FROM facts f JOIN turns t ON t.id = f.turn_id"
-        f" LEFT JOIN facts b ON b.subject = f.value AND b.attribute = {quoted(BECAUSE)}"
-        f" AND b.turn_id IN (SELECT id FROM turns WHERE kind = 'message' AND speaker IN ({names}))"
-        f" WHERE f.attribute = {quoted(DECIDED)} AND f.ended_on IS NULL AND t.kind = 'message'"
-        f" AND t.speaker IN ({names})"
-        f" ORDER BY t.said_at DESC, f.id DESC LIMIT {_MOST_DECISIONS}"
-    ).rows
-    turns = store.turns_by_id(list(dict.fromkeys(row[1] for row in rows)), missing_ok=True)
-    by_id = {turn.id: turn for turn in turns}
-    for value, turn_id, reason in rows:
+    names = names_of_askers(store, speaker)
+    decisions = newest_with_reasons(store, DECIDED, BECAUSE, names, _MOST_DECISIONS)
+    turn_ids = list(dict.fromkeys(turn_id for _, turn_id, _ in decisions))
+    by_id = {turn.id: turn for turn in store.turns_by_id(turn_ids, missing_ok=True)}
+    for value, turn_id, reason in decisions:
         text = f"{value} (because {reason})" if reason else value
         yield trim(f"- {one_line(text)}{_origin(by_id.get(turn_id))}", _LINE_TOKENS)
 

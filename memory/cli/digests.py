@@ -12,6 +12,7 @@ from memory.errors import InputError, StoreError
 from memory.evidence.messages import WITHOUT_MODEL
 from memory.models.costs import Cost, spending
 from memory.models.model import Model
+from memory.program.program import program_for
 from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.namespaces import home, names
@@ -76,7 +77,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
     Raises InputError without a namespace and ModelError when the model cannot be used. When a
     namespace fails, the others are digested and StoreError is raised at the end.
     """
-    if not model.stores_facts:
+    if not program_for(model).stores_facts:
         _read_all(model)
         return
     broken = []

@@ -287,8 +287,9 @@ def _stored(
 
 
 def _facts_in(store: "Store") -> int:
-    [(number,)] = store.read("SELECT COUNT(*) FROM facts").rows
-    return int(number)
+    from memory.store.turn_reads import size_of
+
+    return size_of(store).facts
 
 
 @dataclass(frozen=True, eq=False)

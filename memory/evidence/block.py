@@ -219,7 +219,7 @@ def _with_lists(
 
     def turns(turn_ids: Sequence[int]) -> list[Turn]:
         turns_in_order = recollected.in_order(dict.fromkeys(turn_ids))
-        return telling_first(turn for turn in turns_in_order if turn.id not in left_out)
+        return telling_first([turn for turn in turns_in_order if turn.id not in left_out])
 
     is_beside_lists = options.looked or asks_for_several(question)
     block = lay_out(

@@ -259,7 +259,7 @@ def _laid_out(
     if turns_first:
         first = _fitting(islice(ranked, 1, None), int(tokens_left * turns_first), form)
         pairs += first
-        tokens_left -= sum(line_tokens(line) for _, line in first)
+        tokens_left -= sum([line_tokens(line) for _, line in first])
 
     spoken = {turn.id for turn, _ in pairs}
     # Of a turn that is cut, what a fact tells may be what is missing.
@@ -285,8 +285,8 @@ def _laid_out(
     said = [pair for pair in pairs if pair[0].id not in noted]
     return Evidence(
         facts=tuple(lines),
-        notes=tuple(_in_form(of_facts, form)),
-        turns=tuple(_in_form(said, form)),
+        notes=_in_form(of_facts, form),
+        turns=_in_form(said, form),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
         marked=frozenset(t.id for t, _ in said if is_of_facts(form.marks.get(t.id, ""))),
     )
@@ -332,15 +332,16 @@ def _fitting(turns: Iterable[Turn], tokens: int, form: TurnForm) -> list[tuple[T
     return pairs
 
 
-def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> Iterator[str]:
+def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> tuple[str, ...]:
     """The lines of turns; without their dates, a line that names the day of those after it."""
     if form.dates:
-        yield from (line for _, line in pairs)
-        return
+        return tuple([line for _, line in pairs])
+    lines = []
     for said_at, of_day in groupby(pairs, key=lambda pair: spoken_date(pair[0].said_at)):
         if said_at:
-            yield f"{said_at}:"
-        yield from (line for _, line in of_day)
+            lines.append(f"{said_at}:")
+        lines += [line for _, line in of_day]
+    return tuple(lines)
 
 
 def alternate(first: Iterable[Turn], second: Iterable[Turn]) -> Iterator[Turn]:

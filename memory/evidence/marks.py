@@ -45,7 +45,8 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
         state.fact for state in present if not state.disputed_by and state.fact not in replaced
     ]
     # Of several memories only what the facts themselves say.
-    followers = {} if is_united else _successors(store, [*ended, *replaced], day)
+    outlived = [] if is_united else [*ended, *replaced]
+    followers = successors(store, outlived, day) if outlived else {}
     known = {fact.id for fact in in_force}
     in_force += [fact for fact in followers.values() if fact.id not in known]
 
@@ -97,24 +98,6 @@ def marks_of(
 ) -> Mapping[int, str]:
     """What is to be known of a question's turns on a day (ISO, by default today), by their ids."""
     return recalled_facts(store, turns, question, day or local_now()[:10]).marks
-
-
-def _successors(store: Store, ended: Sequence[Fact], day: str) -> dict[int, Fact]:
-    """The newest fact in force of the same subject and attribute, by the id of the ended one.
-
-    Of an attribute of which somebody may have several values, another value took no place.
-    """
-    if not ended:
-        return {}
-    vocabulary = vocabulary_of(store)
-    single = [
-        fact
-        for fact in ended
-        if (known := vocabulary.canonical(fact.attribute)) and known.kind == "one value"
-    ]
-    if not single:
-        return {}
-    return successors(store, [fact.id for fact in single], day)
 
 
 def _replaced(store: Store, present: Sequence[StatedFact], day: str) -> list[Fact]:

@@ -91,7 +91,9 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
 
 def _quoted_mostly(text: str) -> list[str]:
     """The longer quotations of a text of which half is quoted; none of another text."""
-    quotations = [_spaced(quotation) for quotation in _QUOTED.findall(text)]
+    if not (quoted := _QUOTED.findall(text)):
+        return []
+    quotations = [_spaced(quotation) for quotation in quoted]
     if 2 * sum(len(quotation.split()) for quotation in quotations) < len(words(text)):
         return []
     return [quotation for quotation in quotations if len(quotation.split()) >= _SHORTEST_QUOTATION]

@@ -16,7 +16,7 @@ from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
-from memory.store.fact_reads import facts_from
+from memory.store.fact_reads import facts_from, has_facts
 from memory.store.owner import asker_of
 from memory.store.pending_windows import last_turn_taken
 from memory.store.turn_validation import local_now
@@ -65,7 +65,7 @@ class MemoryReader:
 
     def has_facts(self) -> bool:
         """Whether the memory holds any fact."""
-        return bool(self.read("SELECT id FROM facts LIMIT 1").rows)
+        return has_facts(self.store)
 
     def asker(self, name: str = "") -> str:
         """Who asks, as the memory knows them; the owner where nobody is named."""

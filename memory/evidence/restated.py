@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 from memory.records import Turn
 from memory.text.dates import COUNT, around_relative_date, short_day
@@ -56,7 +56,8 @@ class Restated:
 class _Sentence:
     written: tuple[str, ...]  # its words
     folded: tuple[str, ...]
-    telling: frozenset[str]  # without stop words, in the form of the index
+    told_by: tuple[tuple[str, ...], ...]  # each word without stop words, in the form of the index
+    telling: frozenset[str]  # all of these
     is_part: bool  # of a longer sentence
 
 
@@ -74,11 +75,9 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
         for turn in sorted(turns, key=_time)
         if turn.kind == "message" and not is_assistant(turn.speaker)
     ]
-    words = set[str]().union(*(said.telling for _, sentences in by_turn for said in sentences))
-    asked = _asked(words, question)
-    most_asked = max(
-        (len(said.telling & asked) for _, sentences in by_turn for said in sentences), default=0
-    )
+    telling = [said.telling for _, sentences in by_turn for said in sentences]
+    asked = _asked(set[str]().union(*telling), question)
+    most_asked = max(map(len, map(asked.intersection, telling)), default=0)
     again: dict[int, Restated] = {}
     for group in _groups(by_turn):
         # The newest comes last and wins, also where it says what was said first.
@@ -98,11 +97,8 @@ def _asked(words: Iterable[str], question: str) -> frozenset[str]:
     forms = forms_of(telling_words(question))
     # Two forms of a word begin alike, but for numbers: the others are not looked at.
     beginnings = {form[:SHORTEST_STEM] for form in forms}
-    return frozenset(
-        word
-        for word in words
-        if (word[:SHORTEST_STEM] in beginnings or word in COUNT) and is_among(word, forms)
-    )
+    alike = [word for word in words if word[:SHORTEST_STEM] in beginnings or word in COUNT]
+    return frozenset([word for word in alike if is_among(word, forms)])
 
 
 def _groups(by_turn: Iterable[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[list[_Said]]:
@@ -161,8 +157,9 @@ def _plain_sentences(text: str) -> Iterator[_Sentence]:
             and all(map(_PLAIN.fullmatch, written))
         ):
             folded = tuple(word.casefold() for word in written)
-            telling = frozenset(telling_words(" ".join(folded)))
-            yield _Sentence(tuple(written), folded, telling, is_part)
+            told_by = tuple(tuple(telling_words(word)) for word in folded)
+            telling = frozenset(chain.from_iterable(told_by))
+            yield _Sentence(tuple(written), folded, told_by, telling, is_part)
 
 
 def _clauses(text: str) -> Iterator[tuple[str, bool]]:
@@ -204,13 +201,19 @@ def _other_value(
     """
     before, after = earlier.folded, later.folded
     shortest = min(len(before), len(after))
-    begin = next((n for n in range(shortest) if before[n] != after[n]), shortest)
-    end = next((n for n in range(shortest - begin) if before[-1 - n] != after[-1 - n]), 0)
-    old, new = (words[begin : len(words) - end] for words in (earlier.written, later.written))
-    if not all(0 < len(value) <= _MOST_VALUE_WORDS for value in (old, new)):
+    begin = end = 0
+    while begin < shortest and before[begin] == after[begin]:
+        begin += 1
+    while end < shortest - begin and before[-1 - end] == after[-1 - end]:
+        end += 1
+    if end == shortest - begin:  # no second place: one has all words of the other
+        end = 0
+    old = earlier.written[begin : len(before) - end]
+    new = later.written[begin : len(after) - end]
+    if not (0 < len(old) <= _MOST_VALUE_WORDS and 0 < len(new) <= _MOST_VALUE_WORDS):
         return None
-    frame = telling_words(" ".join(before[:begin]))
-    around = {*frame, *telling_words(" ".join(before[len(before) - end :]))}
+    frame = [*chain.from_iterable(earlier.told_by[:begin])]
+    around = {*frame, *chain.from_iterable(earlier.told_by[len(before) - end :])}
     if not around:
         return None
     asked_before, asked_later = earlier.telling & asked, later.telling & asked
@@ -220,19 +223,26 @@ def _other_value(
     if begin == 0 and not is_asked_for:
         return None  # the capital of a first word makes no name
     if not (is_whole and len(frame) >= _FEWEST_ASKED) and (
-        2 * (begin + end) < shortest or _kind(old, new) != _kind(new, old) or not _kind(old, new)
+        2 * (begin + end) < shortest or not _are_of_a_kind(old, new)
     ):
         return None
     value = [*new, *later.written[len(later.written) - end :]] if end else new
     return " ".join(value), is_asked_for
 
 
-def _kind(value: Sequence[str], other_value: Sequence[str]) -> str:
-    """Whether a value is a number or a name, but for words that both have; "" for other words."""
-    words = [word for word in value if word not in other_value] or value
-    has_digits = [any(map(str.isdigit, word)) for word in words]
-    if not all(
-        digits or word[:1].isupper() for word, digits in zip(words, has_digits, strict=True)
-    ):
-        return ""
-    return "number" if any(has_digits) else "name"
+def _are_of_a_kind(value: Sequence[str], other_value: Sequence[str]) -> bool:
+    """Whether two values are numbers, or are names, but for words that both have."""
+    kinds = []
+    for words, others in ((value, other_value), (other_value, value)):
+        # Where each word is the other's too, all of them count.
+        of_both = () if {*words} <= {*others} else others
+        kind = "name"
+        for word in words:
+            if word in of_both:
+                continue
+            if any(map(str.isdigit, word)):
+                kind = "number"
+            elif not word[:1].isupper():
+                return False
+        kinds.append(kind)
+    return kinds[0] == kinds[1]

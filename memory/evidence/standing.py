@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.profile import PROFILE_HEAD, PROFILE_TOKENS
@@ -57,7 +58,7 @@ class Standing:
         """The lines of each under a heading; "" for none."""
         return "\n".join(filter(None, (self.wishes, self.about_asker, self.disputes)))
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """The size of the text before other lines."""
         return sum(map(line_tokens, self.text.splitlines()))

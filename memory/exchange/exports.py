@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +16,7 @@ from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.records import Fact, Turn
 from memory.store import Store
+from memory.store.turn_reads import batches_of_turns
 from memory.system.files import whole
 from memory.text.dates import spoken_date
 from memory.text.turn_filter import texts_of
@@ -62,9 +64,7 @@ def write_memory(store: Store, file: TextIO, format: str, title: str) -> ExportC
 
 
 def _turns(store: Store) -> Iterator[Turn]:
-    last = store.read("SELECT max(id) AS last FROM turns").rows[0][0] or 0
-    for first in range(1, last + 1, _TURNS_AT_ONCE):
-        yield from store.turns(first, min(first + _TURNS_AT_ONCE - 1, last))
+    return chain.from_iterable(batches_of_turns(store, _TURNS_AT_ONCE))
 
 
 def _write_csv(store: Store, file: TextIO) -> ExportCounts:

@@ -20,10 +20,9 @@ from memory.records import (
     TurnIds,
     Withheld,
 )
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.settings import settings_of
-from memory.store.turn_reads import batches_of_turns
+from memory.store.turn_reads import batches_of_turns, speakers_spelled, texts_before
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant
@@ -158,13 +157,7 @@ def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> li
     found = [match for _, reading in readings for match in reading.found]
     given = {name for name in names_given(found) if name}
     names = given | {name for value in given if (name := name_at_end(value))}
-    listed = ", ".join(map(quoted, sorted(names)))
-    rows = (
-        store.read(f"SELECT DISTINCT speaker FROM turns WHERE speaker IN ({listed})").rows
-        if names
-        else ()
-    )
-    speakers = [speaker for (speaker,) in rows]
+    speakers = speakers_spelled(store, names) if names else []
     asserted = []
     for turn, reading in readings:
         others = frozenset(speakers) - {turn.speaker}
@@ -197,12 +190,7 @@ def _is_in_play(store: Store, turn: Turn) -> bool:
     """Whether people play somebody in a message's session by then: what they say is made up."""
     if not turn.session or turn.kind != "message":
         return False
-    rows = store.read(
-        "SELECT text FROM turns WHERE kind = 'message'"
-        f" AND session = (SELECT session FROM turns WHERE id = {turn.id})"
-        f" AND id < {turn.id} ORDER BY id DESC LIMIT {_TURNS_LOOKED_BACK}"
-    ).rows
-    return any(plays_somebody(text) for (text,) in rows)
+    return any(map(plays_somebody, texts_before(store, turn.id, _TURNS_LOOKED_BACK)))
 
 
 def introduced_names(store: Store, turns: Sequence[Turn]) -> "CheckedWrites":

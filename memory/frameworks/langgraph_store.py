@@ -25,10 +25,10 @@ from langgraph.store.base import (
 )
 
 from memory.errors import InputError
-from memory.frameworks.store_thread import StoreThread, hide, visible_turns
+from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
 from memory.records import Turn
-from memory.sql import quoted
 from memory.store import Store
+from memory.store.turn_reads import visible_turns
 from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import label
 
@@ -123,15 +123,11 @@ def _namespace(turn: Turn) -> tuple[str, ...]:
 
 
 def _turns_of(store: Store, namespace: tuple[str, ...], key: str) -> list[Turn]:
-    condition = (
-        f"t.kind = 'document' AND t.session = {quoted(_session(namespace))}"
-        f" AND t.speaker = {quoted(key)}"
-    )
-    return visible_turns(store, condition)
+    return visible_turns(store, HIDDEN, session=_session(namespace), speaker=key)
 
 
 def _all_turns(store: Store) -> list[Turn]:
-    return visible_turns(store, f"t.kind = 'document' AND t.session LIKE {quoted(_SESSION + '[%')}")
+    return visible_turns(store, HIDDEN, session=f"{_SESSION}[", is_prefix=True)
 
 
 def _item(turn: Turn) -> Item:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from memory.errors import InputError
 from memory.facts.additions import add_turns
-from memory.frameworks.store_thread import StoreThread, hide, visible_turns
+from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
 from memory.records import Turn
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.namespaces import is_name
+from memory.store.turn_reads import visible_turns
 from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
@@ -89,7 +89,8 @@ class MemorySession:
         self._thread.close()
 
     def _turns(self, store: Store, newest: int | None) -> list[Turn]:
-        return visible_turns(store, f"t.session = {quoted(session_label(self.session_id))}", newest)
+        session = session_label(self.session_id)
+        return visible_turns(store, HIDDEN, session=session, newest=newest)
 
     def _turn(self, item: dict[str, Any]) -> Turn:
         role = str(item.get("role", ""))

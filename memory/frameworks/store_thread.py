@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from memory.records import Turn
-from memory.sql import quoted
 from memory.store import Store, namespaces, open_store
 from memory.store.tags import set_tags
 
 T = TypeVar("T")
 # What a framework took out of its view: the turn stays, and people can undo it or forget it.
 HIDDEN = "hidden"
-_PAGE = 200  # rows of one SELECT
 
 
 class StoreThread:
@@ -53,27 +51,6 @@ class StoreThread:
         if self._store is not None:
             self._store.close()
             self._store = None
-
-
-def visible_turns(store: Store, where: str, newest: int | None = None) -> list[Turn]:
-    """The turns that a condition of SQL selects and that are not hidden, oldest first.
-
-    Of many, the `newest` so many.
-    """
-    ids: list[int] = []
-    before = 2**62
-    while newest is None or len(ids) < newest:
-        limit = _PAGE if newest is None else min(_PAGE, newest - len(ids))
-        rows: Any = store.read(
-            f"SELECT t.id FROM turns t WHERE {where} AND t.id < {before} AND t.id NOT IN"
-            f" (SELECT turn_id FROM tags WHERE key = {quoted(HIDDEN)})"
-            f" ORDER BY t.id DESC LIMIT {limit}"
-        ).rows
-        ids += [row[0] for row in rows]
-        if len(rows) < limit:
-            break
-        before = ids[-1]
-    return store.turns_by_id(ids[::-1])
 
 
 def hide(store: Store, turns: list[Turn], by: str) -> None:

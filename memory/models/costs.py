@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -186,8 +187,8 @@ class StepLog:
             self._steps[name] = replace(
                 before,
                 calls=before.calls + len(entries),
-                tokens_in=before.tokens_in + sum(entry["prompt_tokens"] for entry in entries),
-                tokens_out=before.tokens_out + sum(entry["completion_tokens"] for entry in entries),
+                tokens_in=before.tokens_in + sum(map(itemgetter("prompt_tokens"), entries)),
+                tokens_out=before.tokens_out + sum(map(itemgetter("completion_tokens"), entries)),
                 seconds=round(before.seconds + monotonic() - start, 3),
             )
             add_usage(calls.usage_data)

@@ -11,7 +11,6 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError, PromptTooLong
 from memory.models.model_errors import explain, explain_here
-from memory.models.model_names import PACKAGED_MODEL, stores_facts
 from memory.models.prices import listed_price
 from memory.models.server_refusals import is_too_long
 from memory.models.sizes import Size
@@ -73,13 +72,6 @@ class Model:
     def price(self) -> tuple[float, float] | None:
         """US dollars a prompt token and an answer token; None where they are not known."""
         return listed_price(self.name, self.server)
-
-    @property
-    def stores_facts(self) -> bool:
-        """Whether a digest asks it for facts: the packaged model if it was tuned to store them."""
-        if self.name.startswith(f"{PACKAGED_MODEL}+"):
-            return self.weights.get("store") == self.name
-        return stores_facts(self.name)
 
     def uncached(self) -> "Model":
         """The same model, asked anew whatever DSPy's cache holds."""

@@ -36,6 +36,7 @@ from memory.store.history import edits_of
 from memory.store.owner import asker_of, person_of
 from memory.store.pending_windows import count_turns_not_taken
 from memory.store.points_in_time import time_of_question
+from memory.store.turn_reads import last_turn
 from memory.store.turn_validation import local_now
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.vocabulary_edits import vocabulary_of
@@ -245,8 +246,7 @@ def _opener(store: Store) -> Callable[[bool], Store]:
     """Opens a store again, for reading only where it is or where that is asked for."""
     address, is_read_only = store.address, store.read_only
     # A memory without turns has not recorded its embedder yet: pass it to each store.
-    recorded = store.read("SELECT id FROM turns LIMIT 1").rows
-    embedder = None if recorded else store.vectors.embedder
+    embedder = None if last_turn(store) else store.vectors.embedder
     return lambda read_only: open_store(address, read_only or is_read_only, embedder)
 
 

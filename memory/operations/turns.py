@@ -14,6 +14,7 @@ from memory.store import Store
 from memory.store.owner import person_of
 from memory.store.tags import count_tags, remove_tags
 from memory.store.tags import set_tags as set_tags_of
+from memory.store.turn_reads import turns_after
 from memory.store.turn_validation import local_now, valid_tags
 from memory.text.message_parts import INVISIBLE
 from memory.text.written_dates import clean_date
@@ -44,8 +45,7 @@ def turns(memory: OpenMemory, after: After = 0, limit: Limit = 50) -> TurnPage:
     store = memory.store
     page = store.turns(after + 1, after + limit)
     if len(page) < limit:  # forgotten turns leave gaps in the ids
-        select = f"SELECT id FROM turns WHERE id > {after} ORDER BY id LIMIT {limit}"
-        page = store.turns_by_id([row[0] for row in store.read(select).rows])
+        page = turns_after(store, after, limit)
     return {"turns": page, "after": page[-1].id if page else None}
 
 

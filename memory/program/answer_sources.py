@@ -82,5 +82,5 @@ def as_prediction(answer: Answer, hits: Sequence[Hit], standing: Standing) -> ds
 
 def as_answer(prediction: dspy.Prediction) -> Answer:
     """The reverse of `as_prediction`."""
-    others = (field.name for field in fields(Answer) if field.name != "text")
+    others = [field.name for field in fields(Answer) if field.name != "text"]
     return Answer(text=prediction.answer, **{name: prediction[name] for name in others})

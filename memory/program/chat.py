@@ -205,13 +205,10 @@ def _kept(turn: Turn, reader: MemoryReader) -> str:
     """What was stored of a message: its turn, and the facts that stand in it."""
     if not turn.id:
         return "This asks nothing, and was not stored."
-    rows = reader.read(
-        "SELECT subject, attribute, value, happened_on FROM facts"
-        f" WHERE turn_id = {turn.id} ORDER BY id LIMIT {_MOST_FACTS}"
-    ).rows
     facts = [
-        f"{subject} {attribute}: {value}{f' since {since}' if since else ''}"
-        for subject, attribute, value, since in rows
+        f"{fact.subject} {fact.attribute}: {fact.value}"
+        + (f" since {fact.happened_on}" if fact.happened_on else "")
+        for fact in reader.facts_from([turn.id])[:_MOST_FACTS]
     ]
     return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."
 

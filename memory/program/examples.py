@@ -50,7 +50,7 @@ def traced_examples(
             if tokens is None:
                 outer.extend(steps if whole_calls else steps[:1])
             else:
-                outer.extend(shortened(step, tokens) for step in steps)
+                outer.extend([shortened(step, tokens) for step in steps])
 
 
 def shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
@@ -73,13 +73,14 @@ def shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, 
     cited = {f"[{n.strip()}]" for n in str(said.get("turns") or "").split(",")}
     answer = _words(str(said.get("answer") or said.get("reply") or ""))
 
-    def rank(n: int) -> tuple[bool, int, int]:
-        return lines[n].split(" ")[0] not in cited, -len(answer & _words(lines[n])), n
-
-    ranked = sorted(range(len(lines)), key=rank)
+    ranks = [
+        (line.split(" ")[0] not in cited, -len(answer & _words(line)), n)
+        for n, line in enumerate(lines)
+    ]
+    ranked = [n for *_, n in sorted(ranks)]
     tokens = max(tokens, LEAST_EXAMPLE)
-    indices = {n for _, n in fitting_lines(((lines[n], n) for n in ranked), tokens)}
-    shorter = "\n".join(line for n, line in enumerate(lines) if n in indices)
+    indices = {n for _, n in fitting_lines([(lines[n], n) for n in ranked], tokens)}
+    shorter = "\n".join([line for n, line in enumerate(lines) if n in indices])
     if lines and not indices:
         shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
     return predict, {**inputs, "memory": shorter}, outputs

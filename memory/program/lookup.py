@@ -10,6 +10,8 @@ from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.records import Rows
 from memory.sql import quoted
+from memory.store.fact_reads import current_among, facts_by_id
+from memory.store.turn_reads import speakers_named
 from memory.text.dates import MONTHS, is_iso_date
 from memory.text.word_forms import telling_words
 from memory.text.words import words
@@ -129,9 +131,8 @@ def _known_of_one(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | 
 def _whom(who: str, asker: str, reader: MemoryReader) -> Somebody | None:
     """Whom a question is about; Mum is the speaker of that name where one has spoken."""
     if is_relative(who):
-        speakers = f"SELECT speaker FROM turns WHERE lower(speaker) IN ({_spelled(who)}) LIMIT 1"
-        for (speaker,) in reader.read(speakers).rows:
-            return Somebody(str(speaker))
+        for speaker in speakers_named(reader.store, spellings([who])):
+            return Somebody(speaker)
     return whom(who, asker)
 
 
@@ -227,8 +228,8 @@ def _with_ends_of_replaced(
     current = [fact for fact in facts if fact.holds_on(today)]
     if kind != "one value" or len({fact.value.casefold() for fact in current}) < 2:
         return facts
-    ids = ", ".join(str(fact.number) for fact in current)
-    said_last = reader.read(f"SELECT id, value FROM facts_now WHERE id IN ({ids})").rows
+    facts_there = facts_by_id(reader.store, [fact.number for fact in current])
+    said_last = {(fact.id, fact.value) for fact in current_among(reader.store, facts_there)}
     newest = [fact for fact in current if (fact.number, fact.value) in said_last]
     if len(newest) != 1:
         return facts

@@ -9,6 +9,7 @@ import dspy
 from memory.errors import InputError
 from memory.models.local import SmallModelAdapter
 from memory.models.model import Model
+from memory.models.model_names import PACKAGED_MODEL, stores_facts
 from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
 from memory.program.answer import AnswerQuestion
@@ -111,6 +112,18 @@ class MemoryProgram(MemoryModule):
         program.ask = asking
         return program
 
+    def with_rows_always(self) -> "MemoryProgram":
+        """The same program, which looks for rows of facts at every question.
+
+        A large model writes SELECTs; a tiny one's rows are those of templates, as ever.
+        """
+        return self if self.form == "tiny" else self.with_sql("always")
+
+    @property
+    def writes_one_row(self) -> bool:
+        """Whether a digest's SQL is at most one INSERT of one row, as a tiny model's grammar is."""
+        return self.form == "tiny"
+
     @property
     def retrieve(self) -> RetrieveRows | None:
         """The module that writes SELECTs for questions; None where none does."""
@@ -163,13 +176,20 @@ def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
     or tuned to.
     """
     program = copy(compiled) if compiled.form == "tiny" else _in_tiny_form(compiled)
-    is_tuned = model.stores_facts
-    program.stores_facts = program.stores_facts or is_tuned or is_changed(program.store)
+    is_asked = _is_asked_for_facts(model) or is_changed(program.store)
+    program.stores_facts = program.stores_facts or is_asked
     retrieve = program.retrieve
     finds_facts = program.stores_facts or (retrieve and is_changed(retrieve))
     if isinstance(getattr(program.ask, "retrieve", None), TemplateRows) and not finds_facts:
         return program.asking(retrieve=TemplateRows())
     return program
+
+
+def _is_asked_for_facts(model: Model) -> bool:
+    """Whether a digest asks the packaged model for facts: not as shipped; if it was tuned to."""
+    if model.name.startswith(f"{PACKAGED_MODEL}+"):
+        return model.weights.get("store") == model.name
+    return stores_facts(model.name)
 
 
 def _in_tiny_form(compiled: MemoryProgram) -> MemoryProgram:

@@ -1,6 +1,5 @@
 """Examples of a general word: a question about "pets" also finds puppy, hamster and Rex."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -11,18 +10,22 @@ def examples_of_kind(word: str) -> tuple[str, ...]:
     `kinds.txt` lists the kinds and their examples; it was written manually (decision 16).
     """
     kinds = _kinds()
-    return next((kinds[form] for form in _singulars(word) if form in kinds), ())
+    for form in _singulars(word):
+        if form in kinds:
+            return kinds[form]
+    return ()
 
 
-def _singulars(word: str) -> Iterator[str]:
+def _singulars(word: str) -> list[str]:
     """A word and its possible singulars; most of these are not words, which does no harm."""
-    yield word
+    forms = [word]
     if word.endswith("s"):
-        yield word[:-1]
+        forms.append(word[:-1])
     if word.endswith("es"):
-        yield word[:-2]
+        forms.append(word[:-2])
     if word.endswith("ies"):
-        yield word[:-3] + "y"
+        forms.append(word[:-3] + "y")
+    return forms
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.text.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
-from memory.text.words import STOP_WORDS, UNSPACED, composed, normal, word_runs, words
+from memory.text.words import STOP_WORDS, UNSPACED, composed, normal, runs, word_runs, words
 
 MAX_WORDS = 48  # each word is a query of the full-text index
 # "march" and "may" are common words, so these two count only with a capital.
@@ -172,7 +172,7 @@ class SpeakerNames:
             if form in text:
                 speakers |= self._inside[form]
                 text = text.replace(form, " ")
-        for run in {run for run, _ in word_runs(text)}:
+        for run in {*runs(text)}:
             bearers = self._bearers(run)
             if bearers:
                 speakers |= bearers

@@ -44,14 +44,16 @@ class Counts:
     @classmethod
     def of(cls, turns: int, matches: Sequence[Sequence[WordMatches]]) -> "Counts":
         """Count the matches of each word; `matches` has each memory's own."""
-        by_word = [*zip(*matches, strict=True)]
-        exact = [sum(len(match.exact) for match in word) for word in by_word]
-        related = [sum(len(match.related) for match in word) for word in by_word]
-        return cls(
-            turns,
-            holders=[first or second for first, second in zip(exact, related, strict=True)],
-            examples=[sum(len(match.examples) for match in word) for word in by_word],
-        )
+        holders, examples = [], []
+        for word in zip(*matches, strict=True):
+            exact = related = of_kind = 0
+            for match in word:
+                exact += len(match.exact)
+                related += len(match.related)
+                of_kind += len(match.examples)
+            holders.append(exact or related)
+            examples.append(of_kind)
+        return cls(turns, holders, examples)
 
     def rarity(self, turns: int) -> float:
         """The inverse document frequency as in BM25, never below 0."""

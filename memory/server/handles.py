@@ -264,10 +264,14 @@ class Handles:
     @property
     def stores_facts(self) -> bool:
         """Whether a digest asks the model for facts. Does not load it."""
-        from memory.models.model_names import stores_facts
-
         model = self._model
-        return stores_facts(model) if isinstance(model, str) else model.stores_facts
+        if isinstance(model, str):
+            from memory.models.model_names import stores_facts
+
+            return stores_facts(model)
+        from memory.program import program_for
+
+        return program_for(model).stores_facts
 
     def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
         """A block that adds these turns one by one: a user's limit of a day counts them at once."""

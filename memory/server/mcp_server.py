@@ -22,9 +22,9 @@ from memory.operations import Right
 from memory.operations.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.history import edits_of
+from memory.store.turn_reads import count_turns_of_session, passing_turns
 from memory.store.turn_validation import local_now, session_label
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_lines import turn_line
@@ -51,6 +51,7 @@ _ANNOTATIONS: dict[Right, ToolAnnotations] = {
     "forget": ToolAnnotations(destructive_hint=True, open_world_hint=False),
 }
 _LINE_TOKENS = 400
+_MOST_LINES = 200  # of a session: about as many as the tokens of a result
 
 
 def mcp_server(
@@ -287,13 +288,11 @@ def _number(text: str) -> int:
 
 
 def _session_lines(store: Store, session: str) -> str:
-    of_session = f"FROM turns WHERE session = {quoted(session_label(session))}"
-    [(total,)] = store.read(f"SELECT COUNT(*) AS turns {of_session}").rows
+    name = session_label(session)
+    total = count_turns_of_session(store, name)
     if not total:
         raise InputError(f"there is no session {session[:100]!r}; memory://catalog lists them")
-    # A SELECT returns the first 200 rows: about as many lines as the tokens of a result.
-    ids = store.read(f"SELECT id {of_session} ORDER BY id").rows
-    turns = store.turns_by_id([turn_id for (turn_id,) in ids])
+    turns = passing_turns(store, sessions=[name], after=0, limit=_MOST_LINES)
     lines = (trim(turn_line(turn), _LINE_TOKENS) for turn in turns)
     text = first_lines(lines, RESULT_TOKENS)
     number = len(text.splitlines())

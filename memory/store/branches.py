@@ -11,7 +11,6 @@ where more than one chat may have gone on: nothing that follows is an edit for s
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.records import Turn
 from memory.store import settings, turns_table
 from memory.store.database import Connection, HasConnections
 from memory.store.forgetting.forget import remove
@@ -61,13 +60,6 @@ def note_alike(store: HasConnections, place: str) -> None:
     """Note that more than one chat may go on from a place."""
     with store.transaction() as conn:
         settings.add_setting(conn, ALIKE, [_mark(conn, place)])
-
-
-def newest_of_session(store: HasConnections, session: str, limit: int) -> list[Turn]:
-    """The newest turns of a session, at most `limit`, in their order."""
-    with store.reading() as conn:
-        rows = conn.run("newest_of_session", session=session, most=limit).fetchall()
-    return [turns_table.to_turn(row) for row in reversed(rows)]
 
 
 def take_back(conn: Connection, places: Mapping[int, str], embed: EmbedTexts) -> None:

@@ -21,7 +21,7 @@ from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
 from memory.system.files import create_private, tighten
 from memory.system.home import item_keys, make_item_key
-from memory.system.tracing import span
+from memory.system.tracing import is_on, span
 from memory.text.amounts import ExactSum, number
 from memory.text.dates import days_between, is_iso_date, is_iso_span
 from memory.text.words import words
@@ -101,6 +101,8 @@ class SqliteConnection(sqlite3.Connection):
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = json.dumps(value)
+        if not is_on():
+            return self.execute(STATEMENTS[statement], values)
         with span(statement, TRACED, kind="client"):
             return self.execute(STATEMENTS[statement], values)
 

@@ -17,6 +17,7 @@ from memory.store.journal import to_fact
 from memory.store.protocol import Store
 from memory.store.united import stores_by_name, united_facts
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.vocabulary_table import read_definition
 
 Order = Literal["new", "date", "person", "attribute"]  # of a list
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -121,14 +122,23 @@ def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> lis
     return united_facts(store, read)
 
 
-def successors(store: Store, fact_ids: Sequence[int], day: str) -> dict[int, Fact]:
+def successors(store: HasConnections, ended: Sequence[Fact], day: str) -> dict[int, Fact]:
     """For each of some facts the newest of its entity and attribute that is current on a day.
 
-    By the ids of the facts given; facts without a successor are left out.
+    By the ids of the facts given. Facts without a successor are left out, and those of which
+    somebody may have several values: another value took no place.
     """
-    values = day_values(day, vocabulary_of(store).currency)
     with store.reading() as conn:
-        rows = conn.run("successors", fact_ids=[*fact_ids], **values).fetchall()
+        vocabulary = read_definition(conn).vocabulary
+        single = [
+            fact.id
+            for fact in ended
+            if (known := vocabulary.canonical(fact.attribute)) and known.kind == "one value"
+        ]
+        if not single:
+            return {}
+        values = day_values(day, vocabulary.currency)
+        rows = conn.run("successors", fact_ids=single, **values).fetchall()
     return {fact_id: to_fact(row) for fact_id, *row in rows if row[0] != fact_id}
 
 
@@ -142,6 +152,21 @@ def by_template(store: Store, fact_ids: Sequence[int]) -> set[int]:
         with own.reading() as conn:
             found |= assertions.by_template(conn, fact_ids)
     return found
+
+
+def has_facts(store: Store) -> bool:
+    """Whether there is any fact, in any of several memories."""
+    for part in stores_by_name(store).values():
+        with part.reading() as conn:
+            if conn.run("has_facts").fetchone():
+                return True
+    return False
+
+
+def turns_with_value_about(store: HasConnections, entity: str) -> set[int]:
+    """The turns of facts whose value means an entity."""
+    with store.reading() as conn:
+        return {turn_id for (turn_id,) in conn.run("turns_with_value_about", entity=entity)}
 
 
 # --- lists of a page ------------------------------------------------------------------------------
@@ -241,6 +266,25 @@ def newest_with_attribute(
             **_said_by(speakers),
         )
         return [to_fact(row) for row in rows]
+
+
+def newest_with_reasons(
+    store: HasConnections, attribute: str, reason: str, speakers: Iterable[str], limit: int
+) -> list[tuple[str, int, str]]:
+    """The newest values of an attribute that have not ended: value, turn id, and its reason or "".
+
+    The reason is the value of the attribute `reason` of a fact about the value. Both come from
+    messages of these speakers.
+    """
+    with store.reading() as conn:
+        rows = conn.run(
+            "newest_with_reasons",
+            attribute=attribute,
+            reason=reason,
+            speakers=[*speakers],
+            most=limit,
+        )
+        return [(value, turn_id, why or "") for value, turn_id, why in rows]
 
 
 def entities_by_facts(store: HasConnections, most: int, after: str = "") -> list[tuple[str, int]]:

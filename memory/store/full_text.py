@@ -111,6 +111,7 @@ class FullText:
             "SELECT EXISTS (SELECT 1 FROM facts), (SELECT coalesce(max(id), 0) FROM turns)"
         ).fetchone()
         within = turn_ids or (1, newest)
+        has_frequent = within[1] - within[0] + 1 >= MAX_RELATED
 
         def matching(word: str) -> WordMatches:
             if known := self._known.get((word, turn_ids)):
@@ -130,9 +131,11 @@ class FullText:
             return np.union1d(ids, of_facts) if len(of_facts) else ids
 
         def holding_rare(any_of: Sequence[str]) -> NDArray[np.int64]:
-            rare = [
-                word for word in any_of if not self._is_frequent(word, frequent, newest, within)
-            ]
+            rare = any_of
+            if has_frequent:
+                rare = [
+                    word for word in any_of if not self._is_frequent(word, frequent, newest, within)
+                ]
             if not rare:
                 return _NO_IDS
             return with_those_of_facts(self._ids(_TURNS_HOLDING, rare, _ALL, turn_ids), rare)
@@ -148,13 +151,10 @@ class FullText:
             match = (f'"{word}"', first, last, MAX_RELATED)
             return int(self._conn.execute(_COUNT, match).fetchone()[0])
 
-        first, last = within
-        if last - first + 1 < MAX_RELATED:
-            return False
         is_frequent = frequent.is_frequent(word, newest)
         if is_frequent is None:
             is_frequent = frequent.put_count(word, count(1, newest), newest, MAX_RELATED)
-        return is_frequent and (within == (1, newest) or count(first, last) == MAX_RELATED)
+        return is_frequent and (within == (1, newest) or count(*within) == MAX_RELATED)
 
     def _all_holding(
         self, word: str, frequent: FrequentWords, turn_ids: tuple[int, int] | None
@@ -183,7 +183,7 @@ class FullText:
         turn_ids: tuple[int, int] | None,
     ) -> NDArray[np.int64]:
         """The turns that a statement finds by any of these words, the newest first."""
-        match = " OR ".join(f'"{word}"' for word in any_of)
+        match = '"' + '" OR "'.join(any_of) + '"'
         select, within = statement
         select = select.format(within=within if turn_ids else "")
         (listed,) = self._conn.execute(select, (match, *(turn_ids or ()), limit)).fetchone()

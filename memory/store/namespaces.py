@@ -13,6 +13,8 @@ from urllib.parse import unquote_to_bytes
 from memory.errors import InputError, StoreError
 from memory.store import open_store, postgres_module
 from memory.store.settings import settings_of
+from memory.store.tags import has_tag
+from memory.store.turn_reads import size_of, span_of_dates
 from memory.system.files import PRIVATE_FOLDER, tighten
 from memory.system.home import (
     AGENTS_FOLDER,
@@ -209,14 +211,9 @@ def summary(name: str) -> Summary:
     size = _size(path)
     try:
         with open_store(path, read_only=True) as store:
-            # Ignore dates that are not ISO ("one May evening").
-            [(turns, first, last)] = store.read(
-                "SELECT COUNT(*) AS n, MIN(date) AS first, MAX(date) AS last FROM (SELECT"
-                " CASE WHEN said_at BETWEEN '0' AND ':' THEN said_at END AS date FROM turns) AS t"
-            ).rows
-            [(facts,)] = store.read("SELECT COUNT(*) AS n FROM facts").rows
-            work = f"SELECT turn_id FROM tags WHERE key = '{AGENT_TAG}' LIMIT 1"
-            has_work = bool(store.read(work).rows)
+            turns, facts = size_of(store)
+            first, last = span_of_dates(store)  # without "one May evening"
+            has_work = has_tag(store, AGENT_TAG)
             paths = dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
             backups = tuple(path for path in paths if Path(path).exists())
     except StoreError as error:
@@ -225,8 +222,8 @@ def summary(name: str) -> Summary:
         name,
         turns=turns,
         facts=facts,
-        first=first or "",
-        last=last or "",
+        first=first,
+        last=last,
         bytes=size,
         backups=backups,
         has_work=has_work,

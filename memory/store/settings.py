@@ -76,7 +76,7 @@ def update_setting(conn: Connection, name: str, value: Any) -> None:
 
 def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:
     """Note that a question brought up these turns."""
-    if any(turn_id >= 2**63 for turn_id in turn_ids):
+    if max(turn_ids, default=0) >= 2**63:
         raise OverflowError  # as sqlite3 does; in a list the number would become another one
     conn.run("count_shown", turn_ids=[*turn_ids])
 

@@ -59,6 +59,12 @@ _Conn = TypeVar("_Conn", bound=sqlite3.Connection)
 _log = logging.getLogger("memory.store")
 
 
+_ERRORS_OF_STORAGE = (
+    *(OSError, OverflowError, TypeError, ValueError, LookupError),
+    sqlite3.DatabaseError,
+)
+
+
 class SqliteStore(DatabaseStore):
     """A namespace in one file.
 
@@ -258,8 +264,12 @@ class SqliteStore(DatabaseStore):
 
     @contextmanager
     def reading(self) -> Iterator[SqliteConnection]:
-        with self._storage_errors(), self._reader() as conn:
-            yield conn
+        try:
+            with self._reader() as conn:
+                yield conn
+        except _ERRORS_OF_STORAGE as error:
+            self._explain(error)
+            raise
 
     @contextmanager
     def _reader(self) -> Iterator[SqliteConnection]:
@@ -271,19 +281,19 @@ class SqliteStore(DatabaseStore):
         # What a file that was moved held is read by the connection that holds it.
         elif self._writer.take(0) or (not self.is_current() and self._writer.take()):
             try:
-                with self._as_mine(self._conn):
-                    self._refuse_deleted(self._conn)
-                    yield self._conn
+                self._mine.conn = self._conn
+                # Before a look at the file, which takes a transaction.
+                if not self._opened_files.lie_at(self.path):
+                    refuse_deleted(self._conn, self.path)
+                yield self._conn
             finally:
+                self._mine.conn = None
                 self._writer.give_back()
         else:
             with self._readers.one() as reader, self._as_mine(reader):
-                self._refuse_deleted(reader)
+                if not self._opened_files.lie_at(self.path):
+                    refuse_deleted(reader, self.path)
                 yield reader
-
-    def _refuse_deleted(self, conn: SqliteConnection) -> None:
-        if not self.is_current():  # before a look at the file, which takes a transaction
-            refuse_deleted(conn, self.path)
 
     @contextmanager
     def _snapshot(self) -> Iterator[SqliteConnection]:
@@ -348,20 +358,28 @@ class SqliteStore(DatabaseStore):
 
         An error of Python's is passed on where the file is whole: then the fault is another's.
         """
+        try:
+            yield
+        except _ERRORS_OF_STORAGE as error:
+            self._explain(error)
+            raise
+
+    def _explain(self, error: Exception) -> None:
+        """Raises what an error of SQLite or Python means here, if it means anything."""
         with storage_errors(self.path):
-            try:
-                yield
-            except (OverflowError, UnicodeEncodeError):
-                raise  # what was given cannot be stored
-            except (TypeError, ValueError, LookupError) as error:
-                if faults := self._faults():
-                    raise StoreError(f"{self.path}: {faults[0]}; {DAMAGED}") from error
-                raise
-            except sqlite3.DatabaseError as error:
-                # Only a look at the whole file says so: a statement may bring up the same words.
-                if may_be_damage(error) and not self._faults():
-                    raise WholeFileError(f"{self.path}: {error}; the file is whole") from error
-                raise
+            self._look_for_damage(error)
+            raise error
+
+    def _look_for_damage(self, error: Exception) -> None:
+        """Raises StoreError for an error that is the file's, and WholeFileError where it is not."""
+        if isinstance(error, (OverflowError, UnicodeEncodeError, OSError)):
+            return  # what was given cannot be stored, or the disk says why
+        if not isinstance(error, sqlite3.DatabaseError):
+            if faults := self._faults():
+                raise StoreError(f"{self.path}: {faults[0]}; {DAMAGED}") from error
+        # Only a look at the whole file says so: a statement may bring up the same words.
+        elif may_be_damage(error) and not self._faults():
+            raise WholeFileError(f"{self.path}: {error}; the file is whole") from error
 
 
 def _lacks_log(path: Path) -> bool:

@@ -54,6 +54,16 @@ SELECT
     (SELECT count(*) FROM memory.turns WHERE namespace = :namespace),
     (SELECT count(*) FROM memory.facts WHERE namespace = :namespace);
 
+-- count_names --
+SELECT
+    (SELECT count(DISTINCT subject) FROM memory.facts WHERE namespace = :namespace),
+    (SELECT count(DISTINCT speaker) FROM memory.turns WHERE namespace = :namespace);
+
+-- highest_ids --
+SELECT
+    (SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace),
+    (SELECT coalesce(max(id), 0) FROM memory.facts WHERE namespace = :namespace);
+
 -- ends_of_turns --
 -- Dated ones: the first and the last by their ids, which takes no look at all of them.
 SELECT
@@ -128,6 +138,162 @@ WHERE namespace = :namespace AND key = :key AND value = :value AND turn_id > :af
 SELECT turn_id, value
 FROM memory.tags
 WHERE namespace = :namespace AND key = :key AND turn_id > :after;
+
+-- count_turns_of_session --
+SELECT count(*) FROM memory.turns WHERE namespace = :namespace AND session = :session;
+
+-- texts_before --
+-- What was said in a turn's session before it, the newest first.
+SELECT text
+FROM memory.turns
+WHERE namespace = :namespace AND kind = 'message' AND id < :turn_id AND session = (
+    SELECT session FROM memory.turns WHERE namespace = :namespace AND id = :turn_id
+)
+ORDER BY id DESC
+LIMIT :most;
+
+-- date_of_last_message --
+SELECT said_at
+FROM memory.turns
+WHERE namespace = :namespace AND kind = 'message'
+ORDER BY id DESC
+LIMIT 1;
+
+-- newest_session --
+-- Of the turns after one, the session with the latest date, without the unnamed and another one.
+SELECT session
+FROM memory.turns
+WHERE namespace = :namespace AND id > :after AND session <> '' AND session <> :without
+ORDER BY said_at DESC, id DESC
+LIMIT 1;
+
+-- sessions_before --
+-- The first turn of each and how many it has; those that began last come first.
+SELECT session, min(id), count(*)
+FROM memory.turns
+WHERE namespace = :namespace
+GROUP BY session
+HAVING min(id) < :before
+ORDER BY 2 DESC
+LIMIT :most;
+
+-- {passing_turns} --
+-- A page's filter. A date less exact than a bound may lie on either side of it.
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace
+    AND (:by_all = 1 OR speaker = ANY (:speakers))
+    AND (:key = '' OR id IN (
+        SELECT turn_id FROM memory.tags
+        WHERE namespace = :namespace AND key = :key AND value = ANY (:values)
+    ))
+    AND (:since = '' OR (said_at <> '' AND (
+        substr(said_at, 1, length(:since)) >= :since OR :since LIKE said_at || '%'
+    )))
+    AND (:until = '' OR (said_at <> '' AND substr(said_at, 1, length(:until)) <= :until))
+    AND id > :after AND id < :before
+
+-- first_passing_turns --
+{passing_turns}
+ORDER BY id
+LIMIT :most;
+
+-- last_passing_turns --
+{passing_turns}
+ORDER BY id DESC
+LIMIT :most;
+
+-- first_passing_turns_of_sessions --
+-- By a statement of its own, which takes the index of sessions.
+{passing_turns} AND session = ANY (:sessions)
+ORDER BY id
+LIMIT :most;
+
+-- last_passing_turns_of_sessions --
+{passing_turns} AND session = ANY (:sessions)
+ORDER BY id DESC
+LIMIT :most;
+
+-- {visible_turns} --
+-- Turns without a tag, the newest first.
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace AND id NOT IN (
+    SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :hidden
+)
+
+-- visible_turns_of_session --
+{visible_turns} AND session = :session
+ORDER BY id DESC
+LIMIT :most;
+
+-- visible_documents --
+{visible_turns} AND kind = 'document' AND session = :session AND speaker = :speaker
+ORDER BY id DESC;
+
+-- visible_documents_of_sessions --
+-- Whose sessions are like a pattern.
+{visible_turns} AND kind = 'document' AND session LIKE :pattern
+ORDER BY id DESC;
+
+-- versions_of_document --
+-- "name@hash", the beginning of a source, in the order in which they came.
+SELECT substr(source, 1, length(session) + :hash)
+FROM memory.turns
+WHERE namespace = :namespace AND kind = 'document' AND session = :session
+GROUP BY 1
+ORDER BY min(id);
+
+-- speakers_of_messages --
+SELECT speaker, count(*)
+FROM memory.turns
+WHERE namespace = :namespace AND kind = 'message'
+GROUP BY speaker
+ORDER BY 2 DESC, 1
+LIMIT :most;
+
+-- {dates} --
+-- The beginnings of the dates that are ISO.
+SELECT substr(said_at, 1, :characters), count(*)
+FROM memory.turns
+WHERE namespace = :namespace AND length(said_at) >= :least AND said_at BETWEEN '0' AND ':'
+GROUP BY 1
+
+-- dates_in_order --
+{dates}
+ORDER BY 1
+LIMIT :most;
+
+-- commonest_dates --
+{dates}
+ORDER BY 2 DESC, 1
+LIMIT :most;
+
+-- span_of_dates --
+-- Of the dates that are ISO.
+SELECT min(said_at), max(said_at)
+FROM memory.turns
+WHERE namespace = :namespace AND said_at BETWEEN '0' AND ':';
+
+-- {is_outlined} --
+lower(speaker) = ANY (:assistants) AND length(text) > :outline
+
+-- characters_read --
+-- Of the turns between two ids: how many, the characters that a digest reads of them, and the
+-- answers of assistants that it reads in outline, with their characters.
+SELECT
+    count(*),
+    coalesce(sum(
+        CASE
+            WHEN {is_outlined} THEN :outline
+            WHEN kind = 'message' AND length(text) > :longest THEN :longest
+            ELSE length(text)
+        END
+    ), 0),
+    count(*) FILTER (WHERE {is_outlined}),
+    coalesce(sum(length(text)) FILTER (WHERE {is_outlined}), 0)
+FROM memory.turns
+WHERE namespace = :namespace AND id BETWEEN :first AND :last;
 
 -- delete_turns --
 DELETE FROM memory.turns WHERE namespace = :namespace AND id = ANY (:turn_ids);
@@ -646,6 +812,15 @@ FROM (
 WHERE number <= :most
 ORDER BY who, number;
 
+-- has_facts --
+SELECT 1 FROM memory.facts WHERE namespace = :namespace LIMIT 1;
+
+-- turns_with_value_about --
+-- The turns of facts whose value means an entity.
+SELECT DISTINCT turn_id
+FROM memory.facts
+WHERE namespace = :namespace AND value_entity = :entity;
+
 -- count_entities --
 SELECT count(DISTINCT COALESCE(entity, subject)) FROM memory.facts WHERE namespace = :namespace;
 
@@ -671,6 +846,24 @@ SELECT {fact}
 {dated_facts} AND f.attribute = :attribute AND f.ended_on IS NULL AND t.kind = ANY (:kinds)
     AND {is_said_by}
 ORDER BY t.said_at DESC, f.turn_id DESC, f.id DESC
+LIMIT :most;
+
+-- newest_with_reasons --
+-- The newest values of an attribute that have not ended, each with the value of another attribute of
+-- which it is the subject, both of messages by some speakers.
+SELECT f.value, f.turn_id, reasons.value
+FROM memory.facts AS f
+    JOIN memory.turns AS t ON t.id = f.turn_id
+    LEFT JOIN (
+        SELECT b.subject, b.value
+        FROM memory.facts AS b JOIN memory.turns AS said ON said.id = b.turn_id
+        WHERE b.namespace = :namespace AND said.namespace = :namespace
+            AND b.attribute = :reason AND said.kind = 'message' AND said.speaker = ANY (:speakers)
+    ) AS reasons ON reasons.subject = f.value
+WHERE f.namespace = :namespace AND t.namespace = :namespace
+    AND f.attribute = :attribute AND f.ended_on IS NULL
+    AND t.kind = 'message' AND t.speaker = ANY (:speakers)
+ORDER BY t.said_at DESC, f.id DESC
 LIMIT :most;
 
 -- facts_now_about --
@@ -1167,6 +1360,12 @@ ORDER BY 1, 2;
 -- speakers_named --
 SELECT DISTINCT speaker FROM memory.turns
 WHERE namespace = :namespace AND lower(trim(speaker)) = ANY (:names)
+ORDER BY 1;
+
+-- speakers_spelled --
+-- Which of these names speakers have, letter by letter.
+SELECT DISTINCT speaker FROM memory.turns
+WHERE namespace = :namespace AND speaker = ANY (:names)
 ORDER BY 1;
 
 -- speakers_of_all_turns --

@@ -480,9 +480,5 @@ def _identity(store: Store) -> str:
 
 def _highest_id(store: Store) -> int:
     """The highest id of a turn or fact."""
-    ids = [
-        row[0] or 0
-        for table in ("turns", "facts")
-        for row in store.read(f"SELECT MAX(id) AS last FROM {table}").rows
-    ]
-    return max(ids, default=0)
+    with store.reading() as conn:
+        return int(max(conn.run("highest_ids").fetchone()))

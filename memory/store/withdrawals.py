@@ -13,7 +13,7 @@ from memory.store.database import Connection
 
 def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
     """The turns, with WITHDRAWN before the text of withdrawn corrections."""
-    if not any(turn.session == CORRECTIONS for turn in turns):
+    if CORRECTIONS not in [turn.session for turn in turns]:
         return list(turns)
     withdrawn = _withdrawn_texts(conn)
     return [

@@ -83,7 +83,9 @@ def label(text: str, longest: int = LONGEST_LABEL) -> str:
 
 def one_line(text: str) -> str:
     """A text without invisible characters, and with a space for each run of white space."""
-    return " ".join(visible_text(text).split())
+    if _UNSEEN.search(text):
+        text = visible_text(text)
+    return " ".join(text.split())
 
 
 def unnumbered(line: str) -> str:

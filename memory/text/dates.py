@@ -4,6 +4,7 @@ import re
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, date
+from functools import lru_cache
 
 from memory.text.characters import label
 
@@ -163,6 +164,8 @@ def around_relative_date(text: str) -> tuple[str, str] | None:
     return (text[: match.start()], text[match.end() :]) if match else None
 
 
+# Turns of one session have the same day, and each is asked for it several times.
+@lru_cache(maxsize=4_096)
 def spoken_date(said_at: str) -> str:
     """An ISO date for reading: `Mon 08 May 2017`, `May 2017`, `2017`; other text as it stands."""
     try:
@@ -245,6 +248,7 @@ def dated_question(question: str, today: str) -> str:
     return _RELATIVE.sub(with_span, question)
 
 
+@lru_cache(maxsize=4_096)
 def named_day(said_at: str) -> date | None:
     """The day that an ISO date begins with; None if it names no day."""
     try:

@@ -1,7 +1,6 @@
 """A message without what was pasted into it: code, quoted lines, text in tags, long quotations."""
 
 import re
-from collections.abc import Iterator
 
 _FENCE = re.compile(r"[ \t>]*(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
 # Up to the last closing tag: pasted text may contain tags itself. An unclosed tag reaches to the
@@ -24,11 +23,13 @@ def own_text(text: str) -> str:
     return _LINES.sub("\n", _TAGS.sub("\n", own))
 
 
-def own_lines(text: str) -> Iterator[tuple[str, bool]]:
+def own_lines(text: str) -> list[tuple[str, bool]]:
     """The lines of a text, each with whether its writer wrote it: it is no code, no quoted line."""
     lines = text.splitlines()
-    for line, own in zip(lines, _own_lines(lines), strict=True):
-        yield line, own == line and not _LINES.match(line)
+    return [
+        (line, own == line and not _LINES.match(line))
+        for line, own in zip(lines, _own_lines(lines), strict=True)
+    ]
 
 
 def without_long_quotations(text: str) -> str:
@@ -36,11 +37,12 @@ def without_long_quotations(text: str) -> str:
     return _LONG_QUOTATION.sub("\n", text)
 
 
-def _own_lines(lines: list[str]) -> Iterator[str]:
+def _own_lines(lines: list[str]) -> list[str]:
     """The lines outside of fences and of quoted paragraphs.
 
     A fence within a fence, which names a language or is longer, has a separate end.
     """
+    own: list[str] = []
     open_fences: list[str] = []
     is_quoted = False
     for line in lines:
@@ -53,7 +55,8 @@ def _own_lines(lines: list[str]) -> Iterator[str]:
         elif not open_fences:
             # A paragraph that begins as a quotation is one to its end.
             is_quoted = bool(line.strip()) and (is_quoted or line.lstrip(" ").startswith(">"))
-            yield "" if is_quoted else line
+            own.append("" if is_quoted else line)
             continue
         is_quoted = False
-        yield ""
+        own.append("")
+    return own

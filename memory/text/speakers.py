@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from memory.text.characters import one_line
 
@@ -24,6 +25,7 @@ def speaker_by_role(role: str, name: str, users: Collection[str]) -> str:
     return role if role != "user" and key in names else name or role
 
 
+@lru_cache(maxsize=1_000)  # asked of each turn that a question shows
 def is_assistant(name: str) -> bool:
     """Whether chats, exports and other programs use this name for an assistant."""
     return bool(_ASSISTANT.fullmatch(_VERSION.sub("", name.strip())))

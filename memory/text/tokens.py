@@ -133,7 +133,7 @@ def spread_lines(lines: Sequence[str], tokens: int) -> str:
 
 def line_tokens(line: str) -> int:
     """The tokens of a line with its end; never less than it adds to a longer text."""
-    return count_tokens(line + "\n")
+    return _known_counts[line + "\n"]
 
 
 def fitting_lines(lines: Iterable[tuple[str, _Label]], tokens: int) -> Iterator[tuple[str, _Label]]:

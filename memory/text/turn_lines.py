@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from memory.records import MemoryTurn, Turn
-from memory.text.characters import label, one_line
+from memory.text.characters import LONGEST_LABEL, label, one_line
 from memory.text.dates import resolve_dates, spoken_date
+from memory.text.text_cache import TextCache
 from memory.text.tokens import trim
 
 _SHORT_NAME, _NAME_TOKENS = 48, 24  # characters of a name that is whole, tokens of a longer one
@@ -15,8 +16,16 @@ def speaker_name(name: str) -> str:
 
     Without characters that would begin a new line: a number or a date in brackets, and a colon.
     """
+    return _names[name]
+
+
+def _shortened(name: str) -> str:
     line = label(name).lstrip("([ ").replace(": ", ", ").rstrip(": ")
     return line if len(line) <= _SHORT_NAME else trim(line, _NAME_TOKENS)
+
+
+# A question shows the same few speakers again and again.
+_names = TextCache(_shortened, most=1_000, longest=LONGEST_LABEL)
 
 
 def turn_line(turn: Turn, dates: bool = True) -> str:

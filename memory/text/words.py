@@ -76,6 +76,11 @@ def count_words(text: str, most: int) -> int:
     return min(count if count >= most else len(words(text)), most)
 
 
+def runs(text: str) -> list[str]:
+    """The runs of letters and digits in the `composed` text."""
+    return [run[0] for run in _RUN.finditer(composed(text))]
+
+
 def word_runs(text: str) -> Iterator[tuple[str, list[str]]]:
     """The runs of letters and digits in the `composed` text, each with its words."""
     for run in _RUN.finditer(composed(text)):

@@ -15,23 +15,18 @@ from memory.models.model import Model
 from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.program.program import program_for
 from memory.program.signatures.forms import Form
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.pending_windows import last_turn_taken
+from memory.store.turn_reads import Outlines, characters_read
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
 # Facts that are known, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
 _CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600, "tiny": 0})
-# The characters of a turn that a digest reads of it, see memory.outline.
-_ASSISTANTS = ", ".join(map(quoted, ("assistant", "ai", "ai assistant", "chatgpt", "claude")))
-_IS_OUTLINED_ANSWER = f"lower(speaker) IN ({_ASSISTANTS}) AND LENGTH(text) > {_OUTLINE}"
-_OUTLINED = (
-    f"CASE WHEN {_IS_OUTLINED_ANSWER} THEN {_OUTLINE}"
-    f" WHEN kind = 'message' AND LENGTH(text) > {_LONG_MESSAGE} THEN {_LONG_MESSAGE}"
-    " ELSE LENGTH(text) END"
-)
+# Whose turns a digest reads in outline, and what it reads of a turn, see memory.evidence.outline.
+_ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
+_OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)
 # A call of its own reads answers whole whose outlines lose numbers: in three of BEAM's chats .09 of
 # the characters of all that have outlines, in 24 of 26 windows. Beside them its prompt, and what it
 # says of them.
@@ -84,9 +79,9 @@ def waiting(
     With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
     earlier calls. Where rules store facts, the estimate is zero.
     """
-    if not model.stores_facts:
-        return Waiting(0, Cost(), seconds=0.0)
     program = program_for(model)
+    if not program.stores_facts:
+        return Waiting(0, Cost(), seconds=0.0)
     windows = store.pending()
     spans = [
         (window.first_turn, window.last_turn)
@@ -95,22 +90,16 @@ def waiting(
     ]
     spans.append((max(last_turn_taken(store) + 1, first), last))
 
-    characters_read = _OUTLINED if program.keep else "LENGTH(text)"
     turns = calls = characters = whole_calls = whole_characters = 0
     for start, end in spans:
-        [(count, length, long_answers, long_length)] = store.read(
-            f"SELECT COUNT(*) AS turns, COALESCE(SUM({characters_read}), 0) AS characters,"
-            f" COALESCE(SUM(CASE WHEN {_IS_OUTLINED_ANSWER} THEN 1 ELSE 0 END), 0) AS answers,"
-            f" COALESCE(SUM(CASE WHEN {_IS_OUTLINED_ANSWER} THEN LENGTH(text) ELSE 0 END), 0)"
-            f" AS whole FROM turns WHERE id >= {start} AND id <= {end}"
-        ).rows
-        windows_of_span = math.ceil(count / model.limits.window)
-        turns += count
+        read = characters_read(store, start, end, _OUTLINES if program.keep else Outlines())
+        windows_of_span = math.ceil(read.turns / model.limits.window)
+        turns += read.turns
         calls += windows_of_span
-        characters += length
+        characters += read.characters
         if program.keep:
-            whole_calls += min(windows_of_span, long_answers)
-            whole_characters += long_length
+            whole_calls += min(windows_of_span, read.answers)
+            whole_characters += read.answer_characters
 
     cost = estimate(
         model,

@@ -10,6 +10,7 @@ import pytest
 from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open_store
 from memory.errors import StoreError
 from memory.evidence.lines import LEAST_BUDGET
+from memory.facts.additions import add_turns
 from memory.search.rerank import Reranker
 from memory.store.settings import settings_of, times_shown
 from memory.store.united import MOST_MEMORIES, cited_turns, memory_name, unite
@@ -102,6 +103,15 @@ def test_the_packaged_model_answers_from_the_memory_that_says_it(
     model = replace(model, name="local")  # as it is shipped: it writes no SELECTs either
     said = Memory.over(stores, model=model).ask("Which dog barks all day?")
     assert (said.text, said.turns, said.memories) == ("the dog of the caretaker", (3,), ("team",))
+
+
+def test_a_relative_is_looked_for_among_the_speakers_of_all_memories(tmp_path: Path) -> None:
+    with open_store(tmp_path / "anna.db") as anna, open_store(tmp_path / "team.db") as team:
+        add_turns(anna, [Turn("Anna", "I live in Oslo.")])
+        add_turns(team, [Turn("Mum", "I live in Rome.", said_at="2024-05-01")])
+        memory = Memory.over({"anna": anna, "team": team}, model="local")
+        said = memory.ask("Where does Mum live?")
+        assert (said.text, said.turns, said.memories) == ("Rome", (1,), ("team",))
 
 
 def test_hits_and_rows_have_the_ids_of_their_memories(stores: Mapping[str, Store]) -> None:

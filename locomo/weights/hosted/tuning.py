@@ -329,8 +329,8 @@ def _report(
             highlight=False,
             soft_wrap=True,
         )
-    form = {"small": "short", "large": "full"}[base.size]
-    prompts = "" if tuned.size == base.size else f" --prompts {form}"
+    form = plain_program(base).form
+    prompts = "" if plain_program(tuned).form == form else f" --prompts {form}"
     own = f"{options.provider}/{record.tuned_model}"
     console.print(
         f"use it: uv run evaluate.py --mode analyze --model {own} --optimized-path {path}{prompts}",

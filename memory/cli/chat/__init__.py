@@ -37,12 +37,12 @@ def chat(
     from memory.cli.chat.screen import terminal
     from memory.cli.chat.session import Chat
     from memory.models import load_model
+    from memory.store.turn_reads import last_turn
 
     loaded = load_model(model, api_base)
     path = options.memory_location(namespace, db)
     with options.open_memory(namespace, db, create=True) as store:
-        [(last,)] = store.read("SELECT COALESCE(MAX(id), 0) AS last FROM turns").rows
-        background = Background(path, loaded, since=last + 1, digests=digest)
+        background = Background(path, loaded, since=last_turn(store) + 1, digests=digest)
         try:
             session = Chat(
                 Memory(store, model=loaded, reranker=reranker),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from memory.api import Memory
 from memory.digest.windows import Digest
 from memory.errors import Stop
+from memory.program.program import program_for
 
 if TYPE_CHECKING:
     from memory.models import Model
@@ -55,7 +56,7 @@ class Background:
         pause_s: float = PAUSE_S,
     ) -> None:
         self.since = since
-        self.digests = digests and model.stores_facts
+        self.digests = digests and program_for(model).stores_facts
         self.stored = 0  # windows
         self.seconds = 0.0  # that digesting them took
         self.error = ""

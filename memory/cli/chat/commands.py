@@ -10,6 +10,7 @@ from memory.facts import add, find, newest_change
 from memory.records import Turn
 from memory.store.declared_settings import name_of
 from memory.store.forgetting.preview import forget_without_preview, matching_turns
+from memory.store.turn_reads import count_names, size_of, speakers_by_turns
 from memory.system.terminal import count
 from memory.text.turn_lines import turn_line
 
@@ -27,10 +28,7 @@ reset          forgets all turns, after a question
 /rename NAME   changes your name
 /help          shows this list"""
 _MOST_FACTS = 40
-_FACT_COUNTS = "SELECT COUNT(*) AS facts, COUNT(DISTINCT subject) AS subjects FROM facts"
-_TURN_COUNTS = "SELECT COUNT(*) AS turns, COUNT(DISTINCT speaker) AS speakers FROM turns"
-_SPEAKERS = """SELECT speaker, COUNT(*) AS turns FROM turns GROUP BY speaker
-ORDER BY turns DESC, speaker LIMIT 10"""
+_MOST_SPEAKERS = 10
 
 
 def show_help(chat: Chat, _: str) -> None:
@@ -56,7 +54,8 @@ def why(chat: Chat, _: str) -> None:
 
 def memory(chat: Chat, _: str) -> None:
     """Show counts, and the newest facts by subject."""
-    [[facts, subjects]] = chat.store.read(_FACT_COUNTS).rows
+    facts = size_of(chat.store).facts
+    subjects, _speakers = count_names(chat.store)
     facts_known = f"{count(facts, 'fact')} about {count(subjects, 'subject')}"
     chat.screen.show(f"{_turn_counts(chat)}, {facts_known}")
     if not facts and not chat.memory.stores_facts:
@@ -117,7 +116,7 @@ def reset(chat: Chat, _: str) -> None:
     if not turns:
         chat.screen.show("this memory is empty")
         return
-    [[facts, _subjects]] = chat.store.read(_FACT_COUNTS).rows
+    facts = size_of(chat.store).facts
     chat.screen.show(
         f"This wipes the memory {chat.memory_name!r}:"
         f" {_turn_counts(chat)}, {count(facts, 'fact')}."
@@ -178,8 +177,10 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
 
 def _turn_counts(chat: Chat) -> str:
     """How many turns there are, and whose: `12 turns (Anna 6, Miku 6)`."""
-    [[turns, speakers]] = chat.store.read(_TURN_COUNTS).rows
-    parts = [f"{name} {count}" for name, count in chat.store.read(_SPEAKERS).rows]
+    turns = size_of(chat.store).turns
+    _subjects, speakers = count_names(chat.store)
+    listed = speakers_by_turns(chat.store)[:_MOST_SPEAKERS]
+    parts = [f"{name} {count}" for name, count in listed]
     if speakers > len(parts):
         parts.append(f"{speakers - len(parts)} others")
     return f"{count(turns, 'turn')} ({', '.join(parts) or 'no one yet'})"

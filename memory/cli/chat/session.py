@@ -13,6 +13,7 @@ from memory.store import Store
 from memory.store.declared_settings import Settings, name_of
 from memory.store.fact_reads import facts_from
 from memory.store.setting_values import CHAT
+from memory.store.turn_reads import date_of_last_message
 from memory.store.turn_validation import local_now
 from memory.system.terminal import count, progress
 from memory.text.characters import is_visible
@@ -29,7 +30,6 @@ UNNAMED = "User"  # the speaker until there is a name
 _INTERRUPTED = " ... (interrupted)"
 _CTRL_C = "Ctrl-C is safe"
 _LATER = "`memory digest` stores the rest"
-_LAST_TURN = "SELECT said_at FROM turns WHERE kind = 'message' ORDER BY id DESC LIMIT 1"
 
 
 class Chat:
@@ -66,8 +66,8 @@ class Chat:
         self._ignores_persona = bool(persona) and not memory.program.reply.takes_persona
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
-        # Read before this session adds a turn; no rows in a new memory.
-        self._last_turn_rows = self.store.read(_LAST_TURN).rows
+        # Read before this session adds a turn; None in a new memory.
+        self._last_said_at = date_of_last_message(self.store)
         known_user = self.settings.get("user")
         self.user = known_user or name_of(speaker or UNNAMED)
         self.speaker = self.user
@@ -173,8 +173,7 @@ class Chat:
         """Show the first line: a greeting, with the date when the two last spoke."""
         name = "" if self.speaker == UNNAMED else f" {self.speaker}"
         text = f"Hello{name}! I remember what you tell me. /help says what else I can do."
-        if self._last_turn_rows:
-            said_at = str(self._last_turn_rows[0][0])
+        if (said_at := self._last_said_at) is not None:
             when = f"on {spoken_date(said_at)}, {time_difference(said_at)}" if said_at else "before"
             text = f"Hello{name}, here we are again! We last spoke {when}."
         self.screen.show(f"{self.character}: ", "bold", end="")

@@ -19,9 +19,9 @@ from memory.exchange.documents.readers import (
     refuse_missing_extra,
 )
 from memory.records import NOTHING_WITHHELD, Turn, Withheld
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.owner import is_unnamed
+from memory.store.turn_reads import versions_of_document
 from memory.store.turns_table import known_sources
 from memory.system.files import refuse_irregular
 from memory.text.characters import label, one_line
@@ -138,14 +138,7 @@ def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
     fresh = [turn for turn in turns if turn.source not in known]
     withheld = store.add(fresh, once=True).withheld if fresh else NOTHING_WITHHELD
 
-    name = turns[0].session
-    # "name@hash", the beginning of a source.
-    version = f"substr(source, 1, length(session) + {1 + HASH_LETTERS})"
-    rows = store.read(
-        f"SELECT {version} AS version FROM turns"
-        f" WHERE kind = 'document' AND session = {quoted(name)} GROUP BY {version} ORDER BY min(id)"
-    ).rows
-    versions = [version for (version,) in rows if version.startswith(f"{name}@")]
+    versions = versions_of_document(store, turns[0].session, HASH_LETTERS)
     return AddedChunks(
         new=len(fresh),
         already=len(turns) - len(fresh),

@@ -10,10 +10,10 @@ from memory.facts.additions import add_turns
 from memory.records import CUT_ANSWER, Answer, Fact, Turn
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.declared_settings import Settings
 from memory.store.fact_reads import facts_from
+from memory.store.turn_reads import newest_turns
 from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
@@ -128,11 +128,7 @@ def _last_reply(request: PageRequest, session: str) -> Said | None:
 
 
 def _turns_of(store: Store, session: str) -> list[Turn]:
-    rows = store.read(
-        f"SELECT id FROM turns WHERE session = {quoted(session_label(session))} ORDER BY id DESC"
-        f" LIMIT {_RECENT_TURNS}"
-    ).rows
-    return store.turns_by_id([row[0] for row in reversed(rows)])
+    return newest_turns(store, session_label(session), _RECENT_TURNS)
 
 
 def _stored_of(store: Store, turns: Sequence[Turn]) -> dict[int, list[Fact]]:

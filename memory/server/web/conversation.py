@@ -10,10 +10,10 @@ from memory.facts.additions import add_turns
 from memory.records import Fact, Turn
 from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.fact_reads import facts_from
 from memory.store.tags import remove_tags, set_tags
+from memory.store.turn_reads import passing_turns, sessions_before
 from memory.store.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
 from memory.text.written_dates import clean_date
@@ -76,7 +76,7 @@ def conversation(request: PageRequest, store: Store) -> PageResponse:
         return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})
     turns, has_earlier, has_later = _page(
         store,
-        conditions=_conditions(turn_filter),
+        turn_filter or TurnFilter(),
         before=inputs.optional_number("before"),
         after=inputs.optional_number("after"),
     )
@@ -137,14 +137,10 @@ def tag_turn(request: PageRequest, store: Store) -> PageResponse:
 def sessions(request: PageRequest, store: Store) -> PageResponse:
     """Sessions, newest first, each with its first turn."""
     before = request.inputs.optional_number("before")
-    having = f" HAVING MIN(id) < {before}" if before else ""
-    rows = store.read(
-        "SELECT session, MIN(id) AS first, COUNT(*) AS turns FROM turns GROUP BY session"
-        f"{having} ORDER BY 2 DESC LIMIT {_SESSIONS_A_PAGE}"
-    ).rows
-    first_turns = store.turns_by_id([first for _, first, _ in rows])
+    page = sessions_before(store, _SESSIONS_A_PAGE, before or None)
+    first_turns = store.turns_by_id([session.first for session in page])
     entries = [
-        (session, turn, turns) for (session, _, turns), turn in zip(rows, first_turns, strict=True)
+        (session.name, turn, session.turns) for session, turn in zip(page, first_turns, strict=True)
     ]
     is_full = len(entries) == _SESSIONS_A_PAGE
     return Page(
@@ -166,45 +162,26 @@ def _filter(filters: Mapping[str, str]) -> TurnFilter | None:
     return read_filter(given)
 
 
-def _conditions(turn_filter: TurnFilter | None) -> list[str]:
-    """A filter as SQL conditions on turns."""
-    if turn_filter is None:
-        return []
-    conditions = [
-        f"{name} IN ({', '.join(map(quoted, getattr(turn_filter, name)))})"
-        for name in ("speaker", "session")
-        if getattr(turn_filter, name)
-    ]
-    for key, values in turn_filter.tags:
-        any_value = ", ".join(map(quoted, values))
-        tagged = f"SELECT turn_id FROM tags WHERE key = {quoted(key)} AND value IN ({any_value})"
-        conditions.append(f"id IN ({tagged})")
-    # A date less exact than the bound may lie on either side of it.
-    if since := turn_filter.since:
-        later = f"SUBSTR(said_at, 1, {len(since)}) >= {quoted(since)}"
-        conditions.append(f"said_at <> '' AND ({later} OR {quoted(since)} LIKE said_at || '%')")
-    if until := turn_filter.until:
-        conditions.append(f"said_at <> '' AND SUBSTR(said_at, 1, {len(until)}) <= {quoted(until)}")
-    return conditions
-
-
 def _page(
-    store: Store, *, conditions: Sequence[str], before: int | None, after: int | None
+    store: Store, turn_filter: TurnFilter, *, before: int | None, after: int | None
 ) -> tuple[list[Turn], bool, bool]:
-    """One page of turns in order, and whether there are earlier and later ones.
-
-    Pages are found by turn id, not by offset: a large memory takes no longer than a small one.
-    """
+    """One page of turns in order, and whether there are earlier and later ones."""
     forward = after is not None
-    key = [f"id > {after}"] if forward else [f"id < {before}"] if before is not None else []
-    where = " AND ".join([*conditions, *key])
-    rows = store.read(
-        f"SELECT id FROM turns{' WHERE ' + where if where else ''}"
-        f" ORDER BY id{'' if forward else ' DESC'} LIMIT {_TURNS_A_PAGE + 1}"
-    ).rows
-    ids = sorted(row[0] for row in rows[:_TURNS_A_PAGE])
-    has_more = len(rows) > _TURNS_A_PAGE
-    turns = store.turns_by_id(ids)
+    [(tag, tag_values)] = turn_filter.tags or [("", ())]  # the page has one field for a tag
+    turns = passing_turns(
+        store,
+        speakers=turn_filter.speaker,
+        sessions=turn_filter.session,
+        tag=tag,
+        tag_values=tag_values,
+        since=turn_filter.since,
+        until=turn_filter.until,
+        after=after,
+        before=None if forward else before,
+        limit=_TURNS_A_PAGE + 1,
+    )
+    has_more = len(turns) > _TURNS_A_PAGE
+    turns = turns[:_TURNS_A_PAGE] if forward else turns[-_TURNS_A_PAGE:]
     # The page that linked here lies on the other side.
     has_earlier = bool(turns) and (forward or has_more)
     has_later = bool(turns) and (has_more if forward else before is not None)

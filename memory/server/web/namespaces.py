@@ -24,6 +24,14 @@ from memory.store import Store, namespaces
 from memory.store.contradictions import open_contradictions
 from memory.store.declared_settings import Settings
 from memory.store.settings import settings_of
+from memory.store.turn_reads import (
+    ends_of_turns,
+    last_turn,
+    liveliest_days,
+    size_of,
+    speakers_by_messages,
+    turns_by_period,
+)
 
 _NEWEST_CHANGES = 3
 _NEWEST_FACTS = 8
@@ -85,55 +93,28 @@ async def delete(request: PageRequest) -> PageResponse:
 
 def _of_turns(store: Store, turns: int) -> dict[str, Any]:
     """Topics and dates drawn from the turns, for a memory without facts."""
-    [(last,)] = store.read("SELECT MAX(id) AS last FROM turns").rows
     step = max(turns // _TURNS_READ, 1)
-    sample = store.turns_by_id([*range(1, last + 1, step)][-_TURNS_READ:], missing_ok=True)
+    spread = range(1, last_turn(store) + 1, step)[-_TURNS_READ:]
+    sample = store.turns_by_id(spread, missing_ok=True)
     return {
         "topics": topics(sample),
         "periods": _periods(store),
-        "days": _liveliest_days(store),
+        "days": liveliest_days(store, _MOST_DAYS),
     }
-
-
-def _people(store: Store) -> list[tuple[str, int]]:
-    """Who speaks in a memory, with the number of their turns, most first."""
-    rows = store.read(
-        "SELECT speaker, COUNT(*) AS turns FROM turns WHERE kind = 'message'"
-        f" GROUP BY speaker ORDER BY turns DESC, speaker LIMIT {_MOST_PEOPLE}"
-    ).rows
-    return [(str(speaker), int(number)) for speaker, number in rows]
-
-
-def _liveliest_days(store: Store) -> list[tuple[str, int]]:
-    """The days with the most turns, the liveliest first."""
-    rows = store.read(
-        "SELECT SUBSTR(said_at, 1, 10) AS day, COUNT(*) AS turns FROM turns"
-        " WHERE LENGTH(said_at) >= 10 AND said_at BETWEEN '0' AND ':'"
-        f" GROUP BY SUBSTR(said_at, 1, 10) ORDER BY turns DESC, day LIMIT {_MOST_DAYS}"
-    ).rows
-    return [(str(day), int(number)) for day, number in rows]
 
 
 def _periods(store: Store) -> list[tuple[str, int]]:
     """The months of the turns, or the years of many months, each with its number of turns."""
     for characters in (len("2017-05"), len("2017")):
-        rows = store.read(
-            f"SELECT SUBSTR(said_at, 1, {characters}) AS period, COUNT(*) AS turns FROM turns"
-            " WHERE said_at BETWEEN '0' AND ':' GROUP BY period"
-            f" ORDER BY period LIMIT {_MOST_PERIODS + 1}"
-        ).rows
-        if len(rows) <= _MOST_PERIODS:
+        periods = turns_by_period(store, characters, _MOST_PERIODS + 1)
+        if len(periods) <= _MOST_PERIODS:
             break
-    return [(str(period), int(number)) for period, number in rows]
+    return periods
 
 
 def overview(request: PageRequest, store: Store) -> PageResponse:
     """Home: a search, what waits for a person, and what is new; each fact stands there once."""
-    [(turns, facts)] = store.read(
-        "SELECT (SELECT COUNT(*) FROM turns) AS turns, (SELECT COUNT(*) FROM facts) AS facts"
-    ).rows
-    ends = "SELECT said_at FROM turns WHERE said_at <> '' ORDER BY id {} LIMIT 1"
-    days = [row[0] for order in ("", "DESC") for row in store.read(ends.format(order)).rows]
+    turns, facts = size_of(store)
     work = work_of(store)
     pairs: list[Contradiction] = []
     listed: list[Fact] = []
@@ -149,7 +130,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
     values = {
         "turns": turns,
         "facts": facts,
-        "days": days,
+        "days": ends_of_turns(store),
         "questions": recent_questions(request),
         "asker": str(Settings(store).get("user", "")),
         "newest_facts": each_once(newest, listed)[:_NEWEST_FACTS],
@@ -165,7 +146,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "seen": newest_seen(store),
         "work": work,
         "project": project_name(request.namespace),
-        "people": _people(store),
+        "people": speakers_by_messages(store, _MOST_PEOPLE),
         "of_turns": _of_turns(store, turns) if turns and not facts else None,
     }
     return Page("overview.html", values)

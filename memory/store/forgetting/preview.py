@@ -11,9 +11,9 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
-from memory.sql import quoted
 from memory.store import Store
 from memory.store.entity_edits import entities_called, facts_about, known_entities
+from memory.store.fact_reads import turns_with_value_about
 from memory.store.history import edits_of
 from memory.store.settings import settings_of
 from memory.store.turn_validation import session_label
@@ -151,11 +151,7 @@ def turns_about(store: Store, name: str) -> list[int]:
         if listed.name == entity
         for alias in listed.names
     }
-    last = 0
-    mentions = f"SELECT id, turn_id FROM facts WHERE value_entity = {quoted(entity)}"
-    while rows := store.read(f"{mentions} AND id > {last} ORDER BY id LIMIT 200").rows:
-        turn_ids |= {turn_id for _, turn_id in rows}
-        last = rows[-1][0]
+    turn_ids |= turns_with_value_about(store, entity)
     return sorted(turn_ids - {0})  # 0: a person's word
 
 

@@ -172,7 +172,7 @@ def test_only_an_adapter_that_was_tuned_to_store_facts_is_asked_for_them(tmp_pat
     answering = load_model(str(adapter(tmp_path / "answer", "answer")))
     storing = load_model(str(adapter(tmp_path / "store", "answer", "store")))
     for model, stores in ((load_model("local"), False), (answering, False), (storing, True)):
-        assert model.stores_facts == program_for(model).stores_facts == stores
+        assert program_for(model).stores_facts == stores
 
 
 def test_a_memory_is_of_the_weights_that_stored_it(folder: Path) -> None:

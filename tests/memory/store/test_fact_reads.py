@@ -67,10 +67,11 @@ def test_what_is_current_is_what_facts_now_has(store: Store) -> None:
 def test_an_ended_fact_has_the_newest_current_one_as_its_successor(store: Store) -> None:
     homes(store, MANY, is_over=True)
     fact_edits.add(store, subject="Anna", attribute="lives_in", value="Rome", happened_on="2024")
-    successors = fact_reads.successors(store, [1, MANY], "2026-01-01")
+    first, last, rome = fact_reads.facts_by_id(store, [1, MANY, MANY + 1])
+    successors = fact_reads.successors(store, [first, last], "2026-01-01")
     assert {ended: fact.value for ended, fact in successors.items()} == {1: "Rome", MANY: "Rome"}
-    assert fact_reads.successors(store, [MANY + 1], "2026-01-01") == {}
-    assert fact_reads.successors(store, [1], "2022-01-01") == {}
+    assert fact_reads.successors(store, [rome], "2026-01-01") == {}
+    assert fact_reads.successors(store, [first], "2022-01-01") == {}
 
 
 def test_attributes_are_counted_all_of_them(store: Store) -> None:

@@ -1,0 +1,118 @@
+"""What the product asks a memory itself: nothing of it is parsed, and a question is few calls."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from memory import Memory, Turn
+from memory import facts as fact_edits
+from memory.agents.blocks import prompt_block, start_block
+from memory.operations.tools import Tools, memory_tools
+from memory.worker.waiting import waiting
+from tests.benchmarks.own_reads import FEW_TURNS, filled, question_calls
+from tests.conftest import INSERT, SAID
+from tests.memory.web.test_pages import PAGES
+from tests.support.page_client import page_client
+from tests.support.scripted import answer, scripted_model, sql
+
+WHEN_IT_PAYS = True
+MOST_CALLS = 900  # of functions in memory/ while a question is answered, the model's own aside
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that sqlglot reads meanwhile, on any thread."""
+    statements: list[str] = []
+
+    def noting(function: Callable[..., object]) -> Callable[..., object]:
+        def call(statement: str, *args: object, **options: object) -> object:
+            statements.append(statement)
+            return function(statement, *args, **options)
+
+        return call
+
+    for name in ("parse", "parse_one", "tokenize"):
+        monkeypatch.setattr(sqlglot, name, noting(getattr(sqlglot, name)))
+    return statements
+
+
+@pytest.fixture
+def anna(path: Path) -> Iterator[Memory]:
+    """Anna's chat, with a fact that has ended and its successor."""
+    with Memory(path, model="local") as memory:
+        memory.add(SAID)
+        memory.add([Turn("Anna", "I live in Oslo.", "s", "2023-05-01")])
+        fact_edits.add(memory.store, subject="Anna", attribute="lives_in", value="Rome", by="Anna")
+        yield memory
+
+
+def test_a_hosted_question_has_nothing_parsed(anna: Memory, parsed: list[str]) -> None:
+    asked = Memory(anna.store, model=scripted_model([([], answer("Rome", "1"))]))
+    assert asked.ask("In which city does Anna live?").text == "Rome"
+    assert parsed == []
+
+
+def test_a_context_and_a_search_have_nothing_parsed(anna: Memory, parsed: list[str]) -> None:
+    assert "Rome" in anna.context("Where does Anna live?").text
+    assert anna.search("Anna")
+    assert parsed == []
+
+
+def test_a_digest_has_only_what_its_model_wrote_parsed(anna: Memory, parsed: list[str]) -> None:
+    insert = f"{INSERT}('Anna', 'likes', 'tea', NULL, 1)"
+    digesting = Memory(anna.store, model=scripted_model([([], sql(insert))]))
+    assert waiting(anna.store, digesting.model).turns == anna.store.count_turns()
+    assert parsed == []
+    assert digesting.digest().stored == 1
+    assert parsed
+    assert all("'likes', 'tea'" in statement for statement in parsed), parsed
+
+
+def test_templates_facts_and_edits_by_persons_are_written_without_a_look_at_sql(
+    anna: Memory, parsed: list[str]
+) -> None:
+    anna.add(Turn("Ben", "I live in Ulm.", "t", "2023-05-02"))
+    assert parsed == []
+
+
+def test_the_blocks_of_an_agent_have_nothing_parsed(anna: Memory, parsed: list[str]) -> None:
+    names = {"session": "new", "speaker": "Anna"}
+    assert start_block(anna.store, None, **names, tokens=900)
+    prompt_block(anna.store, None, "Where does Anna live?", **names, tokens=900)
+    assert parsed == []
+
+
+def test_the_tools_of_an_agent_have_nothing_parsed_but_their_query(
+    anna: Memory, parsed: list[str]
+) -> None:
+    tools = {tool.__name__: tool for tool in memory_tools(anna)}
+    assert isinstance(next(iter(tools.values())).__self__, Tools)  # type: ignore[attr-defined]
+    assert "Rome" in tools["recall"]("Where does Anna live?")
+    assert "Rome" in tools["list_facts"]()
+    assert parsed == []
+    tools["query_memory"]("SELECT id FROM facts")
+    assert parsed
+
+
+@pytest.mark.usefixtures("home")
+def test_no_page_but_that_of_sql_has_anything_parsed(parsed: list[str]) -> None:
+    with Memory("anna", model="local") as memory:
+        memory.add(SAID)
+        memory.add([Turn("Anna", "I live in Oslo.", "s", "2023-05-01")])
+    parsed.clear()
+    with page_client() as client:
+        for page in PAGES:
+            if not page.startswith("/sql"):
+                assert client.get(f"/m/anna{page}").status_code in (200, 404), page
+                assert parsed == [], page
+        assert client.get("/m/anna/sql?select=SELECT id FROM turns").status_code == 200
+        assert parsed
+
+
+def test_a_question_takes_few_calls(path: Path) -> None:
+    with filled(path, FEW_TURNS, has_ended=True) as memory:
+        calls = question_calls(memory)
+    assert 100 < calls["memory"] <= MOST_CALLS
+    assert calls["parses"] == 0
