@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -350,7 +351,7 @@ def test_a_look_is_no_example_and_an_answer_is_one_of_the_plain_prompt(runs: Sto
 
 
 def test_examples_and_instructions_of_a_compiled_program_look_too(
-    runs: Store, tmp_path: Any
+    runs: Store, tmp_path: Path
 ) -> None:
     program = in_phrases(plain_program(scripted_model([])))
     predict = program.answer.predict
@@ -412,3 +413,17 @@ def test_why_shows_what_was_looked_up(
     assert f"2. {COUNT}" in shown
     assert "2 calls" in shown
     assert "SQL: 1 call" in shown
+
+
+def test_turns_of_several_memories_are_opened_by_their_numbers(tmp_path: Path) -> None:
+    with open_store(tmp_path / "a.db") as first, open_store(tmp_path / "b.db") as second:
+        first.add([Turn("Anna", f"I went running, {n} km.") for n in range(40)])
+        second.add([Turn("Ben", f"I went rowing, {n} km.") for n in range(40)])
+        both = {"a": first, "b": second}
+        wanted = "open 3, 100003\nsearch rowing 7 km\nSELECT COUNT(*) AS turns FROM turns"
+        expected = ["memory: b | turns: 40", "[3] a Anna", "[100003] b Ben"]
+        model = scripted_model([([], look(wanted)), (expected, answer("80", "100003"))])
+        with Memory.over(both, model=model, budget=300) as memory:
+            asked = memory.ask("How often did they go running or rowing?")
+    assert (asked.turns, asked.memories) == ((3,), ("b",))
+    assert [row[0] for row in asked.rows[0].rows] == [3, 3]
