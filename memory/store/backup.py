@@ -95,6 +95,7 @@ def restore(source: Path, target: Path, replace: bool = False) -> int:
                 # Page by page into the file that others may have open, as one transaction: a
                 # file put in its place would leave them writing into the old one.
                 with closing(connect(part, read_only=False)) as conn:
+                    _take_page_size(conn, old)
                     conn.backup(old, progress=_patience(target))
         else:
             turns = copy_for_memory(source, target)
@@ -181,6 +182,16 @@ def _copy(conn: SqliteConnection, path: Path) -> None:
         conn.backup(copy, pages=_PAGES)
         # A file in WAL mode cannot be read on a read-only disk.
         copy.execute("PRAGMA journal_mode = DELETE")
+
+
+def _take_page_size(conn: SqliteConnection, other: SqliteConnection) -> None:
+    """Give a file the pages of another one, into which SQLite copies no others: older ones."""
+    (size,) = conn.execute("PRAGMA page_size").fetchone()
+    (wanted,) = other.execute("PRAGMA page_size").fetchone()
+    if size != wanted:
+        conn.execute("PRAGMA journal_mode = DELETE")
+        conn.execute(f"PRAGMA page_size = {wanted}")
+        conn.execute("VACUUM")
 
 
 def _patience(path: Path) -> Callable[[int, int, int], None]:

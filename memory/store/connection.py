@@ -29,8 +29,10 @@ from memory.text.words import words
 # Of subject, attribute and value together (migrations: "a column of a fact holds at most ...").
 LONGEST_FACT = 3 * 20_000 + 2  # characters
 BUSY_SECONDS = 30.0  # how long a connection waits for another one's write transaction
-# The size of -wal, in bytes, once its commits are in the main file: twice the size that SQLite lets
-# it reach while no one reads. A long reader let it grow to 130 MB, which then stayed.
+# The size that -wal reaches while no one reads, in bytes: SQLite's own limit for pages of 4,096.
+_LOG_BYTES = 1_000 * 4_096
+# And its size once its commits are in the main file. A long reader let it grow to 130 MB, which
+# then stayed.
 LARGEST_LOG_KEPT = 8_000_000
 
 # SQLite keeps the newest commits, and an index of them, in files next to a memory that is in use.
@@ -287,6 +289,8 @@ def _set_up(
         keep_a_log(conn)
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_KEPT}")
+        (page_bytes,) = conn.execute("PRAGMA page_size").fetchone()
+        conn.execute(f"PRAGMA wal_autocheckpoint = {_LOG_BYTES // page_bytes}")
 
 
 def _add_functions(conn: SqliteConnection) -> None:

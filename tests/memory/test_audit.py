@@ -405,8 +405,9 @@ def test_what_is_wrong_with_the_file_is_named(
 
 
 def test_a_damaged_page_is_named(store: SqliteStore, path: Path) -> None:
-    find = "SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = 'facts_by_subject'"
-    [(start,)] = rows_of(store, find)
+    find = "SELECT rootpage - 1 FROM sqlite_master WHERE name = 'facts_by_subject'"
+    [(page,)], [(page_bytes,)] = rows_of(store, find), rows_of(store, "PRAGMA page_size")
+    start = page * page_bytes
     store.close()
     content = bytearray(path.read_bytes())
     content[start : start + 16] = b"\xff" * 16

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from memory import InputError, Turn, open_store
 from memory.cli import backups
 from memory.errors import Stop, StoreError
-from memory.store import backup
+from memory.store import backup, migrations
 from memory.store.settings import settings_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
@@ -232,3 +232,19 @@ def test_copies_that_killed_processes_left_are_removed(store: SqliteStore, tmp_p
     assert [part.exists() for part in parts] == [False, True]
     assert backup.restore(tmp_path / "backup.db", target) == 5
     assert [part.exists() for part in parts] == [False, False]
+
+
+def test_a_backup_with_other_pages_replaces_a_memory_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "PAGE_BYTES", 4096)
+        with open_store(tmp_path / "older.db") as older:
+            older.add([Turn("Anna", "I moved to Oslo.")])
+            older.backup(tmp_path / "backup.db")
+    with open_store(tmp_path / "anna.db") as store:
+        store.add([Turn("Anna", "We had tea.")])
+        assert backup.restore(tmp_path / "backup.db", tmp_path / "anna.db", replace=True) == 1
+        assert [turn.text for turn in store.turns()] == ["I moved to Oslo."]
+        assert store.search("Oslo", 1)[0].turn_id == 1
+        assert store.check() == []

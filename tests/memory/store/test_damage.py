@@ -93,11 +93,13 @@ def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> N
 
 def test_a_damaged_page_is_a_store_error_that_says_what_to_do(memory_file: Path) -> None:
     with sqlite3.connect(memory_file) as conn:
-        [(start,)] = conn.execute(
-            "SELECT (rootpage - 1) * 4096 FROM sqlite_master WHERE name = 'turns'"
+        [(page,)] = conn.execute(
+            "SELECT rootpage - 1 FROM sqlite_master WHERE name = 'turns'"
         ).fetchall()
+        [(page_bytes,)] = conn.execute("PRAGMA page_size").fetchall()
     conn.close()
     content = bytearray(memory_file.read_bytes())
+    start = page * page_bytes
     content[start : start + 100] = b"\xff" * 100
     memory_file.write_bytes(content)
     with (

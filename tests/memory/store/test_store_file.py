@@ -450,3 +450,9 @@ def test_a_pipe_and_a_device_are_no_memories(tmp_path: Path, name: str) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {path}: no regular file\n"
+
+
+def test_a_memory_of_one_turn_is_small(tmp_path: Path) -> None:
+    with open_store(tmp_path / "anna.db") as store:
+        store.add([Turn("Anna", "I moved to Oslo.")])
+    assert (tmp_path / "anna.db").stat().st_size <= 80_000
