@@ -23,6 +23,7 @@ from memory.evidence.lines import LEAST_BUDGET, refuse_budget
 from memory.evidence.reader import MemoryReader
 from memory.facts.additions import add_turns, record_assertions
 from memory.models.model_names import PACKAGED_MODEL
+from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.recall.answers import citations
 from memory.recall.messages import (
     Defaults,
@@ -138,7 +139,8 @@ class Memory(AnswersOthersNames):
         model: "local", any litellm name ("openai/gpt-4o-mini"), any LM of DSPy, or a loaded Model.
         program: a compiled program, or a part of one (AskMemory, StoreTurns); the plain one by
             default. Searches rank by its weights.
-        budget: how many tokens of memory the answering model may see; the model's by default.
+        budget: how many tokens of memory the answering model may see, in its own tokens where its
+            name tells its vocabulary; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address (see `open_store`).
         reranker: a Reranker or its name. It puts the best turns in its own order, in `search` and
@@ -520,7 +522,7 @@ class Memory(AnswersOthersNames):
                     self,
                     asker=asker,
                     today=day.isoformat()[:10] if day else "",
-                    budget=budget,
+                    budget=packaged_tokens(self.model.name, budget),
                     sql=SQL_USE,
                     progress=progress,
                 )
@@ -528,7 +530,8 @@ class Memory(AnswersOthersNames):
         prediction = self._that_fits(answered)
         answer = as_answer(prediction)
         self._united.count_shown(answer.shown)
-        answer = replace(answer, citations=citations(answer, prediction.hits))
+        tokens = own_tokens(self.model.name, answer.tokens)
+        answer = replace(answer, tokens=tokens, citations=citations(answer, prediction.hits))
         return own_answer(self._united, answer)
 
     def _program_at_cost(self) -> MemoryProgram:
@@ -780,7 +783,7 @@ class Memory(AnswersOthersNames):
             self.reader,
             numbered_hits(self._united, hits),
             [numbered_rows(self._united, result) for result in rows],
-            budget=self.budget,
+            budget=packaged_tokens(self.model.name, self.budget),
             options=replace(ask.options, without=frozenset(without)),
         )
 
@@ -795,7 +798,11 @@ class Memory(AnswersOthersNames):
             budget = self.budget
             try:
                 pieces = self.program.reply.pieces(
-                    message, self.program.ask, self.reader, budget=budget, sql=SQL_USE
+                    message,
+                    self.program.ask,
+                    self.reader,
+                    budget=packaged_tokens(self.model.name, budget),
+                    sql=SQL_USE,
                 )
                 return (yield from self.model.pieces(pieces))
             except PromptTooLong as error:  # before the first piece
@@ -832,6 +839,7 @@ class Memory(AnswersOthersNames):
         """The same pieces; counts the turns shown to the model after the last one."""
         answer = yield from pieces
         self._united.count_shown(answer.shown)
+        answer = replace(answer, tokens=own_tokens(self.model.name, answer.tokens))
         return own_answer(self._united, answer)
 
 

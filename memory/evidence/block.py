@@ -1,5 +1,6 @@
 """What is shown of a memory for a question: one function for all doors."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -37,6 +38,7 @@ _STORY_TURN = 100
 _GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
 _STORY_TURNS = 20
 _FACT_LINE_TOKENS = 100  # of a current fact
+_UNTIL = re.compile(r"until \d{4}[-\d]*")
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
 
 
@@ -230,7 +232,11 @@ def _with_lists(
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
-        marks=recollected.marks,
+        marks={
+            turn_id: mark
+            for turn_id, mark in recollected.marks.items()
+            if turn_id not in notes or not _repeats(mark, notes[turn_id].text)
+        },
         longest=longest,
         spans=True,
         by_day=is_story,
@@ -340,6 +346,12 @@ def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Tu
                     text = f"{text}; {other}"
             fact_turns[turn.id] = replace(turn, text=text)
     return fact_turns
+
+
+def _repeats(mark: str, note: str) -> bool:
+    """Whether a mark tells of ends alone, and a note tells the same ends."""
+    ends = [_UNTIL.search(part) for part in mark.split("; ")]
+    return all(end and end[0] in note for end in ends)
 
 
 def _fact_text(fact: Fact, speaker: str) -> str:

@@ -21,8 +21,10 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model takes, in tokens: `context` is all that it reads, `budget` what of a memory it
-    is shown with a question. A call that stores gets `window` turns of `window_tokens` at most.
+    """What a model takes, in its tokens.
+
+    `context` is all that it reads, `budget` what of a memory it is shown with a question. A call
+    that stores gets `window` turns of `window_tokens` at most.
 
     `are_own` says that these are the model's and not its server's.
     """

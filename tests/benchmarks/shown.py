@@ -1,10 +1,11 @@
 """Whether a block shows what a question needs.
 
-    python -m tests.benchmarks.shown [--misses]
+    python -m tests.benchmarks.shown [--misses] [--fresh]
     python -m tests.benchmarks.shown --data FILE... [--facts 0,120,300] [--budgets 2000,6000]
 
-Four people, 60 messages that need one of their lasting facts, and 60 that need nothing of a memory.
-Counts how many of the first have the fact in their block, and how many of the second bring a turn.
+Four people, 60 messages that need one of their lasting facts, and 60 that need nothing of a memory;
+with `--fresh` as many others, which were written afterwards, with small talk among them. Counts how
+many of the first have the fact in their block, and how many of the second bring a turn.
 
 With conversations: what a hosted model is shown of the evidence for their questions, without a
 SELECT, where current facts get so many tokens. `turns` is the share of evidence turns whose lines
@@ -34,6 +35,7 @@ from locomo.harness import temporary_memory
 from locomo.retrieval.by_ability import details_shown, words_shown
 from memory import Memory, Store, Turn
 from memory.sql import quoted
+from tests.benchmarks import shown_fresh
 
 # What the person said once, among daily talk.
 PEOPLE = {
@@ -389,28 +391,32 @@ def main() -> None:
     parser.add_argument("--budgets", type=_numbers, default=[2_000, 6_000], help="in tokens")
     parser.add_argument("--questions", type=int, default=60, help="of each conversation")
     parser.add_argument("--conversations", type=int, default=99, help="of each file")
+    parser.add_argument("--fresh", action="store_true", help="other messages")
     args = parser.parse_args()
     if args.data:
         print_evidence(args.data, args.budgets, args.facts, args.questions, args.conversations)
         return
+    needed_facts, not_needed = NEEDED, NOT_NEEDED
+    if args.fresh:
+        needed_facts, not_needed = shown_fresh.NEEDED, shown_fresh.NOT_NEEDED
     without_fact: list[str] = []
     with_turns: list[str] = []
     tokens: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         for number, person in enumerate(PEOPLE):
             with memory_of(person, Path(folder)) as memory:
-                for message, word in NEEDED[person]:
+                for message, word in needed_facts[person]:
                     block = memory.context(message)
                     if word not in block.text:
                         without_fact.append(f"{person}: {message} ({word})")
-                for message in NOT_NEEDED[number :: len(PEOPLE)]:
+                for message in not_needed[number :: len(PEOPLE)]:
                     block = memory.context(message)
                     tokens.append(block.tokens)
                     if block.memories:
                         with_turns.append(f"{person}: {message} -> {len(block.memories)} turns")
-    needed = sum(map(len, NEEDED.values()))
+    needed = sum(map(len, needed_facts.values()))
     print(f"needed fact shown: {needed - len(without_fact)} of {needed}")
-    print(f"no turn brought: {len(NOT_NEEDED) - len(with_turns)} of {len(NOT_NEEDED)}")
+    print(f"no turn brought: {len(not_needed) - len(with_turns)} of {len(not_needed)}")
     print(f"tokens of these blocks: {sum(tokens) / len(tokens):.0f} on average")
     if args.misses:
         print("\n".join(["without the fact:", *without_fact, "with turns:", *with_turns]))

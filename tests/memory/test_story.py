@@ -68,6 +68,15 @@ def test_what_is_noted_of_turns_does_not_stand_under_what_was_said(store: Store)
     assert sum("[1] Anna" in line for line in lines) == 1
 
 
+def test_a_note_that_tells_an_end_has_no_mark_that_repeats_it(store: Store) -> None:
+    digested(store).write("UPDATE facts SET ended_on = '2018-03' WHERE id = 1", cause="digest")
+    memory = Memory(store, model=scripted_model([]))
+    story, fact = "Summarize what happened to Anna.", "Where did Anna live?"
+    told = "[1] Anna: lives_in: Oslo (happened 2017-05-06, until 2018-03)"
+    assert told in memory.evidence(story, asker="Anna").text.splitlines()
+    assert "[outdated: lives in Oslo until 2018-03" in memory.evidence(fact, asker="Anna").text
+
+
 def test_a_turn_with_many_facts_is_told_by_as_many_as_a_short_turn_has_room_for(
     store: Store,
 ) -> None:
