@@ -114,11 +114,6 @@ class Result:
         """Identifies the system and the question."""
         return self.system, self.conversation, self.index
 
-    @property
-    def asked_sql(self) -> bool:
-        """Whether SELECTs were asked for, by a template or of a model."""
-        return bool(self.sql) or any(step.name == "select" and step.calls for step in self.steps)
-
 
 def runs_of(numbers: Iterable[int]) -> str:
     """Numbers as `Result.shown` has them: a budget of 20,000 tokens holds some 400 turns."""

@@ -792,7 +792,7 @@ def test_a_memory_that_asked_hardly_any_sql_says_so(
     served_run(server, tmp_path, systems="facts,memory")
     out = capsys.readouterr().out
     assert [*steps_in(out)] == ["facts", "memory"]
-    assert "warning: SELECTs were asked for 0 of 6 questions, less than a tenth" in out
+    assert "warning: SELECTs ran for 0 of 6 questions, less than a tenth" in out
 
 
 def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(

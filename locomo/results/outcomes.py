@@ -43,12 +43,12 @@ def outcome(result: Result) -> Outcome:
 
 
 def used_table(results: Sequence[Result], interval: Interval) -> Table:
-    """A row for each system: its scores, and for how many questions it showed facts or asked SQL.
+    """A row for each system: its scores, and for which share of questions it showed facts or ran SQL.
 
     F1 is over categories 1 to 4; of what was never told, the share that was declined.
     """
     title = f"what each step brings, F1 of categories 1-4, {interval_title(interval)}"
-    numbers = ("n", "F1", "interval", "never told: declined", "facts shown", "SELECTs asked")
+    numbers = ("n", "F1", "interval", "never told: declined", "facts shown", "SELECTs run")
     table = number_table(title, ["system"], numbers)
     lines = {(line.system, line.categories): line for line in score_lines(results, interval)}
     for system, of_system in by_system(results).items():
@@ -61,7 +61,7 @@ def used_table(results: Sequence[Result], interval: Interval) -> Table:
             interval_text(answerable) if answerable else "",
             f"{never_told.score:.3f}" if never_told else "",
             _share(bool(result.facts) for result in of_system),
-            _share(result.asked_sql for result in of_system),
+            _share(bool(result.sql) for result in of_system),
         )
     return table
 
@@ -71,13 +71,13 @@ def _share(flags: Iterable[bool]) -> str:
 
 
 def little_sql(results: Sequence[Result]) -> str:
-    """A warning where the memory asked SELECTs for so few questions that they measure nothing."""
+    """A warning where the memory ran SELECTs for so few questions that they measure nothing."""
     of_memory = [result for result in results if result.system == "memory"]
-    with_sql = sum(result.asked_sql for result in of_memory)
+    with_sql = sum(bool(result.sql) for result in of_memory)
     if with_sql >= LEAST_SQL * len(of_memory):
         return ""
     return (
-        f"warning: SELECTs were asked for {with_sql} of {count(len(of_memory), 'question')}, less"
+        f"warning: SELECTs ran for {with_sql} of {count(len(of_memory), 'question')}, less"
         " than a tenth: memory minus facts says nothing about SQL here. Ask for each with"
         " --sql always, or give a smaller --budget."
     )
