@@ -43,7 +43,7 @@ def outcome(result: Result) -> Outcome:
 
 
 def used_table(results: Sequence[Result], interval: Interval) -> Table:
-    """A row for each system: its scores, and for which share of questions it showed facts or ran SQL.
+    """A row for each system: its scores, and how often it showed facts or ran SELECTs.
 
     F1 is over categories 1 to 4; of what was never told, the share that was declined.
     """

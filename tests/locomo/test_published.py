@@ -160,7 +160,7 @@ def test_every_command_of_our_figures_can_be_run() -> None:
     commands = read((ROOT / "docs" / "figures.md").read_text("utf-8"))
     assert len(commands) > 10
     for each in commands:
-        assert set(each.missing()) <= {"LOCOMO", "BEAM"}, each.line
+        assert set(each.missing()) <= {"LOCOMO", "BEAM", "SMALL_MODEL"}, each.line
         program, *arguments = each.command.split()
         assert program == "python"
         if arguments[0] == "-m":
@@ -172,7 +172,7 @@ def test_every_command_of_our_figures_can_be_run() -> None:
 @pytest.mark.slow
 def test_what_needs_no_other_data_is_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    for name in ("LOCOMO", "BEAM"):
+    for name in ("LOCOMO", "BEAM", "SMALL_MODEL"):
         monkeypatch.delenv(name, raising=False)
     code, output = check("--only", "locomo.retrieval")
     assert (code, "0 drifted" in output, "2 same" in output) == (0, True, True), output
