@@ -202,11 +202,14 @@ class AskMemory(MemoryModule):
             is_asked = pays and sql != "never" and not looks
             rows = self.retrieve(question, reader) if is_asked else no_rows()
         with log.step("search"):
-            block = by_search = by_search or show()
+            block = by_search
             if rows.rows:
                 opened = frozenset(rows.get("opened") or ())
                 options = replace(self.options, without=frozenset(without), opened=opened)
                 block = show(rows.rows, options=options)
+            # After the rows, whose turns are further ones: nothing is looked up twice.
+            by_search = by_search or show()
+            block = block or by_search
         log.brought(
             rows=sum(len(result.rows) for result in rows.rows),
             shown=block.turn_ids,

@@ -34,6 +34,10 @@ _COUNT = (
     "SELECT count(*) FROM (SELECT 1 FROM turns_words"
     " WHERE turns_words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)"
 )
+_STATE = (
+    "SELECT EXISTS (SELECT 1 FROM facts), (SELECT coalesce(max(id), 0) FROM turns), data_version"
+    " FROM pragma_data_version"
+)
 _ALL = 2**62
 _NO_IDS = np.zeros(0, np.int64)
 _KEY_BYTES = 500
@@ -51,14 +55,14 @@ class KnownMatches:
         self._matches: dict[Hashable, WordMatches] = {}
         self._bytes = 0
 
-    def see(self, conn: sqlite3.Connection) -> None:
+    def see(self, state: tuple[int, int]) -> None:
         """Drop what was matched before a change, by this connection or by another.
 
-        It is called in a transaction that only reads: one that writes might be rolled back, which
-        leaves no trace here.
+        `state` has how many changes this connection made and the number of the others' last. It is
+        called in a transaction that only reads: one that writes might be rolled back, which leaves
+        no trace here.
         """
-        (others,) = conn.execute("PRAGMA data_version").fetchone()
-        if self._state != (state := (conn.total_changes, others)):
+        if self._state != state:
             self._state = state
             self._drop()
 
@@ -106,10 +110,8 @@ class FullText:
         turn_ids: tuple[int, int] | None = None,
     ) -> list[WordMatches]:
         """Each word is asked for by itself, as the ranking lets each saturate by itself."""
-        self._known.see(self._conn)
-        has_facts, newest = self._conn.execute(
-            "SELECT EXISTS (SELECT 1 FROM facts), (SELECT coalesce(max(id), 0) FROM turns)"
-        ).fetchone()
+        has_facts, newest, others = self._conn.execute(_STATE).fetchone()
+        self._known.see((self._conn.total_changes, others))
         within = turn_ids or (1, newest)
         has_frequent = within[1] - within[0] + 1 >= MAX_RELATED
 
