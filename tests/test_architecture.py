@@ -166,6 +166,35 @@ ROOMS = {
     "locomo/weights/hosted": "tunes weights at a provider",
     "arbor": "the training server and its deployment",
 }
+# A module of fewer lines than SMALL that one other imports belongs in that one, but for these.
+SMALL = 60
+APART = {
+    "started or copied by its path": (
+        *("locomo.others.amb", "locomo.others.memorybench", "locomo.others.omnimemeval"),
+        *("locomo.others.omnimemeval_client", "locomo.tracking.program_model"),
+        *("memory.store.postgres.access", "memory.store.postgres.restore"),
+    ),
+    "a command, a place of the page or a format has a module": (
+        *("memory.cli.admin", "memory.cli.embed", "memory.cli.settings", "memory.cli.summaries"),
+        *("memory.server.web.entities", "memory.server.web.search", "memory.server.web.story"),
+        *("memory.server.web.work", "memory.exchange.opencode"),
+    ),
+    "its importer is in another room, which does not know what it knows": (
+        *("memory.models.adapters", "memory.search.answer_kinds"),
+        *("memory.sql.in_force", "memory.sql.inserts"),
+    ),
+    "its importer is a front door": (
+        *("memory.exchange.documents.tool_uses", "memory.program.answer_forms"),
+    ),
+    "another subject than its importer's": (
+        "memory.api.several",  # several memories; the importer is one
+        "memory.evidence.overview",  # what is known of a person; the importer is a reader
+        "memory.program.sql_questions",  # kinds of questions; the importer is a module of DSPy
+        "memory.sql.contradiction_writes",  # one table; the importer has the policy of all
+        *("memory.store.catalog", "memory.store.withdrawals"),  # reads; the importer is a store
+    ),
+    "pydantic takes long to import": ("memory.vocabulary.file_format",),
+}
 # Names that say nothing of what they hold; six codebases that engineers hold up have .2 % of them.
 VAGUE_NAMES = {
     *("one", "ones", "some", "found", "told", "said", "kept", "asked", "every", "each"),
@@ -432,6 +461,28 @@ def test_names_say_what_they_hold() -> None:
     ]
     vague = [name for name in names if name.strip("_") in VAGUE_NAMES]
     assert len(vague) <= MOST_VAGUE_NAMES * len(names), sorted(vague)
+
+
+def test_a_small_module_with_one_importer_has_a_reason() -> None:
+    paths = {module(path): path for path in PRODUCT if path.stem not in {"__init__", "__main__"}}
+    importers: dict[str, set[Path]] = {}
+    for path in [*PRODUCT, *SCRIPTS]:
+        for imported, member in imports(path):
+            inner = f"{imported}.{member}"
+            importers.setdefault(inner if inner in paths else imported, set()).add(path)
+    for stub in (ROOT / "memory").rglob("__init__.pyi"):
+        for node in syntax_nodes(stub):
+            if isinstance(node, ast.ImportFrom):
+                importers.setdefault(f"{module(stub)}.{node.module}", set()).add(stub)
+    small = {
+        module_name
+        for module_name, path in paths.items()
+        if len(path.read_text("utf-8").splitlines()) < SMALL
+        and len(importers.get(module_name, ())) < 2
+        and not module_name.startswith("memory.store.postgres.migrations.")
+    }
+    apart = {module_name for names in APART.values() for module_name in names}
+    assert sorted(small) == sorted(apart)
 
 
 def test_nothing_is_called_utils_helpers_or_base_and_arbor_is_no_package() -> None:

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import local
-from typing import Any, TypeVar
+from threading import Lock, local
+from typing import Any, Generic, TypeVar
 from weakref import finalize
 
 from memory import sql as sql_policy
@@ -44,15 +44,16 @@ from memory.store.connection import (
 )
 from memory.store.database import Connection, newer_schema
 from memory.store.database_store import FORKED, DatabaseStore
-from memory.store.fair_lock import FairLock
+from memory.store.fair_lock import FairLock, Places
 from memory.store.forgetting import forget
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.older_copy import copy_of_older
 from memory.store.points_in_time import last_moment, read_moment
-from memory.store.spare_connections import SpareConnections
 from memory.system.files import folder_lock
 from memory.system.tracing import span
 
+MOST_READERS = 16  # connections in use at a time; each has three open files
+MOST_SPARE = 4  # kept open for the next
 CLOSE_SECONDS = 5.0  # how long a store that is closed waits for what another thread writes
 
 _Conn = TypeVar("_Conn", bound=sqlite3.Connection)
@@ -427,3 +428,44 @@ def _end(
                     conn.execute("PRAGMA busy_timeout = 0")
                     conn.execute("PRAGMA journal_mode = DELETE")
     conn.close()
+
+
+class SpareConnections(Generic[_Conn]):
+    """Connections to one file for threads that read at the same time.
+
+    Makes one for each block that needs it, and keeps some for later blocks.
+    """
+
+    def __init__(self, connect: Callable[[], _Conn]) -> None:
+        self._connect = connect
+        self._places = Places(MOST_READERS)
+        self._lock = Lock()
+        self._spare: list[_Conn] = []
+        self._is_closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[_Conn]:
+        """A connection for this block alone. Raises SQLite's error if it cannot be made."""
+        with self._places.one():
+            with self._lock:
+                conn = self._spare.pop() if self._spare else None
+            conn = conn or self._connect()
+            try:
+                yield conn
+            finally:
+                self._keep(conn)
+
+    def _keep(self, conn: _Conn) -> None:
+        with self._lock:
+            if not (self._is_closed or conn.in_transaction) and len(self._spare) < MOST_SPARE:
+                self._spare.append(conn)
+                return
+        conn.close()
+
+    def close(self) -> None:
+        """Close the unused connections; the others are closed when they come back."""
+        with self._lock:
+            self._is_closed = True
+            spare, self._spare = self._spare, []
+        for conn in spare:
+            conn.close()

@@ -1,8 +1,14 @@
 """The attributes of facts: a default vocabulary, and what an application makes of it."""
 
 from memory.vocabulary.attributes import (
+    CALLED,
+    INSTRUCTION,
     KINDS,
+    LANGUAGE,
+    LENGTH,
+    PREFERENCE,
     PROFILE_PARTS,
+    STANDING,
     Attribute,
     Kind,
     Vocabulary,
@@ -24,14 +30,6 @@ from memory.vocabulary.files import (
     read_vocabulary,
 )
 from memory.vocabulary.need import attribute_lines
-from memory.vocabulary.standing import (
-    CALLED,
-    INSTRUCTION,
-    LANGUAGE,
-    LENGTH,
-    PREFERENCE,
-    STANDING,
-)
 
 __all__ = [
     "CALLED",

@@ -32,6 +32,12 @@ _NAMED_ATTRIBUTES = 20  # in a message
 
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
+# What a person wants from every answer, as the default attributes have it.
+INSTRUCTION, PREFERENCE = "instruction", "prefers"
+# Only the newest of these counts.
+LANGUAGE, LENGTH, CALLED = "answer_language", "answer_length", "wants_to_be_called"
+STANDING = (INSTRUCTION, PREFERENCE, LANGUAGE, LENGTH, CALLED)
+
 
 def name_key(name: str) -> str:
     """What all spellings of a name share: case, spaces, underscores and hyphens do not matter."""

@@ -1,6 +1,7 @@
 """`train.py --mode sft --provider NAME`: examples to a tuned model, by way of a provider."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +22,6 @@ from locomo.tasks.rewards import card_metric
 from locomo.weights.hosted.examples import CheckedExamples, checked_examples
 from locomo.weights.hosted.job import JOB_FILE, JobRecord, JobState, read_job
 from locomo.weights.hosted.names import ProviderName, litellm_name, own_name
-from locomo.weights.hosted.prices import cost_text, listed_price
 from locomo.weights.hosted.provider import HostedProvider
 from locomo.weights.options import TrainOptions
 from memory.errors import InputError, ModelError
@@ -32,6 +32,19 @@ from memory.system import progress_bar
 EXAMPLES_FILE, SENT_FILE, PROGRAM_FILE = "examples.jsonl", "sent.jsonl", "program.json"
 # An estimate of the provider's that is so much above ours is confirmed once more.
 _HIGHER, _HIGHER_DOLLARS = 1.25, 0.5
+# US dollars for a million tokens of training, from the providers' price lists of 2025. A longer
+# name stands before a shorter one that begins it.
+_OPENAI = (
+    ("gpt-4.1-mini", 5.0),
+    ("gpt-4.1-nano", 1.5),
+    ("gpt-4.1", 25.0),
+    ("gpt-4o-mini", 3.0),
+    ("gpt-4o", 25.0),
+    ("gpt-3.5-turbo", 8.0),
+)
+# Of a LoRA, by the largest size in billions of parameters.
+_TOGETHER = ((16.0, 0.48), (69.0, 1.5), (100.0, 2.9))
+_SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 _DEPLOYMENT = "https://docs.together.ai/docs/fine-tuning/deployment"
 WriteExamples = Callable[[TrainOptions, Path], Path]
 
@@ -358,3 +371,18 @@ def _card(
         verdict="not measured",
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def listed_price(provider: ProviderName, model: str) -> float | None:
+    """US dollars for a million tokens of training; None where our list lacks the model."""
+    if provider == "openai":
+        return next((price for name, price in _OPENAI if model.startswith(name)), None)
+    sizes = [float(size) for size in _SIZE.findall(model)]
+    if not sizes:
+        return None
+    return next((price for largest, price in _TOGETHER if max(sizes) <= largest), None)
+
+
+def cost_text(dollars: float | None) -> str:
+    """`$ 1.25`, or that nobody knows."""
+    return "unknown" if dollars is None else f"$ {max(dollars, 0.01):,.2f}"

@@ -1,6 +1,7 @@
 """A connection to one namespace of a database, and the driver's errors in clear words."""
 
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ import psycopg
 from memory.errors import InputError, StoreError
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
 from memory.store.postgres.fact_table import FactTable
-from memory.store.postgres.item_key import item_key
 from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import FACTS_NOW, for_postgres, read_statements
@@ -20,6 +20,7 @@ from memory.system.home import item_keys, know_item_key
 from memory.system.tracing import span
 
 TRACED = {"db.system.name": "postgresql"}  # next to the name of a statement
+_ITEM_KEY = "key of forgotten items"  # its name in memory.secrets
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 _NO_EXIT = "cannot exit pipeline mode"  # libpq's
 
@@ -134,7 +135,7 @@ class NamespaceConnection(threading.local):
         return self.run("lock_writer").fetchone() is not None
 
     def item_keys(self, makes: bool = False) -> list[bytes]:
-        own = self._run(lambda conn: item_key(conn, makes))
+        own = self._run(lambda conn: _item_key(conn, makes))
         if makes:  # a copy of this memory in SQLite knows it, too
             know_item_key(own[0])
         return [*own, *item_keys()]
@@ -354,3 +355,12 @@ def _one_line(error: Exception, conninfo: str) -> str:
     message = (diagnosis and diagnosis.message_primary) or " ".join(str(error).split())
     password = password_of(conninfo)
     return without_password(message.replace(password, "***") if password else message)
+
+
+def _item_key(conn: psycopg.Connection, makes: bool = False) -> list[bytes]:
+    """The key that marks forgotten turns, hidden from models. Without `makes` it may be missing."""
+    if makes:
+        insert = "INSERT INTO memory.secrets (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        conn.execute(insert, (_ITEM_KEY, secrets.token_hex(32)))
+    select = "SELECT value FROM memory.secrets WHERE name = %s"
+    return [bytes.fromhex(key) for (key,) in conn.execute(select, (_ITEM_KEY,))]

@@ -22,8 +22,7 @@ from locomo.examples.jsonl import ExamplesCard, save_examples
 from locomo.scripts import evaluate as evaluating
 from locomo.scripts import train as training
 from locomo.weights.hosted import provider as provider_module
-from locomo.weights.hosted.prices import listed_price
-from locomo.weights.hosted.tuning import provider_of
+from locomo.weights.hosted.tuning import listed_price, provider_of
 from memory import AskMemory, Memory, Turn, load_model, load_program
 from memory.errors import ModelError
 from memory.program.signatures.full import PHRASES
