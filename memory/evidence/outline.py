@@ -53,6 +53,7 @@ _FORMULA = re.compile(r"\\\[.{,400}?\\\]|\$\$.{,400}?\$\$", re.DOTALL)
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|boxed)\{([^{}]*)\}|\\[()\[\]]|\$\$")
 _LETTER_FORM = re.compile(r"^\s*(?:\[[^\]]*\]|(?:\S+\s+){0,3}\S+,)\s*$")
 _TABLE_ROW = re.compile(r"^\s*\|(?P<cells>.+)\|\s*$")
+_SENTENCE_ENDS = (".", "!", "?", CUT)
 _WORD = re.compile(r"[^\W_]+")
 _WORDS_BEFORE, _WORDS_AFTER = 4, 3  # an amount in a long clause
 _TABLE_RULE = re.compile(r"^[\s|:-]+$")
@@ -282,7 +283,9 @@ def _joined(parts: Sequence[_Part], chosen: Mapping[int, _Part]) -> str:
         if number not in chosen:
             is_cut = is_cut or not part.is_label
             continue
-        if pieces and after_label:
+        if pieces and after_label and not part.is_label and pieces[-1].endswith(_SENTENCE_ENDS):
+            pieces.append(" ")
+        elif pieces and after_label:
             pieces.append("; " if part.is_label else ". ")
         elif pieces:
             pieces.append(f" {CUT} " if is_cut and not part.is_label else " ")

@@ -133,6 +133,13 @@ def test_what_closes_an_answer_is_kept_where_it_is_taken_up_or_tells_something_n
     assert "Conclusion" in outline(COSTS.replace("your music", "Tom"), 200)
 
 
+def test_a_sentence_in_a_list_has_one_full_stop() -> None:
+    item = "- A set of strings costs 140 euros.\n"
+    text = f"What you pay for a cello:\n{item}Ask the maker in Bergen first.\n" + "- More\n" * 90
+
+    assert "costs 140 euros. Ask the maker in Bergen first." in outline(text, 60)
+
+
 def test_an_answer_of_prose_alone_has_no_closing() -> None:
     rooms = " ".join(f"We carried the harp to room {name} again." for name in "abcdefgh")
     end = "It was too large."
