@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.scripted import Pairs, ScriptedLM, scripted_model
+from tests.support.scripted import Pairs, ScriptedLM, patch_load_model, scripted_model
 from tests.support.scripted_steps import Actor, Call, Steps
 from tests.support.snippets import Snippet, documents, run_python, snippets
 
@@ -34,7 +34,7 @@ def snippet_with(line: str) -> Snippet:
 def run(line: str, monkeypatch: pytest.MonkeyPatch, message: str, pairs: Pairs = ()) -> None:
     """Run a block of the guide; the memory's model says what the script says."""
     model = scripted_model(pairs)
-    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model)
     print(run_python(snippet_with(line), stdin=message).removeprefix("You: "), end="")
     assert isinstance(model.lm, ScriptedLM)
     model.lm.assert_done()

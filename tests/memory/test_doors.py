@@ -22,7 +22,7 @@ from memory.server.mcp_server import mcp_server
 from memory.store.namespaces import create, existing
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import finished, page_client, shown
-from tests.support.scripted import answer, scripted_model, scripted_packaged_model
+from tests.support.scripted import answer, patch_load_model, scripted_model, scripted_packaged_model
 from tests.support.serving import serving, token
 
 QUESTION = "Which instrument does Ben play?"
@@ -171,7 +171,7 @@ def test_an_abstention_shows_who_said_what_is_nearest_and_when(
     door: str, silent: str, memories: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = SILENT[silent]
-    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model())
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model())
     told = DOORS[door](model)
     assert NEAREST_HEAD in told
     assert NEAREST in told

@@ -14,7 +14,7 @@ from memory.store.namespaces import create, location_of, path_of
 from memory.system import machines
 from memory.system.machines import check_over
 from tests.support.commands import run
-from tests.support.scripted import sql
+from tests.support.scripted import patch_load_model, sql
 from tests.support.talk import FACT, Talker, talker
 
 BOTH_STORES = "slow"
@@ -56,7 +56,7 @@ def home(home: str) -> str:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Talker:
     """Stores a fact for each window of one turn."""
     model, engine = talker(window=1)
-    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model)
     return engine
 
 
@@ -103,7 +103,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
         return sql(FACT.format(1))
 
     model, _ = talker(window=1, store=second_fails)
-    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model)
     run("digest", "--all", says="no credit left")
     with open_store(location_of("Ben 🌸")) as store:
         assert [change.window for change in store.changes()] == [(1, 1)]

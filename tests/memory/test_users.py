@@ -14,7 +14,7 @@ from memory import AsyncMemory, InputError, Memory, Turn, facts, open_store
 from memory.api.users import UserMemories
 from memory.errors import DeletedError, StoreError
 from memory.store import namespaces
-from tests.support.scripted import scripted_model
+from tests.support.scripted import patch_load_model, scripted_model
 
 BOTH_STORES = "slow"
 
@@ -75,7 +75,7 @@ def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -
         loaded.append(name)
         return scripted_model([])
 
-    monkeypatch.setattr("memory.models.loading.load_model", load_model)
+    patch_load_model(monkeypatch, load_model)
     with Memory() as memory:
         assert memory.of("anna").model is memory.of("ben").model is memory.model
     assert loaded == ["local"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import dspy
+import pytest
 from dspy.lm15 import (
     Message,
     Request,
@@ -128,6 +129,15 @@ def scripted_model(
 def scripted_packaged_model(pairs: Pairs, window: int = 16) -> Model:
     """A Model that works on a memory as the packaged one does, untuned: it stores facts."""
     return replace(model_over(Script([]), "local-base", window=window), lm=ScriptedLM(pairs))
+
+
+def patch_load_model(monkeypatch: pytest.MonkeyPatch, load: Callable[..., Model]) -> None:
+    """Let the product load models by this function.
+
+    The package keeps what it has looked up in its module, so it is told first.
+    """
+    monkeypatch.setattr("memory.models.load_model", load)
+    monkeypatch.setattr("memory.models.loading.load_model", load)
 
 
 class StoresByRule(StoreTurns):

@@ -11,7 +11,7 @@ from memory.store.fact_reads import count_attributes
 from memory.store.vocabulary_edits import set_vocabulary, vocabulary_of
 from tests.conftest import CAT, INSERT
 from tests.support.commands import run
-from tests.support.scripted import scripted_model, sql
+from tests.support.scripted import patch_load_model, scripted_model, sql
 
 BOTH_STORES = "slow"
 
@@ -122,7 +122,7 @@ def test_a_digest_says_what_a_strict_vocabulary_left_out(
         for number, name in enumerate(("crates", "crates", "job"))
     )
     model = scripted_model([([], sql(INSERT + facts))])
-    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model)
     printed = run("digest", *memory_options)
     assert "; 2 facts left out, not in the vocabulary: crates (2)" in printed
     assert [fact.attribute for fact in store.facts()] == ["works_as"]

@@ -20,7 +20,15 @@ from memory.worker.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.commands import run as run_command
 from tests.support.reranking_server import reranking
-from tests.support.scripted import Pairs, ScriptedLM, UnsoldModel, answer, scripted_model, sql
+from tests.support.scripted import (
+    Pairs,
+    ScriptedLM,
+    UnsoldModel,
+    answer,
+    patch_load_model,
+    scripted_model,
+    sql,
+)
 from tests.support.talk import talker
 
 BOTH_STORES = "slow"
@@ -34,7 +42,7 @@ def run(store: Store, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 
     def command(name: str, *arguments: str, script: Pairs = (), window: int = 16) -> Result:
         model = scripted_model(script, window=window)
-        monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+        patch_load_model(monkeypatch, lambda name, *_, **settings: model)
         done = CliRunner().invoke(app, [name, *arguments, *memory_options])
         assert isinstance(model.lm, ScriptedLM)
         if done.exit_code == 0:
@@ -356,7 +364,7 @@ def test_what_was_paid_until_an_interruption_is_said(
         return sql(MOVED)
 
     model, _ = talker(window=3, store=interrupted)
-    monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model)
     done = CliRunner().invoke(app, ["digest", *memory_options])
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == "cost so far: 1 call, 7 + 3 tokens, price unknown"
@@ -457,9 +465,7 @@ def test_an_answer_from_several_memories_names_them(monkeypatch: pytest.MonkeyPa
         ([], sql(count)),
         (["[100001] our team"], answer("in the Oslo office", "100001")),
     ]
-    monkeypatch.setattr(
-        "memory.models.loading.load_model", lambda name, *_, **settings: scripted_model(said)
-    )
+    patch_load_model(monkeypatch, lambda name, *_, **settings: scripted_model(said))
     options = ("-n", "anna", "-n", "our team")
     out = run_command("ask", "Where do we meet?", *options, "--why")
     assert re.sub(r" \(words.*\)", "", out).splitlines()[:-1] == [

@@ -12,6 +12,7 @@ from memory.__main__ import app
 from memory.refine import run as refine_run
 from tests.support.contents import content_of
 from tests.support.refiner import Call, creating, deleting, furnished, refiner_model
+from tests.support.scripted import patch_load_model
 
 BOTH_STORES = "slow"
 
@@ -26,7 +27,7 @@ def run(address: str, memory_options: list[str], monkeypatch: pytest.MonkeyPatch
 
     def command(*arguments: str, scripts: Sequence[Sequence[Call]] = (), **settings: Any) -> Result:
         model, _ = refiner_model(*scripts)
-        monkeypatch.setattr("memory.models.loading.load_model", lambda name, *_, **settings: model)
+        patch_load_model(monkeypatch, lambda name, *_, **settings: model)
         usual = ["facts", "refine", *memory_options, "--model", "openai/x", "--questions", "12"]
         return CliRunner().invoke(app, [*usual, *arguments], **settings)
 

@@ -18,7 +18,7 @@ from memory.store.namespaces import location_of
 from memory.store.pending_windows import claim_window, fail_window
 from memory.store.settings import set_setting
 from memory.system.terminal import print_dim
-from tests.support.scripted import answer, scripted_model, sql
+from tests.support.scripted import answer, patch_load_model, scripted_model, sql
 
 BOTH_STORES = "slow"
 
@@ -145,9 +145,7 @@ def test_no_command_prints_what_a_terminal_obeys(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        "memory.models.loading.load_model", lambda name, *_, **settings: model_for(command)
-    )
+    patch_load_model(monkeypatch, lambda name, *_, **settings: model_for(command))
     (tmp_path / "characters" / f"Miku{CODES}").mkdir(parents=True)
     (tmp_path / "characters" / f"Miku{CODES}" / "long_term_memory.db").write_text(f"none {CODES}")
     export = [{"role": f"user{CODES}", "content": ""}, {"role": "x", "content": f"Hi.{CODES}"}]

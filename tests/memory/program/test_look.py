@@ -18,7 +18,7 @@ from memory.program import in_phrases, plain_program
 from memory.program.look import Look, read_look
 from memory.program.saved import load_program
 from memory.text.tokens import count_tokens
-from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
+from tests.support.scripted import Pairs, ScriptedLM, answer, patch_load_model, scripted_model, sql
 
 WHEN_IT_PAYS = True
 BUDGET = 500
@@ -406,7 +406,7 @@ def test_why_shows_what_was_looked_up(
 ) -> None:
     script = [([], look(f"{COUNT};\nopen 62")), (["1908"], answer("1908", "62"))]
     model = scripted_model(script, budget=BUDGET)
-    monkeypatch.setattr("memory.models.loading.load_model", lambda *_, **settings: model)
+    patch_load_model(monkeypatch, lambda *_, **settings: model)
     shown = CliRunner().invoke(app, ["ask", QUESTION, "--why", *memory_options]).stdout
     assert "by SQL 1" in shown
     assert "1. SELECT id AS turn_id, said_at, speaker, text FROM turns WHERE id IN (62)" in shown

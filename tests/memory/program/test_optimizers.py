@@ -13,6 +13,7 @@ from memory.program import plain_program
 from memory.text.tokens import count_tokens
 from tests.support.commands import run
 from tests.support.obedient import RULES, THINGS, Obedient, obedient
+from tests.support.scripted import patch_load_model
 
 PLACES = ("attic", "cellar", "shed", "garage", "kitchen", "hall", "pantry", "loft")
 KEPT = dict(zip(THINGS[0].split()[:8], PLACES, strict=True))
@@ -213,7 +214,7 @@ def test_a_compiled_program_is_used_from_the_command_line(
     predict.signature = predict.signature.with_instructions(f"Answer. {RULES['answer']}")
     compiled.save(tmp_path / "compiled.json")
     model, _ = obedient("answer")
-    monkeypatch.setattr("memory.models.loading.load_model", lambda *_, **__: model)
+    patch_load_model(monkeypatch, lambda *_, **__: model)
     question = EXAMPLES[0].question
     program = ["--program", str(tmp_path / "compiled.json"), "--namespace", "ann"]
     assert "ground floor" not in run("ask", question, "--namespace", "ann")
