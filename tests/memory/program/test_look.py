@@ -222,7 +222,7 @@ def test_what_is_looked_up_stays_within_the_budget(runs: Store) -> None:
 
 def test_a_summary_shows_what_was_looked_up_and_what_was_found_before(runs: Store) -> None:
     wanted = "SELECT id, said_at, speaker, text FROM turns WHERE id > 1 AND id < 40"
-    script = [([], look(wanted)), ([], answer("She ran.", "60"))]
+    script: Pairs = [([], look(wanted)), ([], answer("She ran.", "60"))]
     memory = Memory(runs, model=scripted_model(script), budget=400)
     question = "Give me a summary of Anna's running and of Ben's passport in the desk."
     before = memory.evidence(question)
