@@ -22,7 +22,7 @@ from memory.evidence import (
     evidence,
     lay_out,
 )
-from memory.models import Cost, Model, Step, StepLog, priced
+from memory.models import Cost, Model, Step, StepLog, own_tokens, packaged_tokens, priced
 from memory.program import estimate, prompt_tokens, turn_tokens
 from memory.text import mask
 
@@ -102,10 +102,11 @@ class FullConversation(AnsweringAlone):
         """The system over those of the conversations that fit the model's context."""
         beside = prompt_tokens(setup.model, setup.program.answer) + _ANSWER_ROOM
         room = max(setup.model.limits.context - beside, LEAST_BUDGET)
+        tokens = packaged_tokens(setup.model.name, room)
         fitting = frozenset(
             conversation.id
             for conversation in conversations
-            if len(_newest(conversation, room).turn_ids) == len(conversation.turns)
+            if len(_newest(conversation, tokens).turn_ids) == len(conversation.turns)
         )
         return cls(replace(setup, budget=room), fitting)
 
@@ -283,7 +284,8 @@ def ask_about_turns(
     start = time.monotonic()
     # A memory stores no secrets and nothing private; nor does a model see them without one.
     turns = (_as_stored(conversation.turns[n - 1], n) for n in turn_ids)
-    context = lay_out([], turns, setup.budget)
+    # In tokens of the model that reads, as for the memory (decision 230).
+    context = lay_out([], turns, packaged_tokens(setup.model.name, setup.budget))
     asked = UserQuestion(question.text, question.asker, question.question_date[:10])
     log = StepLog()
     with setup.model.active(), log.step("answer"):
@@ -298,7 +300,7 @@ def ask_about_turns(
     )
     return replace(
         result,
-        tokens=context.tokens,
+        tokens=own_tokens(setup.model.name, context.tokens),
         calls=answered.calls,
         unusable=answered.unusable,
         steps=log.steps,

@@ -300,6 +300,32 @@ def test_the_system_newest_sees_the_newest_turns_that_fit(tmp_path: Path) -> Non
     assert 0 < len(shown[0]) < len(shown[1]) < 6
 
 
+def test_the_newest_turns_and_the_memory_have_the_same_budget_in_a_models_own_tokens(
+    tmp_path: Path,
+) -> None:
+    said = [{**ANN[0], "dia_id": f"D1:{n}", "text": "So we talked. " * 3} for n in range(1, 80)]
+    conversation = tiny(tmp_path, session_1=said)
+    question = conversation.questions[0]
+    tokens: dict[str, list[int]] = {}
+    for name in ("a/model", "openai/gpt-4o-mini"):
+        known = setup(talker(window=79, name=name)[0], 500)
+        path = build_memory(conversation, replace(known, turns_only=True), tmp_path / name).path
+        results = (
+            ask_newest(conversation, question, known),
+            ask_memory(conversation, question, replace(known, sql="never"), path),
+        )
+        assert all(result.tokens <= 500 for result in results)
+        tokens[name] = [len(numbers(result.shown)) for result in results]
+    for before, after in zip(*tokens.values(), strict=True):
+        assert before < after
+
+
+def numbers(shown: str) -> list[int]:
+    """The numbers in `Result.shown`."""
+    ends = [run.partition("-") for run in shown.split()]
+    return [n for low, _, high in ends for n in range(int(low), int(high or low) + 1)]
+
+
 def test_a_question_is_asked_by_its_asker_on_its_day(tmp_path: Path) -> None:
     file = write(tmp_path / "longmemeval.json", longmemeval_question(question="Where do I live?"))
     [conversation] = load_conversations(file)
