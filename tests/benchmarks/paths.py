@@ -54,7 +54,7 @@ LIBRARIES = "libraries"  # the room of what is called by none of ours
 BOUNDS = (
     ("search", "FTS5 search", (3.0, 1.0)),
     ("context", "search", (1.5, 1.5)),
-    ("context, a fact has ended", "search", (1.5 * 1.2, 1.5 * 1.2)),
+    ("context, a fact has ended", "context, a fact holds", (1.2, 1.2)),
     ("add one turn", "store.add one turn", (1.5, 1.5)),
 )
 
