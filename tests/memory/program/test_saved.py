@@ -77,6 +77,20 @@ def test_a_saved_program_prompts_as_it_did(file: Path):
     assert sorted(p.name for p in file.parent.iterdir()) == ["program.json"]
 
 
+def test_every_prompt_is_a_module_that_is_compiled_saved_and_loaded(tmp_path: Path):
+    program = MemoryProgram()
+    predictors = dict(program.named_predictors())
+    parts = {name.removeprefix("ask.").removesuffix(".predict") for name in predictors}
+    assert parts == {*PARTS, "reply", "correct", "keep", "tell", "question", "compare"}
+    for name, predict in predictors.items():
+        predict.signature = predict.signature.with_instructions(f"Of {name}.")
+        predict.demos = [dspy.Example(**dict.fromkeys(predict.signature.fields, name))]
+    save_program(program, tmp_path / "program.json", CARD)
+    for name, predict in load_program(tmp_path / "program.json").named_predictors():
+        assert predict.signature.instructions == f"Of {name}."
+        assert {*predict.demos[0].values()} == {name}
+
+
 def test_the_file_holds_text_only(file: Path):
     text = file.read_text("utf-8")
     content = json.loads(text)
