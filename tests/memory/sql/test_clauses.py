@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.sql.clauses import Clauses, Conjunct, clauses, conjuncts
+from memory.sql.clauses import Clauses, Conjunct, clauses_of, conjuncts
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from memory.sql.clauses import Clauses, Conjunct, clauses, conjuncts
     ],
 )
 def test_a_select_over_one_table_has_its_clauses(statement: str, expected: Clauses) -> None:
-    assert clauses(statement) == expected
+    assert clauses_of(statement) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_select_over_one_table_has_its_clauses(statement: str, expected: Claus
     ],
 )
 def test_any_other_statement_has_none(statement: str) -> None:
-    assert clauses(statement) is None
+    assert clauses_of(statement) is None
 
 
 def test_the_parts_of_a_condition_are_those_that_and_joins() -> None:
