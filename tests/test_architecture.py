@@ -418,6 +418,7 @@ def loaded(code: str, *libraries: str) -> list[str]:
 
 def test_every_prompt_stands_in_the_file_of_prompts() -> None:
     homes = {
+        "memory/program/signatures/brief.py",
         "memory/program/signatures/full.py",
         "memory/program/signatures/further.py",
         "memory/program/signatures/short.py",

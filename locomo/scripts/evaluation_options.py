@@ -95,7 +95,9 @@ class EvaluationOptions:
     ] = "model"
     prompts: Annotated[
         FormChoice,
-        Option(help="a hosted model's prompts: full, short (1 to 8 billion parameters), or auto"),
+        Option(
+            help="a hosted model's prompts: full, short (3 to 8 billion parameters), brief, or auto"
+        ),
     ] = "auto"
     wrong_answer_cost: Annotated[
         float | None,

@@ -34,8 +34,11 @@ def is_question(text: str) -> bool:
 
 def tells(text: str) -> bool:
     """Whether a text says more than a question, and a greeting of up to three words before it."""
-    if not is_question(text):
-        return True
+    return not is_question(text) or has_statement(text)
+
+
+def has_statement(text: str) -> bool:
+    """Whether a text has a sentence that is no question, of more words than a greeting has."""
     sentences = _SENTENCE.findall(text)
     return any(
         len(sentence.split()) > _LONGEST_GREETING and not is_question(sentence)

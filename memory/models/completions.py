@@ -14,6 +14,7 @@ import dspy
 from dspy.adapters.utils import parse_value
 from dspy.utils.exceptions import AdapterParseError
 
+from memory.models.brief_prompts import brief_messages, brief_module
 from memory.models.thinking import without_thinking
 from memory.sql import statements_in
 
@@ -41,6 +42,14 @@ class CompletionAdapter(dspy.ChatAdapter):
             use_native_function_calling=use_native_function_calling,
             use_json_adapter_fallback=False,
         )
+
+    def format(
+        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """As DSPy's; a little model gets its instruction and its inputs alone."""
+        if brief_module(signature):
+            return brief_messages(signature, demos, inputs)
+        return super().format(signature, demos, inputs)
 
     def format_user_message_content(
         self, signature: type[dspy.Signature], inputs: dict[str, Any], *args: Any, **kwargs: Any

@@ -15,7 +15,7 @@ from memory.models.completions import CompletionAdapter
 from memory.models.model import Limits, Model, Pace
 from memory.models.prices import listed_context
 from memory.models.server_refusals import lacks_path
-from memory.models.sizes import Size, size_for
+from memory.models.sizes import LITTLE_BUDGET, LITTLE_WINDOW, Size, size_for
 from memory.records import FormChoice
 from memory.system.ollama import ollama_address
 from memory.system.provider_calls import call_seconds
@@ -33,6 +33,7 @@ _LIMITS: Mapping[Size, Limits] = MappingProxyType(
     {
         "large": Limits(_UNKNOWN_CONTEXT, HOSTED_BUDGET, window=48, window_tokens=8_000),
         "small": Limits(_UNKNOWN_CONTEXT, 2_000, window=12, window_tokens=2_000),
+        "little": Limits(_UNKNOWN_CONTEXT, LITTLE_BUDGET, window=1, window_tokens=LITTLE_WINDOW),
     }
 )
 _OLLAMA = ("ollama", "ollama_chat")
@@ -115,7 +116,7 @@ def sized(model: Model, prompts: FormChoice) -> Model:
     known = None if "://" in model.server else listed_context(model.name)
     size = size_for(model.name, known, prompts)
     before, after, limits = _LIMITS[model.size], _LIMITS[size], model.limits
-    context = known if known and size == "small" else _UNKNOWN_CONTEXT
+    context = known if known and size != "large" else _UNKNOWN_CONTEXT
     changes = {
         name: getattr(after, name)
         for name in ("budget", "window", "window_tokens")

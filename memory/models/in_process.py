@@ -14,6 +14,7 @@ from typing import Any
 import dspy
 
 from memory.models.adapter_card import gguf_of
+from memory.models.brief_prompts import brief_grammar, brief_module
 from memory.models.completions import CompletionAdapter
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.files import file_of
@@ -23,7 +24,13 @@ from memory.models.gguf.server import Lora
 from memory.models.gguf.sql_grammar import selects, writes
 from memory.models.hosted import HOSTED_BUDGET
 from memory.models.model import Limits, Model, Pace
-from memory.models.sizes import Size
+from memory.models.sizes import (
+    LARGEST_LITTLE,
+    LITTLE_BUDGET,
+    LITTLE_WINDOW,
+    SIZE_OF_FORM,
+    Size,
+)
 from memory.records import FormChoice
 from memory.system.provider_calls import call_seconds
 
@@ -31,7 +38,7 @@ from memory.system.provider_calls import call_seconds
 _CALL_SECONDS = 600.0
 # From here on a model follows the full prompts.
 _LARGE = 10e9  # parameters
-_WINDOWS: Mapping[Size, int] = MappingProxyType({"large": 24, "small": 12})
+_WINDOWS: Mapping[Size, int] = MappingProxyType({"large": 24, "small": 12, "little": 1})
 _PACE = Pace(seconds_a_call=30.0, stop_seconds=15.0, cpus=2.0)
 # Shares of the context: the turns of a window, and the memory that an answer rests on.
 _WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
@@ -67,10 +74,11 @@ class GgufAdapter(CompletionAdapter):
     ) -> list[dict[str, Any]]:
         if isinstance(lm.engine, GgufEngine):
             module = _module_of(signature)
+            is_brief = bool(brief_module(signature))
             engine = replace(
                 lm.engine,
-                grammar=_grammar(module, inputs),
-                stop=_END,
+                grammar=brief_grammar(module, inputs) if is_brief else _grammar(module, inputs),
+                stop="" if is_brief else _END,
                 slot=_MODULES.index(module),
                 seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
             )
@@ -81,6 +89,8 @@ class GgufAdapter(CompletionAdapter):
 def _module_of(signature: type[dspy.Signature]) -> str:
     """Whose prompt this is: one of the three modules', a reply's in a chat; "" for any other."""
     inputs, outputs = signature.input_fields, [*signature.output_fields]
+    if module := brief_module(signature):
+        return module
     if outputs == ["sql"]:
         return "store" if "turns" in inputs else "retrieve"
     is_from_memory = "memory" in inputs and outputs in (["answer", "turns"], ["reply", "turns"])
@@ -138,11 +148,12 @@ def load_in_process(
         num_retries=0,
     )
     name = f"{name}+{lora.sha256[:8]}" if lora else name
+    budget, window_tokens = _room("small", context)
     limits = Limits(
         context=context,
-        budget=min(int(context * _BUDGET_SHARE), HOSTED_BUDGET),
+        budget=budget,
         window=_WINDOWS["small"],
-        window_tokens=int(context * _WINDOW_SHARE),
+        window_tokens=window_tokens,
         are_own=True,
     )
     weights = dict.fromkeys(("store", "retrieve", "answer"), name)
@@ -151,13 +162,28 @@ def load_in_process(
 
 
 def sized_file(model: Model, prompts: FormChoice) -> Model:
-    """A model in this process with prompts of a form: short ones below ten billion parameters."""
+    """A model in this process with prompts of a form: short ones below ten billion parameters,
+    brief ones up to three.
+    """
     engine: GgufEngine = model.lm.engine
-    automatic: Size = "large" if engine.model.parameters >= _LARGE else "small"
-    sizes: Mapping[FormChoice, Size] = {"auto": automatic, "full": "large", "short": "small"}
-    size = sizes[prompts]
-    limits = replace(model.limits, window=_WINDOWS[size])
+    parameters = engine.model.parameters
+    automatic: Size = "large" if parameters >= _LARGE else "small"
+    if parameters <= LARGEST_LITTLE * 1e9:
+        automatic = "little"
+    size = SIZE_OF_FORM.get(prompts, automatic)
+    budget, window_tokens = _room(size, model.limits.context)
+    limits = replace(
+        model.limits, budget=budget, window=_WINDOWS[size], window_tokens=window_tokens
+    )
     return replace(model, prompts=prompts, size=size, limits=limits)
+
+
+def _room(size: Size, context: int) -> tuple[int, int]:
+    """The tokens of a memory that are shown with a question, and of a window."""
+    budget, window = int(context * _BUDGET_SHARE), int(context * _WINDOW_SHARE)
+    if size == "little":
+        budget, window = min(budget, LITTLE_BUDGET), min(window, LITTLE_WINDOW)
+    return min(budget, HOSTED_BUDGET), window
 
 
 def _lora(path: Path, model: ModelFile) -> Lora:

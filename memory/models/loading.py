@@ -35,8 +35,8 @@ def load_model(
         retries: how often a rate limit or a failed connection is tried again, with backoff.
         adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
             the shipped adapters of the modules that its card names.
-        prompts: the form of a hosted model's prompts: "full", "short" (for 1 to 8 billion
-            parameters), or "auto", by the model's context and size.
+        prompts: the form of a hosted model's prompts: "full", "short" (for 3 to 8 billion
+            parameters), "brief" (for fewer), or "auto", by the model's context and size.
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
     Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a

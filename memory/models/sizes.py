@@ -1,13 +1,23 @@
 """How large a model is, as far as its prompts depend on it."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from memory.records import FormChoice
 
-# "tiny" is the packaged model, which completes sentences; "small" models have 1 to 8 billion
-# parameters and get short prompts; "large" ones get full prompts.
-Size = Literal["tiny", "small", "large"]
+# "tiny" is the packaged model, which completes sentences; "little" models have up to 3 billion
+# parameters and are asked for a line at a time, "small" ones up to 8 billion and get short prompts;
+# "large" ones get full prompts.
+Size = Literal["tiny", "little", "small", "large"]
+SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
+    {"brief": "little", "short": "small", "full": "large"}
+)
+# Of what a little model reads at once: of a memory with a question, and of the one turn that it
+# stores. It loses its way in more, and a core reads some 30 tokens a second.
+LITTLE_BUDGET, LITTLE_WINDOW = 400, 400  # tokens
+LARGEST_LITTLE = 3.2  # billion parameters: what is sold as 3B has a few more
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
 # a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.
 _FULL_CONTEXT = 8_800
@@ -24,15 +34,18 @@ def size_for(name: str, context: int | None, choice: FormChoice = "auto") -> Siz
         context: the tokens that it reads, where they are known.
         choice: a form of its prompts, or "auto".
 
-    Small where a digest with full prompts does not fit the context, and where the name gives a size
-    of at most 8 billion parameters ("qwen2.5:7b"); else large. Nothing but its name tells the size
+    Little where the name gives a size of at most 3 billion parameters ("qwen2.5:1.5b"); small where
+    it gives at most 8 billion, and where a digest with full prompts does not fit the context; else
+    large. Nothing but its name tells the size
     of a model: one whose name gives none is taken for a large one.
     """
     if choice != "auto":
-        return "small" if choice == "short" else "large"
+        return SIZE_OF_FORM[choice]
+    billions = _billions(name)
+    if billions is not None and billions <= LARGEST_LITTLE:
+        return "little"
     if context is not None and context < _FULL_CONTEXT:
         return "small"
-    billions = _billions(name)
     return "small" if billions is not None and billions <= _LARGEST_SMALL else "large"
 
 

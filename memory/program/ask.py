@@ -26,6 +26,7 @@ from memory.program.prompted import MemoryModule
 from memory.program.quotations import quotations_of
 from memory.program.retrieve import RetrieveRows, no_rows
 from memory.program.signatures.forms import PROMPTS, Form
+from memory.program.small import TemplateRows
 from memory.program.sql_questions import sql_pays
 from memory.records import ABSTAIN, Answer, Hit, Rows, SqlUse
 from memory.system.provider_calls import CALL_SECONDS
@@ -74,8 +75,8 @@ class AskMemory(MemoryModule):
     Arguments:
         retrieve: a module that brings up rows (`RetrieveRows`).
         answer: a module that answers from what is shown (`AnswerQuestion`).
-        prompts: the form of their prompts, where they are not given: "full", "short" (for 1 to 8
-            billion parameters) or "tiny" (for the packaged model).
+        prompts: the form of their prompts, where they are not given: "full", "short" (for 3 to 8
+            billion parameters), "brief" (for fewer) or "tiny" (for the packaged model).
         sql: for which questions SELECTs are written, whatever a caller says: "always", "when it
             pays" or "never". It pays where a large model says so: shown what the search found, it
             may ask once for SELECTs, turns or other words in place of an answer, and is shown that.
@@ -200,7 +201,12 @@ class AskMemory(MemoryModule):
                 by_search = show()
             pays = by_search is None or sql_pays(hits, len(by_search.turn_ids))
             is_asked = pays and sql != "never" and not looks
-            rows = self.retrieve(question, reader) if is_asked else no_rows()
+            if is_asked:
+                rows = self.retrieve(question, reader)
+            elif sql != "never" and isinstance(self.retrieve, TemplateRows):
+                rows = self.retrieve.decided(question, reader)  # which takes no call
+            else:
+                rows = no_rows()
         with log.step("search"):
             block = by_search
             if rows.rows:

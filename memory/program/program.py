@@ -1,12 +1,13 @@
 """The program: the modules of a memory together, and which of them a model runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import dspy
 
 from memory.errors import InputError
+from memory.evidence.block import Options
 from memory.models.local import SmallModelAdapter
 from memory.models.model import Model
 from memory.models.model_names import PACKAGED_MODEL, stores_facts
@@ -14,6 +15,7 @@ from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
 from memory.program.answer import AnswerQuestion
 from memory.program.ask import AskMemory
+from memory.program.brief import AnswerBriefly, ChooseRows, StoreRows
 from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
 from memory.program.digest import KeepAnswers, StoreTurns, TellStory
 from memory.program.prompted import MemoryModule, PromptedModule
@@ -26,7 +28,12 @@ from memory.records import SqlUse
 if TYPE_CHECKING:
     from memory.program.program_card import Card
 
-_FORMS: Mapping[str, Form] = {"tiny": "tiny", "small": "short", "large": "full"}
+_FORMS: Mapping[str, Form] = {
+    "tiny": "tiny",
+    "little": "brief",
+    "small": "short",
+    "large": "full",
+}
 
 
 class MemoryProgram(MemoryModule):
@@ -38,7 +45,7 @@ class MemoryProgram(MemoryModule):
     Called itself, it asks.
 
     Arguments:
-        form: of the prompts of its modules, "full", "short" or "tiny".
+        form: of the prompts of its modules, "full", "short", "brief" or "tiny".
 
     `card`: how it was compiled, where it was loaded from a file; None for the plain program.
     `feature_weights`: of the ranking, fitted to conversations of your own; None: the shipped ones.
@@ -51,8 +58,8 @@ class MemoryProgram(MemoryModule):
         super().__init__()
         is_large = form != "tiny"
         self.form = form
-        self.ask = AskMemory(prompts=form) if is_large else _asking_a_tiny_model()
-        self.store = StoreTurns(form)
+        self.ask = _ASKING.get(form, AskMemory)(prompts=form)
+        self.store = StoreRows() if form == "brief" else StoreTurns(form)
         self.stores_facts = is_large
         self.reply: ReplyToMessage | QuoteTurns = ReplyToMessage() if is_large else QuoteTurns()
         self.correct = ReadCorrections() if is_large else None
@@ -140,10 +147,22 @@ class MemoryProgram(MemoryModule):
         return answering
 
 
-def _asking_a_tiny_model() -> AskMemory:
+def _asking_a_tiny_model(prompts: Form) -> AskMemory:
     """Rows of templates decide, and answers are checked."""
-    rows, answer = TemplateRows(RetrieveRows("tiny")), Checked(AnswerQuestion("tiny"))
-    return AskMemory(rows, answer, prompts="tiny", sql="always")
+    rows, answer = TemplateRows(RetrieveRows(prompts)), Checked(AnswerQuestion(prompts))
+    return AskMemory(rows, answer, prompts=prompts, sql="always")
+
+
+def _asking_a_little_model(prompts: Form) -> AskMemory:
+    """Rows of templates decide; else the model chooses what a SELECT looks for."""
+    options = Options(wishes=False)
+    return AskMemory(TemplateRows(ChooseRows()), AnswerBriefly(), prompts=prompts, options=options)
+
+
+_ASKING: Mapping[Form, Callable[..., AskMemory]] = {
+    "tiny": _asking_a_tiny_model,
+    "brief": _asking_a_little_model,
+}
 
 
 def plain_program(model: Model) -> MemoryProgram:

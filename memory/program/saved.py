@@ -193,7 +193,7 @@ def _form_of(raw: Mapping[str, Any]) -> Form:
         and isinstance(state.get("signature"), dict)
         and "fields" in state["signature"]
     ]
-    forms: tuple[Form, ...] = ("full", "short")
+    forms: tuple[Form, ...] = ("full", "short", "brief")
     for form in forms:
         known = [
             _lasting(predictor.signature.dump_state()["fields"])

@@ -33,14 +33,20 @@ class TemplateRows(MemoryModule):
 
     def forward(self, question: UserQuestion, reader: MemoryReader) -> dspy.Prediction:
         """As RetrieveRows; `decided` is the answer of rows (`memory.program.lookup`)."""
-        if found := look_up(question, reader):
-            rows = no_rows()
-            return dspy.Prediction(
-                **{**rows, "sql": list(found.sql), "rows": list(found.rows), "decided": found}
-            )
-        if self.otherwise is None or not reader.has_facts():
-            return no_rows()
+        decided = self.decided(question, reader)
+        if decided.decided or self.otherwise is None or not reader.has_facts():
+            return decided
         return self.otherwise(question, reader)
+
+    def decided(self, question: UserQuestion, reader: MemoryReader) -> dspy.Prediction:
+        """What templates decide; no rows for another question. No model is asked."""
+        rows = no_rows()
+        found = look_up(question, reader)
+        if not found:
+            return rows
+        return dspy.Prediction(
+            **{**rows, "sql": list(found.sql), "rows": list(found.rows), "decided": found}
+        )
 
 
 class Checked(MemoryModule):

@@ -7,12 +7,15 @@ from typing import Literal
 
 import dspy
 
+from memory.models.sizes import LITTLE_BUDGET, LITTLE_WINDOW
 from memory.models.small_prompts import SMALL
+from memory.program.signatures.brief import AnswerBrieflyFromMemory, ChooseColumns, WriteRows
 from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
 from memory.program.signatures.short import AnswerFromMemoryShort, WriteFactsShort, WriteQueryShort
 
-# "full" for large models, "short" for 1 to 8 billion parameters, "tiny" for the packaged model.
-Form = Literal["full", "short", "tiny"]
+# "full" for large models, "short" for 3 to 8 billion parameters, "brief" for fewer, "tiny" for the
+# packaged model.
+Form = Literal["full", "short", "brief", "tiny"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,19 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             window=12,
             window_tokens=2_000,
             budget=2_000,
+        ),
+        "brief": Prompts(
+            "brief",
+            WriteRows,
+            ChooseColumns,
+            AnswerBrieflyFromMemory,
+            known_tokens=0,
+            attributes=0,
+            with_names=False,
+            window=1,
+            window_tokens=LITTLE_WINDOW,
+            budget=LITTLE_BUDGET,
+            follows=False,
         ),
         "tiny": Prompts(
             "tiny",

@@ -1,4 +1,4 @@
-"""The short prompts of the three modules, for models of 1 to 8 billion parameters.
+"""The short prompts of the three modules, for models of 3 to 8 billion parameters.
 
 A rule that such a model does not follow costs it those that it would: these ask for rows of facts
 and for states that end, and show how. No summaries, contradictions or aliases.

@@ -80,7 +80,7 @@ WORDS: Mapping[str, Words] = {
         "Length of prompts",
         "Short ones suit small models.",
         "auto",
-        {"auto": "By the model", "full": "Full", "short": "Short"},
+        {"auto": "By the model", "full": "Full", "short": "Short", "brief": "Brief"},
         is_plain=False,
     ),
 }

@@ -23,9 +23,11 @@ BOTH_STORES = "slow"
         ("provider/large", 8_191, "small"),  # the full prompts and a window do not fit
         ("provider/large", 16_385, "large"),
         ("ollama_chat/qwen2.5:7b", None, "small"),
-        ("ollama_chat/qwen2.5:0.5b", None, "small"),
+        ("ollama_chat/qwen2.5:0.5b", None, "little"),
         ("groq/llama-3.1-8b-instant", 128_000, "small"),
-        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "small"),
+        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "little"),
+        ("openai/meta-llama/Llama-3.2-3B-Instruct", 131_072, "little"),
+        ("openai/Qwen/Qwen3-4B", None, "small"),
         ("openai/meta-llama/Llama-3.3-70B-Instruct", None, "large"),
         ("together_ai/mistralai/Mixtral-8x7B-Instruct-v0.1", None, "large"),
         ("openai/Qwen/Qwen3-30B-A3B", None, "large"),
@@ -39,6 +41,7 @@ def test_a_model_that_is_small_or_reads_little_gets_the_short_form(
     assert size_for(name, context) == size
     assert size_for(name, context, "full") == "large"
     assert size_for(name, context, "short") == "small"
+    assert size_for(name, context, "brief") == "little"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_a_window_that_somebody_set_stays(store: Store) -> None:
 
 
 def test_other_forms_are_refused(store: Store) -> None:
-    with pytest.raises(InputError, match='setting prompts takes "auto" or "full" or "short"'):
+    with pytest.raises(InputError, match='takes "auto" or "full" or "short" or "brief"'):
         Settings(store).set("prompts", "tiny")
 
 

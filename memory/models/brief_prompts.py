@@ -1,0 +1,99 @@
+"""What a little model is asked: its instruction and its inputs, without DSPy's marks around them.
+
+The marks take 250 tokens of a prompt and 30 of an answer, and a model of up to 3 billion parameters
+loses its way in them. Its answer is the only output field, whole: nothing has to be found in it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dspy
+
+_MODULES = {
+    (("turn",), ("rows",)): "store",
+    (("catalog", "question", "feedback"), ("choice",)): "retrieve",
+    (("memory", "question"), ("answer",)): "answer",
+}
+SHAPES = ("now", "at", "list", "count", "first", "last", "span")
+NONE = "none"
+MOST_ROWS = 4  # of a turn
+_DATE = r"""date ::= [12] [0-9]{3} ("-" [01] [0-9] ("-" [0-3] [0-9])?)?"""
+# Under a grammar, so that it ends: a line, or a few.
+_ROWS = rf"""
+root ::= "{NONE}" | row ("\n" row){{0,{MOST_ROWS - 1}}}
+row ::= cell " | " attribute " | " cell " |" (" " date)?
+cell ::= [^|\n ] [^|\n]{{0,120}} [^|\n ] | [^|\n ]
+attribute ::= [a-z] [a-z_]{{1,30}}
+{_DATE}
+""".strip()
+_ANSWER = r"root ::= [^\n]{1,300}"
+_OF_SUBJECT = re.compile(r"^facts of (.+?): (.+)$", re.MULTILINE)
+_COUNTED = re.compile(r"([^,]+?)\(\d+\)")
+
+
+def brief_module(signature: type[dspy.Signature]) -> str:
+    """Whose prompt this is, of the three modules of a little model; "" for any other."""
+    fields = tuple(signature.input_fields), tuple(signature.output_fields)
+    return _MODULES.get(fields, "")
+
+
+def brief_messages(
+    signature: type[dspy.Signature], demos: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """A chat: the instruction, the examples, and the inputs of this call."""
+    messages = [{"role": "system", "content": signature.instructions}]
+    [output] = signature.output_fields
+    for demo in demos:
+        if demo.get(output) is not None:
+            messages.append({"role": "user", "content": _user(signature, demo)})
+            messages.append({"role": "assistant", "content": str(demo[output])})
+    return [*messages, {"role": "user", "content": _user(signature, inputs)}]
+
+
+def _user(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> str:
+    texts = {name: str(inputs.get(name) or "").strip() for name in signature.input_fields}
+    if "question" in texts:
+        texts["question"] = f"Question: {texts['question']}"
+    return "\n\n".join(filter(None, texts.values()))
+
+
+def brief_grammar(module: str, inputs: Mapping[str, Any]) -> str:
+    """GBNF for what a module may answer."""
+    match module:
+        case "store":
+            return _ROWS
+        case "retrieve":
+            return _choice(str(inputs.get("catalog", "")))
+    return _ANSWER
+
+
+def catalog_names(catalog: str) -> tuple[list[str], list[str]]:
+    """The subjects and the attributes that a catalog names, in its order."""
+    subjects: dict[str, None] = {}
+    attributes: dict[str, None] = {}
+    for subject, counted in _OF_SUBJECT.findall(catalog):
+        subjects[subject] = None
+        attributes.update(dict.fromkeys(name.strip() for name in _COUNTED.findall(counted)))
+    return [*subjects], [*attributes]
+
+
+def _choice(catalog: str) -> str:
+    subjects, attributes = catalog_names(catalog)
+    if not subjects or not attributes:
+        return f'root ::= "{NONE}"'
+    return "\n".join(
+        [
+            f'root ::= "{NONE}" | shape " | " subject " | " attribute (", " attribute){{0,2}}'
+            ' (" | " date)?',
+            f"shape ::= {_one_of(SHAPES)}",
+            f"subject ::= {_one_of(subjects)}",
+            f"attribute ::= {_one_of(attributes)}",
+            _DATE,
+        ]
+    )
+
+
+def _one_of(texts: Sequence[str]) -> str:
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return " | ".join(f'"{text}"' for text in escaped)

@@ -1,0 +1,412 @@
+"""The three modules of a little model: it writes lines, and code makes SQL and sources of them.
+
+What such a model writes is checked against the turn that it was shown; what does not stand there is
+left out. So its rows add to a memory, and end or replace nothing that templates or people stored.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+
+from memory.errors import SqlError
+from memory.evidence.layout import Evidence
+from memory.evidence.lines import CATALOG_TOKENS
+from memory.evidence.messages import abstains, has_statement, is_evidence, originals_first
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.facts.related import known_facts
+from memory.facts.window_writes import WindowWriter
+from memory.models.brief_prompts import MOST_ROWS, NONE, SHAPES, catalog_names
+from memory.models.model_errors import NOTHING
+from memory.program.answer import AnswerQuestion
+from memory.program.answer_sources import likely_source
+from memory.program.digest import StoreTurns, WindowContext, stored_window
+from memory.program.fact_checks import dated
+from memory.program.look import NO_LOOK
+from memory.program.lookup import RowsAnswer
+from memory.program.prompted import question_text
+from memory.program.repairs import with_repairs
+from memory.program.retrieve import RetrieveRows, no_rows
+from memory.program.signatures.brief import EXAMPLES_OF_ROWS
+from memory.program.support import is_by_named, supported_part
+from memory.records import ABSTAIN, Fact, Hit, Rows, Turn
+from memory.sql import quoted
+from memory.sql.refused_parts import RefusedPartError
+from memory.store.fact_reads import by_template, facts_now_about
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.dates import is_iso_date
+from memory.text.turn_forms import turn_forms
+from memory.text.turn_lines import resolved_line
+from memory.text.word_forms import is_among, telling_words
+from memory.text.words import words
+from memory.vocabulary.entities import key, relation_words
+
+_RELATED = 40  # facts that a turn may say again
+_CHOICE_CALLS = 2  # of the model for one question: where nothing is found, it is asked once more
+_MOST_ATTRIBUTES = 3
+_MOST_ROWS_SHOWN = 30
+_SENTENCE = re.compile(r"[^.!?;\n]+")
+_COLUMNS = "turn_id, subject, attribute, value, happened_on, ended_on"
+
+
+class StoreRows(StoreTurns):
+    """Writes what each turn of a window says as rows, which code checks and inserts.
+
+    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows that were left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("brief")
+        self.predict.demos = list(EXAMPLES_OF_ROWS)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether an optimizer gave it other examples than it comes with, or instructions."""
+        instructions = self.predict.signature.instructions
+        return instructions != self.plain_instructions or self.predict.demos != [*EXAMPLES_OF_ROWS]
+
+    def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
+        facts: list[Fact] = []
+        calls = unsaid = 0
+        for turn in context.turns:
+            if not (is_evidence(turn.text) and has_statement(turn.text)):
+                continue  # a question, a greeting, thanks: nothing is asked of the model
+            line = resolved_line(turn, dates=False, iso=True).partition("] ")[2]
+            calls += 1
+            try:
+                with self._traced():
+                    text = str(self._predicted(turn=line).rows or "")
+            except AdapterParseError:
+                continue
+            rows = rows_in(text)
+            new = _new_facts(rows, turn, line, writer, facts)
+            facts += new
+            unsaid += len(rows) - len(new)
+        return _written(facts, writer, calls, unsaid)
+
+    def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
+        return dated(fact, turn)
+
+
+def _written(
+    facts: Sequence[Fact], writer: WindowWriter, calls: int, unsaid: int
+) -> dict[str, Any]:
+    """The window with those of these facts that the store takes."""
+    sql = insert_of(facts)
+    if not sql:
+        return stored_window(writer.write_checked(()), calls=calls, unsaid=unsaid)
+    try:
+        change, left_out = writer.write(sql)
+    except RefusedPartError as error:
+        change = writer.write_checked(error.without)
+        return stored_window(change, sql=sql, calls=calls, refused=str(error), unsaid=unsaid)
+    except SqlError as error:
+        change = writer.write_checked(())
+        return stored_window(
+            change, sql=sql, calls=calls, refused=str(error), unsaid=unsaid + len(facts)
+        )
+    return stored_window(change, sql=sql, calls=calls, unsaid=unsaid + left_out)
+
+
+def rows_in(text: str) -> list[tuple[str, str, str, str]]:
+    """The rows that a model wrote: subject, attribute, value and date ("" for none)."""
+    rows = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip(" |").split("|")]
+        if 3 <= len(cells) <= 4 and all(cells[:3]):
+            rows.append((cells[0], cells[1], cells[2], cells[3] if len(cells) > 3 else ""))
+    return rows[:MOST_ROWS]
+
+
+def insert_of(facts: Sequence[Fact]) -> str:
+    """The INSERT of some facts; "" for none."""
+    if not facts:
+        return ""
+    rows = ",\n  ".join(
+        f"({', '.join(map(quoted, (f.subject, f.attribute, f.value, f.happened_on)))}, {f.turn_id})"
+        for f in facts
+    )
+    return f"INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES\n  {rows};"
+
+
+def _new_facts(
+    rows: Sequence[tuple[str, str, str, str]],
+    turn: Turn,
+    line: str,
+    writer: WindowWriter,
+    written: Sequence[Fact],
+) -> list[Fact]:
+    """Those of a turn's rows that it says and that nothing says already, as facts."""
+    if not rows:
+        return []
+    store = writer.store
+    vocabulary = vocabulary_of(store)
+    stated = [state.fact for state in store.facts_of_turns([turn.id])]
+    standing = [*stated, *known_facts(store, [f"{turn.speaker}: {turn.text}"], _RELATED), *written]
+    facts: list[Fact] = []
+    for subject, name, value, day in rows:
+        if not (who := _subject(subject, value, turn)) or not _says(turn, value):
+            continue
+        known = vocabulary.canonical(name.casefold().replace(" ", "_"))
+        attribute = known.name if known else "_".join(words(name))
+        # A date that the line does not show was made up.
+        happened_on = day if is_iso_date(day) and f"({day})" in line else ""
+        fact = Fact(who, attribute, value, happened_on=happened_on, turn_id=turn.id)
+        if not telling_words(attribute.replace("_", " ")) or any(
+            _is_double(fact, old) for old in (*standing, *facts)
+        ):
+            continue
+        if any(_is_same(fact, old) for old in stated):
+            continue  # a template read this of the turn
+        if known and known.kind == "one value":
+            # What a template read before this turn, surer than this; of what it read later no more.
+            before = [
+                old.id
+                for old in facts_now_about(store, [who])
+                if old.attribute == attribute and old.turn_id <= turn.id
+            ]
+            if by_template(store, before):
+                continue
+        facts.append(fact)
+    return facts
+
+
+def _subject(subject: str, value: str, turn: Turn) -> str:
+    """Whom a row is about; "" where the turn does not name them, or speaks of somebody else."""
+    pronouns = relation_words()
+    if key(subject) in pronouns.speaker:
+        subject = turn.speaker
+    named = {*words(subject)}
+    if not named or key(subject) in pronouns.others:
+        return ""
+    if key(subject) != key(turn.speaker):
+        return subject if named <= {*words(turn.text), *words(turn.speaker)} else ""
+    sentence = _sentence_of(value, turn.text)
+    of_speaker = sentence & (pronouns.speaker | pronouns.possessives)
+    return "" if sentence & pronouns.others and not of_speaker else turn.speaker
+
+
+def _sentence_of(value: str, text: str) -> set[str]:
+    """The words of the sentence that shares most of them with a value."""
+    wanted = {*words(value)}
+    sentences = [{*words(sentence)} for sentence in _SENTENCE.findall(text)]
+    return max(sentences, key=lambda sentence: len(sentence & wanted), default=set())
+
+
+def _says(turn: Turn, value: str) -> bool:
+    """Whether all telling words of a value stand in the turn's text: "has_not_written" is none."""
+    telling = telling_words(value)
+    forms = turn_forms(replace(turn, speaker=""))
+    return bool(telling) and "_" not in value and all(is_among(word, forms) for word in telling)
+
+
+def _is_same(fact: Fact, old: Fact) -> bool:
+    """Whether two facts are of one subject and attribute, or one subject and value."""
+    if key(fact.subject) != key(old.subject):
+        return False
+    return fact.attribute == old.attribute or words(fact.value) == words(old.value)
+
+
+def _is_double(fact: Fact, old: Fact) -> bool:
+    return (
+        key(fact.subject) == key(old.subject)
+        and fact.attribute == old.attribute
+        and telling_words(fact.value) == telling_words(old.value)
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a model chose to look up: a shape, a subject, attributes, and a date for "at"."""
+
+    shape: str
+    subject: str
+    attributes: tuple[str, ...]
+    day: str = ""
+
+    def select(self) -> str:
+        """The SELECT that finds it."""
+        where = [
+            f"lower(subject) = {quoted(self.subject.lower())}",
+            f"attribute IN ({', '.join(map(quoted, self.attributes))})",
+        ]
+        table = "facts_now" if self.shape == "now" else "facts"
+        order = "happened_on"
+        limit = _MOST_ROWS_SHOWN
+        if self.shape == "at" and self.day:
+            day = quoted(self.day)
+            where.append(f"(happened_on IS NULL OR happened_on <= {day})")
+            where.append(f"(ended_on IS NULL OR ended_on > {day})")
+        if self.shape in ("first", "last"):
+            where.append("happened_on IS NOT NULL")
+            limit = 3
+        if self.shape == "last":
+            order = "happened_on DESC"
+        conditions = "\n  AND ".join(where)
+        return f"SELECT {_COLUMNS} FROM {table}\nWHERE {conditions}\nORDER BY {order} LIMIT {limit}"
+
+
+def choice_in(text: str, catalog: str) -> Choice | None:
+    """The choice that a model wrote; None for none. Raises SqlError for one that is none."""
+    line = next(iter(text.strip().splitlines()), "")
+    if not line or line.casefold().startswith(NONE):
+        return None
+    cells = [cell.strip() for cell in line.split("|")]
+    subjects, known = catalog_names(catalog)
+    by_key = {key(name): name for name in subjects}
+    if len(cells) < 3 or cells[0] not in SHAPES or key(cells[1]) not in by_key:
+        raise SqlError("write: shape | subject of the catalog | attributes of the catalog")
+    attributes = [name.strip() for name in cells[2].split(",")]
+    attributes = [name for name in dict.fromkeys(attributes) if name in known][:_MOST_ATTRIBUTES]
+    if not attributes:
+        raise SqlError(f"the catalog has no attribute {cells[2]}")
+    day = cells[3] if len(cells) > 3 and is_iso_date(cells[3]) else ""
+    return Choice(cells[0], by_key[key(cells[1])], tuple(attributes), day)
+
+
+class ChooseRows(RetrieveRows):
+    """Brings up the rows that a model chose by a shape, a subject and attributes of the catalog.
+
+    The SELECT is written by code. Where it finds nothing, the model is asked once more.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("brief")
+
+    def forward(
+        self, question: UserQuestion, reader: MemoryReader, refused: str = ""
+    ) -> dspy.Prediction:
+        """As RetrieveRows; of "how many" the count decides (`decided`)."""
+        catalog = reader.catalog(CATALOG_TOKENS)
+        text = question_text(question, self.prompts)
+        looked_up: list[tuple[Choice, str, Rows]] = []
+
+        def ask(feedback: str) -> str:
+            prediction = self._predicted(catalog=catalog, question=text, feedback=feedback)
+            return str(prediction.choice or "")
+
+        def run(choice_text: str) -> None:
+            choice = choice_in(choice_text, catalog)
+            if choice is None:
+                return
+            rows = reader.read(choice.select())
+            if not rows.rows:
+                raise SqlError("nothing is stored of that; choose other attributes, or none")
+            looked_up.append((choice, choice.select(), rows))
+
+        error = ""
+        try:
+            with self._traced():
+                _, _, refusals = with_repairs(ask, run, refused, calls=_CHOICE_CALLS)
+            calls = len(refusals) + 1
+        except SqlError as last:
+            error, refusals = str(last), list(last.refusals)
+            calls = len(refusals)
+        prediction = {**no_rows(), "calls": calls, "error": error, "refusals": refusals}
+        for choice, sql, rows in looked_up:
+            prediction |= {"sql": [sql], "rows": [rows], "decided": _counted(choice, sql, rows)}
+        return dspy.Prediction(**prediction)
+
+
+def _counted(choice: Choice, sql: str, rows: Rows) -> RowsAnswer | None:
+    """The number of different values, where that was asked for and all rows are there."""
+    if choice.shape != "count" or rows.truncated or len(rows.rows) >= _MOST_ROWS_SHOWN:
+        return None
+    at = {name: rows.columns.index(name) for name in ("value", "turn_id")}
+    values = {tuple(words(str(row[at["value"]]))) for row in rows.rows}
+    turn_ids = dict.fromkeys(int(row[at["turn_id"]]) for row in rows.rows)
+    return RowsAnswer(str(len(values)), tuple(turn_ids), (sql,), (rows,))
+
+
+class AnswerBriefly(AnswerQuestion):
+    """Answers in a few words; which turns say so is found by code, and whether they may."""
+
+    def __init__(self) -> None:
+        super().__init__("brief")
+
+    def forward(
+        self,
+        question: UserQuestion,
+        evidence: Evidence,
+        *,
+        hits: Sequence[Hit] = (),
+        reader: MemoryReader | None = None,
+        **_: Any,
+    ) -> dspy.Prediction:
+        """As AnswerQuestion. What only another person says of themselves is an abstention."""
+        try:
+            with self._traced():
+                prediction = self._predicted(
+                    memory=evidence.text, question=question_text(question, self.prompts)
+                )
+            answer = str(prediction.answer or "").strip()
+        except AdapterParseError:
+            answer = ""
+        if not answer:
+            return _answered("", [], unusable=NOTHING)
+        if abstains(answer):
+            return _answered(answer, [])
+        sources = _sources(answer, evidence, hits, reader)
+        if reader and _is_of_another(sources, question, hits, reader):
+            return _answered(ABSTAIN, [])
+        return _answered(answer, [turn.id for turn in sources])
+
+
+def _answered(answer: str, turns: list[int], unusable: str = "") -> dspy.Prediction:
+    return dspy.Prediction(
+        answer=answer,
+        turns=turns,
+        cites=turns,
+        calls=1,
+        unusable=unusable,
+        logprobs=None,
+        look=NO_LOOK,
+    )
+
+
+def _sources(
+    answer: str, evidence: Evidence, hits: Sequence[Hit], reader: MemoryReader | None
+) -> list[Turn]:
+    """The turns that an answer must be from: those that hold its words, else the likeliest one."""
+    if reader is None:
+        return []
+    shown = {*evidence.turn_ids}
+    ranked = [hit.turn_id for hit in hits if hit.turn_id in shown]
+    ids = list(dict.fromkeys([*ranked, *sorted(shown)]))
+    turns = originals_first(
+        turn for turn in reader.turns_by_id(ids, missing_ok=True) if is_evidence(turn.text)
+    )
+    _, sources = supported_part(answer, turns)
+    if sources:
+        return sources
+    likely = likely_source(answer, evidence.text, evidence.turn_ids)
+    return list(reader.turns_by_id(likely, missing_ok=True))
+
+
+def _is_of_another(
+    sources: Sequence[Turn], question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader
+) -> bool:
+    """Whether all that an answer rests on is what others than the person asked for say of "I".
+
+    The question has to name somebody who speaks in this memory. A turn that names one of the
+    question's names, and one with a fact about them, is about them.
+    """
+    by_id = {turn.id: turn.speaker for turn in reader.turns_by_id([hit.turn_id for hit in hits])}
+    named = {key(by_id[hit.turn_id]) for hit in hits if is_by_named(hit)}
+    if not (sources and named):
+        return False
+    pronouns = relation_words()
+    of_speaker = pronouns.speaker | pronouns.possessives
+    names = {word for name in named for word in words(name)}
+    names |= {key(word) for word in re.findall(r"\w+", question.text)[1:] if word[:1].isupper()}
+    about = {key(fact.subject) for fact in reader.facts_from([turn.id for turn in sources])}
+    return not (about & names) and all(
+        key(turn.speaker) not in named
+        and bool(of_speaker & {*words(turn.text)})
+        and not names & {*words(turn.text)}
+        for turn in sources
+    )
