@@ -23,7 +23,9 @@ _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
 # Facts that are known, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
-_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "short": 600, "tiny": 0})
+_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType(
+    {"full": 1_700, "short": 600, "brief": 0, "tiny": 0}
+)
 # Whose turns a digest reads in outline, and what it reads of a turn, see memory.evidence.outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
 _OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)

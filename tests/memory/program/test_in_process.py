@@ -12,6 +12,7 @@ from dspy.lm15 import Message, Request
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
 from memory.models import Model
+from memory.models.brief_prompts import brief_grammar
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.model_file import read_model
 from memory.models.gguf.server import ModelCopy, ServerSettings
@@ -35,7 +36,8 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loaded(name: str = NAME, **settings: object) -> Model:
-    return load_model(name, **settings)  # type: ignore[arg-type]
+    """The model with short prompts: by itself a file this small gets brief ones."""
+    return load_model(name, **{"prompts": "short", **settings})  # type: ignore[arg-type]
 
 
 def history() -> list[str]:
@@ -78,6 +80,20 @@ def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
     assert expression_of(selects()).fullmatch(_sql(history()[-2]))
     assert [step.name for step in answer.steps] == ["search", "select", "answer"]
     assert answer.steps[1].tokens_in > 300
+
+
+@pytest.mark.slow
+def test_a_file_of_few_parameters_is_asked_for_lines(tmp_path: Path) -> None:
+    model = load_model(NAME)
+    assert (model.size, model.limits.window) == ("little", 1)
+    with Memory(tmp_path / "memory.db", model=model) as memory:
+        memory.add(SAID[:3])
+        done = memory.digest()
+        assert (done.stored, done.failed) == (3, 0)
+        for line in history()[-done.calls :]:
+            assert expression_of(brief_grammar("store", {})).fullmatch(line.strip()), line
+        answer = memory.ask("What does Ben think of it?")
+    assert "##" not in answer.text
 
 
 def _sql(said: str) -> str:
