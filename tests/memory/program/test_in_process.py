@@ -201,14 +201,18 @@ def test_an_adapter_is_checked_and_applied(tmp_path: Path) -> None:
         loaded(adapter=gguf(tmp_path / "other.gguf", architecture="qwen2"))
 
 
-def test_prompts_are_short_below_ten_billion_parameters(
+def test_prompts_go_by_the_parameters_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert loaded().size == "small"
+    assert load_model(NAME).size == "little"
+    assert loaded(prompts="short").size == "small"
     assert loaded(prompts="full").size == "large"
-    large = replace(read_model(packaged_gguf()), parameters=14_000_000_000)
-    monkeypatch.setattr("memory.models.in_process.read_model", lambda path: large)
-    assert loaded().size == "large"
+    file = read_model(packaged_gguf())
+    sizes = {3_100_000_000: "little", 7_600_000_000: "small", 14_000_000_000: "large"}
+    for parameters, size in sizes.items():
+        sized = replace(file, parameters=parameters)
+        monkeypatch.setattr("memory.models.in_process.read_model", lambda path, it=sized: it)
+        assert load_model(NAME).size == size
 
 
 def test_it_costs_nothing_and_asks_no_server() -> None:
