@@ -582,6 +582,7 @@ SELECTS_OF_OTHERS = {
     "memory/evidence/reader.py": "what the program passes on",
     "memory/operations/tools.py": "an agent's, by the tool query_memory",
     "memory/program/look.py": "a model's, and the search that it asks for, which an answer shows",
+    "memory/program/brief.py": "of what a little model chose, which an answer shows as its SQL",
     "memory/program/lookup.py": "a template's, which an answer shows as its SQL",
     "memory/program/retrieve.py": "a model's",
     "memory/server/web/sql.py": "a person's, on the page",
@@ -594,6 +595,7 @@ OTHER_READERS = {
 # Who puts texts into SQL: what a journal, a person or an answer shows as a statement.
 QUOTING = {
     "memory/facts/edits.py",
+    "memory/program/brief.py",
     "memory/program/look.py",
     "memory/program/lookup.py",
     "memory/refine/workbench.py",
@@ -640,7 +642,8 @@ def test_no_select_is_put_together_outside_the_rooms_of_sql() -> None:
         for node in syntax_nodes(path)
         if isinstance(node, ast.JoinedStr) and re.search(r"\bSELECT\b.* FROM ", ast.unparse(node))
     }
-    assert glued == {"memory/program/look.py", "memory/program/lookup.py"}
+    rooms = ("brief", "look", "lookup")
+    assert glued == {f"memory/program/{room}.py" for room in rooms}
 
 
 def _names(path: Path) -> Iterator[str]:

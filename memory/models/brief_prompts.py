@@ -84,9 +84,9 @@ def _choice(catalog: str) -> str:
         return f'root ::= "{NONE}"'
     return "\n".join(
         [
-            f'root ::= "{NONE}" | shape " | " subject " | " attribute (", " attribute){{0,2}}'
-            ' (" | " date)?',
-            f"shape ::= {_one_of(SHAPES)}",
+            f'root ::= "{NONE}" | shape columns | "at" columns " | " date',
+            'columns ::= " | " subject " | " attribute (", " attribute){0,2}',
+            f"shape ::= {_one_of([shape for shape in SHAPES if shape != 'at'])}",
             f"subject ::= {_one_of(subjects)}",
             f"attribute ::= {_one_of(attributes)}",
             _DATE,

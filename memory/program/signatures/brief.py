@@ -22,12 +22,12 @@ class WriteRows(dspy.Signature):
 
 class ChooseColumns(dspy.Signature):
     """Choose what to look up for the question, in one row, or none where no attribute fits:
-    shape | subject | attributes | date
+    shape | subject | attributes
 
     - Attributes of the catalog that fit the question, with commas.
     - Shape: now (what holds today), at (what held on the date), list, count (how many), first,
       last, span (how long).
-    - The date is that of the question, for "at" alone.
+    - Behind those of "at" the date of the question: at | subject | attributes | 2011-04
     """
 
     catalog: str = dspy.InputField()
