@@ -25,6 +25,7 @@ from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, FullText
 from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
+from tests.benchmarks import small_team
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
@@ -40,6 +41,7 @@ from tests.benchmarks.paths import main as measure_paths
 from tests.benchmarks.peers import app
 from tests.benchmarks.scale import app as scale_app
 from tests.benchmarks.scale import chat
+from tests.support.scripted import scripted_model
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample.json"
@@ -494,3 +496,31 @@ def test_only_paths_with_a_word_in_their_name_are_measured(
     assert "context" not in printed
     with pytest.raises(InputError, match="no system is called 'nobody'"):
         measure_paths(SAMPLE, peers=["nobody"])
+
+
+def test_a_small_team_goes_on_where_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Templates decide one of two questions without a call, four lines are asked for both."""
+    data = tmp_path / "talk.json"
+    talk = json.loads(small_team.FIRST_RUN.read_text("utf-8"))
+    talk[0]["qa"] = talk[0]["qa"][:2]
+    data.write_text(json.dumps(talk), "utf-8")
+    pairs = [
+        (["Mira (2023-02-03): Sent a fan heater", "Where does Mira live now?\nAnswer:"], "Leeds\nand more"),
+        (["Where did Mira live in July 2023?"], "No information available"),
+    ]
+    model = scripted_model(pairs, window=1, budget=400, size="little")
+    monkeypatch.setattr(small_team, "load_model", lambda name: model)
+    for known in (0, 4):
+        small_team.main(Path("model.gguf"), data, 20, "fts5,templates", tmp_path / "out")
+        assert f"{4 - known} answers, {known} known: about " in capsys.readouterr().out
+    model.lm.assert_done()
+    lines = (tmp_path / "out" / "answers.jsonl").read_text("utf-8").splitlines()
+    found = [(line["arm"], line["outcome"], line["calls"]) for line in map(json.loads, lines)]
+    assert found == [
+        ("fts5", "wrong", 1),
+        ("fts5", "abstained", 1),
+        ("templates", "right", 0),
+        ("templates", "right", 0),
+    ]
