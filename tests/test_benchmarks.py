@@ -507,7 +507,10 @@ def test_a_small_team_goes_on_where_it_ended(
     talk[0]["qa"] = talk[0]["qa"][:2]
     data.write_text(json.dumps(talk), "utf-8")
     pairs = [
-        (["Mira (2023-02-03): Sent a fan heater", "Where does Mira live now?\nAnswer:"], "Leeds\nand more"),
+        (
+            ["Mira (2023-02-03): Sent a fan heater", "Where does Mira live now?\nAnswer:"],
+            "Leeds\nand more",
+        ),
         (["Where did Mira live in July 2023?"], "No information available"),
     ]
     model = scripted_model(pairs, window=1, budget=400, size="little")
