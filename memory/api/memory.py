@@ -522,7 +522,7 @@ class Memory(AnswersOthersNames):
                     self,
                     asker=asker,
                     today=day.isoformat()[:10] if day else "",
-                    budget=packaged_tokens(self.model.name, budget),
+                    budget=budget,
                     sql=SQL_USE,
                     progress=progress,
                 )
@@ -530,8 +530,7 @@ class Memory(AnswersOthersNames):
         prediction = self._that_fits(answered)
         answer = as_answer(prediction)
         self._united.count_shown(answer.shown)
-        tokens = own_tokens(self.model.name, answer.tokens)
-        answer = replace(answer, tokens=tokens, citations=citations(answer, prediction.hits))
+        answer = replace(answer, citations=citations(answer, prediction.hits))
         return own_answer(self._united, answer)
 
     def _program_at_cost(self) -> MemoryProgram:

@@ -85,6 +85,7 @@ def proxy(
         injects=not no_inject,
         needs_token=require_token or not is_local,
         budget=budget,
+        model=model or "",
     )
     app = proxy_application(options, Handles(), tokens, allowed_hosts(port, hosts))
     name = hosts[0] if hosts else "127.0.0.1"

@@ -18,9 +18,10 @@ from memory.evidence.recollection import RANKED_TURNS
 from memory.models.costs import StepLog
 from memory.models.local import SmallModelAdapter
 from memory.models.model_errors import explain_unusable
+from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.program.answer import AnswerQuestion
 from memory.program.answer_sources import answer_from, as_prediction
-from memory.program.lm_in_use import lm_in_use
+from memory.program.lm_in_use import lm_in_use, lm_name
 from memory.program.look import Look, LookFurther, missing_line
 from memory.program.prompted import MemoryModule
 from memory.program.quotations import quotations_of
@@ -81,7 +82,8 @@ class AskMemory(MemoryModule):
             pays" or "never". It pays where a large model says so: shown what the search found, it
             may ask once for SELECTs, turns or other words in place of an answer, and is shown that.
             For a small one it pays where turns about as near as those that are shown have no room.
-        budget: how many tokens of memory are shown with a question.
+        budget: how many tokens of memory are shown with a question: those of the LM that answers,
+            where its name tells its vocabulary.
         options: what else is chosen of what is shown.
         evidence: makes what is shown.
 
@@ -141,7 +143,8 @@ class AskMemory(MemoryModule):
             asked = UserQuestion(question, reader.asker(asker), today)
             log = StepLog()
             ends_at = monotonic() + _seconds_of_a_call()
-            budget = budget or self.budget
+            answering_lm = lm_name(self.answer)
+            budget = packaged_tokens(answering_lm, budget or self.budget)
             sql = self.sql or sql
             looks = sql == "when it pays" and self._can_look
             progress("finding what was said")
@@ -159,13 +162,14 @@ class AskMemory(MemoryModule):
                     asked, reader, by_search, log, further=further if looks else None
                 )
             except UnusableAnswer as error:
-                error.answer = log.added_to(error.answer)
+                error.answer = _counted(log.added_to(error.answer), answering_lm)
                 raise
             standing = gathered.evidence.standing
             if not self.options.wishes:  # what contradicts each other is told whoever answers
                 pairs = reader.standing(question, *asked.askers).pairs
                 standing = replace(standing, pairs=pairs)
-            return as_prediction(log.added_to(answer), hits=gathered.hits, standing=standing)
+            answer = _counted(log.added_to(answer), answering_lm)
+            return as_prediction(answer, hits=gathered.hits, standing=standing)
 
     def gather(
         self,
@@ -336,6 +340,11 @@ class AskMemory(MemoryModule):
         if answer.basis == "quotes" and not quotations:
             return replace(answer, basis="none"), gathered
         return replace(answer, quotations=quotations), gathered
+
+
+def _counted(answer: Answer, name: str) -> Answer:
+    """The same answer, with its tokens of memory as the LM of this name counts them."""
+    return replace(answer, tokens=own_tokens(name, answer.tokens))
 
 
 def _seconds_of_a_call() -> float:

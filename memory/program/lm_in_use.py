@@ -25,3 +25,9 @@ def lm_in_use(module: dspy.Module) -> Iterator[None]:
     lm = lms[0] if lms else dspy.settings.lm
     with dspy.context(adapter=dspy.settings.adapter or adapter_for(lm)):
         yield
+
+
+def lm_name(module: dspy.Module) -> str:
+    """The name of the LM that a module's first call is made with, as `PROVIDER/MODEL`."""
+    lms = [predictor.lm or dspy.settings.lm for predictor in module.predictors()]
+    return str(getattr(lms[0] if lms else dspy.settings.lm, "model", ""))

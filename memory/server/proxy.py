@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 
 from memory.errors import InputError, MemoryFault
 from memory.evidence.prompt_block import Injected, inject
+from memory.models.token_rates import packaged_tokens
 from memory.search.embed import load_embedder
 from memory.server.connections import STATE, Connection
 from memory.server.guard import AllowedHosts
@@ -109,7 +110,9 @@ class ProxyOptions:
         namespace: the memory of requests that name none; empty for none.
         stores, injects: whether requests and answers are stored, and memories added.
         needs_token: whether a request without a token of `memory admin tokens` is refused.
-        budget: the most tokens of memories in a request.
+        budget: the most tokens of memories in a request, in tokens of the model that answers where
+            its name tells its vocabulary.
+        model: what answers, where it is not the model that a request names.
     """
 
     api_base: str
@@ -119,6 +122,7 @@ class ProxyOptions:
     injects: bool = True
     needs_token: bool = False
     budget: int = BUDGET
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -344,13 +348,16 @@ class _Proxy:
     ) -> tuple[Injected, str]:
         """The block for a request, and the status to report."""
 
+        model = self._options.model or conversation.model
+        budget = packaged_tokens(model, self._options.budget)
+
         def work(store: Store) -> Injected:
             return inject(
                 store,
                 conversation.messages,
                 speaker=headers.get(SPEAKER, "") or conversation.speaker,
                 session=session,
-                budget=self._options.budget,
+                budget=budget,
                 counts=False,  # once the answer has gone through
             )
 

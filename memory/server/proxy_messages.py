@@ -30,7 +30,8 @@ class Conversation:
 
     `messages` are in OpenAI's form, those of users as they wrote them (`front_ends`); `position` is
     that of the user's last message among them, and `speaker` its `name`. `user` is the field by
-    which an application says whose request it is, `task_of` the program whose own task it is.
+    which an application says whose request it is, `task_of` the program whose own task it is, and
+    `model` the model that is to answer.
     """
 
     messages: Sequence[Mapping[str, Any]]
@@ -39,6 +40,7 @@ class Conversation:
     speaker: str
     user: str
     task_of: str = ""
+    model: str = ""
 
     @property
     def session(self) -> str:
@@ -139,6 +141,7 @@ def read_conversation(protocol: str, body: Any) -> Conversation | None:
         speaker=last["name"],
         user=_text(body.get("user")) or _text(of_metadata),
         task_of=task_of(text_of(messages[positions[-1]])),
+        model=_text(body.get("model")),
     )
 
 

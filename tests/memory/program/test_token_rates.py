@@ -1,8 +1,9 @@
 """A budget is in tokens of the model that reads, where its name tells its vocabulary."""
 
+import dspy
 import pytest
 
-from memory import Memory, Store, Turn
+from memory import AskMemory, Memory, Store, Turn
 from memory.models.token_rates import token_rate
 from tests.benchmarks.token_rates import tokenizers
 from tests.support.scripted import answer, model_over
@@ -15,18 +16,29 @@ QUESTION = "What did Anna say of the harp?"
 
 def shown(store: Store, name: str) -> tuple[str, int]:
     """The memory that a model of this name is shown, and what the answer says of its tokens."""
-    engine = Talker({"answer": lambda _: answer("It was large.", "1")})
+    engine = answering()
     with Memory(store, model_over(engine, name), budget=BUDGET) as memory:
         tokens = memory.ask(QUESTION).tokens
-    [prompt] = engine.prompts_for("answer")
-    text = prompt.partition("[[ ## memory ## ]]\n")[2].partition("\n\n[[ ## question ## ]]")[0]
-    return text, tokens
+    return memory_of(engine), tokens
 
 
-def test_a_model_is_shown_as_much_as_fits_a_budget_in_its_own_tokens(store: Store) -> None:
+def add_harps(store: Store) -> None:
     store.add(
         [Turn("Anna", f"The harp number {n} wants room {n}, strings and care.") for n in range(90)]
     )
+
+
+def answering() -> Talker:
+    return Talker({"answer": lambda _: answer("It was large.", "1")})
+
+
+def memory_of(engine: Talker) -> str:
+    [prompt] = engine.prompts_for("answer")
+    return prompt.partition("[[ ## memory ## ]]\n")[2].partition("\n\n[[ ## question ## ]]")[0]
+
+
+def test_a_model_is_shown_as_much_as_fits_a_budget_in_its_own_tokens(store: Store) -> None:
+    add_harps(store)
     count = tokenizers()["o200k (gpt-4o on)"]
     text, tokens = shown(store, "openai/gpt-4o-mini")
     of_unknown, tokens_of_unknown = shown(store, "openai/model-of-the-house")
@@ -34,6 +46,25 @@ def test_a_model_is_shown_as_much_as_fits_a_budget_in_its_own_tokens(store: Stor
     assert count(of_unknown) < 0.9 * BUDGET
     assert count(of_unknown) < count(text) <= tokens <= BUDGET
     assert 0.9 * BUDGET < tokens_of_unknown <= BUDGET
+
+
+def test_a_module_by_itself_counts_as_the_lm_that_answers(store: Store) -> None:
+    add_harps(store)
+    of_known, of_unknown = answering(), answering()
+    ask = AskMemory(budget=BUDGET, sql="never")
+    model = model_over(of_known, "openai/gpt-4o-mini")
+    ask.answer.set_lm(model.lm)
+    with dspy.context(lm=model_over(Talker({}), "openai/other").lm, adapter=model.adapter):
+        known = ask(question=QUESTION, memory=store)
+    unknown_model = model_over(of_unknown, "openai/model-of-the-house")
+    ask.answer.set_lm(unknown_model.lm)
+    with dspy.context(adapter=model.adapter):
+        unknown = ask(question=QUESTION, memory=store)
+
+    count = tokenizers()["o200k (gpt-4o on)"]
+    assert count(memory_of(of_unknown)) < 0.9 * BUDGET
+    assert count(memory_of(of_unknown)) < count(memory_of(of_known)) <= known.tokens <= BUDGET
+    assert 0.9 * BUDGET < unknown.tokens <= BUDGET
 
 
 @pytest.mark.few(3)

@@ -30,6 +30,7 @@ from memory.server.tokens import Tokens
 from memory.store import namespaces
 from memory.store.settings import times_shown
 from memory.store.turn_validation import local_now
+from tests.benchmarks.token_rates import tokenizers
 from tests.support.commands import run
 from tests.support.node import run_openai_client
 from tests.support.odd_server import Sent, odd_server, streamed, whole
@@ -143,6 +144,26 @@ def test_a_request_gets_the_memory_and_both_sides_are_stored(nora: str, upstream
     assert "I live in Oslo" in block
     assert upstream.headers[0]["authorization"] == f"Bearer {UPSTREAM_KEY}"
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
+
+
+def test_a_block_is_counted_in_tokens_of_the_model_that_answers(
+    nora: str, upstream: Upstream
+) -> None:
+    with open_store(namespaces.existing(nora)) as store:
+        store.add(
+            [Turn("Anna", f"I live in Oslo, in house number {n}, by the sea.") for n in range(90)]
+        )
+
+    def block(named: str, **options: str) -> str:
+        with proxied(upstream, namespace=nora, stores=False, budget=600, **options) as client:
+            client.post("/v1/chat/completions", json={**BODY, "model": named})
+        return str(upstream.requests[-1]["messages"][-1]["content"].split("\n\n", 1)[1])
+
+    count = tokenizers()["o200k (gpt-4o on)"]
+    of_known, of_unknown = block("gpt-4o-mini"), block("model-of-the-house")
+    assert count(of_unknown) < count(of_known) <= 600
+    assert block("model-of-the-house", model="openai/gpt-4o-mini") == of_known
+    assert block("gpt-4o-mini", model="ollama/model-of-the-house") == of_unknown
 
 
 def test_a_stream_comes_byte_for_byte(nora: str, upstream: Upstream) -> None:
