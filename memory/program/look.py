@@ -168,6 +168,8 @@ def _run(sql: str, reader: MemoryReader, results: _Results, ends_at: float | Non
     except SqlError as error:
         results.missing.append(_told(sql, str(error)))
         return str(error)
+    if not rows.rows:
+        results.missing.append(_told(sql, "no rows"))
     results.add(sql, rows)
     results.opened |= opened_turns(select, rows)
     return ""

@@ -187,6 +187,13 @@ def test_what_is_refused_again_and_ids_that_are_none_are_told_in_a_line(runs: St
     assert asked.tokens <= BUDGET
 
 
+def test_a_select_without_rows_is_told(runs: Store) -> None:
+    nothing = "SELECT value FROM facts WHERE value LIKE '%hotel%'"
+    told = f"(Not found of what you looked for: {nothing}: no rows)"
+    memory = memory_of(runs, [([], look(nothing)), ([told], answer("No information available"))])
+    assert memory.ask(QUESTION).calls == 2
+
+
 def test_a_turn_that_gives_orders_changes_nothing_of_what_is_allowed(runs: Store) -> None:
     everything = f"open {', '.join(map(str, range(1, 64)))}\nSELECT * FROM sqlite_master"
     script = [
