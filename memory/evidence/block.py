@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from memory.evidence.fact_lists import FactList, fact_lists, spread
+from memory.evidence.fact_lists import FactList, dated_fact, fact_lists, spread
 from memory.evidence.fence import fence_tokens
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
@@ -333,9 +333,9 @@ def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Tu
     whole chat in 6,000 tokens, where gists kept .11 to .35 (docs/log.md).
     """
     facts: dict[int, list[str]] = {}
-    speakers = {turn.id: turn.speaker for turn in turns}
-    for fact in reader.digested_facts([*speakers]):
-        facts.setdefault(fact.turn_id, []).append(_fact_text(fact, speakers[fact.turn_id]))
+    told = {turn.id: turn for turn in turns}
+    for fact in reader.digested_facts([*told]):
+        facts.setdefault(fact.turn_id, []).append(_fact_text(fact, told[fact.turn_id]))
     fact_turns = {}
     for turn in turns:
         if turn.id in facts:
@@ -354,10 +354,10 @@ def _repeats(mark: str, note: str) -> bool:
     return all(end and end[0] in note for end in ends)
 
 
-def _fact_text(fact: Fact, speaker: str) -> str:
+def _fact_text(fact: Fact, turn: Turn) -> str:
     """`Carla | age: 81 (happened 2024-03)`, of the speaker `age: 81`."""
-    subject = "" if fact.subject == speaker else f"{fact.subject} | "
-    dates = [f"happened {fact.happened_on}"] if fact.happened_on else []
+    subject = "" if fact.subject == turn.speaker else f"{fact.subject} | "
+    dates = [dated_fact(fact.happened_on, turn.said_at)] if fact.happened_on else []
     dates += [f"until {fact.ended_on}"] if fact.ended_on else []
     text = f"{subject}{fact.attribute}: {one_line(fact.value)}"
     return f"{text} ({', '.join(dates)})" if dates else text

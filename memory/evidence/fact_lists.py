@@ -269,8 +269,7 @@ def _read(
     turn = turns.get(turn_id or 0)
     said = turn.said_at if turn else ""
     if happened:
-        # Of a plan that was dropped, "happened 2024-09-16" would tell what never was.
-        dates = [f"for {happened}" if _lies_ahead(happened, said) else f"happened {happened}"]
+        dates = [dated_fact(happened, said)]
     else:
         dates = [f"said {short_day(said)}"] if said and "said_at" not in cells else []
     if ended:
@@ -318,7 +317,10 @@ def _says(turn: Turn, cells: Mapping[str, str]) -> bool:
     return all(is_among(word, forms) for word in telling_words(" ".join(told)))
 
 
-def _lies_ahead(happened: str, said: str) -> bool:
-    """Whether a date, as exact as known, was still to come on the day when it was told."""
+def dated_fact(happened: str, said: str) -> str:
+    """`happened 2024-03`, and `for 2024-03` of what was still to come when it was told.
+
+    Dates are as exact as known. Of a plan that was dropped, "happened" would tell what never was.
+    """
     shared = min(len(happened.partition("/")[0]), len(said[:10]))
-    return happened[:shared] > said[:shared]
+    return f"for {happened}" if happened[:shared] > said[:shared] else f"happened {happened}"

@@ -49,14 +49,16 @@ def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_th
     store: Store,
 ) -> None:
     job = "('Anna', 'works_as', 'nurse', '2017-05', 1), ('Mia', 'age', '7', NULL, 5)"
+    job += ", ('Anna', 'plans', 'a trip', '2031', 5)"
     digested(store).write(f"{INSERT}{job}", cause="digest")
     memory = Memory(store, model=scripted_model([]))
     lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
     told = "lives_in: Oslo (happened 2017-05-06); works_as: nurse (happened 2017-05)"
     assert f"[1] Anna: {told}" in lines
-    assert "[5] Anna: Mia | age: 7" in lines
+    noted = "[5] Anna: Mia | age: 7; plans: a trip (for 2031)"  # which was still to come
+    assert noted in lines
     assert "[3] Anna: Small, but my cat Miso loves the window." in lines  # of it nothing is stored
-    assert lines.index("[5] Anna: Mia | age: 7") > lines.index(f"[1] Anna: {told}")
+    assert lines.index(noted) > lines.index(f"[1] Anna: {told}")
 
 
 def test_what_is_noted_of_turns_does_not_stand_under_what_was_said(store: Store) -> None:
