@@ -2,13 +2,14 @@
 
 from memory.store.database import Connection
 from memory.text.characters import label
-from memory.text.tokens import first_lines
+from memory.text.tokens import count_tokens, first_lines, trim
 
 
 def catalog(conn: Connection, tokens: int) -> str:
     """Speakers, dates and sessions, then subjects with their commonest attributes.
 
-    At most `tokens` tokens: what matters most comes first, and whole lines are left out at the end.
+    At most `tokens` tokens: what matters most comes first. Lines are left out at the end; the first
+    one that does not fit tells the names that do, with `...` behind them.
     """
     with conn.together():
         of_turns = conn.run("catalog_of_turns")
@@ -23,4 +24,9 @@ def catalog(conn: Connection, tokens: int) -> str:
     for subject, attribute, count in facts:
         attributes.setdefault(label(subject), []).append(f"{label(attribute)}({count})")
     lines += [f"facts of {subject}: " + ", ".join(names) for subject, names in attributes.items()]
-    return first_lines(lines, tokens)
+    told = first_lines(lines, tokens)
+    left_out = lines[len(told.splitlines()) :]
+    if not told or not left_out:
+        return told
+    names, comma, _ = trim(left_out[0], tokens - count_tokens(f"{told}\n...")).rpartition(", ")
+    return f"{told}\n{names}, ..." if comma else told

@@ -43,9 +43,11 @@ def put(
     if window is None:
         raise SqlError("summaries: only a digest of turns writes them; write to facts")
     first, last = window
-    if len(rows) > MOST_OF_A_WINDOW:
-        raise SqlError(f"{len(rows)} summaries: write at most {MOST_OF_A_WINDOW} for a window")
     turns_read = turns_table.read_turns(conn, first, last)
+    # A line over several conversations is refused, and may be written as one for each.
+    most = MOST_OF_A_WINDOW + len({turn.session for turn in turns_read}) - 1
+    if len(rows) > most:
+        raise SqlError(f"{len(rows)} summaries: write at most {most} for a window")
     texts: dict[tuple[int, int], str] = {}
     for turn_id, last_turn_id, text in rows:
         if not first <= turn_id <= last_turn_id <= last:

@@ -20,6 +20,7 @@ from memory.store.pending_windows import claim_window, fail_window, reclaim_wind
 from memory.store.settings import set_setting, settings_of, times_shown
 from memory.store.sqlite import SqliteStore
 from memory.store.turns_table import known_sources
+from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
 from tests.support.reversed_ranking import REVERSED
@@ -708,6 +709,17 @@ def test_the_catalog_keeps_to_its_tokens_and_to_the_commonest_subjects(store: Sq
     assert "facts of Anna" in store.catalog(80)
     assert "facts of S3" not in store.catalog(80)
     assert store.catalog(1) == ""
+
+
+def test_of_a_subject_with_many_attributes_the_catalog_tells_what_fits(store: SqliteStore) -> None:
+    store.add([Turn("Anna", "I have a lot to tell.")])
+    rows = ", ".join(f"('Anna', 'attribute_{n:02}', 'x', NULL, 1)" for n in range(60))
+    owns = "('Anna', 'owns', 'a', NULL, 1), ('Anna', 'owns', 'b', NULL, 1)"
+    store.write(f"{INSERT}{rows}, {owns}", cause="test")
+    told = store.catalog(100)
+    assert "facts of Anna: owns(2), attribute_00(1), " in told
+    assert told.endswith("(1), ...")
+    assert 80 < count_tokens(told) <= 100
 
 
 def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: SqliteStore) -> None:

@@ -104,6 +104,22 @@ def test_what_a_model_may_not_tell_is_refused_with_advice(
     assert store.facts() == []
 
 
+def test_a_line_that_is_to_be_split_by_conversations_is_never_one_too_many(store: Store) -> None:
+    store.forget([1, 2, 3, 4, 5])
+    sessions = [*"aaaaaaaab"]
+    store.add([Turn("Anna", f"Number {n}.", session) for n, session in enumerate(sessions)])
+    first, *_, last = [turn.id for turn in store.turns()]
+    head = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES "
+    lines = [f"({n}, {n}, 'Anna counts.')" for n in range(first, last - 1)]
+    window = claim_window(store, len(sessions))
+    over_two = ", ".join([*lines, f"({last - 1}, {last}, 'Anna counts.')"])
+    with pytest.raises(SqlError, match="is over several conversations"):
+        store.write(head + over_two, cause="digest", window=window)
+    each = ", ".join([*lines, f"({last - 1}, {last - 1}, 'a')", f"({last}, {last}, 'b')"])
+    store.write(head + each, cause="digest", window=window)
+    assert len(store.summaries()) == MOST_OF_A_WINDOW + 1
+
+
 def test_only_a_digest_tells(store: Store) -> None:
     with pytest.raises(SqlError, match="only a digest"):
         store.write(TOLD, cause="tool")
