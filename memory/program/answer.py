@@ -26,6 +26,8 @@ class AnswerQuestion(PromptedModule):
 
     def __init__(self, prompts: Form = "full") -> None:
         super().__init__(PROMPTS[prompts].answer, prompts)
+        # Models whose context had no room for the field of a look.
+        self._without_look: frozenset[str] = frozenset()
 
     @property
     def looks(self) -> bool:
@@ -116,7 +118,8 @@ class AnswerQuestion(PromptedModule):
             "today": spoken_date(question.today),
         }
         with self._traced():
-            if not catalog:
+            name = str(getattr(dspy.settings.lm, "model", ""))
+            if not catalog or name in self._without_look:
                 return self._predicted(**inputs)
             plain = self.predict.signature
             # An example that lacks a field would be shown with a remark in its place.
@@ -129,6 +132,7 @@ class AnswerQuestion(PromptedModule):
             except LMError as refusal:
                 if not is_too_long(refusal):
                     raise
+                self._without_look |= {name}
                 return self._predicted(**inputs)  # a small context has room for less
 
 

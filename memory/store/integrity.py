@@ -110,6 +110,9 @@ def column_faults(conn: Connection) -> Iterator[str]:
     yield from differences(stored, indexed, noun="turn", index_name="the columns that search reads")
     if np.any(np.diff(indexed) <= 0):
         yield "the columns that search reads are not in the order of the turns"
+    recorded = vectors.recorded_embedder(conn)
+    if recorded and {len(vector) for _, vector in recent} - {recorded.width}:
+        yield "a vector of a turn is not as wide as those of its embedder"
 
     piece_sizes = dict(conn.run("piece_sizes").fetchall())
     for block_columns, codes in blocks:

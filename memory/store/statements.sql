@@ -1699,7 +1699,8 @@ FROM (
     FROM memory.facts_log
     WHERE namespace = :namespace
 ) AS entries
-WHERE coalesce(before, '') <> coalesce(last, '')
+-- NULL and '' differ.
+WHERE (before IS NULL) <> (last IS NULL) OR before <> last
 LIMIT :most;
 
 

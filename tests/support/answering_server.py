@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# What it says in each field that a prompt may ask for; it selects all facts.
+# What it says in each field that a prompt may ask for; it selects all facts. What happened "how
+# often" it looks up first, where it may.
 FIELDS = {
     "sql": "SELECT turn_id, subject, attribute, value FROM facts",
     "answer": "Oslo",
@@ -69,6 +70,8 @@ def _reply(prompt: str) -> str:
         return "yes"
     if "new_instruction" in prompt:  # of an optimizer, which asks for JSON
         return json.dumps(dict.fromkeys(re.findall(r"`(\w*instruction)`", prompt), "Be short."))
+    if "How often" in prompt and "look" in prompt.rpartition("Respond with")[2]:
+        return reply(prompt, {**FIELDS, "look": FIELDS["sql"], "answer": "", "turns": ""}, _store)
     return reply(prompt, FIELDS, _store)
 
 

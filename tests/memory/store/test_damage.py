@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,27 @@ def test_changed_text_is_found_by_check_and_stops_a_backup(
 
 
 @pytest.mark.slow
+def test_a_vector_of_another_width_is_damage(memory_file: Path) -> None:
+    with closing(sqlite3.connect(memory_file)) as conn:
+        conn.execute("UPDATE recent SET vector = substr(vector, 2) WHERE turn_id = 7")
+        conn.commit()
+    with open_store(memory_file) as store:
+        assert store.check() == ["a vector of a turn is not as wide as those of its embedder"]
+        with pytest.raises(StoreError, match="not as wide as"):
+            store.search("apples in Oslo", 5)
+
+
+def test_an_entry_of_the_journal_that_is_no_json_is_damage(memory_file: Path) -> None:
+    with closing(sqlite3.connect(memory_file)) as conn:
+        conn.execute("UPDATE facts_log SET before = '' WHERE id = 1")
+        conn.commit()
+    with open_store(memory_file) as store:
+        [fault] = store.check()
+        assert fault.startswith("entry 1 of the journal does not follow")
+        with pytest.raises(StoreError, match="entry 1 of the journal"):
+            edits_of(store)
+
+
 def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> None:
     backup = memory_file.with_name("backup.db")
     with open_store(memory_file) as store:
