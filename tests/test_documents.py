@@ -63,6 +63,19 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         yield tmp_path
 
 
+@pytest.fixture
+def _tracking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a snippet sets of MLflow, which keeps it for the whole process, is of its test alone."""
+    from mlflow.tracking import fluent
+    from mlflow.tracking._tracking_service import utils
+
+    monkeypatch.setattr(utils, "_tracking_uri", None)
+    monkeypatch.setattr(fluent, "_active_experiment_id", None)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="module")
 def tutorial_memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The memory that the tutorial makes, which the guides begin with."""
@@ -120,6 +133,7 @@ def test_the_snippets_of_a_document_run_as_printed(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_tracking")
 @pytest.mark.parametrize("path", WITH_CODE, ids=str)
 def test_snippets_that_ask_the_packaged_model_run_as_printed(
     path: Path, workplace: Path, tutorial_memory: Path

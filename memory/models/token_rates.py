@@ -6,6 +6,7 @@ tokenizer would fetch.
 """
 
 import re
+from functools import lru_cache
 from math import ceil
 
 # A model's tokens for each of ours, the most of eight kinds of text by
@@ -17,6 +18,7 @@ _RATES = (
 )
 
 
+@lru_cache(maxsize=64)
 def token_rate(name: str) -> float:
     """A model's tokens for each of ours, by its name; 1 where its vocabulary is not known."""
     return next((rate for pattern, rate in _RATES if pattern.search(name)), 1.0)

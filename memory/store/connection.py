@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
@@ -208,8 +209,10 @@ def refuse_no_file(path: Path) -> None:
     """Raises StoreError for a folder, a pipe or a device: opening a pipe waits without end."""
     if path.is_dir():
         raise StoreError(f"{path}: a folder; give the path of a file in it")
-    if path.exists() and not path.is_file():
-        raise StoreError(f"{path}: no regular file")
+    # Looked at once: between two looks another process may delete it.
+    with suppress(OSError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise StoreError(f"{path}: no regular file")
 
 
 def open_for_reading(path: Path) -> SqliteConnection:
