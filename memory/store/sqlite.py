@@ -423,7 +423,7 @@ def _end(
             connections.close()
         if may_leave and not turns_table.ever_had_turns(conn):
             # SQLite removes the log by its name: where a deleted memory was, that is another one's.
-            with folder_lock(path.parent, is_exclusive=True, seconds=0.5) as is_free:
+            with folder_lock(path.parent, is_exclusive=True, seconds=CLOSE_SECONDS) as is_free:
                 if is_free and files.lie_at(path):
                     conn.execute("PRAGMA busy_timeout = 0")
                     conn.execute("PRAGMA journal_mode = DELETE")
