@@ -21,10 +21,12 @@ class Recalled:
     """The facts in force of some turns, best first, and what is to be known of a turn, by its id.
 
     A mark says what of a turn is outdated or disputed, or with which value it is said again later.
+    `stored` are all facts of these turns, past ones too.
     """
 
     in_force: tuple[Fact, ...] = ()
     marks: Mapping[int, str] = field(default_factory=dict)
+    stored: tuple[Fact, ...] = ()
 
 
 def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str) -> Recalled:
@@ -90,7 +92,8 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
             _append(marks, turn.id, "its end is missing")
     for turn_id, again in restated(turns, question).items():
         marks.setdefault(turn_id, again.mark)
-    return Recalled(tuple(sorted(fitting, key=order)), marks)
+    stored = tuple(state.fact for state in stated)
+    return Recalled(tuple(sorted(fitting, key=order)), marks, stored)
 
 
 def marks_of(

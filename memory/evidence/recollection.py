@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.evidence.fact_lists import completed, lacks_columns
+from memory.evidence.fact_lists import completed
 from memory.evidence.lines import named_turns, quoted_turns
 from memory.evidence.messages import is_quotation, is_withdrawn, originals_first
 from memory.evidence.question import UserQuestion
@@ -74,9 +74,6 @@ def recollect(
     """
     best = [hit.turn_id for hit in hits]
     named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
-    if any(map(lacks_columns, rows)):
-        facts = reader.facts_from(named)
-        rows = [completed(result, facts) for result in rows]
     # A row may name a turn that is not there, and another process may have forgotten one.
     turns = {
         turn.id: wording(turn)
@@ -93,7 +90,7 @@ def recollect(
     return Recollection(
         question,
         hits,
-        rows,
+        [completed(result, recalled.stored) for result in rows],
         standing=reader.standing(question.text, *question.askers),
         turns=turns,
         marks=recalled.marks,

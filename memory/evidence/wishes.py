@@ -14,7 +14,6 @@ from memory.evidence.profile import WORKING_PARTS, mentions_of, profile_of
 from memory.evidence.standing import CONTRADICTIONS_HEAD, STANDING_HEAD, Standing
 from memory.records import Contradiction, Fact
 from memory.store import Store
-from memory.store.contradictions import open_contradictions
 from memory.store.fact_reads import current_among
 from memory.store.standing_facts import facts_of_askers, facts_of_persons
 from memory.text.characters import one_line
@@ -76,7 +75,7 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
     pairs: list[Contradiction] = []
     lines: list[str] = []
     tokens = _CONTRADICTION_TOKENS - line_tokens(CONTRADICTIONS_HEAD)
-    for pair in touched(question, open_contradictions(store), names):
+    for pair in touched(question, known.contradictions, names):
         line = pair_line(pair, _FACT_TOKENS)
         if line_tokens(line) <= tokens:
             tokens -= line_tokens(line)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from memory.records import CORRECTIONS, Fact, Setting, Turn
+from memory.records import CORRECTIONS, Contradiction, Fact, Setting, Turn
 from memory.store import settings, vocabulary_table
-from memory.store.database import Connection, HasConnections
+from memory.store.contradictions import MOST_OPEN, open_pairs
+from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
 from memory.store.turn_validation import WRITTEN_AS
@@ -59,18 +60,23 @@ class AskersFacts:
     """What a memory knows of the persons who ask; ended facts are among both.
 
     `wishes` are `facts_of_persons`. `profile` are the facts that they said of themselves under
-    attributes that the vocabulary marks, newest first.
+    attributes that the vocabulary marks, newest first. `contradictions` are all open ones of the
+    memory (`open_contradictions`), which are read in the same round trip.
     """
 
     wishes: tuple[Fact, ...]
     profile: tuple[Fact, ...]
     vocabulary: Vocabulary
+    contradictions: Sequence[Contradiction]
 
 
 def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts:
     """The wishes and the profile of those who ask, by the rules of `facts_of_persons`."""
     with store.reading() as conn:
-        persons = _persons(conn, askers)
+        with conn.together():
+            asked = _ask_persons(conn)
+            pairs = conn.run("unsettled_pairs")
+        persons = _persons_of(*asked, askers)
         wishes = _read(conn, persons)
         marked = persons.values(persons.vocabulary.profile_names, _MOST_OF_EACH)
         rows = conn.run("profile_facts", **marked).fetchall() if persons.names else []
@@ -78,6 +84,7 @@ def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts
         tuple(standing.fact for standing in wishes if not standing.reason),
         tuple(map(to_fact, rows)),
         persons.vocabulary,
+        open_pairs(pairs.fetchall())[:MOST_OPEN],
     )
 
 
@@ -117,8 +124,19 @@ class _Persons:
 
 def _persons(conn: Connection, askers: Sequence[str] | None) -> _Persons:
     with conn.together():
-        definition = vocabulary_table.ask_definition(conn)
-        user, pairs = rows_of_user(conn), conn.run("names_joined_by_persons")
+        asked = _ask_persons(conn)
+    return _persons_of(*asked, askers)
+
+
+def _ask_persons(conn: Connection) -> tuple[tuple[Cursor, Cursor], Cursor, Cursor]:
+    """The statements of `_persons`, to be sent together with others."""
+    definition = vocabulary_table.ask_definition(conn)
+    return definition, rows_of_user(conn), conn.run("names_joined_by_persons")
+
+
+def _persons_of(
+    definition: tuple[Cursor, Cursor], user: Cursor, pairs: Cursor, askers: Sequence[str] | None
+) -> _Persons:
     vocabulary = vocabulary_table.definition_of(*definition).vocabulary
     groups = _joined_names(pairs.fetchall())
     names = _all_names(user.fetchall(), groups, askers or ())
