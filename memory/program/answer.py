@@ -1,8 +1,6 @@
 """AnswerQuestion: the module that answers from what is shown of a memory, and cites turns."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dspy
@@ -14,6 +12,7 @@ from memory.evidence.question import UserQuestion
 from memory.models.model_errors import NOTHING
 from memory.models.server_refusals import is_too_long
 from memory.program.answer_sources import likely_source, speaks_of
+from memory.program.examples import traced_without_look
 from memory.program.look import NO_LOOK, Look, read_look
 from memory.program.prompted import PromptedModule, question_text
 from memory.program.signatures.forms import PROMPTS, Form
@@ -125,7 +124,7 @@ class AnswerQuestion(PromptedModule):
             # An example that lacks a field would be shown with a remark in its place.
             demos = [{**demo, "look": "", "catalog": ""} for demo in self.predict.demos]
             try:
-                with _traced_as_answers(plain):
+                with traced_without_look(plain):
                     return self.predict(
                         signature=with_look(plain), demos=demos, catalog=catalog, **inputs
                     )
@@ -154,32 +153,6 @@ def _with_call(prediction: dspy.Prediction) -> dspy.Prediction:
     """A prediction that took one call more."""
     prediction.calls += 1
     return prediction
-
-
-@contextmanager
-def _traced_as_answers(plain: type[dspy.Signature]) -> Iterator[None]:
-    """Calls inside are traced as if no look could be had; one that asks for a look is no example.
-
-    Examples are of the plain signature, whose fields a saved program has.
-    """
-    outer = dspy.settings.trace
-    if outer is None:
-        yield
-        return
-    with dspy.context(trace=[]):
-        calls = dspy.settings.trace
-        try:
-            yield
-        finally:
-            for predict, inputs, outputs in calls:
-                plain_inputs = {name: inputs[name] for name in plain.input_fields if name in inputs}
-                if isinstance(outputs, dspy.Prediction) and "look" in outputs:
-                    if not outputs.answer:
-                        continue
-                    fields = {name: value for name, value in outputs.items() if name != "look"}
-                    outputs = dspy.Prediction(**fields)
-                is_predictor = isinstance(predict, dspy.Predict)
-                outer.append((predict if is_predictor else plain, plain_inputs, outputs))
 
 
 def _source(answer: str, evidence: Evidence) -> list[int]:

@@ -6,9 +6,9 @@ answer cites, and its catalog to the beginning.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import dspy
 
@@ -17,6 +17,8 @@ from memory.text.tokens import fitting_lines, trim
 LEAST_EXAMPLE = 64  # tokens; a shorter memory holds no turn
 _MOST_EXAMPLE = 1_500
 _SHARE_OF_BUDGET = 4  # a prompt of five examples is read for every question
+# Of a trace: the predictor, or the signature of what an adapter could not parse; inputs; outputs.
+Step: TypeAlias = tuple[Any, dict[str, Any], Any]
 
 
 def example_tokens(budget: int) -> int:
@@ -34,6 +36,39 @@ def traced_examples(
     counts, since a group of rollouts answers one prompt and each repair has its own; but for
     `whole_calls`, which are one trajectory.
     """
+
+    def as_examples(calls: Sequence[Step]) -> Sequence[Step]:
+        steps = [(predict, *step[1:]) if step[0] == predict.signature else step for step in calls]
+        if tokens is None:
+            return steps if whole_calls else steps[:1]
+        return [shortened(step, tokens) for step in steps]
+
+    with _traced_as(as_examples):
+        yield
+
+
+@contextmanager
+def traced_without_look(plain: type[dspy.Signature]) -> Iterator[None]:
+    """Calls inside are traced as if no look could be had; one that asks for a look is no example.
+
+    Examples are of the plain signature, whose fields a saved program has.
+    """
+
+    def as_answers(calls: Sequence[Step]) -> Iterator[Step]:
+        for predict, inputs, outputs in calls:
+            if isinstance(outputs, dspy.Prediction) and "look" in outputs and not outputs.answer:
+                continue
+            called = predict if isinstance(predict, dspy.Predict) else plain
+            known = {name: inputs[name] for name in plain.input_fields if name in inputs}
+            yield called, known, _without(outputs, "look")
+
+    with _traced_as(as_answers):
+        yield
+
+
+@contextmanager
+def _traced_as(rewritten: Callable[[Sequence[Step]], Iterable[Step]]) -> Iterator[None]:
+    """Calls inside are traced as what is made of them, also where one fails."""
     outer = dspy.settings.trace
     if outer is None:
         yield
@@ -43,23 +78,17 @@ def traced_examples(
         try:
             yield
         finally:
-            # An adapter traces what it cannot parse by the signature.
-            steps = [
-                (predict, *step[1:]) if step[0] == predict.signature else step for step in calls
-            ]
-            if tokens is None:
-                outer.extend(steps if whole_calls else steps[:1])
-            else:
-                outer.extend([shortened(step, tokens) for step in steps])
+            outer.extend(rewritten(calls))
 
 
-def shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, Any, Any]:
+def shortened(step: Step, tokens: int) -> Step:
     """A step of a trace with its memory cut to the lines that the answer cites or most resembles.
 
     The packaged model cites nothing; an example without the cited line would teach it to invent.
     """
     predict, inputs, outputs = step
-    outputs = _without_likelihoods(outputs)
+    # How likely each token was goes: a program with that does not load.
+    outputs = _without(outputs, "logprobs")
     if "tools" in inputs:
         return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
     if "catalog" in inputs:
@@ -86,12 +115,11 @@ def shortened(step: tuple[Any, dict[str, Any], Any], tokens: int) -> tuple[Any, 
     return predict, {**inputs, "memory": shorter}, outputs
 
 
-def _without_likelihoods(outputs: Any) -> Any:
-    """What a call said, without how likely each token was: a program with that does not load."""
-    if not isinstance(outputs, dspy.Prediction) or "logprobs" not in outputs:
+def _without(outputs: Any, field: str) -> Any:
+    """What a call said without one of its fields; what could not be parsed has none."""
+    if not isinstance(outputs, dspy.Prediction) or field not in outputs:
         return outputs
-    said = {name: value for name, value in outputs.items() if name != "logprobs"}
-    return dspy.Prediction(**said)
+    return dspy.Prediction(**{name: said for name, said in outputs.items() if name != field})
 
 
 def _without_tools(inputs: Mapping[str, Any], tokens: int) -> dict[str, Any]:
