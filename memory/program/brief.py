@@ -283,33 +283,32 @@ class ChooseRows(RetrieveRows):
         """As RetrieveRows; of "how many" the count decides (`decided`)."""
         catalog = reader.catalog(CATALOG_TOKENS)
         text = question_text(question, self.prompts)
-        looked_up: list[tuple[Choice, str, Rows]] = []
 
         def ask(feedback: str) -> str:
             prediction = self._predicted(catalog=catalog, question=text, feedback=feedback)
             return str(prediction.choice or "")
 
-        def run(choice_text: str) -> None:
+        def run(choice_text: str) -> dict[str, Any]:
             choice = choice_in(choice_text, catalog)
             if choice is None:
-                return
-            rows = reader.read(choice.select())
+                return {}
+            sql = choice.select()
+            rows = reader.read(sql)
             if not rows.rows:
                 raise SqlError("nothing is stored of that; choose other attributes, or none")
-            looked_up.append((choice, choice.select(), rows))
+            return {"sql": [sql], "rows": [rows], "decided": _counted(choice, sql, rows)}
 
+        brought: dict[str, Any] = {}
         error = ""
         try:
             with self._traced():
-                _, _, refusals = with_repairs(ask, run, refused, calls=_CHOICE_CALLS)
+                brought, _, refusals = with_repairs(ask, run, refused, calls=_CHOICE_CALLS)
             calls = len(refusals) + 1
         except SqlError as last:
             error, refusals = str(last), list(last.refusals)
             calls = len(refusals)
-        prediction = {**no_rows(), "calls": calls, "error": error, "refusals": refusals}
-        for choice, sql, rows in looked_up:
-            prediction |= {"sql": [sql], "rows": [rows], "decided": _counted(choice, sql, rows)}
-        return dspy.Prediction(**prediction)
+        asked = {"calls": calls, "error": error, "refusals": refusals}
+        return dspy.Prediction(**{**no_rows(), **asked, **brought})
 
 
 def _counted(choice: Choice, sql: str, rows: Rows) -> RowsAnswer | None:
