@@ -188,7 +188,7 @@ WHERE namespace = :namespace
         WHERE namespace = :namespace AND key = :key AND value = ANY (:values)
     ))
     AND (:since = '' OR (said_at <> '' AND (
-        substr(said_at, 1, length(:since)) >= :since OR :since LIKE said_at || '%'
+        substr(said_at, 1, length(:since)) >= :since OR substr(:since, 1, length(said_at)) = said_at
     )))
     AND (:until = '' OR (said_at <> '' AND substr(said_at, 1, length(:until)) <= :until))
     AND id > :after AND id < :before
@@ -232,8 +232,8 @@ LIMIT :most;
 ORDER BY id DESC;
 
 -- visible_documents_of_sessions --
--- Whose sessions are like a pattern.
-{visible_turns} AND kind = 'document' AND session LIKE :pattern
+-- Whose sessions begin with a text.
+{visible_turns} AND kind = 'document' AND substr(session, 1, length(:prefix)) = :prefix
 ORDER BY id DESC;
 
 -- versions_of_document --

@@ -217,7 +217,7 @@ def visible_turns(
     """
     with store.reading() as conn:
         if is_prefix:
-            rows = conn.run("visible_documents_of_sessions", hidden=hidden, pattern=f"{session}%")
+            rows = conn.run("visible_documents_of_sessions", hidden=hidden, prefix=session)
         elif speaker is not None:
             rows = conn.run("visible_documents", hidden=hidden, session=session, speaker=speaker)
         else:

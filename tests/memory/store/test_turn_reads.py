@@ -110,6 +110,8 @@ def test_hidden_turns_are_left_out_and_none_is_cut_at_the_rows_of_a_model(store:
     assert len(seen) == MANY - 1
     assert turn_reads.visible_turns(store, "hidden", session="docs [1]", speaker="lock") == []
     assert turn_reads.visible_turns(store, "hidden", session="docs [", is_prefix=True) == seen
+    assert turn_reads.visible_turns(store, "hidden", session="d_cs %", is_prefix=True) == []
+    assert turn_reads.visible_turns(store, "hidden", session="DOCS [", is_prefix=True) == []
     assert turn_reads.visible_turns(store, "hidden", session="may", is_prefix=True) == []
 
 
