@@ -40,6 +40,7 @@ class MemoryReader:
     def __init__(self, store: Store, searcher: Searcher | None = None) -> None:
         self.store = store
         self._searcher = searcher or Searcher()
+        self._hits: dict[tuple[str, int], Sequence[Hit]] = {}
         self._turns: dict[int, Turn] = {}
         self._standing: dict[tuple[str, ...], Standing] = {}
         self._overviews: dict[UserQuestion, Sequence[Fact] | None] = {}
@@ -53,7 +54,11 @@ class MemoryReader:
         self, question: str, k: int, filter: TurnFilter | Mapping[str, Any] | None = None
     ) -> Sequence[Hit]:
         """The best k turns by the ranking, best first; with a filter only turns that pass it."""
-        return self._searcher.search(self.store, question, k, filter)
+        if filter is not None:
+            return self._searcher.search(self.store, question, k, filter)
+        if (question, k) not in self._hits:
+            self._hits[question, k] = self._searcher.search(self.store, question, k)
+        return self._hits[question, k]
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
         """The turns with these ids, in the order of the ids; InputError for one that is missing."""

@@ -12,6 +12,7 @@ from memory.evidence.lines import turn_lines
 from memory.evidence.messages import NEAREST_HEAD, is_question
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
+from memory.evidence.recollection import RANKED_TURNS
 from memory.models.costs import StepLog
 from memory.program.answer_sources import answer_from
 from memory.program.ask import AskMemory, Gathered
@@ -133,7 +134,7 @@ class ReplyToMessage(PromptedModule):
 
 def _touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
     """Whether a message touches the memory, by the gate; turns `without` are shown anyway."""
-    hits = reader.search(question.ranked_text, MOST_TURNS + len(without))
+    hits = reader.search(question.ranked_text, RANKED_TURNS)
     ids = [hit.turn_id for hit in hits if hit.turn_id not in without][:MOST_TURNS]
     turns = reader.turns_by_id(ids, missing_ok=True)
     different = list({(turn.speaker, turn.text): turn for turn in turns}.values())

@@ -1,0 +1,19 @@
+"""What a question looks up in a memory: nothing twice."""
+
+from memory import Store, Turn
+from memory.evidence.reader import MemoryReader
+from memory.store.sqlite import SqliteStore
+
+
+def test_a_question_is_searched_once_and_a_filter_each_time(store: Store) -> None:
+    assert isinstance(store, SqliteStore)
+    store.add([Turn("Anna", "My cat Miso loves the window.")])
+    reader = MemoryReader(store)
+    statements: list[str] = []
+    hits = reader.search("Who has a cat?", 9)
+    store._conn.set_trace_callback(statements.append)
+    assert reader.search("Who has a cat?", 9) == hits
+    assert statements == []
+    by_ben = reader.search("Who has a cat?", 9, {"speaker": "Ben"})
+    assert statements
+    assert {hit.turn_id for hit in by_ben} < {hit.turn_id for hit in hits}
