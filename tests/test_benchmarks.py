@@ -516,14 +516,38 @@ def test_a_small_team_goes_on_where_it_ended(
     model = scripted_model(pairs, window=1, budget=400, size="little")
     monkeypatch.setattr(small_team, "load_model", lambda name: model)
     for known in (0, 4):
-        small_team.main(Path("model.gguf"), data, 20, "fts5,templates", tmp_path / "out")
-        assert f"{4 - known} answers, {known} known: about " in capsys.readouterr().out
+        options = {"data": data, "arms": "fts5,templates", "out": tmp_path / "out"}
+        small_team.main(Path("model.gguf"), tmp_path / "no-file", questions=20, **options)
+        printed = capsys.readouterr().out
+        assert f"{4 - known} answers, {known} known: about " in printed
     model.lm.assert_done()
+    assert "templates / fts5: 2 / 0 right of 2 = 2.00" in printed
     lines = (tmp_path / "out" / "answers.jsonl").read_text("utf-8").splitlines()
     found = [(line["arm"], line["outcome"], line["calls"]) for line in map(json.loads, lines)]
-    assert found == [
+    assert found == [  # question by question: an interrupted run has whole pairs
         ("fts5", "wrong", 1),
+        ("templates", "right", 0),
         ("fts5", "abstained", 1),
         ("templates", "right", 0),
-        ("templates", "right", 0),
     ]
+
+
+def test_each_beginning_of_a_small_teams_questions_has_its_share_of_each_set() -> None:
+    chosen = [conversation.id for conversation, _ in small_team.chosen_questions(None)]
+    assert len(chosen) == 60
+    assert [chosen[:n].count("mira-and-jonas") for n in (15, 30, 60)] == [5, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "outcome"),
+    [
+        ("on 2023-05-15", "15 May 2023", "right"),
+        ("May 15th, 2023", "15 May 2023", "right"),
+        ("16 May 2023", "15 May 2023", "wrong"),
+        ("2 hours and nine minutes", "two hours and 9 minutes", "right"),
+        ("No information available", "15 May 2023", "abstained"),
+    ],
+)
+def test_dates_and_numbers_of_a_small_teams_answers(answer: str, gold: str, outcome: str) -> None:
+    question = small_team.Question(0, "When?", gold, 2, ())
+    assert small_team.outcome_of(answer, question) == outcome
