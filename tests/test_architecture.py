@@ -596,6 +596,7 @@ OTHER_READERS = {
 QUOTING = {
     "memory/facts/edits.py",
     "memory/program/brief.py",
+    "memory/program/brief_store.py",
     "memory/program/look.py",
     "memory/program/lookup.py",
     "memory/refine/workbench.py",

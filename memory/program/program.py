@@ -15,7 +15,8 @@ from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
 from memory.program.answer import AnswerQuestion
 from memory.program.ask import AskMemory
-from memory.program.brief import AnswerBriefly, ChooseRows, StoreRows
+from memory.program.brief import AnswerBriefly, ChooseRows
+from memory.program.brief_store import StoreRows
 from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
 from memory.program.digest import KeepAnswers, StoreTurns, TellStory
 from memory.program.prompted import MemoryModule, PromptedModule
