@@ -77,7 +77,8 @@ class EvaluationRun:
         traces: records everything that led to an answer.
         digests: with `traces`, gets the digest of each memory that is built on this machine.
         over: address of a Ray cluster that builds the memories and asks the questions.
-        budget: tokens of memory that a question may see, for the forecast; None to leave it out.
+        budget: tokens of memory that a question may see, for the warning and the
+            forecast; None to leave it out.
     """
 
     questions: Sequence[AskedQuestion]
@@ -96,9 +97,12 @@ class EvaluationRun:
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
 
-        With a hosted model, a forecast of the cost is printed first, and the cost itself when the
-        run ends early. Raises ModelError when a model cannot be used; finished results are kept.
+        What is printed first: a warning where the budget holds whole conversations and, with a
+        hosted model, a forecast of the cost; the cost itself when the run ends early. Raises
+        ModelError when a model cannot be used; finished results are kept.
         """
+        if self.budget and (warning := shown_whole(self.conversations, self.budget)):
+            self.console.print(warning, markup=False, highlight=False, soft_wrap=True)
         costs_something = any(model.server for model in self._models())
         if costs_something:
             title = "forecast, without repairs and at most"
@@ -414,8 +418,8 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
         return ""
     return (
         f"This run does not measure memory: the longest conversation has about {max(sizes):,}"
-        f" tokens and the budget is {budget:,}, so the model saw every conversation in full. Give a"
-        f" --budget of {max(min(sizes) // 4, LEAST_BUDGET):,} or less, or longer conversations."
+        f" tokens and the budget is {budget:,}, so the model sees every conversation in full. Give"
+        f" a --budget of {max(min(sizes) // 4, LEAST_BUDGET):,} or less, or longer conversations."
     )
 
 

@@ -435,7 +435,9 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
 ) -> None:
     run({"a/model": talker(name="a/model")[0]}, budget=2_000)
     output = " ".join(capsys.readouterr().out.split())
-    assert "This run does not measure memory: the longest conversation has about" in output
+    warning = "This run does not measure memory: the longest conversation has about"
+    assert output.index(warning) < output.index("stored as SQL")  # before anything is asked
+    assert output.count(warning) == 2
     assert "and the budget is 2,000" in output
     run({"a/model": talker(name="a/model")[0]}, budget=64)
     assert "does not measure memory" not in capsys.readouterr().out
@@ -789,10 +791,12 @@ def test_a_served_model_has_four_rows_with_the_share_of_questions_that_used_each
 def test_a_memory_that_asked_hardly_any_sql_says_so(
     server: FactServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    served_run(server, tmp_path, systems="facts,memory")
+    done = served_run(server, tmp_path, systems="facts,memory")
     out = capsys.readouterr().out
     assert [*steps_in(out)] == ["facts", "memory"]
     assert "warning: SELECTs ran for 0 of 6 questions, less than a tenth" in out
+    shown = any(result.facts for result in done.results if result.system == "facts")
+    assert ("note: none of 6 questions was shown a fact" in out) is not shown
 
 
 def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(

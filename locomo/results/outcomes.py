@@ -83,6 +83,17 @@ def little_sql(results: Sequence[Result]) -> str:
     )
 
 
+def no_facts(results: Sequence[Result]) -> str:
+    """A note where no question of the system "facts" was shown one: it repeats "ranking"."""
+    of_facts = [result for result in results if result.system == "facts"]
+    if not of_facts or any(result.facts or result.sql for result in of_facts):
+        return ""
+    return (
+        f"note: none of {count(len(of_facts), 'question')} was shown a fact before a SELECT, so"
+        " the row facts measures what ranking does, and memory minus ranking is that of SELECTs."
+    )
+
+
 def outcome_table(results: Sequence[Result]) -> Table:
     """The outcomes of each system, and how many of its answers rest on rows of a SELECT."""
     title = "answers (right: with all words of the right answer)"

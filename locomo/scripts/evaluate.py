@@ -28,7 +28,7 @@ from locomo.results.judging import (
     judging_cost,
     question_of,
 )
-from locomo.results.outcomes import little_sql, outcome_table, used_table
+from locomo.results.outcomes import little_sql, no_facts, outcome_table, used_table
 from locomo.results.report import (
     Metric,
     ScoreLine,
@@ -547,7 +547,7 @@ def _report(
         _print_scores(evaluation.results, lines, metrics, interval)
         for name, difference in differences.items():
             console.print(difference_line(name, difference), highlight=False, soft_wrap=True)
-        if warning := little_sql(evaluation.results):
+        for warning in filter(None, (no_facts(evaluation.results), little_sql(evaluation.results))):
             console.print(warning, markup=False, highlight=False, soft_wrap=True)
         console.print()
     _print_examples(examples, memory_results)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from locomo.harness import Result
-from locomo.results.outcomes import outcome, outcome_table
+from locomo.results.outcomes import no_facts, outcome, outcome_table
 
 ABSTAINED = "No information available"
 ASKED = Result(
@@ -55,3 +55,10 @@ def test_each_system_has_a_row():
     assert "newest (newest turns) 0 1 0 0" in lines
     assert "ranking (turns by ranking) 0 0 1 0" in lines
     assert "memory (ranking, facts and SELECTs) 1 0 0 1" in lines
+
+
+def test_a_note_where_the_row_facts_repeats_the_row_ranking():
+    of_facts = replace(ASKED, system="facts")
+    assert no_facts([ASKED]) == ""
+    assert no_facts([of_facts, replace(of_facts, facts=1)]) == ""
+    assert no_facts([of_facts]).startswith("note: none of 1 question was shown a fact")
