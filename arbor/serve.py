@@ -164,7 +164,7 @@ class Guard:
 class OwnHost:
     """Accepts only requests that name this machine, for a server without a token.
 
-    A page in a local browser may send requests to a name of its own that leads to this machine.
+    A page in a local browser may send requests to a name that leads to this machine.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -437,7 +437,7 @@ def temporary_memory(turns: Sequence[Turn] = (), embedder: str | None = None) ->
 
 
 def name_server(model: Model, console: Console) -> None:
-    """Print a hosted model's server: with a wrong port it may be somebody else's."""
+    """Print a hosted model's server: with a wrong port it may be someone else's."""
     if model.server:
         line = f"asking {model.name} at {model.server}"
         console.print(clean_line(line), markup=False, highlight=False, soft_wrap=True)

@@ -50,7 +50,7 @@ class System(Protocol):
         """What one answer takes at most."""
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
-        """One question, over a handle of its own on the memory at `path`."""
+        """One question, over its own handle on the memory at `path`."""
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def load_conversations(path: Path) -> list[Conversation]:
 
 
 def _has_unreadable_date(turn: Turn) -> bool:
-    """Whether a turn has a date, and nobody can say which."""
+    """Whether a turn has a date, and no one can say which."""
     return bool(turn.said_at) and not is_dated(turn)
 
 

@@ -2,7 +2,7 @@
 
 A context is the result of our own retrieval for a question, so the hits and misses are realistic.
 Several questions share it: answerable ones, one of category 5, and one about another person (a
-minimal pair: the same words, but nobody said it). The right answer to a question that the context
+minimal pair: the same words, but no one said it). The right answer to a question that the context
 does not answer is an abstention.
 """
 

@@ -71,7 +71,7 @@ class Distillation:
 
     @property
     def student_program(self) -> MemoryProgram:
-        """The student's program, as nobody compiled it."""
+        """The student's program, as no one compiled it."""
         return plain_program(self.student.model)
 
     @property
@@ -217,7 +217,7 @@ class _SpeakerBySpeaker(StoreTurns):
                 calls += stored["calls"]
                 if stored["change"].statement:
                     # What the teacher wrote: the change holds what became of it (computed dates
-                    # in a column of their own).
+                    # in their own column).
                     statements += [f"{statement.text};" for statement in split(stored["sql"])]
             sql = "\n".join(statements) or NO_FACT
             # Each speaker's SQL was taken back, so all of it has to go together once more.

@@ -1,6 +1,6 @@
 """sql-memory as a provider of AMB: `locomo.others.amb` puts this file there.
 
-Each user has a memory of their own in the folder of a run. Storing and searching ask no model.
+Each user has their own memory in the folder of a run. Storing and searching ask no model.
 """
 
 import json

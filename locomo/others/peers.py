@@ -38,7 +38,7 @@ _embed = load_embedder()
 
 
 class System(Protocol):
-    """A memory in a folder of its own. Turns are named by the ids that the system gave them."""
+    """A memory in its own folder. Turns are named by the ids that the system gave them."""
 
     def add(self, turns: Sequence[Turn]) -> list[str]:
         """Store turns; their ids, in order."""

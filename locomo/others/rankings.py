@@ -1,4 +1,4 @@
-"""Rankings of other memories, each measured in a process of its own."""
+"""Rankings of other memories, each measured in its own process."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ _FOUND = TypeAdapter(Found)
 
 
 def peer_version(peer: Peer) -> str:
-    """The version that is installed, "" when nobody says."""
+    """The version that is installed, "" when no one says."""
     if not peer.distribution:
         return sqlite3.sqlite_version
     try:
@@ -35,7 +35,7 @@ def rankings_of(name: str, arguments: Sequence[str], advance: Callable[[], None]
 
     `arguments` are those of `python -m locomo.others.peers` behind the name.
 
-    It works in a process of its own, which does not outlive this call; `advance` is called after
+    It works in its own process, which does not outlive this call; `advance` is called after
     each conversation.
     """
     peer = PEERS[name]

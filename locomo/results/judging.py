@@ -43,7 +43,7 @@ def is_judged(result: Result, model: Model) -> bool:
 
 
 def has_own_metric(results: Iterable[Result]) -> bool:
-    """Whether answers are of a benchmark with a judge of its own, whose metric is not LoCoMo's."""
+    """Whether answers are of a benchmark with its own judge, whose metric is not LoCoMo's."""
     return any(r.rubric or kinds_for(question_of(r)) == ("benchmark",) for r in results)
 
 

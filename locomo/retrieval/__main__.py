@@ -165,7 +165,7 @@ def _conversations(files: Sequence[Path], id_: str) -> dict[str, list[Conversati
 
 
 def _without_test(conversations: Sequence[Conversation]) -> list[Conversation]:
-    """Nobody tunes to LoCoMo's test conversations, not even by mistake."""
+    """No one tunes to LoCoMo's test conversations, not even by mistake."""
     return [conversation for conversation in conversations if conversation.id not in TEST]
 
 

@@ -2,7 +2,7 @@
 
 python -m locomo.scorecard [--data FILE] [--only SECTION] [--store ADDRESS]
 
-Each row is done with a memory of its own through `memory.Memory` and read back; nothing of it is
+Each row is done with its own memory through `memory.Memory` and read back; nothing of it is
 asserted. Times are this machine's; everything else is the same in each run.
 """
 

@@ -98,7 +98,7 @@ class Outcome:
 
 
 def contradict(scratch: Scratch, way: Way, case: Case) -> Outcome:
-    """Let the second value come in one way, in a memory of its own, and undo it."""
+    """Let the second value come in one way, in its own memory, and undo it."""
     with Memory(scratch.new_name()) as memory:
         store = memory.store
         fact = _first_value(memory, case)

@@ -32,7 +32,7 @@ class Readable:
 
 
 def time_to_readable(scratch: Scratch, turns: Sequence[Turn], adds: int = ADDS) -> Readable:
-    """Add turns with a word of their own to a memory that holds `turns`, and search each word."""
+    """Add turns with their own word to a memory that holds `turns`, and search each word."""
     drawn = random.Random(_SEED)  # noqa: S311 - words, no secrets
     ms: list[float] = []
     is_found: list[bool] = []

@@ -238,7 +238,7 @@ def _in_the_file(scene: Scene) -> bool | None:
 
 def _in_bytes(files: Iterable[Path]) -> bool:
     """Whether the word, or its stem as an index keeps it, is in the bytes of files."""
-    # In a process of its own: closing a file drops the locks that SQLite has on it in this one.
+    # In its own process: closing a file drops the locks that SQLite has on it in this one.
     there = [str(file) for file in files if file.is_file()]
     command = [sys.executable, "-c", _HOLDS, _STEM, *there]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -104,7 +104,7 @@ def _log_program(
         },
         registered_model_name=REGISTERED if is_registered else None,
         tags={name: str(params[name]) for name in ("target", "verdict") if name in params},
-        # Named, because MLflow would load the model in a process of its own to find out.
+        # Named, because MLflow would load the model in its own process to find out.
         pip_requirements=[f"sql-memory[bench]=={version('sql-memory')}"],
     )
 

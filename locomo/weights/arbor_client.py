@@ -99,7 +99,7 @@ class WaitMonitor:
     def during(self, purpose: str, limit: float, call: Callable[[], T]) -> T:
         """The result of `call`; raises AnswerLost if it takes far more than `limit` seconds.
 
-        The call runs in a thread of its own, so that Ctrl-C and reports do not wait for it.
+        The call runs in its own thread, so that Ctrl-C and reports do not wait for it.
         """
         done, outcome = threading.Event(), list[T | BaseException]()
 

@@ -130,7 +130,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         finally:
             arbor_provider.requests = requests
 
-        # A job that starts after Ctrl-C would keep the GPUs of somebody who is gone.
+        # A job that starts after Ctrl-C would keep the GPUs of someone who is gone.
         close_late_job = replace(
             self.server.monitor, undo=lambda job: self.server.close_job(job.job_id)
         )
@@ -438,7 +438,7 @@ def _quiet() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     root, null_handler = logging.getLogger(), logging.NullHandler()
-    root.addHandler(null_handler)  # without one, `logging.warning` sets up a handler of its own
+    root.addHandler(null_handler)  # without one, `logging.warning` sets up its own handler
 
     evaluate = bootstrap_trace.Evaluate
 

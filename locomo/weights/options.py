@@ -322,7 +322,7 @@ class TrainOptions:
             rollouts=self.rollouts,
             learning_rate=self.learning_rate
             or (PLANTED_LEARNING_RATE if self.reward == "planted" else defaults.learning_rate),
-            # Each call of an episode is a group of its own.
+            # Each call of an episode is its own group.
             groups_a_step=self.operations if self.target == "refine" else 1,
             inference_gpus=inference,
             training_gpus=training,

@@ -2,7 +2,7 @@
 
 TRL packs examples one behind the other, and reads the memory again for each question about it.
 Here the shared beginning comes first, and each later token attends to it and to its own example
-only. That costs TRL's trainer a mask of its own; the figures are in the log.
+only. That costs TRL's trainer its own mask; the figures are in the log.
 """
 
 from collections.abc import Iterator, Sequence

@@ -84,7 +84,7 @@ def watch(program: Program, others: Sequence[Program] = ()) -> None:
 def _end(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)  # it leads a group of its own
+            os.killpg(process.pid, number)  # it leads its own group
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
             return

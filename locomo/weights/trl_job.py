@@ -125,7 +125,7 @@ class Asker:
         self._connection = Client(address, "AF_UNIX", authkey=key)
 
     def ask(self, name: str, *arguments: Any, once: tuple[int, bool] | None = None) -> Any:
-        """The answer to a question; the process ends where train.py has an error of its own."""
+        """The answer to a question; the process ends where train.py has its own error."""
         self._connection.send((name, once, list(arguments)))
         good, answer = self._connection.recv()
         if not good:

@@ -95,7 +95,7 @@ def socket_path(home: str) -> str:
         # 0o40700: a folder that only its owner may use.
         if status.st_uid != os.getuid() or status.st_mode != 0o40700:
             raise Silence(f"{folder} is not a folder of yours alone") from None
-    code = os.stat(__file__)  # a newer version has a server of its own
+    code = os.stat(__file__)  # a newer version has its own server
     words = f"{home}\n{__file__}\n{code.st_mtime_ns}"
     return os.path.join(folder, hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:20])
 
@@ -143,11 +143,11 @@ def ask(
 
 
 def _start_server(home: str, path: str) -> None:
-    """Start the server in a session of its own, which outlives the agent."""
+    """Start the server in its own session, which outlives the agent."""
     package = os.path.abspath(__file__)
     for _ in range(_PACKAGE_LEVELS):
         package = os.path.dirname(package)
-    # -P: the folder in which the agent works is somebody's project, not a place of our modules.
+    # -P: the folder in which the agent works is someone's project, not a place of our modules.
     code = (
         f"import sys; sys.path.append({package!r});"
         f" from memory.agents.server import serve; serve({path!r})"

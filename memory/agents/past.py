@@ -39,7 +39,7 @@ def sessions_by_project(agent: Agent, path: Path | None = None) -> dict[Project,
 
 
 def observers_sessions(agent: Agent, path: Path | None = None) -> list[Path]:
-    """The transcripts of programs that watch sessions: nobody is remembered by them."""
+    """The transcripts of programs that watch sessions: no one is remembered by them."""
     return [file for file, start in _starts(agent, path) if is_observers(start.folder)]
 
 

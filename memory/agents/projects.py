@@ -11,7 +11,7 @@ from memory.system.folders import folder_name, is_windows_folder
 from memory.system.home import AGENTS_FOLDER, home
 
 _LONGEST_NAME = 60
-# Of the hash of a path, in the name of a memory. Nobody finds another path with the same 80 bits:
+# Of the hash of a path, in the name of a memory. No one finds another path with the same 80 bits:
 # an archive brings folders whose paths its maker has chosen.
 _DIGITS = 20
 _FORMER_DIGITS = 6  # in names before that; such a path was found in a minute
@@ -58,7 +58,7 @@ def _project(folder: Path, name: str, identity: str) -> Project:
 def _has_sessions_in(former: str, folder: Path) -> bool:
     """Whether sessions of this folder were stored in the memory with the former name.
 
-    A memory of another folder with such a name is not taken. For memories in Postgres nobody
+    A memory of another folder with such a name is not taken. For memories in Postgres no one
     looks: `memory admin namespaces rename` gives such a memory its new name.
     """
     from memory.store.namespaces import location_of

@@ -1,6 +1,6 @@
 """The warm server behind the hooks: it keeps memories open, so that a hook waits for a search only.
 
-One for each user and folder of memories, on a Unix socket that nobody else can reach. A hook starts
+One for each user and folder of memories, on a Unix socket that no one else can reach. A hook starts
 it, and it ends when it was not asked for some time. What is to be stored waits in a queue: a server
 that is killed loses nothing, because the transcript is still there and the session's cursor stands
 where it stood.
@@ -30,7 +30,7 @@ _STORING = ("Stop", "SubagentStop", "PreCompact", "SessionEnd")
 
 
 def serve(path: str, idle_s: float = _IDLE_S) -> None:
-    """Answer hooks on a socket until nobody asks for `idle_s` seconds.
+    """Answer hooks on a socket until no one asks for `idle_s` seconds.
 
     Where another server is there already, this one ends at once.
     """

@@ -55,7 +55,7 @@ def for_user(
 ) -> Callable[Concatenate[_Memory, _P], _R]:
     """A call that with `user_id` goes to the memory of this user, taken as by `refuses_others`.
 
-    The method itself never sees the id. None is an id, too, that nobody has: `user_name`.
+    The method itself never sees the id. None is an id, too, that no one has: `user_name`.
     """
 
     @wraps(method)

@@ -89,7 +89,7 @@ def _are_files(texts: list[str], *, speaker: str) -> bool:
     """Whether the arguments are files rather than a message.
 
     Raises InputError for what looks like a file and is not one that can be added: its name would
-    be stored as if somebody had said it.
+    be stored as if someone had said it.
     """
     from memory.exchange.documents import is_document
 

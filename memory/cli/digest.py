@@ -158,7 +158,7 @@ def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:
 
 
 def _require_consent(model: "Model", is_agreed: bool) -> None:
-    """Raises InputError for calls that cost money where nobody is there to stop them."""
+    """Raises InputError for calls that cost money where no one is there to stop them."""
     if not is_agreed and not sys.stdin.isatty() and any(model.price or ()):
         raise InputError(
             f"calls of {model.name} cost money, and no terminal is here to stop them on; add --yes"

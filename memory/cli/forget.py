@@ -151,7 +151,7 @@ def forget(
 
 
 def _turns_about(store: Store, name: str) -> list[int]:
-    """The turns about somebody; a person at a terminal chooses where several have the name."""
+    """The turns about someone; a person at a terminal chooses where several have the name."""
     try:
         return forgetting.turns_about(store, name)
     except AmbiguousNameError as error:

@@ -83,7 +83,7 @@ def _due(store: Store) -> Iterator[tuple[Summary | None, Summary]]:
 def _months(sessions: Sequence[Summary], said_at: Mapping[int, str]) -> Iterable[Sequence[Summary]]:
     """The lines that one line above them tells: a month that is over, or a hundred.
 
-    Lines are taken in the order of their turns. What is imported late makes a run of its own, and
+    Lines are taken in the order of their turns. What is imported late makes its own run, and
     lines without a date belong to the month before them.
     """
     runs: list[tuple[str, list[Summary]]] = []
@@ -101,7 +101,7 @@ def _months(sessions: Sequence[Summary], said_at: Mapping[int, str]) -> Iterable
                 for line in lines
                 for number in (line.turn_id, line.last_turn_id)
             }
-            # What happened on one day is no month; of turns without dates nobody can tell.
+            # What happened on one day is no month; of turns without dates no one can tell.
             if is_over and len(lines) >= _LINES_OF_A_MONTH and (len(days) > 1 or days == {""}):
                 yield lines
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.models import Model
     from memory.program import MemoryProgram
 
-# A window that failed this often waits until somebody calls `digest(replay=True)`.
+# A window that failed this often waits until someone calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
 _LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
-ANSWERS_TOKENS = 2_800  # of long answers of an assistant, read whole in a call of their own
+ANSWERS_TOKENS = 2_800  # of long answers of an assistant, read whole in their own call
 
 _log = logging.getLogger(__name__)
 

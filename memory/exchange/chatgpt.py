@@ -15,7 +15,7 @@ from memory.records import Skipped, Tags, Turn
 from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
-# Content types of the application that nobody said, and the reason that reports count them under.
+# Content types of the application that no one said, and the reason that reports count them under.
 _NOT_SAID = {
     "user_editable_context": "custom instructions",
     "model_editable_context": "the application's own memory",

@@ -23,7 +23,7 @@ from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
 NO_PROJECTS: Mapping[str, str] = MappingProxyType({})
-# Types of blocks that nobody said; tool uses become separate turns.
+# Types of blocks that no one said; tool uses become separate turns.
 _WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}
 
 

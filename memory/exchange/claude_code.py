@@ -57,7 +57,7 @@ def claude_code_events(line: Mapping[str, Any]) -> Iterator[Event]:
     blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
     blocks = [block for block in blocks if isinstance(block, Mapping)]
     if line.get("isSidechain") or is_observers(str(line.get("cwd") or "")):
-        # Also its tool uses: nobody who is remembered here saw them.
+        # Also its tool uses: no one who is remembered here saw them.
         yield LeftOut(SUBAGENT if line.get("isSidechain") else _OBSERVER)
         return
     texts = []

@@ -27,7 +27,7 @@ class _Chat(BaseModel):
 
 
 def is_claude_design(value: Mapping[str, Any]) -> bool:
-    """Whether an object is a chat whose messages have their content in an object of its own."""
+    """Whether an object is a chat whose messages each have an object for their content."""
     messages = value.get("messages")
     return "uuid" in value and isinstance(messages, list) and any(map(_content, messages))
 

@@ -16,7 +16,7 @@ class DateOrderError(ReadingError):
 
 
 class ColumnsError(ReadingError):
-    """The columns of a table have names that nobody knows."""
+    """The columns of a table have names that no one knows."""
 
 
 class UnreadableExport(InputError):

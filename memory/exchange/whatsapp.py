@@ -54,7 +54,7 @@ class _Head:
 class _Message:
     date: str
     time: str
-    sender: str  # "" for what nobody wrote
+    sender: str  # "" for what no one wrote
     lines: list[str]
 
 

@@ -1,4 +1,4 @@
 """A memory in the protocols of asyncio and of frameworks: OpenAI's Agents SDK, LangGraph, LiteLLM.
 
-Each is a module of its own, which imports its framework.
+Each is its own module, which imports its framework.
 """

@@ -1,4 +1,4 @@
-"""The adapter that fits an LM, where nobody has chosen one."""
+"""The adapter that fits an LM, where no one has chosen one."""
 
 from typing import Any
 

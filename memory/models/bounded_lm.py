@@ -40,7 +40,7 @@ _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=
 
 
 def _without_advice(record: logging.LogRecord) -> bool:
-    """DSPy advises to change a setting of its own, which no command has; the fact stays."""
+    """DSPy advises to change its own setting, which no command has; the fact stays."""
     if "was truncated" in str(record.msg):
         record.msg = "an answer was cut off at its limit of tokens"
     return True

@@ -33,7 +33,7 @@ class CompletionAdapter(dspy.ChatAdapter):
     """DSPy's ChatAdapter, reading also what is out of form but can mean one thing only.
 
     Raises AdapterParseError for the rest, without the model's thoughts in `lm_response`; no second
-    call in another form is made, which nobody would count.
+    call in another form is made, which no one would count.
     """
 
     def __init__(self, callbacks: Any = None, use_native_function_calling: bool = False) -> None:

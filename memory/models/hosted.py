@@ -64,7 +64,7 @@ def load_hosted(
             f"the model {name!r} names no provider; write openai/{guess}, ollama_chat/{guess}, "
             "or local for the packaged model"
         )
-    # No cache: DSPy's keeps answers on disk, where `forget` does not reach what somebody said; it
+    # No cache: DSPy's keeps answers on disk, where `forget` does not reach what someone said; it
     # does not know addresses either, and two servers may have one name for two models.
     seconds = call_seconds()
     settings: dict[str, Any] = {
@@ -111,7 +111,7 @@ def hosted_model(
 def sized(model: Model, prompts: FormChoice) -> Model:
     """A hosted model with prompts of a form, and the limits that go with it.
 
-    Limits that somebody set stay. What it reads is known of a provider's models alone.
+    Limits that someone set stay. What it reads is known of a provider's models alone.
     """
     known = None if "://" in model.server else listed_context(model.name)
     size = size_for(model.name, known, prompts)

@@ -278,6 +278,6 @@ def chat_messages(request: Request) -> Messages:
     system = request.system or ""
     if not isinstance(system, str):
         system = "".join(part.text for part in system)
-    # Without a system message the chat template inserts a persona of its own.
+    # Without a system message the chat template inserts its own persona.
     messages = [{"role": "system", "content": system}]
     return messages + [{"role": m.role, "content": m.text or ""} for m in request.messages]

@@ -21,7 +21,7 @@ _PACE = Pace(seconds_a_call=1.0, stop_seconds=15.0, cpus=1.0)  # as measured on 
 def load_packaged(
     name: str = PACKAGED_MODEL, temperature: float = 0.0, adapter: str | Path | None = None
 ) -> Model:
-    """The packaged model by its name, "local" or "local-base", with an adapter of your own.
+    """The packaged model by its name, "local" or "local-base", with your own adapter.
 
     Raises InputError for an adapter that cannot be used, ModelError when it is not installed.
     """
@@ -83,7 +83,7 @@ def tuned_modules(model: Model) -> frozenset[str]:
 
 
 def as_shipped(model: Model) -> Model:
-    """The same model without an adapter that somebody added."""
+    """The same model without an adapter that someone added."""
     shipped, _, added = model.name.partition("+")
     return load_packaged(shipped) if added and model.size == "tiny" else model
 

@@ -33,5 +33,5 @@ def _listed(name: str, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, A
     provider, _, model = name.partition("/")
     listed = known.get(name) or known.get(model) or {}
     if listed.get("litellm_provider") != provider and name not in known:
-        return {}  # the same name, sold by somebody else
+        return {}  # the same name, sold by someone else
     return listed

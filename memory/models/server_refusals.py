@@ -53,7 +53,7 @@ def accepted_instead(
     """What a server refused of a request's settings, and the settings to ask it with instead.
 
     ("", {}) where no other settings would help. A refusal without a word is of the limit's name:
-    servers that check for unknown fields answer in a form of their own, which the client drops.
+    servers that check for unknown fields answer in their own form, which the client drops.
     """
     name = next((name for name in _LIMITS if settings.get(name)), "")
     limit = settings.get(name) if name else None

@@ -11,7 +11,7 @@ _OPENINGS = tuple(f"<{tag}>" for tag in _TAGS)
 _NAMES = "|".join(_TAGS)
 _OPENING = re.compile(rf"\s*<({_NAMES})>", re.IGNORECASE)
 # An end without a beginning: what comes before it was thought. It ends its line, or a marker of
-# DSPy's follows; in the middle of a line it is what somebody says of it.
+# DSPy's follows; in the middle of a line it is what someone says of it.
 _LONE_END = re.compile(rf"^.*?</(?:{_NAMES})>[ \t]*(?:\r?\n|$|(?=\[\[ ?##))", re.I | re.DOTALL)
 
 

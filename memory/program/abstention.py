@@ -26,7 +26,7 @@ class Grounds:
 
     `likelihood` is the mean log-probability of its tokens, 0 where the model gives none.
     `is_whole`: turns support all of it and not some items of a list; `is_by_named`: whom the
-    question names said it, or it names nobody; `rank` is that of the best turn that supports it, 0
+    question names said it, or it names no one; `rank` is that of the best turn that supports it, 0
     for the best.
     """
 

@@ -83,7 +83,7 @@ class StoreTurns(PromptedModule):
         Arguments:
             memory: a memory's name, its file's path, an open Store, or a Memory.
             first, last: the ids of the window's turns; by default the next ones to be stored.
-            turns: turns to store in a memory of their own, which is gone afterwards.
+            turns: turns to store in their own memory, which is gone afterwards.
             by: who stores them, for the journal.
             tokens: of the window's turns that are shown at most.
             share: of the tokens that everything else usually gets.
@@ -124,7 +124,7 @@ class StoreTurns(PromptedModule):
             return dspy.Prediction(facts=list(reader.digested_facts(turn_ids)), **stored)
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
-        """Ask for SQL and run it; nothing is asked of a window in which nobody says anything."""
+        """Ask for SQL and run it; nothing is asked of a window in which no one says anything."""
         if not any(self._may_hold_facts(turn) for turn in context.turns):
             return stored_window(writer.write_checked(()))
 

@@ -60,7 +60,7 @@ class _DatedFact:
         return not self.end or self.end > day[: len(self.end)]
 
     def holds_in(self, first: str, last: str) -> bool:
-        """Whether it held on a day of a span; what began later, or nobody knows when, did not."""
+        """Whether it held on a day of a span; what began later, or no one knows when, did not."""
         has_begun = (self.start or self.said_on) <= last or bool(self.end)
         return has_begun and (not self.end or self.end >= first[: len(self.end)])
 
@@ -168,7 +168,7 @@ def _select(somebody: Somebody, names: Sequence[str], asker: str, vocabulary: Vo
 
 
 def _is_about(somebody: Somebody, asker: str, vocabulary: Vocabulary) -> Iterator[str]:
-    """Conditions for facts about somebody: by name, by another name, by who they are to others."""
+    """Conditions for facts about someone: by name, by another name, by who they are to others."""
     name = _spelled(somebody.subject)
     yield f"lower(f.subject) IN ({name})"
     yield f"lower(f.entity) IN ({name})"
@@ -290,7 +290,7 @@ def _state(facts: Sequence[_DatedFact], today: str) -> _Found | None:
     """A state of one value: what is in force, since when, and what was before."""
     current = [fact for fact in facts if fact.holds_on(today)]
     if len({fact.value.casefold() for fact in current}) > 1:
-        return None  # nobody can tell which
+        return None  # no one can tell which
     over = [fact for fact in facts if fact not in current]
     if not current:
         return _none_any_more(over[-1])

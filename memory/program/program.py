@@ -167,7 +167,7 @@ _ASKING: Mapping[Form, Callable[..., AskMemory]] = {
 
 
 def plain_program(model: Model) -> MemoryProgram:
-    """The program for a model of this size, as nobody compiled it."""
+    """The program for a model of this size, as no one compiled it."""
     return MemoryProgram(_FORMS[model.size])
 
 

@@ -55,6 +55,6 @@ class PromptedModule(MemoryModule):
 
 def question_text(question: UserQuestion, prompts: Prompts) -> str:
     """A question as a model reads it: with its dates, for a tiny one with its asker's name too."""
-    if prompts.follows:  # who asks is an input of its own
+    if prompts.follows:  # who asks is its own input
         return dated_question(question.text, question.today)
     return question.ranked_text

@@ -38,7 +38,7 @@ def nearest_turns(
 
     What a person has corrected comes before what it corrects, and what says something again before
     what it replaces. `without` is a speaker who quotes
-    others: the character of a chat; where it quotes somebody in a chat of before, what is quoted
+    others: the character of a chat; where it quotes someone in a chat of before, what is quoted
     comes first.
     """
     most = _CHAT_CANDIDATES if without else _CANDIDATES

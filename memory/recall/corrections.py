@@ -1,4 +1,4 @@
-"""Corrections in a chat: what somebody says to an answer is put right in the facts it rested on."""
+"""Corrections in a chat: what someone says to an answer is put right in the facts it rested on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _MOST_FACTS = 12  # of an answer's turns, the newest
 class Correction:
     """An edit that a message made: the fact as it was, and the change, which can be undone.
 
-    `value` is what is true instead; "" where nothing is. Where somebody else has edited the fact
+    `value` is what is true instead; "" where nothing is. Where someone else has edited the fact
     since the answer, it is a `conflict` and nothing was written.
     """
 
@@ -72,7 +72,7 @@ def correct_answer(
     `read` is the module that reads it.
 
     No model is asked where the answer rests on no fact. Each edit is a change by the message's
-    speaker. With `seen`, the newest change at the time of the answer, a fact that somebody has
+    speaker. With `seen`, the newest change at the time of the answer, a fact that someone has
     edited since is left as it is. Raises ModelError when the model cannot be used.
     """
     facts = {fact.id: fact for fact in answer_facts(store, answer, seen)}

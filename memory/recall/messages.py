@@ -36,7 +36,7 @@ _READ = {*_KEYS, *_OTHER_KEYS, *_DATES, *_SESSIONS}
 _ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "function": "tool"}
 _TYPES = {"human", "ai", "system", "tool", "function", "AIMessageChunk", "HumanMessageChunk"}
 _PAIR_ROLES = {"user", "assistant", "system", "developer", "tool", *_ROLES}
-_INSTRUCTIONS = ("system", "developer")  # to a model; nobody said them in the conversation
+_INSTRUCTIONS = ("system", "developer")  # to a model; no one said them in the conversation
 _ENDS = (".", "!", "?")  # of a sentence
 _FRAMES_BELOW_THE_CALLER = 7  # of a warning, to the line with memory.add
 

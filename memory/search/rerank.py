@@ -97,7 +97,7 @@ class Reranker:
         Raises what `Store.search` does, and InputError for a model that does not exist.
         """
         hits = store.search(text, max(k, RERANKED_TURNS), filter, weights)
-        # Somebody may have forgotten one of them by now.
+        # Someone may have forgotten one of them by now.
         turns = store.turns_by_id([hit.turn_id for hit in hits[:RERANKED_TURNS]], missing_ok=True)
         present = {turn.id for turn in turns}
         best = [hit for hit in hits[:RERANKED_TURNS] if hit.turn_id in present]

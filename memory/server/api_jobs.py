@@ -47,7 +47,7 @@ class Jobs:
         self._last = 0
 
     def start(self, namespace: str, kind: str, work: JobWork) -> Job:
-        """Begin a job on a memory, in a thread of its own; one at a time for each kind."""
+        """Begin a job on a memory, in its own thread; one at a time for each kind."""
         for job in self.of(namespace):
             if (job.kind, job.state) == (kind, "running"):
                 return job

@@ -115,7 +115,7 @@ class McpOverHttp:
             managers.requests -= 1
 
     def _end_oldest(self) -> None:
-        """End servers that nobody waits for, those used the longest ago; their sessions go on."""
+        """End servers that no one waits for, those used the longest ago; their sessions go on."""
         idle = [key for key, managers in self._managers.items() if not managers.requests]
         for key in idle[: max(len(self._managers) - MOST_SERVERS, 0)]:
             self._managers.pop(key).is_over.set()

@@ -176,7 +176,7 @@ def _queue() -> dict[str, int]:
 class JsonLines(logging.Formatter):
     """A record as a line of JSON with the request's id. Of an error its kind and where it arose.
 
-    Not its message: that may quote what somebody said.
+    Not its message: that may quote what someone said.
     """
 
     def format(self, record: logging.LogRecord) -> str:

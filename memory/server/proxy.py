@@ -56,7 +56,7 @@ SPEAKER = "x-memory-speaker"
 STATUS = "x-memory"
 STORED = "x-memory-stored"
 _KEYS = ("authorization", "x-api-key", "api-key")
-# What the servers' protocols have; cookies and addresses of clients are nobody else's.
+# What the servers' protocols have; cookies and addresses of clients are no one else's.
 _SENT_ON = (
     *_KEYS,
     *("accept", "content-type", "user-agent", "idempotency-key", "x-request-id"),

@@ -15,7 +15,7 @@ from memory.server.proxy_messages import CHAT, MESSAGES, RESPONSES
 from memory.system.provider_calls import server_address, without_keys
 from memory.system.providers import load_litellm
 
-MODEL_ADDRESS = "http://model/v1"  # nobody's: requests to it never leave this process
+MODEL_ADDRESS = "http://model/v1"  # no one's: requests to it never leave this process
 _SECONDS = 600.0  # a model may think for minutes before its first word
 _SAMPLING = ("temperature", "top_p", "stream", "tools", "tool_choice")
 # What a request may say. litellm has arguments of its own beside these, `api_base` among them,

@@ -60,7 +60,7 @@ class Grant:
     def user(self) -> str:
         """Whose limits of a day it counts for: all tokens of one memory alone are one user.
 
-        Any other is one by its name. So nobody has more by making tokens over the API, which makes
+        Any other is one by its name. So no one has more by making tokens over the API, which makes
         them of one memory, or by replacing theirs.
         """
         if len(self.namespaces) == 1 and ALL_NAMESPACES not in self.namespaces:
@@ -190,7 +190,7 @@ class Tokens:
 
     def find(self, token: str) -> Grant | None:
         """What a token grants; None for an unknown, revoked or expired one."""
-        # By its digest: how long that takes tells nothing of a token that somebody guesses.
+        # By its digest: how long that takes tells nothing of a token that someone guesses.
         record = self._records.find(_digest(token))
         grant = _grant(record) if record else None
         return None if grant is None or grant.is_over else grant

@@ -25,7 +25,7 @@ class CheckedSelect:
 
     text: str
     searches: tuple[SearchCall, ...]
-    tree: Any = field(repr=False, compare=False)  # of sqlglot; nobody may change it
+    tree: Any = field(repr=False, compare=False)  # of sqlglot; no one may change it
     # Of statements without search(): rendering one takes longer than running it.
     _texts: dict[tuple[Dialect, int | None], str] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -92,7 +92,7 @@ class CheckedChange:
     command: Literal["update", "delete"]
     columns: tuple[str, ...]
     text: str  # for SQLite and the journal
-    tree: Any = field(repr=False, compare=False)  # of sqlglot; nobody may change it
+    tree: Any = field(repr=False, compare=False)  # of sqlglot; no one may change it
 
     def facts_query(self, namespace: int) -> str:
         """The SELECT for Postgres that gives the facts to change, and changes nothing.

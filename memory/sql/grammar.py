@@ -1,7 +1,7 @@
 """What a SELECT or an expression may be made of: the one portable subset, as a grammar.
 
 `check_grammar` refuses everything that the grammar does not name: also a node, an argument or a
-function that nobody foresaw. It works on the trees of `parsing`, whose nodes have sqlglot's names.
+function that no one foresaw. It works on the trees of `parsing`, whose nodes have sqlglot's names.
 """
 
 from collections.abc import Callable, Collection

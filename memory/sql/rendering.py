@@ -97,7 +97,7 @@ def _as_stored(column: str, value: Any) -> Any:
 def _text(tree: Any, dialect: Dialect) -> str:
     try:
         level = ErrorLevel.RAISE
-        # The tree is a copy already, which nobody reads again.
+        # The tree is a copy already, which no one reads again.
         text = tree.sql(dialect=dialect, unsupported_level=level, comments=False, copy=False)
         return str(text)
     except PARSER_FAULTS:

@@ -30,7 +30,7 @@ def check_windows(select: Any) -> None:
 
 
 def refuse_windows(part: Any) -> None:
-    """Refuse a clause or expression with a window of its own; one in a subquery passes."""
+    """Refuse a clause or expression with its own window; one in a subquery passes."""
     for node in nodes_without_subqueries(part):
         if node.key == WINDOW:
             refuse(sql_of(node), _FILTER_ADVICE)

@@ -70,7 +70,7 @@ def check_update(tree: Any) -> None:
     pairs = [(pair.this.name.lower(), pair.expression) for pair in tree.expressions]
     computed = [(column, value) for column, value in pairs if not _constant(column, value)]
     for column, value in computed:
-        # substr(happened_on, 1, 7) is a date again; of others nobody can tell here.
+        # substr(happened_on, 1, 7) is a date again; of others no one can tell here.
         read = {node.name.lower() for node in value.find_all(exp.Column)}
         has_text = any(node.is_string for node in value.find_all(exp.Literal))
         if column in DATES and (has_text or not read or read - {*DATES}):

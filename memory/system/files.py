@@ -128,7 +128,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """A file of somebody else's to read from. Raises InputError as `refuse_irregular` does.
+    """A file of someone else's to read from. Raises InputError as `refuse_irregular` does.
 
     A pipe is not waited for, also one that took the file's place a moment ago.
     """

@@ -1,7 +1,7 @@
 """The folder where this machine keeps memories, and which of them may ask a hosted embedder.
 
 A memory's file names the embedder of its vectors, and a file may come from anybody. A file must not
-decide what leaves this machine: a hosted embedder gets the texts of a memory only if somebody on
+decide what leaves this machine: a hosted embedder gets the texts of a memory only if someone on
 this machine agreed to it for that memory. This module records the agreement, outside the file.
 """
 
@@ -91,7 +91,7 @@ def _keep_item_keys(changed: Callable[[list[bytes]], list[bytes]]) -> None:
 
 
 def receipt_name(forgotten: Forgotten) -> str:
-    """The name of a receipt's file: two of one moment have two, as each has a salt of its own."""
+    """The name of a receipt's file: two of one moment have two, as each has its own salt."""
     moment = "".join(filter(str.isalnum, forgotten.at))
     return f"{RECEIPT}{moment}-{forgotten.sha256[:8]}.json"
 

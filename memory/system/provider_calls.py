@@ -56,7 +56,7 @@ async def within(call: Coroutine[Any, Any, T], seconds: float) -> T:
 
 
 class CallsEnded(BaseException):
-    """A call was ended by `end_calls`. Not an Exception: nobody is to try again."""
+    """A call was ended by `end_calls`. Not an Exception: no one is to try again."""
 
 
 def run(call: Coroutine[Any, Any, T]) -> T:

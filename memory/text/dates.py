@@ -284,7 +284,7 @@ def _span(match: re.Match[str], today: date) -> tuple[date, int]:
     if unit == "day":
         return add_days(today, count), 1
     if unit == "week" and match["ago"]:
-        # Nobody counts from a Monday: two weeks ago is the day itself, give or take three.
+        # No one counts from a Monday: two weeks ago is the day itself, give or take three.
         return add_days(today, 7 * count - _ABOUT), 2 * _ABOUT + 1
     if unit == "week":
         return period("week", 0, add_days(today, 7 * count))

@@ -1,4 +1,4 @@
-"""Where changes may be sent: never into the network of the worker, unless somebody allowed it."""
+"""Where changes may be sent: never into the network of the worker, unless someone allowed it."""
 
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network

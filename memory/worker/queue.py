@@ -37,7 +37,7 @@ class Sight:
         return self.tasks.get(name, {}).get(task, Task(task))
 
     def is_free(self, name: str, task: str) -> bool:
-        """Whether a task was due, and nobody at it."""
+        """Whether a task was due, and no one at it."""
         held = self.task(name, task)
         if held.due_at > self.seen_at:
             return False

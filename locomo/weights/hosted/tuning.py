@@ -384,5 +384,5 @@ def listed_price(provider: ProviderName, model: str) -> float | None:
 
 
 def cost_text(dollars: float | None) -> str:
-    """`$ 1.25`, or that nobody knows."""
+    """`$ 1.25`, or that no one knows."""
     return "unknown" if dollars is None else f"$ {max(dollars, 0.01):,.2f}"

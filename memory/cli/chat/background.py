@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PROGRESS_S = 0.2  # between two calls of `progress`
 _ALL_WINDOWS = 2**31  # more than a memory can have
-# A digest of a chat waits for so many turns, or until nobody has said anything for so long: with
+# A digest of a chat waits for so many turns, or until no one has said anything for so long: with
 # one after each correction, 15 replies cost 12 digests.
 TURNS_A_DIGEST = 12
 PAUSE_S = 120.0
@@ -39,7 +39,7 @@ class _StopDigest(Exception):
 
 
 class Background:
-    """Digests one memory in a thread of its own, with a store handle of its own.
+    """Digests one memory in its own thread, with a store handle of its own.
 
     It digests the turns from the id `since` on, which the session adds; those before it only when
     `drain` is told so. Without `digests`, or where the model writes no facts, it digests nothing.
@@ -64,7 +64,7 @@ class Background:
         self._model = model
         self._pause_s = pause_s
         self._undigested_turns = 0
-        self._left_over = 0  # windows of a digest that was stopped for somebody who writes
+        self._left_over = 0  # windows of a digest that was stopped for someone who writes
         self._windows_to_store = _ALL_WINDOWS
         # None ends the thread.
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
@@ -80,7 +80,7 @@ class Background:
         return self._memory_lock.locked()
 
     def turns_added(self, count: int = 1) -> None:
-        """Note new turns; the model is called once there are enough, or nobody adds any."""
+        """Note new turns; the model is called once there are enough, or no one adds any."""
         turns = self._undigested_turns + count
         size = min(self._model.limits.window, TURNS_A_DIGEST)
         windows, self._undigested_turns = divmod(turns, size)
@@ -130,7 +130,7 @@ class Background:
         return request.done
 
     def _next_request(self) -> _Request | None:
-        """The next request; one for all turns that wait where nobody has made any for a while."""
+        """The next request; one for all turns that wait where no one has made any for a while."""
         while True:
             try:
                 return self._requests.get(timeout=self._pause_s)

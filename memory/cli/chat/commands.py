@@ -160,7 +160,7 @@ COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
 def _wipe(chat: Chat, turns: list[Turn]) -> None:
     """Forget turns, in this session too, and show the receipt."""
     turn_ids = {turn.id for turn in turns}
-    # Forgetting overwrites the file: nobody else may read or write it meanwhile.
+    # Forgetting overwrites the file: no one else may read or write it meanwhile.
     with chat.background.paused():
         *_, receipt = receipts = forget_without_preview(chat.store, sorted(turn_ids))
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]

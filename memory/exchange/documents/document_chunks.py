@@ -70,7 +70,7 @@ def chunks(path: Path) -> list[Turn]:
         said_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    # No file makes reading lines go wrong; a process of its own would take longer than that.
+    # No file makes reading lines go wrong; its own process would take longer than that.
     if suffix == ".txt":
         document = READERS[suffix](path, content, limits)
     else:

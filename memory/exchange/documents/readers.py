@@ -229,7 +229,7 @@ _LEAST_LINKED = 1 / 3
 _LEAST_LINKED_AROUND = 0.8
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _CELLS = ("td", "th")
-# Elements that begin on a line of their own; "[document]" is the page as a whole.
+# Elements that begin on their own line; "[document]" is the page as a whole.
 _BLOCK_NAMES = (
     "[document] address article aside blockquote body caption dd details dialog div dl dt fieldset"
     " figcaption figure footer form header html legend li main nav ol p pre section summary table"

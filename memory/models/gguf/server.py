@@ -145,7 +145,7 @@ class ModelCopy:
     ) -> Generator[str, None, Completion]:
         """The answer to a chat in pieces as it is made; returns the whole.
 
-        llama.cpp is called in a thread of its own, so that Ctrl-C and the end of the `seconds`
+        llama.cpp is called in its own thread, so that Ctrl-C and the end of the `seconds`
         reach the caller; the call ends then, and when the generator is closed, with the batch of
         tokens that is being computed.
         Raises as `say` does, and TimeoutError.

@@ -252,7 +252,7 @@ def _template(store: Store, fact: Fact) -> str:
 def edit(request: PageRequest, store: Store) -> PageResponse:
     """Correct, supersede, end or delete a fact.
 
-    When somebody else has edited it since the page was loaded, nothing changes; the response shows
+    When someone else has edited it since the page was loaded, nothing changes; the response shows
     both versions and what was typed, with the status 409.
     """
     inputs = request.inputs

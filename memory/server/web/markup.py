@@ -51,7 +51,7 @@ _ROOMS = {
 
 
 def shown_text(value: Any) -> Any:
-    """A value that is safe to show: text without what nobody sees, other values unchanged."""
+    """A value that is safe to show: text without what no one sees, other values unchanged."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return clean(_STEERING.sub("\N{REPLACEMENT CHARACTER}", value))

@@ -19,7 +19,7 @@ from memory.sql import TABLES
 from memory.store import Store
 from memory.text.characters import one_line
 
-# What somebody may want to ask first, by what it shows.
+# What someone may want to ask first, by what it shows.
 EXAMPLES = {
     "Facts by person": "SELECT subject, COUNT(*) AS facts FROM facts GROUP BY subject"
     " ORDER BY facts DESC",

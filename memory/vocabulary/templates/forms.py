@@ -49,7 +49,7 @@ def fits(text: str, form: str) -> bool:
 
 @cache
 def _compound_templates(form: str) -> tuple[Index[None], tuple[str, ...]]:
-    """The templates of a compound form by their words, and the ones without a word of their own."""
+    """The templates of a compound form by their words, and the ones without their own word."""
     templates = compound_forms()[form]
     with_words = [template for template in templates if literals(template)]
     others = [template for template in templates if template not in with_words]
