@@ -54,9 +54,9 @@ class Options:
     they do not fit, or in the order in which they were said, as many as fit; with `longest` no text
     of a turn takes more tokens. `spans` says how relative dates are shown (see `dated_line`): the
     packaged model's adapters learnt to read the other form. Turns in `opened` are shown whole where
-    they fit, else in outline. With `looked` rows are what the reader asked for: their turns take
-    turns with those of the ranking from the first. `wording` says how a turn is put. A
-    `fenced` block has room for its fence.
+    they fit, else in outline. With `periods` a mark says of what has ended when it began, too. With
+    `looked` rows are what the reader asked for: their turns take turns with those of the ranking
+    from the first. `wording` says how a turn is put. A `fenced` block has room for its fence.
     """
 
     without: Collection[int] = frozenset()
@@ -71,6 +71,7 @@ class Options:
     looked: bool = False
     wording: Callable[[Turn], Turn] = lambda turn: turn
     fenced: bool = False
+    periods: bool = False
 
 
 def evidence(
@@ -90,7 +91,15 @@ def evidence(
         budget: in tokens. Raises InputError for less than LEAST_BUDGET.
     """
     refuse_budget(budget)
-    recollected = recollect(question, reader, hits, rows, wording=options.wording, budget=budget)
+    recollected = recollect(
+        question,
+        reader,
+        hits,
+        rows,
+        wording=options.wording,
+        budget=budget,
+        periods=options.periods,
+    )
     standing = _chosen(recollected.standing, options).within(budget)
     above = {fact.id for fact in (*standing.facts, *standing.profile)}
     others = [fact for fact in recollected.facts if fact.id not in above]

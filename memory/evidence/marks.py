@@ -29,10 +29,13 @@ class Recalled:
     stored: tuple[Fact, ...] = ()
 
 
-def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str) -> Recalled:
+def recalled_facts(
+    store: Store, turns: Sequence[Turn], question: str, day: str, *, periods: bool = False
+) -> Recalled:
     """The facts that a question's turns (best first) have as their source, on a day (ISO).
 
-    First those with a word of the question. Others are of the best turn only.
+    First those with a word of the question. Others are of the best turn only. With `periods` a mark
+    says of what has ended when it began, too.
     """
     if not turns:
         return Recalled()
@@ -55,7 +58,8 @@ def recalled_facts(store: Store, turns: Sequence[Turn], question: str, day: str)
     outdated: dict[int, str] = {}
     for fact in ended:
         new = followers.get(fact.id)
-        text = f"{_in_words(fact)} until {fact.ended_on}"
+        since = f" from {fact.happened_on}" if periods and fact.happened_on else ""
+        text = f"{_in_words(fact)}{since} until {fact.ended_on}"
         _append(outdated, fact.turn_id, text + (f", now {new.value}" if new else ""))
     for fact in replaced:
         new = followers.get(fact.id)

@@ -44,7 +44,7 @@ class MemoryReader:
         self._turns: dict[int, Turn] = {}
         self._standing: dict[tuple[str, ...], Standing] = {}
         self._overviews: dict[UserQuestion, Sequence[Fact] | None] = {}
-        self._recalled: dict[tuple[str, str], tuple[set[int], Recalled]] = {}
+        self._recalled: dict[tuple[str, str, bool], tuple[set[int], Recalled]] = {}
 
     def read(self, sql: "str | CheckedSelect") -> Rows:
         """The rows of one SELECT; raises SqlError."""
@@ -101,16 +101,21 @@ class MemoryReader:
             self._overviews[question] = overview_facts(self.store, question)
         return self._overviews[question]
 
-    def recalled(self, turns: Sequence[Turn], question: str, day: str = "") -> Recalled:
+    def recalled(
+        self, turns: Sequence[Turn], question: str, day: str = "", *, periods: bool = False
+    ) -> Recalled:
         """The current facts of turns on a day (ISO; "": today), and what of a turn is outdated.
 
-        What was looked up for these and further turns before is returned as it is.
+        With `periods` also since when that was so. What was looked up for these and further turns
+        before is returned as it is.
         """
         turn_ids = {turn.id for turn in turns}
-        known_ids, recalled = self._recalled.get((question, day), (set(), None))
+        known_ids, recalled = self._recalled.get((question, day, periods), (set(), None))
         if recalled is None or not turn_ids <= known_ids:
-            recalled = recalled_facts(self.store, turns, question, day or local_now()[:10])
-            self._recalled[question, day] = turn_ids, recalled
+            recalled = recalled_facts(
+                self.store, turns, question, day or local_now()[:10], periods=periods
+            )
+            self._recalled[question, day, periods] = turn_ids, recalled
         return recalled
 
     def next_window(self, size: int) -> tuple[int, int]:

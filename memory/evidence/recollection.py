@@ -63,6 +63,7 @@ def recollect(
     rows: Sequence[Rows] = (),
     wording: Callable[[Turn], Turn] = lambda turn: turn,
     budget: int = 0,
+    periods: bool = False,
 ) -> Recollection:
     """What a question brings up.
 
@@ -71,6 +72,7 @@ def recollect(
         rows: the results of SELECTs.
         wording: how a turn is put.
         budget: in tokens, for what is shown of it.
+        periods: whether marks say when that began which has ended.
     """
     best = [hit.turn_id for hit in hits]
     named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
@@ -85,6 +87,7 @@ def recollect(
         [turns[turn_id] for turn_id in to_mark if turn_id in turns],
         question.ranked_text,
         question.today,
+        periods=periods,
     )
     overview = reader.overview(question)
     return Recollection(

@@ -10,6 +10,9 @@ from typing import Any
 
 import dspy
 
+from memory.text.word_forms import telling_words
+from memory.text.words import words
+
 _MODULES = {
     (("turn",), ("rows",)): "store",
     (("catalog", "question", "feedback"), ("choice",)): "retrieve",
@@ -64,32 +67,36 @@ def brief_grammar(module: str, inputs: Mapping[str, Any]) -> str:
         case "store":
             return _ROWS
         case "retrieve":
-            return _choice(str(inputs.get("catalog", "")))
+            return _choice(str(inputs.get("catalog", "")), str(inputs.get("question", "")))
     return _ANSWER
 
 
-def catalog_names(catalog: str) -> tuple[list[str], list[str]]:
-    """The subjects and the attributes that a catalog names, in its order."""
-    subjects: dict[str, None] = {}
-    attributes: dict[str, None] = {}
-    for subject, counted in _OF_SUBJECT.findall(catalog):
-        subjects[subject] = None
-        attributes.update(dict.fromkeys(name.strip() for name in _COUNTED.findall(counted)))
-    return [*subjects], [*attributes]
+def asked_facts(catalog: str, question: str) -> tuple[list[str], list[str]]:
+    """The subjects that a question is about, and the attributes that a catalog has of them.
+
+    They are those that it names whole, else in a word; all where it names none.
+    """
+    attributes_of = {
+        subject: [name.strip() for name in _COUNTED.findall(counted)]
+        for subject, counted in _OF_SUBJECT.findall(catalog)
+    }
+    asked = {*words(question)}
+    names = {subject: {*telling_words(subject)} for subject in attributes_of}
+    whole = [subject for subject, parts in names.items() if parts and parts <= asked]
+    subjects = whole or [subject for subject, parts in names.items() if parts & asked] or [*names]
+    attributes = dict.fromkeys(name for subject in subjects for name in attributes_of[subject])
+    return subjects, [*attributes]
 
 
-def _choice(catalog: str) -> str:
-    subjects, attributes = catalog_names(catalog)
-    if not subjects or not attributes:
+def _choice(catalog: str, question: str) -> str:
+    _, attributes = asked_facts(catalog, question)
+    if not attributes:
         return f'root ::= "{NONE}"'
     return "\n".join(
         [
-            f'root ::= "{NONE}" | shape columns | "at" columns " | " date',
-            'columns ::= " | " subject " | " attribute (", " attribute){0,2}',
-            f"shape ::= {_one_of([shape for shape in SHAPES if shape != 'at'])}",
-            f"subject ::= {_one_of(subjects)}",
+            f'root ::= "{NONE}" | shape " | " attribute (", " attribute){{0,2}}',
+            f"shape ::= {_one_of(SHAPES)}",
             f"attribute ::= {_one_of(attributes)}",
-            _DATE,
         ]
     )
 

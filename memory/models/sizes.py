@@ -16,7 +16,7 @@ SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
 )
 # Of what a little model reads at once: of a memory with a question, and of the one turn that it
 # stores. It loses its way in more, and a core reads some 30 tokens a second.
-LITTLE_BUDGET, LITTLE_WINDOW = 400, 400  # tokens
+LITTLE_BUDGET, LITTLE_WINDOW = 300, 400  # tokens
 LARGEST_LITTLE = 3.2  # billion parameters: what is sold as 3B has a few more
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
 # a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.

@@ -14,7 +14,7 @@ from memory.evidence.lines import CATALOG_TOKENS
 from memory.evidence.messages import abstains, is_evidence, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.models.brief_prompts import NONE, SHAPES, catalog_names
+from memory.models.brief_prompts import NONE, SHAPES, asked_facts
 from memory.models.model_errors import NOTHING
 from memory.program.answer import AnswerQuestion
 from memory.program.answer_sources import likely_source
@@ -23,76 +23,114 @@ from memory.program.lookup import RowsAnswer
 from memory.program.prompted import question_text
 from memory.program.repairs import with_repairs
 from memory.program.retrieve import RetrieveRows, no_rows
+from memory.program.signatures.brief import EXAMPLES_OF_ANSWERS, EXAMPLES_OF_CHOICES
 from memory.program.support import is_by_named, supported_part
 from memory.records import ABSTAIN, Hit, Rows, Turn
+from memory.search.question import named_dates
 from memory.sql import quoted
-from memory.text.dates import is_iso_date
 from memory.text.words import words
+from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, relation_words
+from memory.vocabulary.templates.date_phrases import days_of
 
 _CHOICE_CALLS = 2  # of the model for one question: where nothing is found, it is asked once more
 _MOST_ATTRIBUTES = 3
 _MOST_ROWS_SHOWN = 30
+# "Thanks, Maria!" and "Hey Tom, ..." speak to somebody, and of nobody.
+_PART = re.compile(r"[^,.!?;:\n]+")
+_LONGEST_ADDRESS = 2  # words
 _COLUMNS = "turn_id, subject, attribute, value, happened_on, ended_on"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a model chose to look up: a shape, a subject, attributes, and a date for "at"."""
+    """What is looked up: a shape and attributes that a model chose, of some subjects.
+
+    `days` are the first and the last day (ISO) that a question names, ("", "") for none; where all
+    attributes are `events`, what happened then is looked for, else what was so then.
+    """
 
     shape: str
-    subject: str
+    subjects: tuple[str, ...]
     attributes: tuple[str, ...]
-    day: str = ""
+    days: tuple[str, str] = ("", "")
+    events: bool = False
 
     def select(self) -> str:
         """The SELECT that finds it."""
         where = [
-            f"lower(subject) = {quoted(self.subject.lower())}",
-            f"attribute IN ({', '.join(map(quoted, self.attributes))})",
+            f"lower(subject) IN ({_listed([subject.lower() for subject in self.subjects])})",
+            f"attribute IN ({_listed(self.attributes)})",
         ]
-        table = "facts_now" if self.shape == "now" else "facts"
-        order = "happened_on"
+        first, last = self.days
+        if first and self.events:
+            where.append(f"happened_on >= {_cut(first, 'happened_on')}")
+            where.append(f"happened_on <= {quoted(last)}")
+        elif first:
+            where.append(f"(happened_on IS NULL OR happened_on <= {quoted(last)})")
+            where.append(f"(ended_on IS NULL OR ended_on >= {_cut(first, 'ended_on')})")
+        is_of_today = self.shape == "now" and not first
         limit = _MOST_ROWS_SHOWN
-        if self.shape == "at" and self.day:
-            day = quoted(self.day)
-            where.append(f"(happened_on IS NULL OR happened_on <= {day})")
-            where.append(f"(ended_on IS NULL OR ended_on > {day})")
         if self.shape in ("first", "last"):
             where.append("happened_on IS NOT NULL")
             limit = 3
-        if self.shape == "last":
-            order = "happened_on DESC"
         conditions = "\n  AND ".join(where)
-        return f"SELECT {_COLUMNS} FROM {table}\nWHERE {conditions}\nORDER BY {order} LIMIT {limit}"
+        return (
+            f"SELECT {_COLUMNS} FROM {'facts_now' if is_of_today else 'facts'}\n"
+            f"WHERE {conditions}\n"
+            f"ORDER BY happened_on{' DESC' if self.shape == 'last' else ''} LIMIT {limit}"
+        )
 
 
-def choice_in(text: str, catalog: str) -> Choice | None:
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(map(quoted, texts))
+
+
+def _cut(day: str, column: str) -> str:
+    """A day as exact as the date in a column, which may be a month."""
+    return f"substr({quoted(day)}, 1, length({column}))"
+
+
+def choice_in(text: str, catalog: str, question: str, vocabulary: Vocabulary) -> Choice | None:
     """The choice that a model wrote; None for none. Raises SqlError for one that is none."""
     line = next(iter(text.strip().splitlines()), "")
     if not line or line.casefold().startswith(NONE):
         return None
-    cells = [cell.strip() for cell in line.split("|")]
-    subjects, known = catalog_names(catalog)
-    by_key = {key(name): name for name in subjects}
-    if len(cells) < 3 or cells[0] not in SHAPES or key(cells[1]) not in by_key:
-        raise SqlError("write: shape | subject of the catalog | attributes of the catalog")
-    attributes = [name.strip() for name in cells[2].split(",")]
-    attributes = [name for name in dict.fromkeys(attributes) if name in known][:_MOST_ATTRIBUTES]
-    if not attributes:
-        raise SqlError(f"the catalog has no attribute {cells[2]}")
-    day = cells[3] if len(cells) > 3 and is_iso_date(cells[3]) else ""
-    return Choice(cells[0], by_key[key(cells[1])], tuple(attributes), day)
+    shape, _, names = (part.strip() for part in line.partition("|"))
+    subjects, known = asked_facts(catalog, question)
+    chosen = dict.fromkeys(name.strip() for name in names.split(","))
+    attributes = [name for name in chosen if name in known][:_MOST_ATTRIBUTES]
+    if shape not in SHAPES or not attributes:
+        raise SqlError("write: shape | attributes of the catalog, or none")
+    of = [vocabulary.canonical(name) for name in attributes]
+    kinds = {attribute.kind if attribute else "" for attribute in of}
+    # What vocabularies do not name and what is counted mostly happened: "driving lessons in May".
+    events = kinds <= {"event", ""} if shape == "count" else kinds == {"event"}
+    return Choice(shape, tuple(subjects), tuple(attributes), asked_days(question), events)
+
+
+def asked_days(question: str) -> tuple[str, str]:
+    """The first and the last day (ISO) of the dates that a question names; ("", "") for none.
+
+    A date without a year names none.
+    """
+    spans = [days_of(date) for date in named_dates(question)]
+    return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else ("", "")
 
 
 class ChooseRows(RetrieveRows):
-    """Brings up the rows that a model chose by a shape, a subject and attributes of the catalog.
+    """Brings up the rows that a model chose by a shape and attributes of the catalog.
 
-    The SELECT is written by code. Where it finds nothing, the model is asked once more.
+    Code decides the subjects and the dates, which stand in the question, and writes the SELECT.
+    Where it finds nothing, the model is asked once more; where the catalog has no fact of the
+    subjects, it is not asked.
     """
+
+    plain_examples = EXAMPLES_OF_CHOICES
 
     def __init__(self) -> None:
         super().__init__("brief")
+        self.predict.demos = [*self.plain_examples]
 
     def forward(
         self, question: UserQuestion, reader: MemoryReader, refused: str = ""
@@ -100,13 +138,15 @@ class ChooseRows(RetrieveRows):
         """As RetrieveRows; of "how many" the count decides (`decided`)."""
         catalog = reader.catalog(CATALOG_TOKENS)
         text = question_text(question, self.prompts)
+        if not asked_facts(catalog, text)[1]:
+            return no_rows()
 
         def ask(feedback: str) -> str:
             prediction = self._predicted(catalog=catalog, question=text, feedback=feedback)
             return str(prediction.choice or "")
 
         def run(choice_text: str) -> dict[str, Any]:
-            choice = choice_in(choice_text, catalog)
+            choice = choice_in(choice_text, catalog, text, reader.vocabulary())
             if choice is None:
                 return {}
             sql = choice.select()
@@ -129,20 +169,25 @@ class ChooseRows(RetrieveRows):
 
 
 def _counted(choice: Choice, sql: str, rows: Rows) -> RowsAnswer | None:
-    """The number of different values, where that was asked for and all rows are there."""
+    """The number of different values and dates, where that was asked for and all rows are there."""
     if choice.shape != "count" or rows.truncated or len(rows.rows) >= _MOST_ROWS_SHOWN:
         return None
-    at = {name: rows.columns.index(name) for name in ("value", "turn_id")}
-    values = {tuple(words(str(row[at["value"]]))) for row in rows.rows}
+    at = {name: rows.columns.index(name) for name in ("value", "happened_on", "turn_id")}
+    different = {
+        (*words(str(row[at["value"]])), str(row[at["happened_on"]] or "")) for row in rows.rows
+    }
     turn_ids = dict.fromkeys(int(row[at["turn_id"]]) for row in rows.rows)
-    return RowsAnswer(str(len(values)), tuple(turn_ids), (sql,), (rows,))
+    return RowsAnswer(str(len(different)), tuple(turn_ids), (sql,), (rows,))
 
 
 class AnswerBriefly(AnswerQuestion):
     """Answers in a few words; which turns say so is found by code, and whether they may."""
 
+    plain_examples = EXAMPLES_OF_ANSWERS
+
     def __init__(self) -> None:
         super().__init__("brief")
+        self.predict.demos = [*self.plain_examples]
 
     def forward(
         self,
@@ -208,8 +253,8 @@ def _is_of_another(
 ) -> bool:
     """Whether all that an answer rests on is what others than the person asked for say of "I".
 
-    The question has to name somebody who speaks in this memory. A turn that names one of the
-    question's names, and one with a fact about them, is about them.
+    The question has to name somebody who speaks in this memory. A turn that speaks of one of the
+    question's names, and one with a fact about them, is about them; one that speaks to them is not.
     """
     by_id = {turn.id: turn.speaker for turn in reader.turns_by_id([hit.turn_id for hit in hits])}
     named = {key(by_id[hit.turn_id]) for hit in hits if is_by_named(hit)}
@@ -223,6 +268,12 @@ def _is_of_another(
     return not (about & names) and all(
         key(turn.speaker) not in named
         and bool(of_speaker & {*words(turn.text)})
-        and not names & {*words(turn.text)}
+        and not names & _spoken_of(turn.text)
         for turn in sources
     )
+
+
+def _spoken_of(text: str) -> set[str]:
+    """The words of a turn without those by which it speaks to somebody."""
+    parts = [words(part) for part in _PART.findall(text)]
+    return {word for part in parts if len(part) > _LONGEST_ADDRESS for word in part}

@@ -156,7 +156,7 @@ def _asking_a_tiny_model(prompts: Form) -> AskMemory:
 
 def _asking_a_little_model(prompts: Form) -> AskMemory:
     """Rows of templates decide; else the model chooses what a SELECT looks for."""
-    options = Options(wishes=False)
+    options = Options(wishes=False, periods=True)
     return AskMemory(TemplateRows(ChooseRows()), AnswerBriefly(), prompts=prompts, options=options)
 
 

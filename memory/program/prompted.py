@@ -1,5 +1,6 @@
 """What the modules of a memory have in common: a prompt, its examples, and `acall`."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,8 +23,11 @@ class MemoryModule(dspy.Module):
 class PromptedModule(MemoryModule):
     """A module with one prompt, which is given those of the inputs that it has.
 
-    `example_tokens` is how much of a call an example shows (`memory.program.examples`).
+    `example_tokens` is how much of a call an example shows (`memory.program.examples`), and
+    `plain_examples` are those that it comes with.
     """
+
+    plain_examples: Sequence[dspy.Example] = ()
 
     def __init__(self, signature: type[dspy.Signature], form: Form = "full") -> None:
         super().__init__()
@@ -34,9 +38,10 @@ class PromptedModule(MemoryModule):
 
     @property
     def is_compiled(self) -> bool:
-        """Whether an optimizer gave it examples or instructions of its own."""
-        instructions = self.predict.signature.instructions
-        return bool(self.predict.demos) or instructions != self.plain_instructions
+        """Whether an optimizer gave it other examples than it comes with, or instructions."""
+        examples = [dict(demo) for demo in self.predict.demos]
+        plain = [dict(example) for example in self.plain_examples]
+        return examples != plain or self.predict.signature.instructions != self.plain_instructions
 
     @property
     def prompts(self) -> Prompts:

@@ -289,6 +289,12 @@ def packed_date(said_at: str) -> int:
     return 10_000 * year + 100 * month + day
 
 
+def named_dates(text: str) -> list[str]:
+    """The dates with a year that a text names, in ISO form: 2017-05-08, 2017-05, 2017."""
+    dates = [date for date in _named_dates(text) if date[0]]
+    return ["-".join(f"{part:02}" for part in date if part) for date in dates]
+
+
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
     for before, month, after, year in _NAMED_DATE.findall(text):
         yield _numbers((year, str(MONTHS.index(month.lower()) + 1), before or after))

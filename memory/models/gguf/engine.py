@@ -161,6 +161,7 @@ def _usage(completion: Completion) -> Usage:
         input_tokens=completion.prompt_tokens,
         output_tokens=completion.tokens,
         total_tokens=completion.prompt_tokens + completion.tokens,
+        cache_read_tokens=completion.cached_tokens,
     )
 
 

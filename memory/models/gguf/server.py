@@ -63,6 +63,7 @@ class ServerSettings:
 class Completion:
     """What the model wrote, and the tokens of the prompt and of that: 0 where they are unknown.
 
+    `cached_tokens` of the prompt were kept from an earlier call, and were not read again.
     `logprobs` has its tokens with those that were nearly chosen, where a call asked for `logprobs`.
     `is_cut` says that the answer ended at its limit of tokens.
     """
@@ -72,6 +73,7 @@ class Completion:
     tokens: int
     logprobs: tuple[TokenLogprob, ...] = ()
     is_cut: bool = False
+    cached_tokens: int = 0
 
 
 class ModelCopy:
@@ -205,6 +207,7 @@ class _Answer:
         self._pieces: list[str] = []
         self._usage: Mapping[str, int] = {}
         self._finish_reason = ""
+        self._cached_tokens = 0
 
     def piece(self, chunk: bytes) -> str:
         """The text in a chunk, "" for none. Bytes that make no letter are left out."""
@@ -214,6 +217,7 @@ class _Answer:
                 return ""  # all that was written came before
             _refuse(error)
         self._usage = content.get("usage") or self._usage
+        self._cached_tokens = content.get("timings", {}).get("cache_n", self._cached_tokens)
         piece = ""
         for choice in content.get("choices") or ():
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
@@ -227,6 +231,7 @@ class _Answer:
             self._usage.get("prompt_tokens", 0),
             self._usage.get("completion_tokens", 0),
             is_cut=self._finish_reason == "length",
+            cached_tokens=self._cached_tokens,
         )
 
 

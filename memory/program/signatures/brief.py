@@ -7,6 +7,8 @@ the next call comes first.
 
 import dspy
 
+from memory.records import ABSTAIN
+
 
 class WriteRows(dspy.Signature):
     """Write what the line tells that is worth knowing next year, one row each:
@@ -22,12 +24,11 @@ class WriteRows(dspy.Signature):
 
 class ChooseColumns(dspy.Signature):
     """Choose what to look up for the question, in one row, or none where no attribute fits:
-    shape | subject | attributes
+    shape | attributes
 
-    - Attributes of the catalog that fit the question, with commas.
-    - Shape: now (what holds today), at (what held on the date), list, count (how many), first,
-      last, span (how long).
-    - Behind those of "at" the date of the question: at | subject | attributes | 2011-04
+    - Attributes of the catalog that tell what is asked, with commas.
+    - Shape: now (what holds today), at (what held on a date), list (also what is over), count (how
+      many), first, last, span (how long).
     """
 
     catalog: str = dspy.InputField()
@@ -67,5 +68,46 @@ EXAMPLES_OF_ROWS = tuple(
             "Tom: Next month (2011-05) I start as a nurse in Porto.",
             "Tom | works_as | a nurse in Porto | 2011-05",
         ),
+    )
+)
+
+# The first one has the catalog that the others are about, too.
+EXAMPLES_OF_CHOICES = tuple(
+    dspy.Example(catalog=catalog, question=question, feedback="", choice=choice)
+    for catalog, question, choice in (
+        (
+            "facts of Maria: bought(3), lives_in(2), moved_to(1), plays_instrument(1), visited(4)\n"
+            "facts of Tom: allergic_to(1), has_pet(3), lives_in(1), works_as(2), works_at(1)",
+            "What is Tom's job?",
+            "now | works_as, works_at",
+        ),
+        ("", "Which countries has Maria been to?", "list | visited"),
+        ("", "Where did Maria live in March 2011?", "at | lives_in, moved_to"),
+        ("", "How many animals does Tom have?", "count | has_pet"),
+        ("", "When did Maria last buy something?", "last | bought"),
+        ("", "What was Tom before he became a nurse?", "list | works_as"),
+        ("", "How long has Tom been working there?", "span | works_as, works_at"),
+    )
+)
+
+# One memory for all of them, shown with the first: what is the same in each call is read once.
+_MEMORY_OF_EXAMPLES = """What was said:
+[4] (Sun 10 Apr 2011) Tom: I live in Porto now, above a bakery. [outdated: lives in Porto from \
+2011-04-01 until 2011-09-12, now Faro]
+[8] (Sun 10 Apr 2011) Tom: We hike in winter, because I'm allergic to pollen.
+[11] (Mon 02 May 2011) Maria: My sister Ella gave me her old cello last Friday (29 April 2011)!
+[21] (Fri 03 Jun 2011) Maria: We sailed to the lighthouse yesterday (2 June 2011).
+[44] (Sun 14 Aug 2011) Maria: Today (14 August 2011) our boat took us to the seals."""
+EXAMPLES_OF_ANSWERS = tuple(
+    dspy.Example(memory=memory, question=question, answer=answer)
+    for memory, question, answer in (
+        (_MEMORY_OF_EXAMPLES, "Where does Tom live?", "Faro"),
+        ("", "Where did Tom live in July 2011?", "Porto"),
+        ("", "What is Maria allergic to?", ABSTAIN),
+        ("", "What did Ella give Maria?", "her old cello"),
+        ("", "Which song does Tom play on his cello?", ABSTAIN),
+        ("", "Where has Maria sailed?", "to the lighthouse, to the seals"),
+        ("", "How many times has Maria been sailing?", "twice"),
+        ("", "When did Maria get the cello?", "29 April 2011"),
     )
 )

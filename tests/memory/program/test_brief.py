@@ -9,11 +9,12 @@ import pytest
 
 from memory import Memory, Turn
 from memory.errors import SqlError, UnusableAnswer
-from memory.models.brief_prompts import brief_grammar, brief_messages, catalog_names
+from memory.models.brief_prompts import asked_facts, brief_grammar, brief_messages
 from memory.program import MemoryProgram, load_program, save_program
-from memory.program.brief import Choice, choice_in
+from memory.program.brief import Choice, asked_days, choice_in
 from memory.program.brief_store import insert_of
 from memory.records import ABSTAIN, Answer, Fact, SqlUse
+from memory.vocabulary.files import default_vocabulary
 from tests.memory.program.test_saved import CARD
 from tests.support.gbnf import expression_of
 from tests.support.scripted import Pairs, scripted_model
@@ -41,26 +42,94 @@ def test_the_grammars_allow_what_is_read() -> None:
     assert rows.fullmatch("none")
     assert rows.fullmatch("Maria | bought | a cello | 2011-04-02\nElla | plays | the flute |")
     assert not rows.fullmatch("Maria bought a cello")
-    choice = expression_of(brief_grammar("retrieve", {"catalog": CATALOG}))
-    assert choice.fullmatch("count | Maria | bought, plays_instrument")
-    assert choice.fullmatch("at | Tom | lives_in | 2011-04")
-    assert not choice.fullmatch("now | Ann | lives_in")
-    assert not choice.fullmatch("now | Tom | owns")
+    asked = {"catalog": CATALOG, "question": "What did Maria buy?"}
+    choice = expression_of(brief_grammar("retrieve", asked))
+    assert choice.fullmatch("none")
+    assert choice.fullmatch("count | bought, plays_instrument")
+    assert choice.fullmatch("at | bought")
+    assert not choice.fullmatch("now | lives_in")  # Tom's
+    assert not choice.fullmatch("now | owns")
     assert expression_of(brief_grammar("retrieve", {"catalog": ""})).fullmatch("none")
 
 
+@pytest.mark.parametrize(
+    ("question", "subjects", "attributes"),
+    [
+        ("Where does tom live?", ["Tom"], ["lives_in"]),
+        ("What do Maria and Tom do?", ["Maria", "Tom"], ["bought", "plays_instrument", "lives_in"]),
+        ("Who plays the flute?", ["Maria", "Tom"], ["bought", "plays_instrument", "lives_in"]),
+    ],
+)
+def test_a_question_says_whose_facts_are_looked_up(
+    question: str, subjects: list[str], attributes: list[str]
+) -> None:
+    assert asked_facts(CATALOG, question) == (subjects, attributes)
+
+
+@pytest.mark.parametrize(
+    ("question", "days"),
+    [
+        ("Where did Tom live in July 2023?", ("2023-07-01", "2023-07-31")),
+        ("What did Tom do last week (2026-11-09 to 2026-11-15)?", ("2026-11-09", "2026-11-15")),
+        ("Where was Tom on 29 February 2024?", ("2024-02-29", "2024-02-29")),
+        ("What did Tom do in May?", ("", "")),
+    ],
+)
+def test_a_question_says_of_which_days(question: str, days: tuple[str, str]) -> None:
+    assert asked_days(question) == days
+
+
+def choice_of(text: str, question: str) -> Choice | None:
+    return choice_in(text, CATALOG, question, default_vocabulary())
+
+
 def test_a_choice_becomes_a_select() -> None:
-    assert catalog_names(CATALOG) == (
-        ["Maria", "Tom"],
-        ["bought", "plays_instrument", "lives_in"],
-    )
-    assert choice_in("none", CATALOG) is None
-    choice = choice_in("at | tom | lives_in, owns | 2011-04", CATALOG)
-    assert choice == Choice("at", "Tom", ("lives_in",), "2011-04")
-    assert "(ended_on IS NULL OR ended_on > '2011-04')" in choice.select()
-    for wrong in ("now | Ann | lives_in", "ever | Tom | lives_in", "now | Tom | owns", "Porto"):
+    assert choice_of("none", "Where does Tom live?") is None
+    choice = choice_of("at | lives_in, owns", "Where did Tom live in April 2011?")
+    assert choice == Choice("at", ("Tom",), ("lives_in",), ("2011-04-01", "2011-04-30"))
+    for wrong in ("ever | lives_in", "now | owns", "Porto", "now | bought"):
         with pytest.raises(SqlError):
-            choice_in(wrong, CATALOG)
+            choice_of(wrong, "Where does Tom live?")
+
+
+LIVED = [
+    Fact("Tom", "lives_in", "Porto", happened_on="2010", ended_on="2011-04", turn_id=1),
+    Fact("Tom", "lives_in", "Faro", happened_on="2011-04-20", ended_on="2011-08", turn_id=1),
+    Fact("Tom", "lives_in", "Lagos", happened_on="2011-08-02", turn_id=1),
+    Fact("Tom", "bought", "a canoe", happened_on="2011-03", turn_id=1),
+    Fact("Tom", "bought", "a kayak", happened_on="2011-04-05", turn_id=1),
+    Fact("Maria", "bought", "a cello", happened_on="2011-04-05", turn_id=1),
+]
+
+
+@pytest.mark.parametrize(
+    ("written", "question", "values"),
+    [
+        ("now | lives_in", "Where does Tom live?", ["Lagos"]),
+        ("list | lives_in", "Where has Tom lived?", ["Porto", "Faro", "Lagos"]),
+        ("at | lives_in", "Where did Tom live in April 2011?", ["Porto", "Faro"]),
+        ("now | lives_in", "Where did Tom live on 3 August 2011?", ["Faro", "Lagos"]),
+        ("count | bought", "How many boats did Tom buy in April 2011?", ["a kayak"]),
+        ("list | bought", "What did Tom and Maria buy in April 2011?", ["a kayak", "a cello"]),
+        ("first | bought", "What did Tom buy first?", ["a canoe", "a kayak"]),
+        ("last | lives_in", "Where did Tom move last?", ["Lagos", "Faro", "Porto"]),
+    ],
+)
+def test_dates_of_a_question_are_an_interval(
+    address: str, written: str, question: str, values: list[str]
+) -> None:
+    catalog = "facts of Maria: bought(1)\nfacts of Tom: bought(2), lives_in(3)"
+    with memory_of(address, []) as memory:
+        memory.add([Turn("Tom", "Hm.")])
+        rows = [(f.subject, f.attribute, f.value, f.happened_on, f.ended_on, 1) for f in LIVED]
+        columns = "subject, attribute, value, happened_on, ended_on, turn_id"
+        cells = ", ".join(map(str, rows)).replace("''", "NULL")
+        memory.store.write(f"INSERT INTO facts ({columns}) VALUES {cells}", cause="a test")
+        choice = choice_in(written, catalog, question, default_vocabulary())
+        assert choice
+        read = memory.store.read(choice.select())
+    found = [row[read.columns.index("value")] for row in read.rows]
+    assert sorted(found) == sorted(values)
 
 
 SAILING = [
@@ -92,10 +161,34 @@ def test_an_answer_is_asked_for_in_two_texts_and_its_source_is_found(address: st
     assert [memory.store.turn(turn).text for turn in answer.turns] == [SAILING[0].text]
 
 
+def test_a_mark_says_from_when_until_when_something_was_so(address: str) -> None:
+    memory = sailing(address, [(["[outdated: owns canoe from 2010 until 2011-05]"], "canoe")])
+    owned = "'Maria', 'owns', 'canoe', '2010', '2011-05', 1"
+    columns = "subject, attribute, value, happened_on, ended_on, turn_id"
+    memory.store.write(f"INSERT INTO facts ({columns}) VALUES ({owned})", cause="a test")
+    with_sql(memory, "never").ask("Where does Maria keep the canoe?")
+    memory.model.lm.assert_done()
+
+
 def test_what_another_person_says_of_themselves_is_no_answer(address: str) -> None:
     memory = sailing(address, [([], "geese")])
     answer = with_sql(memory, "never").ask("What is Maria afraid of?")
     assert (answer.text, answer.turns) == (ABSTAIN, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("Thanks, Maria! Owls are what I am afraid of.", ABSTAIN),
+        ("Hey Maria, I am afraid of owls.", ABSTAIN),
+        ("Maria and I are afraid of owls.", "owls"),
+        ("I know that Maria is afraid of owls.", "owls"),
+    ],
+)
+def test_who_is_spoken_to_is_not_spoken_of(address: str, said: str, answer: str) -> None:
+    memory = sailing(address, [([], "owls")])
+    memory.add([Turn("Tom", said, said_at="2011-04-13")])
+    assert with_sql(memory, "never").ask("What is Maria afraid of?").text == answer
 
 
 def test_what_a_fact_says_of_the_person_is_an_answer_whoever_said_it(address: str) -> None:
@@ -136,7 +229,7 @@ def with_sql(memory: Memory, sql: SqlUse) -> Memory:
 
 def test_of_how_many_the_count_decides(address: str) -> None:
     expected = ["facts of Maria: owns(2)", "Question: How many things of her own has Maria?"]
-    answer = chosen(address, [(expected, "count | Maria | owns")], expected[1][10:])
+    answer = chosen(address, [(expected, "count | owns")], expected[1][10:])
     assert (answer.text, answer.basis, answer.calls) == ("2", "rows", 1)
     assert len(answer.turns) == 2
     assert answer.sql[0].startswith("SELECT turn_id")
@@ -150,22 +243,22 @@ def test_the_catalog_stands_before_the_question(address: str) -> None:
 
 
 def test_rows_that_were_chosen_are_shown(address: str) -> None:
-    pairs = [([], "list | Maria | owns"), (["canoe", "piano"], "canoe, piano")]
+    pairs = [([], "list | owns"), (["canoe", "piano"], "canoe, piano")]
     answer = chosen(address, pairs, "Which things has Maria?")
     assert (answer.text, answer.calls, len(answer.rows[0].rows)) == ("canoe, piano", 2, 2)
 
 
 def test_where_nothing_is_found_the_model_chooses_once_more(address: str) -> None:
     pairs = [
-        ([], "first | Maria | owns"),  # none of these has a date
-        (["nothing is stored of that"], "first | Maria | owns"),
+        ([], "first | owns"),  # none of these has a date
+        (["nothing is stored of that"], "first | owns"),
         ([], "canoe"),
     ]
     answer = chosen(address, pairs, "What did Maria own first?")
     assert (answer.text, answer.rows) == ("canoe", ())
 
 
-@pytest.mark.parametrize("written", ["DROP TABLE facts", "", "now | Tom | owns, x' OR 1=1 | --"])
+@pytest.mark.parametrize("written", ["DROP TABLE facts", "", "now | x' OR 1=1 | --"])
 def test_a_choice_that_is_none_ends_in_what_the_ranking_shows(address: str, written: str) -> None:
     pairs: Pairs = [([], written), ([], written), ([], "canoe")]
     assert chosen(address, pairs, "What is dear to Maria?").text == "canoe"
