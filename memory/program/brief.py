@@ -169,8 +169,12 @@ class ChooseRows(RetrieveRows):
 
 
 def _counted(choice: Choice, sql: str, rows: Rows) -> RowsAnswer | None:
-    """The number of different values and dates, where that was asked for and all rows are there."""
-    if choice.shape != "count" or rows.truncated or len(rows.rows) >= _MOST_ROWS_SHOWN:
+    """The number of different values and dates, where that was asked for and all rows are there.
+
+    Of several attributes nobody can tell which of them are counted.
+    """
+    is_of_one = choice.shape == "count" and len(choice.attributes) == 1
+    if not is_of_one or rows.truncated or len(rows.rows) >= _MOST_ROWS_SHOWN:
         return None
     at = {name: rows.columns.index(name) for name in ("value", "happened_on", "turn_id")}
     different = {

@@ -84,6 +84,7 @@ EXAMPLES_OF_CHOICES = tuple(
         ("", "Which countries has Maria been to?", "list | visited"),
         ("", "Where did Maria live in March 2011?", "at | lives_in, moved_to"),
         ("", "How many animals does Tom have?", "count | has_pet"),
+        ("", "How old is Tom's cat?", "list | has_pet"),
         ("", "When did Maria last buy something?", "last | bought"),
         ("", "What was Tom before he became a nurse?", "list | works_as"),
         ("", "How long has Tom been working there?", "span | works_as, works_at"),

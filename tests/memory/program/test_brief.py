@@ -235,6 +235,15 @@ def test_of_how_many_the_count_decides(address: str) -> None:
     assert answer.sql[0].startswith("SELECT turn_id")
 
 
+def test_of_several_attributes_no_count_decides(address: str) -> None:
+    facts = [*OWNED, Fact("Maria", "likes", "geese", turn_id=2)]
+    memory = sailing(
+        address, [([], "count | owns, likes"), (["canoe", "piano"], "canoe, piano")], facts
+    )
+    answer = with_sql(memory, "always").ask("How many things of her own has Maria?")
+    assert (answer.text, answer.basis, answer.calls) == ("canoe, piano", "model", 2)
+
+
 def test_the_catalog_stands_before_the_question(address: str) -> None:
     memory = sailing(address, [([], "none"), ([], "canoe")], OWNED)
     with_sql(memory, "always").ask("Which boats has Maria?")

@@ -107,7 +107,9 @@ def test_the_modules_of_a_little_model_keep_their_beginnings_beside_each_other()
     def tokens_read(number: int) -> list[int]:
         with model.active():
             program.store.predict(turn=f"Anna: I have {number} cats.")
-            program.retrieve.predict(catalog=catalog, question=f"Cat {number}?", feedback="")
+            program.ask.retrieve.otherwise.predict(
+                catalog=catalog, question=f"Cat {number}?", feedback=""
+            )
             program.answer.predict(memory=f"[{number}] Anna: I have cats.", question="Cats?")
         calls = [call["usage"] for call in dspy.clients.base_lm.GLOBAL_HISTORY[-3:]]
         return [
