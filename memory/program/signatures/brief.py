@@ -106,9 +106,10 @@ EXAMPLES_OF_ANSWERS = tuple(
         ("", "Where did Tom live in July 2011?", "Porto"),
         ("", "What is Maria allergic to?", ABSTAIN),
         ("", "What did Ella give Maria?", "her old cello"),
-        ("", "Which song does Tom play on his cello?", ABSTAIN),
         ("", "Where has Maria sailed?", "to the lighthouse, to the seals"),
         ("", "How many times has Maria been sailing?", "twice"),
+        ("", "Which song does Tom play on his cello?", ABSTAIN),
+        ("", "Why does Tom hike in winter?", "because he is allergic to pollen"),
         ("", "When did Maria get the cello?", "29 April 2011"),
     )
 )

@@ -13,6 +13,7 @@ from memory.models.brief_prompts import asked_facts, brief_grammar, brief_messag
 from memory.program import MemoryProgram, load_program, save_program
 from memory.program.brief import Choice, asked_days, choice_in
 from memory.program.brief_store import insert_of
+from memory.program.prompted import PromptedModule
 from memory.records import ABSTAIN, Answer, Fact, SqlUse
 from memory.vocabulary.files import default_vocabulary
 from tests.memory.program.test_saved import CARD
@@ -20,6 +21,7 @@ from tests.support.gbnf import expression_of
 from tests.support.scripted import Pairs, scripted_model
 
 BOTH_STORES = True
+PROGRAM = MemoryProgram("brief")
 SAID = [
     Turn("Maria", "I bought a cello last Saturday, and my sister Ella plays the flute.",
          said_at="2011-04-08"),
@@ -289,3 +291,22 @@ def test_examples_stand_before_the_call_as_a_chat() -> None:
     messages = brief_messages(module.predict.signature, [demo], {"turn": "B: Hello."})
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert [message["content"] for message in messages[1:]] == [*demo.values(), "B: Hello."]
+
+
+@pytest.mark.parametrize(
+    ("module", "inputs", "shown_once"),
+    [
+        (PROGRAM.answer, {"memory": "[1] A: I sail.", "question": "Who?"}, "What was said:"),
+        (PROGRAM.ask.retrieve.otherwise, {"catalog": "facts of A: b(1)", "question": "?"}, "Tom:"),
+    ],
+)
+def test_what_examples_share_is_shown_once_and_stands_before_the_call(
+    module: PromptedModule, inputs: dict[str, str], shown_once: str
+) -> None:
+    messages = brief_messages(module.predict.signature, module.predict.demos, inputs)
+    texts = [message["content"] for message in messages]
+    examples = texts[1:-1]
+    assert len(examples) == 2 * len(module.predict.demos) > 8
+    assert [shown_once in text for text in examples] == [True, *[False] * (len(examples) - 1)]
+    assert all(value in texts[-1] for value in inputs.values())
+    assert not module.is_compiled
