@@ -92,6 +92,7 @@ EXAMPLES_OF_CHOICES = tuple(
 )
 
 # One memory for all of them, shown with the first: what is the same in each call is read once.
+# Whole sentences keep more of the memory's words than the fewest words do (the log).
 _MEMORY_OF_EXAMPLES = """What was said:
 [4] (Sun 10 Apr 2011) Tom: I live in Porto now, above a bakery. [outdated: lives in Porto from \
 2011-04-01 until 2011-09-12, now Faro]
@@ -102,14 +103,18 @@ _MEMORY_OF_EXAMPLES = """What was said:
 EXAMPLES_OF_ANSWERS = tuple(
     dspy.Example(memory=memory, question=question, answer=answer)
     for memory, question, answer in (
-        (_MEMORY_OF_EXAMPLES, "Where does Tom live?", "Faro"),
-        ("", "Where did Tom live in July 2011?", "Porto"),
+        (_MEMORY_OF_EXAMPLES, "Where does Tom live?", "Tom lives in Faro."),
+        ("", "Where did Tom live in July 2011?", "Tom lived in Porto."),
         ("", "What is Maria allergic to?", ABSTAIN),
-        ("", "What did Ella give Maria?", "her old cello"),
-        ("", "Where has Maria sailed?", "to the lighthouse, to the seals"),
-        ("", "How many times has Maria been sailing?", "twice"),
+        ("", "What did Ella give Maria?", "Ella gave Maria her old cello."),
+        ("", "Where has Maria sailed?", "Maria sailed to the lighthouse and to the seals."),
+        ("", "How many times has Maria been sailing?", "Maria has been sailing twice."),
         ("", "Which song does Tom play on his cello?", ABSTAIN),
-        ("", "Why does Tom hike in winter?", "because he is allergic to pollen"),
-        ("", "When did Maria get the cello?", "29 April 2011"),
+        (
+            "",
+            "Why does Tom hike in winter?",
+            "Tom hikes in winter because he is allergic to pollen.",
+        ),
+        ("", "When did Maria get the cello?", "Maria got the cello on 29 April 2011."),
     )
 )
