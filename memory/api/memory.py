@@ -365,6 +365,9 @@ class Memory(AnswersOthersNames):
     ) -> TurnIds:
         """Store turns and return their ids; durable on return, no model is asked.
 
+        One call stores all its turns or none. It holds them all, about 1 kB each besides the texts,
+        so add millions in calls of some thousands.
+
         A turn is a Turn, a text, a pair ("Anna", "I moved."), a dict: {"speaker": ..., "text": ...}
         or a message of the OpenAI shape, or a message object of OpenAI, LangChain, pydantic or a
         dataclass. Instructions to a model (role "system"), tool calls and messages without visible

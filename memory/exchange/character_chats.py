@@ -13,6 +13,7 @@ from memory.exchange.items import NOTICES, REPLACED, short_hash, skipped_counts
 from memory.exchange.json_files import InputFile, json_values
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import KeyCounts
 from memory.text.written_dates import clean_date, written_date
 
 # "2024-3-14 @12h 35m 20s 123ms", as SillyTavern wrote dates until 2025.
@@ -48,7 +49,7 @@ def _read_chat(file: InputFile, left_out: Counter[str]) -> Iterator[Turn | Skipp
     path = PurePosixPath(file.name)
     session = path.stem
     summary = ""
-    equal: Counter[str] = Counter()
+    equal = KeyCounts()
     for number, line in enumerate(lines_of(file), 1):
         location = f"{file.name}: line {number:,}"
         if not line.strip():
@@ -79,8 +80,8 @@ def _read_chat(file: InputFile, left_out: Counter[str]) -> Iterator[Turn | Skipp
             continue
         date = message.get("send_date")
         key = short_hash(message.get("name"), date, text)
-        equal[key] += 1
-        suffix = f":{equal[key]}" if equal[key] > 1 else ""
+        times = equal.add(key)
+        suffix = f":{times}" if times > 1 else ""
         yield Turn(
             str(message.get("name") or ("User" if message.get("is_user") else "Character")),
             text,

@@ -1,9 +1,8 @@
 """Whether the dates of a file have the day first or the month, told by all of them together."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
-from itertools import pairwise
 from typing import Literal
 
 from memory.exchange.reading_errors import DateOrderError
@@ -22,17 +21,22 @@ def date_order(texts: Iterable[str]) -> DateOrder | None:
     A number above twelve tells it, and otherwise the order in which messages were written: where
     only one reading never goes back in time, that is it. "" where no date depends on it.
     """
-    dates = [numbers for text in texts if (numbers := _ambiguous_numbers(text))]
-    if not dates:
-        return ""
-    if any(first > _MONTHS for first, _, _ in dates):
-        return "day-first"
-    if any(second > _MONTHS for _, second, _ in dates):
+    before: tuple[int, int, int] | None = None
+    has_second_above = depends = False
+    by_day = by_month = True  # whether they never go back in time, read that way
+    for first, second, year in filter(None, map(_ambiguous_numbers, texts)):
+        if first > _MONTHS:
+            return "day-first"
+        has_second_above |= second > _MONTHS
+        depends |= first != second
+        if before:
+            by_day &= (before[2], before[1], before[0]) <= (year, second, first)
+            by_month &= (before[2], before[0], before[1]) <= (year, first, second)
+        before = (first, second, year)
+    if has_second_above:
         return "month-first"
-    if all(first == second for first, second, _ in dates):
+    if not depends:
         return ""
-    by_day = _is_sorted([(year, second, first) for first, second, year in dates])
-    by_month = _is_sorted([(year, first, second) for first, second, year in dates])
     if by_day == by_month:
         return None
     return "day-first" if by_day else "month-first"
@@ -78,7 +82,3 @@ def _ambiguous_numbers(text: str) -> tuple[int, int, int] | None:
     if not numbers or numbers[2] == "." or len(numbers[1]) == 4:
         return None
     return int(numbers[1]), int(numbers[3]), int(numbers[4])
-
-
-def _is_sorted(dates: Sequence[tuple[int, int, int]]) -> bool:
-    return all(before <= after for before, after in pairwise(dates))

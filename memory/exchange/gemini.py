@@ -11,8 +11,8 @@ from typing import Any
 from memory.exchange.items import DELETED, NOTICES, session_name, short_hash, skipped_counts
 from memory.exchange.json_files import InputFile, json_members
 from memory.exchange.notices import data
-from memory.exchange.oldest_first import oldest_first
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import oldest_first
 from memory.text.message_parts import THOUGHTS
 from memory.text.written_dates import clean_date
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from memory.errors import InputError
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import KeyCounts
 from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
 from memory.text.written_dates import clean_date
 
@@ -112,9 +113,10 @@ def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
     """Items whose turns a store accepts unchanged, each with a unique source.
 
     A text that is too long for one turn becomes several turns, with `#2`, `#3` after the source.
-    Only the sources stay in the process's memory.
+    Their sources are kept in a temporary file.
     """
-    sources: set[str] = set()
+    sources = KeyCounts()
+    number = 1  # of the next turn that is stored
     for item in items:
         if isinstance(item, Skipped):
             yield item
@@ -123,14 +125,14 @@ def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
             # Makes the store's changes early: the import checks for turns by source before it
             # stores them, and must check for the stored form of the source.
             try:
-                turn = valid_turn(part, len(sources) + 1)
+                turn = valid_turn(part, number)
             except InputError as error:
                 yield Skipped(part.source, str(error))
                 continue
-            if turn.source in sources:
+            if sources.add(turn.source) > 1:
                 yield Skipped(turn.source, "something before it has the same source")
                 continue
-            sources.add(turn.source)
+            number += 1
             yield turn
 
 

@@ -10,6 +10,7 @@ from memory.exchange.items import first_error, session_name, short_hash, skipped
 from memory.exchange.json_files import InputFile, json_values
 from memory.exchange.plain_files import row_of_message, with_role
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import KeyCounts
 from memory.text.written_dates import clean_date
 
 _IDENTIFYING = 4  # messages at the start of a conversation without an id
@@ -40,7 +41,7 @@ def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn |
     stored twice. Leaves out and counts system messages, tool calls and thinking.
     """
     left_out: Counter[str] = Counter()
-    equal: Counter[str] = Counter()
+    equal = KeyCounts()
     for file in files:
         for item in json_values(file):
             if isinstance(item, Skipped):
@@ -59,13 +60,13 @@ def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn |
                         yield Skipped(f"{location}, message {number}", turn)
                     continue
                 key = f"messages:{identity}:{short_hash(raw)}"
-                equal[key] += 1
+                times = equal.add(key)
                 turn = Turn(
                     turn.speaker,
                     turn.text,
                     session=session,
                     said_at=turn.said_at or clean_date(_first(value, _DATES)),
-                    source=f"{key}:{equal[key]}" if equal[key] > 1 else key,
+                    source=f"{key}:{times}" if times > 1 else key,
                     kind=turn.kind,
                 )
                 yield from with_date(turn, f"{location}, message {number}")

@@ -11,8 +11,8 @@ from typing import Any
 from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skipped_counts
 from memory.exchange.json_files import InputFile, json_members
 from memory.exchange.notices import Notices, program_notices
-from memory.exchange.oldest_first import oldest_first
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import KeyCounts, oldest_first
 from memory.text.written_dates import clean_date
 
 # Meta writes each byte of a character's UTF-8 as a character.
@@ -75,7 +75,7 @@ def _read_chat(
 ) -> Iterator[Turn | Skipped]:
     skipped: list[Skipped] = []
     chat = _chat(files[0])
-    equal: Counter[str] = Counter()
+    equal = KeyCounts()
     messages = (message for file in files for message in _messages(file, skipped))
     for message in oldest_first(messages, time=_milliseconds):
         turn = _turn(message, chat, notices, equal)
@@ -125,7 +125,7 @@ def _milliseconds(message: Mapping[str, Any]) -> float:
 
 
 def _turn(
-    message: Mapping[str, Any], chat: _Chat, notices: Notices, equal: Counter[str]
+    message: Mapping[str, Any], chat: _Chat, notices: Notices, equal: KeyCounts
 ) -> Turn | str:
     """The turn of a message, or the reason why it has none."""
     sender = _repaired(str(message.get("sender_name") or message.get("senderName") or ""))
@@ -148,8 +148,8 @@ def _turn(
     time = _milliseconds(message)
     said_at = clean_date(int(time)) if time else ""
     identity = short_hash(chat.thread, time, sender, text)
-    equal[identity] += 1
-    number = f":{equal[identity]}" if equal[identity] > 1 else ""
+    times = equal.add(identity)
+    number = f":{times}" if times > 1 else ""
     return Turn(
         sender or "Deleted account",
         f"{marks}{text}",

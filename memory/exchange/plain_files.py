@@ -16,6 +16,7 @@ from memory.exchange.items import first_error, short_hash, skipped_counts, with_
 from memory.exchange.json_files import InputFile, decoded_text, json_values, refuse_long_value
 from memory.exchange.reading_errors import ColumnsError
 from memory.records import Kind, Skipped, Turn
+from memory.store.temporary_tables import KeyCounts
 from memory.text.message_parts import THOUGHTS, TOOLS, joined_parts, reason_not_said
 from memory.text.speakers import speaker_by_role
 from memory.text.written_dates import clean_date
@@ -71,7 +72,7 @@ def read_jsonl(
     a Skipped for a line that is not a turn. An unknown key raises InputError with the known keys,
     as every line may have the same mistake.
     """
-    equal_rows: Counter[str] = Counter()
+    equal_rows = KeyCounts()
     left_out: Counter[str] = Counter()
     order = order or date_order(_dates_of_objects(file, columns)) or ""
     for item in _json_items(file):
@@ -198,7 +199,7 @@ def lines_of(file: InputFile) -> Iterator[str]:
 
 
 def _with_source(
-    turn: Turn | str, location: str, format: str, row: object, equal_rows: Counter[str]
+    turn: Turn | str, location: str, format: str, row: object, equal_rows: KeyCounts
 ) -> Iterator[Turn | Skipped]:
     """The turn; without a source, it gets a hash of its row and its number among equal rows.
 
@@ -212,8 +213,7 @@ def _with_source(
         return
     if not turn.source.strip():
         row_hash = short_hash(row)
-        equal_rows[row_hash] += 1
-        turn = replace(turn, source=f"{format}:{row_hash}:{equal_rows[row_hash]}")
+        turn = replace(turn, source=f"{format}:{row_hash}:{equal_rows.add(row_hash)}")
     yield from with_date(turn, location)
 
 
@@ -247,7 +247,7 @@ def read_csv(
     """
     delimiter, header, has_header = _columns(file, columns)
     order = order or date_order(_dates_of_table(file, delimiter, header, columns)) or ""
-    equal_rows: Counter[str] = Counter()
+    equal_rows = KeyCounts()
     for number, (location, row) in enumerate(_rows(_table_lines(file), delimiter)):
         if number == 0 and has_header:
             continue

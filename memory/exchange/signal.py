@@ -11,6 +11,7 @@ from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skippe
 from memory.exchange.json_files import InputFile
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import KeyCounts
 from memory.text.written_dates import clean_date
 
 _FRAMES = ("account", "recipient", "chat", "chatItem", "stickerPack", "adHocCall", "chatFolder")
@@ -41,7 +42,7 @@ def read_signal(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
     left_out: Counter[str] = Counter()
     for file in files:
         names = _Names(user)
-        equal: Counter[str] = Counter()
+        equal = KeyCounts()
         for number, line in enumerate(lines_of(file), 1):
             if not line.strip():
                 continue
@@ -57,10 +58,8 @@ def read_signal(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
             if isinstance(turn, str):
                 left_out[turn] += 1
             elif turn:
-                equal[turn.source] += 1
-                source = turn.source
-                if equal[source] > 1:
-                    source = f"{source}:{equal[source]}"
+                times = equal.add(turn.source)
+                source = f"{turn.source}:{times}" if times > 1 else turn.source
                 yield Turn(
                     turn.speaker,
                     turn.text,

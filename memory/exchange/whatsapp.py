@@ -15,6 +15,7 @@ from memory.exchange.json_files import InputFile
 from memory.exchange.notices import MARKS, data, program_notices
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
+from memory.store.temporary_tables import KeyCounts
 
 _ATTACHMENTS = "notices and attachments without words"
 # "[12/05/2024, 09:15:22] Ana: ..." of an iPhone, "12/05/2024, 9:15 am - Ana: ..." of Android, and
@@ -74,7 +75,7 @@ def read_whatsapp(
     where nothing tells whether the day or the month comes first.
     """
     left_out: Counter[str] = Counter()
-    equal: Counter[str] = Counter()
+    equal = KeyCounts()
     for file in files:
         chosen = order or date_order(message.date for message in _messages(file))
         if chosen is None:
@@ -92,8 +93,8 @@ def read_whatsapp(
                 )
             # The phone's messages have no ids.
             identity = short_hash(said_at, message.sender, text)
-            equal[identity] += 1
-            number = f":{equal[identity]}" if equal[identity] > 1 else ""
+            times = equal.add(identity)
+            number = f":{times}" if times > 1 else ""
             yield Turn(
                 message.sender,
                 text,

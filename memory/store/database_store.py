@@ -5,6 +5,7 @@ walls around a model's SQL, are in sqlite.py and postgres/.
 """
 
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -71,6 +72,7 @@ from memory.vocabulary import Vocabulary
 
 # What a store says in a process that was forked after it was opened.
 FORKED = "{location}: opened before this process was forked; open it again in this process"
+_AT_ONCE = 4_096  # turns whose vectors, words and columns are held: a million take gigabytes
 
 
 class DatabaseStore(Store):
@@ -167,7 +169,7 @@ class DatabaseStore(Store):
             recorded = self.vectors.recorded()
             is_hosted = self.vectors.is_hosted(recorded)
             texts = [turn.text for turn in clean]
-            rows = None if is_hosted else self.vectors.embed(texts, recorded)
+            rows = None if is_hosted else self.vectors.embed(texts[:_AT_ONCE], recorded)
             with self.transaction() as conn:
                 # Another process may have added the first turns of this memory meanwhile, or made
                 # all vectors anew. Then the loop embeds these once more, by the new embedder.
@@ -185,18 +187,42 @@ class DatabaseStore(Store):
                         removal.remove_replaced(conn, told, self.vectors.embed)
                     insertion = turns_table.insert_turns(conn, told, once)
                     tag_rows.insert_tags(conn, insertion.stored)
-                    conn.words.put_turns(insertion.stored)
                     names = [turn.speaker for turn in insertion.stored]
                     _, new_speakers = search_tables.number_speakers(conn, names)
                     entities.derive_of_speakers(conn, new_speakers)
-                    if rows is not None and insertion.stored:
-                        stored_rows = rows[insertion.positions]
-                        search_tables.put_columns(conn, insertion.stored, stored_rows)
+                    self._index_stored(conn, texts, insertion, rows)
                     ids = TurnIds(insertion.ids)
                     ids.by_turn = public.of_new(insertion.positions)
                     new = insertion.stored
                     add_withheld(conn, ids.withheld)
         return ids, new
+
+    def _index_stored(
+        self,
+        conn: Connection,
+        texts: Sequence[str],
+        insertion: turns_table.Insertion,
+        rows: NDArray[np.float32] | None,
+    ) -> None:
+        """Store what search needs of the new ones of some turns, _AT_ONCE of them at a time.
+
+        `rows` are the vectors of the first _AT_ONCE; None where all get theirs later. The rest are
+        made here, inside the transaction: whoever else writes waits for so many turns anyway.
+        """
+        done = 0
+        for first in range(0, len(texts), _AT_ONCE):
+            begun, done = done, bisect_left(insertion.positions, first + _AT_ONCE)
+            stored = insertion.stored[begun:done]
+            if not stored:
+                continue
+            conn.words.put_turns(stored)
+            if rows is None:
+                continue
+            if first:
+                recorded = vectors.recorded_embedder(conn)
+                rows = self.vectors.embed(texts[first : first + _AT_ONCE], recorded)
+            of_stored = [position - first for position in insertion.positions[begun:done]]
+            search_tables.put_columns(conn, stored, rows[of_stored])
 
     def _of_owner(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """The turns with the owner's name in place of "user".

@@ -59,9 +59,9 @@ class ProgressLines(Progress):
         with self._lock:
             task = self._tasks[task_id]
             self._printed_at[task_id] = time.monotonic()
-            total = "?" if task.total is None else f"{task.total:g}"
+            total = "?" if task.total is None else f"{task.total:,.15g}"
             seconds = int(task.elapsed or 0)
-            line = f"{task.description}: {task.completed:g}/{total}"
+            line = f"{task.description}: {task.completed:,.15g}/{total}"
             self.console.print(
                 f"{line}, {seconds // 60}:{seconds % 60:02}", highlight=False, soft_wrap=True
             )

@@ -7,7 +7,6 @@ command run in processes of their own; seconds are of the processor, the peak of
 process's.
 """
 
-import json
 import os
 import random
 import subprocess
@@ -20,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tests.benchmarks.importing import SYLLABLES, conversations, message
+from tests.benchmarks.importing import SYLLABLES, conversations, elements, message
 from tests.support.foreign_exports import claude, claude_message
 
 FIRST = 1_680_000_000  # seconds since 1970
@@ -98,15 +97,6 @@ def whatsapp_export(messages: int) -> Iterator[str]:
         day, _, clock = moment.partition("T")
         year, month, date = day.split("-")
         yield f"[{date}.{month}.{year[2:]}, {clock}] {speaker}: {text}\n"
-
-
-def elements(values: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """A JSON list, a value at a time."""
-    separator = "["
-    for value in values:
-        yield separator + json.dumps(value, ensure_ascii=False)
-        separator = ",\n"
-    yield "]"
 
 
 EXPORTS: dict[str, tuple[str, Callable[[int], Iterator[str]]]] = {

@@ -196,6 +196,8 @@ def test_a_terminal_shows_that_a_file_is_being_read(home: str, tmp_path: Path) -
     os.close(terminal)
     assert "anna: 60 new turns" in done.stdout.decode()
     assert "reading conversations.json" in shown
+    assert "importing" in shown
+    assert "60/60" in shown
 
 
 def test_the_report_groups_what_was_skipped(home: str, tmp_path: Path) -> None:
