@@ -141,6 +141,11 @@ def print_table(console: Console, table: Table) -> None:
     Console(file=console.file, width=max(width, console.width)).print(table)
 
 
+def print_line(text: str) -> None:
+    """Print a line as it is, however wide the terminal."""
+    Console(file=sys.stdout).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def number_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
     """An empty table: columns of names, then of numbers, none of which breaks a line."""
     table = Table(box=SIMPLE, title=title)

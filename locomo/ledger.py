@@ -89,12 +89,14 @@ class Ledger(Cache):
         budget: Budget = Budget(),
         resume: bool = False,
         with_requests: bool = True,
+        began: float | None = None,
     ) -> None:
         """Open the ledger of a folder, which is of one set of settings: addresses do not count.
 
         A line holds the request too, or only its hash. With `resume`, what earlier sessions asked
         is answered from their file and counts as spent; otherwise that file becomes
-        calls.old.jsonl, in place of an older one.
+        calls.old.jsonl, in place of an older one. Minutes count from `began`, of time.monotonic, or
+        from now.
         Raises InputError when the folder cannot be written or its calls.jsonl is not a ledger.
         """
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
@@ -102,7 +104,7 @@ class Ledger(Cache):
         self.budget = budget
         self._with_requests = with_requests
         self._reserved = Budget()
-        self._opened = time.monotonic()
+        self._opened = time.monotonic() if began is None else began
         self._spent = Spent()
         self._begun: set[threading.Thread] = set()
         self._asking: set[threading.Thread] = set()

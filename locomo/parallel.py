@@ -7,7 +7,7 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from memory.models import Usage, add_usage, with_usage
+from memory.models import Usage, add_usage, end_calls, with_usage
 from memory.system import over_machines
 
 T = TypeVar("T")
@@ -29,7 +29,8 @@ def run_parallel(
         ended: set when a job fails or the user presses Ctrl-C. A long job should check it and raise
             an error; a job that does not check it runs to its end.
 
-    On the first failure, or Ctrl-C, no further job starts; `finished` still gets the results of
+    On the first failure, or Ctrl-C, no further job starts, and Ctrl-C ends calls of models in this
+    process; `finished` still gets the results of
     running jobs, then the error is raised. Jobs run in copies of the caller's context, so a usage
     tracker of the caller counts their model calls.
     """
@@ -40,9 +41,11 @@ def run_parallel(
             for future in as_completed(futures):
                 finished(future.result())
                 handed_on.add(future)
-        except BaseException:
+        except BaseException as error:
             if ended:
                 ended.set()
+            if isinstance(error, KeyboardInterrupt):
+                end_calls()  # of a model in this process, which would take minutes
             pool.shutdown(wait=True, cancel_futures=True)
             for future in set(futures) - handed_on:
                 # Their answers were paid for.

@@ -1,6 +1,7 @@
 """Runs a compile: measure, let optimizers try prompts, keep the best, measure again."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -120,14 +121,19 @@ class CompileRun:
         same = all(
             candidate_of(result.program, t) == candidate_of(plain, t) for t in self.job.targets
         )
-        after = before if same else self._measure_compiled(memories)
-        # A question that failed on either side says nothing of the program.
-        keys = [key for key in before if key in after]
-        result.gains = gains(
-            before=[score for key in keys for score in before[key]],
-            after=[score for key in keys for score in after[key]],
-        )
-        self._save()
+        after = before if same else dict[str, list[QuestionScore]]()
+        try:
+            if not same:
+                self._measure_compiled(memories, after)
+        finally:
+            # A question that failed on either side says nothing of the program, and one that an
+            # interruption left out neither.
+            keys = [key for key in before if key in after]
+            result.gains = gains(
+                before=[score for key in keys for score in before[key]],
+                after=[score for key in keys for score in after[key]],
+            )
+            self._save()
         return result
 
     def _save(self) -> None:
@@ -154,27 +160,33 @@ class CompileRun:
         return {id_: memory.path for id_, memory in built.items()}
 
     def _measure(
-        self, program: MemoryProgram, memories: Mapping[str, Path], title: str
+        self,
+        program: MemoryProgram,
+        memories: Mapping[str, Path],
+        title: str,
+        scores: dict[str, list[QuestionScore]] | None = None,
     ) -> dict[str, list[QuestionScore]]:
         """The scores of each validation example's questions, by its name, without failed examples.
 
-        Raises ModelError when more than a third of the examples fail.
+        `scores` is filled as they come. Raises ModelError when more than a third of the examples
+        fail.
         """
         line = self.bar.add_task(title, total=len(self.job.validation))
-        scores, failed = measure(
+        of_examples, failed = measure(
             task(program, self.job.measured, self.job.bench(memories)),
-            self.job.validation,
+            by_turns(self.job.validation),
             threads=self.job.options.num_threads,
             log=self.folder / "compile.log",
             done=partial(self.bar.advance, line),
             reward=self.job.reward,
             target=self.job.measured,
+            scores=scores,
         )
         if failed:
             self.result.notes.append(
                 f"{title}: {len(failed)} runs failed and are left out, the last: {failed[-1]}"
             )
-        return scores
+        return of_examples
 
     def _improve(self, target: Target, memories: Mapping[str, Path], index: int) -> None:
         """Take the program that the optimizer returns for this target, if it earns more.
@@ -213,7 +225,7 @@ class CompileRun:
     ) -> tuple[Scoreboard, Any, BaseException | None]:
         """The rewards of all prompts that were tried, the compiled student, and what stopped it."""
         options, examples = self.job.options, self.job.train[target]
-        total = program_runs(options.optimizer, len(examples), options.rounds)
+        total = program_runs(options.optimizer, len(examples), options.rounds, options.candidates)
         title = f"{options.optimizer}, {target}"
         line = self.bar.add_task(title, total=total)
 
@@ -242,6 +254,7 @@ class CompileRun:
                     options=options,
                     model=self.job.setup.model,
                     prompt_model=self.job.prompt_model,
+                    target=target,
                     log=log,
                 )
             except (BudgetSpent, TooManyFailures, KeyboardInterrupt) as reason:
@@ -319,16 +332,31 @@ class CompileRun:
                 )
             )
 
-    def _measure_compiled(self, memories: Mapping[str, Path]) -> dict[str, list[QuestionScore]]:
-        """The compiled program's validation scores; none if the budget does not allow it."""
+    def _measure_compiled(
+        self, memories: Mapping[str, Path], scores: dict[str, list[QuestionScore]]
+    ) -> None:
+        """Fill in the compiled program's validation scores, as far as the budget allows."""
         program = self.result.program
         try:
             if self._stores_anew():
                 memories = self._build_memories(program, training=False)
-            return self._measure(program, memories, "measuring the compiled program")
+            self._measure(program, memories, "measuring the compiled program", scores)
         except BudgetSpent as spent:
-            self.result.notes.append(f"the compiled program was not measured: {spent}")
-            return {}
+            how_far = "not measured"
+            if scores:
+                how_far = f"measured on {len(scores)} of {len(self.job.validation)} examples"
+            self.result.notes.append(f"the compiled program was {how_far}: {spent}")
+
+
+def by_turns(examples: Sequence[dspy.Example]) -> list[dspy.Example]:
+    """Examples with those of each conversation in turn: where they end early, all have some."""
+    ranks: Counter[str] = Counter()
+    places = []
+    for example in examples:
+        places.append(ranks[example.conversation])
+        ranks[example.conversation] += 1
+    order = sorted(range(len(examples)), key=places.__getitem__)
+    return [examples[index] for index in order]
 
 
 def ceilings(scores: Sequence[QuestionScore], targets: Sequence[Target]) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from locomo.choices import MODULES, Target
 from locomo.ledger import Spent
+from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
@@ -83,8 +84,9 @@ def seconds_a_token(model: Model) -> float | None:
     if not is_file(model.name):
         return None
     timed = model.uncached()
-    began = time.monotonic()
     with timed.active():
+        timed.lm("Say yes.")  # loads the file
+        began = time.monotonic()
         timed.lm(_TIMED_PROMPT)
     return (time.monotonic() - began) / _TIMED_TOKENS
 
@@ -99,9 +101,12 @@ def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
     calls = dict.fromkeys(MODULES, 0)
     runs = proposals = 0
     for target, target_examples in job.train.items():
-        target_runs = program_runs(options.optimizer, len(target_examples), options.rounds)
+        target_runs = program_runs(
+            options.optimizer, len(target_examples), options.rounds, options.candidates
+        )
         runs += target_runs
-        proposals += proposal_calls(options.optimizer, options.rounds)
+        if can_propose(prompt_model):
+            proposals += proposal_calls(options.optimizer, options.rounds)
         _count(
             calls,
             target,
@@ -222,6 +227,8 @@ def forecast_table(expected: Forecast, is_rest: bool = False) -> Table:
         ("tokens out", cost.tokens_out, most.tokens_out),
     ):
         table.add_row(name, f"{number:,}", f"{highest:,}")
+    if expected.minutes is not None and cost.calls:
+        table.add_row("seconds a call", f"{60 * expected.minutes / cost.calls:.1f}", "")
     table.add_row("cost", cost.price_text, most.price_text)
     if expected.minutes is not None:
         table.add_row("minutes", f"{expected.minutes:.0f}", "")

@@ -9,7 +9,8 @@ import dspy
 from dspy.teleprompt.gepa import InstructionProposer
 from dspy.utils.exceptions import AdapterParseError, LMError
 
-from locomo.choices import Optimizer
+from locomo.choices import Optimizer, Target
+from locomo.prompts.instructions import OwnInstructions, can_propose
 from locomo.prompts.scoreboard import Scoreboard
 from locomo.tasks.measure import log_to_file
 from memory.models import CompletionAdapter, Model
@@ -22,6 +23,7 @@ LIGHT_ROUNDS: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
 MOST_IN_BATCH = 16  # of SIMBA, which refuses fewer examples than its batch has
 CANDIDATES = {"simba": 4, "miprov2": 6}  # a step; instructions and sets of examples
 PROGRAM_TOKENS = 8_000  # MIPROv2 shows the prompt model the program's code and a summary of it
+LEAST_CANDIDATES = 2
 MINIBATCH = 3  # examples that GEPA reflects on at a time
 LEAST_EXAMPLES = 8
 # An example of the program at work is worth showing when it earned this much.
@@ -31,16 +33,22 @@ WORTH_SHOWING = 0.6
 class Proposals(CompletionAdapter):
     """Asks the prompt model for instructions, and records its failures.
 
-    MIPROv2 would end with an error on a failure; it gets the current instruction instead.
+    MIPROv2 would end with an error on a failure; it gets the current instruction instead. With
+    `instructions` of our own no model is asked for any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, instructions: OwnInstructions | None = None) -> None:
         super().__init__()
+        self.instructions = instructions
         self.failed: list[str] = []
 
     def __call__(
         self, lm: dspy.LM, lm_kwargs: Any, signature: Any, demos: Any, inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
+        if self.instructions and (
+            proposal := self.instructions.proposal([*signature.output_fields], inputs)
+        ):
+            return [proposal]
         try:
             replies = super().__call__(lm, lm_kwargs, signature, demos, inputs)
             return [{name: _sendable(value) for name, value in r.items()} for r in replies]
@@ -58,13 +66,22 @@ def _sendable(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Options:
-    """How to optimize. `rounds`: see ROUNDS; `max_demos`: examples in a prompt, not for GEPA."""
+    """How to optimize. `rounds`: see ROUNDS; `max_demos`: examples in a prompt, not for GEPA.
+
+    `candidates` is how many prompts SIMBA tries a step and MIPROv2 in all; 0: see CANDIDATES.
+    """
 
     optimizer: Optimizer
     rounds: int
     max_demos: int
     num_threads: int
     seed: int
+    candidates: int = 0
+
+    @property
+    def number_of_candidates(self) -> int:
+        """The number of candidates, whatever was asked for."""
+        return self.candidates or CANDIDATES.get(self.optimizer, 0)
 
 
 def run_optimizer(
@@ -74,14 +91,18 @@ def run_optimizer(
     options: Options,
     model: Model,
     prompt_model: Model,
+    target: Target,
     log: Path,
 ) -> tuple[dspy.Module, list[str]]:
     """Let an optimizer compile a student on the examples; all rewards go to the scoreboard.
 
-    Its own messages go to the file `log`. Returns the compiled student, and why proposals of the
-    prompt model failed. Passes on what stops it: BudgetSpent, TooManyFailures, KeyboardInterrupt.
+    Instructions are proposed by the prompt model, or come from our own list for this target where
+    it is too small. The optimizer's own messages go to the file `log`. Returns the compiled
+    student, and why proposals of the prompt model failed. Passes on what stops it: BudgetSpent,
+    TooManyFailures, KeyboardInterrupt.
     """
-    proposals = Proposals()
+    instructions = None if can_propose(prompt_model) else OwnInstructions(target)
+    proposals = Proposals(instructions)
     learn, select = halves(examples)
     common = {"metric": board, "num_threads": options.num_threads}
     with dspy.context(lm=model.lm, adapter=proposals), log_to_file(log):
@@ -89,7 +110,7 @@ def run_optimizer(
             simba = dspy.SIMBA(
                 **common,
                 bsize=simba_batch(len(examples)),
-                num_candidates=CANDIDATES["simba"],
+                num_candidates=options.number_of_candidates,
                 max_steps=options.rounds,
                 max_demos=options.max_demos,
                 prompt_model=prompt_model.lm,
@@ -101,7 +122,7 @@ def run_optimizer(
                 prompt_model=prompt_model.lm,
                 task_model=model.lm,
                 auto=None,
-                num_candidates=CANDIDATES["miprov2"],
+                num_candidates=options.number_of_candidates,
                 max_bootstrapped_demos=options.max_demos,
                 max_labeled_demos=0,  # an example's fields are not those of a prompt
                 metric_threshold=WORTH_SHOWING,
@@ -110,6 +131,9 @@ def run_optimizer(
             )
             trials = {"num_trials": options.rounds, "minibatch": False, "seed": options.seed}
             trials["program_aware_proposer"] = prompt_model.limits.context > PROGRAM_TOKENS
+            if instructions:  # what describes data and program is written for who proposes
+                aware = ("program_aware", "data_aware", "tip_aware", "fewshot_aware")
+                trials |= {f"{kind}_proposer": False for kind in aware}
             compiled = mipro.compile(student, trainset=learn, valset=select, **trials)
         else:
             gepa = dspy.GEPA(
@@ -137,15 +161,16 @@ def simba_batch(examples: int) -> int:
     return min(MOST_IN_BATCH, examples)
 
 
-def program_runs(optimizer: Optimizer, examples: int, rounds: int) -> int:
+def program_runs(optimizer: Optimizer, examples: int, rounds: int, candidates: int = 0) -> int:
     """The most program runs of a compile, including those of the plain prompt."""
     learn, select = map(len, halves(range(examples)))
+    candidates = candidates or CANDIDATES.get(optimizer, 0)
     if optimizer == "simba":
-        sampled = rounds * simba_batch(examples) * (2 * CANDIDATES["simba"] + 1)
-        return examples + sampled + (min(rounds, CANDIDATES["simba"]) + 1) * examples
+        sampled = rounds * simba_batch(examples) * (2 * candidates + 1)
+        return examples + sampled + (min(rounds, candidates) + 1) * examples
     if optimizer == "miprov2":
         # Of the sets of examples one is empty; all others are found by running the program.
-        return examples + (CANDIDATES["miprov2"] - 1) * learn + (rounds + 1) * select
+        return examples + (candidates - 1) * learn + (rounds + 1) * select
     return examples + _gepa_runs(select, rounds)
 
 

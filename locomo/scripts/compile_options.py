@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from locomo.choices import Optimizer, Reward
+from locomo.choices import FactSource, Optimizer, Reward
 from locomo.commands import Over
 from memory.records import FormChoice
 
@@ -55,6 +55,9 @@ class CompileOptions:
     rounds: Annotated[
         int | None, Option(help="the optimizer's steps, trials or proposals", min=1)
     ] = None
+    candidates: Annotated[
+        int | None, Option(help="prompts that simba tries a step, and miprov2 in all", min=2)
+    ] = None
     reward: Annotated[Reward, Option(help="the score to improve, see docs/optimizing.md")] = (
         "memory"
     )
@@ -78,8 +81,23 @@ class CompileOptions:
     budget: Annotated[
         int | None, Option(help="tokens of memory shown with a question; else the model's")
     ] = None
+    facts: Annotated[
+        FactSource | None,
+        Option(
+            help="what stores facts: the model, or templates alone, which ask no model",
+            show_default="model; templates for a gguf: model of which no storing is compiled",
+        ),
+    ] = None
     budget_calls: Annotated[int | None, Option(help="model calls at most", min=1)] = None
-    budget_minutes: Annotated[float | None, Option(help="minutes at most", min=0)] = None
+    budget_minutes: Annotated[
+        float | None,
+        Option(
+            "--budget-minutes",
+            "--minutes",
+            help="minutes at most, from the start; for a model in this process what fits is done",
+            min=0,
+        ),
+    ] = None
     budget_usd: Annotated[float | None, Option(help="dollars at most", min=0)] = None
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
     yes: Annotated[bool, Option("--yes", help="start a large compile without asking")] = False

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -17,15 +17,32 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from locomo.choices import MODULES, TARGETS, Optimizer, Reward, check_reward
-from locomo.commands import check_enough, check_folder, print_table
+from locomo.choices import (
+    MODULES,
+    TARGETS,
+    FactSource,
+    Optimizer,
+    Reward,
+    Target,
+    check_reward,
+)
+from locomo.commands import check_enough, check_folder, print_line, print_table
 from locomo.dataset.format import Question
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table, seconds_a_token
+from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Options
+from locomo.prompts.plan import (
+    Extent,
+    extent_of,
+    fitting,
+    planned,
+    read_extent,
+    write_extent,
+)
 from locomo.retrieval.fit import weights_in_use
 from locomo.retrieval.tuned import TunedRanking, tune_ranking
 from locomo.scripts.compile_options import CompileOptions
@@ -42,7 +59,7 @@ from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import CompiledFile, track_compile
 from locomo.tracking.runs import connect_mlflow
 from memory import InputError, MemoryProgram, load_model
-from memory.models import Model, over_machines
+from memory.models import Model, is_file, over_machines
 from memory.program import in_phrases, in_sentences, save_program, starting_program
 from memory.system import progress_bar, write_whole
 
@@ -64,6 +81,7 @@ def optimize(options: CompileOptions) -> CompileResult:
     _check_options(
         options.optimizer, options.target, reward=options.reward, max_demos=options.max_demos
     )
+    began = time.monotonic()
     _check_places(options.output, options.output_dir)
     conversations = load_split(options.data, options.seed, options.split)
     if options.target == "ranking":
@@ -71,7 +89,10 @@ def optimize(options: CompileOptions) -> CompileResult:
     answering = over_machines(
         load_model(options.model, api_base=options.api_base, prompts=options.prompts), options.over
     )
+    targets = TARGETS if options.target == "all" else (options.target,)
     setup = _setup(answering, options.budget)
+    if _by_templates(options.facts, answering, targets):
+        setup.program.stores_facts = False
     proposing = _prompt_model(
         options.model, options.api_base, name=options.prompt_model, address=options.prompt_api_base
     )
@@ -81,19 +102,24 @@ def optimize(options: CompileOptions) -> CompileResult:
         options.optimizer,
         rounds,
         max_demos=demos,
-        num_threads=options.num_threads,
+        # A model's file answers one call at a time, and Ctrl-C reaches who waits for it.
+        num_threads=1 if is_file(answering.name) else options.num_threads,
         seed=options.seed,
+        candidates=options.candidates or 0,
     )
-    job = prepare_job(
+    prepared = partial(
+        prepare_job,
         conversations,
-        targets=TARGETS if options.target == "all" else (options.target,),
-        options=settings,
+        targets=targets,
         setup=setup,
         prompt_model=proposing,
         reward=options.reward,
+        operations=options.operations,
+    )
+    job = prepared(
+        options=settings,
         num_train=EXAMPLES if options.num_examples is None else options.num_examples,
         num_validation=VALIDATION if options.num_validation is None else options.num_validation,
-        operations=options.operations,
     )
     training, measuring = max(map(len, job.train.values())), len(job.validation)
     check_enough(
@@ -108,8 +134,15 @@ def optimize(options: CompileOptions) -> CompileResult:
     limits = Budget(
         calls=options.budget_calls, minutes=options.budget_minutes, dollars=options.budget_usd
     )
+    pace = _timed(setup.model)
+    if limits.minutes is not None and not (answering.server or proposing.server):
+        minutes = limits.minutes - (time.monotonic() - began) / 60
+        plan = options.output_dir / f"{job.name()}.plan.json"  # another pace would plan otherwise
+        before = read_extent(plan) if options.resume else None
+        job = _fitting(job, prepared, minutes, pace, before)
+        write_extent(plan, extent_of(job))
     spent = spent_before(options.output_dir / job.name()) if options.resume else Spent()
-    _agree(job, limits, yes=options.yes, spent=spent)
+    _agree(job, limits, pace, yes=options.yes, spent=spent)
     return _compile(
         job,
         limits,
@@ -117,7 +150,58 @@ def optimize(options: CompileOptions) -> CompileResult:
         options.output_dir,
         resume=options.resume,
         with_requests=not options.no_texts,
+        began=began,
     )
+
+
+def _by_templates(facts: FactSource | None, model: Model, targets: Sequence[Target]) -> bool:
+    """Whether templates alone store the memories that questions are asked of.
+
+    A model's file stores a conversation in an hour, and only a compile of storing needs that.
+    """
+    if facts is None:
+        return is_file(model.name) and not {"store", "refine"} & {*targets}
+    return facts == "templates"
+
+
+def _timed(model: Model) -> float | None:
+    """How long a model's file takes to read a token, by one timed call; None for other models."""
+    if is_file(model.name):
+        print_line(f"timing a call of {model.name}")
+    return seconds_a_token(model)
+
+
+def _fitting(
+    job: CompileJob,
+    prepared: Callable[..., CompileJob],
+    minutes: float,
+    pace: float | None,
+    before: Extent | None,
+) -> CompileJob:
+    """The job, or a smaller one of the same kind, that is done in these minutes.
+
+    `before` is the extent of the run that goes on. Raises InputError where the least of it takes
+    far longer.
+    """
+
+    def sized(extent: Extent) -> CompileJob:
+        return prepared(
+            options=replace(job.options, rounds=extent.rounds, candidates=extent.candidates),
+            num_train=extent.train,
+            num_validation=extent.validation,
+        )
+
+    requested = extent_of(job)
+    extent = before or fitting(
+        requested, job.options.optimizer, minutes, lambda extent: _minutes(sized(extent), pace)
+    )
+    job = sized(extent)
+    print_line(planned(extent, requested, minutes, _minutes(job, pace)))
+    return job
+
+
+def _minutes(job: CompileJob, pace: float | None) -> float:
+    return forecast(job, pace).minutes or 0.0
 
 
 def _setup(model: Model, budget: int | None) -> Setup:
@@ -138,16 +222,18 @@ def _compile(
     output_dir: Path,
     resume: bool,
     with_requests: bool,
+    began: float,
 ) -> CompileResult:
     """Compile, and report the gain; the job's folder has all that `resume` needs."""
     console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
     connect_mlflow(EXPERIMENT)
-    probe(job.prompt_model)
+    if can_propose(job.prompt_model):
+        probe(job.prompt_model)
     probe(job.setup.model)
     folder = output_dir / job.name()
     if resume and not folder.exists():
         console.print("nothing to resume: there is no earlier run with these options and this code")
-    ledger = Ledger(folder, limits, resume, with_requests=with_requests)
+    ledger = Ledger(folder, limits, resume, with_requests=with_requests, began=began)
     with closing(ledger), ledger.active(), progress_bar(console) as bar:
         compiled = CompileRun(
             job=job,
@@ -193,14 +279,19 @@ def _prompt_model(model: str, api_base: str | None, name: str | None, address: s
     return load_model(model, api_base=api_base, temperature=1.0)
 
 
-def _agree(job: CompileJob, limits: Budget, yes: bool, spent: Spent) -> None:
+def _agree(job: CompileJob, limits: Budget, pace: float | None, yes: bool, spent: Spent) -> None:
     """Show the expected cost of the compile; ask if it is large and no budget bounds it.
 
     What a run that is resumed has `spent` is not paid again.
     """
     console = Console()
-    expected = forecast(job, seconds_a_token(job.setup.model)).after(spent)
+    expected = forecast(job, pace).after(spent)
     print_table(console, forecast_table(expected, is_rest=spent.calls > 0))
+    if not can_propose(job.prompt_model):
+        print_line(
+            f"{job.prompt_model.name} is too small to propose instructions: they come from a list"
+            " of our own; a larger --prompt-model writes its own"
+        )
     least = 2 * len(job.validation) + sum(map(len, job.train.values()))
     if limits.calls is not None and limits.calls < least:
         raise InputError(

@@ -50,43 +50,51 @@ def measure(
     done: Callable[[], object] = lambda: None,
     reward: Reward = "memory",
     target: Target = "answer",
+    scores: dict[str, list[QuestionScore]] | None = None,
 ) -> tuple[dict[str, list[QuestionScore]], list[str]]:
     """The scores of each example's questions, by its name, and why the others failed.
 
     `done` is called after each example. A reward of another kind than `metric`, by which modules
     were optimized, is one more component: the example's own, of what is measured (`target`); those
     that it is made of follow for a refining module. A run
-    that failed says nothing of the program, so it has no score. Raises
-    ModelError when more than a third of the examples fail.
+    that failed says nothing of the program, so it has no score. `scores` is filled as they come, so
+    that an interruption leaves those of the examples before. Raises ModelError when more than a
+    third of the examples fail.
     """
+    scores = {} if scores is None else scores
 
     def judge(*arguments: Any) -> Any:
         done()
+        example, pred, *_ = arguments
+        if not pred.failed:
+            scores[example_name(example)] = _scores(example, pred, reward, target)
         return metric(*arguments)
 
     results = evaluate_task(student, examples, judge=judge, threads=threads, log=log)
     failed = [pred.failed for _, pred in results if pred.failed]
     if len(failed) * 3 > len(results):
         raise ModelError(f"{len(failed)} of {len(results)} runs failed, the last: {failed[-1]}")
+    # In the order of the examples, whichever thread was first.
+    names = [example_name(example) for example in examples]
+    return {name: scores[name] for name in names if name in scores}, failed
 
-    scores = {}
-    for example, pred in results:
-        if pred.failed:
-            continue
-        name = example_name(example)
-        optimized: dict[str, float] = {}
-        if name_of_reward := reward_name(reward, target):
-            judged = metric_of(reward, target)(example, pred)
-            optimized[name_of_reward] = float(judged.score)
-            if target == "refine":
-                optimized |= {part: float(judged[part]) for part in REFINE_COMPONENTS}
-        # The questions of one example share a group: those about a window depend on the same facts.
-        scores[name] = [
-            replace(score, group=name, components=score.components | optimized)
-            for question, outcome in zip(example.gold, pred.outcomes, strict=True)
-            for score in [question_score(example.conversation, question, outcome)]
-        ]
-    return scores, failed
+
+def _scores(
+    example: dspy.Example, pred: dspy.Prediction, reward: Reward, target: Target
+) -> list[QuestionScore]:
+    """The scores of an example's questions."""
+    optimized: dict[str, float] = {}
+    if name_of_reward := reward_name(reward, target):
+        judged = metric_of(reward, target)(example, pred)
+        optimized[name_of_reward] = float(judged.score)
+        if target == "refine":
+            optimized |= {part: float(judged[part]) for part in REFINE_COMPONENTS}
+    # The questions of one example share a group: those about a window depend on the same facts.
+    return [
+        replace(score, group=example_name(example), components=score.components | optimized)
+        for question, outcome in zip(example.gold, pred.outcomes, strict=True)
+        for score in [question_score(example.conversation, question, outcome)]
+    ]
 
 
 @contextlib.contextmanager

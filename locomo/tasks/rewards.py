@@ -133,7 +133,8 @@ class QuestionScore:
 def components(question: Question, outcome: Outcome) -> dict[str, float]:
     """The components of the reward, by the names of WEIGHTS, each 0 to 1.
 
-    answer: the official score. evidence: its recall among the turns shown; 1 without evidence and
+    answer: the official score, with equal dates and numbers equal however they are written
+    (`metrics.meaning_score`). evidence: its recall among the turns shown; 1 without evidence and
     for category 5, whose evidence answers another question. words: the share of the gold answer's
     words in what was shown; 1 for a right answer and for category 5. sql: 1 when it ran at once or
     none was asked for, .5 when it was repaired, 0 when nothing ran. budget: `fits`.
@@ -142,7 +143,7 @@ def components(question: Question, outcome: Outcome) -> dict[str, float]:
     sql = 0.0 if outcome.sql_asked else 1.0
     if outcome.sql:
         sql = 0.5 if outcome.refusals else 1.0
-    answer = metrics.score(outcome.answer, question)
+    answer = metrics.meaning_score(outcome.answer, question)
     words = 1.0  # a right answer may say what it was shown in other words
     if evidence_counts and answer < 1:
         words = metrics.words_shown(metrics.gold(question), outcome.text)
@@ -359,7 +360,7 @@ def _gated(gold: Any, pred: Any, best: float = 1.0) -> _Judged:
     rewards: list[float] = []
     notes: list[str] = []
     for question, outcome in pairs:
-        right = metrics.score(outcome.answer, question) >= RIGHT
+        right = metrics.meaning_score(outcome.answer, question) >= RIGHT
         fields_in_range = fewest <= outcome.fields <= limit
         rights.append(right)
         in_range.append(fields_in_range)
@@ -398,8 +399,8 @@ def _refined(
         episode = outcome.episode
         if episode is None:
             raise InputError("There is nothing to score: the outcome has no episode.")
-        before = metrics.score(episode.answer_before, question)
-        after = metrics.score(outcome.answer, question)
+        before = metrics.meaning_score(episode.answer_before, question)
+        after = metrics.meaning_score(outcome.answer, question)
         of_memory = efficiency(episode.before, episode.after, padded)
         rewards.append(worth(after - before, of_memory["efficiency"], episode.lost))
         of_question = {

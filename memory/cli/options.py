@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,9 @@ from memory.store.united import refuse_repeated, unite
 from memory.system.home import default_model
 from memory.system.machines import check_over
 from memory.system.terminal import clean_line, print_clean
+
+if TYPE_CHECKING:
+    from memory.models import Model
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:
@@ -125,6 +128,9 @@ Prompts = Annotated[
 Program = Annotated[
     Path | None, typer.Option("--program", help="A program that optimize.py compiled.")
 ]
+ShownBudget = Annotated[
+    int | None, typer.Option("--budget", help="Show the model at most this many tokens of memory.")
+]
 RerankerName = Annotated[
     str | None,
     typer.Option(
@@ -153,6 +159,12 @@ def needs_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise InputError(f"{_MISSING_EXTRA} ({error.name} is missing)") from None
+
+
+def check_budget(model: "Model", budget: int | None) -> None:
+    """Raise InputError for a budget of memory that is more than a model of our own reads."""
+    if budget and model.limits.are_own and budget > model.limits.budget:
+        raise InputError(f"--budget {budget}: give {model.name} at most {model.limits.budget}")
 
 
 def memory_location(namespace: str, db: Path | None) -> Location:

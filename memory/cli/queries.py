@@ -20,6 +20,8 @@ from memory.cli.options import (
     Program,
     Prompts,
     RerankerName,
+    ShownBudget,
+    check_budget,
     open_memories,
     open_memory,
 )
@@ -61,9 +63,7 @@ def ask(
     ] = "",
     program: Program = None,
     reranker: RerankerName = None,
-    budget: Annotated[
-        int | None, typer.Option(help="Show the model at most this many tokens of memory.")
-    ] = None,
+    budget: ShownBudget = None,
     why: Annotated[
         bool, typer.Option("--why", help="Show what found each turn, and the SQL that ran.")
     ] = False,
@@ -88,10 +88,7 @@ def ask(
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
         loaded = load_model(model, api_base, prompts=prompts)
-        if budget and loaded.limits.are_own and budget > loaded.limits.budget:
-            raise InputError(
-                f"--budget {budget}: give {loaded.name} at most {loaded.limits.budget}"
-            )
+        check_budget(loaded, budget)
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
         answer = memory.ask(question, asker=speaker, now=day)
         turns = cited_turns(store, answer)

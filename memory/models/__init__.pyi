@@ -18,6 +18,7 @@ from .costs import add_usage as add_usage
 from .costs import priced as priced
 from .costs import spending as spending
 from .costs import with_usage as with_usage
+from .gguf.engine import end_calls as end_calls
 from .llama import load_lora as load_lora
 from .llama import packaged_gguf as packaged_gguf
 from .loading import as_model as as_model

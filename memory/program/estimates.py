@@ -12,16 +12,21 @@ from memory.models.model import Model
 CHARACTERS_A_TOKEN = 4
 # Tokens of a turn's line beside its text: its number, its date, its speaker.
 _TURN_LINE_TOKENS = 15
-# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns.
+# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns. A little model is
+# asked about the facts that templates found, which are few.
 _CATALOG_TOKENS = 400
+_LITTLE_CATALOG_TOKENS = 150
 
 ModuleName = Literal["store", "retrieve", "answer", "refine"]
-# Of an answer, by module; of the store module for each turn. A tiny model writes less.
+# Of an answer, by module; of the store module for each turn. Tiny and little models write less.
 _ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
 )
 _TINY_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 25, "retrieve": 60, "answer": 12, "refine": 60}
+)
+_LITTLE_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
+    {"store": 25, "retrieve": 15, "answer": 12, "refine": 150}
 )
 
 
@@ -41,9 +46,12 @@ def estimate(
         inputs: tokens of what is filled in in all these calls, without the catalog.
         answers: the answers that these calls give, where a call gives several: turns to store.
     """
-    catalog = 0 if module == "answer" else _CATALOG_TOKENS
+    catalog = _LITTLE_CATALOG_TOKENS if model.size == "little" else _CATALOG_TOKENS
+    if module == "answer" or (module == "store" and model.size == "little"):
+        catalog = 0
     around = prompt_tokens(model, prompt) + catalog
-    answer_tokens = (_TINY_ANSWER_TOKENS if model.size == "tiny" else _ANSWER_TOKENS)[module]
+    by_size = {"tiny": _TINY_ANSWER_TOKENS, "little": _LITTLE_ANSWER_TOKENS}
+    answer_tokens = by_size.get(model.size, _ANSWER_TOKENS)[module]
     return priced(
         model,
         calls=calls,

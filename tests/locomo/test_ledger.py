@@ -279,6 +279,13 @@ def test_time_and_money_stop_a_run(tmp_path: Path, server: Server, budget: Budge
             ask(hosted, "second")
 
 
+def test_minutes_count_from_the_start_of_the_command(tmp_path: Path) -> None:
+    """Timing a model and reading the data are part of what the user gave so many minutes."""
+    ledger = Ledger(tmp_path, Budget(minutes=5), began=time.monotonic() - 301)
+    with ledger.active(), pytest.raises(BudgetSpent, match="5 minutes are spent"):
+        ask(model(Echo()), "a")
+
+
 def test_a_call_without_a_known_price_is_counted_as_such(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, Budget(dollars=1.0))
     with ledger.active():

@@ -281,3 +281,53 @@ def test_a_rubric_s_line_without_a_verdict_lies_between_none_and_all_points() ->
 )
 def test_a_share_s_interval(count: int, of: int, interval: tuple[float, float]) -> None:
     assert metrics.wilson_interval(count, of) == pytest.approx(interval, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("2022-05-18", "18 may 2022"),
+        ("18 May 2022", "18 may 2022"),
+        ("the 18th of May, 2022", "the 18 may 2022"),
+        ("May 18th, 2022", "18 may 2022"),
+        ("Sept. 2021", "september 2021"),
+        ("2022-05", "may 2022"),
+        ("2022-13-18", "2022-13-18"),
+        ("two hours and twenty-five minutes", "2 hours and 25 minutes"),
+        ("Maybe May, someone", "Maybe May, someone"),
+    ],
+)
+def test_dates_and_numbers_have_one_spelling(text: str, spelled: str) -> None:
+    assert metrics.in_one_spelling(text) == spelled
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "official", "to_learn_from"),
+    [
+        ("2022-05-18", "18 May 2022", 0.0, 1.0),
+        ("May 27, 2022", "2022-05-27", 0.0, 1.0),
+        ("2", "two", 0.0, 1.0),
+        ("2023-04-01", "April 2023", 0.0, 0.8),
+        ("a dog", "a cat", 0.0, 0.0),
+    ],
+)
+def test_what_is_learned_from_takes_equal_dates_and_numbers_as_equal(
+    answer: str, right: str, official: float, to_learn_from: float
+) -> None:
+    question = Question(0, "When?", right, 4, ())
+    assert metrics.score(answer, question) == pytest.approx(official, abs=0.001)
+    assert metrics.meaning_score(answer, question) == pytest.approx(to_learn_from, abs=0.001)
+
+
+def test_what_is_learned_from_is_an_abstention_where_there_is_no_answer() -> None:
+    question = Question(0, "When?", "", 5, ())
+    assert metrics.meaning_score("No information available", question) == 1.0
+    assert metrics.meaning_score("18 May 2022", question) == 0.0
+
+
+@given(TEXTS, TEXTS, st.sampled_from([1, 2, 3, 4, 5]))
+def test_what_is_learned_from_is_never_less_than_the_official_score(
+    answer: str, right: str, category: int
+) -> None:
+    question = Question(0, "When?", right, category, ())
+    assert metrics.score(answer, question) <= metrics.meaning_score(answer, question) <= 1.0

@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from memory.cli import options
-from memory.cli.options import DEFAULT, ApiBase, Db, ModelName, Namespace, RerankerName
+from memory.cli.options import (
+    DEFAULT,
+    ApiBase,
+    Db,
+    ModelName,
+    Namespace,
+    RerankerName,
+    ShownBudget,
+)
 from memory.system.providers import refuse_unreachable
 
 
@@ -25,6 +33,7 @@ def chat(
         str | None,
         typer.Option(help="The character; it is remembered. Larger models only."),
     ] = None,
+    budget: ShownBudget = None,
     digest: Annotated[
         bool, typer.Option("--digest/--no-digest", help="Store facts in the background.")
     ] = True,
@@ -40,12 +49,13 @@ def chat(
     from memory.store.turn_reads import last_turn
 
     loaded = load_model(model, api_base)
+    options.check_budget(loaded, budget)
     path = options.memory_location(namespace, db)
     with options.open_memory(namespace, db, create=True) as store:
         background = Background(path, loaded, since=last_turn(store) + 1, digests=digest)
         try:
             session = Chat(
-                Memory(store, model=loaded, reranker=reranker),
+                Memory(store, model=loaded, reranker=reranker, budget=budget),
                 background,
                 terminal(),
                 memory_name=namespace if db is None else db.stem,

@@ -143,23 +143,25 @@ class ModelCopy:
         slot_and_lora: SlotAndLora,
         *,
         seconds: float,
+        stopped: Event | None = None,
         **settings: Any,
     ) -> Generator[str, None, Completion]:
         """The answer to a chat in pieces as it is made; returns the whole.
 
         llama.cpp is called in its own thread, so that Ctrl-C and the end of the `seconds`
-        reach the caller; the call ends then, and when the generator is closed, with the batch of
-        tokens that is being computed.
-        Raises as `say` does, and TimeoutError.
+        reach the caller; the call ends then, when the generator is closed, and when another thread
+        sets `stopped`, with the batch of tokens that is being computed.
+        Raises as `say` does, TimeoutError, and KeyboardInterrupt where `stopped` was set.
         """
         body = self._body(messages, slot_and_lora, settings)
         body |= {"stream": True, "return_progress": True, "stream_options": {"include_usage": True}}
         chunks: SimpleQueue[bytes] = SimpleQueue()
         ended = Event()
+        stopped = stopped or Event()
 
         def take(chunk: bytes) -> bool:
             chunks.put(chunk)
-            return ended.is_set()  # True ends the call
+            return ended.is_set() or stopped.is_set()  # True ends the call
 
         def call() -> None:
             try:
@@ -175,6 +177,8 @@ class ModelCopy:
             while chunk := _next(chunks, deadline):
                 if piece := answer.piece(chunk):
                     yield piece
+            if stopped.is_set():
+                raise KeyboardInterrupt
         finally:
             ended.set()
             caller.join()

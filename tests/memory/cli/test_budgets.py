@@ -40,6 +40,7 @@ def test_a_budget_bounds_what_the_model_is_shown(path: Path, command: list[str])
     [
         (("ask", "Where?", "--budget", 63), "give at least 64"),
         (("ask", "Where?", "--budget", 9_000), "--budget 9000: give local at most"),
+        (("chat", "--budget", 9_000), "--budget 9000: give local at most"),
         (("digest", "--budget", 9_000), "--budget 9000: give local at most 200"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from dspy.lm15 import Message, Request
 
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
-from memory.models import Model
+from memory.models import Model, end_calls
 from memory.models.brief_prompts import brief_grammar
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.model_file import read_model
@@ -150,6 +151,30 @@ def test_who_stops_listening_ends_the_call(server: ModelCopy) -> None:
     assert next(pieces)
     pieces.close()
     assert [thread for thread in threading.enumerate() if thread.name == "llama.cpp"] == []
+
+
+@pytest.mark.slow
+def test_calls_of_other_threads_can_be_ended_also_those_that_wait_for_their_turn() -> None:
+    """Ctrl-C reaches the main thread alone; a whole answer may take minutes."""
+    lm = loaded().lm.copy(max_tokens=2_000)
+    ends: list[type[BaseException]] = []
+
+    def ask() -> None:
+        try:
+            lm("Tell a long story of a thousand words.")
+        except KeyboardInterrupt as end:
+            ends.append(type(end))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while not [thread for thread in threading.enumerate() if thread.name == "llama.cpp"]:
+        time.sleep(0.01)
+    end_calls()
+    for thread in threads:
+        thread.join()
+    assert ends == [KeyboardInterrupt] * 3
+    assert lm.copy(max_tokens=3)("Say hello.")[0]  # the next call is answered
 
 
 @pytest.mark.slow

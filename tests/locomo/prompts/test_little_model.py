@@ -1,0 +1,217 @@
+"""A compile of a model of up to 3 billion parameters: templates store, no instruction is asked for,
+and what its minutes hold is done."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from dspy.teleprompt.gepa.instruction_proposal import ProposeInstruction
+from dspy.teleprompt.simba_utils import OfferFeedback
+
+import optimize
+from locomo.choices import Optimizer
+from locomo.prompts.compile import CompileResult, by_turns
+from locomo.prompts.instructions import OwnInstructions
+from locomo.prompts.optimizers import Proposals
+from locomo.prompts.plan import Extent, fitting, planned
+from locomo.scripts import optimize as compiling
+from memory import InputError, load_program
+from tests.support.obedient import THINGS, houses_to_hold_out
+from tests.support.scripted import UnexpectedPrompt, model_over
+
+PLAIN = "in a few of its words"  # of the plain instruction, and of none of our own
+
+
+class Householder:
+    """An engine that says where things are kept; the floor, too, under our own instructions.
+
+    `stop` is called with the number of each call before its answer.
+    """
+
+    def __init__(self, stop: Callable[[int], None] = lambda calls: None) -> None:
+        self.asked: list[str] = []
+        self.stop = stop
+
+    def complete(self, request: Request) -> Response:
+        prompt, system = request.messages[-1].text or "", str(request.system or "")
+        self.asked.append(f"{system}\n{prompt}")
+        self.stop(len(self.asked))
+        text = self._text(prompt, system)
+        return Response(
+            id=None,
+            model="householder",
+            message=Message.assistant([TextPart(text)]),
+            finish_reason="stop",
+            usage=Usage(input_tokens=70, output_tokens=5, total_tokens=75),
+        )
+
+    def _text(self, prompt: str, system: str) -> str:
+        if "Say yes." in prompt:
+            return "yes"
+        if "shape | subject" in system:
+            return "none"
+        thing = re.search(r"Question: Where does Ann keep the (\w+)", prompt)
+        if not thing or "fields" in system:
+            raise UnexpectedPrompt(f"{system}\n{prompt}")
+        place = re.search(rf"the {thing[1]} in the (\w+)", prompt)
+        if not place:
+            return "No information available"
+        return place[1] + ("" if PLAIN in system else " on the ground floor")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompileResult]:
+    """optimize.optimize for a model's file over an engine, on four houses."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(compiling, "connect_mlflow", lambda experiment: None)
+    monkeypatch.setattr(compiling, "track_compile", lambda *results, **more: None)
+    houses_to_hold_out(Path("houses"))
+
+    def compiled(engine: Householder, **flags: Any) -> CompileResult:
+        model = model_over(engine, "gguf:small.gguf", size="little", budget=400)
+        monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
+        plain = {"data": Path("houses"), "num_examples": 8, "num_validation": 12, "rounds": 2}
+        return optimize.optimize(**{**plain, "yes": True, **flags})
+
+    return compiled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["miprov2", "gepa", "simba"])
+def test_it_compiles_from_our_own_instructions_and_is_asked_for_none(
+    run: Callable[..., CompileResult], optimizer: Optimizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Householder()  # fails when it is asked for a proposal, or to store
+    flags = {"max_demos": 0} if optimizer == "miprov2" else {}
+    compiled = run(engine, optimizer=optimizer, rounds=8 if optimizer != "simba" else 1, **flags)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "too small to propose instructions: they come from a list of our own" in printed
+    if optimizer == "simba":
+        return  # it adds advice to the plain instruction
+    assert PLAIN not in compiled.program.answer.predict.signature.instructions
+    assert compiled.verdict == "gain"
+
+
+def test_every_optimizer_gets_an_instruction_of_our_own_and_asks_no_model() -> None:
+    adapter = Proposals(OwnInstructions("answer"))
+    lm = dspy.LM("local/none", engine=Householder(lambda calls: pytest.fail("it was asked")))
+    with dspy.context(lm=lm, adapter=adapter):
+        mipro = dspy.Predict("basic_instruction -> proposed_instruction")
+        first = mipro(basic_instruction="Answer.").proposed_instruction
+        gepa = dspy.Predict(ProposeInstruction)
+        second = gepa(current_instruction="Answer.", examples_with_feedback=[]).new_instruction
+        inputs = dict.fromkeys(OfferFeedback.input_fields, "")
+        inputs["module_names"] = json.dumps(["program.answer.predict"])
+        advice = dspy.Predict(OfferFeedback)(**inputs).module_advice
+    assert first != second
+    assert [*advice] == ["program.answer.predict"]
+    assert advice["program.answer.predict"]
+    assert adapter.failed == []
+
+
+def test_templates_store_unless_storing_is_compiled(run: Callable[..., CompileResult]) -> None:
+    engine = Householder()
+    with pytest.raises(UnexpectedPrompt, match=r"subject \| attribute"):
+        run(engine, facts="model", optimizer="gepa")
+    engine = Householder()
+    with pytest.raises(UnexpectedPrompt, match=r"subject \| attribute"):
+        run(engine, target="store", optimizer="gepa")
+
+
+def test_an_interruption_keeps_the_pairs_that_are_complete(
+    run: Callable[..., CompileResult],
+) -> None:
+    """The second measurement is interrupted after some of its questions."""
+    known = 0
+
+    def stop(calls: int) -> None:
+        nonlocal known
+        prompt = engine.asked[-1]
+        thing = re.search(r"Ann keep the (\w+)", prompt)
+        # Questions that are held out, under another instruction: the second measurement.
+        known += bool(thing and thing[1] in THINGS[1].split()) and PLAIN not in prompt
+        if known == 3:
+            raise KeyboardInterrupt
+
+    engine = Householder(stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, optimizer="miprov2", rounds=8, max_demos=0)
+    card = load_program(Path("optimized_memory_qa.json")).card
+    assert card
+    assert (card.scores["answer, all: before"], card.scores["answer, all: after"]) == (0.4, 1.0)
+    assert card.verdict == "no gain"  # of two pairs
+
+
+def test_questions_of_each_conversation_are_measured_in_turn() -> None:
+    examples = [dspy.Example(conversation=id_, n=n) for id_ in "ab" for n in range(3)]
+    assert [(e.conversation, e.n) for e in by_turns(examples)] == [
+        *(("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2))
+    ]
+
+
+REQUESTED = Extent(train=50, validation=100, rounds=4, candidates=6)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "extent"),
+    [
+        (1_000, REQUESTED),
+        (60, Extent(20, 43, 4, 6)),
+        (20, Extent(8, 12, 4, 6)),
+        (17, Extent(8, 12, 2, 6)),
+        (10, Extent(8, 12, 1, 2)),
+    ],
+)
+def test_fewer_questions_come_before_fewer_candidates(minutes: float, extent: Extent) -> None:
+    def needs(extent: Extent) -> float:
+        return 0.5 * extent.validation + extent.train * (extent.rounds + extent.candidates) / 6
+
+    chosen = fitting(REQUESTED, "miprov2", minutes, needs)
+    assert needs(chosen) <= minutes
+    assert chosen == extent
+
+
+def test_what_may_take_longer_is_begun_and_what_takes_far_longer_is_refused() -> None:
+    least = Extent(8, 12, 1, 0)
+    assert fitting(least, "gepa", 12, lambda extent: 20) == least
+    printed = planned(least, REQUESTED, 12, 20)
+    assert printed.startswith("12 minutes: 8 questions to learn from, 12 to measure on, 1 rounds")
+    assert "asked for were 50 questions to learn from" in printed
+    assert printed.endswith("All of it may take 20 minutes; what is found by then is measured")
+    with pytest.raises(InputError, match=r"12 minutes are too few: 8 questions .* may take 40"):
+        fitting(least, "gepa", 12, lambda extent: 40)
+
+
+def test_a_run_that_goes_on_has_the_extent_that_was_planned(
+    run: Callable[..., CompileResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the pace is then: other questions would be another compile."""
+
+    def stop(calls: int) -> None:
+        if calls == 12:
+            raise KeyboardInterrupt
+
+    engine = Householder(stop)
+    flags: dict[str, Any] = {"optimizer": "gepa", "budget_minutes": 30.0}
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, **flags)
+    first = [name.name for name in Path("results").glob("optimize-*/")]
+    run(Householder(), **flags, resume=True)
+    assert [name.name for name in Path("results").glob("optimize-*/")] == first
+    printed = capsys.readouterr().out
+    assert "on top of what was asked already" in printed
+
+
+def test_minutes_is_another_name_for_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    taken: list[Any] = []
+    monkeypatch.setattr(compiling, "optimize", taken.append)
+    for flag in ("--minutes", "--budget-minutes"):
+        assert CliRunner().invoke(optimize.app, [flag, "12"]).exit_code == 0
+    assert [options.budget_minutes for options in taken] == [12, 12]
