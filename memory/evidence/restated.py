@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, combinations
 
 from memory.records import Turn
@@ -52,16 +53,51 @@ class Restated:
         return f"later, turn {self.turn.id}{day}: {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Sentence:
     written: tuple[str, ...]  # its words
     folded: tuple[str, ...]
-    told_by: tuple[tuple[str, ...], ...]  # each word without stop words, in the form of the index
-    telling: frozenset[str]  # all of these
     is_part: bool  # of a longer sentence
+    ends: tuple[str, str]  # its first two words, and its last two
+
+    # Most sentences are like no other, and nobody asks for these two.
+    @cached_property
+    def told_by(self) -> tuple[tuple[str, ...], ...]:
+        """Each word without stop words, in the form of the index."""
+        return tuple(map(_telling_of.__getitem__, self.folded))
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """All of these."""
+        return frozenset(chain.from_iterable(self.told_by))
 
 
+_telling_of = TextCache(lambda word: tuple(telling_words(word)), most=20_000, longest=40)
 _Said = tuple[Turn, _Sentence]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a question has of some sentences; it is looked for where two are alike."""
+
+    question: str
+    sentences: Sequence[_Sentence]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of the sentences that the question has in any form."""
+        forms = forms_of(telling_words(self.question))
+        # Two forms of a word begin alike, but for numbers: the others are not looked at.
+        beginnings = {form[:SHORTEST_STEM] for form in forms}
+        words = set[str]().union(*(sentence.telling for sentence in self.sentences))
+        alike = [word for word in words if word[:SHORTEST_STEM] in beginnings or word in COUNT]
+        return frozenset([word for word in alike if is_among(word, forms)])
+
+    @cached_property
+    def most(self) -> int:
+        """How many of them the sentence with most of them has."""
+        shared = (self.words.intersection(sentence.telling) for sentence in self.sentences)
+        return max(map(len, shared), default=0)
 
 
 def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
@@ -75,9 +111,7 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
         for turn in sorted(turns, key=_time)
         if turn.kind == "message" and not is_assistant(turn.speaker)
     ]
-    telling = [said.telling for _, sentences in by_turn for said in sentences]
-    asked = _asked(set[str]().union(*telling), question)
-    most_asked = max(map(len, map(asked.intersection, telling)), default=0)
+    asked = _Asked(question, [said for _, sentences in by_turn for said in sentences])
     again: dict[int, Restated] = {}
     for group in _groups(by_turn):
         # The newest comes last and wins, also where it says what was said first.
@@ -87,36 +121,36 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
             if earlier.folded == later.folded:
                 if not (earlier.is_part or later.is_part):
                     again.pop(turn.id, None)
-            elif other := _other_value(earlier, later, asked, most_asked):
+            elif other := _other_value(earlier, later, asked):
                 again[turn.id] = Restated(later_turn, *other)
     return again
 
 
-def _asked(words: Iterable[str], question: str) -> frozenset[str]:
-    """The words that a question has in any form."""
-    forms = forms_of(telling_words(question))
-    # Two forms of a word begin alike, but for numbers: the others are not looked at.
-    beginnings = {form[:SHORTEST_STEM] for form in forms}
-    alike = [word for word in words if word[:SHORTEST_STEM] in beginnings or word in COUNT]
-    return frozenset([word for word in alike if is_among(word, forms)])
-
-
-def _groups(by_turn: Iterable[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[list[_Said]]:
+def _groups(by_turn: Sequence[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[list[_Said]]:
     """Sentences of one speaker with the same two words at the beginning, or at the end.
 
     Of two that differ in one place, either are alike.
     """
-    groups = defaultdict[tuple[object, ...], list[_Said]](list)
+    turns_of_ends = Counter(
+        chain.from_iterable(
+            {end for said in sentences for end in said.ends} for _, sentences in by_turn
+        )
+    )
+    # Of one turn alone most are: a sentence begins as its first part does.
+    shared = {end for end, turns in turns_of_ends.items() if turns > 1}
+    groups = defaultdict[tuple[str, str], list[_Said]](list)
     for turn, sentences in by_turn:
-        alike = Counter[tuple[object, ...]]()
+        is_long = len(sentences) > _MOST_ALIKE
+        alike = Counter[str]()
         for sentence in sentences:
-            folded = sentence.folded
-            for key in ((turn.speaker, "", folded[:2]), (turn.speaker, "...", folded[-2:])):
-                if len(sentences) > _MOST_ALIKE:
-                    alike[key] += 1
-                    if alike[key] > _MOST_ALIKE:
+            for end in sentence.ends:
+                if end not in shared:
+                    continue
+                if is_long:
+                    alike[end] += 1
+                    if alike[end] > _MOST_ALIKE:
                         continue
-                groups[key].append((turn, sentence))
+                groups[turn.speaker, end].append((turn, sentence))
     return groups.values()
 
 
@@ -150,16 +184,13 @@ _sentences_of = TextCache(_sentences, most=_MOST_KNOWN, longest=_LONGEST_KNOWN)
 
 def _plain_sentences(text: str) -> Iterator[_Sentence]:
     for clause, is_part in _clauses(own_text(text)):
+        if clause.rstrip().endswith("?") or len(clause.split()) < _FEWEST_WORDS:
+            continue
         written = [word.strip(_EDGES) for word in without_fillers(clause.strip(_EDGES)).split()]
-        if (
-            _FEWEST_WORDS <= len(written) <= _MOST_WORDS
-            and not clause.rstrip().endswith("?")
-            and all(map(_PLAIN.fullmatch, written))
-        ):
-            folded = tuple(word.casefold() for word in written)
-            told_by = tuple(tuple(telling_words(word)) for word in folded)
-            telling = frozenset(chain.from_iterable(told_by))
-            yield _Sentence(tuple(written), folded, told_by, telling, is_part)
+        if _FEWEST_WORDS <= len(written) <= _MOST_WORDS and all(map(_PLAIN.fullmatch, written)):
+            folded = tuple(map(str.casefold, written))
+            ends = (" ".join(folded[:2]), f"... {' '.join(folded[-2:])}")
+            yield _Sentence(tuple(written), folded, is_part, ends)
 
 
 def _clauses(text: str) -> Iterator[tuple[str, bool]]:
@@ -191,13 +222,10 @@ def _without_date(text: str) -> str:
     return "" if before and after else " ".join(before or after)
 
 
-def _other_value(
-    earlier: _Sentence, later: _Sentence, asked: frozenset[str], most_asked: int
-) -> tuple[str, bool] | None:
+def _other_value(earlier: _Sentence, later: _Sentence, asked: _Asked) -> tuple[str, bool] | None:
     """What the later sentence says in the one place where the two differ; None for other sentences.
 
-    With it, whether it is what is asked for: `asked` are the question's words, `most_asked` is how
-    many of them the sentence with most of them has.
+    With it, whether it is what is asked for.
     """
     before, after = earlier.folded, later.folded
     shortest = min(len(before), len(after))
@@ -216,10 +244,10 @@ def _other_value(
     around = {*frame, *chain.from_iterable(earlier.told_by[len(before) - end :])}
     if not around:
         return None
-    asked_before, asked_later = earlier.telling & asked, later.telling & asked
-    has_most = asked_before == asked_later <= around and len(asked_later) == most_asked
+    asked_before, asked_later = earlier.telling & asked.words, later.telling & asked.words
+    has_most = asked_before == asked_later <= around and len(asked_later) == asked.most
     is_whole = has_most and bool(frame) and asked_later >= {*frame}
-    is_asked_for = is_whole or (has_most and most_asked >= _FEWEST_ASKED)
+    is_asked_for = is_whole or (has_most and asked.most >= _FEWEST_ASKED)
     if begin == 0 and not is_asked_for:
         return None  # the capital of a first word makes no name
     if not (is_whole and len(frame) >= _FEWEST_ASKED) and (

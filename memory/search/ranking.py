@@ -11,6 +11,7 @@ It needs no database: a store provides the columns, the vectors and the turns th
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,53 @@ class Features:
     usual_cosines: NDArray[np.float32]
 
 
+class RankedQuestion:
+    """The features of the question that was ranked last; asked for more turns, it keeps them.
+
+    A context looks for more where the best turns repeat each other. It is used by one search at a
+    time, as the index is.
+    """
+
+    def __init__(self) -> None:
+        self._asked: tuple[Any, ...] | None = None
+        self._vector = np.zeros(0, np.float32)
+        self._matches: Sequence[WordMatches] = ()
+        self._features: Features | None = None
+
+    def features(
+        self,
+        index: Index,
+        query: Query,
+        vector: NDArray[np.float32],
+        matches: Sequence[WordMatches],
+        feature_weights: Mapping[str, float],
+        selection: Selection | None,
+    ) -> Features:
+        """As `features_of`; what was computed last, where all that it depends on is the same."""
+        asked = (index, index.count, query, selection, dict(feature_weights))
+        # A store gives the same matches again as long as nothing has changed.
+        are_same = len(matches) == len(self._matches) and all(map(is_, matches, self._matches))
+        if (
+            self._features is None
+            or not are_same
+            or asked != self._asked
+            or not np.array_equal(vector, self._vector)
+        ):
+            self._features = features_of(
+                index, query, vector, matches, feature_weights=feature_weights, selection=selection
+            )
+            self._asked, self._vector, self._matches = asked, vector, matches
+        return self._features
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it keeps."""
+        if self._features is None:
+            return 0
+        columns = sum(column.nbytes for column in self._features.columns.values())
+        return columns + self._features.turn_ids.nbytes + self._features.usual_cosines.nbytes
+
+
 def rank(
     index: Index,
     query: Query,
@@ -70,6 +118,7 @@ def rank(
     k: int,
     feature_weights: Mapping[str, float] = FEATURE_WEIGHTS,
     selection: Selection | None = None,
+    last: RankedQuestion | None = None,
 ) -> list[Hit]:
     """The best k turns, best first; of equal scores the newer turn first.
 
@@ -83,12 +132,12 @@ def rank(
         matches: for each of `query.words`, the ids of the turns that contain it.
         feature_weights: one for each feature, in the order of FEATURE_WEIGHTS.
         selection: the turns to rank; None for all.
+        last: the question that was ranked last, and from now on this one.
     """
     if k < 1 or not index.turns_of(selection):
         return []
-    features = features_of(
-        index, query, vector, matches, feature_weights=feature_weights, selection=selection
-    )
+    ranked = RankedQuestion() if last is None else last
+    features = ranked.features(index, query, vector, matches, feature_weights, selection)
     return [hit for _, hit in best_hits([features], [""], k, feature_weights)]
 
 

@@ -88,6 +88,7 @@ class DatabaseStore(Store):
         self._searching = FairLock()
         self._index = Index()
         self._filtered_turns = FilteredTurns()  # of the index
+        self._ranked = ranking.RankedQuestion()
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
 
     def __enter__(self) -> Self:
@@ -305,6 +306,7 @@ class DatabaseStore(Store):
                         k=k,
                         feature_weights=feature_weights,
                         selection=searched.selection,
+                        last=self._ranked,
                     )
             # A network is asked while no other search waits for this one.
             vectors_of[asked] = searched.embed(query.plain)
@@ -351,7 +353,7 @@ class DatabaseStore(Store):
     @property
     def cached_bytes(self) -> int:
         with self._searching:
-            return self._index.nbytes + self._filtered_turns.nbytes
+            return self._index.nbytes + self._filtered_turns.nbytes + self._ranked.nbytes
 
     def vacuum(self) -> str:
         return ""
