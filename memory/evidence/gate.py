@@ -101,7 +101,7 @@ def features(
     is_named, plain = _without_names(message, {turn.speaker for turn in turns[:MOST_TURNS]})
     message_words = words(message)
     telling = list(dict.fromkeys(telling_words(plain)))
-    vectors = np.array([_known_vectors[text] for text in texts[:_NEAR_TURNS]])
+    vectors = _vectors_of(texts[:_NEAR_TURNS])
     nearness = vectors @ embed([plain])[0]
     is_missing = ~_held(telling, texts).any(axis=0)
     return {
@@ -113,6 +113,16 @@ def features(
         "size": float(np.log(max(memory_turns, 1))),
         "always": 1.0,
     }
+
+
+def _vectors_of(texts: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors of texts, (n, width); those that are not known are made at once."""
+    vectors = {text: _known_vectors.get(text) for text in texts}
+    new = [text for text, vector in vectors.items() if vector is None]
+    for text, vector in zip(new, embed(new), strict=True):
+        vectors[text] = vector
+        _known_vectors.keep(text, vector)
+    return np.array([vectors[text] for text in texts])
 
 
 def _near(nearness: NDArray[np.float32], times: Sequence[int]) -> float:
@@ -127,12 +137,19 @@ def _near(nearness: NDArray[np.float32], times: Sequence[int]) -> float:
 
 def _without_names(message: str, speakers: set[str]) -> tuple[bool, str]:
     """Whether a message names one of the speakers, and the message without these names."""
-    names = SpeakerNames()
-    for number, speaker in enumerate(sorted(speakers)):
-        if speaker.strip().casefold() not in _ROLES:
-            names.add(speaker, number)
+    names = _names_of(tuple(sorted(speakers)))
     named, plain = names.take_out(message)
     return bool(named - names.assistants), plain
+
+
+@lru_cache(maxsize=64)
+def _names_of(speakers: Sequence[str]) -> SpeakerNames:
+    """The names of speakers that have one."""
+    names = SpeakerNames()
+    for number, speaker in enumerate(speakers):
+        if speaker.strip().casefold() not in _ROLES:
+            names.add(speaker, number)
+    return names
 
 
 def _held(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, Story
 from memory.records import Turn
 from memory.text.dates import spoken_date
-from memory.text.passages import CUT, excerpt
+from memory.text.passages import CUT, excerpt, is_larger
 from memory.text.tokens import count_tokens, line_tokens, trim
 
 # A turn of more than this, and of more than half of the room left, shows the sentences that are
@@ -94,7 +94,7 @@ class Evidence:
         """The size of the text."""
         return count_tokens(self.text)
 
-    @property
+    @cached_property
     def fenced(self) -> str:
         """The text for another model's prompt: all but the wishes is quoted, in a fence."""
         return _joined(self.standing.wishes, fenced(self._quoted))
@@ -144,10 +144,11 @@ class TurnForm:
             turn = replace(turn, text=outline(turn.text, limit))
         elif self.question:
             limit = min(max(tokens_left // 2, LONG_TURN), self.longest)
-            # Who asks is named in the question ("user"), and is no reason to show their code's.
-            name = rf"\b{re.escape(turn.speaker)}\b" if turn.speaker else "$"
-            text = excerpt(re.sub(name, " ", self.question), turn.text, limit)
-            turn = replace(turn, text=text)
+            if is_larger(turn.text, limit, count_tokens):
+                # Who asks is named in the question ("user"), and is no reason to show their code's.
+                name = rf"\b{re.escape(turn.speaker)}\b" if turn.speaker else "$"
+                text = excerpt(re.sub(name, " ", self.question), turn.text, limit)
+                turn = replace(turn, text=text)
         return marked(dated_line(turn, self.dates, spans=self.spans), mark)
 
     def cut_line(self, turn: Turn, tokens_left: int) -> str:

@@ -62,7 +62,8 @@ def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = 
     if turn.kind != "message" or is_assistant(turn.speaker):
         return turn_line(turn, dates)
     told = _with_spans if len(turn.text) <= _LONGEST_KNOWN else _with_spans.__wrapped__
-    return turn_line(replace(turn, text=told(turn.text, turn.said_at, iso)), dates)
+    text = told(turn.text, turn.said_at, iso)
+    return turn_line(turn if text == turn.text else replace(turn, text=text), dates)
 
 
 @lru_cache(maxsize=_MOST_KNOWN)

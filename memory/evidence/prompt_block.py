@@ -22,6 +22,7 @@ from memory.records import Contradiction, Fact, Hit, Turn
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.settings import settings_of
+from memory.store.summaries import newest_summaries
 from memory.store.turn_validation import session_label
 from memory.text.tokens import count_tokens, line_tokens
 
@@ -240,12 +241,7 @@ def _that_fits(text: str, tokens: int | None) -> str:
 
 def _last_session(store: Store, *, session: str, since: int | None) -> Story:
     """What happened in the newest session before the running one, as a digest told it."""
-    stored = [
-        summary for summary in store.summaries() if summary.text and summary.kind == "session"
-    ]
-    if since is not None:
-        stored = [summary for summary in stored if summary.last_turn_id < since]
-    newest = stored[-_NEWEST_SUMMARIES:]
+    newest = newest_summaries(store, _NEWEST_SUMMARIES, before=since)
     firsts = sorted({summary.turn_id for summary in newest})
     turns = {turn.id: turn for turn in store.turns_by_id(firsts, missing_ok=True)}
     sessions = [turn.session for turn in turns.values() if not session or turn.session != session]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.search.index import LONG_TURN, REACH, Index, by_speakers
+from memory.search.index import LONG_TURN, REACH, Described, Index, by_speakers
 from memory.search.question import Query
 from memory.search.turn_columns import FULL_LENGTH
 from memory.search.word_matches import Counts, WordMatches
@@ -73,6 +73,36 @@ def columns_of(
 
     `words` are positions.
     """
+    turns = _described(index, positions)
+    word_shares, own_words = _words(index, turns, words, counts)
+    return {
+        "words": word_shares,
+        # Among many long turns, what a turn itself holds tells more than its share of a long
+        # question. Between people it costs .003 of recall@10 (the log).
+        "own_words": own_words * turns.with_assistant,
+        "kind": _examples(index, positions, words),
+        "session": _best_of_session(index, turns.session, word_shares),
+        "speaker": by_speakers(turns.speaker, query.speakers),
+        "implied": by_speakers(turns.speaker, query.implied),
+        "date": date_match(turns.date, query) * turns.date_share,
+        # Only for questions about a time: for all questions it gained at most .001
+        # (the log).
+        "time": turns.time * query.asks_time,
+        "asks": turns.asks,
+        "length": turns.length,
+    }
+
+
+def _described(index: Index, positions: NDArray[np.int64]) -> Described:
+    """What features need of these turns, whatever is asked; of all turns it is kept."""
+    if len(positions) < index.count:
+        return _describe(index, positions)
+    if index.described is None:
+        index.described = _describe(index, positions)
+    return index.described
+
+
+def _describe(index: Index, positions: NDArray[np.int64]) -> Described:
     # Row REACH holds the turns themselves, the rows above and below it their neighbours;
     # position 0 where a session has no more turns.
     neighbours = np.zeros((len(NEIGHBOUR_SHARES), len(positions)), np.int64)
@@ -81,38 +111,36 @@ def columns_of(
         neighbours[REACH - step - 1] = index.before[neighbours[REACH - step]]
         neighbours[REACH + step + 1] = index.after[neighbours[REACH + step]]
     rows = index.rows.take(positions)  # ten times as fast as [positions] on a structured array
-    word_shares, own_words = _words(index, neighbours, words, counts)
+    excesses = index.excess.take(neighbours)
+    excess = excesses[REACH]
+    window = NEIGHBOUR_SHARES[:, None] / (excesses * excess)
+    window[REACH] = NEIGHBOUR_SHARES[REACH]
     talk = talk_of(index, positions)
     length = np.log1p(np.minimum(rows["length"], FULL_LENGTH)) - np.log1p(FULL_LENGTH)
-    excess = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
-    return {
-        "words": word_shares,
-        # Among many long turns, what a turn itself holds tells more than its share of a long
-        # question. Between people it costs .003 of recall@10 (the log).
-        "own_words": own_words * talk.with_assistant,
-        "kind": _examples(index, positions, words),
-        "session": _best_of_session(index, index.session[positions], word_shares),
-        "speaker": by_speakers(rows["speaker"], query.speakers),
-        "implied": by_speakers(rows["speaker"], query.implied),
-        "date": date_match(rows["date"], query) * talk.share(DATE_SHARES),
-        # Only for questions about a time: for all questions it gained at most .001
-        # (the log).
-        "time": (rows["tells_time"] & query.asks_time)
-        * talk.share(TIME_SHARES)
-        / index.excess[positions],
+    longer = np.maximum(rows["length"] / np.float32(LONG_TURN), 1)
+    return Described(
+        neighbours=neighbours,
+        window=window,
+        saturation=SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * excess),
+        session=index.session[positions],
+        speaker=np.ascontiguousarray(rows["speaker"]),
+        date=np.ascontiguousarray(rows["date"]),
+        with_assistant=talk.with_assistant,
+        date_share=talk.share(DATE_SHARES),
+        time=rows["tells_time"] * talk.share(TIME_SHARES) / excess,
         # Weighs against a turn: an answer is seldom a question. A longer turn says something
         # before it asks ("By the way, I sold my car. Which bus is it?").
-        "asks": rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
+        asks=rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
         # Up to FULL_LENGTH words only: documents must not win by their size. A turn of that
         # many words has the same length in any session.
-        "length": talk.share(LENGTH_SHARES) * length
+        length=talk.share(LENGTH_SHARES) * length
         + np.log1p(FULL_LENGTH)
-        - LONG_TURN_LOSS * talk.with_assistant * np.log(excess),
-    }
+        - LONG_TURN_LOSS * talk.with_assistant * np.log(longer),
+    )
 
 
 def _words(
-    index: Index, neighbours: NDArray[np.int64], words: Sequence[WordMatches], counts: Counts
+    index: Index, turns: Described, words: Sequence[WordMatches], counts: Counts
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The share of the question's words around each turn, 0 to 1; rare words weigh more.
 
@@ -123,11 +151,7 @@ def _words(
     (decision 8). In a turn longer than LONG_TURN, words saturate later, and the turn
     and its neighbours count less for each other.
     """
-    excesses = index.excess.take(neighbours)
-    excess = excesses[REACH]
-    window = NEIGHBOUR_SHARES[:, None] / (excesses * excess)
-    window[REACH] = NEIGHBOUR_SHARES[REACH]
-    saturation = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * excess)
+    neighbours = turns.neighbours
     total = np.zeros(neighbours.shape[1], np.float32)
     own = np.zeros(neighbours.shape[1], np.float32)
     possible = 0.0
@@ -137,10 +161,10 @@ def _words(
             index.scratch[match.exact] = 1  # after the related ones: a turn may be in both
             index.scratch[0] = 0  # the position of turns that this index lacks
             near = index.scratch.take(neighbours)
-            amount = np.einsum("ij,ij->j", window, near)
+            amount = np.einsum("ij,ij->j", turns.window, near)
             index.scratch[match.related] = index.scratch[match.exact] = 0
             rarity = counts.rarity(holders)
-            total += rarity * amount / (amount + saturation)
+            total += rarity * amount / (amount + turns.saturation)
             own += rarity * (near[REACH] == 1)
             possible += rarity
     return total / (possible or 1.0), own / OWN_WORDS_UNIT

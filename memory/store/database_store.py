@@ -109,6 +109,10 @@ class DatabaseStore(Store):
     @abstractmethod
     def transaction(self, kind: str = "IMMEDIATE") -> AbstractContextManager[Connection]: ...
 
+    def _passing_transaction(self) -> AbstractContextManager[Connection]:
+        """A transaction that a power failure may take back: it need not wait for the disk."""
+        return self.transaction()
+
     def _model_transaction(self) -> AbstractContextManager[Connection]:
         """A transaction for `_run_statements`."""
         return self.transaction()
@@ -592,7 +596,7 @@ class DatabaseStore(Store):
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
         if turn_ids and not self.read_only:
-            with self.transaction() as conn:
+            with self._passing_transaction() as conn:
                 settings.count_shown(conn, turn_ids)
 
     # ---------------------------------------------------------------- records

@@ -332,6 +332,17 @@ class SqliteStore(DatabaseStore):
                     conn.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def _passing_transaction(self) -> Iterator[SqliteConnection]:
+        with self._storage_errors(), self._alone() as alone:
+            # The log is synced with the next transaction, or where it is written back.
+            alone.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self.transaction() as conn:
+                    yield conn
+            finally:
+                alone.execute("PRAGMA synchronous = FULL")
+
     def _refuse_other_stamp(self) -> None:
         """Raises StoreError if another version has changed the file so that this cannot use it."""
         if (stamp := stamp_of(self._conn)) != self._stamp:

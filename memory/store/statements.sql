@@ -1349,6 +1349,14 @@ SELECT
 -- speakers_after --
 SELECT id, name FROM memory.speakers WHERE namespace = :namespace AND id > :after ORDER BY id;
 
+-- newest_summaries --
+-- Of sessions; a line without a text waits to be told anew.
+SELECT turn_id, last_turn_id, kind, summary
+FROM memory.summaries
+WHERE namespace = :namespace AND kind = 'session' AND summary <> '' AND last_turn_id < :before
+ORDER BY turn_id DESC, last_turn_id DESC
+LIMIT :most;
+
 -- owner_and_unnamed --
 SELECT 0 AS is_speaker, id, value AS text
 FROM memory.settings WHERE namespace = :namespace AND name = :owner

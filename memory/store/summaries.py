@@ -14,6 +14,7 @@ from memory.records import Change, Summary, Turn
 from memory.store import journal, turns_table
 from memory.store.database import Connection, HasConnections
 from memory.store.journaled_rows import JournaledRows, Row, all_rows, key_of
+from memory.store.turns_table import BEYOND_ALL_IDS
 from memory.text.characters import one_line
 
 LONGEST_SUMMARY = 500  # characters: about 110 tokens
@@ -25,6 +26,17 @@ _REWRITTEN = ("subject", "attribute", "value", "happened_on", "turn_id")  # no e
 def summaries(conn: Connection) -> list[Summary]:
     """All lines in the order of their turns."""
     return [Summary(*row.values()) for row in all_rows(conn, _TABLE)]
+
+
+def newest_summaries(store: HasConnections, most: int, before: int | None = None) -> list[Summary]:
+    """The last lines of sessions that are told, in the order of their turns.
+
+    With `before` only lines whose turns all come before this one.
+    """
+    bound = BEYOND_ALL_IDS if before is None else before
+    with store.reading() as conn:
+        rows = conn.run("newest_summaries", before=bound, most=most).fetchall()
+    return [Summary(*row) for row in reversed(rows)]
 
 
 def put(

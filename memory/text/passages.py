@@ -51,12 +51,12 @@ def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = c
             extra.
         size: the measure; it counts tokens by default.
     """
-    if not _is_larger(text, limit, size):
+    if not is_larger(text, limit, size):
         return text
     parts: list[str] = []
     for sentence in sentences(text[:_MOST_READ]):
         # A long transcript without a full stop is split into parts.
-        is_large = _is_larger(sentence, limit, size)
+        is_large = is_larger(sentence, limit, size)
         parts += _halves(sentence, limit // _PARTS, size) if is_large else [sentence]
     shared = [0, *_shared_words(question, parts), 0]
     worth = [
@@ -75,14 +75,15 @@ def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = c
 
 def _halves(part: str, limit: int, size: Callable[[str], int]) -> list[str]:
     """A part of a text, halved between words until every piece fits."""
-    if len(part) < 2 or not _is_larger(part, limit, size):
+    if len(part) < 2 or not is_larger(part, limit, size):
         return [part]
     space = part.rfind(" ", 1, len(part) // 2) + 1
     middle = space or len(part) // 2
     return [*_halves(part[:middle], limit, size), *_halves(part[middle:], limit, size)]
 
 
-def _is_larger(text: str, limit: int, size: Callable[[str], int]) -> bool:
+def is_larger(text: str, limit: int, size: Callable[[str], int]) -> bool:
+    """Whether a text has more than `limit`, in this measure."""
     # Skips the count for a text that cannot fit: it takes long for millions of characters.
     return len(text) > limit * CHARACTERS_PER_TOKEN or size(text) > limit
 

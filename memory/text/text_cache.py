@@ -25,8 +25,12 @@ class TextCache(dict[str, _Value]):
 
     def __missing__(self, text: str) -> _Value:
         value = self._compute(text)
+        self.keep(text, value)
+        return value
+
+    def keep(self, text: str, value: _Value) -> None:
+        """Keep the value of a text, where it was made elsewhere, with those of others."""
         if len(text) <= self._longest:
             if len(self) >= self._most:
                 self.clear()
             self[text] = value
-        return value
