@@ -77,7 +77,7 @@ _Said = tuple[Turn, _Sentence]
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _QuestionWords:
     """What a question has of some sentences; it is looked for where two are alike."""
 
     question: str
@@ -94,7 +94,7 @@ class _Asked:
         return frozenset([word for word in alike if is_among(word, forms)])
 
     @cached_property
-    def most(self) -> int:
+    def largest(self) -> int:
         """How many of them the sentence with most of them has."""
         shared = (self.words.intersection(sentence.telling) for sentence in self.sentences)
         return max(map(len, shared), default=0)
@@ -111,7 +111,7 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
         for turn in sorted(turns, key=_time)
         if turn.kind == "message" and not is_assistant(turn.speaker)
     ]
-    asked = _Asked(question, [said for _, sentences in by_turn for said in sentences])
+    shared = _QuestionWords(question, [said for _, sentences in by_turn for said in sentences])
     again: dict[int, Restated] = {}
     for group in _groups(by_turn):
         # The newest comes last and wins, also where it says what was said first.
@@ -121,7 +121,7 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
             if earlier.folded == later.folded:
                 if not (earlier.is_part or later.is_part):
                     again.pop(turn.id, None)
-            elif other := _other_value(earlier, later, asked):
+            elif other := _other_value(earlier, later, shared):
                 again[turn.id] = Restated(later_turn, *other)
     return again
 
@@ -222,7 +222,9 @@ def _without_date(text: str) -> str:
     return "" if before and after else " ".join(before or after)
 
 
-def _other_value(earlier: _Sentence, later: _Sentence, asked: _Asked) -> tuple[str, bool] | None:
+def _other_value(
+    earlier: _Sentence, later: _Sentence, shared: _QuestionWords
+) -> tuple[str, bool] | None:
     """What the later sentence says in the one place where the two differ; None for other sentences.
 
     With it, whether it is what is asked for.
@@ -244,10 +246,10 @@ def _other_value(earlier: _Sentence, later: _Sentence, asked: _Asked) -> tuple[s
     around = {*frame, *chain.from_iterable(earlier.told_by[len(before) - end :])}
     if not around:
         return None
-    asked_before, asked_later = earlier.telling & asked.words, later.telling & asked.words
-    has_most = asked_before == asked_later <= around and len(asked_later) == asked.most
+    asked_before, asked_later = earlier.telling & shared.words, later.telling & shared.words
+    has_most = asked_before == asked_later <= around and len(asked_later) == shared.largest
     is_whole = has_most and bool(frame) and asked_later >= {*frame}
-    is_asked_for = is_whole or (has_most and asked.most >= _FEWEST_ASKED)
+    is_asked_for = is_whole or (has_most and shared.largest >= _FEWEST_ASKED)
     if begin == 0 and not is_asked_for:
         return None  # the capital of a first word makes no name
     if not (is_whole and len(frame) >= _FEWEST_ASKED) and (

@@ -71,7 +71,7 @@ class RankedQuestion:
     """
 
     def __init__(self) -> None:
-        self._asked: tuple[Any, ...] | None = None
+        self._key: tuple[Any, ...] | None = None
         self._vector = np.zeros(0, np.float32)
         self._matches: Sequence[WordMatches] = ()
         self._features: Features | None = None
@@ -86,19 +86,19 @@ class RankedQuestion:
         selection: Selection | None,
     ) -> Features:
         """As `features_of`; what was computed last, where all that it depends on is the same."""
-        asked = (index, index.count, query, selection, dict(feature_weights))
+        key = (index, index.count, query, selection, dict(feature_weights))
         # A store gives the same matches again as long as nothing has changed.
         are_same = len(matches) == len(self._matches) and all(map(is_, matches, self._matches))
         if (
             self._features is None
             or not are_same
-            or asked != self._asked
+            or key != self._key
             or not np.array_equal(vector, self._vector)
         ):
             self._features = features_of(
                 index, query, vector, matches, feature_weights=feature_weights, selection=selection
             )
-            self._asked, self._vector, self._matches = asked, vector, matches
+            self._key, self._vector, self._matches = key, vector, matches
         return self._features
 
     @property

@@ -107,11 +107,10 @@ class DatabaseStore(Store):
     def reading(self) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
-    def transaction(self, kind: str = "IMMEDIATE") -> AbstractContextManager[Connection]: ...
-
-    def _passing_transaction(self) -> AbstractContextManager[Connection]:
-        """A transaction that a power failure may take back: it need not wait for the disk."""
-        return self.transaction()
+    def transaction(
+        self, kind: str = "IMMEDIATE", is_synced: bool = True
+    ) -> AbstractContextManager[Connection]:
+        """See `HasConnections`. A power failure may take back one that is not synced."""
 
     def _model_transaction(self) -> AbstractContextManager[Connection]:
         """A transaction for `_run_statements`."""
@@ -596,7 +595,7 @@ class DatabaseStore(Store):
 
     def count_shown(self, turn_ids: Sequence[int]) -> None:
         if turn_ids and not self.read_only:
-            with self._passing_transaction() as conn:
+            with self.transaction(is_synced=False) as conn:
                 settings.count_shown(conn, turn_ids)
 
     # ---------------------------------------------------------------- records

@@ -39,6 +39,7 @@ _STATE = (
     " FROM pragma_data_version"
 )
 _ALL = 2**62
+_MERGED_PAGES = 16
 _NO_IDS = np.zeros(0, np.int64)
 _KEY_BYTES = 500
 _KEPT_BYTES = 1_000_000  # of the ids that were found since the file last changed
@@ -81,6 +82,17 @@ class KnownMatches:
     def _drop(self) -> None:
         self._matches.clear()
         self._bytes = 0
+
+
+def merge_words_of_facts(conn: sqlite3.Connection) -> None:
+    """Merge parts of the index of facts where there are four alike, a few pages at most.
+
+    Each change adds a part, and FTS5 itself waits for sixteen. A search looks each word up in all
+    parts, and words of like meaning are many.
+    """
+    conn.execute(
+        "INSERT INTO facts_words (facts_words, rank) VALUES ('merge', ?)", (_MERGED_PAGES,)
+    )
 
 
 class FullText:

@@ -46,6 +46,7 @@ from memory.store.database import Connection, newer_schema
 from memory.store.database_store import FORKED, DatabaseStore
 from memory.store.fair_lock import FairLock, Places
 from memory.store.forgetting import forget
+from memory.store.full_text import merge_words_of_facts
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS
 from memory.store.older_copy import copy_of_older
 from memory.store.points_in_time import last_moment, read_moment
@@ -80,6 +81,7 @@ class SqliteStore(DatabaseStore):
         self.path = path
         self._process = os.getpid()
         self._writer = FairLock()  # has `_conn`
+        self._is_synced = True  # whether a commit of `_conn` waits for the disk
         self._mine = local()  # `conn` is the connection of this thread's block
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
         self._day_of_copy = ""  # the last one of its moment
@@ -169,6 +171,7 @@ class SqliteStore(DatabaseStore):
     ) -> None:
         with span("writes of a model", TRACED, kind="client"):
             authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
+        merge_words_of_facts(self._conn)
 
     @contextmanager
     def _model_transaction(self) -> Iterator[Connection]:
@@ -244,13 +247,17 @@ class SqliteStore(DatabaseStore):
             raise StoreError(FORKED.format(location=self.location))
 
     @contextmanager
-    def _alone(self) -> Iterator[SqliteConnection]:
+    def _alone(self, is_synced: bool = True) -> Iterator[SqliteConnection]:
         """The connection that writes, when it is this thread's turn; the block is brief.
 
         No model is asked in the block, on the network or here: all other threads that write wait.
         """
         self._refuse_fork()
         with self._writer, self._as_mine(self._conn):
+            if is_synced != self._is_synced:
+                # What is not synced by itself is synced by the next transaction that is.
+                self._conn.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
+                self._is_synced = is_synced
             yield self._conn
 
     @contextmanager
@@ -307,7 +314,9 @@ class SqliteStore(DatabaseStore):
             yield reader
 
     @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[SqliteConnection]:
+    def transaction(
+        self, kind: str = "IMMEDIATE", is_synced: bool = True
+    ) -> Iterator[SqliteConnection]:
         """A transaction: all of it or nothing, whatever is raised inside.
 
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
@@ -317,7 +326,7 @@ class SqliteStore(DatabaseStore):
         with (
             span("transaction" if is_writing else "read transaction", TRACED),
             self._storage_errors(),
-            self._alone() if is_writing else self._reader() as conn,
+            self._alone(is_synced) if is_writing else self._reader() as conn,
         ):
             conn.execute(f"BEGIN {kind}")
             try:
@@ -331,17 +340,6 @@ class SqliteStore(DatabaseStore):
                 if conn.in_transaction:  # some errors (a full disk) end it by themselves
                     conn.execute("ROLLBACK")
                 raise
-
-    @contextmanager
-    def _passing_transaction(self) -> Iterator[SqliteConnection]:
-        with self._storage_errors(), self._alone() as alone:
-            # The log is synced with the next transaction, or where it is written back.
-            alone.execute("PRAGMA synchronous = NORMAL")
-            try:
-                with self.transaction() as conn:
-                    yield conn
-            finally:
-                alone.execute("PRAGMA synchronous = FULL")
 
     def _refuse_other_stamp(self) -> None:
         """Raises StoreError if another version has changed the file so that this cannot use it."""

@@ -28,14 +28,14 @@ def summaries(conn: Connection) -> list[Summary]:
     return [Summary(*row.values()) for row in all_rows(conn, _TABLE)]
 
 
-def newest_summaries(store: HasConnections, most: int, before: int | None = None) -> list[Summary]:
+def newest_summaries(store: HasConnections, limit: int, before: int | None = None) -> list[Summary]:
     """The last lines of sessions that are told, in the order of their turns.
 
     With `before` only lines whose turns all come before this one.
     """
     bound = BEYOND_ALL_IDS if before is None else before
     with store.reading() as conn:
-        rows = conn.run("newest_summaries", before=bound, most=most).fetchall()
+        rows = conn.run("newest_summaries", before=bound, most=limit).fetchall()
     return [Summary(*row) for row in reversed(rows)]
 
 

@@ -247,7 +247,8 @@ class PostgresStore(DatabaseStore):
             yield self._conn
 
     @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
+    def transaction(self, kind: str = "IMMEDIATE", is_synced: bool = True) -> Iterator[Connection]:
+        # All are synced: to say otherwise would take a round trip.
         if kind == "DEFERRED":
             with (
                 span("read transaction", TRACED),

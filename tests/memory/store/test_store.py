@@ -51,6 +51,23 @@ def test_turns_are_durable_when_add_returns(store: SqliteStore, path: Path) -> N
     assert rows_of(store, "PRAGMA synchronous") == [(2,)]  # FULL: flushed at every commit
 
 
+def test_more_turns_of_a_question_are_those_of_a_new_search(store: Store, address: str) -> None:
+    question = "Who has a cat in Oslo?"
+    with open_store(address) as other:
+        assert store.search(question, 2) == other.search(question, 5)[:2]
+        assert store.search(question, 5) == other.search(question, 5)
+        for change in (
+            lambda: store.add([Turn("Ben", "A cat lives in Oslo too.", "later")]),
+            lambda: other.add([Turn("Ben", "So does a dog, in Oslo.", "later")]),
+            lambda: store.write(f"{INSERT}('Ben', 'has', 'a cat', NULL, 4)", cause="test"),
+        ):
+            change()
+            with open_store(address) as new:
+                hits = new.search(question, 9)
+            assert [hit.shares for hit in store.search(question, 9)] == [h.shares for h in hits]
+            assert store.search(question, 9) == hits
+
+
 def test_a_turn_cannot_be_changed(store: SqliteStore) -> None:
     if not isinstance(store, SqliteStore) and os.environ.get("MEMORY_TEST_CITUS"):
         pytest.skip("a trigger refuses it, and Citus runs none")

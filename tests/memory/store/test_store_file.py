@@ -19,7 +19,7 @@ from memory.errors import StoreError
 from memory.store import connection, migrations
 from memory.store.connection import SqliteConnection
 from memory.store.declared_settings import Settings
-from memory.store.settings import set_setting
+from memory.store.settings import set_setting, times_shown
 from memory.store.sqlite import SqliteStore
 from memory.system.files import folder_lock
 from tests.conftest import CAT, INSERT, MOVED, SAID
@@ -456,3 +456,19 @@ def test_a_memory_of_one_turn_is_small(tmp_path: Path) -> None:
     with open_store(tmp_path / "anna.db") as store:
         store.add([Turn("Anna", "I moved to Oslo.")])
     assert (tmp_path / "anna.db").stat().st_size <= 80_000
+
+
+def test_counts_of_what_was_shown_wait_for_no_disk_and_turns_do(store: SqliteStore) -> None:
+    store.count_shown([1])
+    assert rows_of(store, "PRAGMA synchronous") == [(1,)]  # NORMAL: synced with the next turns
+    assert times_shown(store) == {1: 1}
+    store.add([Turn("Anna", "I sold the car.")])
+    assert rows_of(store, "PRAGMA synchronous") == [(2,)]
+
+
+def test_changes_of_facts_leave_few_parts_of_their_index(store: SqliteStore) -> None:
+    for number in range(30):
+        store.write(f"{INSERT}('Anna', 'bought', 'thing {number}', NULL, 1)", cause="test")
+    [(parts,)] = rows_of(store, "SELECT count(DISTINCT segid) FROM facts_words_idx")
+    assert parts <= 8
+    assert_sound(store)

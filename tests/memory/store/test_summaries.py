@@ -11,7 +11,12 @@ from memory.facts import correct
 from memory.facts.additions import add_turns
 from memory.records import Summary
 from memory.store.pending_windows import claim_window
-from memory.store.summaries import LONGEST_SUMMARY, MOST_OF_A_WINDOW, set_summary
+from memory.store.summaries import (
+    LONGEST_SUMMARY,
+    MOST_OF_A_WINDOW,
+    newest_summaries,
+    set_summary,
+)
 from tests.conftest import CAT, MOVED
 
 BOTH_STORES = "slow"
@@ -35,6 +40,15 @@ def test_a_digest_tells_what_its_window_is_about(told: Store) -> None:
     [change] = told.changes()
     assert change.rows == 2
     assert "INSERT INTO summaries" in change.statement
+
+
+def test_the_newest_lines_of_sessions_are_those_that_are_told(told: Store) -> None:
+    set_summary(told, Summary(1, 3, "month", "Anna settled in Oslo."))
+    assert newest_summaries(told, 9) == [MOVE, MISO]
+    assert newest_summaries(told, 1) == [MISO]
+    assert newest_summaries(told, 9, before=3) == [MOVE]
+    correct(told, 2, value="the cat Mo")
+    assert newest_summaries(told, 9) == [MOVE]
 
 
 def test_digested_facts_are_not_those_of_templates(told: Store) -> None:
