@@ -69,6 +69,8 @@ def _fetch(name: str, yes: bool) -> None:
             f"This downloads {chosen.file} ({chosen.gigabytes} GB, licence: {chosen.licence}) of"
             f" {chosen.repository}\nfrom the Hugging Face hub into {cache_folder()}."
         )
+        if chosen.measured:
+            print_clean(f"Measured: it {chosen.measured}.")
         memory = machine_memory() / 1e9
         if memory < chosen.memory:
             print_clean(f"It needs {chosen.memory} GB of memory; this machine has {memory:.1f} GB.")

@@ -10,7 +10,8 @@ class InstructModel:
     """A model of the Hugging Face hub: its file there, its licence, and what it takes.
 
     `billions` are its parameters, `gigabytes` its file; `memory` is the least that a machine has in
-    gigabytes, so that a context of 8,192 tokens fits.
+    gigabytes, so that a context of 8,192 tokens fits. `measured` says what it is good for, "" where
+    nobody measured it here.
     """
 
     name: str
@@ -20,6 +21,7 @@ class InstructModel:
     billions: float
     gigabytes: float
     memory: int
+    measured: str = ""
 
 
 # Of the makers' own repositories, without a form to fill in. Sizes are rounded.
@@ -43,6 +45,18 @@ MODELS = {
             1.5,
             1.1,
             3,
+        ),
+        InstructModel(
+            "qwen2.5-coder-1.5b",
+            "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+            "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+            "Apache 2.0",
+            1.5,
+            1.1,
+            3,
+            measured="answers short questions from shown turns (F1 .37 of 34, with the newest turns"
+            " .06) in 5 to 20 s of one core, chooses facts to look up (28 of 40 useful); it seldom"
+            " declines (0 of 11 questions that nobody answered)",
         ),
         InstructModel(
             "smollm2-1.7b",

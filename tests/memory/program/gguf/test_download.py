@@ -198,6 +198,15 @@ def test_the_guide_lists_what_can_be_fetched() -> None:
         assert f"`{model.file}` |" in guide
 
 
+def test_what_was_measured_of_a_model_is_said_before_it_is_fetched(
+    tmp_path: Path, hub: Hub
+) -> None:
+    """Only of those that somebody measured."""
+    done = memory(tmp_path, hub, "setup", "--model", "qwen2.5-coder-1.5b")
+    assert "Measured: it answers short questions from shown turns" in done.stdout
+    assert "Measured" not in memory(tmp_path, hub, "setup", "--model", MODEL.name).stdout
+
+
 @pytest.mark.slow
 def test_nothing_is_fetched_without_a_yes(tmp_path: Path, hub: Hub, content: bytes) -> None:
     hub.files[URL] = Hosted(content)
