@@ -50,7 +50,12 @@ class CompileOptions:
     ] = None
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 4
     max_demos: Annotated[
-        int | None, Option(help="examples in a prompt at most; 5 by default", min=0)
+        int | None,
+        Option(
+            help="examples in a prompt at most; 5 by default; 0 for miprov2 and a model of up to 3"
+            " billion parameters: those that its prompts have stay",
+            min=0,
+        ),
     ] = None
     rounds: Annotated[
         int | None, Option(help="the optimizer's steps, trials or proposals", min=1)

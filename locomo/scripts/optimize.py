@@ -96,7 +96,11 @@ def optimize(options: CompileOptions) -> CompileResult:
     proposing = _prompt_model(
         options.model, options.api_base, name=options.prompt_model, address=options.prompt_api_base
     )
-    demos = MAX_DEMOS if options.max_demos is None else options.max_demos
+    demos = options.max_demos
+    if demos is None:
+        # MIPROv2 puts its own examples in the place of those that a little model's module has.
+        keeps_examples = options.optimizer == "miprov2" and not can_propose(setup.model)
+        demos = 0 if keeps_examples else MAX_DEMOS
     rounds = options.rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[options.optimizer]
     settings = Options(
         options.optimizer,

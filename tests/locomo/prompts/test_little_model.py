@@ -21,6 +21,7 @@ from locomo.prompts.optimizers import Proposals
 from locomo.prompts.plan import Extent, fitting, planned
 from locomo.scripts import optimize as compiling
 from memory import InputError, load_program
+from memory.program.brief import AnswerBriefly
 from tests.support.obedient import THINGS, houses_to_hold_out
 from tests.support.scripted import UnexpectedPrompt, model_over
 
@@ -87,14 +88,15 @@ def test_it_compiles_from_our_own_instructions_and_is_asked_for_none(
     run: Callable[..., CompileResult], optimizer: Optimizer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = Householder()  # fails when it is asked for a proposal, or to store
-    flags = {"max_demos": 0} if optimizer == "miprov2" else {}
-    compiled = run(engine, optimizer=optimizer, rounds=8 if optimizer != "simba" else 1, **flags)
+    compiled = run(engine, optimizer=optimizer, rounds=8 if optimizer != "simba" else 1)
     printed = " ".join(capsys.readouterr().out.split())
     assert "too small to propose instructions: they come from a list of our own" in printed
     if optimizer == "simba":
         return  # it adds advice to the plain instruction
     assert PLAIN not in compiled.program.answer.predict.signature.instructions
     assert compiled.verdict == "gain"
+    predict = compiled.program.answer.predict
+    assert predict.demos == [*AnswerBriefly().predict.demos]  # which it came with
 
 
 def test_every_optimizer_gets_an_instruction_of_our_own_and_asks_no_model() -> None:
@@ -140,7 +142,7 @@ def test_an_interruption_keeps_the_pairs_that_are_complete(
 
     engine = Householder(stop)
     with pytest.raises(KeyboardInterrupt):
-        run(engine, optimizer="miprov2", rounds=8, max_demos=0)
+        run(engine, optimizer="miprov2", rounds=8)
     card = load_program(Path("optimized_memory_qa.json")).card
     assert card
     assert (card.scores["answer, all: before"], card.scores["answer, all: after"]) == (0.4, 1.0)
