@@ -88,6 +88,15 @@ def asked_facts(catalog: str, question: str) -> tuple[list[str], list[str]]:
     return subjects, [*attributes]
 
 
+def asked_catalog(catalog: str, question: str) -> str:
+    """The lines of a catalog about the subjects that a question is about.
+
+    The whole one may take a thousand tokens, half a minute of a core.
+    """
+    subjects, _ = asked_facts(catalog, question)
+    return "\n".join(line[0] for line in _OF_SUBJECT.finditer(catalog) if line[1] in subjects)
+
+
 def _choice(catalog: str, question: str) -> str:
     _, attributes = asked_facts(catalog, question)
     if not attributes:

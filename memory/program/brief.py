@@ -14,7 +14,7 @@ from memory.evidence.lines import CATALOG_TOKENS
 from memory.evidence.messages import abstains, is_evidence, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.models.brief_prompts import NONE, SHAPES, asked_facts
+from memory.models.brief_prompts import NONE, SHAPES, asked_catalog, asked_facts
 from memory.models.model_errors import NOTHING
 from memory.program.answer import AnswerQuestion
 from memory.program.answer_sources import likely_source
@@ -136,9 +136,9 @@ class ChooseRows(RetrieveRows):
         self, question: UserQuestion, reader: MemoryReader, refused: str = ""
     ) -> dspy.Prediction:
         """As RetrieveRows; of "how many" the count decides (`decided`)."""
-        catalog = reader.catalog(CATALOG_TOKENS)
         text = question_text(question, self.prompts)
-        if not asked_facts(catalog, text)[1]:
+        catalog = asked_catalog(reader.catalog(CATALOG_TOKENS), text)
+        if not catalog:
             return no_rows()
 
         def ask(feedback: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from memory import Memory, Turn
 from memory.errors import SqlError, UnusableAnswer
-from memory.models.brief_prompts import asked_facts, brief_grammar, brief_messages
+from memory.models.brief_prompts import asked_catalog, asked_facts, brief_grammar, brief_messages
 from memory.program import MemoryProgram, load_program, save_program
 from memory.program.brief import Choice, asked_days, choice_in
 from memory.program.brief_store import insert_of
@@ -66,6 +66,8 @@ def test_a_question_says_whose_facts_are_looked_up(
     question: str, subjects: list[str], attributes: list[str]
 ) -> None:
     assert asked_facts(CATALOG, question) == (subjects, attributes)
+    lines = asked_catalog(CATALOG, question).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"facts of {who}" for who in subjects]
 
 
 @pytest.mark.parametrize(
