@@ -10,6 +10,7 @@ from typing import Any
 
 import dspy
 
+from memory.models.row_grammar import NONE, row_grammar
 from memory.text.word_forms import telling_words
 from memory.text.words import words
 
@@ -19,17 +20,7 @@ _MODULES = {
     (("memory", "question"), ("answer",)): "answer",
 }
 SHAPES = ("now", "at", "list", "count", "first", "last", "span")
-NONE = "none"
-MOST_ROWS = 4  # of a turn
-_DATE = r"""date ::= [12] [0-9]{3} ("-" [01] [0-9] ("-" [0-3] [0-9])?)?"""
-# Under a grammar, so that it ends: a line, or a few.
-_ROWS = rf"""
-root ::= "{NONE}" | row ("\n" row){{0,{MOST_ROWS - 1}}}
-row ::= cell " | " attribute " | " cell " |" (" " date)?
-cell ::= [^|\n ] [^|\n]{{0,120}} [^|\n ] | [^|\n ]
-attribute ::= [a-z] [a-z_]{{1,30}}
-{_DATE}
-""".strip()
+# Under a grammar, so that it ends: a line.
 _ANSWER = r"root ::= [^\n]{1,300}"
 _OF_SUBJECT = re.compile(r"^facts of (.+?): (.+)$", re.MULTILINE)
 _COUNTED = re.compile(r"([^,]+?)\(\d+\)")
@@ -65,7 +56,7 @@ def brief_grammar(module: str, inputs: Mapping[str, Any]) -> str:
     """GBNF for what a module may answer."""
     match module:
         case "store":
-            return _ROWS
+            return row_grammar(str(inputs.get("turn", "")))
         case "retrieve":
             return _choice(str(inputs.get("catalog", "")), str(inputs.get("question", "")))
     return _ANSWER

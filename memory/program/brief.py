@@ -14,8 +14,9 @@ from memory.evidence.lines import CATALOG_TOKENS
 from memory.evidence.messages import abstains, is_evidence, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.models.brief_prompts import NONE, SHAPES, asked_catalog, asked_facts
+from memory.models.brief_prompts import SHAPES, asked_catalog, asked_facts
 from memory.models.model_errors import NOTHING
+from memory.models.row_grammar import NONE
 from memory.program.answer import AnswerQuestion
 from memory.program.answer_sources import likely_source
 from memory.program.look import NO_LOOK

@@ -1,12 +1,13 @@
-"""How a little model stores: it writes rows of a turn, and code checks and inserts them.
+"""How a little model stores: it quotes what a turn tells, and code makes facts of that.
 
-What does not stand in the turn is left out. So its rows add to a memory, and end or replace nothing
-that templates or people stored.
+A row is a run of words of one sentence, cut in three. What is none is left out, and what is stored
+already. So its rows add to a memory, and end or replace nothing that templates or people stored.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dspy.utils.exceptions import AdapterParseError
@@ -15,30 +16,52 @@ from memory.errors import SqlError
 from memory.evidence.messages import has_statement, is_evidence
 from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
-from memory.models.brief_prompts import MOST_ROWS
+from memory.models.row_grammar import (
+    MARKS,
+    Word,
+    is_speaker,
+    spoken_text,
+    stated_sentences,
+    subjects,
+)
 from memory.program.digest import StoreTurns, WindowContext, stored_window
 from memory.program.fact_checks import dated
 from memory.program.signatures.brief import EXAMPLES_OF_ROWS
 from memory.records import Fact, Turn
 from memory.sql import quoted
 from memory.sql.refused_parts import RefusedPartError
+from memory.store import Store
 from memory.store.fact_reads import by_template, facts_now_about
 from memory.store.vocabulary_edits import vocabulary_of
-from memory.text.dates import is_iso_date
-from memory.text.turn_forms import turn_forms
-from memory.text.turn_lines import resolved_line
-from memory.text.word_forms import is_among, telling_words
+from memory.text.dates import resolve_dates
+from memory.text.word_forms import telling_words
 from memory.text.words import words
-from memory.vocabulary.entities import key, relation_words
+from memory.vocabulary.entities import as_spoken, key, relation_named, relation_words
 
 _RELATED = 40  # facts that a turn may say again
-_SENTENCE = re.compile(r"[^.!?;\n]+")
+_USES_OF_A_WORD = 10  # turns
+_MOST_ROWS = 6  # of a turn
+# A date that was computed stands in brackets behind the words that mean it.
+_DATE = re.compile(r"^\((\d{4}(?:-\d\d){0,2}(?:/\d{4}(?:-\d\d){0,2})?)\)")
+_WORDS_BEFORE_DATE = 3  # "Porto next month (2011-05)", where the row ends with Porto
+_APOSTROPHE = re.compile("['\u2019]")
+_TIMES = {"ll": "will", "d": "would"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a model quoted: who, does what, and the rest, as they stand in the turn."""
+
+    subject: str
+    attribute: str
+    value: str
 
 
 class StoreRows(StoreTurns):
-    """Writes what each turn of a window says as rows, which code checks and inserts.
+    """Stores what a model quotes of each turn of a window; code checks it and inserts it.
 
-    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows that were left out.
+    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows that were left out,
+    `left_out` (Counter) by the reason.
     """
 
     def __init__(self) -> None:
@@ -53,36 +76,35 @@ class StoreRows(StoreTurns):
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         facts: list[Fact] = []
-        calls = unsaid = 0
+        left_out: Counter[str] = Counter()
+        calls = 0
         for turn in context.turns:
-            if not (is_evidence(turn.text) and has_statement(turn.text)):
+            text = spoken_text(turn.text)
+            if not (is_evidence(text) and has_statement(text)):
                 continue  # a question, a greeting, thanks: nothing is asked of the model
-            line = resolved_line(turn, dates=False, iso=True).partition("] ")[2]
             calls += 1
             try:
                 with self._traced():
-                    text = str(self._predicted(turn=line).rows or "")
+                    rows = str(self._predicted(turn=f"{turn.speaker}: {text}").rows or "")
             except AdapterParseError:
                 continue
-            rows = rows_in(text)
-            new = _new_facts(rows, turn, line, writer, facts)
-            facts += new
-            unsaid += len(rows) - len(new)
-        return _written(facts, writer, calls, unsaid)
+            facts += _new_facts(rows_in(rows), turn, writer, facts, left_out)
+        return {**_written(facts, writer, calls, left_out), "left_out": left_out}
 
     def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
         return dated(fact, turn)
 
 
 def _written(
-    facts: Sequence[Fact], writer: WindowWriter, calls: int, unsaid: int
+    facts: Sequence[Fact], writer: WindowWriter, calls: int, left_out: Counter[str]
 ) -> dict[str, Any]:
     """The window with those of these facts that the store takes."""
+    unsaid = left_out.total()
     sql = insert_of(facts)
     if not sql:
         return stored_window(writer.write_checked(()), calls=calls, unsaid=unsaid)
     try:
-        change, left_out = writer.write(sql)
+        change, not_stored = writer.write(sql)
     except RefusedPartError as error:
         change = writer.write_checked(error.without)
         return stored_window(change, sql=sql, calls=calls, refused=str(error), unsaid=unsaid)
@@ -91,17 +113,17 @@ def _written(
         return stored_window(
             change, sql=sql, calls=calls, refused=str(error), unsaid=unsaid + len(facts)
         )
-    return stored_window(change, sql=sql, calls=calls, unsaid=unsaid + left_out)
+    return stored_window(change, sql=sql, calls=calls, unsaid=unsaid + not_stored)
 
 
-def rows_in(text: str) -> list[tuple[str, str, str, str]]:
-    """The rows that a model wrote: subject, attribute, value and date ("" for none)."""
+def rows_in(text: str) -> list[Row]:
+    """The rows that a model wrote."""
     rows = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip(" |").split("|")]
-        if 3 <= len(cells) <= 4 and all(cells[:3]):
-            rows.append((cells[0], cells[1], cells[2], cells[3] if len(cells) > 3 else ""))
-    return rows[:MOST_ROWS]
+        if len(cells) == 3 and all(cells):
+            rows.append(Row(*cells))
+    return rows[:_MOST_ROWS]
 
 
 def insert_of(facts: Sequence[Fact]) -> str:
@@ -116,13 +138,16 @@ def insert_of(facts: Sequence[Fact]) -> str:
 
 
 def _new_facts(
-    rows: Sequence[tuple[str, str, str, str]],
+    rows: Sequence[Row],
     turn: Turn,
-    line: str,
     writer: WindowWriter,
     written: Sequence[Fact],
+    left_out: Counter[str],
 ) -> list[Fact]:
-    """Those of a turn's rows that it says and that nothing says already, as facts."""
+    """Those of a turn's rows that it says and that nothing says already, as facts.
+
+    The others are counted in `left_out` by the reason.
+    """
     if not rows:
         return []
     store = writer.store
@@ -130,60 +155,120 @@ def _new_facts(
     stated = [state.fact for state in store.facts_of_turns([turn.id])]
     standing = [*stated, *known_facts(store, [f"{turn.speaker}: {turn.text}"], _RELATED), *written]
     facts: list[Fact] = []
-    for subject, name, value, day in rows:
-        if not (who := _subject(subject, value, turn)) or not _says(turn, value):
+    for row in rows:
+        fact = _quoted_fact(row, turn, store)
+        if isinstance(fact, str):
+            left_out[fact] += 1
             continue
-        known = vocabulary.canonical(name.casefold().replace(" ", "_"))
-        attribute = known.name if known else "_".join(words(name))
-        # A date that the line does not show was made up.
-        happened_on = day if is_iso_date(day) and f"({day})" in line else ""
-        fact = Fact(who, attribute, value, happened_on=happened_on, turn_id=turn.id)
-        if not telling_words(attribute.replace("_", " ")) or any(
-            _is_double(fact, old) for old in (*standing, *facts)
-        ):
-            continue
-        if any(_is_same(fact, old) for old in stated):
-            continue  # a template read this of the turn
-        if known and known.kind == "one value":
-            # What a template read before this turn, surer than this; of what it read later no more.
-            before = [
-                old.id
-                for old in facts_now_about(store, [who])
-                if old.attribute == attribute and old.turn_id <= turn.id
-            ]
-            if by_template(store, before):
-                continue
-        facts.append(fact)
+        known = vocabulary.canonical(fact.attribute)
+        fact = replace(fact, attribute=known.name if known else fact.attribute)
+        if any(_is_double(fact, old) for old in (*standing, *facts)):
+            left_out["stored already"] += 1
+        elif any(_is_same(fact, old) for old in stated):
+            left_out["a template read it"] += 1
+        elif known and known.kind == "one value" and _is_surer(fact, writer):
+            left_out["a template's value stands"] += 1
+        else:
+            facts.append(fact)
     return facts
 
 
-def _subject(subject: str, value: str, turn: Turn) -> str:
-    """Whom a row is about; "" where the turn does not name them, or speaks of somebody else."""
-    pronouns = relation_words()
-    if key(subject) in pronouns.speaker:
-        subject = turn.speaker
-    named = {*words(subject)}
-    if not named or key(subject) in pronouns.others:
-        return ""
-    if key(subject) != key(turn.speaker):
-        return subject if named <= {*words(turn.text), *words(turn.speaker)} else ""
-    sentence = _sentence_of(value, turn.text)
-    of_speaker = sentence & (pronouns.speaker | pronouns.possessives)
-    return "" if sentence & pronouns.others and not of_speaker else turn.speaker
+def _is_surer(fact: Fact, writer: WindowWriter) -> bool:
+    """Whether a template read another value before this turn. What it read later is no more."""
+    before = [
+        old.id
+        for old in facts_now_about(writer.store, [fact.subject])
+        if old.attribute == fact.attribute and old.turn_id <= fact.turn_id
+    ]
+    return bool(by_template(writer.store, before))
 
 
-def _sentence_of(value: str, text: str) -> set[str]:
-    """The words of the sentence that shares most of them with a value."""
-    wanted = {*words(value)}
-    sentences = [{*words(sentence)} for sentence in _SENTENCE.findall(text)]
-    return max(sentences, key=lambda sentence: len(sentence & wanted), default=set())
+def _quoted_fact(row: Row, turn: Turn, store: Store) -> Fact | str:
+    """The fact that a row quotes of a turn, or why it is none."""
+    text = resolve_dates(spoken_text(turn.text), turn.said_at, iso=True, spans=True)
+    cells = [_bare(cell) for cell in (row.subject, row.attribute, row.value)]
+    if not all(cells):
+        return "not the turn's words"
+    by_speaker = cells[0] in (_bare(turn.speaker), ["i"])
+    for sentence in stated_sentences(text):
+        # A date that was computed is no word of the turn.
+        plain = [word for word in sentence if not _DATE.match(word.token)]
+        found = _place_of(cells, plain, by_speaker)
+        if found is not None:
+            break
+    else:
+        return "not the turn's words"
+    start, subject = found
+    end = start + len(subject) + len(cells[1]) + len(cells[2])
+    who = turn.speaker if is_speaker(subject) else _name_of(row.subject, turn)
+    attribute = _attribute(row.attribute, subject)
+    value = plain[end - len(cells[2]) : end]
+    if not who or not attribute or not telling_words(row.value) or is_speaker(value[:1]):
+        return "says nothing"
+    if relation_words().addressed & {word.head for word in plain[start:end]}:
+        return "to the other person"
+    if start == 0 and len(subject) == 1 and who != turn.speaker and _is_word(who, store):
+        return "about nobody named"
+    day = _day_of(sentence, plain, start, end)
+    return Fact(who, attribute, row.value.strip(MARKS), happened_on=day, turn_id=turn.id)
 
 
-def _says(turn: Turn, value: str) -> bool:
-    """Whether all telling words of a value stand in the turn's text: "has_not_written" is none."""
-    telling = telling_words(value)
-    forms = turn_forms(replace(turn, speaker=""))
-    return bool(telling) and "_" not in value and all(is_among(word, forms) for word in telling)
+def _place_of(
+    cells: Sequence[Sequence[str]], sentence: Sequence[Word], by_speaker: bool
+) -> tuple[int, Sequence[Word]] | None:
+    """Where a row begins in a sentence, and its subject there: "I" for the speaker's name."""
+    bare = [word.bare.casefold() for word in sentence]
+    rest = [*cells[1], *cells[2]]
+    for at in range(len(sentence)):
+        for subject in subjects(sentence, at):
+            end = at + len(subject)
+            is_whose = is_speaker(subject) if by_speaker else False
+            if bare[end : end + len(rest)] == rest and (is_whose or bare[at:end] == cells[0]):
+                return at, subject
+    return None
+
+
+def _is_word(name: str, store: Store) -> bool:
+    """Whether people write in small letters what a sentence begins with: "Books" is no name."""
+    word = key(name)
+    hits = store.search(word, k=_USES_OF_A_WORD)
+    return any(word in re.findall(r"\w+", store.turn(hit.turn_id).text) for hit in hits)
+
+
+def _bare(cell: str) -> list[str]:
+    return [bare for word in cell.casefold().split() if (bare := word.strip(MARKS))]
+
+
+def _name_of(subject: str, turn: Turn) -> str:
+    """Whom a row is about: Ella for "my sister Ella", "Tom's cat" for "my cat"."""
+    names = subject.split()
+    if key(names[0]) in relation_words().possessives:
+        for n in range(2, len(names)):
+            if relation_named(names[n - 1]) and names[n][:1].isupper():
+                return " ".join(names[n:])
+    spoken = as_spoken(subject, turn.speaker)
+    return str(spoken or "").removeprefix("the ").removeprefix("The ")
+
+
+def _attribute(attribute: str, subject: Sequence[Word]) -> str:
+    """The words between a subject and a value, with what "I'll" and "I'd" say of the time."""
+    ending = _APOSTROPHE.split(subject[-1].bare.casefold())[1:]
+    before = " ".join(_TIMES.get(part, "") for part in ending)
+    return "_".join(words(f"{before} {_APOSTROPHE.sub('', attribute)}"))
+
+
+def _day_of(sentence: Sequence[Word], plain: Sequence[Word], start: int, end: int) -> str:
+    """The date that was computed for a run of words: inside it, or next to it in its sentence."""
+    days = []
+    seen = 0
+    for word in sentence:
+        if not (match := _DATE.match(word.token)):
+            seen += 1
+        elif start <= seen <= end + _WORDS_BEFORE_DATE and not any(
+            between.is_last for between in plain[end - 1 : seen]
+        ):
+            days.append(match[1])
+    return days[0] if len({*days}) == 1 else ""
 
 
 def _is_same(fact: Fact, old: Fact) -> bool:

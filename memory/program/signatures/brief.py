@@ -11,11 +11,12 @@ from memory.records import ABSTAIN
 
 
 class WriteRows(dspy.Signature):
-    """Write what the line tells that is worth knowing next year, one row each:
-    subject | attribute | value | date
+    """Quote what the message tells about people's lives: what they do, did, have, like, plan,
+    where and when, one row each, cut in three:
+    who | does what | what, where, when
 
-    The value is in words of the line. The date is one in brackets, or empty. The subject is the
-    speaker for I, else the name of who or what it is about. Small talk, a joke, a question: none
+    A row is copied word for word from one sentence, with the speaker's name for I and we. Leave
+    out thanks, praise, wishes, jokes and advice. If there is nothing else: none
     """
 
     turn: str = dspy.InputField()
@@ -48,25 +49,80 @@ class AnswerBrieflyFromMemory(dspy.Signature):
     answer: str = dspy.OutputField()
 
 
-# Half of them are none: without, rows are made of every turn.
+# They stand before every turn and stay in llama.cpp's cache, so many of them cost no time. A third
+# of them "none" and the model writes rows of jokes; a half, and it writes none of a fact either.
 EXAMPLES_OF_ROWS = tuple(
     dspy.Example(turn=turn, rows=rows)
     for turn, rows in (
         (
-            "Maria: My sister Ella plays the flute, and I bought a cello last Saturday"
-            " (2011-04-02)! You should hear us.",
-            "Ella | plays_instrument | the flute |\nMaria | bought | a cello | 2011-04-02",
+            "Nora: Hey Ben! It's been so busy here. I finally started evening classes in "
+            "carpentry last month, and I'm loving it!",
+            "Nora | finally started | evening classes in carpentry last month",
         ),
-        ("Tom: Ha, I will believe it when I hear it. Shall I bring earplugs?", "none"),
         (
-            "Tom: Work is fine, thanks. We hike in winter, because I'm allergic to pollen.",
-            "Tom | activity | hike in winter |\nTom | allergic_to | pollen |",
+            "Ben: That sounds amazing, well done! Can't wait to see the shelves, you will be "
+            "famous soon.",
+            "none",
         ),
-        ("Maria: That is so kind of you. The kettle is on, and the rain has stopped.", "none"),
-        ("Maria: He got the job at the mill, by the way!", "none"),
         (
-            "Tom: Next month (2011-05) I start as a nurse in Porto.",
-            "Tom | works_as | a nurse in Porto | 2011-05",
+            "Ben: Same here, thanks. My sister Ella plays the flute, and my dad just retired "
+            "from the railway.",
+            "My sister Ella | plays | the flute\nmy dad | just retired from | the railway",
+        ),
+        (
+            "Ben: Sounds good. How long have you been running? I hurt my ankle in June and "
+            "sold my bike because of it.",
+            "Ben | hurt | my ankle in June and sold my bike because of it",
+        ),
+        (
+            "Nora: We just got back from the lake. The kids swam every day, Karl burned the "
+            "sausages and I read four novels.",
+            "Nora | just got back from | the lake\nThe kids | swam | every day\nKarl | "
+            "burned | the sausages\nNora | read | four novels",
+        ),
+        (
+            "Nora: Ha ha, I'd sooner eat my hat. You're so kind, it means a lot to me.",
+            "none",
+        ),
+        (
+            "Ben: Thanks! Our two cats sleep on the radiator all winter, and Miso hates the snow.",
+            "Our two cats | sleep on | the radiator all winter\nMiso | hates | the snow",
+        ),
+        (
+            "Ben: Next month I start as a nurse in Porto, so I'm giving up the flat on Mill "
+            "Lane. Wish me luck!",
+            "Ben | start as | a nurse in Porto\nBen | giving up | the flat on Mill Lane",
+        ),
+        (
+            "Nora: I'd love to learn sailing one day, but the sea makes me sick. Have you "
+            "tried it?",
+            "Nora | love to learn | sailing one day\nthe sea | makes | me sick",
+        ),
+        (
+            "Ben: Guess what, Nora! The landlord wants 200 more from May on. I can't pay that, "
+            "I've been without work since the mill closed.",
+            "The landlord | wants | 200 more from May on\nBen | can't pay | that\nBen | been "
+            "without | work since the mill closed",
+        ),
+        (
+            "Nora: Good luck! You'll be great. I think we should celebrate when I'm back.",
+            "none",
+        ),
+        (
+            "Nora: The bakery is called Hearth. I run it with Ana, and we only sell rye bread.",
+            "The bakery | is called | Hearth\nNora | run it with | Ana\nNora | only sell | "
+            "rye bread",
+        ),
+        (
+            "Ben: I usually go to the market on Saturdays. It clears my head, and the plums "
+            "are better there.",
+            "Ben | usually go to | the market on Saturdays",
+        ),
+        (
+            "Nora: Yeah, we just did a play about the war! I'm thinking of writing one myself, "
+            "with some friends from school.",
+            "Nora | just did | a play about the war\nNora | thinking of writing | one myself, "
+            "with some friends from school",
         ),
     )
 )

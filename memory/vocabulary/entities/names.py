@@ -49,6 +49,7 @@ class _Words:
     names: Mapping[str, str]
     speaker: frozenset[str]
     others: frozenset[str]
+    addressed: frozenset[str]
 
 
 def key(name: str) -> str:
@@ -202,6 +203,7 @@ def relation_words() -> _Words:
         names=_by_noun(table["names"]),
         speaker=frozenset(table["pronouns"]["speaker"].split()),
         others=frozenset(table["pronouns"]["others"].split()),
+        addressed=frozenset(table["pronouns"]["addressed"].split()),
     )
 
 
