@@ -484,7 +484,24 @@ def test_paths_are_counted_and_compared(tmp_path: Path) -> None:
     for name in ("search", "context", "digest of 24 turns"):
         assert int(rows[name][4].replace(",", "")) > 100, name
         assert int(rows[name][5]) > 10, name
-    assert "cosine: add " in out
+    assert {"cosine search", "cosine add one turn", "FTS5 add one turn"} <= rows.keys()
+    sizes = [line.split("|")[1:-1] for line in lines if line.split("|")[2].strip() == "100"]
+    assert [row[0].strip() for row in sizes] == ["ours", "FTS5", "cosine"]
+    assert all(float(row[2]) > 0 for row in sizes)
+    assert int(sizes[0][5].replace(",", "")) > int(sizes[1][5].replace(",", "")) > 100
+
+
+@pytest.mark.slow
+def test_round_trips_of_paths_are_counted_in_postgres() -> None:
+    flags = ("--data", SAMPLE, "--turns", "100", "--rounds", "5", "--store", "local")
+    code, out, err = start(*flags, command="paths")
+    assert code == 0, err
+    lines = [line.split("|") for line in out.splitlines() if line.startswith("|")]
+    assert lines[0][5].strip() == "round trips"
+    rows = {row[1].strip(): row for row in lines}
+    assert int(rows["search"][5]) == 4
+    assert 4 < int(rows["context"][5]) < 100
+    assert int(rows["FTS5 search"][5]) == 1
 
 
 def test_only_paths_with_a_word_in_their_name_are_measured(

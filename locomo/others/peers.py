@@ -74,9 +74,13 @@ class Chroma:
     def __init__(self, folder: Path) -> None:
         self._client = import_module("chromadb").PersistentClient(path=str(folder))
         self._turns = self._client.create_collection("turns", embedding_function=None)
+        self._count = 0
 
     def add(self, turns: Sequence[Turn]) -> list[str]:
-        ids, texts = [str(n) for n in range(len(turns))], [said(turn) for turn in turns]
+        texts = [said(turn) for turn in turns]
+        # It ignores a turn whose id it has.
+        ids = [str(n) for n in range(self._count, self._count + len(turns))]
+        self._count += len(turns)
         for start in range(0, len(ids), self._BATCH):
             part = slice(start, start + self._BATCH)
             vectors = _embed(texts[part])

@@ -22,11 +22,13 @@ class FullText:
     def __init__(self, file: str = ":memory:") -> None:
         self._db = sqlite3.connect(file)
         self._db.execute("CREATE VIRTUAL TABLE turns USING fts5(text, tokenize='porter unicode61')")
+        self._count = 0
 
     def add(self, turns: Sequence[Turn]) -> list[str]:
         with self._db:
-            rows = [(n, said(turn)) for n, turn in enumerate(turns)]
+            rows = [(n, said(turn)) for n, turn in enumerate(turns, self._count)]
             self._db.executemany("INSERT INTO turns (rowid, text) VALUES (?, ?)", rows)
+        self._count += len(rows)
         return [str(n) for n, _ in rows]
 
     def search(self, text: str, k: int) -> list[str]:

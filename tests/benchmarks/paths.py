@@ -1,6 +1,7 @@
 """What each path through the product costs: calls, statements, CPU, and which room takes it.
 
     python -m tests.benchmarks.paths [--data FILE] [--turns N ...] [--with PEER ...] [--rooms]
+        [--store local]
 
 The memory holds the turns of FILE's conversations, again and again in sessions of their own until
 there are enough: the words are those of real chats, since a small vocabulary of random words makes
@@ -8,11 +9,14 @@ a full-text index look slow. Beside them SQLite's FTS5 alone answers the same qu
 
 Calls are those of Python functions in `memory/`, statements those that SQLite runs; both are
 counted once, in a second run. CPU is the median of this process, in milliseconds. Bounds are
-ratios of two medians of one run, so that another machine can check them.
+ratios of two medians of one run, so that another machine can check them. With `--store` the memory
+is in Postgres ("local": a server of its own): round trips are counted in place of statements, and
+the time on the clock includes the server's work.
 """
 
 import cProfile
 import gc
+import os
 import pstats
 import sqlite3
 import sys
@@ -21,13 +25,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import count, cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
 import dspy
+import psutil
 import typer
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from rich.console import Console
@@ -36,12 +42,14 @@ from rich.table import Table
 import memory as package
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
-from locomo.others.peers import PEERS
+from locomo.others.peers import PEERS, QUIET
 from locomo.retrieval.baselines import FullText
 from memory import InputError, Memory, Turn, open_store
 from memory import facts as fact_edits
 from memory.models import load_model
 from tests.benchmarks.digest_cost import insert_of
+from tests.benchmarks.scale_store import bytes_of, database_of, namespace_of
+from tests.support.round_trips import protocol_messages, round_trips
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = Path(package.__file__).parent
@@ -56,6 +64,8 @@ BOUNDS = (
     ("context", "search", (1.5, 1.5)),
     ("context, a fact has ended", "context, a fact holds", (1.2, 1.2)),
     ("add one turn", "store.add one turn", (1.5, 1.5)),
+    ("search", "mem0 search", (1.0, 1.0)),
+    ("search", "Chroma search", (1.0, 1.0)),
 )
 
 Path_ = Callable[[], object]
@@ -63,12 +73,29 @@ Path_ = Callable[[], object]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one call of a path takes: CPU in ms, its shares by room, calls, statements."""
+    """What one call of a path takes: CPU and time on the clock in ms, calls, statements.
+
+    Statements of a memory in Postgres are round trips; `rooms` has the share of CPU of each room.
+    """
 
     cpu_ms: float
-    calls: int
-    statements: int
-    rooms: Counter[str]
+    clock_ms: float
+    calls: int = 0
+    statements: int = 0
+    rooms: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Size:
+    """What turns take: bytes on disk, and by how many the process grew with them."""
+
+    turns: int = 0
+    disk: int = 0
+    process: int = 0
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 # --- what is measured -------------------------------------------------------------------------
@@ -104,9 +131,17 @@ class _StandIn:
 
 
 def paths(
-    folder: Path, turns: int, conversations: Sequence[Conversation]
+    folder: Path,
+    turns: int,
+    conversations: Sequence[Conversation],
+    *,
+    sizes: dict[str, Size],
+    database: str = "",
 ) -> Iterator[tuple[str, Path_, "_StandIn | None"]]:
-    """Each path with its name, and the stand-in whose CPU is not the path's."""
+    """Each path with its name, and the stand-in whose CPU is not the path's.
+
+    `sizes` gets what the turns take. `database` is one of Postgres; without it, files in `folder`.
+    """
     said = turns_of(conversations)
     questions = cycle(
         question.text
@@ -119,15 +154,28 @@ def paths(
     lm = dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0)
     model = replace(hosted, lm=lm, limits=replace(hosted.limits, window=WINDOW))
 
-    with open_store(folder / "memory.db") as store, closing(FullText(str(folder / "fts"))) as fts:
-        filled = list(islice(said, turns))
+    def address(name: str) -> str:
+        return namespace_of(database) if database else str(folder / name)
+
+    main = address("memory.db")
+    # Not counted: what the embedder and the first search of a process load.
+    with open_store(address("first.db")) as store:
+        store.add(list(islice(turns_of(conversations), 1)))
+        store.search("anything")
+    before_disk, before = bytes_of(main) if database else 0, _resident()
+    with open_store(main) as store, closing(FullText(str(folder / "fts"))) as fts:
         for first in range(0, turns, 1_000):
-            store.add(filled[first : first + 1_000])
-        fts.add(filled)
+            part = list(islice(said, min(1_000, turns - first)))
+            store.add(part)
+            fts.add(part)
+        del part
         with Memory(store, model="local") as memory:
             yield "FTS5 search", lambda: fts.search(next(questions), 10), None
             yield "search", lambda: memory.search(next(questions)), None
+            sizes["ours"] = Size(turns, bytes_of(main) - before_disk, _resident() - before)
+            sizes["FTS5"] = Size(turns, (folder / "fts").stat().st_size)
             yield "context", lambda: memory.context(next(questions)), None
+            yield "FTS5 add one turn", lambda: fts.add([next(said)]), None
             yield "store.add one turn", lambda: store.add([next(said)]), None
             yield "add one turn", lambda: memory.add([next(said)]), None
             yield f"add {BATCH} turns", lambda: memory.add(list(islice(said, BATCH))), None
@@ -135,11 +183,11 @@ def paths(
             asked = "SELECT id, subject, value FROM facts WHERE id = 1"
             yield "a fact by its number", lambda: fact_edits.fact_of(store, 1), None
             yield "a model's SELECT of it", lambda: store.read(asked), None
-        yield "open and close", lambda: open_store(folder / "memory.db").close(), None
+        yield "open and close", lambda: open_store(main).close(), None
         numbers = count()
-        new = lambda: open_store(folder / f"new {next(numbers)}.db").close()  # noqa: E731
+        new = lambda: open_store(address(f"new {next(numbers)}.db")).close()  # noqa: E731
         yield "a new memory", new, None
-    with Memory(folder / "digested.db", model=model) as memory:
+    with Memory(address("digested.db"), model=model) as memory:
         memory.add(list(islice(turns_of(conversations), WINDOW * 2 * (ROUNDS + WARMING + 15))))
         digest = lambda: memory.digest(max_calls=1)  # noqa: E731
         yield f"digest of {WINDOW} turns", digest, engine
@@ -229,30 +277,48 @@ def shares_by_room(work: Path_, rounds: int) -> Counter[str]:
     return Counter({room: seconds / whole for room, seconds in rooms.items()})
 
 
-def cost_of(work: Path_, stand_in: _StandIn | None, rounds: int) -> Cost:
+def cost_of(work: Path_, stand_in: _StandIn | None, rounds: int, in_postgres: bool = False) -> Cost:
     """What a path takes; the first calls, which load and compile what is used, are not counted."""
     for _ in range(WARMING):
         work()
-    times = []
+    times, clock = [], []
     for _ in range(rounds):
         others = stand_in.cpu_s if stand_in else 0.0
-        began = time.process_time()
+        began, clock_began = time.process_time(), time.perf_counter()
         work()
-        spent = time.process_time() - began
-        times.append(spent - (stand_in.cpu_s - others if stand_in else 0.0))
-    calls = median(counted_calls(work) for _ in range(5))
+        spent, clock_spent = time.process_time() - began, time.perf_counter() - clock_began
+        of_stand_in = stand_in.cpu_s - others if stand_in else 0.0
+        times.append(spent - of_stand_in)
+        clock.append(clock_spent - of_stand_in)
+    return Cost(
+        1000 * median(times),
+        1000 * median(clock),
+        calls=int(median(counted_calls(work) for _ in range(5))),
+        statements=_counted(work, in_postgres),
+        rooms=shares_by_room(work, 5),
+    )
+
+
+def _counted(work: Path_, in_postgres: bool) -> int:
+    """Round trips to Postgres, or statements of SQLite, that a call takes."""
+    if in_postgres:
+        with protocol_messages() as messages:
+            for _ in range(5):
+                work()
+        return round_trips(messages) // 5
     with counted_statements() as statements:
         for _ in range(5):
             work()
-    return Cost(1000 * median(times), int(calls), statements["all"] // 5, shares_by_room(work, 5))
+    return statements["all"] // 5
 
 
 # --- the tables -------------------------------------------------------------------------------
 
 
-def cost_table(costs: dict[str, Cost], rooms: bool) -> Table:
+def cost_table(costs: dict[str, Cost], rooms: bool, in_postgres: bool = False) -> Table:
     """A row for each path; with `rooms`, what each room takes of its CPU, in ms."""
-    table = Table("path", "CPU ms", "by FTS5", "calls", "statements")
+    counted = "round trips" if in_postgres else "statements"
+    table = Table("path", "CPU ms", "by FTS5", "calls", counted, "clock ms")
     if rooms:
         table.add_column("CPU ms by room")
     alone = costs["FTS5 search"].cpu_ms
@@ -267,6 +333,7 @@ def cost_table(costs: dict[str, Cost], rooms: bool) -> Table:
             f"{cost.cpu_ms / alone:.2f}",
             f"{cost.calls:,}",
             f"{cost.statements}",
+            f"{cost.clock_ms:.2f}",
             *([", ".join(largest)] if rooms else []),
         )
     return table
@@ -277,6 +344,8 @@ def bound_table(costs: dict[int, dict[str, Cost]]) -> Table:
     table = Table("turns", "path", "beside", "at most", "kept", "ratio")
     for turns, of_size in costs.items():
         for path, other, bounds in BOUNDS:
+            if not {path, other} <= of_size.keys():
+                continue
             bound = bounds[turns >= SIZES[1]]
             ratio = of_size[path].cpu_ms / of_size[other].cpu_ms
             kept = "yes" if ratio <= bound else "no"
@@ -284,23 +353,69 @@ def bound_table(costs: dict[int, dict[str, Cost]]) -> Table:
     return table
 
 
-def peer_costs(name: str, turns: Sequence[Turn], questions: Sequence[str]) -> dict[str, float]:
-    """CPU ms of another memory: a turn added (of batches), and a search."""
-    with tempfile.TemporaryDirectory() as folder:
-        system = PEERS[name].open(Path(folder))
-        try:
-            began = time.process_time()
-            for first in range(0, len(turns), BATCH):
-                system.add(turns[first : first + BATCH])
-            adding = time.process_time() - began
-            times = []
+def peer_costs(
+    name: str, turns: Sequence[Turn], questions: Sequence[str], seconds: float
+) -> tuple[dict[str, Cost], Size]:
+    """What another memory takes: a turn added (of batches), a search, and its turns.
+
+    Adding stops after so many seconds: some take minutes for ten thousand turns.
+    """
+    peer = PEERS[name]
+    os.environ.update(QUIET)
+    costs: dict[str, list[tuple[float, float]]] = {"add": [], "search": []}
+
+    def timed(of: str, work: Path_) -> None:
+        began, clock = time.process_time(), time.perf_counter()
+        work()
+        costs[of].append((time.process_time() - began, time.perf_counter() - clock))
+
+    # The rehearsal pays for imports and for loading the embedder.
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        closing(peer.open(Path(folder))) as system,
+    ):
+        system.add(turns[:2])
+        system.search("anything", 2)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        before = _resident()
+        with closing(peer.open(Path(folder))) as system:
+            stored, end = 0, time.perf_counter() + seconds
+            while stored < len(turns) and time.perf_counter() < end:
+                part = turns[stored : stored + BATCH]
+                timed("add", lambda part=part: system.add(part))  # type: ignore[misc]
+                stored += len(part)
             for question in questions:
-                began = time.process_time()
-                system.search(question, 10)
-                times.append(time.process_time() - began)
-        finally:
-            system.close()
-    return {"add": 1000 * adding / len(turns), "search": 1000 * median(times)}
+                timed("search", lambda question=question: system.search(question, 10))  # type: ignore[misc]
+            process = _resident() - before
+        disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+    cpu, clock = (median(pair[n] for pair in costs["search"]) for n in (0, 1))
+    add_cpu, add_clock = (1000 * sum(pair[n] for pair in costs["add"]) / stored for n in (0, 1))
+    return {
+        f"{peer.title} search": Cost(1000 * cpu, 1000 * clock),
+        f"{peer.title} add one turn": Cost(add_cpu, add_clock),
+    }, Size(stored, disk, process)
+
+
+def size_table(costs: dict[int, dict[str, Cost]], sizes: dict[int, dict[str, Size]]) -> Table:
+    """What each memory takes at each size: CPU of a search, an added turn, a context; disk, RAM."""
+    table = Table("memory", "turns", "search ms", "add ms", "context ms", "bytes a turn", "RAM MB")
+
+    def cell(of_size: dict[str, Cost], path: str) -> str:
+        return f"{of_size[path].cpu_ms:.2f}" if path in of_size else ""
+
+    for turns, of_size in sizes.items():
+        for name, size in of_size.items():
+            before = "" if name == "ours" else f"{name} "
+            table.add_row(
+                name,
+                f"{size.turns:,}",
+                cell(costs[turns], f"{before}search"),
+                cell(costs[turns], f"{before}add one turn"),
+                cell(costs[turns], f"{before}context"),
+                f"{size.disk / size.turns:,.0f}",
+                f"{size.process / 1e6:.0f}" if size.process else "",
+            )
+    return table
 
 
 def main(
@@ -312,27 +427,41 @@ def main(
     peers: Annotated[
         list[str] | None, typer.Option("--with", help=f"Also, if installed: {', '.join(PEERS)}.")
     ] = None,
+    peer_turns: Annotated[int, typer.Option(help="No size above this is added to them.")] = 10_000,
+    peer_seconds: Annotated[float, typer.Option(help="How long each may add.")] = 120,
+    store: Annotated[str, typer.Option(help="A database of Postgres; local: its own.")] = "",
 ) -> None:
     """Print what each path takes, at each size, and the ratios that have a bound."""
     if unknown := set(peers or ()) - set(PEERS):
         raise InputError(f"no system is called {min(unknown)!r}; there are {', '.join(PEERS)}")
     conversations = load_conversations(data)
     console, of_sizes = Console(), dict[int, dict[str, Cost]]()
+    taken = dict[int, dict[str, Size]]()
+    database = database_of(store) if store else ""
     for size in turns or SIZES:
         costs: dict[str, Cost] = {}
+        sizes = taken[size] = {}
         with tempfile.TemporaryDirectory(prefix="paths-") as folder:
-            for name, work, stand_in in paths(Path(folder), size, conversations):
+            for name, work, stand_in in paths(
+                Path(folder), size, conversations, sizes=sizes, database=database
+            ):
                 if only in name or name == "FTS5 search":
-                    costs[name] = cost_of(work, stand_in, rounds)
+                    in_postgres = bool(database) and "FTS5" not in name
+                    costs[name] = cost_of(work, stand_in, rounds, in_postgres)
         of_sizes[size] = costs
-        console.print(f"{size:,} turns, medians of {rounds} calls")
-        print_table(console, cost_table(costs, rooms))
         for name in peers or ():
-            asked = [question.text for one in conversations for question in one.questions][:rounds]
-            said = list(islice(turns_of(conversations), size))
-            of_peer = peer_costs(name, said, asked)
-            console.print(f"{name}: " + ", ".join(f"{k} {v:.2f} ms" for k, v in of_peer.items()))
+            if not all(map(find_spec, PEERS[name].modules)):
+                console.print(f"{PEERS[name].title}: not installed")
+            elif size <= peer_turns:
+                asked = [question.text for one in conversations for question in one.questions]
+                said = list(islice(turns_of(conversations), size))
+                of_peer, peer_size = peer_costs(name, said, asked[:rounds], peer_seconds)
+                costs.update(of_peer)
+                sizes[PEERS[name].title] = peer_size
+        console.print(f"{size:,} turns, medians of {rounds} calls")
+        print_table(console, cost_table(costs, rooms, bool(database)))
     if not only:
+        print_table(console, size_table(of_sizes, taken))
         print_table(console, bound_table(of_sizes))
 
 

@@ -1,10 +1,6 @@
 """How many statements and round trips a question takes: a few, however many turns it shows."""
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +9,7 @@ from memory import Memory, Store, Turn, open_store
 from memory.store.settings import times_shown
 from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT
+from tests.support.round_trips import protocol_messages, round_trips
 from tests.support.scripted import Pairs, answer, scripted_model, sql
 
 CHATS = Path(__file__).parents[2] / "data" / "chats.json"
@@ -79,41 +76,6 @@ def test_a_digest_reads_the_turns_of_a_window_once(path: Path) -> None:
         lines = [" ".join(statement.split()) for statement in statements]
         assert sum("text, said_at" in line and "BETWEEN 1 AND 4" in line for line in lines) == 1
         assert sum("FROM tags" in line and "[1, 2, 3, 4]" in line for line in lines) == 1
-
-
-@contextmanager
-def protocol_messages() -> Iterator[list[str]]:
-    """The messages of libpq to the server, on all connections that stores take meanwhile."""
-    from memory.store.postgres.pool import Pool
-
-    messages: list[str] = []
-    traces = {}
-    take = Pool.take
-
-    def traced(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        conn = take(self, *args, **kwargs)
-        if conn not in traces:
-            traces[conn] = tempfile.TemporaryFile("w+")  # noqa: SIM115
-            conn.pgconn.trace(traces[conn].fileno())
-        return conn
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pool, "take", traced)
-        yield messages
-    for conn, file in traces.items():
-        conn.pgconn.untrace()
-        file.seek(0)
-        fields = [line.split("\t") for line in file]
-        messages += [line[3].strip() for line in fields if len(line) > 3 and line[1] == "F"]
-        file.close()
-
-
-def round_trips(messages: list[str]) -> int:
-    """How often the client waits: for what it has asked to be sent, by Sync, Flush or Query."""
-    waits = [name for name in messages if name in ("Sync", "Flush", "Query")]
-    # psycopg ends a pipeline by a Sync with a Flush right behind it, and waits once for both.
-    ends = [pair for pair in pairwise(messages) if pair == ("Sync", "Flush")]
-    return len(waits) - len(ends)
 
 
 @pytest.mark.slow

@@ -2,13 +2,14 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from locomo.others import __main__ as others
-from locomo.others.peers import PEERS, Measured
+from locomo.others.peers import PEERS, QUIET, Measured
 from locomo.others.rankings import Found, read_or_rank
 from locomo.results.written import read_results
 from locomo.retrieval.baselines import Cosine
@@ -18,6 +19,23 @@ from tests.support.commands import run_in_process
 from tests.support.talk import Talker, talker, talks
 
 RANKED = {"0": ["D1:1", "D1:2"], "1": ["D2:2"], "2": ["D2:1"]}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_turns_that_are_added_in_parts_have_ids_of_their_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in QUIET.items():
+        monkeypatch.setenv(variable, value)
+    for module in PEERS[name].modules:
+        pytest.importorskip(module)
+    places = ["Oslo", "Bergen", "Lima", "Quito"]
+    turns = [Turn("Anna", f"I have been to {place}.") for place in places]
+    with closing(PEERS[name].open(tmp_path)) as system:
+        ids = [*system.add(turns[:2]), *system.add(turns[2:])]
+        assert len(set(ids)) == len(turns)
+        for place, turn_id in zip(places, ids, strict=True):
+            assert system.search(f"When was Anna in {place}?", 1) == [turn_id]
 
 
 @pytest.fixture
