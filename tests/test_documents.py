@@ -45,7 +45,7 @@ NOT_RUN = {
     "needs a provider's key": 12,
     "needs a server with GPUs": 8,
     "needs the extra tune": 2,
-    "takes an hour": 13,
+    "takes an hour": 14,
     "takes minutes, data or a key": 24,
     "the tests themselves": 3,
 }

@@ -66,7 +66,7 @@ class EvaluationOptions:
         ),
     ] = "local"
     adapter: Annotated[
-        Path | None, Option(help="a LoRA adapter of the packaged model, a folder")
+        Path | None, Option(help="a LoRA adapter: a folder, or a .gguf file of the gguf: model")
     ] = None
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None
     embedder: Annotated[
