@@ -4,7 +4,7 @@ The triggers on `facts` keep the words of facts (migrations/0016_schema.sql).
 """
 
 import sqlite3
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,11 @@ class KnownMatches:
         self._state: tuple[int, int] | None = None
         self._matches: dict[Hashable, WordMatches] = {}
         self._bytes = 0
+        # What words matched in turns stays where only facts change, as between two windows.
+        self._turns_state: tuple[int, int] | None = None
+        self._in_turns: dict[Hashable, NDArray[np.int64]] = {}
+        self._bytes_in_turns = 0
+        self._turns_changed = 0
 
     def see(self, state: tuple[int, int]) -> None:
         """Drop what was matched before a change, by this connection or by another.
@@ -66,6 +71,27 @@ class KnownMatches:
         if self._state != state:
             self._state = state
             self._drop()
+        turns_state = self._turns_changed, state[1]
+        if self._turns_state != turns_state:
+            self._turns_state = turns_state
+            self._in_turns.clear()
+            self._bytes_in_turns = 0
+
+    def change_turns(self) -> None:
+        """Note that this connection changes the words of turns."""
+        self._turns_changed += 1
+
+    def in_turns(self, key: Hashable, find: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """What `find` finds in turns, which are the same as long as none is added or removed."""
+        ids = self._in_turns.pop(key, None)
+        if ids is None:
+            ids = find()
+            self._bytes_in_turns += ids.nbytes + _KEY_BYTES
+        self._in_turns[key] = ids  # the last one used is the last to go
+        while self._bytes_in_turns > _KEPT_BYTES:
+            first = next(iter(self._in_turns))
+            self._bytes_in_turns -= self._in_turns.pop(first).nbytes + _KEY_BYTES
+        return ids
 
     def get(self, key: Hashable) -> WordMatches | None:
         return self._matches.get(key)
@@ -103,12 +129,14 @@ class FullText:
         self._known = known
 
     def put_turns(self, turns: Sequence[Turn]) -> None:
+        self._known.change_turns()
         self._conn.executemany(
             "INSERT INTO turns_words (rowid, words) VALUES (?, ?)",
             [(turn.id, indexed_words(turn.text)) for turn in turns],
         )
 
     def remove_turns(self, turns: Sequence[Turn]) -> None:
+        self._known.change_turns()
         # The index is contentless: it cannot know which words a row had, so it is given them again.
         self._conn.executemany(
             "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', ?, ?)",
@@ -131,7 +159,13 @@ class FullText:
             if known := self._known.get((word, turn_ids)):
                 return known
             match = WordMatches(
-                exact=with_those_of_facts(self._all_holding(word, frequent, turn_ids), [word]),
+                exact=with_those_of_facts(
+                    self._known.in_turns(
+                        ("exact", word, turn_ids),
+                        lambda: self._all_holding(word, frequent, turn_ids),
+                    ),
+                    [word],
+                ),
                 related=holding_rare(related(word)),
                 examples=holding_rare(examples_of_kind(word)),
             )
@@ -152,7 +186,10 @@ class FullText:
                 ]
             if not rare:
                 return _NO_IDS
-            return with_those_of_facts(self._ids(_TURNS_HOLDING, rare, _ALL, turn_ids), rare)
+            of_turns = self._known.in_turns(
+                ("any", *rare, turn_ids), lambda: self._ids(_TURNS_HOLDING, rare, _ALL, turn_ids)
+            )
+            return with_those_of_facts(of_turns, rare)
 
         return [matching(word) for word in query.words]
 

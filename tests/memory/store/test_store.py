@@ -60,6 +60,8 @@ def test_more_turns_of_a_question_are_those_of_a_new_search(store: Store, addres
             lambda: store.add([Turn("Ben", "A cat lives in Oslo too.", "later")]),
             lambda: other.add([Turn("Ben", "So does a dog, in Oslo.", "later")]),
             lambda: store.write(f"{INSERT}('Ben', 'has', 'a cat', NULL, 4)", cause="test"),
+            lambda: store.add([Turn("Anna", "Ben's cat sleeps.", "later")]),
+            lambda: store.forget([3]),
         ):
             change()
             with open_store(address) as new:
