@@ -42,11 +42,11 @@ _CHOICES = (
     " span.",
 )
 _ROWS = (
-    "Write each lasting fact of the line as a row: subject | attribute | value | date\nUse words of"
-    " the line for the value. I and my mean the speaker. The date is one in brackets, or empty."
-    " Where there is no lasting fact: none",
-    "Who has, likes, does, owns or plans what? Write a row for each: subject | attribute | value |"
-    " date\nThe speaker is the subject of I. Copy the value from the line. For small talk and"
+    "Copy each lasting fact of the message as a row, word for word from one sentence:\nwho | does"
+    " what | what, where, when\nWrite the speaker's name for I and we. Where there is no lasting"
+    " fact: none",
+    "Who has, likes, does, owns or plans what? Write a row for each:\nwho | does what | what, where,"
+    " when\nUse words of one sentence alone, and the speaker's name for I. For small talk and"
     " questions: none",
 )
 # What SIMBA adds to an instruction.
