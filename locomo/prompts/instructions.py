@@ -45,9 +45,9 @@ _ROWS = (
     "Copy each lasting fact of the message as a row, word for word from one sentence:\nwho | does"
     " what | what, where, when\nWrite the speaker's name for I and we. Where there is no lasting"
     " fact: none",
-    "Who has, likes, does, owns or plans what? Write a row for each:\nwho | does what | what, where,"
-    " when\nUse words of one sentence alone, and the speaker's name for I. For small talk and"
-    " questions: none",
+    "Who has, likes, does, owns or plans what? Write a row for each:\nwho | does what | what,"
+    " where, when\nUse words of one sentence alone, and the speaker's name for I. For small talk"
+    " and questions: none",
 )
 # What SIMBA adds to an instruction.
 _ADVICE: Mapping[Target, tuple[str, ...]] = MappingProxyType(
