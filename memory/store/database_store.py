@@ -54,7 +54,7 @@ from memory.store import (
 from memory.store import tags as tag_rows
 from memory.store.catalog import catalog
 from memory.store.database import Connection
-from memory.store.embedding import Vectors
+from memory.store.embedding import EmbedderState, Vectors
 from memory.store.fair_lock import FairLock
 from memory.store.filtered_turns import FilteredTurns
 from memory.store.forgetting import forget as removal
@@ -82,7 +82,7 @@ class DatabaseStore(Store):
         self.read_only = read_only
         self.served: Served | None = None
         self.claims = pending_windows.Claims()
-        self.vectors = Vectors(self, embedder)
+        self._embedder = EmbedderState.of(embedder)
         # Whoever has the lock begins a read transaction and brings the index up to that moment: it
         # never holds more than a search may see.
         self._searching = FairLock()
@@ -96,6 +96,10 @@ class DatabaseStore(Store):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @property
+    def vectors(self) -> Vectors:
+        return Vectors(self, self._embedder)
 
     # ---------------------------------------------------------------- what differs
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -37,20 +38,38 @@ class Embedded(HasConnections, Protocol):
     def location(self) -> str: ...
 
 
-class Vectors:
-    """The vectors of one open store.
+@dataclass
+class EmbedderState:
+    """What one open store knows of its embedder.
 
-    Arguments:
-        store: the store, whose namespace this reads and writes.
+    Attributes:
         requested: the embedder that it was opened with; None for the maker of its vectors.
+        loaded: the one that made the last vectors.
+        agreed: for a copy of `as_of`: the hosted embedder that its memory may ask.
+        retry_at: in monotonic seconds; above 0 while the embedder cannot be used.
     """
 
-    def __init__(self, store: Embedded, requested: str | None) -> None:
-        self.agreed = ""  # for a copy of `as_of`: the hosted embedder that its memory may ask
-        self._store = store
-        self._requested = requested
-        self._embedder: Embedder | None = load_embedder(requested) if requested else None
-        self._retry_at = 0.0  # in monotonic seconds; above 0 while the embedder cannot be used
+    requested: str | None
+    loaded: Embedder | None = None
+    agreed: str = ""
+    retry_at: float = 0.0
+
+    @classmethod
+    def of(cls, requested: str | None) -> "EmbedderState":
+        """The state of a store that is opened. Raises InputError if no embedder has the name."""
+        return cls(requested, load_embedder(requested) if requested else None)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of one open store, whose namespace this reads and writes.
+
+    The store keeps the state alone and makes this when it is asked: if each held the other, a
+    store that nothing uses any more would stay open until Python looks for such circles.
+    """
+
+    _store: Embedded
+    state: EmbedderState
 
     @property
     def embedder(self) -> str:
@@ -84,22 +103,22 @@ class Vectors:
             batch=batch,
             progress=progress or (lambda turns: None),
         )
-        self._requested = None  # the recorded one is right from now on
+        self.state.requested = None  # the recorded one is right from now on
         if not isinstance(loaded, HostedEmbedder):
             withdraw_agreement(self._store.location)
 
     def agree(self) -> None:
         """Note that whoever opened the store with a hosted embedder lets it have the texts."""
-        if isinstance(self._embedder, HostedEmbedder):
-            agree_to_embedder(self._store.location, self._embedder.name)
+        if isinstance(self.state.loaded, HostedEmbedder):
+            agree_to_embedder(self._store.location, self.state.loaded.name)
 
     def agreed_embedder(self) -> str:
         """The hosted embedder that may have this memory's texts; "" for none."""
-        return self.agreed or agreed_embedder(self._store.location)
+        return self.state.agreed or agreed_embedder(self._store.location)
 
     def is_agreed(self, embedder: str) -> bool:
         """Whether a person on this machine named this hosted embedder for this memory."""
-        return embedder in (self.agreed, agreed_embedder(self._store.location))
+        return embedder in (self.state.agreed, agreed_embedder(self._store.location))
 
     def recorded(self) -> vectors.RecordedEmbedder | None:
         """The embedder that made the vectors; None without turns."""
@@ -141,30 +160,32 @@ class Vectors:
         Nothing is raised: the turns are stored, whatever happens to their vectors. With
         `after_rest` an embedder that has just failed is left alone.
         """
-        if after_rest and time.monotonic() < self._retry_at:
+        if after_rest and time.monotonic() < self.state.retry_at:
             return
-        if self._store.read_only or isinstance(self._embedder, (PackagedEmbedder, LocalEmbedder)):
+        if self._store.read_only or isinstance(
+            self.state.loaded, (PackagedEmbedder, LocalEmbedder)
+        ):
             return
         try:
             vectors.embed_waiting(self._store, self.embed)
-            self._retry_at = 0.0
+            self.state.retry_at = 0.0
         except Stop as error:
-            if not self._retry_at:
+            if not self.state.retry_at:
                 with self._store.reading() as conn:
                     last = search_tables.last_with_columns(conn)
                     (count,) = conn.run("count_turns_after", after=last).fetchone()
                 _log.warning(
                     "%s: %d turns wait for their vectors: %s", self._store.location, count, error
                 )
-            self._retry_at = time.monotonic() + EMBEDDER_REST_S
+            self.state.retry_at = time.monotonic() + EMBEDDER_REST_S
 
     def _name_of(self, recorded: vectors.RecordedEmbedder | None) -> str:
-        return recorded.name if recorded else self._requested or PACKAGED_EMBEDDER
+        return recorded.name if recorded else self.state.requested or PACKAGED_EMBEDDER
 
     def _load(self, recorded: vectors.RecordedEmbedder | None) -> Embedder:
         """The recorded embedder, or the one asked for when there is none yet."""
-        vectors.refuse_other_name(recorded, self._requested, self._store.location)
+        vectors.refuse_other_name(recorded, self.state.requested, self._store.location)
         name = self._name_of(recorded)
-        if self._embedder is None or self._embedder.name != name:
-            self._embedder = load_embedder(name)
-        return self._embedder
+        if self.state.loaded is None or self.state.loaded.name != name:
+            self.state.loaded = load_embedder(name)
+        return self.state.loaded

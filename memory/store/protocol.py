@@ -253,8 +253,10 @@ class Store(Turns, Facts, Protocol):
 
     read_only: bool
     served: "Served | None"
-    vectors: "Vectors"
     claims: "Claims"
+
+    @property
+    def vectors(self) -> "Vectors": ...
 
     @property
     def address(self) -> str: ...

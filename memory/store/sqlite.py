@@ -208,7 +208,7 @@ class SqliteStore(DatabaseStore):
             raise
         past._folder_of_copy = folder
         past._day_of_copy = last_moment(read_moment(moment)).date().isoformat()
-        past.vectors.agreed = memory.vectors.agreed_embedder()
+        past.vectors.state.agreed = memory.vectors.agreed_embedder()
         return past
 
     def forget(self, turn_ids: Sequence[int]) -> Forgotten:

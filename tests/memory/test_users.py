@@ -1,17 +1,19 @@
 """Memories by name, and of users by their ids."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from weakref import ref
 
 import pytest
 
 from memory import AsyncMemory, InputError, Memory, Turn, facts, open_store
-from memory.api.users import UserMemories
+from memory.api.users import MOST_IDLE, UserMemories
 from memory.errors import DeletedError, StoreError
 from memory.store import namespaces
 from tests.support.scripted import patch_load_model, scripted_model
@@ -50,6 +52,23 @@ def test_a_user_id_is_a_namespace_of_its_own() -> None:
     assert namespaces.names() == ["../ben@example.com", "anna", "default"]
     with pytest.raises(StoreError, match="closed"):
         memory.search("live", user_id="anna")
+
+
+def test_a_user_who_makes_room_for_others_is_closed_at_once() -> None:
+    with Memory() as memory:
+        memory.add("I live in Oslo.", user_id="anna")
+        memory.search("live", user_id="anna")
+        memory.context("Where do I live?", user_id="anna")
+        memory.facts(user_id="anna")
+        anna = ref(memory.of("anna").store)
+        gc.collect()
+        gc.disable()  # which would end circles later, with their files open until then
+        try:
+            for number in range(MOST_IDLE):
+                memory.add("I like tea.", user_id=number)
+            assert anna() is None
+        finally:
+            gc.enable()
 
 
 def test_what_is_forgotten_is_of_one_user() -> None:
