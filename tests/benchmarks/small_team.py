@@ -198,9 +198,7 @@ def _four_lines(store: Store, question: Question, model: Model) -> tuple[str, in
     lines = "\n".join(line for (line,) in best)
     head, last = FOUR_LINES.rsplit("\n", 1)
     with model.active():
-        [text] = model.lm(
-            messages=[{"role": "user", "content": f"{head}\n{lines}\n{question.text}\n{last}"}]
-        )
+        [text] = model.lm(f"{head}\n{lines}\n{question.text}\n{last}")
     spoken = text if isinstance(text, str) else text["text"]
     return spoken.strip().split("\n")[0], dspy.clients.base_lm.GLOBAL_HISTORY[-1]["usage"][
         "prompt_tokens"
