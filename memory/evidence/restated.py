@@ -89,14 +89,14 @@ class _QuestionWords:
         forms = forms_of(telling_words(self.question))
         # Two forms of a word begin alike, but for numbers: the others are not looked at.
         beginnings = {form[:SHORTEST_STEM] for form in forms}
-        words = set[str]().union(*(sentence.telling for sentence in self.sentences))
+        words = set[str]().union(*[sentence.telling for sentence in self.sentences])
         alike = [word for word in words if word[:SHORTEST_STEM] in beginnings or word in COUNT]
         return frozenset([word for word in alike if is_among(word, forms)])
 
     @cached_property
     def largest(self) -> int:
         """How many of them the sentence with most of them has."""
-        shared = (self.words.intersection(sentence.telling) for sentence in self.sentences)
+        shared = [self.words.intersection(sentence.telling) for sentence in self.sentences]
         return max(map(len, shared), default=0)
 
 
@@ -131,11 +131,8 @@ def _groups(by_turn: Sequence[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[lis
 
     Of two that differ in one place, either are alike.
     """
-    turns_of_ends = Counter(
-        chain.from_iterable(
-            {end for said in sentences for end in said.ends} for _, sentences in by_turn
-        )
-    )
+    ends = [{end for said in sentences for end in said.ends} for _, sentences in by_turn]
+    turns_of_ends = Counter(chain.from_iterable(ends))
     # Of one turn alone most are: a sentence begins as its first part does.
     shared = {end for end, turns in turns_of_ends.items() if turns > 1}
     groups = defaultdict[tuple[str, str], list[_Said]](list)

@@ -14,6 +14,7 @@ from memory.errors import ModelError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import database_store
 from memory.store.database_store import DatabaseStore
+from memory.store.embedding import Vectors
 
 BOTH_STORES = "slow"
 PLACES = ["the ferry", "our harbour", "the old mill", "Oslo", "a garden of pears"]
@@ -80,14 +81,14 @@ def test_of_many_turns_all_are_stored_or_none(
     with open_store(address) as store:
         store.add(turns(10))
         before = columns_of(store)
-        embed = store.vectors.embed
+        embed = Vectors.embed
 
-        def failing(texts: Sequence[str], recorded: Any) -> Any:
+        def failing(made_by: Vectors, texts: Sequence[str], recorded: Any) -> Any:
             if any("day 200 " in text for text in texts):
                 raise ModelError("no room")
-            return embed(texts, recorded)
+            return embed(made_by, texts, recorded)
 
-        monkeypatch.setattr(store.vectors, "embed", failing)
+        monkeypatch.setattr(Vectors, "embed", failing)
         with pytest.raises(ModelError, match="no room"):
             store.add(turns(300))
         monkeypatch.undo()
