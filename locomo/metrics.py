@@ -36,16 +36,16 @@ _DATES = tuple(
         rf"(?P<name>{_MONTH})\.?(?: (?P<day>\d{{1,2}})(?:st|nd|rd|th)?)?,? {_YEAR}",
     )
 )
-_UNITS = re.findall(
+CARDINALS = re.findall(
     "[a-z]+",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
     " sixteen seventeen eighteen nineteen",
 )
-_TENS = re.findall("[a-z]+", "twenty thirty forty fifty sixty seventy eighty ninety")
-_NUMBERS = {word: n for n, word in enumerate(_UNITS)}
-_NUMBERS |= {word: n * 10 for n, word in enumerate(_TENS, 2)}
+TENS = re.findall("[a-z]+", "twenty thirty forty fifty sixty seventy eighty ninety")
+_NUMBERS = {word: n for n, word in enumerate(CARDINALS)}
+_NUMBERS |= {word: n * 10 for n, word in enumerate(TENS, 2)}
 _NUMBER_WORDS = re.compile(
-    rf"\b(?:(?P<ten>{'|'.join(_TENS)})[ -](?P<unit>{'|'.join(_UNITS[1:10])})"
+    rf"\b(?:(?P<ten>{'|'.join(TENS)})[ -](?P<unit>{'|'.join(CARDINALS[1:10])})"
     rf"|(?P<word>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}))\b",
     re.IGNORECASE,
 )

@@ -30,9 +30,8 @@ def run_parallel(
             an error; a job that does not check it runs to its end.
 
     On the first failure, or Ctrl-C, no further job starts, and Ctrl-C ends calls of models in this
-    process; `finished` still gets the results of
-    running jobs, then the error is raised. Jobs run in copies of the caller's context, so a usage
-    tracker of the caller counts their model calls.
+    process; `finished` still gets the results of running jobs, then the error is raised. Jobs run
+    in copies of the caller's context, so a usage tracker of the caller counts their model calls.
     """
     with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(copy_context().run, job) for job in jobs]

@@ -12,7 +12,7 @@ from pathlib import Path
 from locomo.dataset.format import ABSTENTION, Conversation, is_dated, load_conversations
 from locomo.examples.gold import NOTHING, Gold, load_gold
 from locomo.harness import temporary_memory
-from locomo.metrics import OPEN_DOMAIN, f1
+from locomo.metrics import CARDINALS, OPEN_DOMAIN, TENS, f1
 from locomo.metrics import gold as gold_answer
 from locomo.split_data import VALIDATION
 from memory import InputError, SqlError, Store, Turn
@@ -39,14 +39,9 @@ _FUNCTION_WORDS = frozenset(
     )
 )
 _ORDINALS = _WORD.findall("zeroth first second third fourth fifth sixth seventh eighth ninth tenth")
-_CARDINALS = _WORD.findall(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-    " sixteen seventeen eighteen nineteen"
-)
-_TENS = _WORD.findall("ten twenty thirty forty fifty sixty seventy eighty ninety")
 _NUMBERS = {word: number for number, word in enumerate(_ORDINALS)}
-_NUMBERS |= {word: number for number, word in enumerate(_CARDINALS)}
-_NUMBERS |= {word: 10 * number for number, word in enumerate(_TENS, 1)}
+_NUMBERS |= {word: number for number, word in enumerate(CARDINALS)}
+_NUMBERS |= {word: 10 * number for number, word in enumerate(TENS, 2)}
 _MONTHS = _WORD.findall(
     "january february march april may june july august september october november december"
 )

@@ -64,15 +64,11 @@ class StoreRows(StoreTurns):
     `left_out` (Counter) by the reason.
     """
 
+    plain_examples = EXAMPLES_OF_ROWS
+
     def __init__(self) -> None:
         super().__init__("brief")
-        self.predict.demos = list(EXAMPLES_OF_ROWS)
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether an optimizer gave it other examples than it comes with, or instructions."""
-        instructions = self.predict.signature.instructions
-        return instructions != self.plain_instructions or self.predict.demos != [*EXAMPLES_OF_ROWS]
+        self.predict.demos = [*self.plain_examples]
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         facts: list[Fact] = []

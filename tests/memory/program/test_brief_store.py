@@ -12,22 +12,12 @@ from memory import Memory, Turn
 from memory.models.row_grammar import row_grammar, spoken_text
 from memory.program.brief_store import Row, insert_of, rows_in
 from memory.records import Fact
+from tests.memory.program.test_brief import SAID, memory_of
 from tests.support.gbnf import expression_of
-from tests.support.scripted import Pairs, scripted_model
+from tests.support.scripted import scripted_model
 
 BOTH_STORES = True
 DATA = Path(__file__).parents[3] / "data"
-SAID = [
-    Turn("Maria", "I bought a cello last Saturday, and my sister Ella plays the flute.",
-         said_at="2011-04-08"),
-    Turn("Tom", "How are you?", said_at="2011-04-08"),
-    Turn("Tom", "Thank you!", said_at="2011-04-08"),
-    Turn("Tom", "I live in Porto and I sail on Sundays.", said_at="2011-04-09"),
-]  # fmt: skip
-
-
-def memory_of(address: str, pairs: Pairs) -> Memory:
-    return Memory(address, scripted_model(pairs, window=1, budget=2_000, size="little"))
 
 
 def facts_of(memory: Memory) -> set[tuple[str, str, str, str]]:
