@@ -97,10 +97,15 @@ def counted_calls(work: Callable[[], Any]) -> Counter[str]:
 
 
 def question_calls(memory: Memory) -> Counter[str]:
-    """The calls of a question that a scripted model answers, the second of two."""
-    script = [([], answer("Oslo", str(FEW_TURNS)))] * 2
+    """The calls of a question that a scripted model answers, the third of three.
+
+    A cache of texts that is full is emptied, in the middle of a question too, and the next one then
+    fills it again.
+    """
+    script = [([], answer("Oslo", str(FEW_TURNS)))] * 3
     model = scripted_model(script)
     asked = Memory(memory.store, model=model)
+    asked.ask(QUESTION)
     asked.ask(QUESTION)
     return counted_calls(lambda: asked.ask(QUESTION))
 
