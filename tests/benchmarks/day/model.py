@@ -20,6 +20,7 @@ FIELDS = {
     "sql": "SELECT turn_id, subject, attribute, value FROM facts ORDER BY turn_id DESC LIMIT 20",
     "answer": "A short answer of about ten tokens",
     "turns": "1, 2",
+    "look": "",
 }
 
 

@@ -97,7 +97,8 @@ def test_an_open_store_of_the_same_process_counts_too(anna: Path) -> None:
 KILLED_CHAT = """
 import os, sys
 from memory import Turn, open_store
-open_store(sys.argv[1]).add([Turn("Anna", "I have a cat.")])
+store = open_store(sys.argv[1])
+store.add([Turn("Anna", "I have a cat.")])
 os._exit(9)
 """
 
