@@ -18,6 +18,8 @@ from memory.cli.options import (
     Namespaces,
     Program,
     RerankerName,
+    ShownBudget,
+    check_budget,
     existing_memory,
     is_on_command_line,
     names_of,
@@ -58,6 +60,7 @@ def mcp(
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,
+    budget: ShownBudget = None,
     owner: Owner = "",
 ) -> None:
     """Serve a memory by MCP over stdin and stdout, for a client's configuration.
@@ -73,6 +76,7 @@ def mcp(
 
     namespace, *also = names_of(namespaces)
     refuse_repeated([namespace, *also])
+    _refuse_budget(budget, model, api_base)
     # A client cannot create a memory, so create it here, as `add` and `chat` do.
     is_new = False
     if not read_only:
@@ -85,6 +89,7 @@ def mcp(
         api_base,
         program=_compiled(program),
         reranker=reranker,
+        budget=budget,
         read_only=read_only,
         path_of=lambda name: existing_memory(name, db),
     )
@@ -119,6 +124,17 @@ def _compiled(program: Path | None) -> "MemoryProgram | None":
     from memory.program import load_program  # takes a second
 
     return load_program(program)
+
+
+def _refuse_budget(budget: int | None, model: str, api_base: str | None) -> None:
+    """Raise InputError before anything is served, for a budget that the model cannot have."""
+    if budget is None:
+        return
+    from memory.evidence.lines import refuse_budget
+    from memory.models import load_model  # takes a second
+
+    refuse_budget(budget)
+    check_budget(load_model(model, api_base), budget)
 
 
 def _rights(read_only: bool) -> "tuple[Right, ...]":
@@ -182,6 +198,7 @@ def serve(
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,
+    budget: ShownBudget = None,
     owner: Owner = "",
 ) -> None:
     """Serve all memories: a web page, MCP and a JSON API. Below it: mcp, proxy, worker.
@@ -211,6 +228,7 @@ def serve(
             " and create a token first (`memory admin tokens create NAME`)"
         )
     cache_bytes = _bytes(cache)
+    _refuse_budget(budget, model, api_base)
     has_limits = most_turns is not None or most_characters is not None
     limits = Limits(most_turns, most_characters) if has_limits else None
     day_limits = DayLimits(turns_a_day, characters_a_day, calls_a_day, tokens_a_day)
@@ -229,6 +247,7 @@ def serve(
         program=program,
         reranker=reranker,
         owner=owner,
+        budget=budget,
         limits=limits,
         day_limits=day_limits if day_limits.has_any else None,
         has_json_logs=log_json,

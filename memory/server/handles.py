@@ -81,6 +81,7 @@ class Handles:
         api_base: the address of an OpenAI-compatible server for `model`.
         program: a compiled program; the plain one by default. Searches rank by its weights.
         reranker: the name of a reranker for search results.
+        budget: tokens of memory that the model is shown at most, as for a Memory.
         read_only: whether to open stores read-only.
         cache_bytes: how many bytes the open stores may take; the one in use may take more.
         owner: whose memories these are, of those that name no owner.
@@ -98,6 +99,7 @@ class Handles:
         *,
         program: "Module | None" = None,
         reranker: str | None = None,
+        budget: int | None = None,
         read_only: bool = False,
         cache_bytes: int = CACHE_BYTES,
         owner: str = "",
@@ -111,6 +113,7 @@ class Handles:
         self._model_lock = Lock()
         self._program = program
         self._reranker = load_reranker(reranker) if reranker else None
+        self._budget = budget
         self.read_only = read_only
         self.is_alone = is_alone
         self._owner = owner
@@ -187,7 +190,9 @@ class Handles:
 
         if self._meter:
             self._meter.begin_asking()
-        return Memory(store, model=self.model(), program=self._program, reranker=self._reranker)
+        return Memory(
+            store, self.model(), self._program, budget=self._budget, reranker=self._reranker
+        )
 
     @property
     def searcher(self) -> Searcher:

@@ -33,6 +33,7 @@ class ServerOptions:
     program: Path | None
     reranker: str | None
     owner: str
+    budget: int | None = None
     limits: Limits | None = None
     day_limits: DayLimits | None = None
     has_json_logs: bool = False
@@ -53,6 +54,7 @@ class ServerOptions:
                 self.api_base,
                 program=program,
                 reranker=self.reranker,
+                budget=self.budget,
                 read_only=self.rights == ("read",),
                 cache_bytes=self.cache_bytes,
                 limits=self.limits,
