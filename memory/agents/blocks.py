@@ -1,7 +1,8 @@
 """The blocks of memory that an agent gets: at a session's start, and with a prompt.
 
-Only what the person said in a message is shown as theirs to follow. Everything else is quoted. Of
-a tool use only what the agent did is shown, never what a file, a page or a command's output said.
+Only what the person said in a message is shown as an instruction to follow. Everything else is
+quoted. A tool use shows only what the agent did, never what a file, a page or a command's output
+said.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -92,7 +93,7 @@ def _section(head: str, lines: Iterable[str], tokens: int) -> str:
 def _stores(
     project: Store | None, person: Store | None, speaker: str
 ) -> Iterator[tuple[Store, tuple[str, ...]]]:
-    """The memories, each with the names by which the person speaks in it.
+    """The memories, each with the names under which the person speaks in it.
 
     Their own memory knows them as its owner, too, whatever name the hooks were given.
     """
@@ -155,7 +156,7 @@ def _open_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
 
 
 def _decision_lines(store: Store, speaker: str) -> Iterator[str]:
-    """The newest decisions of the person, each with its reason, both in turns of theirs."""
+    """The person's newest decisions, each with its reason, both from their own turns."""
     names = names_of_askers(store, speaker)
     decisions = newest_with_reasons(store, DECIDED, BECAUSE, names, _MOST_DECISIONS)
     turn_ids = list(dict.fromkeys(turn_id for _, turn_id, _ in decisions))
@@ -199,9 +200,9 @@ def prompt_block(
     speaker: str,
     tokens: int,
 ) -> str:
-    """What fits a prompt: the person's instructions for such a case, and turns of other sessions.
+    """What fits a prompt: the person's instructions for this case, and turns of other sessions.
 
-    "" where nothing fits.
+    "" if nothing fits.
     """
     prompt_forms = forms_of(telling_words(prompt))
     cased: dict[str, None] = {}
@@ -209,7 +210,7 @@ def prompt_block(
         if is_local(store):
             standing = applying(store, prompt, *askers)
             for fact, line in zip(standing.facts, standing.lines, strict=True):
-                # All of them are told at the session's start.
+                # The session's start shows all of them.
                 if any(is_among(word, prompt_forms) for word in telling_words(fact.value)):
                     cased[f"- {line.partition('] ')[2]}"] = None
     wishes = _section(_INSTRUCTIONS, cased, tokens // 3)
@@ -251,7 +252,7 @@ def _fitting(store: Store, prompt: str, session: str) -> list[Hit]:
 
 
 def _as_done(turn: Turn) -> Turn:
-    """A message as it is, or what the agent did with a tool: never what the tool returned."""
+    """A message unchanged, or what the agent did with a tool: never what the tool returned."""
     if turn.kind != "tool":
         return turn
     outcome = f" {FAILED}" if _has_failed(turn) else ""

@@ -1,4 +1,4 @@
-"""Connects a coding agent: our hooks in its settings, and out of them again, byte for byte."""
+"""Connects a coding agent: puts our hooks into its settings and takes them out, byte for byte."""
 
 import difflib
 import hashlib
@@ -51,7 +51,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Edit:
-    """A settings file before and after; None where there is no file."""
+    """A settings file before and after; None if there is no file."""
 
     path: Path
     before: bytes | None
@@ -122,7 +122,7 @@ def connecting(agent: Agent, project: Path | None, options: Mapping[str, str]) -
 
 
 def connection_at(path: Path) -> Connection | None:
-    """What `memory connect` wrote into a settings file; None where it did not."""
+    """What `memory connect` wrote into a settings file; None if it wrote nothing."""
     try:
         record = json.loads(_record(path).read_bytes())
         record["insertions"] = tuple((start, text) for start, text in record["insertions"])
@@ -143,7 +143,7 @@ def connections() -> list[Connection]:
 
 
 def disconnecting(connection: Connection) -> Edit:
-    """The edit that takes our hooks out. What else was changed since stays."""
+    """The edit that takes our hooks out. Later changes by others stay."""
     path = Path(connection.path)
     before = _content(path)
     if before is None:

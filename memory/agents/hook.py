@@ -1,4 +1,4 @@
-"""The command that a coding agent's hooks run: it asks the warm server, and never holds anybody up.
+"""The command that a coding agent's hooks run: it asks the warm server, and makes no one wait.
 
 The agent starts this file by its path, without the package (`python -I -S hook.py AGENT`), so it
 imports little of the standard library and nothing else: a start takes as long as Python's own. The
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     began = time.monotonic()
     seconds = _seconds()
     if hasattr(signal, "SIGALRM"):  # not on Windows
-        # The last resort, also where a pipe or a disk hangs.
+        # The last resort, even if a pipe or a disk hangs.
         signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
         signal.setitimer(signal.ITIMER_REAL, seconds)
     agent, options = _options(arguments)
@@ -69,7 +69,7 @@ def _options(arguments: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def memory_home(state: str, needs_home: bool = False) -> str:
-    """The folder or database with the memories. Raises Silence where only the agent could say."""
+    """The folder or database with the memories. Raises Silence if only the agent could say."""
     home = os.environ.get(_MEMORY_HOME, "")
     if not home and needs_home:
         raise Silence("MEMORY_HOME is not set where the agent runs")
@@ -103,7 +103,7 @@ def socket_path(home: str) -> str:
 def ask(
     state: str, request: dict[str, object], deadline: float, starts: bool = True
 ) -> dict[str, object]:
-    """The server's answer to a request; starts the server where there is none.
+    """The server's answer to a request; starts the server if there is none.
 
     Raises Silence or OSError when there is no answer before the deadline (of `time.monotonic`).
     """
@@ -126,7 +126,7 @@ def ask(
                 answer = b""
                 while part := connection.recv(65_536):
                     answer += part
-            except (FileNotFoundError, ConnectionError):  # one that is just killed resets it
+            except (FileNotFoundError, ConnectionError):  # a server being killed resets it
                 if not is_started:
                     _start_server(home, path)
                     is_started = True
@@ -147,7 +147,7 @@ def _start_server(home: str, path: str) -> None:
     package = os.path.abspath(__file__)
     for _ in range(_PACKAGE_LEVELS):
         package = os.path.dirname(package)
-    # -P: the folder in which the agent works is someone's project, not a place of our modules.
+    # -P: the agent works in someone's project folder, where our modules must not be looked up.
     code = (
         f"import sys; sys.path.append({package!r});"
         f" from memory.agents.server import serve; serve({path!r})"
@@ -160,7 +160,7 @@ def _start_server(home: str, path: str) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(null, number)
-        os.closerange(3, 1_024)  # what the agent waits for the end of
+        os.closerange(3, 1_024)  # the agent waits until these are closed
         os.chdir("/")
         environment = {**os.environ, _MEMORY_HOME: home}
         command = [sys.executable, "-P", "-c", code]
@@ -170,7 +170,7 @@ def _start_server(home: str, path: str) -> None:
 
 
 def log(state: str, line: str) -> None:
-    """Write a line to hook.log. What was said stands in none."""
+    """Write a line to hook.log, never with anything that was said."""
     if not state:
         return
     path = os.path.join(state, "hook.log")

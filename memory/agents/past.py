@@ -17,15 +17,15 @@ from memory.exchange.transcripts import (
 )
 from memory.records import Skipped, Turn
 
-# An agent that has written nothing for so long is not at work: what it began is interrupted.
+# An agent that has written nothing for this long is not at work: what it began was interrupted.
 _IDLE_S = 3_600
 
 
 def sessions_by_project(agent: Agent, path: Path | None = None) -> dict[Project, list[Path]]:
     """The transcripts of an agent, or those at a path, of each project, the oldest first.
 
-    Those of programs that watch sessions are no project's, see `observers_sessions`. Raises
-    InputError when there is no such path, or no transcript.
+    Transcripts of programs that watch sessions belong to no project, see `observers_sessions`.
+    Raises InputError when there is no such path, or no transcript.
     """
     projects: dict[Project, list[Path]] = {}
     has_sessions = False
@@ -39,7 +39,7 @@ def sessions_by_project(agent: Agent, path: Path | None = None) -> dict[Project,
 
 
 def observers_sessions(agent: Agent, path: Path | None = None) -> list[Path]:
-    """The transcripts of programs that watch sessions: no one is remembered by them."""
+    """The transcripts of programs that watch sessions: they tell of no person."""
     return [file for file, start in _starts(agent, path) if is_observers(start.folder)]
 
 

@@ -11,8 +11,8 @@ from memory.system.folders import folder_name, is_windows_folder
 from memory.system.home import AGENTS_FOLDER, home
 
 _LONGEST_NAME = 60
-# Of the hash of a path, in the name of a memory. No one finds another path with the same 80 bits:
-# an archive brings folders whose paths its maker has chosen.
+# Of the hash of a path, in the name of a memory. 80 bits, so that no one finds another path with
+# the same hash: an archive brings folders whose paths its maker has chosen.
 _DIGITS = 20
 _FORMER_DIGITS = 6  # in names before that; such a path was found in a minute
 _NAMESPACE = re.compile(rf"(?P<name>.+)-[0-9a-f]{{{_FORMER_DIGITS}}}(?:[0-9a-f]{{14}})?")
@@ -37,7 +37,7 @@ def project_of(folder: str | Path) -> Project:
     Windows whose transcripts were copied here.
     """
     if os.name != "nt" and is_windows_folder(str(folder)):
-        # It names no folder of this machine, and Windows does not tell large letters from small.
+        # It is not a folder of this machine, and Windows ignores case.
         windows = PureWindowsPath(folder)
         return _project(Path(str(windows)), folder_name(str(folder)), str(windows).casefold())
     path = Path(folder).expanduser().absolute()
@@ -58,8 +58,8 @@ def _project(folder: Path, name: str, identity: str) -> Project:
 def _has_sessions_in(former: str, folder: Path) -> bool:
     """Whether sessions of this folder were stored in the memory with the former name.
 
-    A memory of another folder with such a name is not taken. For memories in Postgres no one
-    looks: `memory admin namespaces rename` gives such a memory its new name.
+    A memory of another folder with such a name is not taken. Memories in Postgres are not looked
+    at: `memory admin namespaces rename` gives such a memory its new name.
     """
     from memory.store.namespaces import location_of
 
@@ -83,7 +83,7 @@ def project_name(namespace: str) -> str:
 
 
 def _repository_of_worktree(root: Path) -> Path | None:
-    """The repository of a folder that is a worktree, where it knows that worktree itself.
+    """The repository of a worktree's folder, if it knows that worktree itself.
 
     A file that came with a folder may name any repository.
     """
@@ -99,7 +99,7 @@ def _repository_of_worktree(root: Path) -> Path | None:
 
 
 def _line_of(path: Path) -> str:
-    """The line in a small regular file; "" without one. A pipe would hold a hook up."""
+    """The line in a small regular file; "" without one. A pipe would block a hook."""
     try:
         if not path.is_file():
             return ""

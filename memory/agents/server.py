@@ -1,9 +1,8 @@
-"""The warm server behind the hooks: it keeps memories open, so that a hook waits for a search only.
+"""The warm server behind the hooks: it keeps memories open, so a hook waits only for a search.
 
 One for each user and folder of memories, on a Unix socket that no one else can reach. A hook starts
-it, and it ends when it was not asked for some time. What is to be stored waits in a queue: a server
-that is killed loses nothing, because the transcript is still there and the session's cursor stands
-where it stood.
+it, and it ends after some time without requests. Turns to be stored wait in a queue: a killed
+server loses nothing, because the transcript still exists and the session's cursor has not moved.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ _IDLE_S = 1_800.0
 _STOP_S = 10.0
 _PRELOAD_AFTER_S = 0.5  # the hook that started the server asks at once, or it has given up
 _LONGEST_REQUEST = 64_000_000  # bytes
-_SHARE_FOR_STORING = 0.6  # of a session's start: what the last session said is to be stored first
+_SHARE_FOR_STORING = 0.6  # at a session's start: the last session is to be stored first
 _START, _PROMPT = "SessionStart", "UserPromptSubmit"
 _STORING = ("Stop", "SubagentStop", "PreCompact", "SessionEnd")
 
@@ -32,7 +31,7 @@ _STORING = ("Stop", "SubagentStop", "PreCompact", "SessionEnd")
 def serve(path: str, idle_s: float = _IDLE_S) -> None:
     """Answer hooks on a socket until no one asks for `idle_s` seconds.
 
-    Where another server is there already, this one ends at once.
+    If another server is already running, this one ends at once.
     """
     with _alone(path) as is_alone:
         if not is_alone:
@@ -61,7 +60,7 @@ def _alone(path: str) -> Iterator[bool]:
 
 
 class _Server:
-    """Two threads with stores of their own: one answers, one stores."""
+    """Two threads with separate stores: one answers, one stores."""
 
     def __init__(self, listener: socket.socket, idle_s: float) -> None:
         self._listener = listener
@@ -70,7 +69,7 @@ class _Server:
         self._storing = ThreadPoolExecutor(1)
         self._is_over = threading.Event()
         self._has_request = threading.Event()
-        # Blocks for sessions whose start was over before they were ready: told with a prompt.
+        # Blocks that were not ready at a session's start: the next prompt shows them.
         self._late: dict[str, Future[str]] = {}
 
     def run(self) -> None:
@@ -87,7 +86,7 @@ class _Server:
         self._answering.shutdown(wait=True, cancel_futures=True)
 
     def _preload(self) -> None:
-        """Load what answers need where the first hook was too slow to ask: the next finds it."""
+        """Load what answers need if the first hook was too slow to ask: the next finds it."""
         if not self._has_request.wait(_PRELOAD_AFTER_S):
             from memory.agents.sessions import load
 

@@ -1,4 +1,4 @@
-"""What a session of an agent stores in its project's memory, and what it is told from there."""
+"""What an agent's session stores in its project's memory, and what it gets from there."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ _MOST_SESSIONS = 50  # that one start looks after
 
 @dataclass(frozen=True)
 class HookCall:
-    """What a hook was called with. `options` are those that `memory connect` wrote."""
+    """What a hook was called with. `options` are the ones that `memory connect` wrote."""
 
     agent: str
     event: str
@@ -48,7 +48,7 @@ class HookCall:
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> "HookCall":
-        """From a request of the hook. Raises InputError where something is missing."""
+        """From a request of the hook. Raises InputError if something is missing."""
         payload = request["payload"]
         if request.get("agent") not in AGENTS or not payload.get("session_id"):
             raise InputError("no agent or session is named")
@@ -90,11 +90,11 @@ class _Session:
     cursor: Cursor = field(default_factory=Cursor)
 
 
-# --- what an agent is told ------------------------------------------------------------------------
+# --- what an agent gets ---------------------------------------------------------------------------
 
 
 def start_context(call: HookCall) -> str:
-    """The block for a session's start; "" where nothing is to be told."""
+    """The block for a session's start; "" if there is nothing to show."""
     with _memories(call) as (project, person):
         return start_block(
             project,
@@ -106,7 +106,7 @@ def start_context(call: HookCall) -> str:
 
 
 def prompt_context(call: HookCall) -> str:
-    """The block that fits a prompt; "" where nothing does."""
+    """The block that fits a prompt; "" if nothing does."""
     if not call.prompt.strip():
         return ""
     with _memories(call) as (project, person):
@@ -138,7 +138,7 @@ _opened: dict[str, Store] = {}  # by location, of the thread that answers
 
 @contextmanager
 def _memories(call: HookCall) -> Iterator[tuple[Store | None, Store | None]]:
-    """The memories of the project and of the person, where they exist, open for reading."""
+    """The memories of the project and of the person, if they exist, open for reading."""
     yield _reading(_namespace(call)), _reading(call.person)
 
 
@@ -196,7 +196,7 @@ def capture(call: HookCall) -> str:
 
 
 def catch_up(call: HookCall) -> str:
-    """Store what sessions left that were cut off: those whose transcripts grew since.
+    """Store the rest of sessions that were cut off: their transcripts have grown since.
 
     The session itself is noted, so that a later start finds it.
     """
@@ -257,7 +257,7 @@ def _file_of(call: HookCall) -> Path:
 
 
 def _begun(call: HookCall) -> _Session:
-    """A session of which nothing was read yet."""
+    """A session that has not been read yet."""
     return _Session(call.agent, _namespace_of(call, call.folder), call.folder, call.transcript)
 
 

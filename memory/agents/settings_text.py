@@ -1,7 +1,6 @@
-"""Members added to a JSON text, which otherwise stays as it is, byte for byte; and taken out again.
+"""Adds members to a JSON text, and takes them out again; every other byte stays the same.
 
-What is inserted is known text, so that removing it gives the text from before, whatever else was
-changed meanwhile.
+The inserted text is recorded, so that removing it restores the rest, whatever else has changed.
 """
 
 import json
@@ -14,9 +13,9 @@ _decoder = json.JSONDecoder()
 
 
 def members(text: str, start: int) -> dict[str, tuple[int, int]]:
-    """Where the values of an object stand that begins at `start`: name -> (first, end).
+    """Where the values of the object at `start` are: name -> (first, end).
 
-    Raises ValueError where there is no object.
+    Raises ValueError if there is no object.
     """
     spans = {}
     position = _after_space(text, start)
@@ -40,7 +39,7 @@ def members(text: str, start: int) -> dict[str, tuple[int, int]]:
 def with_list_item(text: str, names: tuple[str, str], item: object) -> tuple[str, Insertion]:
     """A JSON text with an item first in the list `names[0].names[1]`, and what was inserted.
 
-    Lists and objects that are missing are made. Raises ValueError for a text of another shape.
+    Missing lists and objects are created. Raises ValueError for a text of another shape.
     """
     first, second = names
     outer = members(text, 0)
@@ -74,7 +73,8 @@ def _with_first(text: str, opening: int, member: str, depth: int) -> tuple[str, 
 def without(text: str, insertions: Sequence[Insertion]) -> str | None:
     """The text without what was inserted, the last insertion first; None where one is changed.
 
-    Where the text before it changed, an insertion is found by its words, if they are nowhere else.
+    If the text before it changed, an insertion is found by its words, provided they occur only
+    once.
     """
     for start, inserted in reversed(insertions):
         if not text.startswith(inserted, start):

@@ -1,7 +1,7 @@
-"""Summaries told anew, of turns whose facts were corrected, and those above them.
+"""Rewrites the summaries of turns whose facts were corrected, and the summaries above them.
 
-A line of kind `month` tells the lines of a month that is over, or a hundred of them, where they
-are of more than one day.
+A line of kind `month` summarizes the lines of a past month, or a hundred of them, if they span more
+than one day.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,15 +21,15 @@ if TYPE_CHECKING:  # DSPy takes more than a second to import
     from memory.models import Model
     from memory.program.digest import TellStory
 
-MOST_RETOLD = 8  # by one digest: a call each
-_LINES_OF_A_MONTH = 12  # of fewer a month needs no summary: they are shown themselves
-_MOST_LINES = 100  # told by one line above them, of a busy month or of turns without dates
+MOST_RETOLD = 8  # in one digest: a call each
+_LINES_OF_A_MONTH = 12  # a month of fewer needs no summary: its lines are shown
+_MOST_LINES = 100  # under one line above them, in a busy month or without dates
 _LINES_TOKENS = 3_000
 _FACTS_TOKENS = 500
 
 
 def retell(store: Store, model: "Model", tell: "TellStory", most: int) -> int:
-    """Let a model tell the summaries that wait for it, `most` of them; returns its calls."""
+    """Let a model write up to `most` of the waiting summaries; returns its calls."""
     from dspy.utils.exceptions import AdapterParseError
 
     calls = 0
@@ -58,7 +58,7 @@ def retell(store: Store, model: "Model", tell: "TellStory", most: int) -> int:
 
 
 def _due(store: Store) -> Iterator[tuple[Summary | None, Summary]]:
-    """The summaries that wait, those of sessions first: the old row, and the one to be written."""
+    """The waiting summaries, sessions first: the old row, and the one to write."""
     summaries = store.summaries()
     sessions = [summary for summary in summaries if summary.kind == "session"]
     yield from ((summary, summary) for summary in sessions if not summary.text)
@@ -70,7 +70,7 @@ def _due(store: Store) -> Iterator[tuple[Summary | None, Summary]]:
     for lines in _months(sessions, _dates(store, sessions)):
         new = Summary(lines[0].turn_id, max(line.last_turn_id for line in lines), "month", "")
         old = above.pop((new.turn_id, new.last_turn_id), None)
-        if old is None:  # told of other lines, before a window was digested again
+        if old is None:  # written from other lines, before a window was digested again
             old = next((other for other in above.values() if _overlap(other, new)), None)
             if old:
                 del above[old.turn_id, old.last_turn_id]
@@ -81,10 +81,10 @@ def _due(store: Store) -> Iterator[tuple[Summary | None, Summary]]:
 
 
 def _months(sessions: Sequence[Summary], said_at: Mapping[int, str]) -> Iterable[Sequence[Summary]]:
-    """The lines that one line above them tells: a month that is over, or a hundred.
+    """The lines that one line above them summarizes: a past month, or a hundred.
 
-    Lines are taken in the order of their turns. What is imported late makes its own run, and
-    lines without a date belong to the month before them.
+    Lines are taken in the order of their turns. Late imports make their own run, and lines without
+    a date belong to the month before them.
     """
     runs: list[tuple[str, list[Summary]]] = []
     for summary in sessions:
@@ -101,7 +101,7 @@ def _months(sessions: Sequence[Summary], said_at: Mapping[int, str]) -> Iterable
                 for line in lines
                 for number in (line.turn_id, line.last_turn_id)
             }
-            # What happened on one day is no month; of turns without dates no one can tell.
+            # One day does not make a month; without dates there is no telling.
             if is_over and len(lines) >= _LINES_OF_A_MONTH and (len(days) > 1 or days == {""}):
                 yield lines
 
@@ -111,7 +111,7 @@ def _overlap(summary: Summary, other: Summary) -> bool:
 
 
 def _lines(store: Store, summary: Summary) -> str:
-    """What a summary is told from: its turns, or the lines of its month."""
+    """The sources of a summary: its turns, or the lines of its month."""
     if summary.kind == "session":
         turns = [
             turn

@@ -40,13 +40,12 @@ _log = logging.getLogger(__name__)
 class Digest:
     """What one `Memory.digest` did: windows stored and failed, facts changed, model calls.
 
-    `ended`, `removed` and `rewritten` count what became of facts that were there before; all of it
-    is in the journal and can be undone.
-    `read` counts the turns that templates were matched with, where no model stores facts.
-    `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are
-    not stored. `left_out` are the attributes of those that the memory's vocabulary lacks, one for
-    each fact: where it is strict, they are not stored either. `refused` are parts of what a model
-    wrote that were not stored, each with the reason: an instruction in words that no person said.
+    `ended`, `removed` and `rewritten` count changes to earlier facts; all are in the journal and
+    can be undone. `read` counts the turns matched with templates, when no model stores facts.
+    `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are not
+    stored. `left_out` are attributes that the memory's vocabulary lacks, one for each fact: if it
+    is strict, these facts are not stored either. `refused` are parts of the model's text that were
+    not stored, each with the reason: an instruction in words that no person said.
     """
 
     stored: int = 0
@@ -99,7 +98,7 @@ def digest_windows(
     progress: Callable[[Digest], None] | None = None,
     since: int = 0,
 ) -> Digest:
-    """Let a model store the windows that wait; the arguments are those of `Memory.digest`."""
+    """Let a model store the waiting windows; arguments as for `Memory.digest`."""
     sums = Digest()
     most = model.limits.window_tokens
 
@@ -136,8 +135,8 @@ def digest_windows(
             halved = [p for p in store.pending() if p.first_turn == window[0]]
             windows = chain(*(_claimed_parts(store, size, p) for p in halved), windows)
         except BaseException as error:
-            # A claimed window must not stay claimed. What this window caused counts as an attempt,
-            # so that a later digest goes on with the windows after it.
+            # A claimed window must not stay claimed. Errors of this window count as an attempt, so
+            # a later digest goes on with the next windows.
             fail_window(store, window, _reason(error), attempted=_is_of_this_window(error))
             raise
         if progress:
@@ -158,7 +157,7 @@ def _is_of_this_window(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """Why a window was not stored, for the list of those that wait."""
+    """Why a window was not stored, for the list of waiting windows."""
     if not _is_of_this_window(error):
         return f"interrupted: {type(error).__name__}"
     return str(error) if isinstance(error, Stop) else f"{type(error).__name__}: {error}"
@@ -167,7 +166,7 @@ def _reason(error: BaseException) -> str:
 def is_due(window: Pending, replay: bool) -> bool:
     """Whether a digest asks the model again about a window that failed before.
 
-    Where only ends are held its facts are stored, and there is nothing to ask.
+    If only ends are held, its facts are stored and there is nothing to ask.
     """
     if window.stored:
         return False
@@ -193,7 +192,7 @@ def _with_smaller_windows(model: "Model") -> "Model":
 def _claimed_windows(
     store: Store, size: Callable[[], int], *, replay: bool, since: int
 ) -> Iterator[tuple[int, int]]:
-    """Claim windows one by one: those that wait or failed before, then the turns after them."""
+    """Claim windows one by one: the waiting and failed ones, then the turns after them."""
     for pending in store.pending():
         if pending.first_turn >= since and is_due(pending, replay):
             yield from _claimed_parts(store, size, pending)
@@ -233,7 +232,8 @@ def _digest_window(
 ) -> Digest:
     """Store one window's facts; the model is shown a share of what it usually sees with it.
 
-    `kept` are facts of an assistant's long answers, in place of what it writes of their outlines.
+    `kept` are facts of an assistant's long answers, which replace what it writes about their
+    outlines.
     """
     with model.active():
         stored = program.store(

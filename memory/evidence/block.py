@@ -1,4 +1,4 @@
-"""What is shown of a memory for a question: one function for all doors."""
+"""The part of a memory shown for a question: one function for all doors."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,13 +27,13 @@ from memory.vocabulary.fact_lines import spoken_line
 
 # The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
 _FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5
-# Tokens of a turn's text where a question asks for a whole: many turns, each with what is asked.
+# Tokens of a turn's text when a question asks for a summary or an order: many short turns.
 _SHORT_TURN = 60
-# And in a story of which no digest has stored facts. With 30 to 60, as many as hold all turns, more
-# turns are there and fewer of their numbers and names: of 24 orders and 24 summaries of BEAM .45
-# and .64 of these in 2,000 tokens, where 100 keep .70 and .77 (docs/log.md).
+# The same in a story without stored facts. With 30 to 60, enough for all turns to fit, fewer of
+# their numbers and names are kept: .45 and .64 of them in 24 orders and 24 summaries of BEAM in
+# 2,000 tokens, where 100 keep .70 and .77 (docs/log.md).
 _STORY_TURN = 100
-# Less in a small budget, which is to hold some 20 turns, and where all turns fit with no less than
+# Less in a small budget, so that it holds some 20 turns, and when all turns fit with at least
 # _WHOLE_STORY; the rest of a line is its id and its speaker.
 _GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
 _STORY_TURNS = 20
@@ -44,19 +44,19 @@ _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
 
 @dataclass(frozen=True)
 class Options:
-    """What a door chooses of what is shown; the defaults are for a large model's answer.
+    """What a door chooses to show; the defaults are for a large model's answer.
 
-    Turns `without` are left out: they are shown elsewhere. With `lists`, rows are lists of facts
-    that stand for their turns, and a summary or an order gets a story and the asker's own turns;
-    without, rows are lines of their own before the turns. `wishes` says whether the reader follows
-    what the asker wants of answers, `profile` whether the asker's profile is shown, `fact_tokens`
-    how many tokens current facts get without a SELECT. Turns come `best_first`, all cut alike where
-    they do not fit, or in the order in which they were said, as many as fit; with `longest` no text
-    of a turn takes more tokens. `spans` says how relative dates are shown (see `dated_line`): the
-    packaged model's adapters learnt to read the other form. Turns in `opened` are shown whole where
-    they fit, else in outline. With `periods` a mark says of what has ended when it began, too. With
-    `looked` rows are what the reader asked for: their turns take turns with those of the ranking
-    from the first. `wording` says how a turn is put. A `fenced` block has room for its fence.
+    Turns in `without` are left out: they are shown elsewhere. With `lists`, rows become lists of
+    facts in place of their turns, and a summary or an order gets a story and the asker's own turns;
+    without, rows are separate lines before the turns. `wishes` says whether the reader follows what
+    the asker wants of answers, `profile` whether the asker's profile is shown, `fact_tokens` how
+    many tokens current facts get without a SELECT. Turns come `best_first`, all cut alike if they
+    do not fit, or in the order they were said, as many as fit; `longest` limits the tokens of each
+    turn's text. `spans` says how relative dates are shown (see `dated_line`): the packaged model's
+    adapters learnt to read the other form. Turns in `opened` are shown whole if they fit, else in
+    outline. With `periods` a mark also says when an ended state began. With `looked` the reader
+    asked for these rows: their turns alternate with the ranking's from the first. `wording` says
+    how a turn is worded. A `fenced` block has room for its fence.
     """
 
     without: Collection[int] = frozenset()
@@ -83,10 +83,10 @@ def evidence(
     budget: int,
     options: Options = Options(),
 ) -> Evidence:
-    """What is shown for a question, within a budget of tokens.
+    """The evidence for a question, within a budget of tokens.
 
     Arguments:
-        hits: what a search found, in the order in which turns are to be shown.
+        hits: what a search found, in the order to show turns.
         rows: the results of SELECTs.
         budget: in tokens. Raises InputError for less than LEAST_BUDGET.
     """
@@ -114,7 +114,7 @@ def evidence(
 
 
 def _chosen(standing: Standing, options: Options) -> Standing:
-    """What a door shows of wishes, profile and contradictions."""
+    """The wishes, profile and contradictions that a door shows."""
     chosen = standing if options.wishes else NO_STANDING
     if not options.profile:
         return chosen.without_profile
@@ -125,7 +125,7 @@ def _chosen(standing: Standing, options: Options) -> Standing:
 
 
 def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evidence:
-    """Rows and current facts as lines, then turns: those of the ranking and of SELECTs in turn."""
+    """Rows and current facts as lines, then turns, alternately from the ranking and SELECTs."""
     facts = row_lines(recollected.rows, recollected.ranks)
     of_facts = budget if recollected.is_overview and options.fact_tokens else options.fact_tokens
     facts += _current_facts(recollected.facts, min(of_facts, budget // 2))
@@ -149,7 +149,7 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
 
 
 def _share_of_each(facts: Sequence[RowLine], turns: Sequence[Turn], budget: int) -> int | None:
-    """How many tokens of text each of these turns has where all are to fit; None for all."""
+    """How many tokens of text each of these turns gets so that all fit; None for all."""
     room = budget - sum(line_tokens(fact.line) for fact in facts)
     if not turns or sum(count_tokens(turn.text) + _TURN_HEAD for turn in turns) <= room:
         return budget
@@ -172,9 +172,9 @@ def _with_lists(
 ) -> Evidence:
     """The ranking's first turns, facts as lists with their dates, and more turns.
 
-    A summary or an order gets the story that digests have told, then the turns that SELECTs quote
-    and the asker's own before all others, as many as fit: those with facts first, told by these.
-    Lines of the story that a SELECT returned come before those of the ranking, whatever is asked.
+    A summary or an order gets the story that digests wrote, then as many turns as fit, with the
+    ones that SELECTs quote and the asker's own before all others: turns with facts first, shown as
+    these. Lines of the story that a SELECT returned always come before the ranking's turns.
     """
     without = options.without
     question = recollected.question.ranked_text
@@ -198,7 +198,7 @@ def _with_lists(
     story = NO_STORY
     if is_story or selected:
         room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
-        if is_story:  # what rows take is taken from lines that the ranking chose
+        if is_story:  # rows take their room from lines that the ranking chose
             texts = [turn.text for turn in recollected.in_order(recollected.quoted)]
             room = min(room, max(room - _rows_tokens(lists, texts), budget // 2))
         summaries = reader.summaries() if is_story else selected
@@ -207,9 +207,9 @@ def _with_lists(
         budget -= story.tokens
 
     in_order = [hit.turn_id for hit in recollected.hits]
-    # A story is cut all over it, and not at the end of the rows.
+    # A story is thinned throughout, not cut at the end of its rows.
     quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
-    # What the reader has asked for by a look is shown at length.
+    # What the reader asked to look at is shown at length.
     longest = _SHORT_TURN if asks_for_whole(question) and not options.looked else None
     notes: Mapping[int, Turn] = {}
     if is_story and recollected.question.asker:
@@ -273,7 +273,7 @@ def _fact_lists_beside(recollected: Recollection, tokens: int, source: int) -> l
 def _selected_summaries(
     rows: Sequence[Rows], reader: MemoryReader
 ) -> tuple[list[Summary], Sequence[Rows]]:
-    """The summaries that SELECTs returned as they stand, and the rows without these."""
+    """The summaries that SELECTs returned unchanged, and the rows without them."""
     if not any("summary" in result.columns for result in rows):
         return [], rows
     stored = {summary.text: summary for summary in reader.summaries() if summary.text}
@@ -297,7 +297,7 @@ def _rows_tokens(lists: Sequence[FactLine], texts: Sequence[str]) -> int:
 
 
 def _without_turns(summaries: Sequence[Summary], without: Collection[int]) -> list[Summary]:
-    """The summaries of which nothing is shown elsewhere."""
+    """The summaries with no part shown elsewhere."""
     return [
         summary
         for summary in summaries
@@ -313,7 +313,7 @@ def _story(
     budget: int,
     selected: Collection[Summary],
 ) -> Story:
-    """What digests have told."""
+    """The summaries that digests wrote."""
     if not summaries:
         return NO_STORY
     firsts = sorted({summary.turn_id for summary in summaries})
@@ -326,7 +326,7 @@ def _story(
 def _own_turns(
     recollected: Recollection, reader: MemoryReader
 ) -> tuple[dict[int, Turn], dict[int, Turn]]:
-    """The asker's own turns, best first, and of them those that facts tell, with facts as text."""
+    """The asker's own turns, best first, and the ones with facts, with these as their text."""
     question = recollected.question
     hits = reader.search(question.ranked_text, RANKED_TURNS, {"speaker": question.asker})
     own = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
@@ -336,10 +336,10 @@ def _own_turns(
 
 
 def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:
-    """The turns of which facts are stored, in their order, with these as their text, by id.
+    """The turns with stored facts, in order, with these as their text, by id.
 
-    Facts keep the names and numbers of a turn in the tokens of its gist: .45 to .50 of those of a
-    whole chat in 6,000 tokens, where gists kept .11 to .35 (docs/log.md).
+    In as many tokens as a turn's gist, facts keep its names and numbers: .45 to .50 of a whole
+    chat's in 6,000 tokens, where gists kept .11 to .35 (docs/log.md).
     """
     facts: dict[int, list[str]] = {}
     told = {turn.id: turn for turn in turns}
@@ -358,13 +358,13 @@ def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Tu
 
 
 def _repeats(mark: str, note: str) -> bool:
-    """Whether a mark tells of ends alone, and a note tells the same ends."""
+    """Whether a mark tells only of ends, and a note tells the same ends."""
     ends = [_UNTIL.search(part) for part in mark.split("; ")]
     return all(end and end[0] in note for end in ends)
 
 
 def _fact_text(fact: Fact, turn: Turn) -> str:
-    """`Carla | age: 81 (happened 2024-03)`, of the speaker `age: 81`."""
+    """`Carla | age: 81 (happened 2024-03)`, for the speaker `age: 81`."""
     subject = "" if fact.subject == turn.speaker else f"{fact.subject} | "
     dates = [dated_fact(fact.happened_on, turn.said_at)] if fact.happened_on else []
     dates += [f"until {fact.ended_on}"] if fact.ended_on else []
@@ -373,7 +373,7 @@ def _fact_text(fact: Fact, turn: Turn) -> str:
 
 
 def _story_turn(budget: int, turns: int) -> int:
-    """How many tokens of text each of so many turns gets."""
+    """How many tokens of text each of this many turns gets."""
     for_all = budget // turns - _STORY_HEAD
     if _WHOLE_STORY <= for_all < _STORY_TURN:
         return for_all

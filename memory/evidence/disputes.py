@@ -1,4 +1,4 @@
-"""Facts that contradict each other, as they are shown with a question."""
+"""Facts that contradict each other, laid out for a question."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from memory.text.tokens import trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 
-# Words of a question that ask, and say nothing of what is asked for.
+# Words of a question that ask without saying what for.
 _ASKING = frozenset(
     words("ever when what which who where how often many much long year day date time exactly tell")
 )
@@ -20,7 +20,7 @@ _MOST_SHOWN = 3
 def touched(
     question: str, pairs: Sequence[Contradiction], askers: Iterable[str] = ()
 ) -> list[Contradiction]:
-    """The pairs that a question may be about, those with most of its words first."""
+    """The pairs that a question may be about; pairs with most of its words come first."""
     shares = {
         number: _share(question, pair, askers)
         for number, pair in enumerate(pairs)
@@ -33,7 +33,7 @@ def touched(
 def pair_line(pair: Contradiction, tokens: int) -> str:
     """`[3] (1 Feb 2024) Anna | never: flown <-> [9] (3 Feb 2024) Anna | travelled_to: Rome ...`.
 
-    Each fact takes at most so many tokens.
+    Each fact takes at most this many tokens.
     """
     sides = []
     for fact, said_at in zip(pair.facts, pair.said_at, strict=True):
@@ -45,7 +45,7 @@ def pair_line(pair: Contradiction, tokens: int) -> str:
 
 
 def _is_about(question: str, pair: Contradiction, askers: Iterable[str]) -> bool:
-    """Whether a question names the subject of a pair, or its asker is the subject, or nobody is."""
+    """Whether a question names a pair's subject, its asker is the subject, or no asker is known."""
     subjects = {fact.subject.casefold() for fact in pair.facts}
     names = [name for name in askers if name]
     if subjects & {name.casefold() for name in names} or not names:
@@ -54,7 +54,7 @@ def _is_about(question: str, pair: Contradiction, askers: Iterable[str]) -> bool
 
 
 def _share(question: str, pair: Contradiction, askers: Iterable[str]) -> float:
-    """The share of what a question asks for that a pair has words of."""
+    """The share of a question's telling words that a pair contains."""
     names = {word for name in askers for word in words(name)}
     names |= {word for fact in pair.facts for word in words(fact.subject)}
     sought = [word for word in telling_words(question) if word not in names | _ASKING]

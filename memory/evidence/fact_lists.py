@@ -1,7 +1,7 @@
-"""What a large model is shown of a memory: the ranking's best turns, facts as lists, more turns.
+"""What a large model sees of a memory: the ranking's best turns, facts as lists, more turns.
 
-A list stands for several facts in few tokens: `Anna | visited: Rome (happened 2023-05) [3]; Oslo
-(said 8 Jun 2023) [9]`. Rows that are no whole facts stand by themselves: `[3] Oslo | 4`.
+A list holds several facts in few tokens: `Anna | visited: Rome (happened 2023-05) [3]; Oslo (said 8
+Jun 2023) [9]`. Rows that are not whole facts are lines by themselves: `[3] Oslo | 4`.
 """
 
 from collections import deque
@@ -34,9 +34,9 @@ _OF_A_FACT = ("subject", "attribute", "value", *_DATES)
 class Item:
     """A fact of a list, or a row by itself: what it says, its turn, its dates.
 
-    `rank` is that of its turn in the ranking of the question, 0 the best; `has_ended` says that it
-    tells an end, which its turn does not, `is_said` that its turn has all its words. `mark` is its
-    turn's, where that is about this fact.
+    `rank` is its turn's rank for the question, 0 the best; `has_ended` says that it tells an end
+    that its turn does not, `is_said` that its turn has all its words. `mark` is its turn's mark, if
+    that is about this fact.
     """
 
     text: str
@@ -49,12 +49,12 @@ class Item:
 
     @property
     def order(self) -> tuple[str, int]:
-        """Its place among others in the order in which they happened."""
+        """The key that sorts items by when they happened."""
         return self.day, self.turn_id or 0
 
     @property
     def line(self) -> str:
-        """What it says, with the number of its turn."""
+        """Its text, with the number of its turn."""
         return marked(f"{self.text} [{self.turn_id}]", self.mark)
 
 
@@ -62,8 +62,8 @@ class Item:
 class FactList:
     """Facts of one subject and one attribute, the `head`; "" for rows by themselves, a line each.
 
-    `source` is the number of the SELECT that brought them. Where there is no room for all, the
-    best ranked ones are left, or with `over_time` some from the first to the last.
+    `source` is the number of the SELECT that brought them. If there is no room for all, the best
+    ranked ones stay, or with `over_time` some from the first to the last.
     """
 
     head: str
@@ -105,7 +105,7 @@ class FactList:
 
     @property
     def line(self) -> str:
-        """The facts in the order in which they happened."""
+        """The facts by when they happened."""
         ordered = sorted(self.items, key=lambda item: item.order)
         if not self.head:
             return "\n".join(
@@ -119,9 +119,9 @@ _T = TypeVar("_T")
 
 
 def spread(ordered: Sequence[_T]) -> list[_T]:
-    """The last, the first, and then whatever lies in the middle of the widest gaps.
+    """The last, the first, and then whatever is in the middle of the widest gaps.
 
-    So the beginning of the result is spread over the whole, however long it is.
+    So any beginning of the result is spread over the whole.
     """
     if len(ordered) < 3:
         return [*reversed(ordered)]
@@ -137,9 +137,9 @@ def spread(ordered: Sequence[_T]) -> list[_T]:
 
 
 def lacks_columns(result: Rows) -> bool:
-    """Whether rows are of values and turns, without all that a fact has.
+    """Whether rows have values and turns, but not everything that a fact has.
 
-    Of a join with two columns of one name, nobody can tell of which fact a column is.
+    In a join with two columns of one name, a column could be from either fact.
     """
     columns = {*result.columns}
     return (
@@ -152,10 +152,10 @@ def lacks_columns(result: Rows) -> bool:
 
 
 def completed(result: Rows, facts: Iterable[Fact]) -> Rows:
-    """Rows that lack columns of their facts, with these columns: of whom, what, and when.
+    """Rows that lack columns of their facts, with these added: who, what, and when.
 
-    A row without its subject reads as the user's. `facts` come from the turns that the rows name. A
-    row of no fact, or that might be of several, has empty cells for what is added.
+    A row without its subject reads as the user's. `facts` come from the turns that the rows name.
+    In a row from no fact, or possibly from several, the added cells are empty.
     """
     column = turn_column(result.columns)
     if column is None or not lacks_columns(result):
@@ -174,7 +174,7 @@ def completed(result: Rows, facts: Iterable[Fact]) -> Rows:
     return replace(result, columns=(*result.columns, *missing), rows=tuple(rows))
 
 
-# A row: the list that it belongs to, what it says there, its cells but for the dates, its SELECT.
+# A row: the list that it belongs to, what it says there, its cells without the dates, its SELECT.
 _Row = tuple[str, Item, frozenset[str], int]
 
 
@@ -186,18 +186,17 @@ def fact_lists(
     marks: Mapping[int, str] | None = None,
     over_time: bool = False,
 ) -> list[FactList]:
-    """The rows that quote no turn as lists, those with the best ranked turns first.
+    """The rows that quote no turn, as lists; lists with the best ranked turns come first.
 
-    The results take turns, so that one with many rows, which a LIKE brought, does not push out one
-    with few. A row that says no more than another of its turn is left out. Counts and sums come
-    before all.
+    The results take turns, so that a LIKE with many rows does not push out a result with few. A row
+    that says no more than another of its turn is left out. Counts and sums come before all.
 
     Arguments:
         rank: the ranks of turns in the ranking of the question, 0 the best, by id.
         turns: the turns that the rows name, by id; one may be missing.
-        ended_last: what has ended comes after what is true still.
-        marks: what is to be known of the turns, by id.
-        over_time: an order is asked for, so rows that have no room are left out all over it.
+        ended_last: whether ended facts come after those still true.
+        marks: marks of the turns, by id.
+        over_time: the question asks for an order, so a list that is too long is thinned throughout.
     """
     sums: dict[str, int] = {}
     queues: list[list[_Row]] = []
@@ -228,7 +227,7 @@ def fact_lists(
     for head, item, cells, source in in_turn:
         if any(cells < others for others in cells_by_turn[item.turn_id]):
             continue
-        # A row by itself has its text for a key; those of an order are thinned together.
+        # A row by itself has its text as its key; for an order such rows are thinned together.
         key = head or (f"\n{source}" if over_time else f"\n{item.turn_id} {item.text}")
         lists.setdefault(key, {}).setdefault((item.text, item.turn_id), item)
         sources.setdefault(key, source)
@@ -260,7 +259,7 @@ def _read(
     cells: dict[str, str] = {}
     for number, (name, cell) in enumerate(zip(columns, row, strict=True)):
         if number != column and cell not in (None, "") and name not in left_out:
-            # Of a join both columns of one name are told, the second behind the first.
+            # From a join, both columns of one name are shown, the second after the first.
             cells[f"{name} {number}" if name in cells else name] = one_line(cell_text(cell))
     named = row[column] if column is not None else None
     turn_id = named if isinstance(named, int) else None
@@ -280,7 +279,7 @@ def _read(
     head = mark = ""
     if turn_id and {"subject", "attribute", "value"} <= cells.keys():
         head = f"{cells['subject']} | {cells['attribute']}"
-        # An end is told beside the value; a dispute is not.
+        # The dates already tell an end; a dispute needs its mark.
         mark = "" if ended else marks.get(turn_id, "")
         if in_words(cells["attribute"], cells["value"]) not in mark:
             mark = ""
@@ -311,16 +310,16 @@ def _read(
 
 
 def _says(turn: Turn, cells: Mapping[str, str]) -> bool:
-    """Whether a turn has all words of a fact, but for its dates and its attribute."""
+    """Whether a turn has all words of a fact, apart from its dates and its attribute."""
     told = [cells.get("subject", ""), cells["value"]] if "value" in cells else cells.values()
     forms = forms_of(words(f"{turn.speaker} {turn.text}"))
     return all(is_among(word, forms) for word in telling_words(" ".join(told)))
 
 
 def dated_fact(happened: str, said: str) -> str:
-    """`happened 2024-03`, and `for 2024-03` of what was still to come when it was told.
+    """`happened 2024-03`, or `for 2024-03` if that was still to come when it was said.
 
-    Dates are as exact as known. Of a plan that was dropped, "happened" would tell what never was.
+    Dates are as exact as known. For a dropped plan, "happened" would be false.
     """
     shared = min(len(happened.partition("/")[0]), len(said[:10]))
     return f"for {happened}" if happened[:shared] > said[:shared] else f"happened {happened}"

@@ -1,12 +1,12 @@
-"""Whether a message touches a memory: nothing is shown with a message that it does not touch.
+"""Whether a message touches a memory: if it does not, nothing is shown with it.
 
-A search always finds something, also for "what is 2+2". The gate looks at the turns that were
-found: how near they are to the message, and which of its words none of them holds. A word counts by
-how much it tells (`word_weights`), not by a list of common ones. Nothing of it depends on the
-memory's embedder, its vectors or its database.
+A search always finds something, even for "what is 2+2". The gate looks at the turns that it found:
+how near they are to the message, and which of its words they all lack. A word counts by how much it
+tells (`word_weights`), not by a list of common words. The gate does not depend on the memory's
+embedder, its vectors or its database.
 
 It decides about the message, not about each turn: an answer often shares no word with its question,
-so that leaving turns out by themselves lost the evidence of one question in thirteen (docs/log.md).
+so dropping single turns lost the evidence of one question in thirteen (docs/log.md).
 """
 
 from collections import Counter
@@ -24,19 +24,19 @@ from memory.text.text_cache import TextCache
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 
-# The formula: a message touches a memory where the sum of weight times value is above 0. Fitted by
+# The formula: a message touches a memory if the sum of weight times value is above 0. Fitted by
 # `python -m tests.benchmarks.gate --fit` to memories of 5 to 12,500 turns (docs/log.md).
 WEIGHTS = {
     "near": 14.206,  # the mean cosine of the nearest turns
     "missing": -0.656,  # how much the words tell that no turn holds
-    "names": 7.199,  # whether it names somebody who speaks in the turns
+    "names": 7.199,  # whether it names a speaker of the turns
     "own": 1.549,  # whether it says I, and my: 0 to 2
     "length": 3.885,  # log of the message's words: as many more may be missing
     "size": -0.854,  # log of the memory's different turns: of many, some are near by chance
     "always": -7.2,
 }
-MOST_TURNS = 24  # that are looked at, the best first
-_NEAR_TURNS = 10  # of which the nearest are taken
+MOST_TURNS = 24  # looked at, the best first
+_NEAR_TURNS = 10  # how many of the nearest count
 _NEAREST = 3
 _LONGEST = 4_000  # characters of a message or a turn
 _WEIGHT_UNIT = 100.0  # about the weight of a word such as "garden"
@@ -49,7 +49,7 @@ _OWN = frozenset(
         " nuestro nuestra mijn onze"
     )
 )
-_ROLES = frozenset({"user", "human", "you"})  # speakers without a name of their own
+_ROLES = frozenset({"user", "human", "you"})  # speakers without names
 
 
 def touched(
@@ -69,9 +69,9 @@ def touched(
 
 
 def different_turns(memory_turns: int, hits: Sequence[Turn]) -> int:
-    """About how many different turns a memory has, where as many are alike as among the hits.
+    """About how many different turns a memory has, if as many are alike as among the hits.
 
-    What was said fifteen times is one turn that may be near by chance.
+    A sentence said fifteen times is one turn that may be near by chance.
     """
     different = len({(turn.speaker, turn.text) for turn in hits})
     return round(memory_turns * different / len(hits)) if hits else memory_turns
@@ -80,7 +80,7 @@ def different_turns(memory_turns: int, hits: Sequence[Turn]) -> int:
 def touches(
     message: str, turns: Sequence[Turn], memory_turns: int, times: Sequence[int] = ()
 ) -> bool:
-    """Whether a message touches a memory of so many different turns.
+    """Whether a message touches a memory of this many different turns.
 
     Args:
         turns: the best that the memory has, each once.
@@ -116,7 +116,7 @@ def features(
 
 
 def _vectors_of(texts: Sequence[str]) -> NDArray[np.float32]:
-    """The vectors of texts, (n, width); those that are not known are made at once."""
+    """The vectors of texts, (n, width); the missing ones are made in one batch."""
     vectors = {text: _known_vectors.get(text) for text in texts}
     new = [text for text, vector in vectors.items() if vector is None]
     for text, vector in zip(new, embed(new), strict=True):
@@ -126,7 +126,7 @@ def _vectors_of(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _near(nearness: NDArray[np.float32], times: Sequence[int]) -> float:
-    """The mean cosine of the nearest turns, where one that was said twice may count twice.
+    """The mean cosine of the nearest turns; a turn said twice may count twice.
 
     Repeating never makes a turn less near: the same exchange, added fourteen times, closed the gate
     to itself.

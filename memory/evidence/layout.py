@@ -24,14 +24,14 @@ from memory.text.dates import spoken_date
 from memory.text.passages import CUT, excerpt, is_larger
 from memory.text.tokens import count_tokens, line_tokens, trim
 
-# A turn of more than this, and of more than half of the room left, shows the sentences that are
-# asked for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
+# A turn longer than this, and than half of the room left, shows the sentences that the question
+# asks for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
 # Turns of LoCoMo's seven conversations are as long in 1 of 100.
 LONG_TURN = 100  # tokens
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
-# No turn takes more than this share of a budget: one of 950 tokens stood in 13 of 20 prompts.
+# No turn takes more than this share of a budget: one of 950 tokens was in 13 of 20 prompts.
 _MOST_OF_BUDGET = 1 / 6
-_MOST_MISSES = 20  # turns that do not fit; a shorter one may stand behind them
+_MOST_MISSES = 20  # turns that do not fit; a shorter one may follow
 
 
 class FactLine(Protocol):
@@ -47,7 +47,7 @@ class FactLine(Protocol):
 
     @property
     def replaces_turns(self) -> bool:
-        """Whether its turns need not be shown as well."""
+        """Whether its turns can be left out."""
 
     @property
     def source(self) -> int:
@@ -57,16 +57,16 @@ class FactLine(Protocol):
         """Whether these turns, shown whole, say all of it."""
 
     def within(self, tokens: int) -> Self | None:
-        """Itself, or as much of it as fits a number of tokens; None for nothing."""
+        """As much of it as fits a number of tokens; None for nothing."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is shown of a memory, part by part, in the order in which the parts stand.
+    """The part of a memory that is shown, section by section, in order.
 
-    `standing` are the asker's wishes and the contradictions, `story` what happened in short;
-    `facts`, `notes` (turns told by their facts) and `turns` are lines. `turn_ids` are the turns
-    in any of them, and `marked` those that facts say are outdated or disputed.
+    `standing` holds the asker's wishes and the contradictions, `story` a short account of events;
+    `facts`, `notes` (turns shown as their facts) and `turns` are lines. `turn_ids` are the turns in
+    any of them, and `marked` the turns that facts call outdated or disputed.
     """
 
     standing: Standing = NO_STANDING
@@ -86,7 +86,7 @@ class Evidence:
 
     @cached_property
     def text(self) -> str:
-        """The parts under their headings; "" where nothing is shown."""
+        """The parts under their headings; "" if there are none."""
         return _joined(self.standing.wishes, self._quoted)
 
     @cached_property
@@ -96,7 +96,7 @@ class Evidence:
 
     @cached_property
     def fenced(self) -> str:
-        """The text for another model's prompt: all but the wishes is quoted, in a fence."""
+        """The text for another model's prompt: everything but the wishes is quoted in a fence."""
         return _joined(self.standing.wishes, fenced(self._quoted))
 
     @property
@@ -124,8 +124,8 @@ class TurnForm:
     """How turns become lines.
 
     With a `question` a long turn shows the sentences that it asks for, in at most `longest` tokens.
-    `marks` says of turns, by their ids, what is no longer so; `dates` and `spans` are those of
-    `dated_line`. A turn in `opened` is shown whole, or its outline, in at most `longest_opened`.
+    `marks` says, by turn id, what is no longer so; `dates` and `spans` are `dated_line`'s. A turn
+    in `opened` is shown whole or in outline, in at most `longest_opened`.
     """
 
     question: str = ""
@@ -145,14 +145,15 @@ class TurnForm:
         elif self.question:
             limit = min(max(tokens_left // 2, LONG_TURN), self.longest)
             if is_larger(turn.text, limit, count_tokens):
-                # Who asks is named in the question ("user"), and is no reason to show their code's.
+                # The question names its asker ("user"), which is no reason to show a "user" in
+                # their code.
                 name = rf"\b{re.escape(turn.speaker)}\b" if turn.speaker else "$"
                 text = excerpt(re.sub(name, " ", self.question), turn.text, limit)
                 turn = replace(turn, text=text)
         return marked(dated_line(turn, self.dates, spans=self.spans), mark)
 
     def cut_line(self, turn: Turn, tokens_left: int) -> str:
-        """The same, cut where it does not fit; its mark stays."""
+        """The same, cut if it does not fit; its mark stays."""
         line = self.line(turn, tokens_left)
         room = tokens_left - 2
         if count_tokens(line) <= room:
@@ -162,7 +163,7 @@ class TurnForm:
 
 
 def longest_turn(budget: int) -> int:
-    """How many tokens the text of one turn may take where a question cuts long ones."""
+    """How many tokens one turn's text may take when a question cuts long ones."""
     return max(int(budget * _MOST_OF_BUDGET) - _HEAD_TOKENS, LONG_TURN)
 
 
@@ -185,26 +186,26 @@ def lay_out(
 ) -> Evidence:
     """Fill a budget with the best turn, facts, and more turns.
 
-    The best turn is always there, cut if it must be. Of the room beside it ranked turns take the
-    share `turns_first` before any fact, and facts take at most `facts_share` of what is left (all
-    of it where there is no turn). More turns take the rest. Turns stand in the order in which they
-    were said, or `best_first`.
+    The best turn is always shown, cut if necessary. Of the room left, ranked turns take the share
+    `turns_first` before any fact, and facts take at most `facts_share` of what remains (all of it
+    if there is no turn). More turns take the rest. Turns come in the order they were said, or
+    `best_first`.
 
     Arguments:
-        facts: lines of facts, best first. What turns that are shown whole say is left out.
+        facts: lines of facts, best first. A fact that turns shown whole say is left out.
         ranked: turns, best first; no more are read than fit.
         budget: in tokens.
-        brought: turns that a SELECT wanted; they alternate with ranked ones after the facts.
-        question: where given, a long turn shows the sentences that it asks for, in at most
-            `longest` tokens (by default `longest_turn`), and turns that do not fit make room for
-            shorter ones behind them. Without one the first that does not fit is the last.
-        marks: what is to be known of turns, by their ids: that they are outdated.
+        brought: turns that a SELECT asked for; they alternate with ranked ones after the facts.
+        question: if given, a long turn shows the sentences that it asks for, in at most `longest`
+            tokens (by default `longest_turn`), and shorter turns may follow one that does not fit.
+            Without it, the first turn that does not fit ends the list.
+        marks: what to note of turns, by their ids: that they are outdated.
         spans: whether relative dates are shown as spans (see `dated_line`).
-        by_day: whether a line names the day of the turns after it, which have no date of their own.
-        noted: the ids of turns that are told by facts, under a heading of their own: nobody said
-            these words.
-        opened: the ids of turns that are shown whole, or in outline where they do not fit a share
-            of half of the budget.
+        by_day: whether a line names the day of the turns after it, which then have no date.
+        noted: the ids of turns shown as facts, under a separate heading: the words are not
+            quotations.
+        opened: the ids of turns that are shown whole, or in outline if they do not fit a share of
+            half of the budget.
     """
     turns = _Turns(ranked)
     form = TurnForm(
@@ -232,7 +233,7 @@ def lay_out(
 
     tokens = budget
     evidence = laid_out(tokens)
-    # Lines may have a token more together than each by itself, and days have lines of their own.
+    # Lines may have a token more together than separately, and days take lines too.
     while evidence.tokens > budget and tokens > 0:
         tokens -= evidence.tokens - budget
         evidence = laid_out(tokens)
@@ -263,10 +264,10 @@ def _laid_out(
         tokens_left -= sum([line_tokens(line) for _, line in first])
 
     spoken = {turn.id for turn, _ in pairs}
-    # Of a turn that is cut, what a fact tells may be what is missing.
+    # A cut turn may lack just what a fact tells.
     whole = {turn.id for turn, line in pairs if CUT not in line or CUT in turn.text}
     facts_left = int(tokens_left * facts_share) if pairs else tokens_left
-    told: set[int] = set()  # turns that lines of facts stand for
+    told: set[int] = set()  # turns that lines of facts replace
     named: set[int] = set()
     lines = []
     for fitting in _fitting_facts([fact for fact in facts if not fact.is_in(whole)], facts_left):
@@ -276,7 +277,7 @@ def _laid_out(
         if fitting.replaces_turns:
             told |= {*fitting.turn_ids}
 
-    # Whose words a SELECT wanted is not told by a fact of it.
+    # A turn whose words a SELECT wanted is not replaced by its fact.
     wanted = [turn for turn in brought if turn.id not in spoken]
     others = (turn for turn in ranked if turn.id not in spoken | told)
     pairs += _fitting(alternate(wanted, others), tokens_left, form)
@@ -296,13 +297,13 @@ def _laid_out(
 def _fitting_facts(facts: Sequence[FactLine], tokens: int) -> list[FactLine]:
     """The facts that fit a number of tokens, whole or in part, in their order.
 
-    The results of several SELECTs have the same room, and what one leaves is the others'.
+    The results of several SELECTs share the room equally; what one leaves goes to the others.
     """
     of_source: dict[int, list[int]] = {}
     for place, fact in enumerate(facts):
         of_source.setdefault(fact.source, []).append(place)
     sizes = [line_tokens(fact.line) for fact in facts]
-    # The smallest result first: what it leaves is known when a larger one has its turn.
+    # The smallest result first: what it leaves is known before a larger one is laid out.
     smallest_first = sorted(of_source.values(), key=lambda places: sum(sizes[n] for n in places))
     fitting: dict[int, FactLine] = {}
     for waiting, places in zip(range(len(smallest_first), 0, -1), smallest_first, strict=True):
@@ -317,7 +318,7 @@ def _fitting_facts(facts: Sequence[FactLine], tokens: int) -> list[FactLine]:
 
 
 def _fitting(turns: Iterable[Turn], tokens: int, form: TurnForm) -> list[tuple[Turn, str]]:
-    """The turns that fit a number of tokens, with their lines; none behind _MOST_MISSES misses."""
+    """The turns that fit a number of tokens, with their lines; none after _MOST_MISSES misses."""
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if form.question else 1
     for turn in turns:
@@ -355,7 +356,7 @@ def alternate(first: Iterable[Turn], second: Iterable[Turn]) -> Iterator[Turn]:
 
 
 class _Turns:
-    """Turns that are read as far as somebody looks, and again from the first."""
+    """Turns that are read as far as a caller looks, and again from the first."""
 
     def __init__(self, turns: Iterable[Turn]) -> None:
         self._read: list[Turn] = []

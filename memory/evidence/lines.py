@@ -1,6 +1,6 @@
 """What a model sees of a memory: turns and rows as lines, counted and cut in tokens.
 
-Tokens are those of the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
+Tokens are counted by the packaged embedder's Llama tokenizer. Newer models have larger vocabularies
 and need fewer tokens for the same text, so a budget kept here is kept there too.
 """
 
@@ -24,13 +24,13 @@ from memory.vocabulary.templates import supposes
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64
 MOST_BUDGET = 10**9
-CATALOG_TOKENS = 1_000  # of what a memory holds, in the prompts that write SQL
-NAME_TOKENS = 400  # of what is said of names: about twenty entities
+CATALOG_TOKENS = 1_000  # for the summary of a memory, in the prompts that write SQL
+NAME_TOKENS = 400  # for what is known of names: about twenty entities
 ROWS_HEAD = "What the memory's facts say:"
 NOTED_HEAD = "What was noted of turns:"
 TURNS_HEAD = "What was said:"
-OUTDATED, DISPUTED = "outdated: ", "disputed: "  # what marks begin with that facts make
-# A result without turns that is longer is no count or sum, but a list whose turns were left out.
+OUTDATED, DISPUTED = "outdated: ", "disputed: "  # how marks made by facts begin
+# A longer result without turns is not a count or a sum, but a list whose turns were left out.
 MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
 _SENTENCE_END = re.compile(r"[.!?]\s")
@@ -39,7 +39,7 @@ _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 
 
 def refuse_budget(budget: int) -> None:
-    """Raise InputError for a budget that is no whole number of tokens, too small or too large."""
+    """Raise InputError for a budget that is not a whole number, too small or too large (tokens)."""
     if not isinstance(budget, int) or budget > MOST_BUDGET:
         raise InputError(
             f"a budget is a whole number of tokens, at most {MOST_BUDGET:,}, not {budget!r:.60}"
@@ -54,8 +54,8 @@ def refuse_budget(budget: int) -> None:
 def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = False) -> str:
     """A turn's line with its relative dates resolved, so that no model computes them.
 
-    With `spans` only in what people say in messages: assistants give advice, examples and drafts,
-    and documents and pasted text count from another day (decision 202).
+    With `spans`, only in people's messages: assistants give advice, examples and drafts, and
+    documents and pasted text count from another day (decision 202).
     """
     if not spans:
         return resolved_line(turn, dates, iso)
@@ -76,23 +76,23 @@ def _with_spans(text: str, said_at: str, iso: bool) -> str:
 
 
 def _is_told(before: str) -> bool:
-    """Whether a date behind some words is told: "Imagine we moved yesterday" tells of none."""
+    """Whether the date after some words is real: "Imagine we moved yesterday" has none."""
     *_, sentence = _SENTENCE_END.split(before)
     return not supposes(sentence)
 
 
 def is_of_facts(mark: str) -> bool:
-    """Whether a turn's mark is made of facts; others are made of turns that say it again."""
+    """Whether a turn's mark comes from facts; others come from turns that say it again."""
     return mark.startswith((OUTDATED, DISPUTED))
 
 
 def marked(line: str, mark: str) -> str:
-    """A line with what is to be known of it, in brackets: that it is outdated."""
+    """A line with its mark in brackets: that it is outdated."""
     return f"{line} [{one_line(mark)}]" if mark else line
 
 
 def in_words(attribute: str, value: str) -> str:
-    """`lives in Oslo`, of a fact: so it is named in a mark."""
+    """`lives in Oslo`: how a mark names a fact."""
     return one_line(f"{attribute.replace('_', ' ')} {value}")
 
 
@@ -105,10 +105,10 @@ def turn_lines(
     question: str = "",
     sessions: bool = False,
 ) -> str:
-    """These turns as `dated_line`s; all are cut alike where the whole would exceed the budget.
+    """These turns as `dated_line`s; all are cut alike if the whole would exceed the budget.
 
-    With a `question` each that is too long shows the sentences that it asks for. With `sessions` a
-    line says where another conversation begins.
+    With a `question` each turn that is too long shows the sentences that it asks for. With
+    `sessions` a line marks where another conversation begins.
     """
     lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in turns]
     if count_tokens("\n".join(lines)) > budget:
@@ -126,7 +126,7 @@ def turn_lines(
 
 
 def known_fact_line(fact: Fact) -> str:
-    """`id 31: Anna | lives_in | Oslo | happened 2017-05-06`: how a model that writes sees it."""
+    """`id 31: Anna | lives_in | Oslo | happened 2017-05-06`: how a model that stores sees it."""
     cells = [fact.subject, fact.attribute, fact.value]
     if fact.happened_on:
         cells.append(f"happened {fact.happened_on}")
@@ -136,7 +136,7 @@ def known_fact_line(fact: Fact) -> str:
 
 
 def turn_column(columns: Sequence[str]) -> int | None:
-    """The column that names each row's turn: `turn_id`, or `id` beside columns of a turn."""
+    """The column that names each row's turn: `turn_id`, or `id` along with columns of a turn."""
     if "turn_id" in columns:
         return columns.index("turn_id")
     if "id" in columns and {"text", "speaker", "said_at", "session"} & set(columns):
@@ -166,7 +166,7 @@ def named_turns(rows: Rows) -> set[int]:
 
 @dataclass(frozen=True)
 class RowLine:
-    """A row as a line by itself, with its turn where it names one; the turn is shown as well."""
+    """A row as a line by itself, with its turn if it names one; the turn is shown as well."""
 
     line: str
     turn_id: int | None = None
@@ -180,19 +180,19 @@ class RowLine:
         return (self.turn_id,) if self.turn_id else ()
 
     def is_in(self, turn_ids: Collection[int]) -> bool:
-        """Never: what a row says is shown whatever turns say."""
+        """Never: a row is shown whatever turns say."""
         return False
 
     def within(self, tokens: int) -> Self | None:
-        """Itself where it fits a number of tokens."""
+        """Itself if it fits a number of tokens."""
         return self if line_tokens(self.line) <= tokens else None
 
 
 def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]:
     """Rows that quote no turn, as lines; those with the best ranked turns first.
 
-    `rank` maps turn ids to places in the ranking of the question, 0 the best. Before them stand
-    counts and sums, a few rows that name no turn: `times: 4`.
+    `rank` maps turn ids to places in the ranking of the question, 0 the best. Counts and sums come
+    first, a few rows that name no turn: `times: 4`.
     """
     lines: dict[str, int | None] = {}
     sums: dict[str, None] = {}
@@ -212,7 +212,7 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
 
 
 def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -> str:
-    """The cells of a row that hold something, but for the turn's id: `Anna | lives_in | Oslo`."""
+    """The non-empty cells of a row, without the turn's id: `Anna | lives_in | Oslo`."""
     cells = []
     ends = []
     for number, (column, cell) in enumerate(zip(columns, row, strict=True)):
@@ -231,7 +231,7 @@ def cell_text(cell: object) -> str:
 
 
 def named_cells(rows: Rows) -> list[str]:
-    """Each row with the names of its columns, without those that are empty: `times: 4`."""
+    """Each row with the names of its columns, without the empty ones: `times: 4`."""
     lines = []
     for row in rows.rows:
         cells = zip(rows.columns, row, strict=True)

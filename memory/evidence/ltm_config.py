@@ -37,7 +37,7 @@ def _fields(*known: str) -> AfterValidator:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Fill the placeholders of a checked template; `{{` becomes `{`. Values stay as they are.
+    """Fill the placeholders of a checked template; `{{` becomes `{`. Values stay unchanged.
 
     Unlike str.format, nothing in a template can reach into the values.
     """

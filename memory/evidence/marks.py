@@ -1,4 +1,4 @@
-"""Beside the turns of a search: what is true of what these say, and what is no longer so."""
+"""For the turns of a search: which of their facts are true, and what is no longer so."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ from memory.vocabulary.fact_lines import has_ended, is_current
 
 @dataclass(frozen=True)
 class Recalled:
-    """The facts in force of some turns, best first, and what is to be known of a turn, by its id.
+    """The current facts of some turns, best first, and the marks of turns, by id.
 
-    A mark says what of a turn is outdated or disputed, or with which value it is said again later.
-    `stored` are all facts of these turns, past ones too.
+    A mark says what in a turn is outdated or disputed, or which value a later turn gives. `stored`
+    are all facts of these turns, past ones too.
     """
 
     in_force: tuple[Fact, ...] = ()
@@ -34,8 +34,8 @@ def recalled_facts(
 ) -> Recalled:
     """The facts that a question's turns (best first) have as their source, on a day (ISO).
 
-    First those with a word of the question. Others are of the best turn only. With `periods` a mark
-    says of what has ended when it began, too.
+    Facts with a word of the question come first. Other facts are from the best turn only. With
+    `periods` a mark also says when an ended state began.
     """
     if not turns:
         return Recalled()
@@ -45,11 +45,11 @@ def recalled_facts(
     ended = [state.fact for state in stated if has_ended(state.fact, day)]
     present = [state for state in stated if not has_ended(state.fact, day)]
     replaced = [] if is_united else _replaced(store, present, day)
-    # What may be true no longer is not shown as a fact.
+    # A fact that may no longer be true is not shown as one.
     in_force = [
         state.fact for state in present if not state.disputed_by and state.fact not in replaced
     ]
-    # Of several memories only what the facts themselves say.
+    # With several memories, only what the facts themselves say.
     outlived = [] if is_united else [*ended, *replaced]
     followers = successors(store, outlived, day) if outlived else {}
     known = {fact.id for fact in in_force}
@@ -103,12 +103,12 @@ def recalled_facts(
 def marks_of(
     store: Store, turns: Sequence[Turn], question: str, day: str = ""
 ) -> Mapping[int, str]:
-    """What is to be known of a question's turns on a day (ISO, by default today), by their ids."""
+    """The marks of a question's turns on a day (ISO, by default today), by their ids."""
     return recalled_facts(store, turns, question, day or local_now()[:10]).marks
 
 
 def _replaced(store: Store, present: Sequence[StatedFact], day: str) -> list[Fact]:
-    """Those of some facts that have not ended, but by what was said later are true no longer."""
+    """The facts that have not ended, but are no longer true by what was said later."""
     contested = [state.fact for state in present if state.is_contested]
     if not contested:
         return []

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from memory.records import ABSTAIN, WITHDRAWN, Turn
 from memory.text.words import words
 
-# Above the turns that are shown where nothing answers. A reply of a chat that begins so repeats
-# turns, and is no evidence of anything.
+# Goes above the turns that are shown when there is no answer. A chat's reply that begins so repeats
+# turns, and is not evidence.
 NEAREST_HEAD = "Nearest in this memory:"
 WITHOUT_MODEL = (
     "without a larger model facts are stored of what turns say in the vocabulary's templates"
@@ -15,7 +15,7 @@ WITHOUT_MODEL = (
     " `memory digest --model openai/gpt-4o-mini`"
 )
 
-# The question marks of Latin, Chinese and Arabic script; what a question ends with in Japanese and
+# The question marks of Latin, Chinese and Arabic script; how a question ends in Japanese and
 # Chinese.
 _QUESTION = re.compile("[?\uff1f\u061f]|[\u304b\u5417\u55ce]\u3002?\\s*$")
 _SENTENCE = re.compile(r"[^.!?\uff1f\u061f]+[.!?\uff1f\u061f]*")
@@ -24,7 +24,7 @@ _BEFORE_WORDS = " \"'*_`\u201c\u2018"
 _QUOTED = re.compile(
     '["\u201c\u201d\u201e\u00ab]([^"\u201c\u201d\u201e\u00ab\u00bb]+)["\u201c\u201d\u00bb]'
 )
-_SHORTEST_QUOTATION = 3  # words: fewer may stand anywhere
+_SHORTEST_QUOTATION = 3  # words: fewer may occur anywhere
 
 
 def is_question(text: str) -> bool:
@@ -38,7 +38,7 @@ def tells(text: str) -> bool:
 
 
 def has_statement(text: str) -> bool:
-    """Whether a text has a sentence that is no question, of more words than a greeting has."""
+    """Whether a text has a sentence that is not a question and is longer than a greeting."""
     sentences = _SENTENCE.findall(text)
     return any(
         len(sentence.split()) > _LONGEST_GREETING and not is_question(sentence)
@@ -57,23 +57,23 @@ def is_quotation(text: str) -> bool:
 
 
 def is_withdrawn(text: str) -> bool:
-    """Whether a text is that of a correction which was undone."""
+    """Whether a text belongs to a correction that was undone."""
     return text.startswith(WITHDRAWN)
 
 
 def is_evidence(text: str) -> bool:
     """Whether a text can be evidence of something.
 
-    That is no question alone, no quotation, abstention or withdrawn correction.
+    It is not if it is only a question, a quotation, an abstention or a withdrawn correction.
     """
     return tells(text) and not (is_quotation(text) or abstains(text) or is_withdrawn(text))
 
 
 def originals_first(turns: Iterable[Turn]) -> list[Turn]:
-    """These turns in their order, those last that mostly quote an earlier one of them.
+    """These turns in order, but turns that mostly quote an earlier one come last.
 
-    A character of a chat quotes what it was told: that holds nothing that the quoted turn does not.
-    Who quotes a title or a few words, and says more, tells something.
+    A character of a chat quotes what it heard, which adds nothing to the quoted turn. A turn that
+    quotes a title or a few words and says more does add something.
     """
     ordered = list(turns)
     quoted = {turn.id: quotations for turn in ordered if (quotations := _quoted_mostly(turn.text))}
@@ -93,7 +93,7 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
 
 
 def _quoted_mostly(text: str) -> list[str]:
-    """The longer quotations of a text of which half is quoted; none of another text."""
+    """The longer quotations of a text that is half quotation; none for any other text."""
     if not (quoted := _QUOTED.findall(text)):
         return []
     quotations = [_spaced(quotation) for quotation in quoted]

@@ -1,8 +1,8 @@
-"""The outline of a long turn: its amounts with their labels, what is taken up, headings and items.
+"""The outline of a long turn: amounts with labels, what is taken up, headings and items.
 
-An assistant answers in 600 tokens of headings, lists and code. What somebody may ask of it later is
-what it proposed, with the amounts, and which of that the person went on with, and this fits a
-tenth. Closings are left out. Compares words and marks of Markdown, without a model.
+An assistant answers in 600 tokens of headings, lists and code. Later questions are about what it
+proposed, with the amounts, and what the person took up; this fits a tenth. Closings are left out.
+Compares words and marks of Markdown, without a model.
 """
 
 import re
@@ -16,12 +16,12 @@ from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 
-# BEAM's assistants answer in 600 tokens, its users ask in 80. A digest reads half of the tokens
-# that it read when all turns were cut alike (docs/figures.md).
+# BEAM's assistants answer in 600 tokens, its users ask in 80. A digest reads half as many tokens as
+# when all turns were cut alike (docs/figures.md).
 OUTLINE_TOKENS = 80
 LONG_MESSAGE_TOKENS = 400
-# Of what a person says beside code. Eight of 1,216 turns of BEAM's 100K have more than 400 of it,
-# and hold 8 % of all that people say there.
+# For a person's words other than code. Eight of 1,216 turns of BEAM's 100K have more than 400 such
+# tokens, and hold 8 % of all that people say there.
 PROSE_TOKENS = 1_000
 _CODE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE_LEFT_OUT = "(code)"
@@ -31,23 +31,23 @@ _ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+\u2022]|\d{1,3}[.)])\s+(?P<text>.+)$
 _MARKER = re.compile(r"^\s*(?:[-*+\u2022]|\d{1,3}[.)])\s+")
 _LABEL = re.compile(r"^(?:\*\*|__)?(?P<text>[^*_:]{2,80}?)(?:\*\*|__)?\s*:(?:\*\*|__)?(?:\s|$)")
 _MARKS = re.compile(r"\*\*|__|`|^#{1,6}\s+", re.MULTILINE)
-# Of the answers of BEAM's 100K chats that are read whole, 8 of 107 hold evidence where those with
-# most lost numbers come first, 20 of 178 where those with most lost words do (the log).
+# Of the answers in BEAM's 100K chats that are read whole, 8 of 107 hold evidence if answers with
+# most lost numbers come first, 20 of 178 if answers with most lost words do (the log).
 _LEAST_LOST = 2
 # Prices, amounts, times, years: a number of one digit is mostly an item's.
 _NUMBER = re.compile(r"\d+(?:[.,:]?\d+)+")
 _ITEM_WORDS = 12  # of a list item without a label, and of a clause with an amount
 _MOST_READ = 40_000  # characters of a text
-# What is chosen first beside amounts: what is taken up, the beginning, headings, items, items of
-# items, other sentences. What closes a text is left out.
+# The order of choice, apart from amounts: what is taken up, the beginning, headings, items, items
+# of items, other sentences. Closings are left out.
 _TAKEN_UP, _FIRST, _OF_HEADING, _OF_ITEM, _OF_INNER_ITEM, _OTHER, _CLOSING = range(7)
-# Of an outline, the share that amounts may take. Of the numbers of 1,208 long answers .12 are kept
-# without, .36 with .3, .57 with .6; of the words of right answers .53, .52 and .51 (the log).
+# The share of an outline that amounts may take. It keeps .12 of the numbers of 1,208 long answers
+# at 0, .36 at .3 and .57 at .6; of the words of right answers .53, .52 and .51 (the log).
 _SHARE_OF_AMOUNTS = 0.6
-# Telling words that a sentence shares with what follows where it is taken up.
+# Telling words that a sentence shares with what follows, if that takes it up.
 _SHARED_WORDS = 3
 _LEAST_FIRST_WORDS = 4  # "Certainly!" is no beginning
-_LEAST_OF_SENTENCE = 20  # tokens of one that is cut
+_LEAST_OF_SENTENCE = 20  # tokens of a cut sentence
 # Formulas of LaTeX: a block is one line, and its commands are no words.
 _FORMULA = re.compile(r"\\\[.{,400}?\\\]|\$\$.{,400}?\$\$", re.DOTALL)
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|boxed)\{([^{}]*)\}|\\[()\[\]]|\$\$")
@@ -63,8 +63,8 @@ _TABLE_RULE = re.compile(r"^[\s|:-]+$")
 class _Part:
     """A piece of the outline, shown in the order of the text.
 
-    `amounts` is its form by its numbers; "" where it has none, and `has_label` says whether they
-    have a label of their own. `is_label` of what stands in a list.
+    `amounts` is its form by its numbers, "" if it has none, and `has_label` says whether they have
+    a separate label. `is_label` of what stands in a list.
     """
 
     text: str
@@ -76,10 +76,10 @@ class _Part:
 
 
 def outline(text: str, limit: int, taken_up: str = "", *, closes: bool = True) -> str:
-    """A text as it is where it fits, else its outline of at most about `limit` tokens.
+    """The text unchanged if it fits, else its outline of at most about `limit` tokens.
 
     Arguments:
-        text: a turn's; of a huge one only the beginning is read. Code is left out.
+        text: a turn's; only the beginning of a huge one is read. Code is left out.
         limit: in tokens.
         taken_up: what is said next: sentences that share words with it are kept.
         closes: whether the text may end in a closing, as an assistant's does.
@@ -93,7 +93,7 @@ def outline(text: str, limit: int, taken_up: str = "", *, closes: bool = True) -
         part = parts[number]
         size = count_tokens(part.text) + 1
         if size > limit and tokens_left >= _LEAST_OF_SENTENCE:
-            # No room would ever hold a sentence like that, and people tell a dozen things in one.
+            # Such a sentence would never fit, and people tell a dozen things in one.
             chosen[number] = replace(part, text=trim(part.text, tokens_left))
             tokens_left = 0
         elif size <= tokens_left:
@@ -107,7 +107,7 @@ def outline(text: str, limit: int, taken_up: str = "", *, closes: bool = True) -
 def _amounts(parts: Sequence[_Part], limit: int) -> tuple[dict[int, _Part], int]:
     """The parts that tell most numbers for their size, by place, and the tokens that are left.
 
-    Those with a label come first: what the number is of is said there.
+    Those with a label come first: the label says what the number is.
     """
     numbers = {n: numbers_in(part.amounts) for n, part in enumerate(parts) if part.amounts}
     sizes = {n: count_tokens(parts[n].amounts) + 1 for n in numbers}
@@ -166,10 +166,10 @@ def _is_form(line: str) -> bool:
 
 
 def _closing(lines: Sequence[str]) -> int:
-    """The place of the first line of what closes a text; their number where nothing does.
+    """The index of the closing's first line; the number of lines if there is none.
 
-    It is prose after the last list, code or table, with its heading, or without these after the
-    last of several headings, that has neither a number nor a name that was not there before.
+    A closing is prose after the last list, code or table, with its heading, or without these after
+    the last of several headings, that adds no number and no name.
     """
     kinds = [_kind(line) for line in lines]
     headings = [place for place, kind in enumerate(kinds) if kind == "heading"]
@@ -189,7 +189,7 @@ def _closing(lines: Sequence[str]) -> int:
 
 
 def _kind(line: str) -> str:
-    """`heading`, `list` for what is neither that nor prose, or ""."""
+    """`heading`, `list` for anything else but prose, or ""."""
     if _HEADING.match(line) or _BOLD_LINE.match(line):
         return "heading"
     is_list = _ITEM.match(line) or _TABLE_ROW.match(line) or line.strip() == _CODE_LEFT_OUT
@@ -217,7 +217,7 @@ def _part(whole: str, label: tuple[str, int] | None, shared: int, is_first: bool
 
 
 def _label(line: str) -> tuple[str, int] | None:
-    """What a heading, a list item or a table's row is about; None for another line."""
+    """The subject of a heading, a list item or a table's row; None for another line."""
     if heading := _HEADING.match(line) or _BOLD_LINE.match(line):
         return _plain(heading["text"]), _OF_HEADING
     if row := _TABLE_ROW.match(line):
@@ -257,7 +257,7 @@ def _amounts_of(line: str) -> tuple[str, str]:
     name = f"{_plain(label['text'])}: " if label else ""
     if len(text_words) <= _ITEM_WORDS:
         return name, " ".join(text_words)
-    # An item without a label begins with what it is of: "a speaker ... ($35)".
+    # An item without a label begins with its subject: "a speaker ... ($35)".
     near = {*range(_WORDS_BEFORE)} if item and not label else set[int]()
     for n in with_number:
         near.update(range(max(n - _WORDS_BEFORE, 0), min(n + _WORDS_AFTER + 1, len(text_words))))
@@ -296,11 +296,11 @@ def _joined(parts: Sequence[_Part], chosen: Mapping[int, _Part]) -> str:
 
 
 def outlined(turns: Sequence[Turn]) -> list[Turn]:
-    """Turns as a model reads them that stores facts: long messages by their outlines.
+    """Turns for a model that stores facts: long messages as their outlines.
 
-    Of an assistant's OUTLINE_TOKENS are shown at most. Of anybody else's that has more than
-    LONG_MESSAGE_TOKENS only code is left out, and what goes beyond PROSE_TOKENS. Documents and
-    tool uses stay as they are: their chunks are short.
+    An assistant's message gets at most OUTLINE_TOKENS. Anyone else's message over
+    LONG_MESSAGE_TOKENS loses only its code and what goes beyond PROSE_TOKENS. Documents and tool
+    uses stay unchanged: their chunks are short.
     """
     next_texts = [*(turn.text for turn in turns[1:]), ""][: len(turns)]
     return [
@@ -329,9 +329,8 @@ def without_code(text: str) -> str:
 def answers_cut(turns: Sequence[Turn], limit: int) -> list[Turn]:
     """The assistants' turns that are worth reading whole, without their code.
 
-    Their outlines lack _SHARED_WORDS words that a person takes up next, or _LEAST_LOST numbers.
-    Those with most such words, in their order, in at most `limit` tokens together: one alone is
-    cut.
+    Their outlines lack _SHARED_WORDS words that a person takes up next, or _LEAST_LOST numbers. The
+    ones with most such words, in order, in at most `limit` tokens together; a single one is cut.
     """
     candidates: list[tuple[int, int, Turn]] = []
     for place, (turn, outline_turn) in enumerate(zip(turns, outlined(turns), strict=True)):

@@ -17,10 +17,9 @@ _KINDS = ("one value", "many", "plan", "event")  # what lasts comes first
 
 
 def overview_facts(store: Store, question: UserQuestion) -> list[Fact] | None:
-    """The current facts about whom a question asks what is known, by kind, newest first.
+    """The current facts for "What do you know about ...?", by kind, newest first.
 
-    An empty question asks about the asker. None for other questions, and for somebody of whom
-    nothing is known.
+    An empty question asks about the asker. None for other questions, and if nothing is known.
     """
     who = asked_about(question.text)
     if who is None and question.text.strip():
@@ -36,14 +35,14 @@ def overview_facts(store: Store, question: UserQuestion) -> list[Fact] | None:
 
 
 def _facts_of(store: Store, who: str, asker: str) -> list[Fact]:
-    """The current facts about somebody by a name, or by who they are to the asker."""
+    """The current facts about a person, by a name or by their relation to the asker."""
     somebody = whom(who, asker)
     own = first_store(store)
     return current_among(own, facts_about(own, somebody.subject)) if somebody else []
 
 
 def by_kind(facts: Sequence[Fact], vocabulary: Vocabulary) -> list[Fact]:
-    """Facts in the order of a profile, then other states, plans and events; of each the newest."""
+    """Facts in the order of a profile, then other states, plans and events; each newest first."""
 
     def place(fact: Fact) -> tuple[int, int, str, int]:
         known = vocabulary.canonical(fact.attribute)

@@ -1,7 +1,7 @@
-"""The asker's profile: facts that always matter, such as an allergy, shown whatever is asked.
+"""The asker's profile: facts that always matter, such as an allergy, shown with any question.
 
 The vocabulary marks their attributes (`Attribute.profile`). They are facts that the asker said, so
-nobody else can put a line there.
+no one else can put a line there.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from memory.vocabulary.fact_lines import is_state
 
 PROFILE_HEAD = "About the asker:"
 PROFILE_TOKENS = 120  # with the heading
-# What an agent that works on a project needs of the person.
+# What an agent that works on a project needs to know of the person.
 WORKING_PARTS = ("name", "work", "languages")
 _LINE_TOKENS = 24
 
@@ -31,15 +31,15 @@ def profile_of(
 ) -> list[tuple[Fact, str]]:
     """The facts of a profile with their lines, in the order of its parts, within some tokens.
 
-    Each part gets a line before any gets a second one, and what was mentioned most comes first.
+    Each part gets a line before any gets a second; the most mentioned facts come first.
 
     Args:
         facts: the asker's current facts of marked attributes, newest first.
         mentions: how often each was said, by `mention_key`.
-        parts: those that are shown.
+        parts: the parts to show.
     """
     counts = mentions or {}
-    # Sorting keeps the order of equals, so what is said as often stays newest first.
+    # Sorting is stable, so facts mentioned equally often stay newest first.
     often = sorted(_once(facts), key=lambda fact: -counts.get(mention_key(fact), 0))
     of_part: dict[str, list[Fact]] = {part: [] for part in parts}
     for fact in often:
@@ -65,7 +65,7 @@ def mentions_of(facts: Sequence[Fact]) -> Counter[tuple[str, str]]:
 
 
 def mention_key(fact: Fact) -> tuple[str, str]:
-    """What two mentions of a fact share."""
+    """The key that two mentions of a fact share."""
     return fact.attribute, " ".join(fact.value.casefold().split())
 
 

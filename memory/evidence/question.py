@@ -1,4 +1,4 @@
-"""A question as somebody asks it."""
+"""A question, with its asker and its day."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,7 @@ from memory.search.asker import standalone_question
 
 @dataclass(frozen=True)
 class UserQuestion:
-    """A question to a memory: who asks it, and on which day (ISO), both "" where not known.
+    """A question to a memory: its asker and its day (ISO), both "" if unknown.
 
     `known_as` are other names of the asker.
     """
@@ -20,7 +20,7 @@ class UserQuestion:
 
     @cached_property
     def ranked_text(self) -> str:
-        """The question as turns would put it, with names and dates: what is searched for."""
+        """The question as turns would put it, with names and dates: the text to search for."""
         return standalone_question(self.text, self.asker, self.today)
 
     @property

@@ -1,4 +1,4 @@
-"""A memory as it is read for one question."""
+"""Reads a memory for one question."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,10 +31,10 @@ if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
 
 
 class MemoryReader:
-    """What may be looked up in a memory for a question; nothing is looked up twice.
+    """Looks things up in a memory for a question, each only once.
 
-    `searcher` ranks by the weights of a program, in the order of a reranker. `store` is what is
-    read.
+    `searcher` ranks by the weights of a program, in the order of a reranker. `store` is the memory
+    to read.
     """
 
     def __init__(self, store: Store, searcher: Searcher | None = None) -> None:
@@ -61,7 +61,7 @@ class MemoryReader:
         return self._hits[question, k]
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
-        """The turns with these ids, in the order of the ids; InputError for one that is missing."""
+        """The turns with these ids, in the order of the ids; InputError if one is missing."""
         missing = [turn_id for turn_id in turn_ids if turn_id not in self._turns]
         if missing:
             read = self.store.turns_by_id(missing, missing_ok=missing_ok)
@@ -73,7 +73,7 @@ class MemoryReader:
         return has_facts(self.store)
 
     def asker(self, name: str = "") -> str:
-        """Who asks, as the memory knows them; the owner where nobody is named."""
+        """The asker, as the memory knows them; the owner if no one is named."""
         return asker_of(first_store(self.store), sound_text(name))
 
     def catalog(self, tokens: int) -> str:
@@ -96,7 +96,7 @@ class MemoryReader:
         return self._standing[key]
 
     def overview(self, question: UserQuestion) -> Sequence[Fact] | None:
-        """All current facts about whom a question asks what is known; None for other questions."""
+        """All current facts for "What do you know about ...?"; None for other questions."""
         if question not in self._overviews:
             self._overviews[question] = overview_facts(self.store, question)
         return self._overviews[question]
@@ -104,10 +104,10 @@ class MemoryReader:
     def recalled(
         self, turns: Sequence[Turn], question: str, day: str = "", *, periods: bool = False
     ) -> Recalled:
-        """The current facts of turns on a day (ISO; "": today), and what of a turn is outdated.
+        """The current facts of turns on a day (ISO; "": today), and what in a turn is outdated.
 
-        With `periods` also since when that was so. What was looked up for these and further turns
-        before is returned as it is.
+        With `periods` also since when that was so. If an earlier call covered these turns, its
+        result is returned.
         """
         turn_ids = {turn.id for turn in turns}
         known_ids, recalled = self._recalled.get((question, day, periods), (set(), None))
@@ -129,11 +129,11 @@ class MemoryReader:
         return facts_from(self.store, turn_ids)
 
     def summaries(self) -> Sequence[Summary]:
-        """What happened in runs of turns, in their order."""
+        """Summaries of runs of turns, in order."""
         return self.store.summaries()
 
     def digested_facts(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
-        """The facts that models and persons have stored of these turns, in their order."""
+        """The facts that models and people stored from these turns, in order."""
         return self.store.digested_facts(turn_ids)
 
 
@@ -150,7 +150,7 @@ MemoryLike = str | Path | Store | HasReader
 
 
 def _place(memory: str | Path) -> namespaces.Location:
-    """Where the memory of a call is. The call's inputs may be a stranger's, a row of a dataset.
+    """Where a call's memory is. The call's inputs may be a stranger's, such as a dataset's row.
 
     Raises InputError for the address of a server: libpq would show it this machine's password.
     """
@@ -167,9 +167,9 @@ def _place(memory: str | Path) -> namespaces.Location:
 def reading(
     memory: MemoryLike, weights: Mapping[str, float] | None = None
 ) -> Iterator[MemoryReader]:
-    """A reader of a memory for one question; what is opened for it is closed after it.
+    """A reader of a memory for one question; anything opened for it is closed afterwards.
 
-    `weights` are those of the ranking where the memory has none of its own.
+    `weights` are for the ranking, if the memory has none.
     """
     if isinstance(memory, (str, Path)):
         with open_store(_place(memory), read_only=True) as store:
@@ -188,7 +188,7 @@ def writing(
 ) -> Iterator[MemoryReader]:
     """As `reading`, of a memory that may be written to.
 
-    Without one, of a memory that holds these turns, numbered from 1, and is gone afterwards.
+    Without a memory, makes one of these turns, numbered from 1, and removes it afterwards.
     """
     if isinstance(memory, (str, Path)):
         with open_store(_place(memory)) as store:

@@ -1,4 +1,4 @@
-"""What a question brings up, before it is laid out: turns, what is outdated of them, facts."""
+"""What a question brings up, before the layout: turns, what is outdated in them, facts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from memory.records import Fact, Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
-# Whether the best turns are outdated is looked up: at least so many, and as many as may be shown.
+# Marks are looked up for at least this many of the best turns, and for as many as may be shown.
 _MARKED_TURNS, _LEAST_TURN = 40, 50  # tokens
 
 
@@ -21,10 +21,10 @@ _MARKED_TURNS, _LEAST_TURN = 40, 50  # tokens
 class Recollection:
     """What a question brings up: the asker's wishes, rows, turns with their marks, current facts.
 
-    `turns` are by their ids, those of the ranking first, best first; then the turns that `rows`
-    name. `marks` say by the id of a turn what of it is outdated or disputed. `facts` are the
-    current ones of the best turns, best first; or all about one person or thing, where the question
-    asks what is known of it (`is_overview`).
+    `turns` are by id: first the ranking's, best first, then the turns that `rows` name. `marks` say
+    by a turn's id what in it is outdated or disputed. `facts` are the current ones of the best
+    turns, best first; or all about one person or thing, if the question asks what is known of it
+    (`is_overview`).
     """
 
     question: UserQuestion
@@ -52,7 +52,7 @@ class Recollection:
         return quoted_turns(self.rows)
 
     def in_order(self, turn_ids: Iterable[int]) -> list[Turn]:
-        """The turns with these ids that are there, in their order."""
+        """The turns with these ids that exist, in order."""
         return [self.turns[turn_id] for turn_id in turn_ids if turn_id in self.turns]
 
 
@@ -68,15 +68,15 @@ def recollect(
     """What a question brings up.
 
     Arguments:
-        hits: what a search found, in the order in which turns are to be shown.
+        hits: what a search found, in the order to show turns.
         rows: the results of SELECTs.
-        wording: how a turn is put.
-        budget: in tokens, for what is shown of it.
-        periods: whether marks say when that began which has ended.
+        wording: how a turn is worded.
+        budget: in tokens, for the part that is shown.
+        periods: whether marks say when an ended state began.
     """
     best = [hit.turn_id for hit in hits]
     named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
-    # A row may name a turn that is not there, and another process may have forgotten one.
+    # A row may name a turn that does not exist, and another process may have forgotten one.
     turns = {
         turn.id: wording(turn)
         for turn in reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
@@ -105,9 +105,8 @@ def recollect(
 def telling_first(turns: Iterable[Turn]) -> list[Turn]:
     """These turns in their order, quotations and withdrawn corrections last.
 
-    A quotation holds nothing that the turns it quotes do not, and a withdrawn correction nothing
-    true.
+    A quotation adds nothing to the turns that it quotes, and a withdrawn correction is not true.
     """
-    # Sorting keeps the order of equals.
+    # Sorting is stable.
     originals = originals_first(turns)
     return sorted(originals, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text))

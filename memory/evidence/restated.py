@@ -1,9 +1,9 @@
 """What a speaker says again with another value: "the wedding is on the 12th", then "on the 19th".
 
-Two sentences say the same thing where they have most words in common, in their order, and differ in
-one place, in numbers or in names, or where a question asks for just that place: this holds in any
-language and needs no fact. A thing that happened twice looks alike (the log has how often), so
-it is only said of the earlier turn.
+Two sentences say the same thing if they share most words, in order, and differ in one place: in
+numbers, in names, or in what a question asks for. This works in any language and needs no fact.
+Something that happened twice looks the same (the log has how often), so only the earlier turn gets
+the mark.
 """
 
 import re
@@ -31,16 +31,16 @@ _PLAIN = re.compile(
 )
 _FEWEST_WORDS, _MOST_WORDS = 4, 24  # of a sentence
 _MOST_VALUE_WORDS = 4
-# Of one turn's sentences that begin alike: each is compared with those of all other turns, and one
-# message of 2,000 such sentences kept a question waiting for 36 s.
+# For one turn's sentences that begin alike: each is compared with all other turns' sentences, and
+# one message of 2,000 such sentences made a question wait 36 s.
 _MOST_ALIKE = 8
 _MOST_KNOWN, _LONGEST_KNOWN = 1_000, 2_000  # texts, and characters of one: 5 MB of chats
-_FEWEST_ASKED = 2  # words before a value that is neither a number nor a name
+_FEWEST_ASKED = 2  # words before a value other than a number or a name
 
 
 @dataclass(frozen=True)
 class Restated:
-    """The newest turn that says something again, and with which value."""
+    """The newest turn that says something again, and its value."""
 
     turn: Turn
     value: str
@@ -60,7 +60,7 @@ class _Sentence:
     is_part: bool  # of a longer sentence
     ends: tuple[str, str]  # its first two words, and its last two
 
-    # Most sentences are like no other, and nobody asks for these two.
+    # Most sentences are like no other and never need these two.
     @cached_property
     def told_by(self) -> tuple[tuple[str, ...], ...]:
         """Each word without stop words, in the form of the index."""
@@ -78,7 +78,7 @@ _Said = tuple[Turn, _Sentence]
 
 @dataclass(frozen=True)
 class _QuestionWords:
-    """What a question has of some sentences; it is looked for where two are alike."""
+    """The words of some sentences that a question has, looked up if two are alike."""
 
     question: str
     sentences: Sequence[_Sentence]
@@ -87,7 +87,7 @@ class _QuestionWords:
     def words(self) -> frozenset[str]:
         """The words of the sentences that the question has in any form."""
         forms = forms_of(telling_words(self.question))
-        # Two forms of a word begin alike, but for numbers: the others are not looked at.
+        # Two forms of a word begin alike, except for numbers: the others are not compared.
         beginnings = {form[:SHORTEST_STEM] for form in forms}
         words = set[str]().union(*[sentence.telling for sentence in self.sentences])
         alike = [word for word in words if word[:SHORTEST_STEM] in beginnings or word in COUNT]
@@ -95,15 +95,15 @@ class _QuestionWords:
 
     @cached_property
     def largest(self) -> int:
-        """How many of them the sentence with most of them has."""
+        """The highest number of them in one sentence."""
         shared = [self.words.intersection(sentence.telling) for sentence in self.sentences]
         return max(map(len, shared), default=0)
 
 
 def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
-    """The turns whose speaker later says the same with another value, by their ids.
+    """The turns, by id, whose speaker later says the same with another value.
 
-    What the question asks for may have any words as its value: "Where is the key?" of "the key is
+    The value that the question asks for may be any words: "Where is the key?" fits "the key is
     under the pot" and "the key is behind the meter".
     """
     by_turn = [
@@ -114,7 +114,7 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
     shared = _QuestionWords(question, [said for _, sentences in by_turn for said in sentences])
     again: dict[int, Restated] = {}
     for group in _groups(by_turn):
-        # The newest comes last and wins, also where it says what was said first.
+        # The newest comes last and wins, even if it repeats the first value.
         for (turn, earlier), (later_turn, later) in combinations(group, 2):
             if turn.id == later_turn.id:
                 continue
@@ -129,11 +129,11 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
 def _groups(by_turn: Sequence[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[list[_Said]]:
     """Sentences of one speaker with the same two words at the beginning, or at the end.
 
-    Of two that differ in one place, either are alike.
+    Two that differ in one place share one or the other.
     """
     ends = [{end for said in sentences for end in said.ends} for _, sentences in by_turn]
     turns_of_ends = Counter(chain.from_iterable(ends))
-    # Of one turn alone most are: a sentence begins as its first part does.
+    # Most are from one turn: a sentence begins as its first part does.
     shared = {end for end, turns in turns_of_ends.items() if turns > 1}
     groups = defaultdict[tuple[str, str], list[_Said]](list)
     for turn, sentences in by_turn:
@@ -152,9 +152,9 @@ def _groups(by_turn: Sequence[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[lis
 
 
 def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
-    """The turns in their order, but what says something again before what it replaces.
+    """The turns in order, except that a turn comes before the one whose value it replaces.
 
-    What the question asks for comes before all other turns: "Who is the head of the mill?" has
+    Turns with what the question asks for come before all others: "Who is the head of the mill?" has
     every word of "the head of the mill is", and a search may rank another thing of the mill first.
     """
     later = restated(turns, question)
@@ -163,7 +163,7 @@ def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
         if again.turn.id in places:
             place = -1 if again.is_asked_for else places[earlier_id]
             places[again.turn.id] = min(places[again.turn.id], place)
-    # Of two at one place the one that is not said again.
+    # Of two at one place, the one not said again.
     return sorted(turns, key=lambda turn: (places[turn.id], turn.id in later))
 
 
@@ -193,7 +193,7 @@ def _plain_sentences(text: str) -> Iterator[_Sentence]:
 def _clauses(text: str) -> Iterator[tuple[str, bool]]:
     """The sentences of a text, and parts of them (True): between commas, and without a date.
 
-    "Since last week the head of the mill is Bela" says who that is, and since when.
+    "Since last week the head of the mill is Bela" gives the person and the date.
     """
     for sentence in _SENTENCE_END.split(text):
         yield sentence, False
@@ -248,7 +248,7 @@ def _other_value(
     is_whole = has_most and bool(frame) and asked_later >= {*frame}
     is_asked_for = is_whole or (has_most and shared.largest >= _FEWEST_ASKED)
     if begin == 0 and not is_asked_for:
-        return None  # the capital of a first word makes no name
+        return None  # a capital on the first word does not make a name
     if not (is_whole and len(frame) >= _FEWEST_ASKED) and (
         2 * (begin + end) < shortest or not _are_of_a_kind(old, new)
     ):
@@ -258,7 +258,7 @@ def _other_value(
 
 
 def _are_of_a_kind(value: Sequence[str], other_value: Sequence[str]) -> bool:
-    """Whether two values are numbers, or are names, but for words that both have."""
+    """Whether two values are numbers, or names, apart from words that both have."""
     kinds = []
     for words, others in ((value, other_value), (other_value, value)):
         # Where each word is the other's too, all of them count.

@@ -1,4 +1,4 @@
-"""What a question is answered by before anything is found: wishes, profile, contradictions."""
+"""What a question gets before anything is found: wishes, profile, contradictions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ _SAME, _SAME_LENGTH = 0.8, 2
 
 @dataclass(frozen=True)
 class Standing:
-    """What a question is answered by beside what was found, as it is shown before that.
+    """What a question gets besides the evidence found; it is shown first.
 
-    Standing instructions and preferences of the asker (`facts`, `lines`), first those to keep where
-    room is short, the asker's profile (`profile`, `profile_lines`), and facts that contradict each
-    other and that it may be about (`pairs`, `pair_lines`).
+    The asker's standing instructions and preferences (`facts`, `lines`), those to keep when room is
+    short first, the asker's profile (`profile`, `profile_lines`), and contradictory facts that the
+    question may be about (`pairs`, `pair_lines`).
     """
 
     facts: tuple[Fact, ...] = ()
@@ -64,7 +64,7 @@ class Standing:
         return sum(map(line_tokens, self.text.splitlines()))
 
     def said_again(self, turns: Iterable[Turn]) -> set[int]:
-        """The ids of those turns that say no more than one of the wishes."""
+        """The ids of turns that add nothing to one of the wishes."""
         if not self.lines:
             return set()
         wishes = [forms_of(telling_words(line)) for line in self.lines]
@@ -79,7 +79,7 @@ class Standing:
         return same
 
     def within(self, budget: int) -> "Standing":
-        """Itself, with the wishes and the profile that shares of a budget hold.
+        """A copy with the wishes and the profile that fit their shares of a budget.
 
         Nothing if no turn has room.
         """
@@ -96,7 +96,7 @@ class Standing:
 
     @property
     def without_profile(self) -> "Standing":
-        """Itself without the profile."""
+        """A copy without the profile."""
         return replace(self, profile=(), profile_lines=())
 
     @property

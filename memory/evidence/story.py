@@ -1,4 +1,4 @@
-"""The story of a memory as it is shown: summaries as lines, in the order of their turns."""
+"""The story of a memory: summaries as lines, in the order of their turns."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from memory.text.dates import short_day
 from memory.text.tokens import line_tokens
 
 STORY_HEAD = "What happened, in short:"
-# Of a budget where a question asks for a summary or an order. Of four such questions over a chat
-# .4 showed 31 of 46 parts of the answers, .6 36, .8 38 (docs/log.md).
+# The share of a budget when a question asks for a summary or an order. For four such questions over
+# a chat, .4 showed 31 of 46 parts of the answers, .6 36, .8 38 (docs/log.md).
 STORY_SHARE = 0.8
 _SHARE_OF_MONTHS = 0.5  # of its lines, where the lines below them do not all fit
 
@@ -64,17 +64,17 @@ def story_of(
     selected: Collection[Summary] = (),
     sessions: Mapping[int, str] | None = None,
 ) -> Story:
-    """The summaries of sessions: all where they fit a budget, else the best one of each session.
+    """The summaries of sessions: all if they fit a budget, else the best one of each session.
 
-    Where these do not fit either, months take a share before them.
+    If these do not fit either, months take a share first.
 
     Arguments:
-        summaries: those of a memory; the ones that wait to be told anew are left out.
+        summaries: a memory's summaries; any that wait to be rewritten are left out.
         said_at: the dates of their first turns.
         ranks: the ranks of turns in the search for a question, 0 the best.
         budget: in tokens, of the lines and their heading.
-        selected: those that a SELECT returned: they come before all others.
-        sessions: the sessions of their first turns; a turn that is not among them is one by itself.
+        selected: the summaries that a SELECT returned: they come before all others.
+        sessions: the sessions of their first turns; any other turn is a session by itself.
     """
     tokens_left = budget - line_tokens(STORY_HEAD)
     lines = {
@@ -93,7 +93,7 @@ def story_of(
     tokens_left -= _size(chosen, lines)
     others = [summary for summary in ranked if summary not in chosen]
     of_sessions = [summary for summary in others if summary.kind == "session"]
-    # Sorting keeps the order of equals: the best of each session, then all others.
+    # Sorting is stable: the best of each session, then all others.
     best = _best_of_sessions([*chosen, *of_sessions], sessions or {})
     of_sessions.sort(key=lambda summary: summary not in best)
     firsts = [summary for summary in of_sessions if summary in best]
@@ -136,7 +136,7 @@ def _size(chosen: Sequence[Summary], lines: Mapping[Summary, str]) -> int:
 
 
 def dated_lines(store: Turns, summaries: Sequence[Summary]) -> list[str]:
-    """Summaries as lines with the dates of their first turns; none for those that wait."""
+    """Summaries as lines with their first turns' dates; none for any that wait."""
     firsts = sorted({summary.turn_id for summary in summaries})
     said_at = {turn.id: turn.said_at for turn in store.turns_by_id(firsts, missing_ok=True)}
     return [

@@ -1,9 +1,9 @@
-"""Standing instructions and preferences: what somebody asked for once and wants in every answer.
+"""Standing instructions and preferences: what a person asked once and wants in every answer.
 
 They are facts of five attributes (`memory.vocabulary.STANDING`), stored, corrected, ended and
-forgotten as any fact. One counts when the person whom it is about said it, in a message: what a
-document, a tool or an assistant said, or one person about another, is never an instruction,
-whatever a model made of it.
+forgotten like any fact. One counts only if the person it is about said it in a message: the words
+of a document, a tool or an assistant, or of one person about another, are never an instruction,
+whatever a model made of them.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _CONTRADICTION_TOKENS, _FACT_TOKENS = 250, 45
 
 
 def wishes_of(store: Store, *askers: str) -> list[Fact]:
-    """The current standing instructions and preferences of those who ask, newest first.
+    """The askers' current standing instructions and preferences, newest first.
 
     `askers` are all names of the asker; without any, of the memory's user (`store.owner.asker_of`).
     """
@@ -36,17 +36,16 @@ def wishes_of(store: Store, *askers: str) -> list[Fact]:
 
 
 def working_profile(store: Store, *askers: str) -> list[str]:
-    """Lines of the asker's profile that an agent needs who works on a project with them."""
+    """Lines of the asker's profile for an agent that works on a project with them."""
     known = facts_of_askers(store, askers)
     current = current_among(store, known.profile)
     return [line for _, line in profile_of(current, known.vocabulary, parts=WORKING_PARTS)]
 
 
 def applying(store: Store, question: str, *askers: str) -> Standing:
-    """Those of the asker, within STANDING_TOKENS tokens: of more, the nearest to the question.
+    """The asker's, within STANDING_TOKENS tokens: if there are more, the nearest to the question.
 
-    Whether one is meant for the question is left to the model that reads it. No language model is
-    asked.
+    The model that reads them decides whether one applies to the question. Calls no language model.
     """
     return _applying(question, wishes_of(store, *askers))
 
@@ -91,7 +90,7 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
 
 
 def _nearest_first(question: str, lines: Sequence[tuple[str, Fact]]) -> list[tuple[str, Fact]]:
-    """What is about each answer first, then by the cosine to the question."""
+    """Wishes about every answer first, then by the cosine to the question."""
     from memory.search.embed import embed  # with numpy, which listing facts does not need
 
     [of_question, *vectors] = embed([question, *(fact.value for _, fact in lines)])
@@ -104,7 +103,7 @@ def _nearest_first(question: str, lines: Sequence[tuple[str, Fact]]) -> list[tup
 
 
 def _said_once(facts: Sequence[Fact]) -> list[Fact]:
-    """These, without those of which a newer one has all words."""
+    """These, without any whose words are all in a newer one."""
     words_of = [telling_words(fact.value) for fact in facts]
     forms = [forms_of(words) for words in words_of]
     return [

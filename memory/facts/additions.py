@@ -72,7 +72,7 @@ def add_turns(
     """
     turn_ids = store.add(turns, once=once, replaces=replaces, takes_back=takes_back)
     vocabulary = vocabulary_of(store)
-    # The texts are matched as they are stored: masked. Few assert anything.
+    # The texts are matched as stored: masked. Few assert anything.
     likely = [
         turn_id
         for turn_id, turn in zip(turn_ids, turns, strict=True)
@@ -88,8 +88,8 @@ def add_turns(
 def add_each_once(store: Store, turns: Sequence[Turn]) -> list[tuple[int, bool, Withheld]]:
     """Store turns in one transaction, but each only once for its source.
 
-    Returns of each its id, whether it is new, and how much of its text was withheld. One in which
-    nothing can be seen is skipped: its id is 0.
+    Returns for each its id, whether it is new, and how much of its text was withheld. A turn with
+    no visible text is skipped: its id is 0.
     """
     added = add_turns(store, [turn for turn in turns if is_visible(turn.text)], once=True)
     stored = zip(added, added.by_turn, strict=True)
@@ -103,10 +103,10 @@ def add_each_once(store: Store, turns: Sequence[Turn]) -> list[tuple[int, bool, 
 def record_assertions(
     store: Store, progress: Callable[[Recorded], None] = lambda recorded: None
 ) -> Recorded:
-    """Record what all turns of a memory assert: those of a vocabulary that has changed since.
+    """Record what all turns of a memory assert, after its vocabulary has changed.
 
-    What was recorded of a turn before is not recorded again, whatever has become of it. May be
-    interrupted. Does nothing where the store is read-only.
+    Nothing is recorded of a turn twice, whatever has become of it. May be interrupted. Does nothing
+    if the store is read-only.
     """
     sums = Recorded()
     if store.read_only:
@@ -152,7 +152,7 @@ def _record(
 
 
 def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[TurnAssertions]:
-    """What those of some turns assert that assert anything, with the names that they give."""
+    """What turns assert, for those that assert anything, with the names that they give."""
     readings = _readings(store, turns, vocabulary)
     found = [match for _, reading in readings for match in reading.found]
     given = {name for name in names_given(found) if name}
@@ -187,7 +187,7 @@ def _readings(
 
 
 def _is_in_play(store: Store, turn: Turn) -> bool:
-    """Whether people play somebody in a message's session by then: what they say is made up."""
+    """Whether people are playing roles in a message's session by then: what they say is made up."""
     if not turn.session or turn.kind != "message":
         return False
     return any(map(plays_somebody, texts_before(store, turn.id, _TURNS_LOOKED_BACK)))

@@ -33,8 +33,8 @@ Kind = Literal[
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
-# Attributes that hold one value at a time, as large and small models name them, beside those of
-# the vocabulary.
+# Attributes that hold one value at a time, as large and small models name them, in addition to the
+# vocabulary's.
 _SINGLE = re.compile(
     r"(current |full |first |last |given |family |home |main |primary |preferred |official )*"
     r"(name|age|address|birthday|birth ?date|date of birth|born( in| on)?|birthplace|gender|height"
@@ -152,8 +152,8 @@ def _failed_windows(store: Facts) -> Iterator[Finding]:
 def fact_conflicts(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
     """Contradictions and duplicates among the current facts.
 
-    Those that were linked when the second was stored, which a person settles, then values of one
-    state at a time, of which the older may end.
+    First the pairs linked when the second was stored, which a person settles, then values of one
+    state at a time, where the older may end.
     """
     linked = _linked(store, facts)
     yield from linked
@@ -222,7 +222,7 @@ def _beginnings(store: Turns, facts: Sequence[Fact]) -> dict[int, str]:
 def _runs(group: Sequence[Fact]) -> list[list[Fact]]:
     """Facts in the order they began, grouped into runs of neighbours with the same value.
 
-    Somebody who moved away and back lived there twice: these are not duplicates.
+    A person who moved away and back lived there twice: these are not duplicates.
     """
     runs: list[list[Fact]] = []
     for fact in group:
@@ -291,7 +291,7 @@ def _duplicates(original: Fact, repeated: Sequence[Fact]) -> Iterator[Finding]:
 
 
 def _plain(text: str) -> str:
-    """A text by its words; as it stands where it has none."""
+    """A text by its words; unchanged if it has none."""
     return " ".join(words(text)) or text.strip()
 
 
@@ -338,7 +338,7 @@ def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
 
 
 def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """One finding for all such facts: there are many, and it is no fault of theirs."""
+    """One finding for all such facts: there are many, and they are not at fault."""
     shown = times_shown(store)
     unseen = [fact for fact in facts if fact.turn_id not in shown]
     # Before the first question no turn was brought up, which says nothing about the facts.

@@ -24,12 +24,12 @@ def settle(
 
     Arguments:
         fact_id, other_id: the two, in any order.
-        right: the id of the one that is right, or "both" where they are no contradiction.
+        right: the right one's id, or "both" if they do not contradict each other.
         by: who says so.
-        seen: the newest change that they know.
+        seen: the newest change that `by` knows.
 
-    Raises InputError where they are no open contradiction, or `right` is neither; EditConflict when
-    somebody has edited one of them after `seen`.
+    Raises InputError if they are not an open contradiction, or `right` is neither; EditConflict
+    when someone has edited one of them after `seen`.
     """
     if right != _BOTH and right not in (fact_id, other_id):
         raise InputError(f"give the fact that is right, {fact_id} or {other_id}, or both")

@@ -1,8 +1,8 @@
-"""Which facts are current: at present as `facts_now` has it, of the past the same in Python.
+"""Which facts are current: `facts_now` says so for the present, this module for the past.
 
-The rules are those of memory/sql/facts_now.sql: a fact is current from the turn that says it until
-it ends. A state begins on its date. Of an attribute with one value, and of two opinions of one
-thing, what was said last is current.
+The rules are the same as in memory/sql/facts_now.sql: a fact is current from the turn that says it
+until it ends. A state begins on its date. Of an attribute with one value, and of two opinions of
+one thing, what was said last is current.
 """
 
 from collections import defaultdict
@@ -21,9 +21,9 @@ _TO_THE_SECOND = len("2017-05-08T13:56:00")
 def current_of(
     facts: Sequence[Fact], day: str, vocabulary: Vocabulary, said_at: SaidAt
 ) -> list[Fact]:
-    """Those of all facts of a moment that are current on a day (ISO), in their order.
+    """Of all facts at a moment, the ones current on a day (ISO), in order.
 
-    `said_at` is asked for the turns of facts that may have taken each other's place.
+    `said_at` is called for the turns of facts that may have replaced each other.
     """
     rules = vocabulary.currency
     current = [fact for fact in facts if is_current(fact, day, vocabulary)]
@@ -43,7 +43,7 @@ def current_of(
 
 
 def current_at(store: Store, facts: Sequence[Fact], day: str) -> list[Fact]:
-    """Those of the facts of a point in the past that were current then, on a day (ISO)."""
+    """Of the facts at a point in the past, the ones current then, on a day (ISO)."""
 
     def said_at(turn_ids: Sequence[int]) -> Mapping[int, str]:
         turns = store.turns_by_id(turn_ids, missing_ok=True)
@@ -53,7 +53,7 @@ def current_at(store: Store, facts: Sequence[Fact], day: str) -> list[Fact]:
 
 
 def _topic(fact: Fact, rules: CurrencyRules) -> str:
-    """What a newer fact of the same person may take the place of; "" where none can."""
+    """The key of facts that a newer one of the same person may replace; "" if none can."""
     if fact.attribute in rules.opposed:
         return f"={fact.value.lower()}"
     return fact.attribute if fact.attribute in rules.one_valued else ""

@@ -1,4 +1,4 @@
-"""The years of what a model stores: each stands in a turn of its window, or follows from one."""
+"""The years in what a model stores: each is in a turn of its window, or follows from one."""
 
 import re
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ def check_years(
 ) -> None:
     """Refuse years that no turn gives.
 
-    A turn gives a year where it stands in the window or just before it, or was computed there from
-    words ("last year"); where it is the year in which the turn was said, the one before or the one
-    after; and where a number of the turn leads to it from one of these or from the year of a known
+    A turn in the window or just before it gives a year if it names it or if the year was computed
+    from its words ("last year"); if the turn was said in that year, the one before or the one
+    after; and if a number of the turn leads to it from one of these or from the year of a known
     fact: "when I was ten", "thirty years ago". An age is a year off in some months. An undated turn
-    gives what stands there, and what its numbers lead to from that.
+    gives the years in its text, and what its numbers lead to from them.
 
     Arguments:
         writes: the statements that a model wrote.
@@ -69,14 +69,14 @@ def check_years(
 
 @dataclass
 class _Check:
-    """The years that each turn of a window gives, and what a model wrote without them."""
+    """The years that each turn of a window gives, and a model's statements without unknown ones."""
 
     years: dict[int, set[int]]
     turns: Sequence[Turn]
     faults: list[str] = field(default_factory=list)
 
     def without_unknown(self, write: CheckedWrite) -> CheckedWrite | None:
-        """A statement without unknown years; None where nothing is left of it."""
+        """A statement without unknown years; None if nothing is left of it."""
         if isinstance(write, CheckedInsert):
             facts = [fact for fact in map(self._fact, write.facts) if fact]
             return write if facts == write.facts else check_facts(facts) if facts else None
@@ -115,7 +115,7 @@ class _Check:
         return statement if isinstance(statement, CheckedChange) else None
 
     def _is_unknown(self, text: str, description: str) -> bool:
-        """Whether a text of no one turn has a year that none of the turns gives."""
+        """Whether a text from no single turn has a year that the turns do not give."""
         is_unknown = bool({*_years(_YEAR, text)} - set[int]().union(*self.years.values()))
         if is_unknown:
             self.faults.append(description)
@@ -123,7 +123,7 @@ class _Check:
 
 
 def _given(turn: Turn, standing: set[int], known: set[int]) -> set[int]:
-    """The years that a turn gives, with those that stand around it."""
+    """The years that a turn gives, with the years in the turns around it."""
     day = turn.said_at[:4]
     if not day.isdecimal():
         near, bases = set(), standing
@@ -135,7 +135,7 @@ def _given(turn: Turn, standing: set[int], known: set[int]) -> set[int]:
 
 
 def _standing(turn: Turn) -> set[int]:
-    """The years that stand in a turn's text, or were computed for the words in it."""
+    """The years in a turn's text, or computed for the words in it."""
     text = resolve_dates(turn.text, turn.said_at, iso=True, spans=True)
     years = {*_years(_YEAR_IN_TURN, text), *_years(_YEAR_IN_TURN, _THOUSANDS.sub("", text))}
     short = _years(_SHORT_YEAR, text)

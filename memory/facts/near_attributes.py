@@ -1,4 +1,4 @@
-"""The name of a fact's attribute: a known one, or a new one that is near to none."""
+"""The name of a fact's attribute: a known one, or a new one unlike all others."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -10,11 +10,11 @@ from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.words import STOP_WORDS, words
 from memory.vocabulary import name_key
 
-# Words that say nothing of what an attribute is about: dog_name and has_dog are near, mother_name
-# and father_name are not.
+# Words that do not say what an attribute is about: dog_name and has_dog are near, mother_name and
+# father_name are not.
 _EMPTY = STOP_WORDS | {"name"}
-# Of 50 pairs of names, those that mean the same had .54 or more, but for verbs (hates, dislikes),
-# and all others .49 or less.
+# In 50 pairs of names, pairs with the same meaning had .54 or more, except for verbs (hates,
+# dislikes), and all others .49 or less.
 _LEAST_COSINE = 0.5
 _LEAST_SPELLING = 0.85  # mother_name and father_name have .8
 _MOST_OFFERED = 3
@@ -24,7 +24,7 @@ _MOST_COMPARED = 200  # a new attribute's meaning is compared with this many of 
 def known_name(store: Store, attribute: str, *, new_attribute: bool) -> str:
     """The name of an attribute in the vocabulary or among the facts; a new name unchanged.
 
-    Raises InputError with similar attributes for a new one that is close to them.
+    Raises InputError, with similar attributes, for a new name close to them.
     """
     vocabulary = vocabulary_of(store)
     if known := vocabulary.canonical(attribute):
@@ -71,6 +71,6 @@ def near_attributes(attribute: str, known: Mapping[str, Sequence[str]]) -> list[
 
 
 def _content(name: str) -> str:
-    """The words of a name that tell what it is about; all of them where none does."""
+    """The words of a name that tell what it is about; all of them if none does."""
     all_words = words(name.replace("_", " "))
     return " ".join(word for word in all_words if word not in _EMPTY) or " ".join(all_words)

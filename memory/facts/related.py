@@ -20,8 +20,8 @@ from memory.vocabulary.templates import assertions_in
 
 _TURNS_A_TEXT = 12  # hits of each search
 _FACTS_OF_NAMES = 2_000  # about subjects that texts name: speakers, and others
-# Facts that texts may change, of those that are related to them, and facts that may rest on these,
-# which are shown behind so many of the first.
+# At most this many related facts that the texts may change, facts that may depend on these, and
+# related facts before the latter.
 _MAY_CHANGE, _MOST_RESTING, _BEFORE_RESTING = 8, 8, 24
 _MOST_COMPARED = 200
 _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
@@ -30,16 +30,16 @@ _SPEAKER = re.compile(r"([^:\n]{1,60}): ")
 # words match only themselves.
 _BY_TURN, _BY_WORDS, _BY_SUBJECT = 0.5, 0.3, 0.2
 _BY_STATEMENT = 0.5
-_BY_STATE = 0.1  # a current state of a speaker: what a turn may end in words of its own
+_BY_STATE = 0.1  # a speaker's current state, which a turn may end in any words
 _Shared = TypeVar("_Shared")
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A text as facts are compared with it."""
+    """A text to compare facts with."""
 
     text: str
-    ranks: Mapping[int, int]  # of turns in a search for it
+    ranks: Mapping[int, int]  # of turns, in a search for it
     vocabulary: Vocabulary
 
     @cached_property
@@ -57,7 +57,7 @@ class _Text:
 
     @cached_property
     def attributes(self) -> set[tuple[str, str]]:
-        """Subjects, as words, and attributes of what it asserts in templates."""
+        """The subjects, as words, and attributes that it asserts in templates."""
         turn = Turn(self.speaker, self.text.removeprefix(f"{self.speaker}: "))
         return {
             (_plain(assertion.subject), assertion.attribute)
@@ -113,11 +113,11 @@ def known_facts(
     most: int = 40,
     weights: Mapping[str, float] | None = None,
 ) -> list[Fact]:
-    """The facts that a model is shown before it stores some texts: related ones, best first.
+    """The facts that a model sees before it stores some texts: related ones, best first.
 
-    After the first come facts in force that share names or words with those that the texts may
-    change, and may rest on them: who approves leave, when the texts tell of a new lead.
-    The arguments are those of `related_facts`.
+    After the first come current facts that share names or words with the facts that the texts may
+    change, and may depend on them: who approves leave, when the texts tell of a new lead. Arguments
+    as for `related_facts`.
     """
     related = [fact for fact, _ in related_facts(store, texts, most, weights=weights)]
     first = related[:_BEFORE_RESTING]
@@ -156,7 +156,7 @@ def _ranked(
 def _by_attribute(
     facts: Iterable[Fact], vocabulary: Vocabulary
 ) -> Iterator[tuple[Attribute, Sequence[Fact]]]:
-    """The facts by their attributes; one that the vocabulary lacks may have many values."""
+    """The facts by attribute; an attribute that the vocabulary lacks may have many values."""
     by_name: dict[str, list[Fact]] = {}
     for fact in facts:
         by_name.setdefault(fact.attribute, []).append(fact)
@@ -165,9 +165,9 @@ def _by_attribute(
 
 
 class _ByContent:
-    """Texts by what a fact may share with them.
+    """Texts, indexed by what a fact may share with them.
 
-    Most facts have something of a few texts. To compare each with every text took two thirds of a
+    Most facts share something with a few texts. Comparing each with every text took two thirds of a
     digest.
     """
 

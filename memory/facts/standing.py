@@ -33,8 +33,8 @@ _ADVICE = (
 def standing_facts(store: Store) -> list[Fact]:
     """The current instructions and preferences of all persons, newest first.
 
-    A list that names each person, for those who read and correct facts. What is followed are the
-    wishes of the person who asks (`memory.evidence.wishes`).
+    The list names each person, for people who read and correct facts. Answers follow only the
+    asker's wishes (`memory.evidence.wishes`).
     """
     return current_among(store, facts_of_persons(store, None))
 
@@ -42,7 +42,8 @@ def standing_facts(store: Store) -> list[Fact]:
 def standing_without_effect(store: Store) -> list[StandingFact]:
     """Stored instructions and preferences that are not current, each with the reason.
 
-    Those of others than the speaker, in words that no person said, or that a newer one replaced.
+    They are about someone other than the speaker, in words that no person said, or replaced by a
+    newer one.
     """
     listed = facts_of_persons(store, None)
     current = {fact.id for fact in current_among(store, listed)}
@@ -57,10 +58,10 @@ def standing_without_effect(store: Store) -> list[StandingFact]:
 def check_standing(
     writes: "CheckedWrites", turns: Sequence[Turn], store: Store, before: Sequence[Turn] = ()
 ) -> None:
-    """Refuse the instructions and preferences of a model that nobody could follow.
+    """Refuse instructions and preferences that a model should not have stored.
 
-    Those of others than the speaker, of documents and tools, and those in words that the speaker
-    did not use: what somebody else wrote may be behind them.
+    That is, about anyone but the speaker, from documents and tools, or in words that the speaker
+    did not use: someone else may have written them.
 
     Arguments:
         writes: the statements that a model wrote.

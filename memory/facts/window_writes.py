@@ -1,4 +1,4 @@
-"""What a model writes of a window becomes facts, in one change."""
+"""Stores what a model writes about a window as facts, in one change."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,14 +23,14 @@ from memory.vocabulary.entities import names_somebody
 
 @dataclass(frozen=True)
 class WindowWriter:
-    """Stores what a model writes of a window as one change.
+    """Stores what a model writes about a window, as one change.
 
     Arguments:
         turns: the window without corrections that were undone; `window` its first and last id.
         cause: of the change, for the journal.
-        as_stored: a fact of a turn as it is to be stored; None for not at all.
-        before, known: what else the model was shown, where the years of facts may come from.
-        kept: facts of an assistant's long answers, in place of what the model writes of these.
+        as_stored: turns a fact of a turn into the fact to store; None to skip it.
+        before, known: what else the model saw; the years of facts may come from there.
+        kept: facts of an assistant's long answers, in place of what the model writes about these.
         writes_aliases: whether the model says which names mean one person; else the turns do.
     """
 
@@ -48,7 +48,7 @@ class WindowWriter:
 
     def __post_init__(self) -> None:
         self._by_id.update((turn.id, turn) for turn in self.turns)
-        # By the one name that the turns have: models write "assistant" with a capital.
+        # The turns have one name for it: models write "assistant" with a capital.
         self._spellings.update((turn.speaker.casefold(), turn.speaker) for turn in self.turns)
         self._spellings.update((turn.speaker, turn.speaker) for turn in self.turns)
 
@@ -75,7 +75,7 @@ class WindowWriter:
         try:
             return self.store.write((*writes, *names), cause=self.cause, window=self.window)
         except HeldError:
-            # No model wrote these: what would wait for a person because of them is left out.
+            # If the names would make the change wait for a person, it is written without them.
             return self._without_held(writes)
 
     def _revised(self, fact: Fact) -> Fact | None:
@@ -89,9 +89,9 @@ class WindowWriter:
         return self.as_stored(fact, turn) if turn else fact
 
     def _without_held(self, writes: CheckedWrites) -> Change:
-        """Store a window; where it ends or deletes too many facts, all but these statements.
+        """Store a window; if it ends or deletes too many facts, all but these statements.
 
-        They alone wait for a person then. Raises HeldError where something else is to wait.
+        Only these then wait for a person. Raises HeldError if something else must wait.
         """
         try:
             return self.store.write(writes, cause=self.cause, window=self.window)
@@ -106,7 +106,7 @@ class WindowWriter:
 
 
 def _check_sessions(writes: CheckedWrites, turns: Sequence[Turn]) -> None:
-    """Refuse the lines of a model's story that are over several conversations.
+    """Refuse lines of a model's story that span several conversations.
 
     Raises RefusedPartError with advice for the model.
     """

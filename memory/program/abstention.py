@@ -1,10 +1,10 @@
 """Whether an answer of the packaged model is worth giving: one calibrated decision.
 
-A model of 135 million parameters completes whatever it is asked. What it wrote, how likely it held
-that, and which turns say it too make the probability that the answer is right, by a logistic
-regression (Cox 1958) over answers to questions of LoCoMo and of everyday chats of our own. It
-pays to give an answer that is right with probability p where p > cost / (1 + cost): the cost of a
-wrong answer, counted in right ones.
+A model of 135 million parameters completes anything. Its text, how likely it held that, and which
+turns say it too give the probability that the answer is right, by a logistic regression (Cox 1958)
+over answers to questions of LoCoMo and of our everyday chats. It pays to give an answer that is
+right with probability p if p > cost / (1 + cost): the cost of a wrong answer, counted in right
+ones.
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from typing import Any
 
 from memory.errors import InputError
 
-# To people a wrong answer costs as much as a right one gains, at least: they are shown the nearest
-# turns where none is given. Benchmarks take nothing off for a wrong answer, but where a question
-# has none, and ask at a lower cost (docs/figures.md has the curve).
+# To people a wrong answer costs at least as much as a right one gains: without an answer they see
+# the nearest turns. Benchmarks penalize a wrong answer only for unanswerable questions, and ask at
+# a lower cost (docs/figures.md has the curve).
 PEOPLE_COST, BENCHMARK_COST = 1.0, 0.25
 
 
 @dataclass(frozen=True)
 class Grounds:
-    """What speaks for an answer.
+    """The evidence for an answer.
 
-    `likelihood` is the mean log-probability of its tokens, 0 where the model gives none.
-    `is_whole`: turns support all of it and not some items of a list; `is_by_named`: whom the
-    question names said it, or it names no one; `rank` is that of the best turn that supports it, 0
+    `likelihood` is the mean log-probability of its tokens, 0 if the model gives none. `is_whole`:
+    turns support all of it, not just some items of a list; `is_by_named`: the person named in the
+    question said it, or it names no one; `rank` is the rank of the best turn that supports it, 0
     for the best.
     """
 
@@ -36,8 +36,8 @@ class Grounds:
     rank: int
 
 
-# As `python -m tests.benchmarks.calibration` fits them: to 379 answers, half of them to LoCoMo's
-# questions and half to those of everyday chats.
+# Fitted by `python -m tests.benchmarks.calibration` to 379 answers, half to LoCoMo's questions and
+# half to questions about everyday chats.
 _WEIGHTS: Mapping[str, float] = {"likelihood": 2.23, "whole": 1.11, "by_named": 2.19, "rank": -1.04}
 _INTERCEPT = -2.98
 
@@ -60,12 +60,12 @@ def probability(grounds: Grounds) -> float:
 
 
 def pays(grounds: Grounds, cost: float) -> bool:
-    """Whether to give an answer, where a wrong one costs as much as `cost` right ones gain."""
+    """Whether to give an answer if a wrong one costs as much as `cost` right ones gain."""
     return probability(grounds) > cost / (1 + cost)
 
 
 def checked_cost(cost: float) -> float:
-    """The cost of a wrong answer. Raises InputError where it is negative or no number."""
+    """The cost of a wrong answer. Raises InputError if it is negative or not a number."""
     if not 0 <= cost < inf:
         raise InputError(
             f"the cost of a wrong answer is {cost}; give 0 (answer whatever can be answered) or"

@@ -1,4 +1,4 @@
-"""AnswerQuestion: the module that answers from what is shown of a memory, and cites turns."""
+"""AnswerQuestion: the module that answers from the evidence shown, and cites turns."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ class AnswerQuestion(PromptedModule):
 
     @property
     def looks(self) -> bool:
-        """Whether its model may ask for more of the memory: one that is large enough for that."""
+        """Whether its model may ask for more of the memory: it is large enough for that."""
         return self.prompts.looks
 
     def forward(
@@ -46,15 +46,15 @@ class AnswerQuestion(PromptedModule):
 
         Arguments:
             question: as the user asked it.
-            evidence: what is shown of the memory; only its turns can be cited.
-            catalog: what the memory holds, where the model may ask for more of it; else "".
-            note: a line behind the evidence.
+            evidence: the part of the memory shown; only its turns can be cited.
+            catalog: what the memory holds, if the model may ask for more of it; else "".
+            note: a line after the evidence.
 
         Returns a Prediction of answer (str, as the model wrote it), turns (list of its ids, none
-        for an abstention), cites (list of the ids that the model named), calls (int),
-        unusable (str): what the model said where it is no answer, which is empty then;
-        logprobs, of a model that gives them, else None; and look (Look): what the model asks for in
-        place of an answer, which is empty then.
+        for an abstention), cites (list of the ids that the model named), calls (int), unusable
+        (str): what the model said if it is not an answer, which is then empty; logprobs, if the
+        model gives them, else None; and look (Look): what the model asks for instead of an answer,
+        which is then empty.
         """
         unusable = ""
         logprobs = None
@@ -69,12 +69,12 @@ class AnswerQuestion(PromptedModule):
                 if look and _gives_way(text):
                     return _asking(look)
                 if wanted and not (look or text) and speaks_of(evidence.text, wanted):
-                    text = wanted  # the first field that is asked for is not always filled in right
+                    text = wanted  # the first field is not always filled in correctly
                 if prediction.answer is None and not text:
-                    # Nothing of this was read, by an adapter that does not say what was written.
+                    # The adapter could read nothing, and does not say what was written.
                     return _with_call(self(question, evidence, note=note))
         except AdapterParseError as error:
-            # An answer without the expected marks is still an answer; marks are taken out of it.
+            # An answer without the expected marks is still an answer; the marks are removed.
             text = re.sub(r"\[\[ ## \w+ ## \]\]", "", error.lm_response or "").strip()
             cited = ""
             if not speaks_of(evidence.text, text):
@@ -82,7 +82,7 @@ class AnswerQuestion(PromptedModule):
                 text = ""
         answer = text.strip()
         if not answer:
-            # Never an abstention: a model that says nothing has not looked.
+            # Not an abstention: a model that says nothing has not looked.
             return dspy.Prediction(
                 answer="",
                 turns=[],
@@ -121,7 +121,7 @@ class AnswerQuestion(PromptedModule):
             if not catalog or name in self._without_look:
                 return self._predicted(**inputs)
             plain = self.predict.signature
-            # An example that lacks a field would be shown with a remark in its place.
+            # Instead of a missing field an example would show a remark.
             demos = [{**demo, "look": "", "catalog": ""} for demo in self.predict.demos]
             try:
                 with traced_without_look(plain):
@@ -132,11 +132,11 @@ class AnswerQuestion(PromptedModule):
                 if not is_too_long(refusal):
                     raise
                 self._without_look |= {name}
-                return self._predicted(**inputs)  # a small context has room for less
+                return self._predicted(**inputs)  # a small context holds less
 
 
 def _gives_way(text: str) -> bool:
-    """Whether an answer gives way to a look: it says nothing; or it abstains, and no one reads on.
+    """Whether a look replaces an answer: it says nothing; or it abstains and no one has read it.
 
     An answer that is streamed has been read already.
     """

@@ -1,4 +1,4 @@
-"""What an answer rests on: the turns that it cites, or those that it must be made of."""
+"""The basis of an answer: the turns that it cites, or the turns that it must come from."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -14,10 +14,10 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 
 
 def speaks_of(memory: str, text: str) -> bool:
-    """Whether a text out of form may be an answer: an abstention, or a word of the memory's."""
+    """Whether a malformed text may be an answer: an abstention, or with a word of the memory's."""
     if abstains(text):
         return True
-    lines = re.sub(r"^\[\d+\]|\[\d+\](?=;|$)", "", memory, flags=re.MULTILINE)  # ids are no words
+    lines = re.sub(r"^\[\d+\]|\[\d+\](?=;|$)", "", memory, flags=re.MULTILINE)  # ids are not words
     forms = forms_of(telling_words(lines))
     return any(is_among(word, forms) for word in telling_words(text))
 
@@ -50,15 +50,15 @@ def answer_from(
     calls: int = 0,
     basis: Basis = "model",
 ) -> Answer:
-    """An answer with everything it rests on.
+    """An answer with everything that it is based on.
 
     Arguments:
         text: what the model said.
         cited: the ids of the turns that it named.
         retrieved: what RetrieveRows returned; None when nothing was retrieved.
         evidence: the memory that the model saw.
-        calls: the model calls that the text took; those of `retrieved` are added.
-        basis: on what the answer rests; an abstention rests on nothing.
+        calls: the model calls for the text; the calls of `retrieved` are added.
+        basis: what the answer is based on; nothing for an abstention.
     """
     return Answer(
         text=text,

@@ -34,11 +34,11 @@ from memory.system.provider_calls import CALL_SECONDS
 from memory.system.terminal import clean_line
 from memory.text.tokens import line_tokens
 
-LOOK_CATALOG_TOKENS = 300  # of what the memory holds, beside what is shown of it
+LOOK_CATALOG_TOKENS = 300  # for the summary of the memory, in addition to the evidence
 
 
 class EvidenceFunction(Protocol):
-    """What is shown for a question (`memory.evidence.block.evidence`)."""
+    """Makes the evidence for a question (`memory.evidence.block.evidence`)."""
 
     def __call__(
         self,
@@ -55,7 +55,7 @@ class EvidenceFunction(Protocol):
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was gathered for a question: hits of the ranking, rows of SELECTs, and what is shown.
+    """The finds for a question: hits of the ranking, rows of SELECTs, and the evidence shown.
 
     `note` is a line about what could not be looked up.
     """
@@ -70,24 +70,24 @@ class AskMemory(MemoryModule):
     """Answers a question from a memory, or shows what is nearest to it.
 
     `ask = AskMemory()` runs on the LM of `dspy.configure`, `dspy.context` or `set_lm`, with the
-    adapter that is set there, else ours; `ask(question="When did Anna move?", memory="anna")`
-    returns a Prediction. It opens the memory itself and changes nothing in it.
+    adapter set there, else ours; `ask(question="When did Anna move?", memory="anna")` returns a
+    Prediction. It opens the memory itself and changes nothing in it.
 
     Arguments:
         retrieve: a module that brings up rows (`RetrieveRows`).
-        answer: a module that answers from what is shown (`AnswerQuestion`).
-        prompts: the form of their prompts, where they are not given: "full", "short" (for 3 to 8
+        answer: a module that answers from the evidence (`AnswerQuestion`).
+        prompts: the form of their prompts, if they are not given: "full", "short" (for 3 to 8
             billion parameters), "brief" (for fewer) or "tiny" (for the packaged model).
         sql: for which questions SELECTs are written, whatever a caller says: "always", "when it
-            pays" or "never". It pays where a large model says so: shown what the search found, it
-            may ask once for SELECTs, turns or other words in place of an answer, and is shown that.
-            For a small one it pays where turns about as near as those that are shown have no room.
-        budget: how many tokens of memory are shown with a question: those of the LM that answers,
-            where its name tells its vocabulary.
-        options: what else is chosen of what is shown.
-        evidence: makes what is shown.
+            pays" or "never". A large model says itself when it pays: shown the search's results, it
+            may ask once for SELECTs, turns or other words instead of answering, and gets them. For
+            a small one it pays when turns about as near as the ones shown have no room.
+        budget: how many tokens of memory are shown with a question: the answering LM's tokens, if
+            its name tells its vocabulary.
+        options: other choices of what to show.
+        evidence: makes the evidence.
 
-    `feature_weights` are those of the ranking, None for the packaged ones.
+    `feature_weights` are for the ranking, None for the packaged ones.
     """
 
     feature_weights: Mapping[str, float] | None = None
@@ -104,7 +104,7 @@ class AskMemory(MemoryModule):
         evidence: EvidenceFunction = evidence,
     ) -> None:
         super().__init__()
-        if sql != "never":  # a predictor that is not called is none for an optimizer
+        if sql != "never":  # an optimizer would not see a predictor that is not called
             self.retrieve = retrieve or RetrieveRows(prompts)
             self.look = LookFurther()
         self.answer = answer or AnswerQuestion(prompts)
@@ -129,15 +129,15 @@ class AskMemory(MemoryModule):
         Arguments:
             question: as the user asked it.
             memory: a memory's name, its file's path, an open Store, or a Memory.
-            asker: who asks; by default the memory's owner.
-            today: the day on which it is asked (ISO), where that is known.
+            asker: the person asking; by default the memory's owner.
+            today: the day of the question (ISO), if known.
             budget: how many tokens of memory are shown, if not as many as usual.
-            sql: for which questions SELECTs are written, where the module does not say.
+            sql: for which questions SELECTs are written, if the module does not say.
             progress: called with a description of each step.
 
-        Returns a Prediction of answer (str), and of what Answer has: turns (the ids that it cites),
-        sql, rows, basis, quotations and so on; hits are the turns that the ranking found.
-        Raises UnusableAnswer for what is no answer.
+        Returns a Prediction of answer (str), and Answer's fields: turns (the ids that it cites),
+        sql, rows, basis, quotations and so on; hits are the turns that the ranking found. Raises
+        UnusableAnswer if the text is not an answer.
         """
         with lm_in_use(self), reading(memory, self.feature_weights) as reader:
             asked = UserQuestion(question, reader.asker(asker), today)
@@ -165,7 +165,7 @@ class AskMemory(MemoryModule):
                 error.answer = _counted(log.added_to(error.answer), answering_lm)
                 raise
             standing = gathered.evidence.standing
-            if not self.options.wishes:  # what contradicts each other is told whoever answers
+            if not self.options.wishes:  # contradictions are shown whatever the model
                 pairs = reader.standing(question, *asked.askers).pairs
                 standing = replace(standing, pairs=pairs)
             answer = _counted(log.added_to(answer), answering_lm)
@@ -182,10 +182,10 @@ class AskMemory(MemoryModule):
         without: Collection[int] = (),
         looks: bool = False,
     ) -> Gathered:
-        """Search, ask for SELECTs where they pay, and lay out what is shown.
+        """Search, ask for SELECTs if they pay, and lay out the evidence.
 
-        Turns `without` are shown elsewhere. Where the answering model `looks`, it says later itself
-        whether SELECTs pay. The steps that are logged are "search" and "select".
+        Turns in `without` are shown elsewhere. If the answering model `looks`, it decides later
+        whether SELECTs pay. The logged steps are "search" and "select".
         """
         with log.step("search"):
             ranked = reader.search(question.ranked_text, RANKED_TURNS)
@@ -208,7 +208,7 @@ class AskMemory(MemoryModule):
             if is_asked:
                 rows = self.retrieve(question, reader)
             elif sql != "never" and isinstance(self.retrieve, TemplateRows):
-                rows = self.retrieve.decided(question, reader)  # which takes no call
+                rows = self.retrieve.decided(question, reader)  # this makes no model call
             else:
                 rows = no_rows()
         with log.step("search"):
@@ -217,7 +217,7 @@ class AskMemory(MemoryModule):
                 opened = frozenset(rows.get("opened") or ())
                 options = replace(self.options, without=frozenset(without), opened=opened)
                 block = show(rows.rows, options=options)
-            # After the rows, whose turns are further ones: nothing is looked up twice.
+            # After the rows, which bring more turns: each is looked up only once.
             by_search = by_search or show()
             block = block or by_search
         log.brought(
@@ -244,9 +244,9 @@ class AskMemory(MemoryModule):
         budget: int,
         ends_at: float,
     ) -> Gathered:
-        """What was gathered, and what the answering model asks for, within the same budget.
+        """What was found, and what the answering model asks for, within the same budget.
 
-        The call that asked for it is on the bill of "select", as is one that corrects its SQL.
+        The call that asked for it counts as "select", like a call that corrects its SQL.
         """
 
         def repair(refused: str) -> dspy.Prediction:
@@ -280,16 +280,16 @@ class AskMemory(MemoryModule):
         log: StepLog,
         further: Callable[[Look], Gathered] | None,
     ) -> tuple[dspy.Prediction, Gathered]:
-        """What the module says, and what it was shown: more, where it asked for that once."""
+        """What the module says, and what it was shown: more, if it asked for that."""
         block = gathered.evidence
-        if not block.text:  # nothing was found: no model is asked
+        if not block.text:  # nothing was found: no model call
             nothing = dspy.Prediction(answer=ABSTAIN, turns=[], cites=[], calls=0, unusable="")
             return nothing, gathered
 
         def ask(evidence: Evidence, **inputs: str) -> dspy.Prediction:
             return self.answer(question, evidence, hits=gathered.hits, reader=reader, **inputs)
 
-        # Where all that was found is shown, there is little to look for.
+        # If all that was found is shown, there is little more to look for.
         if further is None or len(block.turn_ids) >= len(gathered.hits):
             with log.step("answer"):
                 return ask(evidence=block), gathered
@@ -312,7 +312,7 @@ class AskMemory(MemoryModule):
         log: StepLog,
         further: Callable[[Look], Gathered] | None,
     ) -> tuple[Answer, Gathered]:
-        """What rows decide or the module says, with the nearest turns where it cites none."""
+        """What rows decide or the module says, with the nearest turns if it cites none."""
         if decided := gathered.rows.decided:
             answer = answer_from(
                 text=decided.text,
@@ -335,7 +335,7 @@ class AskMemory(MemoryModule):
         counted = any(result.rows for result in answer.rows)  # a number that no turn says
         if answer.basis != "quotes" and (said.cites or counted):
             return answer, gathered
-        # It may say in its own words that it does not know.
+        # It may have said in other words that it does not know.
         quotations = quotations_of(question, gathered.hits, reader)
         if answer.basis == "quotes" and not quotations:
             return replace(answer, basis="none"), gathered
@@ -353,7 +353,7 @@ def _seconds_of_a_call() -> float:
 
 
 def _listen_again(module: dspy.Module) -> None:
-    """Let listeners of a stream hear the answer, where they heard the call that asked for a look.
+    """Let listeners of a stream hear the answer, if they heard the call that asked for a look.
 
     DSPy's hear one call of a predictor by default.
     """
@@ -364,7 +364,7 @@ def _listen_again(module: dspy.Module) -> None:
 
 
 def _unusable(text: str) -> str:
-    """Why what the LM in use said is no answer, and what to do, in one line."""
+    """Why the current LM's text is not an answer, and what to do, in one line."""
     lm = dspy.settings.lm
     name = getattr(lm, "model", "the model")
     return explain_unusable(clean_line(text), name, getattr(lm, "kwargs", {}).get("api_base"))

@@ -1,4 +1,4 @@
-"""How a little model retrieves and answers: code makes SQL and sources of its lines."""
+"""How a little model retrieves and answers: code turns its lines into SQL and sources."""
 
 import re
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, relation_words
 from memory.vocabulary.templates.date_phrases import days_of
 
-_CHOICE_CALLS = 2  # of the model for one question: where nothing is found, it is asked once more
+_CHOICE_CALLS = 2  # of the model for one question: if nothing is found, it is asked once more
 _MOST_ATTRIBUTES = 3
 _MOST_ROWS_SHOWN = 30
-# "Thanks, Maria!" and "Hey Tom, ..." speak to somebody, and of nobody.
+# "Thanks, Maria!" and "Hey Tom, ..." speak to a person, not about one.
 _PART = re.compile(r"[^,.!?;:\n]+")
 _LONGEST_ADDRESS = 2  # words
 _COLUMNS = "turn_id, subject, attribute, value, happened_on, ended_on"
@@ -45,10 +45,10 @@ _COLUMNS = "turn_id, subject, attribute, value, happened_on, ended_on"
 
 @dataclass(frozen=True)
 class Choice:
-    """What is looked up: a shape and attributes that a model chose, of some subjects.
+    """What to look up: a shape and attributes that a model chose, of some subjects.
 
-    `days` are the first and the last day (ISO) that a question names, ("", "") for none; where all
-    attributes are `events`, what happened then is looked for, else what was so then.
+    `days` are the first and the last day (ISO) that a question names, ("", "") for none; if all
+    attributes are `events`, the SELECT looks for what happened then, else for what was true then.
     """
 
     shape: str
@@ -93,7 +93,7 @@ def _cut(day: str, column: str) -> str:
 
 
 def choice_in(text: str, catalog: str, question: str, vocabulary: Vocabulary) -> Choice | None:
-    """The choice that a model wrote; None for none. Raises SqlError for one that is none."""
+    """The choice that a model wrote; None for none. Raises SqlError if it is invalid."""
     line = next(iter(text.strip().splitlines()), "")
     if not line or line.casefold().startswith(NONE):
         return None
@@ -105,7 +105,7 @@ def choice_in(text: str, catalog: str, question: str, vocabulary: Vocabulary) ->
         raise SqlError("write: shape | attributes of the catalog, or none")
     of = [vocabulary.canonical(name) for name in attributes]
     kinds = {attribute.kind if attribute else "" for attribute in of}
-    # What vocabularies do not name and what is counted mostly happened: "driving lessons in May".
+    # Attributes not in the vocabulary, and counted ones, mostly happened: "driving lessons in May".
     events = kinds <= {"event", ""} if shape == "count" else kinds == {"event"}
     return Choice(shape, tuple(subjects), tuple(attributes), asked_days(question), events)
 
@@ -122,9 +122,9 @@ def asked_days(question: str) -> tuple[str, str]:
 class ChooseRows(RetrieveRows):
     """Brings up the rows that a model chose by a shape and attributes of the catalog.
 
-    Code decides the subjects and the dates, which stand in the question, and writes the SELECT.
-    Where it finds nothing, the model is asked once more; where the catalog has no fact of the
-    subjects, it is not asked.
+    Code takes the subjects and the dates from the question and writes the SELECT. If it finds
+    nothing, the model is asked once more; if the catalog has no fact of the subjects, it is not
+    asked.
     """
 
     plain_examples = EXAMPLES_OF_CHOICES
@@ -136,7 +136,7 @@ class ChooseRows(RetrieveRows):
     def forward(
         self, question: UserQuestion, reader: MemoryReader, refused: str = ""
     ) -> dspy.Prediction:
-        """As RetrieveRows; of "how many" the count decides (`decided`)."""
+        """As RetrieveRows; for "how many" the count decides (`decided`)."""
         text = question_text(question, self.prompts)
         catalog = asked_catalog(reader.catalog(CATALOG_TOKENS), text)
         if not catalog:
@@ -170,9 +170,9 @@ class ChooseRows(RetrieveRows):
 
 
 def _counted(choice: Choice, sql: str, rows: Rows) -> RowsAnswer | None:
-    """The number of different values and dates, where that was asked for and all rows are there.
+    """The number of different values and dates, if the choice is a count and all rows are present.
 
-    Of several attributes nobody can tell which of them are counted.
+    With several attributes there is no telling which of them to count.
     """
     is_of_one = choice.shape == "count" and len(choice.attributes) == 1
     if not is_of_one or rows.truncated or len(rows.rows) >= _MOST_ROWS_SHOWN:
@@ -186,7 +186,7 @@ def _counted(choice: Choice, sql: str, rows: Rows) -> RowsAnswer | None:
 
 
 class AnswerBriefly(AnswerQuestion):
-    """Answers in a few words; which turns say so is found by code, and whether they may."""
+    """Answers in a few words; code finds which turns say so, and checks that they may."""
 
     plain_examples = EXAMPLES_OF_ANSWERS
 
@@ -203,7 +203,7 @@ class AnswerBriefly(AnswerQuestion):
         reader: MemoryReader | None = None,
         **_: Any,
     ) -> dspy.Prediction:
-        """As AnswerQuestion. What only another person says of themselves is an abstention."""
+        """As AnswerQuestion. If only another person says it of themselves, it abstains."""
         try:
             with self._traced():
                 prediction = self._predicted(
@@ -237,7 +237,7 @@ def _answered(answer: str, turns: list[int], unusable: str = "") -> dspy.Predict
 def _sources(
     answer: str, evidence: Evidence, hits: Sequence[Hit], reader: MemoryReader | None
 ) -> list[Turn]:
-    """The turns that an answer must be from: those that hold its words, else the likeliest one."""
+    """The turns that an answer must be from: the turns with its words, else the likeliest one."""
     if reader is None:
         return []
     shown = {*evidence.turn_ids}
@@ -256,10 +256,10 @@ def _sources(
 def _is_of_another(
     sources: Sequence[Turn], question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader
 ) -> bool:
-    """Whether all that an answer rests on is what others than the person asked for say of "I".
+    """Whether all sources of an answer are other people's words about themselves ("I").
 
-    The question has to name somebody who speaks in this memory. A turn that speaks of one of the
-    question's names, and one with a fact about them, is about them; one that speaks to them is not.
+    The question must name a speaker of this memory. A turn that mentions one of the question's
+    names, or has a fact about them, is about them; a turn that only addresses them is not.
     """
     by_id = {turn.id: turn.speaker for turn in reader.turns_by_id([hit.turn_id for hit in hits])}
     named = {key(by_id[hit.turn_id]) for hit in hits if is_by_named(hit)}
@@ -279,6 +279,6 @@ def _is_of_another(
 
 
 def _spoken_of(text: str) -> set[str]:
-    """The words of a turn without those by which it speaks to somebody."""
+    """The words of a turn without the words that address a person."""
     parts = [words(part) for part in _PART.findall(text)]
     return {word for part in parts if len(part) > _LONGEST_ADDRESS for word in part}

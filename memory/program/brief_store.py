@@ -1,7 +1,8 @@
-"""How a little model stores: it quotes what a turn tells, and code makes facts of that.
+"""How a little model stores: it quotes what a turn tells, and code turns that into facts.
 
-A row is a run of words of one sentence, cut in three. What is none is left out, and what is stored
-already. So its rows add to a memory, and end or replace nothing that templates or people stored.
+A row is a run of words of one sentence, cut in three. Anything else is left out, and so is anything
+stored already. So its rows add to a memory, and do not end or replace facts that templates or
+people stored.
 """
 
 import re
@@ -41,16 +42,16 @@ from memory.vocabulary.entities import as_spoken, key, relation_named, relation_
 _RELATED = 40  # facts that a turn may say again
 _USES_OF_A_WORD = 10  # turns
 _MOST_ROWS = 6  # of a turn
-# A date that was computed stands in brackets behind the words that mean it.
+# A computed date is in brackets after the words that mean it.
 _DATE = re.compile(r"^\((\d{4}(?:-\d\d){0,2}(?:/\d{4}(?:-\d\d){0,2})?)\)")
-_WORDS_BEFORE_DATE = 3  # "Porto next month (2011-05)", where the row ends with Porto
+_WORDS_BEFORE_DATE = 3  # "Porto next month (2011-05)", if the row ends with Porto
 _APOSTROPHE = re.compile("['\u2019]")
 _TIMES = {"ll": "will", "d": "would"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a model quoted: who, does what, and the rest, as they stand in the turn."""
+    """What a model quoted: who, does what, and the rest, as in the turn."""
 
     subject: str
     attribute: str
@@ -60,8 +61,8 @@ class Row:
 class StoreRows(StoreTurns):
     """Stores what a model quotes of each turn of a window; code checks it and inserts it.
 
-    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows that were left out,
-    `left_out` (Counter) by the reason.
+    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows left out, `left_out`
+    (Counter) counts them by reason.
     """
 
     plain_examples = EXAMPLES_OF_ROWS
@@ -77,7 +78,7 @@ class StoreRows(StoreTurns):
         for turn in context.turns:
             text = spoken_text(turn.text)
             if not (is_evidence(text) and has_statement(text)):
-                continue  # a question, a greeting, thanks: nothing is asked of the model
+                continue  # a question, a greeting, thanks: the model is not asked
             calls += 1
             try:
                 with self._traced():
@@ -94,7 +95,7 @@ class StoreRows(StoreTurns):
 def _written(
     facts: Sequence[Fact], writer: WindowWriter, calls: int, left_out: Counter[str]
 ) -> dict[str, Any]:
-    """The window with those of these facts that the store takes."""
+    """The window with the facts that the store accepts."""
     unsaid = left_out.total()
     sql = insert_of(facts)
     if not sql:
@@ -140,9 +141,9 @@ def _new_facts(
     written: Sequence[Fact],
     left_out: Counter[str],
 ) -> list[Fact]:
-    """Those of a turn's rows that it says and that nothing says already, as facts.
+    """A turn's rows as facts, if the turn says them and no stored fact does.
 
-    The others are counted in `left_out` by the reason.
+    The others are counted in `left_out` by reason.
     """
     if not rows:
         return []
@@ -170,7 +171,7 @@ def _new_facts(
 
 
 def _is_surer(fact: Fact, writer: WindowWriter) -> bool:
-    """Whether a template read another value before this turn. What it read later is no more."""
+    """Whether a template read another value before this turn. Later values do not count."""
     before = [
         old.id
         for old in facts_now_about(writer.store, [fact.subject])
@@ -180,14 +181,14 @@ def _is_surer(fact: Fact, writer: WindowWriter) -> bool:
 
 
 def _quoted_fact(row: Row, turn: Turn, store: Store) -> Fact | str:
-    """The fact that a row quotes of a turn, or why it is none."""
+    """The fact that a row quotes from a turn, or why it is not one."""
     text = resolve_dates(spoken_text(turn.text), turn.said_at, iso=True, spans=True)
     cells = [_bare(cell) for cell in (row.subject, row.attribute, row.value)]
     if not all(cells):
         return "not the turn's words"
     by_speaker = cells[0] in (_bare(turn.speaker), ["i"])
     for sentence in stated_sentences(text):
-        # A date that was computed is no word of the turn.
+        # A computed date is not a word of the turn.
         plain = [word for word in sentence if not _DATE.match(word.token)]
         found = _place_of(cells, plain, by_speaker)
         if found is not None:
@@ -225,7 +226,7 @@ def _place_of(
 
 
 def _is_word(name: str, store: Store) -> bool:
-    """Whether people write in small letters what a sentence begins with: "Books" is no name."""
+    """Whether a sentence's first word is usually lower case: "Books" is not a name."""
     word = key(name)
     hits = store.search(word, k=_USES_OF_A_WORD)
     return any(word in re.findall(r"\w+", store.turn(hit.turn_id).text) for hit in hits)
@@ -236,7 +237,7 @@ def _bare(cell: str) -> list[str]:
 
 
 def _name_of(subject: str, turn: Turn) -> str:
-    """Whom a row is about: Ella for "my sister Ella", "Tom's cat" for "my cat"."""
+    """Who a row is about: Ella for "my sister Ella", "Tom's cat" for "my cat"."""
     names = subject.split()
     if key(names[0]) in relation_words().possessives:
         for n in range(2, len(names)):
@@ -247,14 +248,14 @@ def _name_of(subject: str, turn: Turn) -> str:
 
 
 def _attribute(attribute: str, subject: Sequence[Word]) -> str:
-    """The words between a subject and a value, with what "I'll" and "I'd" say of the time."""
+    """The words between a subject and a value, with the tense in "I'll" and "I'd"."""
     ending = _APOSTROPHE.split(subject[-1].bare.casefold())[1:]
     before = " ".join(_TIMES.get(part, "") for part in ending)
     return "_".join(words(f"{before} {_APOSTROPHE.sub('', attribute)}"))
 
 
 def _day_of(sentence: Sequence[Word], plain: Sequence[Word], start: int, end: int) -> str:
-    """The date that was computed for a run of words: inside it, or next to it in its sentence."""
+    """The date computed for a run of words: inside it, or next to it in its sentence."""
     days = []
     seen = 0
     for word in sentence:
@@ -268,7 +269,7 @@ def _day_of(sentence: Sequence[Word], plain: Sequence[Word], start: int, end: in
 
 
 def _is_same(fact: Fact, old: Fact) -> bool:
-    """Whether two facts are of one subject and attribute, or one subject and value."""
+    """Whether two facts share subject and attribute, or subject and value."""
     if key(fact.subject) != key(old.subject):
         return False
     return fact.attribute == old.attribute or words(fact.value) == words(old.value)

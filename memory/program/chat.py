@@ -1,4 +1,4 @@
-"""A character of a chat: what it replies to a message, and what a message corrects."""
+"""A character of a chat: its replies to messages, and the corrections that messages make."""
 
 import re
 from collections.abc import Collection, Generator, Iterator, Sequence
@@ -27,9 +27,9 @@ from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
 from memory.text.word_forms import forms_of, is_among, telling_words
 
-_MESSAGE_TOKENS = 2_000  # of what is replied to, and of what was said before it
-_CHAT_CANDIDATES = 200  # of the ranking: a chat has many questions and quotations of its own
-_MOST_FACTS = 5  # named of a message
+_MESSAGE_TOKENS = 2_000  # of the message to reply to, and of the conversation before it
+_CHAT_CANDIDATES = 200  # of the ranking: a chat itself has many questions and quotations
+_MOST_FACTS = 5  # named for a message
 # An id, a kind, a value and a date, as `CorrectFacts` asks for them.
 _EDIT_LINE = re.compile(r"\W*(?:id )?(\d{1,18})\s*\|([^|\n]*)\|([^|\n]*)(?:\|([^|\n]*))?")
 
@@ -60,7 +60,7 @@ class FactEdit:
 
 
 class ReplyToMessage(PromptedModule):
-    """Replies to a message as a character, in words of its own, from what is shown of a memory."""
+    """Replies to a message as a character, in its own words, from the evidence shown."""
 
     takes_persona = True
 
@@ -68,7 +68,7 @@ class ReplyToMessage(PromptedModule):
         super().__init__(ReplyInChat)
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
-        """The whole reply; the inputs and outputs are those of ReplyInChat."""
+        """The whole reply; inputs and outputs as in ReplyInChat."""
         with self._traced():
             return self._predicted(**inputs)
 
@@ -81,10 +81,11 @@ class ReplyToMessage(PromptedModule):
         budget: int,
         sql: SqlUse = "always",
     ) -> Generator[str, None, Answer]:
-        """A reply in pieces as they are made; returns the whole.
+        """A reply in pieces as the model makes them; returns the whole.
 
-        What it is based on is gathered as for a question. A greeting, or other small talk that does
-        not touch the memory, is shown what always matters of its speaker, and no SELECT is asked.
+        Its evidence is gathered as for a question. For a greeting or other small talk that does not
+        touch the memory, the model sees only what always matters of its speaker, and writes no
+        SELECT.
         """
         limit = min(budget, _MESSAGE_TOKENS)
         turn = replace(message.turn, text=trim(message.turn.text, limit))
@@ -133,7 +134,7 @@ class ReplyToMessage(PromptedModule):
 
 
 def _touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
-    """Whether a message touches the memory, by the gate; turns `without` are shown anyway."""
+    """Whether a message touches the memory, by the gate; turns in `without` are shown anyway."""
     hits = reader.search(question.ranked_text, RANKED_TURNS)
     ids = [hit.turn_id for hit in hits if hit.turn_id not in without][:MOST_TURNS]
     turns = reader.turns_by_id(ids, missing_ok=True)
@@ -142,9 +143,9 @@ def _touches(question: UserQuestion, reader: MemoryReader, without: Collection[i
 
 
 def _repeats(reply: str, question: str, lines: str) -> bool:
-    """Whether a reply without sources says again what it was shown: two of its own words in three.
+    """Whether a reply without sources repeats what it was shown: two of its words in three.
 
-    A person reads it as an answer, and quotations below it as a doubt.
+    People read it as an answer, and quotations below it as a doubt.
     """
     in_question, in_lines = (forms_of(telling_words(text)) for text in (question, lines))
     new_words = [word for word in telling_words(reply) if not is_among(word, in_question)]
@@ -166,9 +167,9 @@ class QuoteTurns(MemoryModule):
         budget: int,
         sql: SqlUse,
     ) -> Generator[str, None, Answer]:
-        """The reply in one piece; no model is asked.
+        """The reply in one piece; calls no model.
 
-        What asks nothing is acknowledged by its number where it was stored, with its facts.
+        A message that asks nothing is acknowledged by its number, if stored, with its facts.
         """
         turn = message.turn
         text = trim(turn.text, budget)
@@ -203,7 +204,7 @@ class QuoteTurns(MemoryModule):
 
 
 def _kept(turn: Turn, reader: MemoryReader) -> str:
-    """What was stored of a message: its turn, and the facts that stand in it."""
+    """What was stored of a message: its turn, and the facts in it."""
     if not turn.id:
         return "This asks nothing, and was not stored."
     facts = [
@@ -226,7 +227,7 @@ def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:
 
 
 class ReadCorrections(PromptedModule):
-    """Reads in a message what its speaker takes back of the last answer."""
+    """Reads what a message's speaker takes back of the last answer."""
 
     def __init__(self) -> None:
         super().__init__(CorrectFacts)
@@ -240,7 +241,7 @@ class ReadCorrections(PromptedModule):
             facts: lines of the facts that the last answer is based on.
             answer: that answer.
             message: what the listener said to it.
-            fact_ids: the ids of the facts; edits of others are left out.
+            fact_ids: the ids of the facts; edits of other facts are left out.
 
         Returns a Prediction of edits (list of FactEdit).
         """

@@ -1,4 +1,4 @@
-"""What a digest is made of: modules that store a window, keep long answers, and tell a story."""
+"""The parts of a digest: modules that store a window, keep long answers, and tell a story."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ from memory.text.tokens import first_lines, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
 
-_MOST_RELATED = 100  # of which some are left out
+_MOST_RELATED = 100  # some of them are left out
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
-_SEARCHED_CHARACTERS = 500  # of a turn of a window; long ones are documents and pasted texts
+_SEARCHED_CHARACTERS = 500  # of one turn in a window; long ones are documents and pasted texts
 PROPOSED = "proposed"  # the attribute of what an assistant said, as the store prompt has it
 _KEPT_TOKENS = 110
 _KEPT_LINE = re.compile(r"^\W*\[(\d{1,18})\]\s*(?:\([^)]*\)\s*)?(.+)$", re.MULTILINE)
@@ -40,7 +40,7 @@ _KEPT_LINE = re.compile(r"^\W*\[(\d{1,18})\]\s*(?:\([^)]*\)\s*)?(.+)$", re.MULTI
 class WindowContext:
     """A window of turns and what else its model reads, by the inputs of the prompt.
 
-    `turns` are those of the window but for corrections that were undone, `before` those before it.
+    `turns` are the window's, without corrections that were undone, `before` the turns before it.
     """
 
     window: tuple[int, int]
@@ -83,13 +83,14 @@ class StoreTurns(PromptedModule):
         Arguments:
             memory: a memory's name, its file's path, an open Store, or a Memory.
             first, last: the ids of the window's turns; by default the next ones to be stored.
-            turns: turns to store in their own memory, which is gone afterwards.
-            by: who stores them, for the journal.
-            tokens: of the window's turns that are shown at most.
-            share: of the tokens that everything else usually gets.
-            kept: facts of an assistant's long answers, in place of what is written of these.
-            weights: of the ranking that finds known facts.
-            window_turns: the turns from `first` to `last`, where the caller has read them already.
+            turns: turns to store in a temporary memory.
+            by: the person storing them, for the journal.
+            tokens: at most, of the window's turns.
+            share: of the tokens that the rest of the prompt usually gets.
+            kept: facts of an assistant's long answers, in place of what the model writes about
+                these.
+            weights: for the ranking that finds known facts.
+            window_turns: the turns from `first` to `last`, if the caller has read them already.
 
         Returns a Prediction of change (Change), facts (list of Fact: what is stored of the window's
         turns now), sql (str), calls (int: model calls), refusals (list of str: what was refused
@@ -124,7 +125,7 @@ class StoreTurns(PromptedModule):
             return dspy.Prediction(facts=list(reader.digested_facts(turn_ids)), **stored)
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
-        """Ask for SQL and run it; nothing is asked of a window in which no one says anything."""
+        """Ask for SQL and run it; no call for a window without anyone's words."""
         if not any(self._may_hold_facts(turn) for turn in context.turns):
             return stored_window(writer.write_checked(()))
 
@@ -144,13 +145,13 @@ class StoreTurns(PromptedModule):
         )
 
     def _may_hold_facts(self, turn: Turn) -> bool:
-        """A tiny model makes facts of questions and refusals too: these are kept from it."""
+        """A tiny model makes facts of questions and refusals too, so it does not see these."""
         if self.prompts.follows:
             return not is_quotation(turn.text)
         return is_evidence(turn.text)
 
     def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
-        """A fact with its date; of a tiny model only what the turn says, word for word."""
+        """A fact with its date; from a tiny model only what the turn says, word for word."""
         fact = dated(fact, turn)
         return fact if self.prompts.follows or is_quoted(fact, turn) else None
 
@@ -166,7 +167,7 @@ class StoreTurns(PromptedModule):
     ) -> WindowContext:
         """The window as its prompt shows it."""
         prompts = self.prompts
-        # From a correction that was undone no fact is made, nor does it inform others.
+        # A correction that was undone becomes no fact, and does not inform others.
         turns = [turn for turn in window_turns if not is_withdrawn(turn.text)]
         shown = outlined(turns) if prompts.follows else turns
         budget = prompts.window_tokens if tokens is None else tokens
@@ -196,7 +197,7 @@ def stored_window(
     refused: str = "",
     unsaid: int = 0,
 ) -> dict[str, Any]:
-    """What was stored of a window, as StoreTurns returns it."""
+    """What StoreTurns returns about a window."""
     return {
         "change": change,
         "sql": sql,
@@ -225,7 +226,7 @@ def _around(
     weights: Mapping[str, float] | None,
     share: float,
 ) -> dict[str, str]:
-    """What else a model sees of a window, in a share of the tokens that it usually gets.
+    """What else a model sees with a window, in a share of the tokens that this usually gets.
 
     The turns before it, the known facts that it may be about, and the attributes that it may need.
     """
@@ -233,10 +234,10 @@ def _around(
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
     name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
     names = reader.name_lines("\n".join(texts), name_tokens)
-    # The facts of the window's own turns first: those of templates, tools and persons.
+    # The facts of the window's own turns first, from templates, tools and people.
     stated = [fact.fact for fact in store.facts_of_turns([turn.id for turn in turns])]
-    # What an assistant proposed does not end, and takes the room of what a person said. Neither
-    # does what has ended, unless the window says a word of it, perhaps that it is so again.
+    # An assistant's proposals do not end, and would take the room of what a person said. Ended
+    # facts do not end again, unless the window mentions one, perhaps to say that it is true again.
     forms = forms_of(word for turn in turns for word in telling_words(turn.text))
     related = [
         fact
@@ -262,10 +263,10 @@ class KeepAnswers(PromptedModule):
         super().__init__(NoteAnswers)
 
     def forward(self, turns: Sequence[Turn], tokens: int) -> dspy.Prediction:
-        """A fact for each answer that the model says something of.
+        """A fact for each answer that the model says something about.
 
-        The whole answers are shown, in at most so many `tokens`. What has a number that its answer
-        does not have is left out. Returns a Prediction of facts (list of Fact).
+        The whole answers are shown, in at most this many `tokens`. A fact with a number that its
+        answer lacks is left out. Returns a Prediction of facts (list of Fact).
         """
         with self._traced():
             written = self._predicted(answers=turn_lines(turns, tokens, iso=True, spans=True)).kept

@@ -10,15 +10,15 @@ from memory.models.costs import Cost, priced
 from memory.models.model import Model
 
 CHARACTERS_A_TOKEN = 4
-# Tokens of a turn's line beside its text: its number, its date, its speaker.
+# Tokens of a turn's line apart from its text: its number, its date, its speaker.
 _TURN_LINE_TOKENS = 15
 # Tokens of the catalog that a prompt holds, in a memory of a few hundred turns. A little model is
-# asked about the facts that templates found, which are few.
+# only asked about the few facts that templates found.
 _CATALOG_TOKENS = 400
 _LITTLE_CATALOG_TOKENS = 150
 
 ModuleName = Literal["store", "retrieve", "answer", "refine"]
-# Of an answer, by module; of the store module for each turn. Tiny and little models write less.
+# Of an answer, by module; for the store module, per turn. Tiny and little models write less.
 _ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
 )
@@ -42,9 +42,9 @@ def estimate(
     """Estimate the cost of calling a module, without repairs.
 
     Arguments:
-        prompt: the module as it is asked, compiled or plain: its prompt is counted.
-        inputs: tokens of what is filled in in all these calls, without the catalog.
-        answers: the answers that these calls give, where a call gives several: turns to store.
+        prompt: the module, compiled or plain: its prompt is counted.
+        inputs: tokens of the inputs in all these calls, without the catalog.
+        answers: the answers that these calls give, if a call gives several: turns to store.
     """
     catalog = _LITTLE_CATALOG_TOKENS if model.size == "little" else _CATALOG_TOKENS
     if module == "answer" or (module == "store" and model.size == "little"):

@@ -1,8 +1,8 @@
-"""Calls as examples: what of a call stands in a prompt, where an optimizer makes an example of it.
+"""Calls as examples: the part of a call that a prompt shows when an optimizer picks the call.
 
 DSPy's optimizers copy the inputs of traced calls into prompts, several to a prompt: memories of
-6,000 tokens would leave no room. So a call is traced with its memory cut to the lines that its
-answer cites, and its catalog to the beginning.
+6,000 tokens would leave no room. So a traced call has its memory cut to the lines that its answer
+cites, and its catalog to the beginning.
 """
 
 import re
@@ -17,12 +17,12 @@ from memory.text.tokens import fitting_lines, trim
 LEAST_EXAMPLE = 64  # tokens; a shorter memory holds no turn
 _MOST_EXAMPLE = 1_500
 _SHARE_OF_BUDGET = 4  # a prompt of five examples is read for every question
-# Of a trace: the predictor, or the signature of what an adapter could not parse; inputs; outputs.
+# A step of a trace: the predictor, or the signature if an adapter could not parse; inputs; outputs.
 Step: TypeAlias = tuple[Any, dict[str, Any], Any]
 
 
 def example_tokens(budget: int) -> int:
-    """How many tokens of a memory an example shows where a question is shown `budget`."""
+    """How many tokens of a memory an example shows if a question is shown `budget`."""
     return min(max(budget // _SHARE_OF_BUDGET, LEAST_EXAMPLE), _MOST_EXAMPLE)
 
 
@@ -30,10 +30,10 @@ def example_tokens(budget: int) -> int:
 def traced_examples(
     predict: dspy.Predict, tokens: int | None, whole_calls: bool = False
 ) -> Iterator[None]:
-    """Calls of a predictor inside are traced as examples of this many tokens.
+    """A block that traces a predictor's calls as examples of this many tokens.
 
-    None: as they were, for weights that learn from the very prompt. Then the first call alone
-    counts, since a group of rollouts answers one prompt and each repair has its own; but for
+    None: uncut, for weights that learn from the actual prompt. Then only the first call counts,
+    since a group of rollouts answers one prompt and each repair has another; except for
     `whole_calls`, which are one trajectory.
     """
 
@@ -49,7 +49,7 @@ def traced_examples(
 
 @contextmanager
 def traced_without_look(plain: type[dspy.Signature]) -> Iterator[None]:
-    """Calls inside are traced as if no look could be had; one that asks for a look is no example.
+    """A block that traces calls as if looks did not exist; a call that asks for one is no example.
 
     Examples are of the plain signature, whose fields a saved program has.
     """
@@ -68,7 +68,7 @@ def traced_without_look(plain: type[dspy.Signature]) -> Iterator[None]:
 
 @contextmanager
 def _traced_as(rewritten: Callable[[Sequence[Step]], Iterable[Step]]) -> Iterator[None]:
-    """Calls inside are traced as what is made of them, also where one fails."""
+    """A block that replaces each traced call by its example, even if a call fails."""
     outer = dspy.settings.trace
     if outer is None:
         yield
@@ -87,7 +87,7 @@ def shortened(step: Step, tokens: int) -> Step:
     The packaged model cites nothing; an example without the cited line would teach it to invent.
     """
     predict, inputs, outputs = step
-    # How likely each token was goes: a program with that does not load.
+    # The tokens' log-probabilities go: a program with them does not load.
     outputs = _without(outputs, "logprobs")
     if "tools" in inputs:
         return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
@@ -97,7 +97,7 @@ def shortened(step: Step, tokens: int) -> Step:
     if "memory" not in inputs:
         return predict, inputs, outputs
     lines = str(inputs["memory"]).splitlines()
-    # What could not be parsed has no fields.
+    # Unparsed text has no fields.
     said = outputs if isinstance(outputs, dspy.Prediction) else {}
     cited = {f"[{n.strip()}]" for n in str(said.get("turns") or "").split(",")}
     answer = _words(str(said.get("answer") or said.get("reply") or ""))
@@ -111,12 +111,12 @@ def shortened(step: Step, tokens: int) -> Step:
     indices = {n for _, n in fitting_lines([(lines[n], n) for n in ranked], tokens)}
     shorter = "\n".join([line for n, line in enumerate(lines) if n in indices])
     if lines and not indices:
-        shorter = lines[ranked[0]][: 2 * tokens]  # a token is seldom less than two letters
+        shorter = lines[ranked[0]][: 2 * tokens]  # a token seldom has less than two letters
     return predict, {**inputs, "memory": shorter}, outputs
 
 
 def _without(outputs: Any, field: str) -> Any:
-    """What a call said without one of its fields; what could not be parsed has none."""
+    """A call's outputs without one of its fields; unparsed text has none."""
     if not isinstance(outputs, dspy.Prediction) or field not in outputs:
         return outputs
     return dspy.Prediction(**{name: said for name, said in outputs.items() if name != field})

@@ -1,4 +1,4 @@
-"""Facts that a model wrote of a turn, as they are to be stored: dated, and in the turn's words."""
+"""Prepares a model's facts for storing: dated, and in the turn's words."""
 
 import re
 from dataclasses import replace
@@ -7,15 +7,15 @@ from memory.evidence.messages import is_evidence
 from memory.records import Fact, Turn
 from memory.text.words import words
 
-# A date that was computed for the model stands in brackets behind the words that mean it.
+# A date computed for the model is in brackets after the words that mean it.
 _ISO = r"\d{4}(?:-\d\d){0,2}"
 _COMPUTED = re.compile(rf" ?\(({_ISO}(?:/{_ISO})?)\)")
 
 
 def dated(fact: Fact, turn: Turn) -> Fact:
-    """A fact with the date that was computed for its turn as `happened_on`, and not in its value.
+    """A fact with the date computed for its turn as `happened_on`, and not in its value.
 
-    Where it has a `happened_on`, or its value has two such dates, only the value changes.
+    If it has a `happened_on`, or its value has two such dates, only the value changes.
     """
     computed = [day for day in _COMPUTED.findall(fact.value) if f"({day})" not in turn.text]
     value = fact.value
@@ -28,7 +28,7 @@ def dated(fact: Fact, turn: Turn) -> Fact:
 def is_quoted(fact: Fact, turn: Turn) -> bool:
     """Whether a turn holds a fact's value word for word, and its subject in its text or speaker.
 
-    What the packaged model stores must be in the words of its turn: it completes sentences.
+    The packaged model completes sentences, so its facts must be in the words of their turn.
     """
     if not is_evidence(turn.text):
         return False

@@ -11,10 +11,10 @@ from memory.models.adapters import adapter_for
 
 @contextmanager
 def lm_in_use(module: dspy.Module) -> Iterator[None]:
-    """A block in which a module's calls are made with the adapter that is set, else a fitting one.
+    """A block whose calls use the adapter that is set, else a fitting one.
 
     The LM is the predictor's (`set_lm`), or that of `dspy.configure` or `dspy.context`; ModelError
-    says what to set where there is none.
+    says what to set if there is none.
     """
     lms = [predictor.lm or dspy.settings.lm for predictor in module.predictors()]
     if not all(lms):
@@ -28,6 +28,6 @@ def lm_in_use(module: dspy.Module) -> Iterator[None]:
 
 
 def lm_name(module: dspy.Module) -> str:
-    """The name of the LM that a module's first call is made with, as `PROVIDER/MODEL`."""
+    """The name of the LM of a module's first call, as `PROVIDER/MODEL`."""
     lms = [predictor.lm or dspy.settings.lm for predictor in module.predictors()]
     return str(getattr(lms[0] if lms else dspy.settings.lm, "model", ""))

@@ -1,4 +1,4 @@
-"""LookFurther: the module that looks up what an answering model asks for in place of an answer."""
+"""LookFurther: the module that looks up what a model asks for instead of answering."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -29,13 +29,13 @@ _QUERY = re.compile(r"^\W*(?:select|with)\b", re.IGNORECASE | re.MULTILINE)
 _TOLD_TOKENS = 40  # of a refused SELECT, and of the reason
 _NO_TIME = "there was no time left"
 
-# What was refused -> what RetrieveRows made of it (`RetrieveRows.repaired`).
+# Refused SQL -> RetrieveRows' repair of it (`RetrieveRows.repaired`).
 Repair = Callable[[str], dspy.Prediction]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a model asks for in place of an answer: SELECTs, turns by their ids, words to search."""
+    """What a model asks for instead of an answer: SELECTs, turns by their ids, words to search."""
 
     selects: str = ""
     turn_ids: tuple[int, ...] = ()
@@ -51,7 +51,7 @@ NO_LOOK = Look()
 def read_look(text: str) -> Look:
     """What a model wrote, as far as it can be read: the lines `open` and `search`, then SQL.
 
-    Nothing is looked up for other text. Of too many turns and searches the first count.
+    Other text is ignored. Of too many turns and searches, the first count.
     """
     statements: list[str] = []
     turn_ids: dict[int, None] = {}
@@ -91,7 +91,7 @@ class _Results:
 class LookFurther(MemoryModule):
     """Looks up what an answering model asks for, within the policy for models' SQL.
 
-    It has no prompt of its own: the answering module's signature says what may be asked for.
+    It has no prompt: the answering module's signature says what a model may ask for.
     """
 
     def forward(
@@ -105,11 +105,11 @@ class LookFurther(MemoryModule):
 
         Arguments:
             look: what the model asks for.
-            repair: asks a model once for correct SQL in place of refused.
-            ends_at: when (of `time.monotonic`) nothing more is begun; None: never.
+            repair: asks a model once for correct SQL to replace refused SQL.
+            ends_at: when to start nothing more (by `time.monotonic`); None: never.
 
-        Returns a Prediction as RetrieveRows does, with `opened` (set of ids of turns to show
-        whole) and `missing` (list of str: what could not be had, a line for the model each).
+        Returns a Prediction as RetrieveRows does, with `opened` (set of ids of turns to show whole)
+        and `missing` (list of str: what could not be found, a line for the model each).
         """
         results = _Results()
         _open(look.turn_ids, reader, results)
@@ -132,7 +132,7 @@ class LookFurther(MemoryModule):
 
 
 def _open(turn_ids: Sequence[int], reader: MemoryReader, results: _Results) -> None:
-    """Turns by their ids, which are numbers of our own where several memories are asked."""
+    """Turns by their ids, which are our own numbers if several memories are asked."""
     if not turn_ids:
         return
     turns = reader.turns_by_id(turn_ids, missing_ok=True)
@@ -158,7 +158,7 @@ def _search_sql(words: str) -> str:
 
 
 def _run(sql: str, reader: MemoryReader, results: _Results, ends_at: float | None) -> str:
-    """Run one SELECT; returns why it was refused, "" where it ran or there was no time."""
+    """Run one SELECT; returns why it was refused, "" if it ran or there was no time."""
     if _is_over(ends_at):
         results.missing.append(_told(sql, _NO_TIME))
         return ""
@@ -200,7 +200,7 @@ def _select(
     repaired = repair(results.refusals[-1])
     results.calls += repaired.calls
     results.refusals += repaired.refusals
-    if repaired.sql:  # they are written whole again
+    if repaired.sql:  # all of them are written again
         del results.sql[before:], results.rows[before:], results.missing[known:]
         for statement, rows in zip(repaired.sql, repaired.rows, strict=True):
             results.add(statement, rows)
@@ -212,7 +212,7 @@ def _is_over(ends_at: float | None) -> bool:
 
 
 def _told(sql: str, reason: str) -> str:
-    """What could not be run, and why, in a line."""
+    """The SQL that could not run, and why, in a line."""
     return f"{trim(one_line(sql), _TOLD_TOKENS)}: {trim(one_line(reason), _TOLD_TOKENS)}"
 
 

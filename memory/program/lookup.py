@@ -27,12 +27,12 @@ _COLUMNS = (
     *("entity", "said_at"),
 )
 _MOST_ROWS = 100
-_MOST_LISTED = 12  # values: a longer list is no answer
+_MOST_LISTED = 12  # values: a longer list is not an answer
 
 
 @dataclass(frozen=True)
 class RowsAnswer:
-    """An answer that rows of facts decide, the turns that they rest on, and what found them."""
+    """An answer that rows of facts decide, the turns behind them, and what found them."""
 
     text: str
     turn_ids: tuple[int, ...]
@@ -42,7 +42,7 @@ class RowsAnswer:
 
 @dataclass(frozen=True)
 class _DatedFact:
-    """A row: a value, the days (ISO) between which it holds or "", and when it was said."""
+    """A row: a value, the days (ISO or "") between which it is true, and when it was said."""
 
     value: str
     start: str
@@ -53,14 +53,14 @@ class _DatedFact:
 
     @property
     def order(self) -> tuple[str, int]:
-        """Facts in the order in which they began, as far as that is known."""
+        """Facts in the order they began, as far as known."""
         return self.start or self.said_on, self.number
 
     def holds_on(self, day: str) -> bool:
         return not self.end or self.end > day[: len(self.end)]
 
     def holds_in(self, first: str, last: str) -> bool:
-        """Whether it held on a day of a span; what began later, or no one knows when, did not."""
+        """Whether it was true on a day of a span; not if it began later, or no one knows when."""
         has_begun = (self.start or self.said_on) <= last or bool(self.end)
         return has_begun and (not self.end or self.end >= first[: len(self.end)])
 
@@ -71,15 +71,15 @@ class _DatedFact:
         return f"{self.value}{since}{until}"
 
 
-_Found = tuple[str, Sequence[_DatedFact]]  # an answer, and the facts that it rests on
+_Found = tuple[str, Sequence[_DatedFact]]  # an answer, and the facts that it is based on
 
 
 def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
     """The answer to a question in the form of a template, None for any other question.
 
-    None also where no row has the subject and the attribute, where the rows are of two people with
-    one name, and where they do not say what is asked for: a day, a number. A question for all that
-    is known of a person is answered by the first of their current facts.
+    Also None if no row has the subject and the attribute, if the rows are about two people with one
+    name, or if they do not say what the question asks for: a day, a number. The first of a person's
+    current facts answer a question for all that is known of them.
     """
     if answer := _known_of_one(question, reader):
         return answer
@@ -113,7 +113,7 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
 
 
 def _known_of_one(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
-    """What is known of a person or thing, where a question asks for that."""
+    """What is known of a person or thing, if a question asks for that."""
     facts = (reader.overview(question) or ())[:_MOST_LISTED]
     if not facts:
         return None
@@ -129,7 +129,7 @@ def _known_of_one(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | 
 
 
 def _whom(who: str, asker: str, reader: MemoryReader) -> Somebody | None:
-    """Whom a question is about; Mum is the speaker of that name where one has spoken."""
+    """The person that a question is about; Mum is the speaker of that name, if there is one."""
     if is_relative(who):
         for speaker in speakers_named(reader.store, spellings([who])):
             return Somebody(speaker)
@@ -137,7 +137,7 @@ def _whom(who: str, asker: str, reader: MemoryReader) -> Somebody | None:
 
 
 def _groups(questions: Sequence[Question]) -> Iterator[list[Question]]:
-    """Readings of a question that differ in the attribute alone: "wife" and "married_to"."""
+    """Readings of a question that differ only in the attribute: "wife" and "married_to"."""
     groups: dict[tuple[bool, str, str, str, str], list[Question]] = {}
     for one in questions:
         is_named = "{attribute}" in one.template
@@ -147,7 +147,7 @@ def _groups(questions: Sequence[Question]) -> Iterator[list[Question]]:
 
 
 def _names(attribute: str, vocabulary: Vocabulary) -> list[str]:
-    """All names of an attribute; of one that only facts have, the ways to write it."""
+    """All names of an attribute; if only facts have it, the ways to write it."""
     written = attribute.casefold()
     spaced = [written.replace(" ", mark) for mark in (" ", "_", "-", "")]
     return [*vocabulary.names_of(attribute), *spaced]
@@ -168,7 +168,7 @@ def _select(somebody: Somebody, names: Sequence[str], asker: str, vocabulary: Vo
 
 
 def _is_about(somebody: Somebody, asker: str, vocabulary: Vocabulary) -> Iterator[str]:
-    """Conditions for facts about someone: by name, by another name, by who they are to others."""
+    """Conditions for facts about someone: by name, by another name, by their relation to others."""
     name = _spelled(somebody.subject)
     yield f"lower(f.subject) IN ({name})"
     yield f"lower(f.entity) IN ({name})"
@@ -199,7 +199,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _facts_of_one(rows: Rows) -> list[_DatedFact]:
-    """The facts, in their order; none where they are of several people, or too many."""
+    """The facts, in order; none if they are about several people, or too many."""
     facts = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
     people = {key(str(fact["entity"] or fact["subject"])) for fact in facts}
     if len(people) != 1 or rows.truncated or len(facts) >= _MOST_ROWS:
@@ -221,9 +221,9 @@ def _facts_of_one(rows: Rows) -> list[_DatedFact]:
 def _with_ends_of_replaced(
     facts: list[_DatedFact], kind: Kind, today: str, reader: MemoryReader
 ) -> list[_DatedFact]:
-    """The facts; of several current values of one that can have one, all but the newest end.
+    """The facts; if an attribute with one value has several current ones, all but the newest end.
 
-    A model may store a new value and not end the old one. `facts_now` knows which was said last.
+    A model may store a new value and not end the old one. `facts_now` knows the latest.
     """
     current = [fact for fact in facts if fact.holds_on(today)]
     if kind != "one value" or len({fact.value.casefold() for fact in current}) < 2:
@@ -244,7 +244,7 @@ def _day(text: str) -> str:
 
 
 def _kind(rows: Rows, vocabulary: Vocabulary) -> Kind:
-    """The kind of the attributes of some rows; "many" where it is not known or they differ."""
+    """The kind of the attributes of some rows; "many" if it is unknown or they differ."""
     names = {row[rows.columns.index("attribute")] for row in rows.rows}
     kinds = {attribute.kind for name in names if (attribute := vocabulary.canonical(name))}
     return kinds.pop() if len(kinds) == 1 else "many"
@@ -257,7 +257,7 @@ def _answer(
     question: Question, facts: Sequence[_DatedFact], kind: Kind, today: str
 ) -> _Found | None:
     if question.value:
-        # "A dog" has the word of "my dog", and no name.
+        # "A dog" shares a word with "my dog", and has no name.
         facts = [
             fact
             for fact in facts
@@ -287,10 +287,10 @@ def _answer(
 
 
 def _state(facts: Sequence[_DatedFact], today: str) -> _Found | None:
-    """A state of one value: what is in force, since when, and what was before."""
+    """A state with one value: the current one, since when, and what was before."""
     current = [fact for fact in facts if fact.holds_on(today)]
     if len({fact.value.casefold() for fact in current}) > 1:
-        return None  # no one can tell which
+        return None  # there is no telling which
     over = [fact for fact in facts if fact not in current]
     if not current:
         return _none_any_more(over[-1])
@@ -314,7 +314,7 @@ def _none_any_more(last: _DatedFact) -> _Found:
 
 
 def _list(facts: Sequence[_DatedFact], dated: bool = False) -> _Found | None:
-    """The values, each once; None where they are too many for an answer."""
+    """The values, each once; None if they are too many for an answer."""
     by_value = {fact.value.casefold(): fact for fact in facts}
     if not 0 < len(by_value) <= _MOST_LISTED:
         return None
@@ -327,7 +327,7 @@ def _list(facts: Sequence[_DatedFact], dated: bool = False) -> _Found | None:
 
 
 def _count(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
-    """How many there are of the values in force, or of events; "two cats" are two."""
+    """The number of current values, or of events; "two cats" are two."""
     counted = [
         fact for fact in facts if (not fact.end if kind == "event" else fact.holds_on(today))
     ]
@@ -340,7 +340,7 @@ def _count(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None
 
 
 def _first_or_last(facts: Sequence[_DatedFact], is_first: bool) -> _Found | None:
-    """The value of the first or the last day, where one alone is of that day."""
+    """The value of the first or the last day, if only one is of that day."""
     facts = [fact for fact in facts if fact.start]
     if not facts:
         return None
@@ -353,7 +353,7 @@ def _first_or_last(facts: Sequence[_DatedFact], is_first: bool) -> _Found | None
 
 
 def _when(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
-    """The day of an event, or on which the state in force began."""
+    """The day of an event, or on which the current state began."""
     if kind != "event":
         facts = [fact for fact in facts if fact.holds_on(today)] or facts[-1:]
     dated = [fact for fact in facts if fact.start]
@@ -364,12 +364,12 @@ def _when(facts: Sequence[_DatedFact], kind: Kind, today: str) -> _Found | None:
 
 
 def _has_words(value: str, wanted: str) -> bool:
-    """Whether a value has all words of another: "Bergen, Norway" those of "Bergen"."""
+    """Whether a value has all words of another: "Bergen, Norway" has all of "Bergen"."""
     return {*(telling_words(wanted) or words(wanted))} <= {*words(value)}
 
 
 def _number(value: str) -> int:
-    """The number that a value begins with, one where it begins with none."""
+    """The number that a value begins with, else one."""
     first = value.partition(" ")[0].casefold()
     return int(first) if first.isdecimal() else language_words().numbers.get(first, 1)
 

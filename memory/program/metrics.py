@@ -10,7 +10,7 @@ from memory.text.dates import COUNT
 from memory.text.word_forms import telling_words
 from memory.text.words import words
 
-# From here on an answer counts as right, where an optimizer asks for yes or no: a few words more
+# From this score on, an answer counts as right if an optimizer asks for yes or no: a few words more
 # than the right ones, or another form of them.
 _RIGHT = 0.5
 
@@ -24,13 +24,13 @@ def answer_score(
 ) -> Any:
     """How far an answer of `AskMemory` has the words of the right one, 0 to 1.
 
-    A question that the memory does not answer has the right answer "", or one that says so; an
-    abstention is right there, and nowhere else.
+    A question that the memory does not answer has the right answer "", or an answer that says so;
+    only there is an abstention right.
 
     Arguments:
         gold: an example with `answer`.
         pred: a Prediction with `answer`.
-        trace: where an optimizer collects examples the answer is whether this one is right.
+        trace: if an optimizer collects examples, the result is whether this one is right.
         pred_name: the module that GEPA improves: then a Prediction of score and feedback.
         pred_trace: its calls; nothing is read from them.
     """
@@ -68,7 +68,7 @@ def _abstains(text: str) -> bool:
 
 
 def _feedback(right: str, said: str, score: float, pred: dspy.Prediction) -> str:
-    """What was right and wrong, for a model that writes instructions."""
+    """The right and wrong parts, for a model that writes instructions."""
     if score == 1.0:
         return f"Right: {said or ABSTAIN}"
     if _abstains(right):

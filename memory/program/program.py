@@ -1,4 +1,4 @@
-"""The program: the modules of a memory together, and which of them a model runs."""
+"""The program: a memory's modules together, and which of them a model runs."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -41,15 +41,14 @@ class MemoryProgram(MemoryModule):
     """The modules of a memory: what is saved in one file and loaded from it.
 
     Optimizers compile its parts: `ask` (AskMemory) and `store` (StoreTurns). `reply` and `correct`
-    are for a chat, `keep` and `tell` for what a digest keeps of long answers and of a story,
-    `refine`, `question` and `compare` improve and measure facts; None where a model is too small.
-    Called itself, it asks.
+    are for a chat, `keep` and `tell` for a digest's long answers and story, `refine`, `question`
+    and `compare` improve and measure facts; None if a model is too small. Called itself, it asks.
 
     Arguments:
         form: of the prompts of its modules, "full", "short", "brief" or "tiny".
 
-    `card`: how it was compiled, where it was loaded from a file; None for the plain program.
-    `feature_weights`: of the ranking, fitted to conversations of your own; None: the shipped ones.
+    `card`: how it was compiled, if it was loaded from a file; None for the plain program.
+    `feature_weights`: for the ranking, fitted to your own conversations; None: the shipped ones.
     """
 
     card: "Card | None" = None
@@ -75,7 +74,7 @@ class MemoryProgram(MemoryModule):
         return self.ask(*args, **kwargs)
 
     def at_cost(self, wrong_answer_cost: float) -> "MemoryProgram":
-        """The same program, giving answers where a wrong one costs as much as so many right ones.
+        """The same program, giving answers if a wrong one costs as much as this many right ones.
 
         A large model decides itself whether to answer: nothing changes. Raises InputError for a
         negative cost.
@@ -87,13 +86,13 @@ class MemoryProgram(MemoryModule):
 
     @property
     def weighs_answers(self) -> bool:
-        """Whether answers are given by what a wrong one costs; a large model decides itself."""
+        """Whether the cost of a wrong answer decides what to give; a large model decides itself."""
         return isinstance(self.ask.answer, Checked)
 
     def with_sql(self, sql: SqlUse) -> "MemoryProgram":
         """The same program, which writes SELECTs for these questions.
 
-        A tiny model's are answered from rows of templates where that pays, but for "always".
+        A tiny model's are answered from rows of templates if that pays, except with "always".
         """
         if self.form != "tiny" or sql == "never":
             return self.asking(sql=sql)
@@ -123,7 +122,7 @@ class MemoryProgram(MemoryModule):
     def with_rows_always(self) -> "MemoryProgram":
         """The same program, which looks for rows of facts at every question.
 
-        A large model writes SELECTs; a tiny one's rows are those of templates, as ever.
+        A large model writes SELECTs; a tiny one's rows still come from templates.
         """
         return self if self.form == "tiny" else self.with_sql("always")
 
@@ -134,7 +133,7 @@ class MemoryProgram(MemoryModule):
 
     @property
     def retrieve(self) -> RetrieveRows | None:
-        """The module that writes SELECTs for questions; None where none does."""
+        """The module that writes SELECTs for questions; None if none does."""
         module = getattr(self.ask, "retrieve", None)
         return module.otherwise if isinstance(module, TemplateRows) else module
 
@@ -155,7 +154,7 @@ def _asking_a_tiny_model(prompts: Form) -> AskMemory:
 
 
 def _asking_a_little_model(prompts: Form) -> AskMemory:
-    """Rows of templates decide; else the model chooses what a SELECT looks for."""
+    """Rows of templates decide; else the model chooses what to look for."""
     options = Options(wishes=False, periods=True)
     return AskMemory(TemplateRows(ChooseRows()), AnswerBriefly(), prompts=prompts, options=options)
 
@@ -167,7 +166,7 @@ _ASKING: Mapping[Form, Callable[..., AskMemory]] = {
 
 
 def plain_program(model: Model) -> MemoryProgram:
-    """The program for a model of this size, as no one compiled it."""
+    """The plain program for a model of this size."""
     return MemoryProgram(_FORMS[model.size])
 
 
@@ -175,7 +174,8 @@ def program_for(model: Model, compiled: dspy.Module | None = None) -> MemoryProg
     """The program that a model runs.
 
     Arguments:
-        compiled: a MemoryProgram, or a part of one: AskMemory, StoreTurns. A part is used as it is.
+        compiled: a MemoryProgram, or a part of one: AskMemory, StoreTurns. A part is used
+            unchanged.
     """
     program = compiled if isinstance(compiled, MemoryProgram) else plain_program(model)
     if model.size == "tiny":
@@ -190,10 +190,10 @@ def program_for(model: Model, compiled: dspy.Module | None = None) -> MemoryProg
 
 
 def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
-    """A program as the packaged model runs it.
+    """A program adapted to the packaged model.
 
-    As shipped it writes no SELECT and stores no facts that one would find, unless it was compiled
-    or tuned to.
+    The shipped model writes no SELECT and stores no facts that a SELECT would find, unless compiled
+    or tuned to do so.
     """
     program = copy(compiled) if compiled.form == "tiny" else _in_tiny_form(compiled)
     is_asked = _is_asked_for_facts(model) or is_changed(program.store)
@@ -206,14 +206,14 @@ def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
 
 
 def _is_asked_for_facts(model: Model) -> bool:
-    """Whether a digest asks the packaged model for facts: not as shipped; if it was tuned to."""
+    """Whether a digest asks the packaged model for facts: only if it was tuned to."""
     if model.name.startswith(f"{PACKAGED_MODEL}+"):
         return model.weights.get("store") == model.name
     return stores_facts(model.name)
 
 
 def _in_tiny_form(compiled: MemoryProgram) -> MemoryProgram:
-    """What was compiled in another form, as far as it goes with the packaged model."""
+    """The parts of a program compiled in another form that work with the packaged model."""
     program = MemoryProgram("tiny")
     program.card, program.feature_weights = compiled.card, compiled.feature_weights
     _adopt(compiled.store, program.store)
@@ -225,7 +225,7 @@ def _in_tiny_form(compiled: MemoryProgram) -> MemoryProgram:
 
 
 def _adopt(compiled: PromptedModule, plain: PromptedModule) -> None:
-    """Give a plain module what an optimizer made of another: instructions and examples."""
+    """Give a plain module the instructions and examples that an optimizer gave another."""
     if compiled.is_compiled:
         instructions = compiled.predict.signature.instructions
         plain.predict.signature = plain.predict.signature.with_instructions(instructions)
@@ -233,7 +233,7 @@ def _adopt(compiled: PromptedModule, plain: PromptedModule) -> None:
 
 
 def is_changed(module: PromptedModule) -> bool:
-    """Whether a module is not as it comes; the examples of the packaged model come with it."""
+    """Whether a module has changed; the packaged model's examples come with it."""
     small = SMALL.get(tuple(module.predict.signature.fields))
     demos = [dict(demo) for demo in module.predict.demos]
     if module.form == "tiny" and small and demos == [dict(demo) for demo in small.demos]:
@@ -242,9 +242,9 @@ def is_changed(module: PromptedModule) -> bool:
 
 
 def starting_program(model: Model) -> MemoryProgram:
-    """The program that an optimizer starts from, with the prompts that `model` is really given.
+    """The program that an optimizer starts from, with the prompts that `model` really gets.
 
-    The packaged model's examples stand on the predictors, where optimizers look.
+    The packaged model's examples are on the predictors, where optimizers look.
     """
     program = plain_program(model)
     if isinstance(model.adapter, SmallModelAdapter):

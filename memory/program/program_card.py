@@ -10,10 +10,10 @@ from memory.program.signatures.forms import Form
 class Card(BaseModel):
     """How a program was compiled, and what that gained.
 
-    `metric` maps the score's components to their weights, `scores` names to measured values;
-    `data` is the sha256 of the data file, `conversations` the ids of each part of the split.
-    `prompts` is the form of the prompts that were compiled.
-    The verdict is that of conversations which the optimizer never saw.
+    `metric` maps the score's components to their weights, `scores` names to measured values; `data`
+    is the sha256 of the data file, `conversations` the ids of each part of the split. `prompts` is
+    the form of the prompts that were compiled. The verdict is from conversations that the optimizer
+    never saw.
     """
 
     # Strict: unknown keys and values of another type are refused.

@@ -1,4 +1,4 @@
-"""What the modules of a memory have in common: a prompt, its examples, and `acall`."""
+"""The base of a memory's modules: a prompt, its examples, and `acall`."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from memory.text.dates import dated_question
 
 
 class MemoryModule(dspy.Module):
-    """A module that may be awaited: it waits in a thread, and has no code of its own for that."""
+    """A module that may be awaited: it waits in a thread, without code of its subclass."""
 
     async def aforward(self, *args: Any, **kwargs: Any) -> Any:
         """As `forward`."""
@@ -21,10 +21,10 @@ class MemoryModule(dspy.Module):
 
 
 class PromptedModule(MemoryModule):
-    """A module with one prompt, which is given those of the inputs that it has.
+    """A module with one prompt, which gets the inputs that it has fields for.
 
     `example_tokens` is how much of a call an example shows (`memory.program.examples`), and
-    `plain_examples` are those that it comes with.
+    `plain_examples` are the ones that it comes with.
     """
 
     plain_examples: Sequence[dspy.Example] = ()
@@ -38,14 +38,14 @@ class PromptedModule(MemoryModule):
 
     @property
     def is_compiled(self) -> bool:
-        """Whether an optimizer gave it other examples than it comes with, or instructions."""
+        """Whether an optimizer changed its examples or its instructions."""
         examples = [dict(demo) for demo in self.predict.demos]
         plain = [dict(example) for example in self.plain_examples]
         return examples != plain or self.predict.signature.instructions != self.plain_instructions
 
     @property
     def prompts(self) -> Prompts:
-        """The prompts of its form, and what is shown in them."""
+        """The prompts of its form, and what they show."""
         return PROMPTS[self.form]
 
     def _traced(self) -> AbstractContextManager[None]:
@@ -53,13 +53,13 @@ class PromptedModule(MemoryModule):
         return traced_examples(self.predict, self.example_tokens)
 
     def _predicted(self, **inputs: Any) -> dspy.Prediction:
-        """What the model says to those of the inputs that the prompt has."""
+        """What the model says to the inputs that the prompt has."""
         fields = self.predict.signature.input_fields
         return self.predict(**{name: inputs[name] for name in fields})
 
 
 def question_text(question: UserQuestion, prompts: Prompts) -> str:
-    """A question as a model reads it: with its dates, for a tiny one with its asker's name too."""
-    if prompts.follows:  # who asks is its own input
+    """A question for a model: with its dates, and for a tiny model its asker's name too."""
+    if prompts.follows:  # the asker is a separate input
         return dated_question(question.text, question.today)
     return question.ranked_text

@@ -1,4 +1,4 @@
-"""The nearest turns to a question, word for word: what is shown where nothing answers."""
+"""The nearest turns to a question, word for word: shown when nothing answers it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,10 +24,10 @@ from memory.text.turn_lines import speaker_name
 from memory.text.words import words
 
 MOST_QUOTATIONS = 5
-_QUOTED_TOKENS = 60  # of one turn: excerpts of so many lost 1 of 209 answers (docs/log.md)
-# Of the ranking, among which questions and quotations are left out: a chat has many of its own.
+_QUOTED_TOKENS = 60  # of one turn: excerpts of this many lost 1 of 209 answers (docs/log.md)
+# Of the ranking, before questions and quotations are left out: a chat has many.
 _CANDIDATES, _CHAT_CANDIDATES = 20, 200
-_MOST_FACTS = 5  # named of a message
+_MOST_FACTS = 5  # named for a message
 NO_TURNS = "This memory holds no turn that could answer."
 
 
@@ -36,10 +36,9 @@ def nearest_turns(
 ) -> list[tuple[Turn, str]]:
     """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
-    What a person has corrected comes before what it corrects, and what says something again before
-    what it replaces. `without` is a speaker who quotes
-    others: the character of a chat; where it quotes someone in a chat of before, what is quoted
-    comes first.
+    A person's correction comes before what it corrects, and a restated value before the one that it
+    replaces. `without` is a speaker who quotes others: the character of a chat; if it quotes
+    someone from an earlier chat, the quoted turn comes first.
     """
     most = _CHAT_CANDIDATES if without else _CANDIDATES
     ids = [hit.turn_id for hit in hits[:most]]
@@ -62,7 +61,7 @@ def _corrects(turn: Turn, marks: Iterable[str]) -> bool:
 
 
 def quotation(question: str, turn: Turn, mark: str = "") -> Quotation:
-    """A turn as it is quoted: of a long one what the question asks for."""
+    """The text to quote of a turn: for a long one, what the question asks for."""
     text = excerpt(question, one_line(turn.text), _QUOTED_TOKENS)
     memory = turn.memory if isinstance(turn, MemoryTurn) else ""
     return Quotation(turn.id, turn.speaker, turn.said_at, text, mark, memory)
@@ -71,7 +70,7 @@ def quotation(question: str, turn: Turn, mark: str = "") -> Quotation:
 def with_nearest(
     answer: Answer, question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader
 ) -> Answer:
-    """An answer; where it is none, with the nearest turns and their marks."""
+    """An answer; if it abstains, with the nearest turns and their marks."""
     if answer.basis != "quotes":
         return answer
     quotations = quotations_of(question, hits, reader)
@@ -81,7 +80,7 @@ def with_nearest(
 def quotations_of(
     question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader, without: str = ""
 ) -> tuple[Quotation, ...]:
-    """The nearest turns as they are quoted."""
+    """The quotations of the nearest turns."""
     return tuple(
         quotation(question.text, turn, mark)
         for turn, mark in nearest_turns(question, hits, reader, without)
@@ -98,7 +97,7 @@ def quotation_line(quoted: Quotation) -> str:
 
 
 def answer_lines(answer: Answer) -> list[str]:
-    """What a person reads of an answer: its text, and the nearest turns where none is its source.
+    """What a person reads of an answer: its text, and the nearest turns if it has no source.
 
     ABSTAIN alone is left out.
     """
@@ -109,6 +108,6 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def nearest_lines(answer: Answer) -> list[str]:
-    """The nearest turns below an answer, with their head; none where it has sources."""
+    """The nearest turns below an answer, with their heading; none if it has sources."""
     quoted = [quotation_line(quotation) for quotation in answer.quotations]
     return [NEAREST_HEAD, *quoted] if quoted else []

@@ -16,10 +16,10 @@ from memory.program.signatures.further import CompareAnswers, RefineFacts, Write
 from memory.text.tokens import count_tokens, trim
 
 MOST_OPERATIONS = 30  # of an episode
-# Of what a tool gave back, as the next prompts show it, and of all of these together.
+# Of a tool's result in the next prompts, and of all results together.
 _RESULT_TOKENS, HISTORY_TOKENS = 600, 12_000
 _OLD_RESULT_TOKENS = 40
-_EXAMPLE_TOKENS = 1_500  # of a call, where it is an example
+_EXAMPLE_TOKENS = 1_500  # of a call used as an example
 _UNREADABLE = 2  # answers in a row that end an episode
 
 
@@ -45,8 +45,8 @@ class ToolUse:
 class RefineMemory(MemoryModule):
     """Improves a memory by calls of tools, until nothing helps or the operations are spent.
 
-    The model calls tools natively where it can (`supports_function_calling`), else in the form of
-    the adapter in use. Both are one prompt, so that optimizers and weights see the same.
+    The model calls tools natively if it can (`supports_function_calling`), else in the form of the
+    current adapter. Both are one prompt, so that optimizers and weights see the same.
     """
 
     def __init__(self) -> None:
@@ -66,13 +66,13 @@ class RefineMemory(MemoryModule):
         """Run one episode.
 
         Arguments:
-            memory: what the memory holds, in short.
-            tools: functions with types and docstrings; what they raise as InputError or SqlError
-                is told the model, which may try again.
-            question: a question that is to be answered better; empty where any may come.
-            operations: how many tool calls at most, looks included.
-            history_tokens: of the operations so far, as each prompt shows them.
-            progress: told each operation.
+            memory: a summary of the memory.
+            tools: functions with types and docstrings; the model sees an InputError or SqlError
+                that they raise, and may try again.
+            question: a question to answer better; empty if any may come.
+            operations: how many tool calls at most, including ones that only read.
+            history_tokens: of the operations so far, in each prompt.
+            progress: called with each operation.
 
         Returns a Prediction of uses (list of ToolUse), calls (int: model calls).
         """
@@ -108,7 +108,7 @@ class RefineMemory(MemoryModule):
 def _with_native_tools(adapter: Any) -> Any:
     """The adapter, which hands tools to a model that can call them; other models see a prompt."""
     if type(adapter) not in (dspy.ChatAdapter, CompletionAdapter):
-        return adapter  # one of training, whose prompts are those that the weights learn
+        return adapter  # a training adapter, whose prompts are the ones that the weights learn
     return CompletionAdapter(callbacks=adapter.callbacks, use_native_function_calling=True)
 
 
@@ -156,7 +156,7 @@ class AskAboutTurns(PromptedModule):
 
 
 class JudgeAnswer(PromptedModule):
-    """Says whether an answer says the same as the right one."""
+    """Says whether an answer means the same as the right one."""
 
     def __init__(self) -> None:
         super().__init__(CompareAnswers)

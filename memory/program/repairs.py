@@ -1,4 +1,4 @@
-"""SQL of a model, and what was refused of it, sent back to it."""
+"""Asks a model for SQL, and sends refused SQL back to it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,11 +9,11 @@ from memory.errors import SqlError, WindowError
 from memory.sql import MAX_ANSWER
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
-# Characters of a refused answer that are sent back. An answer that the policy reads at all
+# Characters of a refused answer that are sent back. An answer that the policy can read at all
 # (memory.sql) is sent back whole, so that it can be corrected; of megabytes the beginning will do.
 MOST_SENT_BACK = MAX_ANSWER
 MOST_UNREADABLE_SENT_BACK = 2_000
-# How the error of an answer begins that held none; so do a server's pages that are no answers.
+# How the error for an answer without SQL begins; a server's error pages count as such.
 NO_SQL = "no SQL could be read from the answer"
 T = TypeVar("T")
 
@@ -24,13 +24,13 @@ def with_repairs(
     refused: str = "",
     calls: int = CALLS_WITH_REPAIRS,
 ) -> tuple[T, str, list[str]]:
-    """Ask for SQL and run it; what was refused, and why, is the next question's feedback.
+    """Ask for SQL and run it; refused SQL, with the reason, is the next call's feedback.
 
     Arguments:
         ask: feedback ("" at first) -> SQL; one model call.
         run: SQL -> its result; raises SqlError.
-        refused: the first feedback, of SQL that was refused before.
-        calls: how often it is asked at most.
+        refused: the first feedback, if SQL was refused before.
+        calls: how often the model is asked at most.
 
     Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
     has all refusals, when the last answer is still refused; a WindowError at once.
@@ -58,7 +58,7 @@ def with_repairs(
 
 
 def refusal(sql: str, reason: str) -> str:
-    """Refused SQL with the reason, as it is sent back to its model."""
+    """Refused SQL with the reason, to send back to its model."""
     refused, because = (_sendable(text, MOST_SENT_BACK) for text in (sql, reason))
     return f"Refused:\n{refused}\nBecause: {because}"
 

@@ -1,4 +1,4 @@
-"""A reply in a chat: what a character says, piece by piece, and the answer it was."""
+"""A reply in a chat: what a character says, piece by piece, and the whole answer."""
 
 from collections.abc import Generator, Iterator
 

@@ -22,14 +22,14 @@ from memory.text.dates import spoken_date
 
 
 def no_rows() -> dspy.Prediction:
-    """What a module returns that asked for no SELECT."""
+    """The result of a module that asked for no SELECT."""
     return dspy.Prediction(
         sql=[], rows=[], calls=0, error="", refusals=[], decided=None, opened=set()
     )
 
 
 def opened_turns(select: CheckedSelect, rows: Rows) -> set[int]:
-    """The turns that a SELECT names by their ids, and whose text its rows have."""
+    """The turns that a SELECT names by id and whose text its rows contain."""
     return {*select.ids} & {*quoted_turns([rows])}
 
 
@@ -45,14 +45,14 @@ class RetrieveRows(PromptedModule):
         """Retrieve for one question.
 
         Arguments:
-            refused: SQL that was refused before, with the reason: it is written again, in one call.
+            refused: previously refused SQL, with the reason: it is rewritten, in one call.
 
         Returns a Prediction of sql (list of the SELECTs that ran), rows (list of Rows, one for
         each), calls (int), error (str: the refusal that two repairs could not mend, else empty),
-        refusals (list of str: what was refused and why, in order), decided (None: rows alone
-        answer nothing) and opened (set of ids of turns that a SELECT names and returns).
-        Never raises SqlError: without rows the ranking alone fills the budget. Neither does it fail
-        where the prompt is too long: what the ranking finds can be cut to any size.
+        refusals (list of str: what was refused and why, in order), decided (None: rows alone answer
+        nothing) and opened (set of ids of turns that a SELECT names and returns). Never raises
+        SqlError: without rows the ranking alone fills the budget. A prompt that is too long does
+        not fail either: the ranking's turns can be cut to any size.
         """
         results: list[tuple[str, Rows]] = []
         opened: set[int] = set()

@@ -20,8 +20,8 @@ from memory.search.ranking import FEATURE_WEIGHTS, LARGEST_WEIGHT
 from memory.system.files import open_regular, write_whole
 
 FORMAT = 2
-LARGEST = 5_000_000  # bytes; instructions and a few examples take a hundredth of it
-OURS = "sql_memory"  # the key beside DSPy's own, which DSPy passes over
+LARGEST = 5_000_000  # bytes; instructions and a few examples are a hundredth of it
+OURS = "sql_memory"  # a key next to DSPy's own; DSPy ignores it
 _HOW = "write programs with memory.save_program"
 
 
@@ -38,12 +38,12 @@ class _Field(BaseModel):
 class _Signature(BaseModel):
     model_config = Card.model_config
 
-    instructions: Annotated[str, Field(min_length=1)]  # an empty text would become one of DSPy's
+    instructions: Annotated[str, Field(min_length=1)]  # DSPy would replace an empty text
     fields: list[_Field]
 
 
 class _Predictor(BaseModel):
-    """The state of one `dspy.Predict`. Its `lm` is passed over: who loads a program gives one."""
+    """The state of one `dspy.Predict`. Its `lm` is ignored: callers give their own."""
 
     model_config = Card.model_config
 
@@ -66,17 +66,16 @@ class _Ours(BaseModel):
     feature_weights: dict[str, _Weight] | None = None
 
 
-# In files of before another module came, too.
+# Also in files from before another module was added.
 _ALWAYS_SAVED = {"store.predict", "retrieve.predict", "answer.predict"}
 
 
 def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
-    """Write a compiled program as DSPy saves one, its card beside it, whole or not at all.
+    """Write a compiled program in DSPy's format, with its card, whole or not at all.
 
     The card gets the form of the program's prompts; `MemoryProgram(form).load(path)` reads the
-    file, too. Only instructions, examples (of these the
-    signature's fields) and the ranking's weights are kept: no model, no key, no code. Raises
-    InputError when the file cannot be written.
+    file, too. Only instructions, examples (their signature's fields) and the ranking's weights are
+    kept: no model, no key, no code. Raises InputError when the file cannot be written.
     """
     ours = {
         "format": FORMAT,
@@ -116,11 +115,11 @@ def _state(predictor: Any) -> dict[str, Any]:
 def load_program(path: str | Path) -> MemoryProgram:
     """The program that `save_program` or DSPy's own `save` wrote, with its card if it has one.
 
-    DSPy saves a program or a part of it, such as an AskMemory; other modules are plain then. Its
-    prompts have the form that it was compiled in; without a card the one whose fields it has.
+    DSPy saves a program or a part of it, such as an AskMemory; other modules are then plain. Its
+    prompts have the form that it was compiled in; without a card, the form whose fields it has.
 
-    Raises InputError when the file is missing, is no such file, holds anything but text, or was
-    made by another version or for other signatures.
+    Raises InputError when the file is missing, is another kind of file, holds anything but text, or
+    was made by another version or for other signatures.
     """
     file = Path(path)
     raw = _json(file)
@@ -178,14 +177,14 @@ def _check_fields(saved: _Predictor, signature: Any, name: str, file: Path) -> N
 
 
 def _lasting(fields: Any) -> Any:
-    """Fields without the last one's prefix, which COPRO writes anew and no prompt shows."""
+    """Fields without the last one's prefix, which COPRO rewrites and no prompt shows."""
     if not isinstance(fields, list) or not fields or not isinstance(fields[-1], dict):
         return fields
     return [*fields[:-1], {**fields[-1], "prefix": ""}]
 
 
 def _form_of(raw: Mapping[str, Any]) -> Form:
-    """The form of the prompts in a file of DSPy, by their fields; full where these do not say."""
+    """The form of the prompts in a file of DSPy, by their fields; full if these do not say."""
     saved = [
         state["signature"]["fields"]
         for state in raw.values()
@@ -231,7 +230,7 @@ def concerns(program: Any, model: str) -> list[str]:
 
 
 def _predictors(program: MemoryProgram) -> dict[str, Any]:
-    # Named by hand: DSPy's own list leaves out modules that an optimizer marked as compiled.
+    # Listed by hand: DSPy's list omits modules that an optimizer marked as compiled.
     modules = {
         "store": program.store,
         "retrieve": program.retrieve,
@@ -260,7 +259,7 @@ def _place(program: MemoryProgram, name: str) -> str:
 def _module_of(name: str, raw: Any, expected: Mapping[str, Any]) -> str:
     """The module that a name in a file of DSPy means: a part of a program, saved by itself.
 
-    A part in another one has a longer name; one alone is known by the fields of its prompt.
+    A part inside another has a longer name; a part alone is known by its prompt's fields.
     """
     plain = name.removeprefix("ask.").replace(".otherwise.", ".").replace(".unchecked.", ".")
     if plain != "predict":
@@ -275,12 +274,12 @@ def _module_of(name: str, raw: Any, expected: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """A field of an example as text: what is called of tools, as JSON."""
+    """A field of an example as text; tool calls as JSON."""
     return value.model_dump_json() if isinstance(value, BaseModel) else str(value)
 
 
 def _ours(raw: Any, file: Path) -> _Ours | None:
-    """What stands beside DSPy's state, of this format and version; None for a file of DSPy's."""
+    """Our part next to DSPy's state, of this format and version; None for a file of DSPy's."""
     if isinstance(raw, dict) and "format" in raw:  # of before programs were saved as DSPy does
         raise InputError(f"{file} has format {raw['format']!r:.20}, not {FORMAT}; compile it again")
     if not isinstance(raw, dict) or "metadata" not in raw:
@@ -325,7 +324,7 @@ def _json(file: Path) -> Any:
         raise InputError(f"{file} is a pickle, which could run code; {_HOW}")
     try:
         raw = json.loads(content)
-        json.dumps(raw, ensure_ascii=False).encode()  # half a letter cannot be sent to a model
+        json.dumps(raw, ensure_ascii=False).encode()  # half a pair cannot be sent to a model
     except (ValueError, RecursionError):
         raise InputError(f"{file} is not JSON; {_HOW}") from None
     return raw

@@ -1,7 +1,7 @@
-"""What the packaged model needs around its answers: rows that decide, and turns that say it too.
+"""What the packaged model needs around its answers: rows that decide, and turns as support.
 
-A model of 135 million parameters completes sentences: questions in a template's form are answered
-from rows, without it, and what it says counts where a turn that it was shown says it, too.
+A model of 135 million parameters completes sentences: rows answer questions in a template's form
+without it, and its own answer counts only if a turn that it was shown says the same.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from memory.records import ABSTAIN, Hit
 
 
 class TemplateRows(MemoryModule):
-    """Rows that decide a question in a template's form; else those of another module, if any.
+    """Rows that decide a question in a template's form; else another module's rows, if any.
 
-    `otherwise` is asked where the memory has facts: the packaged model as shipped stores none that
-    a SELECT would find.
+    `otherwise` is asked if the memory has facts: the packaged model as shipped stores none that a
+    SELECT would find.
     """
 
     def __init__(self, otherwise: dspy.Module | None = None) -> None:
@@ -39,7 +39,7 @@ class TemplateRows(MemoryModule):
         return self.otherwise(question, reader)
 
     def decided(self, question: UserQuestion, reader: MemoryReader) -> dspy.Prediction:
-        """What templates decide; no rows for another question. No model is asked."""
+        """What templates decide; no rows for another question. Calls no model."""
         rows = no_rows()
         found = look_up(question, reader)
         if not found:
@@ -50,9 +50,9 @@ class TemplateRows(MemoryModule):
 
 
 class Checked(MemoryModule):
-    """An answering module whose answers are given where shown turns support them.
+    """An answering module that gives an answer only if shown turns support it.
 
-    `wrong_answer_cost` is what a wrong answer costs, in right ones (`memory.program.abstention`).
+    `wrong_answer_cost` is the cost of a wrong answer, in right ones (`memory.program.abstention`).
     """
 
     def __init__(self, answer: dspy.Module, wrong_answer_cost: float = PEOPLE_COST) -> None:
@@ -68,7 +68,7 @@ class Checked(MemoryModule):
         hits: Sequence[Hit] = (),
         reader: MemoryReader,
     ) -> dspy.Prediction:
-        """As AnswerQuestion: what turns support of an answer, or an abstention."""
+        """As AnswerQuestion: the part of an answer that turns support, or an abstention."""
         prediction = self.unchecked(question, evidence)
         text, sources = self._supported(prediction, evidence, hits, reader)
         return dspy.Prediction(
@@ -82,7 +82,7 @@ class Checked(MemoryModule):
         hits: Sequence[Hit],
         reader: MemoryReader,
     ) -> tuple[str, list[int]]:
-        """What shown turns say of an answer, and their ids, where that pays; else ABSTAIN."""
+        """The part of an answer that shown turns say, and their ids, if it pays; else ABSTAIN."""
         if prediction.answer.startswith(ABSTAIN):
             return ABSTAIN, []
         shown = {*evidence.turn_ids}

@@ -1,21 +1,22 @@
-"""For which questions SELECTs pay: those of which the ranking leaves out turns that may matter."""
+"""For which questions SELECTs pay: if the ranking leaves out turns that may matter."""
 
 from collections.abc import Sequence
 from math import log
 
 from memory.records import Hit
 
-# How likely a turn that is left out has to be, beside the best one. Scores of the ranking are
+# How likely a turn that is left out must be, compared with the best one. Scores of the ranking are
 # logarithms of such odds: its weights are fitted as a softmax over turns (locomo.retrieval.fit).
-# In 6,000 tokens that asks for SELECTs for .4 of the questions of BEAM and LoCoMo (the log).
+# With 6,000 tokens, .4 of the questions of BEAM and LoCoMo get SELECTs (the log).
 _LEAST_ODDS = 1 / 100
 
 
 def sql_pays(hits: Sequence[Hit], fitting: int) -> bool:
-    """Whether a question's rows may bring up what the budget has no room for.
+    """Whether SELECTs may bring up what the budget has no room for.
 
-    A single thing has one turn far above the others; of a list, a count, an order or a summary many
-    turns are about as near as the best, in any language. Where all fit, rows bring nothing.
+    A question for a single thing has one turn far above the others; for a list, a count, an order
+    or a summary many turns are about as near as the best, in any language. If all fit, rows add
+    nothing.
 
     Arguments:
         hits: what the ranking found for the question.

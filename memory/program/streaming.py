@@ -16,20 +16,20 @@ from memory.models.server_refusals import is_too_long
 from memory.models.thinking import SpokenPieces, without_thinking
 from memory.text.characters import WholeCharacters
 
-# What it looks like when a server answers a request for a stream in one piece, or refuses it.
+# The errors when a server answers a request for a stream in one piece, or refuses it.
 _NO_STREAM_ERRORS = (LMStreamAssemblyError, LMInvalidRequestError)
 _LONGEST_MARKER = 40
-# Names and addresses of models that were found not to stream: asked so, they would be paid twice.
+# Names and addresses of models known not to stream: asking again would cost a second call.
 _WITHOUT_STREAMS: set[tuple[str, str | None]] = set()
 
 
 def stream(
     predict: dspy.Predict, inputs: Mapping[str, str], turn_ids: Collection[int] = ()
 ) -> Generator[str, None, tuple[str, list[int]]]:
-    """The reply in pieces; returns the whole, and which of the `turn_ids` it names.
+    """The reply in pieces; returns the whole, and the `turn_ids` that it names.
 
     `predict` has the prompt ReplyInChat, whose inputs these are. An LM whose engine cannot stream
-    says all in one piece; so does one that answers out of form. Raises dspy's LMError.
+    gives all in one piece, and so does a malformed answer. Raises dspy's LMError.
     """
     reply = ""
     cited = ""
@@ -45,7 +45,7 @@ def stream(
             reply += piece
             if piece:
                 yield piece
-    except AdapterParseError as error:  # what came is a reply all the same
+    except AdapterParseError as error:  # the text is still a reply
         if not reply.strip():
             said = without_thinking(error.lm_response)
             reply = re.sub(r"\[\[ ## \w+ ## \]\]", "", said).strip()
@@ -62,7 +62,7 @@ class WholeMarkers:
         self._held = ""
 
     def after(self, piece: str) -> str:
-        """What can be read once this piece has come."""
+        """What can be read once this piece has arrived."""
         text = self._held + piece
         begin = text.rfind("[[") if "[[" in text else len(text) - text.endswith("[")
         may_be_marker = "]]" not in text[begin:] and len(text) - begin < _LONGEST_MARKER
@@ -71,11 +71,11 @@ class WholeMarkers:
 
 
 class _ReplyListener(dspy.streaming.StreamListener):
-    """Hears a reply in DSPy's form; a marker in the model's thoughts begins none."""
+    """Hears a reply in DSPy's form; a marker in the model's thoughts does not begin one."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
-        # DSPy knows its adapters by their names; what ours write is in the form of this one.
+        # DSPy knows its adapters by name; ours write in the form of this one.
         for name in ("CompletionAdapter", "GgufAdapter"):
             self.adapter_identifiers[name] = self.adapter_identifiers["ChatAdapter"]
         self._spoken = SpokenPieces()
@@ -106,7 +106,7 @@ def _parts(predict: dspy.Predict, inputs: Mapping[str, str]) -> Iterator[str | d
     speak_in_parts = dspy.streamify(
         predict,
         stream_listeners=[_ReplyListener("reply")],
-        # A hosted model is asked by its own coroutine, which ends in time (memory.models.hosted).
+        # A hosted model has its own coroutine, which ends in time (memory.models.hosted).
         is_async_program=is_hosted,
         async_streaming=False,
     )

@@ -1,7 +1,7 @@
-"""Whether shown turns support what the packaged model says: its words must stand in one of them.
+"""Whether shown turns support what the packaged model says: one must contain its words.
 
-A model of 135 million parameters completes sentences, and what it completes them with need not
-stand anywhere. Words are compared, not meanings: what is not found word for word was not said.
+A model of 135 million parameters completes sentences, with words that may occur nowhere. This
+compares words, not meanings: a text not found word for word was not said.
 """
 
 import re
@@ -27,13 +27,13 @@ _YEAR_OF_ANSWER = re.compile(
 
 
 def supported_part(answer: str, turns: Sequence[Turn]) -> tuple[str, list[Turn]]:
-    """What turns support of an answer, the whole or some items of a list, and these turns.
+    """The part of an answer that turns support, all or some items of a list, and these turns.
 
     Arguments:
         answer: what a model wrote.
-        turns: where it may come from, those that the ranking holds likely first.
+        turns: where it may come from, the likeliest by the ranking first.
 
-    Returns ("", []) where no turn holds all telling words of the answer, or of an item.
+    Returns ("", []) if no turn has all telling words of the answer, or of an item.
     """
     if source := _source(answer, turns):
         return answer, [source]
@@ -43,11 +43,11 @@ def supported_part(answer: str, turns: Sequence[Turn]) -> tuple[str, list[Turn]]
 
 
 def with_known_years(answer: str, turns: Sequence[Turn]) -> str:
-    """An answer without the years that follow from none of its turns: "June" for "June 2026".
+    """An answer without years that do not follow from its turns: "June" for "June 2026".
 
-    A year follows where a turn says it, where a relative date means it, where all of a date is the
-    turn's own, and of a month told of in the past that was not long before. An answer that is a
-    year alone stays as it is.
+    A year follows if a turn says it, if a relative date means it, if the whole date is the turn's
+    own, and for a month mentioned in the past tense that was not long before. An answer that is
+    only a year stays unchanged.
     """
     if not set(telling_words(answer)) - {*_YEAR.findall(answer)}:
         return answer
@@ -79,7 +79,7 @@ def is_by_named(hit: Hit) -> bool:
 
 
 def is_attributed(sources: Sequence[Turn], hits: Sequence[Hit], shown: Sequence[Turn]) -> bool:
-    """Whether the person whom a question names said it, where turns of theirs are shown.
+    """Whether the person named in a question said it, if turns of theirs are shown.
 
     The packaged model hardly sees who said what.
     """

@@ -1,4 +1,4 @@
-"""Corrections in a chat: what someone says to an answer is put right in the facts it rested on."""
+"""Corrections in a chat: a reply to an answer corrects the facts that the answer is based on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _MOST_FACTS = 12  # of an answer's turns, the newest
 
 @dataclass(frozen=True)
 class Correction:
-    """An edit that a message made: the fact as it was, and the change, which can be undone.
+    """An edit that a message made: the fact before it, and the change, which can be undone.
 
-    `value` is what is true instead; "" where nothing is. Where someone else has edited the fact
-    since the answer, it is a `conflict` and nothing was written.
+    `value` is what is true instead; "" if nothing is. If someone else has edited the fact since the
+    answer, it is a `conflict` and nothing was written.
     """
 
     fact: Fact
@@ -35,7 +35,7 @@ class Correction:
 
     @property
     def line(self) -> str:
-        """`Corrected: Anna lives in Oslo -> Bergen (fact 3), change 12.`: as it was and is."""
+        """`Corrected: Anna lives in Oslo -> Bergen (fact 3), change 12.`: before and after."""
         attribute = self.fact.attribute.replace("_", " ")
         fact = f"{self.fact.subject} {attribute} {self.fact.value}"
         number = f"(fact {self.fact.id})"
@@ -46,7 +46,7 @@ class Correction:
 
 
 def answer_facts(store: Store, answer: Answer, seen: int | None) -> list[Fact]:
-    """The facts that an answer's cited turns tell and that were in force then, newest first."""
+    """The facts from an answer's cited turns that were current then, newest first."""
     if not answer.turns:
         return []
     facts = sorted(facts_from(store, answer.turns), key=lambda fact: -fact.id)
@@ -67,13 +67,13 @@ def correct_answer(
     message: Turn,
     seen: int | None = None,
 ) -> Sequence[Correction]:
-    """Let a model read in a message what it takes back of the last answer, and edit these facts.
+    """Let a model read what a message takes back of the last answer, and edit these facts.
 
     `read` is the module that reads it.
 
-    No model is asked where the answer rests on no fact. Each edit is a change by the message's
+    No model is called if the answer is based on no fact. Each edit is a change by the message's
     speaker. With `seen`, the newest change at the time of the answer, a fact that someone has
-    edited since is left as it is. Raises ModelError when the model cannot be used.
+    edited since is left alone. Raises ModelError when the model cannot be used.
     """
     facts = {fact.id: fact for fact in answer_facts(store, answer, seen)}
     if not facts:

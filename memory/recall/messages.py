@@ -43,9 +43,9 @@ _FRAMES_BELOW_THE_CALLER = 7  # of a warning, to the line with memory.add
 
 @dataclass(frozen=True)
 class Defaults:
-    """What counts for the turns that have none of their own.
+    """Defaults for turns that lack these values.
 
-    `user_names` are the names by which the memory knows its user (`speaker_by_role`), `speaker` is
+    `user_names` are the names that the memory has for its user (`speaker_by_role`), `speaker` is
     the user's name in these messages.
     """
 
@@ -59,13 +59,13 @@ class Defaults:
 def turns_of(
     messages: Message | Sequence[Message], defaults: Defaults = Defaults()
 ) -> tuple[list[Turn], list[Skipped]]:
-    """Turns in their order, and the messages that are none, with the reason.
+    """Turns in order, and the messages that are not turns, with the reason.
 
-    A text is said by "user", a pair by its first text. A message is said by its name, or its role;
-    of content in parts the texts are taken, and of pictures alone "[image]". Instructions to a
-    model, calls of tools, and messages in which nothing is visible become no turn. Warns of a turn
-    whose speaker and text seem swapped. Raises InputError for anything else, for a date that is
-    none, and for a text alone in which nothing is visible.
+    The speaker of a text is "user", a pair's is its first text, a message's is its name or its
+    role. Content in parts becomes its texts, or "[image]" if it has only pictures. Instructions to
+    a model, tool calls and messages without visible text do not become turns. Warns of a turn whose
+    speaker and text seem swapped. Raises InputError for anything else, for an invalid date, and for
+    a bare text with nothing visible.
     """
     is_one = not isinstance(messages, Iterable) or _is_one(messages)
     several: Any = messages
@@ -92,7 +92,7 @@ def turns_of(
 
 
 def said_at_of(said_at: Moment | None) -> str:
-    """The date that `add` gives turns without one: now, unless it is told; "" says unknown."""
+    """The date that `add` gives turns without one: `said_at`, by default now; "" is unknown."""
     return local_now() if said_at is None else date_text(said_at)
 
 
@@ -145,7 +145,7 @@ def _read(item: Any, number: int, defaults: Defaults) -> Turn | str:
 
 
 def _fields(item: Any, number: int) -> Mapping[str, Any]:
-    """A message as an object of JSON. Raises InputError for what is none."""
+    """A message as an object of JSON. Raises InputError if it is not one."""
     if isinstance(item, str):
         return {"role": "user", "content": item}
     if _is_pair(item):
@@ -171,7 +171,7 @@ def _fields(item: Any, number: int) -> Mapping[str, Any]:
 
 
 def _role(fields: Mapping[str, Any]) -> str:
-    """The role of a message by its name in OpenAI's protocol, "" where it has none."""
+    """The role of a message by its name in OpenAI's protocol, "" if it has none."""
     kind = fields.get("type")
     role = fields.get("role_type") or fields.get("role") or (kind if kind in _TYPES else "") or ""
     text = str(getattr(role, "value", role)).removesuffix("MessageChunk")
@@ -179,7 +179,7 @@ def _role(fields: Mapping[str, Any]) -> str:
 
 
 def _text(fields: Mapping[str, Any], number: int) -> str:
-    """What a message says: its content, or what stands in place of one."""
+    """What a message says: its content, or a substitute."""
     audio = fields.get("audio")
     places = (
         *(fields.get(key) for key in ("content", "text", "parts", "refusal")),
@@ -203,7 +203,7 @@ def _said_at(fields: Mapping[str, Any], number: int, default: str) -> str:
 def _seems_swapped(turn: Turn) -> bool:
     """Whether the speaker reads like a sentence and the text like a name: by capitals alone.
 
-    It misses "I moved to Oslo", so as to doubt no name: "Juan de la Cruz", "Sammy Davis Jr."
+    It misses "I moved to Oslo", so as not to doubt real names: "Juan de la Cruz", "Sammy Davis Jr."
     """
     if turn.kind != "message" or len(turn.text) >= len(turn.speaker):
         return False

@@ -16,7 +16,7 @@ from memory.store.owner import owner_of
 from memory.store.united import first_store, past_or_present
 from memory.text.turn_filter import TurnFilter
 
-_LEAST_HITS = 20  # that are looked at for what is said again
+_LEAST_HITS = 20  # searched for turns that say something again
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def owners_hits(
 ) -> Iterator[OwnersHits]:
     """What a query finds: at most `limit` turns that pass a filter, to be shown in a block.
 
-    `as_of` is a day, month or year (ISO): what the memory held by then. Of what was said again the
-    newest comes first. A query without words asks what is known of the owner.
+    `as_of` is a day, month or year (ISO): what the memory held by then. If something was said
+    again, the newest comes first. A query without words asks what is known of the owner.
     """
     with past_or_present(store, as_of) as past:
         reader = MemoryReader(past, searcher)
