@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """The session that the following lines belong to, and the folder in which it works.
+    """The session that the following lines belong to, and its working folder.
 
     `forked_from` is the session whose history it begins with, copied. `is_subagents` says that no
     person wrote its prompts.

@@ -34,10 +34,10 @@ def is_sillytavern(value: Mapping[str, Any]) -> bool:
 
 
 def read_sillytavern(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
-    """The messages of each chat by those who say them; a session is a chat.
+    """The messages of each chat by their speakers; a session is a chat.
 
-    What the summary extension has written last of a chat is a document of its session. Leaves out
-    and counts the program's notices and answers that were replaced.
+    The summary extension's last text about a chat becomes a document of its session. Leaves out and
+    counts the program's notices, and answers that were replaced.
     """
     left_out: Counter[str] = Counter()
     for file in files:

@@ -25,7 +25,7 @@ _NOT_SAID = {
     "app_pairing_content": "what another program had open",
 }
 _TRANSCRIPT = "audio_transcription"
-# Parts of a spoken message beside what was heard.
+# Parts of a spoken message other than the words.
 _RECORDINGS = ("audio_asset_pointer", "real_time_user_audio_video_asset_pointer")
 # Conversations of a project have its id where others have that of a GPT.
 _PROJECT = "g-p-"
@@ -155,7 +155,7 @@ def _files(message: _Message) -> Iterator[str]:
 def _text(content: dict[str, Any]) -> str:
     """The text of a message; a picture or a recording becomes `[image]` or `[audio]`.
 
-    A recording of which the export has the words is these. A page of the web has its title.
+    If the export has a recording's words, these are the text. A web page gives its title.
     """
     parts = content.get("parts")
     if not isinstance(parts, list):

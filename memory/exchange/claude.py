@@ -63,8 +63,8 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
     """The messages, conversation by conversation; tool uses come before the text they led to.
 
     `user` is the speaker of the user's messages. The text of an attached file becomes a document,
-    in chunks. Leaves out and counts thinking, messages without text, and those that were edited or
-    answered anew.
+    in chunks. Leaves out and counts thinking, messages without text, and messages that were edited
+    or answered again.
     """
     left_out: Counter[str] = Counter()
     for location, conversation in validated(files, _Conversation):
@@ -96,10 +96,10 @@ def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skippe
 
 
 def _replaced(conversation: _Conversation) -> set[int]:
-    """The numbers of the messages beside the current branch, from 1.
+    """The numbers of the messages outside the current branch, from 1.
 
-    The branch ends at the current message, or at the newest where the export names none. A message
-    whose tree does not begin where the branch does is kept: the export may lack what joins them.
+    The branch ends at the current message, or at the newest if the export names none. A message
+    whose tree does not begin where the branch does is kept: the export may lack the link.
     """
     messages = {
         str(raw.get("uuid")): raw for raw in conversation.chat_messages if isinstance(raw, dict)

@@ -26,7 +26,7 @@ _BY_PROGRAM = re.compile(
 )
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
 _OBSERVER = "what an observer was told and replied"
-# Programs that watch sessions run the agent in folders of their own, and quote what they watch.
+# Programs that watch sessions run the agent in separate folders, and quote what they watch.
 _OBSERVERS_FOLDER = re.compile(
     r"(?:^|[/\\])(?:observer-sessions|\.claude-mem|\.claude[/\\]plugins)(?:[/\\]|$)"
 )
@@ -57,7 +57,7 @@ def claude_code_events(line: Mapping[str, Any]) -> Iterator[Event]:
     blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
     blocks = [block for block in blocks if isinstance(block, Mapping)]
     if line.get("isSidechain") or is_observers(str(line.get("cwd") or "")):
-        # Also its tool uses: no one who is remembered here saw them.
+        # Also its tool uses: no person remembered here saw them.
         yield LeftOut(SUBAGENT if line.get("isSidechain") else _OBSERVER)
         return
     texts = []

@@ -69,7 +69,7 @@ def read_claude_designs(files: Sequence[InputFile], user: str) -> Iterator[Turn 
 
 
 def _content(message: object) -> Mapping[str, Any]:
-    """The content of a message; empty where it is none of such a chat."""
+    """The content of a message; empty if it is not from such a chat."""
     content = message.get("content") if isinstance(message, Mapping) else None
     if not isinstance(content, Mapping) or not {"content", "contentBlocks"} & {*content}:
         return {}

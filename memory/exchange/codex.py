@@ -22,7 +22,7 @@ _OUTPUT = re.compile(r"\A(?:.*\n){0,8}?Output:\n")
 def codex_events(line: Mapping[str, Any]) -> Iterator[Event]:
     """What one line tells. Lines of an unknown type tell nothing.
 
-    A prompt stands in two lines, as it was typed and as the model got it.
+    A prompt is in two lines, once as typed and once as the model got it.
     """
     payload = line.get("payload")
     if not isinstance(payload, Mapping):

@@ -16,10 +16,10 @@ _MONTHS = 12
 
 
 def date_order(texts: Iterable[str]) -> DateOrder | None:
-    """The order of the numbers in the dates of a file; None where both would be right.
+    """The order of the numbers in a file's dates; None if both are possible.
 
-    A number above twelve tells it, and otherwise the order in which messages were written: where
-    only one reading never goes back in time, that is it. "" where no date depends on it.
+    A number above twelve decides it, or else the order of the messages: if only one reading never
+    goes back in time, that is the one. "" if no date depends on it.
     """
     before: tuple[int, int, int] | None = None
     has_second_above = depends = False

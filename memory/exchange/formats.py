@@ -102,8 +102,8 @@ def read_export(
         user: the speaker's name for the user of a chat application.
         encoding: of text that is neither UTF-8 nor UTF-16.
         dates: whether dates in numbers have the day or the month first; "": as the file shows, and
-            DateOrderError where it does not.
-        columns: our names of columns, with those that a table or JSON lines have for them.
+            DateOrderError if it does not.
+        columns: our names for columns, each with the name that a table or JSON lines use.
     """
     if unknown := {*columns} - {*TURN_COLUMNS}:
         raise InputError(f"there is no {min(unknown)!r}; map {', '.join(TURN_COLUMNS)}")
@@ -179,7 +179,7 @@ def _looked_through(
         turns += isinstance(item, Turn)
         if isinstance(item, Skipped) and not turns and len(left_out) < _NAMED:
             left_out.append(item)
-        # A date in words stays as it is.
+        # A date in words stays unchanged.
         if isinstance(item, Turn) and item.said_at and not clean_date(item.said_at):
             undated += 1
             words = words or item.said_at[:40]
@@ -210,7 +210,7 @@ def _is_ltm(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Recognised:
-    """The format of an export, its files, and those that name people and channels."""
+    """The format of an export, its files, and the files that name people and channels."""
 
     format: str
     files: list[InputFile]
@@ -292,7 +292,7 @@ def _format_of_file(path: Path, file: InputFile, columns: Mapping[str, str]) -> 
 
 
 def _elements(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects in a value that may show its format: itself, and those of its list."""
+    """The objects in a value that may show its format: itself, and the items of its list."""
     if isinstance(value, dict):
         yield value
         yield from (e for e in wrapped_elements(value) or () if isinstance(e, dict))

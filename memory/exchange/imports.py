@@ -52,9 +52,9 @@ def import_turns(
 ) -> ImportReport:
     """Store the turns of an export whose sources the memory lacks.
 
-    What was forgotten here stays out and is counted, unless `with_forgotten` lets it in. Commits
-    every `batch` items together and calls `progress` with their number. After any interruption, the
-    same call continues where it stopped.
+    Forgotten turns stay out and are counted, unless `with_forgotten` lets them in. Commits every
+    `batch` items together and calls `progress` with their number. After any interruption, the same
+    call continues where it stopped.
 
     Raises StoreError (a full disk) and ModelError (an embedder); earlier batches stay stored.
     """
@@ -102,7 +102,7 @@ def in_all(reports: Sequence[ImportReport]) -> ImportReport:
 
 
 def refuse_empty(report: ImportReport, name: str) -> None:
-    """Raises InputError for an import of which the memory has nothing, with the reasons."""
+    """Raises InputError, with the reasons, if nothing of an import reached the memory."""
     if report.turns or report.already or not report.skipped:
         return
     reasons: dict[str, list[str]] = {}
@@ -116,7 +116,7 @@ def refuse_empty(report: ImportReport, name: str) -> None:
 
 
 def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]:
-    """Store turns, without those that the memory refuses as they hold secrets."""
+    """Store turns, except the ones that the memory refuses because they hold secrets."""
     try:
         # `once`, because another process may have stored them since the check.
         return add_turns(store, turns, once=True), []
@@ -133,7 +133,7 @@ def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]
 def load_dump(
     store: Store, path: Path, progress: Callable[[int], None] | None = None
 ) -> ImportReport:
-    """Make a memory equal to the one that `exports.export_memory` wrote as JSON lines.
+    """Make a memory equal to the dump that `exports.export_memory` wrote as JSON lines.
 
     The store must be empty or hold the beginning of that dump: after an interruption, the same call
     continues where it stopped.

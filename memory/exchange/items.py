@@ -59,7 +59,7 @@ _CLAIMS_A_DATE = re.compile(r"-?\d{1,18}(\.\d+)?|\d{4}-\d\d(-\d\d([T ][\d:.,Z+-]
 
 
 def with_date(turn: Turn, location: str) -> Iterator[Turn | Skipped]:
-    """The turn with a date from `clean_date`; words ("one May evening") stay as they are.
+    """The turn with a date from `clean_date`; words ("one May evening") stay unchanged.
 
     Skips and reports an impossible date (2024-13-45, -5): it would sort and compare like a date.
     The turn then has no date.

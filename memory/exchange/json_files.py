@@ -38,14 +38,14 @@ _ARCHIVES = re.compile(
 )
 # Chats of messengers, in the folder or archive that their programs make.
 _CHATS = re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt|result\.json)")
-# Files that may hold chats, in a folder whose files have names of their own.
+# Files that may hold chats, in a folder whose files have fixed names.
 _MAY_HOLD_CHATS = (".json", ".jsonl", ".txt")
-# Names of other programs' settings, and of what they keep beside chats.
+# Names of other programs' settings, and of their files other than chats.
 _NO_CHATS = re.compile(r"(.*/)?(package(-lock)?|tsconfig|settings|manifest)\.json")
 _DEEPEST = 8  # folders below one another
 _MOST_FILES = 1_000_000  # in a folder: more of them is no export
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
-_NUMBER_ENDS = 8  # characters in which the point or exponent of a number ends
+_NUMBER_ENDS = 8  # characters within which a number's point or exponent ends
 _AFTER_NUMBER = (",", "]", "}", " ", "\t", "\r", "\n")
 _WRAPPERS = ("results", "memories", "conversations")
 _decoder = json.JSONDecoder()
@@ -65,12 +65,12 @@ class InputFile:
 
 
 def input_files(path: Path, encoding: str = "") -> list[InputFile]:
-    """The file itself, or what is read of a folder or zip archive, by name.
+    """The file itself, or the parts to read of a folder or zip archive, by name.
 
-    Conversations come first, then what Claude keeps beside them; without those the chats of
-    messengers, and otherwise every file that may hold chats. The archives of one export may lie in
-    a folder as they were sent. Raises InputError if the path cannot
-    be read, and for an unknown encoding.
+    Conversations come first, then Claude's other files; without conversations, the chats of
+    messengers, and otherwise every file that may hold chats. The archives of one export may be in a
+    folder as they were sent. Raises InputError if the path cannot be read, and for an unknown
+    encoding.
     """
     if encoding:
         try:
@@ -314,8 +314,8 @@ def json_members(
 def json_outlines(file: InputFile, most: int) -> Iterator[Any]:
     """The first values of a file, or the first elements of its list, each with short lists.
 
-    Of every list in them only the first `most` elements are there: what shows the format of a file
-    of any size. Stops where the text stops being JSON.
+    Every list in them has only its first `most` elements: enough to show the format of a file of
+    any size. Stops where the text stops being JSON.
     """
     text = _JsonText(file)
     try:

@@ -67,7 +67,7 @@ def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
 
 
 def vector_notes(database: Path, rows: int) -> Iterator[str]:
-    """The faults of the vectors beside the database.
+    """The faults of the vectors next to the database.
 
     They do no harm: this reads only their header, `.zarray`, and a memory computes its vectors
     from the texts.

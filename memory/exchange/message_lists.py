@@ -37,8 +37,8 @@ def is_message_list(value: Mapping[str, Any]) -> bool:
 def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """Each conversation as a session; `user` is the speaker of messages with the role user.
 
-    A conversation without an id is known by its first messages, so that one which has grown is not
-    stored twice. Leaves out and counts system messages, tool calls and thinking.
+    A conversation without an id is recognised by its first messages, so that a longer version of it
+    is not stored twice. Leaves out and counts system messages, tool calls and thinking.
     """
     left_out: Counter[str] = Counter()
     equal = KeyCounts()

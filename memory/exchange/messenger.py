@@ -31,7 +31,7 @@ _NUMBERED = re.compile(r"message_(\d+)\.json")
 
 
 def is_messenger(value: Mapping[str, Any]) -> bool:
-    """Whether an object is a chat: with Meta's names, or those of end-to-end encrypted chats."""
+    """Whether an object is a chat: with Meta's names, or with an end-to-end encrypted chat's."""
     messages = value.get("messages")
     if not isinstance(messages, list) or not isinstance(value.get("participants"), list):
         return False

@@ -82,7 +82,7 @@ def _read_chat(
 
 
 def _branch(chat: Mapping[str, Any], left_out: Counter[str]) -> list[Any]:
-    """The messages from the first to the current one; those of other branches are counted."""
+    """The messages from the first to the current one; messages of other branches are counted."""
     history = chat.get("history")
     nodes = history.get("messages") if isinstance(history, Mapping) else None
     if not isinstance(nodes, Mapping) or not nodes:

@@ -36,7 +36,7 @@ _SYNONYMS = {
     "text": ("content", "message"),
     "said_at": _DATES,
 }
-# Keys of chat messages that hold nothing anybody said. Reports count those that may hold a lot.
+# Keys of chat messages that hold no one's words. Reports count the ones that may hold a lot.
 _ASIDE = frozenset({"id", "name", "type", "status", "tool_call_id", "refusal", "annotations"})
 _COUNTED = {"tool_calls": TOOLS, "function_call": TOOLS, "reasoning_content": THOUGHTS}
 _KNOWN_NAMES = (
@@ -68,9 +68,8 @@ def read_jsonl(
     `columns` are other names for ours; with them, keys without a name of ours are left out. Joins
     OpenAI's content in parts: a picture becomes `[image]`. Leaves out and counts tool calls. Dates
     in numbers have the day or the month first as `order` says, or as the others in the file show;
-    where nothing shows it, they stay as they are. Yields
-    a Skipped for a line that is not a turn. An unknown key raises InputError with the known keys,
-    as every line may have the same mistake.
+    if nothing shows it, they stay unchanged. Yields a Skipped for a line that is not a turn. An
+    unknown key raises InputError with the known keys, as every line may have the same mistake.
     """
     equal_rows = KeyCounts()
     left_out: Counter[str] = Counter()
@@ -145,7 +144,7 @@ def row_of_message(value: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
 
 
 def _our_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name with ours for it. A second name for one column stays as it is, and is unknown."""
+    """Each name with ours for it. A second name for one column stays unchanged, and is unknown."""
     ours_by_name = {name: name for name in names}
     for ours, synonyms in _SYNONYMS.items():
         synonym = next((name for name in synonyms if name in ours_by_name), None)
@@ -237,13 +236,13 @@ def read_csv(
     columns: Mapping[str, str] = NO_COLUMNS,
     order: DateOrder = "",
 ) -> Iterator[Turn | Skipped]:
-    """A table with our columns, or with those of a chat or the long_term_memory extension.
+    """A table with our columns, or with the columns of a chat or the long_term_memory extension.
 
     Removes the "'" that our exports put before formulas. The extension's own export has no header.
-    Commas, semicolons or tabs separate the cells, or what a first line `sep=;` says. `columns` are
-    other names for ours; with them, columns without a name of ours are left out. Dates in numbers
-    have the day or the month first as `order` says, or as the others in the file show. Raises
-    InputError for other columns.
+    Commas, semicolons or tabs separate the cells, or the character in a first line `sep=;`.
+    `columns` are other names for ours; with them, columns without a name of ours are left out.
+    Dates in numbers have the day or the month first as `order` says, or as the others in the file
+    show. Raises InputError for other columns.
     """
     delimiter, header, has_header = _columns(file, columns)
     order = order or date_order(_dates_of_table(file, delimiter, header, columns)) or ""
@@ -292,7 +291,7 @@ def _dates_of_table(
 
 
 def _table_lines(file: InputFile) -> Iterator[str]:
-    """The lines of a table, without the one in which Excel reads what separates its cells."""
+    """The lines of a table, without the one that tells Excel the separator of its cells."""
     lines = lines_of(file)
     first = next(lines, "")
     if not _SEPARATOR.fullmatch(first):
@@ -301,7 +300,7 @@ def _table_lines(file: InputFile) -> Iterator[str]:
 
 
 def _mapped(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
-    """A row with our names for the columns that were named, without those that nothing names."""
+    """A row with our names for the named columns, without the unnamed ones."""
     if not columns:
         return row
     theirs = {name.casefold(): ours for ours, name in columns.items()}

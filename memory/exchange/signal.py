@@ -1,4 +1,4 @@
-"""Signal's chats: the plain export of its own desktop program, and of the tool signal-export."""
+"""Signal's chats: the plain export of its desktop program, and of the tool signal-export."""
 
 import json
 from collections import Counter

@@ -122,7 +122,7 @@ def _speaker(message: Mapping[str, Any], people: Mapping[str, str]) -> str:
 
 
 def _plain(text: str, people: Mapping[str, str]) -> str:
-    """A text without Slack's marks: names of people and channels, and links, as they are shown."""
+    """A text without Slack's marks: names of people and channels, and links, as shown."""
 
     def shown(mark: re.Match[str]) -> str:
         kind, target, label = mark.groups()

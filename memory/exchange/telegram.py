@@ -61,8 +61,8 @@ def is_telegram(value: Mapping[str, Any]) -> bool:
 def read_telegram(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     """The messages of each chat; a session is a day of one.
 
-    A forwarded message is said by whom it comes from. Leaves out and counts notices, and messages
-    without words.
+    The speaker of a forwarded message is its original sender. Leaves out and counts notices, and
+    messages without words.
     """
     left_out: Counter[str] = Counter()
     for file in files:
@@ -157,7 +157,7 @@ def _said_at(message: _Message) -> str:
 
 
 def _text(parts: str | list[Any]) -> str:
-    """The text of a message, of which links and bold words are parts of their own."""
+    """The text of a message, in which links and bold words are separate parts."""
     if isinstance(parts, str):
         return parts
     texts = (part.get("text") if isinstance(part, Mapping) else part for part in parts)

@@ -40,8 +40,8 @@ from memory.text.secrets import mask
 from memory.text.tool_uses import FAILED_OUTCOME, FILE_TAG, FIXED_TAG, OUTCOME_TAG
 from memory.text.written_dates import clean_date
 
-_SESSION = re.compile(r"[\w-]{8,80}")  # that may stand in the name of a file
-_FIRST_LINES = 200  # in which a transcript names its folder
+_SESSION = re.compile(r"[\w-]{8,80}")  # allowed in the name of a file
+_FIRST_LINES = 200  # within which a transcript names its folder
 _MOST_FAILING = 10  # commands
 _MOST_FILES = 20  # of one tool use, as tags
 
@@ -141,9 +141,9 @@ def read_transcript(
 
     A line that is not finished yet waits for the next reading, and so does a tool use without its
     result, unless a prompt came after it or the session `is_over`. A damaged line is skipped.
-    Secrets are masked in what tools got and returned, before any of it is cut; those in messages
-    by the store, as the memory's policy says. What a fork copied of another session are that
-    session's turns, where its transcript is found; `forks` are the sessions that led here.
+    Secrets in tools' inputs and results are masked before any of it is cut; secrets in messages by
+    the store, as the memory's policy says. Turns that a fork copied from another session belong to
+    that session, if its transcript is found; `forks` are the sessions that led here.
 
     Raises InputError when the file cannot be read.
     """
@@ -170,7 +170,7 @@ def read_transcript(
 def _messages_of(
     agent: Agent, path: Path, speaker: str, forks: tuple[str, ...], session: str
 ) -> list[Turn]:
-    """The messages of another session, whose transcript lies beside the one at `path`."""
+    """The messages of another session, whose transcript is next to the one at `path`."""
     root = next(
         (parent for parent in path.parents if parent.name == agent.transcripts), path.parent
     )

@@ -67,12 +67,12 @@ def is_whatsapp(beginning: str) -> bool:
 def read_whatsapp(
     files: Sequence[InputFile], name: str, order: DateOrder = ""
 ) -> Iterator[Turn | Skipped]:
-    """The messages of each chat; a session is a day. Times are those of the phone's clock.
+    """The messages of each chat; a session is a day. Times are by the phone's clock.
 
-    `name` is the chat's where its file is called _chat.txt. What WhatsApp writes into a chat itself
-    is known in the languages of notices.toml: the mark of an edited message is cut off; notices,
-    deleted messages, and attachments without words are left out and counted. Raises DateOrderError
-    where nothing tells whether the day or the month comes first.
+    `name` is the chat's name if its file is called _chat.txt. WhatsApp's own texts are recognised
+    in the languages of notices.toml: the mark of an edited message is cut off; notices, deleted
+    messages, and attachments without words are left out and counted. Raises DateOrderError if
+    nothing tells whether the day or the month comes first.
     """
     left_out: Counter[str] = Counter()
     equal = KeyCounts()

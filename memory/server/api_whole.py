@@ -108,7 +108,7 @@ async def changes(call: Call, wanted: Changes) -> Response:
 async def put_memory(call: Call, options: MemoryOptions) -> Response:
     """Make a memory, or say that it is there; an owner is stored either way."""
     is_new = False
-    with suppress(InputError):  # it is there; an invalid name is refused below
+    with suppress(InputError):  # it exists; an invalid name is refused below
         await call.handles.create(call.namespace)
         is_new = True
 
@@ -133,7 +133,7 @@ async def erase_memory(call: Call, options: Erasure) -> Response:
         raise InputError("nothing was erased: give the memory's name as `confirmation`")
     call.handles.refuse_missing([call.namespace])
     backups: list[str] = []
-    with suppress(MemoryFault):  # one that does not open is erased, too
+    with suppress(MemoryFault):  # a memory that does not open is erased, too
         backups = await call.handles.run_on_store(call.namespace, _backups)
     await call.handles.delete(call.namespace)
     return JSONResponse({"erased": call.namespace, "backups": backups})

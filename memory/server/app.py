@@ -34,9 +34,9 @@ def application(
 ) -> ASGIApp:
     """The server as an ASGI application; it closes the handles on shutdown.
 
-    No token has more than these `rights`; `groups` are of memory.operations.tools.GROUPS, beside
-    "core". `port` is part of the cookie's name: browsers share cookies between the ports of a
-    host, so two servers would sign out each other's users.
+    No token has more than these `rights`; `groups` are from memory.operations.tools.GROUPS, in
+    addition to "core". `port` is part of the cookie's name: browsers share cookies between the
+    ports of a host, so two servers would sign out each other's users.
     """
     mcp_servers = McpOverHttp(handles, rights, groups)
     cookie = f"{COOKIE}-{port}"

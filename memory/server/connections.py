@@ -13,10 +13,10 @@ STATE = "connection"  # the key of a request's connection in the ASGI scope's "s
 
 @dataclass(eq=False)
 class Connection:
-    """One client's connection, as long as it is open.
+    """One client's open connection.
 
-    `is_known` once a request of it had a valid token or session, `is_waiting` between requests,
-    `is_extra` where it is one too many and only the reserve had room for it.
+    `is_known` once one of its requests had a valid token or session, `is_waiting` between requests,
+    `is_extra` if it is one too many and only the reserve had room for it.
     """
 
     address: str
@@ -98,7 +98,7 @@ class Connections:
 
 
 def _network(address: str) -> str:
-    """The address, or of IPv6 its network of 64 bits, all of which belongs to one client."""
+    """The address, or for IPv6 its network of 64 bits, which belongs to one client."""
     try:
         number = ip_address(address)
     except ValueError:

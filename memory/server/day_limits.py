@@ -1,8 +1,8 @@
-"""What each user of a server may do in a day (UTC): turns, characters, calls and tokens of models.
+"""Each user's limits for a day on a server (UTC): turns, characters, calls and tokens of models.
 
-Turns are counted before they are added, so that no limit is passed by processes that count at the
-same moment; what then was not stored is taken back. A question counts a call before it is asked,
-and what it really took once it is answered, in the background: a request waits for one count.
+Turns are counted before they are added, so that processes counting at the same moment cannot exceed
+a limit; turns that were not stored are subtracted again. A question counts one call in advance, and
+its actual use once it is answered, in the background: a request waits for one count.
 """
 
 import logging
@@ -32,7 +32,7 @@ _log = logging.getLogger("memory.day_limits")
 
 @dataclass(frozen=True)
 class DayLimits:
-    """At most so many of each in a day; None for no limit."""
+    """At most this many of each in a day; None for no limit."""
 
     turns: int | None = None
     characters: int | None = None
@@ -74,7 +74,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class DayUse:
-    """What all users together have used of a limit today, how many of them, and who has all."""
+    """What all users together used of a limit today, how many used it, and who has used it up."""
 
     total: int
     users: int

@@ -29,9 +29,9 @@ def written(write: Callable[[TextIO], object]) -> IO[bytes]:
 
 
 def sent(file: IO[bytes], media_type: str, name: str = "") -> Response:
-    """A response with the content of a file, which is closed at its end; `name` to save it as.
+    """A response with the content of a file, which it closes at the end; `name` to save it as.
 
-    A range that is asked for is not looked at: all of it is sent.
+    Ignores a requested range: the whole file is sent.
     """
     size = file.seek(0, SEEK_END)
     file.seek(0)

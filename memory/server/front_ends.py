@@ -1,7 +1,7 @@
-"""What a user wrote of a message that a chat program or a framework composed.
+"""The user's own words in a message that a chat program or a framework composed.
 
 Programs put retrieved texts around a question, and ask for titles in the name of their users. Their
-templates are data (front_ends.toml); no word of any language is read beside them.
+templates are data (front_ends.toml); nothing else is read in any language.
 """
 
 import tomllib
@@ -65,9 +65,9 @@ def task_of(text: str) -> str:
 
 
 def own_words(text: str) -> str:
-    """A message without what a program wrote and retrieved around it.
+    """A message without the text that a program wrote and retrieved around it.
 
-    The whole message where nothing else is in it.
+    The whole message if nothing else is in it.
     """
     trimmed = text.strip()
     for template in _front_ends().template:

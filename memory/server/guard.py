@@ -38,7 +38,7 @@ LARGEST_BODY = 4_000_000  # bytes
 LARGEST_UPLOAD = 500_000_000  # bytes, of an imported file
 UPLOAD_SUFFIX = "/import"
 BODY_SECONDS = 30.0  # between two pieces of a body
-# A fast typist sends ten keys a second, each of which may be a search.
+# A fast typist sends ten keys a second, and each may be a search.
 REQUESTS_A_SECOND = 100.0
 _BURST_SECONDS = 2.0
 _MOST_CLIENTS = 10_000  # whose requests are counted

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CACHE_BYTES = 1_000_000_000  # of open stores, by default
-# What an open store takes beside its index: connections, their pages, what SQLite has compiled.
+# The size of an open store without its index: connections, their pages, SQLite's statements.
 HANDLE_BYTES = 400_000
 _FILES_OF_HANDLE = 6  # database, log and its index, of our connection and of the model's
 _OTHER_FILES = 600  # clients' connections, the slow calls' stores
@@ -48,12 +48,12 @@ class NoNamespaceError(InputError):
 
 @dataclass
 class Counts:
-    """What a server has counted since its start, and what is open now.
+    """A server's counts since its start, and what is open now.
 
     `hits` and `misses` are how often a store was open when it was needed, or not; `evictions` how
-    many were closed for others. Calls and tokens are those of models in slow calls, dollars those
-    with a known price; `refused_sql` are statements refused, wrong or too slow, `refused_by_day`
-    what limits of a day refused, by their names.
+    many were closed for others. Calls and tokens are models' in slow calls, dollars only for known
+    prices; `refused_sql` are statements refused, wrong or too slow, `refused_by_day` requests
+    refused by limits of a day, by the limits' names.
     """
 
     hits: int = 0
@@ -81,15 +81,15 @@ class Handles:
         api_base: the address of an OpenAI-compatible server for `model`.
         program: a compiled program; the plain one by default. Searches rank by its weights.
         reranker: the name of a reranker for search results.
-        budget: tokens of memory that the model is shown at most, as for a Memory.
+        budget: at most this many tokens of memory are shown to the model, as for a Memory.
         read_only: whether to open stores read-only.
         cache_bytes: how many bytes the open stores may take; the one in use may take more.
-        owner: whose memories these are, of those that name no owner.
+        owner: the owner of memories that name none.
         limits: how much each memory may hold.
         day_limits: how much each user may do in a day.
-        path_of: the location of a namespace; None or an InputError where there is none.
-        is_alone: whether no other process serves the same memories. Only then a model can be
-            chosen while it runs, as the others would keep theirs.
+        path_of: the location of a namespace; None or an InputError if there is none.
+        is_alone: whether no other process serves the same memories. Only then can a model be chosen
+            while it runs, as the others would keep theirs.
     """
 
     def __init__(
@@ -241,7 +241,7 @@ class Handles:
 
     @property
     def model_name(self) -> str:
-        """The name of the model that is asked, as `load_model` takes it. Does not load it."""
+        """The name of the model in use, as `load_model` takes it. Does not load it."""
         return self._model if isinstance(self._model, str) else self._model.name
 
     @property
@@ -349,9 +349,9 @@ class Handles:
     # All of it in the thread of the event loop.
 
     async def _opened(self, namespace: str) -> "_OpenStore":
-        """The open store of a namespace, which is now the one used last; opens none of no name."""
+        """The open store of a namespace, now the last one used; opens none without a name."""
         if namespace not in self._open_stores:
-            # Names are asked for by everybody: one that is none takes the place of no other.
+            # Anyone may ask for any name: a name without a memory must not displace another.
             await asyncio.to_thread(self._location, namespace)
         opened = self._open_stores.pop(namespace, None)
         if opened is None:

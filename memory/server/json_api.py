@@ -57,8 +57,8 @@ _REFUSALS = {
     429: "Too many requests, or a limit of a day is used; `Retry-After` has the seconds to wait",
     503: "The memory or its model is unavailable; its owner must act",
 }
-# FastAPI would promise a 422 of its own where no `default` is described. One response brings the
-# model into the document, and the others name it: a model each takes half a second to build.
+# FastAPI would promise its own 422 if no `default` is described. One response brings the model into
+# the document, and the others name it: separate models take half a second to build.
 _OF_A_REFUSAL = {
     "application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorRecord.__name__}"}}
 }
@@ -219,7 +219,7 @@ def _refuse(grant: Grant, right: str, namespace: str, *, is_served: bool = True)
         raise ForbiddenError(f"the token {grant.name!r} may not {right} in {namespace!r}")
 
 
-# The last ones have no path of their own: a name may have slashes.
+# The last ones have no separate path: a name may have slashes.
 ENDPOINTS = (
     *map(_of_operation, OPERATIONS.values()),
     Endpoint(

@@ -80,10 +80,10 @@ def serve_workers(
     workers: int,
     ready: Callable[[], None],
 ) -> None:
-    """Serve by several processes until Ctrl-C; one that ends is replaced.
+    """Serve with several processes until Ctrl-C; a process that ends is replaced.
 
-    Each calls `make_app`, which can be pickled. The limits of connections and requests are those of
-    each process.
+    Each calls `make_app`, which can be pickled. The limits of connections and requests are per
+    process.
     """
     listener.listen(2048)  # clients wait until a process accepts them
     ready()
@@ -153,7 +153,8 @@ def _config(
 class _LimitedProtocol(H11Protocol):
     """Uvicorn's protocol with a deadline for the head of each request, and a limit of connections.
 
-    Uvicorn itself waits forever for a first head, and for a later one once its first byte is there.
+    Uvicorn itself waits forever for a first head, and for a later one once its first byte has
+    arrived.
     """
 
     open_connections: Connections

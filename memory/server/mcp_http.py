@@ -34,7 +34,7 @@ from memory.server.mcp_stdio import sound_json
 from memory.server.tokens import Grant
 from memory.store.united import refuse_repeated
 
-# A session takes some kilobytes; one that its client forgets ends after this time.
+# A session takes some kilobytes; if its client forgets it, it ends after this time.
 _IDLE_SECONDS = 30 * 60
 _SAFE_SECONDS = _IDLE_SECONDS - 60  # after which it may have ended
 _MOST_SESSIONS = 1_000  # for each token and namespace
@@ -144,7 +144,7 @@ class McpOverHttp:
 
 
 class _Managers:
-    """The sessions of one namespace and token, and what answers those of an earlier process."""
+    """The sessions of one namespace and token, and what answers sessions of an earlier process."""
 
     def __init__(
         self, with_state: StreamableHTTPSessionManager, without_state: StreamableHTTPSessionManager
@@ -153,8 +153,8 @@ class _Managers:
         self.is_over = anyio.Event()
         self._with_state = with_state
         self._without_state = without_state
-        # Sessions of this process -> seconds when they were last used; the manager ends those that
-        # wait for long, and their clients go on without state.
+        # Sessions of this process -> seconds when they were last used; the manager ends the ones
+        # idle for long, and their clients go on without state.
         self._last_used: OrderedDict[str, float] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()  # by their clients
 
@@ -172,7 +172,7 @@ class _Managers:
         given = Headers(scope=scope).get(_SESSION, "")
         session = signer.session_of(given)
         if not session or session in self._ended:
-            # A new session, or one that the manager refuses as it knows no such id.
+            # A new session, or an id that the manager does not know and refuses.
             await self._with_state.handle_request(scope, receive, send_signed)
             return
         is_end = scope["method"] == "DELETE"
@@ -214,7 +214,7 @@ async def _sound_body(scope: Scope, receive: Receive) -> Receive:
 
 
 def _with_session(scope: Scope, session: str) -> Scope:
-    """The request with this id of a session instead of its own; with none for an empty one."""
+    """The request with this session id instead of its own; without one for an empty id."""
     name = _SESSION.encode()
     headers = [header for header in scope["headers"] if header[0] != name]
     if session:

@@ -42,8 +42,8 @@ class _SoundLines(TextIOWrapper):
 def sound_json(text: str) -> str:
     """JSON text without halves of surrogate pairs, which cut-off emoji leave: U+FFFD for each.
 
-    The SDK's reader refuses the whole message, and its client would wait for an answer. What is no
-    JSON comes back as it is.
+    The SDK's reader refuses the whole message, and its client would wait for an answer. Anything
+    but JSON comes back unchanged.
     """
     if not _SURROGATE.search(text):
         return text

@@ -132,7 +132,7 @@ def _fault() -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The path with names in place of what stands for them; "" where it is none of ours."""
+    """The path with names in place of their values; "" if it is not one of ours."""
     if "endpoint" not in scope:
         return ""
     if "route" in scope:  # FastAPI's

@@ -19,7 +19,7 @@ from memory.system import tracing
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """The options of `memory serve`; `port` is the one that it listens at."""
+    """The options of `memory serve`; `port` is the port that it listens at."""
 
     port: int
     hosts: tuple[str, ...]

@@ -63,14 +63,14 @@ _SENT_ON = (
     *("openai-organization", "openai-project", "openai-beta", "http-referer", "x-title"),
 )
 _SENT_ON_PREFIXES = ("anthropic-", "x-stainless-")
-# What an answer's headers may say to a client. A browser keeps cookies and orders of a site, and
-# those of a host hold for our page there, too.
+# What an answer's headers may say to a client. A browser keeps a site's cookies and policies, and a
+# host's apply to our page there, too.
 _PASSED_ON = frozenset({
     *("content-type", "content-length", "content-encoding", "content-language", "cache-control"),
     *("etag", "expires", "last-modified", "retry-after", "request-id", "vary"),
 })  # fmt: skip
 _PASSED_ON_PREFIXES = ("x-", "openai-", "anthropic-", "ratelimit-", "llm_provider-")
-_STATUSES = range(200, 600)  # of answers; one that sends the client elsewhere is none
+_STATUSES = range(200, 600)  # of answers; a redirect is not an answer
 # What is asked of a model; nothing else is done with this machine's key.
 _POSTS = frozenset(
     {CHAT, "completions", RESPONSES, "embeddings", MESSAGES, f"{MESSAGES}/count_tokens"}
@@ -127,10 +127,10 @@ class ProxyOptions:
 
 @dataclass(frozen=True)
 class _Exchange:
-    """What is stored of a request and its answer.
+    """The part of a request and its answer that is stored.
 
-    `conversation` is None where nothing of it is; `shown` are the turns that its block had.
-    `said_at` is when the request came.
+    `conversation` is None if nothing of it is stored; `shown` are the turns in its block. `said_at`
+    is when the request came.
     """
 
     namespace: str
@@ -323,9 +323,10 @@ class _Proxy:
     def _namespace(
         self, headers: Headers, conversation: Conversation | None, grant: Grant | None
     ) -> str:
-        """Whose memory it is: the header's, the token's, the field `user`, the proxy's own.
+        """Whose memory to use: the header's, the token's, the field `user`'s, the proxy's own.
 
-        A token of one memory needs no name; with others the request names one that it opens.
+        A token for one memory needs no name; otherwise the request names a memory that the token
+        opens.
         """
         named = headers.get(NAMESPACE, "")
         user = conversation.user if conversation else ""
@@ -475,7 +476,7 @@ class _Proxy:
     ) -> asyncio.Task[str]:
         content = _unpacked(seen, upstream.headers.get("content-encoding", ""))
         storing = self._store(exchange, read_answer(exchange.protocol, content))
-        # A task of its own: the client may have gone, which cancels this one.
+        # A separate task: the client may have gone, which cancels this one.
         task = asyncio.create_task(storing)
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
@@ -534,7 +535,7 @@ def _upstream_key(path: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _path(request: Request) -> str:
-    """The path after /v1/: one of those by which a model is asked, written as it is."""
+    """The path after /v1/: one of the known paths to a model, spelled exactly."""
     path = str(request.path_params["path"])
     query = request.scope.get("query_string", b"")
     is_plain = b"%" not in request.scope.get("raw_path", b"") and PREFIX.encode() not in query
@@ -545,7 +546,7 @@ def _path(request: Request) -> str:
 
 
 def _conversation(protocol: str, body: bytes) -> tuple[Conversation | None, dict[str, Any]]:
-    """The conversation of a request, and its fields; none where it cannot be read."""
+    """The conversation of a request, and its fields; none if it cannot be read."""
     try:
         fields = json.loads(body) if protocol else None
     except (ValueError, RecursionError):

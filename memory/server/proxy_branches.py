@@ -1,9 +1,9 @@
-"""Which turns of a chat an edited message left behind, read from what the requests say.
+"""Which turns of a chat an edited message left behind, judging by the requests.
 
-Each request holds the whole chat. The outside id of a turn says its place in the chat by digests of
-what had been said, so two requests show whether one goes on where the other did. Only where nothing
-else explains it is a message an edited one: the chats of two clients may begin alike, and a client
-may leave out what is old. In doubt everything stays.
+Each request holds the whole chat. A turn's outside id gives its place in the chat by digests of the
+earlier messages, so two requests show whether one continues the other. A message counts as edited
+only if nothing else explains it: the chats of two clients may begin alike, and a client may leave
+out old messages. If in doubt, everything stays.
 """
 
 import re
@@ -74,10 +74,10 @@ def left_branch(
 
 
 def answer_source(turns: Sequence[Turn], source: str, text: str, here: str) -> str:
-    """The source of an answer: that of the one which it replaces, or one more.
+    """The source of an answer: the source of the answer that it replaces, or a new one.
 
-    A chat goes on from the answer that it shows. Where it has gone on, another answer to the same
-    message may be of another chat that begins alike, so both stay.
+    A chat goes on from the answer that it shows. Once it has gone on, another answer to the same
+    message may be from another chat that begins alike, so both stay.
     """
     answers = [turn for turn in turns if re.fullmatch(rf"{re.escape(source)}(:\d+)?", turn.source)]
     same = [answer for answer in answers if answer.text == text]

@@ -1,7 +1,7 @@
 """A model by its litellm name behind the proxy, as if it were a server that speaks OpenAI's API.
 
-litellm speaks the provider's protocol and builds the answers; here they become HTTP again. Keys
-and addresses are those of this machine: a request cannot name others.
+litellm speaks the provider's protocol and builds the answers; here they become HTTP again. Keys and
+addresses are this machine's: a request cannot name others.
 """
 
 import json
@@ -18,8 +18,8 @@ from memory.system.providers import load_litellm
 MODEL_ADDRESS = "http://model/v1"  # no one's: requests to it never leave this process
 _SECONDS = 600.0  # a model may think for minutes before its first word
 _SAMPLING = ("temperature", "top_p", "stream", "tools", "tool_choice")
-# What a request may say. litellm has arguments of its own beside these, `api_base` among them,
-# which would send this machine's key elsewhere.
+# The fields that a request may have. litellm has further arguments, among them `api_base`, which
+# would send this machine's key elsewhere.
 _FIELDS = {
     CHAT: (
         *_SAMPLING,

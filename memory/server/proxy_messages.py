@@ -1,6 +1,6 @@
-"""What the proxy reads in three protocols and adds to them: OpenAI's two, and Anthropic's.
+"""What the proxy reads in, and adds to, three protocols: OpenAI's two, and Anthropic's.
 
-Nothing here knows a memory or a connection. A request that cannot be read goes on as it is.
+Nothing here knows a memory or a connection. A request that cannot be read is passed on unchanged.
 """
 
 import json
@@ -28,10 +28,10 @@ _CUTS = {"length", "content_filter", "max_tokens", "incomplete", "failed", "canc
 class Conversation:
     """A request as the memory sees it.
 
-    `messages` are in OpenAI's form, those of users as they wrote them (`front_ends`); `position` is
-    that of the user's last message among them, and `speaker` its `name`. `user` is the field by
-    which an application says whose request it is, `task_of` the program whose own task it is, and
-    `model` the model that is to answer.
+    `messages` are in OpenAI's form, users' messages as they wrote them (`front_ends`); `position`
+    is the index of the user's last message, and `speaker` its `name`. `user` is the field in which
+    an application says whose request it is, `task_of` the program whose own task it is, and `model`
+    the model to answer.
     """
 
     messages: Sequence[Mapping[str, Any]]

@@ -142,7 +142,7 @@ class DatabaseSignIn:
         self._access.change(self._address, "session", lambda records: records.pop(digest, None))
 
     def _change(self, kind: str, new: dict[str, dict[str, float]], seconds: float) -> None:
-        """Add records, and remove those that are too old."""
+        """Add records, and remove the ones that are too old."""
 
         def change(records: dict[str, dict[str, float]]) -> None:
             old = [key for key, record in records.items() if time() - record["at"] > seconds]

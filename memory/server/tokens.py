@@ -39,7 +39,7 @@ Records = dict[str, dict[str, Any]]  # grants by the digests of their tokens
 
 @dataclass(frozen=True)
 class Grant:
-    """What a token allows: which rights, in which namespaces ("*" for all), until when.
+    """What a token allows: its rights, its namespaces ("*" for all), and until when.
 
     `expires_at` is a time of UTC such as 2027-01-31T12:00:00+00:00, or "". `made_by` is the token
     that made it over the API: revoking that one revokes it too.
@@ -116,10 +116,11 @@ class Tokens:
         days: float | None = None,
         made_by: Grant | None = None,
     ) -> str:
-        """Create a token and return it; it cannot be shown again. It ends after so many days.
+        """Create a token and return it; it cannot be shown again. It ends after this many days.
 
-        One that another has made ends with that at the latest. Raises InputError for a name that is
-        taken, blank, long or no single line, for no namespace, and for no or an unknown right.
+        A token made by another ends with it at the latest. Raises InputError for a name that is
+        taken, blank, too long or not a single line, for no namespace, and for no or an unknown
+        right.
         """
         _check_line("the name of a token", name)
         if not granted_namespaces:
@@ -150,9 +151,9 @@ class Tokens:
         return token
 
     def rotate(self, name: str, days: float | None = None, overlap_hours: float = 0) -> str:
-        """Create a token with the grant of another one, which ends after so many hours.
+        """Create a token with the grant of another one, which ends after this many hours.
 
-        Until then that is called "NAME (replaced)". The new one ends after so many days; None: as
+        Until then that is called "NAME (replaced)". The new one ends after this many days; None: as
         the old one. Raises InputError when there is no token of this name.
         """
         token = PREFIX + secrets.token_urlsafe(_BYTES)
@@ -175,7 +176,7 @@ class Tokens:
         return token
 
     def revoke(self, name: str) -> None:
-        """Revoke a token, and those that it made.
+        """Revoke a token, and the tokens that it made.
 
         Raises InputError when there is no token of this name.
         """
@@ -301,7 +302,7 @@ def _digest_of(records: Records, name: str) -> str:
 
 
 def _after(days: float | None) -> str:
-    """The time in so many days; "" for None. Raises InputError for a time that is none."""
+    """The time in this many days; "" for None. Raises InputError for an invalid time."""
     if days is None:
         return ""
     if not days > 0:  # nor is NaN

@@ -86,7 +86,7 @@ def chunks(path: Path) -> list[Turn]:
 
     # A file name may contain bytes that are not text, and lines.
     name = label(path.name.encode("utf-8", "replace").decode(), _LONGEST_NAME)
-    # The hash makes a changed document a new version, beside the stored one.
+    # The hash makes a changed document a new version, next to the stored one.
     version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
     # A title is no person's name: that of a stranger's document may be "user".
     title = document.title[:TITLE_CHARACTERS]

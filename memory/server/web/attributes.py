@@ -32,7 +32,7 @@ from memory.vocabulary import KINDS, Attribute, Kind
 class Row:
     """An attribute on the page: how many facts have it, and who set it.
 
-    `by` is "you", "default" or "" for one that only facts have.
+    `by` is "you", "default" or "" if only facts have it.
     """
 
     attribute: Attribute
@@ -41,7 +41,7 @@ class Row:
 
 
 def attributes(request: PageRequest, store: Store) -> PageResponse:
-    """The attributes in force, those with facts first, and those that only facts have."""
+    """The vocabulary's attributes, used ones first, then the ones that only facts have."""
     vocabulary = vocabulary_of(store)
     counts: dict[str, int] = {}
     for name, number in count_attributes(store).items():

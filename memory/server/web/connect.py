@@ -71,7 +71,7 @@ def _json(server: Any) -> str:
 
 
 def _grants(namespace: str) -> Sequence[Any]:
-    """The tokens that open a memory, those of all memories too."""
+    """The tokens that open a memory, including tokens for all memories."""
     return [
         grant
         for grant in Tokens().grants()

@@ -1,4 +1,4 @@
-"""Facts by whom they are about, each with its source; forms to edit, end, delete and undo."""
+"""Facts by subject, each with its source; forms to edit, end, delete and undo."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -138,7 +138,7 @@ def _vocabulary_first(store: Store, facts: Iterable[Fact]) -> list[Fact]:
 
 
 def each_once(facts: Sequence[Fact], earlier: Sequence[Fact] = ()) -> list[Fact]:
-    """Facts without those that say the same as one before them, or as an earlier one."""
+    """Facts, each once, and without any that repeat one of `earlier`."""
 
     def words(fact: Fact) -> tuple[str, ...]:
         return (fact.subject.lower(), fact.attribute, fact.value.lower())
@@ -348,7 +348,7 @@ def _conflict(request: PageRequest, store: Store, conflict: EditConflict) -> Pag
 
 
 def _turns_of(store: Store, fact: Fact) -> list[int]:
-    """The sources of a fact: its own turn, and those of the facts it was merged from."""
+    """The sources of a fact: its own turn, and the turns of the facts it was merged from."""
     first = edits_of(store, fact_id=fact.id)[0].change_id
     change = change_of(store, first)
     made_of = origins(edits_of(store, first), [change] if change else []).get(fact.id, ())

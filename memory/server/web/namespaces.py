@@ -1,4 +1,4 @@
-"""The list of memories, the home of one, and the page of everything beside its rooms."""
+"""The list of memories, the home of one, and the page of everything besides its rooms."""
 
 import asyncio
 from dataclasses import replace
@@ -113,7 +113,7 @@ def _periods(store: Store) -> list[tuple[str, int]]:
 
 
 def overview(request: PageRequest, store: Store) -> PageResponse:
-    """Home: a search, what waits for a person, and what is new; each fact stands there once."""
+    """Home: a search, what waits for a person, and what is new; each fact appears once."""
     turns, facts = size_of(store)
     work = work_of(store)
     pairs: list[Contradiction] = []

@@ -1,4 +1,4 @@
-"""Then and now: how the facts changed since a date, those of that date, and a form to revert."""
+"""Then and now: how the facts changed since a date, the facts then, and a form to revert."""
 
 from contextlib import suppress
 from datetime import date, timedelta
@@ -78,9 +78,10 @@ def _ends(store: Store, today: date) -> tuple[date, date]:
 
 
 def _default_day(store: Store, first: date, last: date) -> date:
-    """A month before the last turn, or the last turn's day where nothing was known a month before.
+    """A month before the last turn, or the last turn's day if nothing was known a month before.
 
-    Today in a large memory, where the past takes long to read, and where the turns tell nothing.
+    Today in a large memory, where the past takes long to read, and if no facts were known on either
+    day.
     """
     today = date.fromisoformat(local_now()[:10])
     if size_of(store).facts > _MOST_COMPARED:

@@ -22,8 +22,8 @@ SHOWN_ATTRIBUTES = (DECIDED, BECAUSE, TOUCHED, FAILED_WITH, FIXED_BY)
 class Work:
     """The newest of each first; `files` by the number of sessions that changed them.
 
-    `reasons` are those of decisions, by the decision's words; `fixes` those of failures, by the
-    command. Instructions, decisions and reasons are the user's own (`store.owner.asker_of`).
+    `reasons` are for decisions, by the decision's words; `fixes` for failures, by the command.
+    Instructions, decisions and reasons are the user's own (`store.owner.asker_of`).
     """
 
     instructions: Sequence[Fact]

@@ -88,7 +88,7 @@ WORDS: Mapping[str, Words] = {
 
 @dataclass(frozen=True)
 class Control:
-    """A setting on the page: its form, and its value in force as text."""
+    """A setting on the page: its form, and its current value as text."""
 
     name: str
     form: SettingForm
@@ -97,7 +97,7 @@ class Control:
 
     @property
     def choices(self) -> dict[str, str]:
-        """The values of a menu with their words, among them the one in force."""
+        """The values of a menu with their labels, including the current one."""
         choices = {value: self.words.choices.get(value, value) for value in self.form.choices}
         if self.words.choices and not choices:
             choices = dict(self.words.choices)
@@ -132,7 +132,7 @@ def settings_page(request: PageRequest, store: Store) -> PageResponse:
 
 
 def _controls(settings: Settings) -> list[Control]:
-    """All settings as they are, those with words of the page in its order, then a program's."""
+    """All current settings: the ones with labels on the page in its order, then a program's."""
     forms, values = settings.forms(), settings.all()
     named = {name: WORDS[name] for name in WORDS if name in forms}
     named |= {name: Words(name, is_plain=False) for name in forms if name not in named}
@@ -143,7 +143,7 @@ def _controls(settings: Settings) -> list[Control]:
 
 
 def change_settings(request: PageRequest, store: Store) -> PageResponse:
-    """Change the settings that differ from what the page showed; none where one is no value."""
+    """Change the settings that differ from what the page showed; none if one is invalid."""
     settings = Settings(store)
     texts = {
         control.name: text

@@ -56,7 +56,7 @@ def sql(request: PageRequest, store: Store) -> PageResponse:
 
 
 def as_csv(request: PageRequest, store: Store) -> PageResponse:
-    """The rows of a SELECT as CSV. Raises SqlError for one that is refused."""
+    """The rows of a SELECT as CSV. Raises SqlError if it is refused."""
     weights = request.handles.searcher.weights
     rows = store.read(request.inputs.text("select"), weights=weights)
     file = io.StringIO()

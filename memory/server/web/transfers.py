@@ -104,7 +104,7 @@ def _date_order(inputs: Inputs) -> "DateOrder":
 
 
 def _columns(inputs: Inputs) -> dict[str, str]:
-    """Our names of columns, with those that the form says the file has for them."""
+    """Our names for columns, each with the file's name for it according to the form."""
     named = {name: inputs.text(f"column-{name}") for name in IMPORT_COLUMNS}
     return {name: theirs for name, theirs in named.items() if theirs}
 

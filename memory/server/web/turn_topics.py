@@ -14,7 +14,7 @@ _MOST_WEIGHED = 400  # words, the most frequent
 _SHORTEST = 3  # letters: "ok" and "im" are no topics
 _LONGEST_TEXT = 4_000  # characters of a turn that are read
 _FEW_TURNS = 20  # among which a topic may come up once
-# Dates stand beside the topics on the page, in full and in short.
+# Dates are next to the topics on the page, in full and in short.
 _DATES = {name[:end] for name in (*MONTHS, *WEEKDAYS) for end in (3, 4, len(name))}
 _NO_TOPICS = STOP_WORDS | COUNT.keys() | _DATES
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")  # where no sentence begins
