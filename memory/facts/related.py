@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import TypeVar
 
 from memory.errors import ModelError
@@ -177,16 +177,13 @@ class _ByContent:
         self._by_form = _numbers_by(text.forms for text in texts)
         self._by_name = _numbers_by(text.names for text in texts)
         self._by_attribute = _numbers_by(text.attributes for text in texts)
+        self._by_word = _NumbersByWord(self._by_form)
 
     def best_score(self, fact: Fact, attribute: Attribute, is_called: bool) -> float:
         """The score of a fact in the text that it fits best."""
         subject = _plain(fact.subject)
         forms = _word_forms(fact.attribute, fact.value)
-        shared = Counter[int]()
-        for word in forms:
-            shared.update(
-                {n for form in word if form in self._by_form for n in self._by_form[form]}
-            )
+        shared = Counter(chain.from_iterable(map(self._by_word.__getitem__, forms)))
         stated = {*self._by_attribute.get((subject, attribute.name), ())}
         naming = {*self._by_name.get(subject, ())}
         best = _BY_SUBJECT if is_called else 0.0
@@ -205,6 +202,19 @@ class _ByContent:
                 score += _BY_STATEMENT
             best = max(best, score)
         return best
+
+
+class _NumbersByWord(dict[frozenset[str], set[int]]):
+    """The numbers of the texts that hold a word, given by its forms; facts share their words."""
+
+    def __init__(self, by_form: Mapping[str, Sequence[int]]) -> None:
+        super().__init__()
+        self._by_form = by_form
+
+    def __missing__(self, forms: frozenset[str]) -> set[int]:
+        known = forms & self._by_form.keys()
+        self[forms] = {*chain.from_iterable(map(self._by_form.__getitem__, known))}
+        return self[forms]
 
 
 def _numbers_by(shared: Iterable[Iterable[_Shared]]) -> Mapping[_Shared, list[int]]:

@@ -60,8 +60,7 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
     while at < len(text) and (match := _TOKEN.match(text, at)):
         kind = str(match.lastgroup)
         piece = match.group()
-        near = short(text[at : at + 60])
-        at = match.end()
+        near, at = text[at : at + 60], match.end()
         if kind in ("space", "comment"):
             space = "\n" if "\n" in space + piece else " "
             continue
@@ -69,15 +68,15 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
             return tokens, at
         if kind == "fence" or (kind == "other" and piece not in _SYMBOLS):
             general_advice = f"write only SQL; {piece} means nothing outside quotes"
-            refuse(near, _ADVICE_BY_STRAY.get(piece, general_advice))
+            refuse(short(near), _ADVICE_BY_STRAY.get(piece, general_advice))
         if kind == "word" and (not piece.isascii() or piece[0].isdigit()):
-            refuse(near, "names are plain ASCII letters, and numbers are decimal")
+            refuse(short(near), "names are plain ASCII letters, and numbers are decimal")
         # A letter right behind a string: the quote in 'it's' was meant as a part of the text.
         if kind == "string" and (text[at : at + 1].isalnum() or text[at : at + 1] in ("_", "\\")):
-            refuse(near, _DOUBLE_QUOTE_ADVICE)
+            refuse(short(near), _DOUBLE_QUOTE_ADVICE)
         before = tokens[-1].text.lower() if tokens and not space else ""
         if kind == "string" and before in _STRING_PREFIXES:
-            refuse(before + near, "write plain text in single quotes, no prefix")
+            refuse(before + short(near), "write plain text in single quotes, no prefix")
         tokens.append(Token(kind, piece, space))
         space = ""
     return tokens, at

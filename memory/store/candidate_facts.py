@@ -31,6 +31,8 @@ def candidate_facts(
                 conn.run("newest_facts_with_value", attribute=ALIAS, names=[*listed], most=most),
             ]
             of_aliases.append(conn.run("newest_facts_of_aliases", names=[*listed], most=most))
-    called = [to_fact(row) for rows in of_aliases for row in rows]
-    others = [to_fact(row) for rows in (of_turns, *of_names) for row in rows]
-    return {fact.id: fact for fact in [*others, *called]}, {fact.id for fact in called}
+    called = [row for rows in of_aliases for row in rows]
+    others = [row for rows in (of_turns, *of_names) for row in rows]
+    # Most facts are found for several reasons.
+    by_id = {row[0]: row for row in (*others, *called)}
+    return {fact_id: to_fact(row) for fact_id, row in by_id.items()}, {row[0] for row in called}

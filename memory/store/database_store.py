@@ -122,9 +122,11 @@ class DatabaseStore(Store):
 
     @abstractmethod
     def _run_statements(
-        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
+        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]", is_digest: bool
     ) -> None:
         """Run a model's INSERTs, UPDATEs and DELETEs behind walls.
+
+        After those of a digest many searches follow at once.
 
         Raises SqlError when one is refused, wrong or too slow; the caller then rolls back.
         """
@@ -492,7 +494,7 @@ class DatabaseStore(Store):
         checked = (*statements, *parts.names, *parts.contradictions, *parts.summaries)
         text = ";\n".join(statement.text for statement in checked)
         change_id = journal.begin(conn, cause, text, window=window)
-        self._run_statements(conn, statements)
+        self._run_statements(conn, statements, is_digest=window is not None)
         is_update = any(statement.command == "update" for statement in statements)
         if is_update:
             vocabulary_rules.restate_updated(conn, change_id)

@@ -217,6 +217,7 @@ def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:
                 wanted.add(fact.source.speaker)
     aliases: dict[tuple[str, str, int], Alias] = {}
     names = spellings(wanted)
+    asked = {*names}
     if not facts or not conn.run("has_names").fetchone():
         names = []  # as in most memories: no turn says anything about a name
     for _ in range(_MOST_ROUNDS):
@@ -226,9 +227,9 @@ def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:
             break
         aliases.update(new)
         names = spellings(alias.entity for alias in new.values())
-        wanted.update(alias.entity for alias in new.values())
+        asked.update(names)
     entities = (
-        [name for (name,) in conn.run("entities_named", names=spellings(wanted))] if facts else []
+        [name for (name,) in conn.run("entities_named", names=sorted(asked))] if facts else []
     )
     named = {name for fact in facts for name in (fact.subject, fact.value)}
     named.update(name for alias in aliases.values() for name in (alias.name, alias.entity))

@@ -40,6 +40,7 @@ _STATE = (
 )
 _ALL = 2**62
 _MERGED_PAGES = 16
+_MORE_PAGES_OF_FACTS = "SELECT 1 FROM facts_words_data LIMIT 1 OFFSET 64"  # about 15,000 facts
 _NO_IDS = np.zeros(0, np.int64)
 _KEY_BYTES = 500
 _KEPT_BYTES = 1_000_000  # of the ids that were found since the file last changed
@@ -110,15 +111,19 @@ class KnownMatches:
         self._bytes = 0
 
 
-def merge_words_of_facts(conn: sqlite3.Connection) -> None:
-    """Merge parts of the index of facts where there are four alike, a few pages at most.
+def merge_words_of_facts(conn: sqlite3.Connection, is_digest: bool) -> None:
+    """Merge parts of the index of facts, as each change adds one and FTS5 waits for sixteen.
 
-    Each change adds a part, and FTS5 itself waits for sixteen. A search looks each word up in all
-    parts, and words of like meaning are many.
+    A search looks each word up in all parts, and words of like meaning are many. A digest stores
+    many facts and then searches for each turn, so all parts become one where that takes less than
+    3 ms. Else parts are merged where four are alike, a few pages at most.
     """
-    conn.execute(
-        "INSERT INTO facts_words (facts_words, rank) VALUES ('merge', ?)", (_MERGED_PAGES,)
-    )
+    if is_digest and conn.execute(_MORE_PAGES_OF_FACTS).fetchone() is None:
+        conn.execute("INSERT INTO facts_words (facts_words) VALUES ('optimize')")
+    else:
+        conn.execute(
+            "INSERT INTO facts_words (facts_words, rank) VALUES ('merge', ?)", (_MERGED_PAGES,)
+        )
 
 
 class FullText:

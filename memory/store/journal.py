@@ -53,8 +53,17 @@ _QUOTED_VALUE = 100  # characters of a value that advice repeats
 
 def to_fact(row: Sequence[Any]) -> Fact:
     """The fact of a row of FACT_COLUMNS, or of an image; a date that is NULL becomes ""."""
-    cells: list[Any] = ["" if cell is None else cell for cell in row]
-    return Fact(**dict(zip(FACT_COLUMNS, cells, strict=True)))
+    fact_id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at = row
+    return Fact(
+        subject,
+        attribute,
+        value,
+        turn_id,
+        happened_on or "",
+        ended_on or "",
+        recorded_at or "",
+        fact_id,
+    )
 
 
 def begin(

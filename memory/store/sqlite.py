@@ -167,11 +167,11 @@ class SqliteStore(DatabaseStore):
         return self._day_of_copy or super().today
 
     def _run_statements(
-        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
+        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]", is_digest: bool
     ) -> None:
         with span("writes of a model", TRACED, kind="client"):
             authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
-        merge_words_of_facts(self._conn)
+        merge_words_of_facts(self._conn, is_digest)
 
     @contextmanager
     def _model_transaction(self) -> Iterator[Connection]:

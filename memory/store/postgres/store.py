@@ -142,7 +142,7 @@ class PostgresStore(DatabaseStore):
                 self._conn.finish()
 
     def _run_statements(
-        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]"
+        self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]", is_digest: bool
     ) -> None:
         bound = self._conn.connection
         facts = self._conn.facts

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 
 from memory.text.words import UNSPACED
 
@@ -20,6 +21,7 @@ _OF_SOMEBODY = re.compile(r"(?P<owner>\S.*?)['\u2019]s? (?P<rest>\S.*)")
 _NO_SPEAKERS: Mapping[str, str] = {}
 _POSSESSIVE_MARKS = ("'s", "\u2019s", "'", "\u2019")
 _HAS_LETTER = re.compile(r"[^\W\d_]")
+_ASCII_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def spellings(names: Iterable[str]) -> list[str]:
 
     A database folds only the cases of ASCII in the same way everywhere.
     """
-    return sorted({_ascii_lower(case) for name in names for case in cases(name)})
+    return sorted({case.translate(_ASCII_LOWER) for name in names for case in cases(name)})
 
 
 def cases(name: str) -> list[str]:
@@ -70,10 +72,6 @@ def cases(name: str) -> list[str]:
     text = name.strip()
     forms = (text, text.lower(), text.upper(), text.title(), text.capitalize(), key(text))
     return sorted({form for form in forms if form})
-
-
-def _ascii_lower(text: str) -> str:
-    return re.sub("[A-Z]+", lambda capitals: capitals[0].lower(), text)
 
 
 def as_spoken(

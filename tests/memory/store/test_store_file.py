@@ -472,3 +472,12 @@ def test_changes_of_facts_leave_few_parts_of_their_index(store: SqliteStore) -> 
     [(parts,)] = rows_of(store, "SELECT count(DISTINCT segid) FROM facts_words_idx")
     assert parts <= 8
     assert_sound(store)
+
+
+def test_a_digest_leaves_the_index_of_its_facts_in_one_part(store: SqliteStore) -> None:
+    store.add([Turn("Anna", f"This is turn {number}.") for number in range(2, 6)])
+    for number in range(1, 4):
+        insert = f"{INSERT}('Anna', 'bought', 'thing {number}', NULL, {number})"
+        store.write(insert, cause="digest", window=(number, number))
+    assert rows_of(store, "SELECT count(DISTINCT segid) FROM facts_words_idx") == [(1,)]
+    assert_sound(store)
