@@ -20,6 +20,9 @@ _MODULES = {
     (("memory", "question"), ("answer",)): "answer",
 }
 SHAPES = ("now", "at", "list", "count", "first", "last", "span")
+# A little model gives up too seldom: added to the logit of the first word of an abstention (the log
+# has how it was chosen).
+ABSTENTION_BIAS = 4.0
 # Under a grammar, so that it ends: a line.
 _ANSWER = r"root ::= [^\n]{1,300}"
 _OF_SUBJECT = re.compile(r"^facts of (.+?): (.+)$", re.MULTILINE)

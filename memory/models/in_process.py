@@ -14,7 +14,7 @@ from typing import Any
 import dspy
 
 from memory.models.adapter_card import gguf_of
-from memory.models.brief_prompts import brief_grammar, brief_module
+from memory.models.brief_prompts import ABSTENTION_BIAS, brief_grammar, brief_module
 from memory.models.completions import CompletionAdapter
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.files import file_of
@@ -75,12 +75,14 @@ class GgufAdapter(CompletionAdapter):
         if isinstance(lm.engine, GgufEngine):
             module = _module_of(signature)
             is_brief = bool(brief_module(signature))
+            is_brief_answer = is_brief and module == "answer"
             engine = replace(
                 lm.engine,
                 grammar=brief_grammar(module, inputs) if is_brief else _grammar(module, inputs),
                 stop="" if is_brief else _END,
                 slot=_MODULES.index(module),
                 seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
+                abstention_bias=ABSTENTION_BIAS if is_brief_answer else 0.0,
             )
             lm = lm.copy(engine=engine)
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)

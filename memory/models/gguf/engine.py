@@ -24,6 +24,7 @@ from dspy.lm15 import TimeoutError as CallTimedOut
 
 from memory.models.gguf.model_file import ModelFile
 from memory.models.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
+from memory.records import ABSTAIN
 from memory.system.tracing import span
 
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches. They
@@ -48,7 +49,8 @@ class GgufEngine:
 
     `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
     Kinds of prompts that take turns have a `slot` each, of so many `slots`, which keeps what they
-    begin with. `seed` draws the answer where the temperature is above 0. Engines with the same
+    begin with. `seed` draws the answer where the temperature is above 0. `abstention_bias` is added
+    to the logit of the first word of ABSTAIN. Engines with the same
     `model`, `context`, `threads`, `slots` and `lora` share one server.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
     """
@@ -63,6 +65,7 @@ class GgufEngine:
     stop: str = ""
     slot: int = 0
     seed: int = 0
+    abstention_bias: float = 0.0
 
     def complete(self, request: Request) -> Response:
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model}
@@ -113,6 +116,8 @@ class GgufEngine:
             settings["grammar"] = self.grammar
         if self.stop:
             settings["stop"] = [self.stop]
+        if self.abstention_bias:
+            settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstention_bias]]
         messages = _messages(request)
         slot = (self.slot, self.lora)
         with _may_be_stopped() as stopped, self._server(stopped) as server:

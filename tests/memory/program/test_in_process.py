@@ -12,7 +12,8 @@ from dspy.lm15 import Message, Request
 
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
-from memory.models import Model, end_calls
+from memory.models import Model, end_calls, in_process
+from memory.models.brief_prompts import ABSTENTION_BIAS
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.model_file import read_model
 from memory.models.gguf.server import ModelCopy, ServerSettings
@@ -121,6 +122,22 @@ def test_the_modules_of_a_little_model_keep_their_beginnings_beside_each_other()
     tokens_read(1)
     for number in (2, 3):
         assert max(tokens_read(number)) < 40
+
+
+@pytest.mark.slow
+def test_a_little_model_abstains_the_sooner_the_larger_the_bias(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = load_model(NAME)
+    answer = MemoryProgram("brief").answer
+    answers = []
+    for bias in (-100.0, 100.0):
+        monkeypatch.setattr(in_process, "ABSTENTION_BIAS", bias)
+        with model.active():
+            answers.append(answer.predict(memory=SAID[0].text, question="Cats?").answer)
+    assert not answers[0].startswith("No")
+    assert answers[1].startswith("No")
+    assert ABSTENTION_BIAS > 0
 
 
 def _sql(said: str) -> str:
