@@ -14,7 +14,7 @@ FactSource = Literal["model", "templates"]
 Interval = Literal["clustered", "independent"]
 Optimizer = Literal["simba", "miprov2", "gepa"]
 Target = Literal["answer", "retrieve", "store", "refine"]
-TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order in which "all" goes
+TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order of "all"
 MODULES: tuple[Target, ...] = (*TARGETS, "refine")
 Reward = Literal["memory", "gated", "unpadded", "sql-memory", "memupdate", "planted"]
 # Rewards that compare a window's facts with each speaker's alone need these written first.

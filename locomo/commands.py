@@ -142,12 +142,12 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print a line as it is, however wide the terminal."""
+    """Print a line unchanged, however wide the terminal."""
     Console(file=sys.stdout).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def number_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    """An empty table: columns of names, then of numbers, none of which breaks a line."""
+    """An empty table: columns of names, then of numbers, without line breaks."""
     table = Table(box=SIMPLE, title=title)
     for column in names:
         table.add_column(column, no_wrap=True)

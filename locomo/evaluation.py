@@ -52,10 +52,10 @@ _LOOK_EACH_S = 0.5
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of a run: the memories that were built, and a result for each question.
+    """The result of a run: the memories it built, and a result for each question.
 
-    `costs` are those of storing, asking and judging in this run; earlier runs that it resumed are
-    not included.
+    `costs` are for storing, asking and judging in this run, without the earlier runs that it
+    resumed.
     """
 
     built: list[BuiltMemory]
@@ -65,15 +65,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """The systems that answer, the questions, the judge, and where results are kept.
+    """The systems that answer, the questions, the judge, and where to keep results.
 
     Attributes:
-        systems: by name, in the order in which they answer a question; "memory" is the one that
-            the run measures.
+        systems: by name, in the order they answer a question; the run measures "memory".
         judging: the judge; without it no answer is judged.
         memories: the folder of the memories.
-        log: answers; those of earlier runs count.
-        threads: how many questions are asked at a time.
+        log: answers; earlier runs' answers count.
+        threads: how many questions to ask at a time.
         traces: records everything that led to an answer.
         digests: with `traces`, gets the digest of each memory that is built on this machine.
         over: address of a Ray cluster that builds the memories and asks the questions.
@@ -138,7 +137,7 @@ class EvaluationRun:
             else:
                 built, results = self._build_and_ask(bar, counting)
         if self.judging:
-            # A step of its own: a judge can be added to answers that exist already.
+            # A separate step: a judge can be added to existing answers.
             costs["judging"] = Cost()
             judge = partial(
                 judge_answers,
@@ -427,7 +426,7 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 class Asking:
     """Asks any of the questions of any system, also on another machine.
 
-    `paths` are those of the memories, by system and conversation.
+    `paths` are the memories' paths, by system and conversation.
     """
 
     conversations: Mapping[str, Conversation]

@@ -46,7 +46,7 @@ STORING_TRIES = 2  # a window that could not be stored is tried once more
 class BuiltMemory:
     """A conversation's memory and its cost: model calls, tokens, US dollars, seconds.
 
-    `dollars` is None where the price is unknown.
+    `dollars` is None if the price is unknown.
     """
 
     conversation: str
@@ -76,7 +76,7 @@ class Result:
         rubric: the lines that an answer is judged by, in BEAM.
         rubric_scores: the points of each line, by the judge's model.
         steps: what each step took and brought.
-        dollars: what the model's calls cost; None where the price is unknown.
+        dollars: what the model's calls cost; None if the price is unknown.
         evidence: sources of the turns that the benchmark names as evidence.
         shown: numbers of the turns that the model saw, as in `1-3 9`.
         facts: how many lines of what the model saw are facts, or turns that facts mark.
@@ -234,7 +234,7 @@ def build_memory(
     the number of windows done so far; an exception that it raises interrupts the build.
 
     Windows that could not be stored are tried again, now and at the next call: such a memory counts
-    as unbuilt. Raises ModelError where no answer held any SQL: the server may be the wrong one.
+    as unbuilt. Raises ModelError if no answer held any SQL: the server may be the wrong one.
     """
     path = memory_path(conversation, setup, cache, embedder)
     card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
@@ -365,7 +365,7 @@ class _Builder:
         return memory_path(conversation, self.setup, self.cache, self.embedder)
 
     def begin(self, conversation: Conversation) -> None:
-        """Write a marker file, by which another machine knows that it sees the same folder."""
+        """Write a marker file, which tells another machine that it sees the same folder."""
         path = self.path(conversation)
         part = path.with_suffix(".part.json")
         if not is_built(path) and not part.exists():

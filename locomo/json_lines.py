@@ -79,7 +79,7 @@ def _line(record: Any) -> bytes:
 
 
 def append_whole(path: Path, line: bytes) -> None:
-    """Append a line to a file, or leave the file as it is. Raises OSError."""
+    """Append a line to a file, or leave the file unchanged. Raises OSError."""
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("ab") as file:
@@ -103,7 +103,7 @@ def read_json(path: Path, adapter: TypeAdapter[Record], advice: str) -> Record:
 
 
 def read_lines(path: Path, adapter: TypeAdapter[Record]) -> Iterator[Record]:
-    """The records of a file of JSON lines; skips invalid lines, such as one that a kill cut."""
+    """The records of a file of JSON lines; skips invalid lines, such as a line cut by a kill."""
     # Not splitlines: it would split at U+2028 and the like, which do not end a line of JSON.
     for line in path.read_bytes().split(b"\n"):
         with contextlib.suppress(ValidationError):

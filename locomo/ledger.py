@@ -63,7 +63,7 @@ class BudgetSpent(BaseException):
 
 @dataclass(frozen=True)
 class _Call:
-    """A line of the file; `key` is a hash of the request, which is None where it is not kept."""
+    """A line of the file; `key` is a hash of the request, which is None if it is not kept."""
 
     key: str
     model: str
@@ -193,7 +193,7 @@ class Ledger(Cache):
     def reserve(self, share: Budget) -> Iterator[None]:
         """Reserve a share for later: calls in the block stop for good when the rest is spent.
 
-        Threads that outlive the block, such as those of a stopped optimizer, get none of the share.
+        Threads that outlive the block, such as a stopped optimizer's, get no part of the share.
         """
         self._reserved = share
         try:

@@ -76,7 +76,7 @@ PROMPTS: dict[Kind, type[dspy.Signature]] = {"lenient": JudgeLeniently, "strict"
 class Judgement:
     """One judgement; `correct` is None when the model's words could not be read as one.
 
-    None counts as wrong, beside the share it would be if all such answers were right.
+    None counts as wrong; reports also give the share if all such answers were right.
     """
 
     correct: bool | None
@@ -86,7 +86,7 @@ class Judgement:
 def kinds_for(question: Question) -> tuple[Kind, ...]:
     """The judges of a question: its benchmark's own if it has one, else lenient and strict.
 
-    A question with a rubric has none of these: its lines are judged (`locomo.rubric_judge`).
+    A question with a rubric has neither: its lines are judged (`locomo.rubric_judge`).
     """
     if question.rubric:
         return ()

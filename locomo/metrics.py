@@ -1,6 +1,6 @@
 """LoCoMo's official scores, and bootstrap intervals for their means.
 
-The definitions are those of `task_eval/evaluation.py` in snap-research/locomo (Maharana et al.,
+The definitions are from `task_eval/evaluation.py` in snap-research/locomo (Maharana et al.,
 "Evaluating Very Long-Term Conversational Memory of LLM Agents", ACL 2024, section 4.1), so that
 numbers can be compared with published ones, oddities included.
 """
@@ -149,9 +149,9 @@ def _figures(match: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class RubricScores:
-    """An answer's points for each line of a rubric, None where a verdict could not be read.
+    """An answer's points for each line of a rubric, None if a verdict could not be read.
 
-    `tau` is Kendall's tau-b of the order that it tells, None where no order is asked for.
+    `tau` is Kendall's tau-b of the order that it tells, None if no order is asked for.
     """
 
     points: tuple[float | None, ...]
@@ -171,7 +171,7 @@ class RubricScores:
 def kendall_tau_b(a: Sequence[float], b: Sequence[float]) -> float:
     """Rank correlation of two orders, -1 to 1, where ties count (Kendall 1945, Biometrika 33).
 
-    0 where all of one side are tied, also for fewer than two.
+    0 if all of one side are tied, also for fewer than two.
     """
     from scipy.stats import kendalltau  # takes a second, and only rubrics of orders need it
 
@@ -240,7 +240,7 @@ def _nested_mean(groups: Sequence[NDArray[np.float64]], rng: np.random.Generator
 
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927): a bootstrap has none of equal values."""
+    """The 95 % score interval of a share (Wilson 1927): a bootstrap of equal values gives none."""
     from scipy.stats import binomtest  # takes a second, and only equal values and shares need it
 
     interval = binomtest(count, of).proportion_ci(method="wilson")

@@ -37,7 +37,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass
 class Published:
-    """A command of a document and the table that it is said to print."""
+    """A document's command and the table that it should print."""
 
     line: int
     command: str
@@ -71,7 +71,7 @@ def check(
 ) -> None:
     """Run a document's commands again and compare the tables they print with those published.
 
-    Ends with 1 where a figure drifted or a command failed. One whose data the environment does not
+    Ends with 1 if a figure drifted or a command failed. One whose data the environment does not
     name is skipped.
     """
     try:
@@ -177,9 +177,9 @@ def tables(lines: Sequence[str]) -> Iterator[Rows]:
 
 
 def drift(published: Rows, printed: Sequence[Rows], tolerance: float = TOLERANCE) -> list[str]:
-    """How a published table differs from the one that is printed, in lines; none where it is there.
+    """How a published table differs from the printed one, in lines; none if it matches.
 
-    Rows are found by their first cell and those without a figure, in their order.
+    Rows are found by their first cell and the cells without a figure, in order.
     """
     columns, *rows = published
     candidates = [table for table in printed if set(columns) <= set(table[0])]

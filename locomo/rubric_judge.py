@@ -1,7 +1,7 @@
-"""BEAM's judge: each line of a rubric by itself, 0, 0.5 or 1, and the order that an answer tells.
+"""BEAM's judge: scores each line of a rubric separately, 0, 0.5 or 1, and the order in an answer.
 
-The rules are those of Tavakoli et al., ICLR 2026, in our words. The ability decides which scores
-are taken, never what a model that answers is shown.
+The rules are from Tavakoli et al., ICLR 2026, in our words. The ability decides which scores count,
+never what an answering model sees.
 """
 
 import re
@@ -59,7 +59,7 @@ class ReadOrder(dspy.Signature):
 
 @dataclass(frozen=True)
 class LineVerdict:
-    """The points of one line, None where no attempt could be read, and why."""
+    """The points of one line, None if no attempt could be read, and why."""
 
     points: float | None
     reason: str

@@ -1,4 +1,4 @@
-"""One model in three stages on the same questions: as it is, compiled by optimize.py, tuned.
+"""One model in three stages on the same questions: plain, compiled by optimize.py, tuned.
 
 python -m locomo.stages --model openai/NAME --compiled program.json --tuned openai/TUNED
 """
@@ -58,9 +58,9 @@ def stages(
 ) -> None:
     """Ask the same questions in each stage, judge them, and print the scores with their intervals.
 
-    A stage that is done is not asked again. The conversations must be none that the program or the
-    weights were made from: evaluate.py leaves these out, and the table refuses other questions.
-    Raises InputError where a stage cannot be asked.
+    A finished stage is not asked again. The program and the weights must not be made from the
+    conversations: evaluate.py leaves such ones out, and the table refuses other questions. Raises
+    InputError if a stage cannot be asked.
     """
     runs = {PLAIN: ["--model", model]}
     if compiled:

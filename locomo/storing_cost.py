@@ -6,7 +6,8 @@ from memory.digest import MOST_RETOLD
 from memory.models import Cost, Model, priced
 from memory.program import CALLS_WITH_REPAIRS, estimate, turn_tokens
 
-# Tokens that a repair reads beside the prompt: the refused statement and why it was refused.
+# Tokens that a repair reads in addition to the prompt: the refused statement and why it was
+# refused.
 _FEEDBACK_TOKENS = 500
 
 

@@ -99,7 +99,7 @@ class FullConversation(AnsweringAlone):
 
     @classmethod
     def of(cls, setup: Setup, conversations: Iterable[Conversation]) -> "FullConversation":
-        """The system over those of the conversations that fit the model's context."""
+        """The system over the conversations that fit the model's context."""
         beside = prompt_tokens(setup.model, setup.program.answer) + _ANSWER_ROOM
         room = max(setup.model.limits.context - beside, LEAST_BUDGET)
         tokens = packaged_tokens(setup.model.name, room)
@@ -159,7 +159,7 @@ class MemorySystem:
         return estimate(setup.model, "retrieve", retrieve, calls=1, inputs=0)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
-        """One question, over a read-only handle of its own."""
+        """One question, over its own read-only handle."""
         return ask_memory(conversation, question, self.setup, path)
 
 
@@ -231,9 +231,9 @@ def _now(question: Question) -> datetime | None:
 
 
 def _with_record(program: MemoryProgram) -> tuple[MemoryProgram, list[Evidence]]:
-    """The same program, and a list that gets what is shown; the last block is the one shown.
+    """The same program, and a list that collects blocks; the last one is the one shown.
 
-    A block without rows is also made to see what they bring, after the one that has them.
+    A block without rows is also made, after the one with rows, to see what these add.
     """
     show = program.ask.evidence
     blocks: list[Evidence] = []
@@ -264,7 +264,7 @@ def ask_newest(conversation: Conversation, question: Question, setup: Setup) -> 
 
 
 def _newest(conversation: Conversation, budget: int) -> Evidence:
-    """The newest turns that a budget holds, as they are shown."""
+    """The lines of the newest turns that a budget holds."""
     turns = (_as_stored(turn, n) for n, turn in enumerate(conversation.turns, 1))
     return lay_out([], reversed([*turns]), budget)
 
@@ -277,7 +277,7 @@ def ask_about_turns(
     turn_ids: Iterable[int],
     system: str,
 ) -> Result:
-    """The answering module alone: it reads those of the turns, best first, that the budget holds.
+    """The answering module alone: it reads as many turns, best first, as the budget holds.
 
     `turn_ids` are numbers in the conversation, from 1.
     """
@@ -313,7 +313,7 @@ def _as_stored(turn: Turn, number: int) -> Turn:
 
 
 def _dollars(model: Model, steps: Sequence[Step]) -> float | None:
-    """What the calls of these steps cost; None where the price is unknown."""
+    """What the calls of these steps cost; None if the price is unknown."""
     tokens_in = sum(step.tokens_in for step in steps)
     tokens_out = sum(step.tokens_out for step in steps)
     return priced(model, calls=0, tokens_in=tokens_in, tokens_out=tokens_out).dollars

@@ -82,8 +82,8 @@ class NotThereError(InputError):
 class EditConflict(InputError):
     """Someone else edited this fact; nothing was written.
 
-    `fact` is the Fact as it is now, None where it was deleted; `change` is the newest edit, a
-    Change. The same edit with `seen=change.id` is put over what they wrote.
+    `fact` is the current Fact, None if it was deleted; `change` is the newest edit, a Change. The
+    same edit with `seen=change.id` overwrites theirs.
     """
 
     def __init__(self, message: str, fact: Any, change: Any) -> None:
@@ -104,10 +104,10 @@ class SecretError(InputError):
 
 
 class StoreError(Stop):
-    """The database cannot be opened, read or written; the file is left as it was.
+    """The database cannot be opened, read or written; the file is unchanged.
 
-    `cause` is a word for a server's metrics where it is known: "connections" (all of this process
-    are in use), "writer" (another one did not end in time), "unreachable".
+    `cause`, if known, is a word for a server's metrics: "connections" (all of this process are in
+    use), "writer" (another one did not end in time), "unreachable".
     """
 
     def __init__(self, message: str, cause: str = "") -> None:

@@ -202,7 +202,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Two current facts that cannot both be true, in the order in which they were stored.
+    """Two current facts that cannot both be true, in the order they were stored.
 
     `said_at` has the times of their turns (ISO text).
     """
@@ -510,7 +510,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Quotation:
-    """A turn close to a question, as it is shown to people when nothing answers.
+    """A turn close to a question, shown to people when nothing answers it.
 
     `text` is the turn's, or the relevant part of a long turn. `mark` says which part of it is
     outdated, or was said again later with another value. If several memories were asked, `memory`

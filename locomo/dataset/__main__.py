@@ -57,7 +57,7 @@ def facts_command(
 def check_command(paths: list[Path]) -> None:
     """Count the contents of files in LoCoMo's format, and check their gold SQL if they have any.
 
-    A folder stands for its *.json and those of its subfolder `validation`. Exits with 2 on errors.
+    A folder means its *.json and the *.json of its subfolder `validation`. Exits with 2 on errors.
     """
     # Imported here: `locomo.examples` is built on this package, so it must not be loaded with it.
     from locomo.examples.check import Proof, errors_and_summary, prove, read_gold

@@ -1,7 +1,7 @@
 """BEAM's files, in LoCoMo's form: chats of one user with an assistant, asked about ten abilities.
 
 Tavakoli et al., "Beyond a Million Tokens", ICLR 2026, as mohammadtavakoli78/BEAM ships it: a folder
-of chats (`chats/100K/1/chat.json`, with `probing_questions/probing_questions.json` beside it), the
+of chats (`chats/100K/1/chat.json`, with `probing_questions/probing_questions.json` next to it), the
 same as a tar.gz, or its parquet files.
 """
 
@@ -243,7 +243,7 @@ def _conversation(chat: Any, where: str, cuts: list[str]) -> dict[str, object]:
 
 
 def _batches(value: Any) -> Iterator[Any]:
-    """The batches of a chat, in order; those of ten million tokens lie in plans."""
+    """The batches of a chat, in order; chats of ten million tokens have them in plans."""
     if isinstance(value, Mapping) and "turns" not in value:
         for inner in value.values():
             yield from _batches(inner)
@@ -262,7 +262,7 @@ def _is_batch(value: Any) -> bool:
 
 
 def _messages(value: Any) -> Iterator[Any]:
-    """The messages of a batch, in order; what is none of these is checked as a message."""
+    """The messages of a batch, in order; anything else is checked as a message."""
     if isinstance(value, list):
         for inner in value:
             yield from _messages(inner)

@@ -1,7 +1,7 @@
-"""FactConsolidation's file format, in LoCoMo's form: numbered facts, of which later ones hold.
+"""FactConsolidation's file format, in LoCoMo's form: numbered facts, where later ones win.
 
 Hu et al., "Evaluating Memory in LLM Agents via Incremental Multi-Turn Interactions", ICLR 2026: the
-Conflict_Resolution part of MemoryAgentBench, whose other parts are no conversations. A record has
+Conflict_Resolution part of MemoryAgentBench, whose other parts are not conversations. A record has
 all facts as one text and many questions; the hub's parquet is made JSON lines by `to_json` of the
 library datasets.
 """

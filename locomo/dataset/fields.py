@@ -26,7 +26,7 @@ def _text_or_number(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(storable)]
 Name = Annotated[Text, StringConstraints(min_length=1, pattern=r"\S")]
-# Gold answers such as 2022 stand in files as numbers.
+# Gold answers such as 2022 are numbers in files.
 Gold = Annotated[Name, BeforeValidator(_text_or_number)]
 OptionalGold = Annotated[Text | None, BeforeValidator(_text_or_number)]
 

@@ -1,9 +1,9 @@
 """Reads LoCoMo's file format, with all its irregularities.
 
 A conversation is one JSON object with `sample_id`, `conversation` (`session_3`: its turns,
-`session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. All values are checked here, once.
-Files of BEAM, LongMemEval, MSC-Self-Instruct, HaluMem and FactConsolidation are converted to this
-form as they are read.
+`session_3_date_time`: `1:56 pm on 8 May, 2017`) and `qa`. All values are checked here, once. Files
+of BEAM, LongMemEval, MSC-Self-Instruct, HaluMem and FactConsolidation are converted to this form
+when read.
 """
 
 import json
@@ -44,13 +44,13 @@ _log = logging.getLogger(__name__)
 class Question:
     """One question with its gold answer; gold of category 5 is to abstain.
 
-    The answer of category 5 is "", or the file's explanation of why there is none.
-    `index` is its position in the file; `evidence` holds sources (`D1:3`) of existing turns, and
+    The answer of category 5 is "", or the file's explanation of why there is none. `index` is its
+    position in the file; `evidence` holds sources (`D1:3`) of existing turns, and
     `evidence_sessions` the sessions that hold the answer, also if no turn is marked.
-    `question_type` is a benchmark's own type of question, `question_date` when it is asked (ISO, to
-    the minute), `asker` the person who says "I" in it; each is "" if unknown. `rubric` has the
-    lines that an answer is judged by, in BEAM. Type and rubric are for scores alone: no model that
-    answers sees them.
+    `question_type` is a benchmark's own type of question, `question_date` the time of the question
+    (ISO, to the minute), `asker` the person who says "I" in it; each is "" if unknown. `rubric` has
+    the lines that an answer is judged by, in BEAM. Type and rubric are for scores alone: no model
+    that answers sees them.
     """
 
     index: int
@@ -190,11 +190,11 @@ def data_files(path: Path) -> list[Path]:
 
 
 def load_conversations(path: Path) -> list[Conversation]:
-    """The conversations of a file in the format of LoCoMo or of a benchmark that is read as it.
+    """The conversations of a file in the format of LoCoMo or of a benchmark read like it.
 
-    Of a folder that is not BEAM's, those of all its files `*.json`. Raises InputError that names
-    the conversation and the field, for everything that cannot be used; evidence that names no turn,
-    empty turns and unreadable dates are counted instead.
+    For a folder that is not BEAM's, the conversations of all its `*.json` files. Raises InputError,
+    naming the conversation and the field, for anything unusable; evidence that names no turn, empty
+    turns and unreadable dates are counted instead.
     """
     conversations = [
         parse_conversation(raw, f"{file}, conversation {n}")
@@ -292,7 +292,7 @@ def _answer(question: _RawQuestion, where: str, index: int) -> str:
 def _evidence_sessions(
     question: _RawQuestion, evidence: Iterable[str], sessions: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The evidence sessions that have turns: those that the file names, else the evidence's own."""
+    """The evidence sessions with turns: the ones that the file names, else the evidence's own."""
     named = question.evidence_sessions
     if named is None:
         named = [sessions[source] for source in evidence]
@@ -340,10 +340,10 @@ def _turns(conversation: dict[str, Any], where: str) -> tuple[list[Turn], int]:
 
 
 def _repaired(evidence: Iterable[str], known: Collection[str]) -> tuple[list[str], int]:
-    """The sources that evidence names (each once), and the number of those that name no turn.
+    """The sources that evidence names (each once), and how many of them name no turn.
 
-    One string may be an id as it stands (`54`, in BEAM), or hold several ids (`D8:6; D9:17`),
-    padding (`D30:05`), or none at all (`D`).
+    One string may be a bare id (`54`, in BEAM), or hold several ids (`D8:6; D9:17`), padding
+    (`D30:05`), or none at all (`D`).
     """
     sources: dict[str, None] = {}  # a set that keeps the order of the file
     dropped = 0

@@ -1,11 +1,11 @@
 """HaluMem's file format, in LoCoMo's form: a user's chats, and questions after each.
 
 Chen et al., "HaluMem: Evaluating Hallucinations in Memory Systems of Agents", 2025; the fields are
-those of README.md in MemTensor/HaluMem, "Dataset Structure". A line of the file is a user.
+from README.md in MemTensor/HaluMem, "Dataset Structure". A line of the file is a user.
 
-HaluMem asks after the session that a question stands in, and this form when all was said, with the
-date of then: what a later session changes makes a question harder here. The shares of its own
-script, which also judges what a memory extracted, are made by `locomo.others.omnimemeval`.
+HaluMem asks after the session that contains the question, this form at the end of all sessions,
+with the date of then: later changes make a question harder here. `locomo.others.omnimemeval`
+computes the shares of HaluMem's own script, which also judges what a memory extracted.
 """
 
 import re

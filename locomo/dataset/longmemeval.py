@@ -1,7 +1,7 @@
 """LongMemEval's file format, in LoCoMo's form: one question about one user's chats each.
 
 Wu et al., "LongMemEval: Benchmarking Chat Assistants on Long-Term Interactive Memory", ICLR 2025;
-the fields are those of README.md in xiaowu0162/LongMemEval, "Dataset Format".
+the fields are from README.md in xiaowu0162/LongMemEval, "Dataset Format".
 """
 
 from datetime import datetime

@@ -15,7 +15,7 @@ from locomo.dataset.fact_consolidation import CATEGORIES, MULTI_HOP, SINGLE_HOP
 from memory import InputError
 
 _COMPANY, _PERSON, _CITY, _SPORT = "company", "person", "city", "sport"
-_SHARE_OVERRULED = 0.5  # of the facts, those that say again what an earlier one said
+_SHARE_OVERRULED = 0.5  # of the facts, the share that repeats an earlier one
 _FACTS_A_SESSION = 100
 _SYLLABLES = (
     "ba be bo da do fa ga ka ke la le lo ma mi mo na ne no ra re ri ro sa so ta ti to va vi zo"
@@ -71,7 +71,7 @@ _RELATIONS = (
 
 
 def _names(random: Random, count: int, words: int) -> list[str]:
-    """So many different invented names, of so many words each."""
+    """Different invented names, this many, of this many words each."""
     names: dict[str, None] = {}
     while len(names) < count:
         names[" ".join(_word(random) for _ in range(words))] = None
@@ -86,7 +86,7 @@ def _word(random: Random) -> str:
 def made_facts(facts: int, questions: int, hops: int, seed: int) -> dict[str, Any]:
     """A conversation in LoCoMo's form: a turn for each fact, and questions for what holds now.
 
-    Half of the facts overrule an earlier one. Raises InputError where so few facts do not answer
+    Half of the facts overrule an earlier one. Raises InputError if so few facts do not answer
     that many questions.
     """
     random = Random(seed)  # noqa: S311 - no secret

@@ -36,7 +36,7 @@ SWAPPED_SPEAKER, MISSED_EVIDENCE = 0.5, 0.12
 BUDGETS = 0.5, 0.75, 1.0, 1.25
 
 # Choices: words of the question in a poor SELECT; answerable questions that share a context with
-# its own; and after how many times a question needs no context of its own any more.
+# its own; and after how many times a question no longer needs a separate context.
 _STRAY_WORDS = 2
 _MAX_FURTHER_QUESTIONS = 4
 _MAX_QUESTION_COUNT = 2
@@ -174,7 +174,7 @@ class AnswerExamples:
         if not self._evidence(question) <= turn_ids:
             return False
         if question.category in (_TEMPORAL, OPEN_DOMAIN, ABSTENTION):
-            return True  # a date is computed, an opinion inferred: their words stand in no turn
+            return True  # a date is computed, an opinion inferred: no turn has their words
         words = normalize(gold_answer(question)).split()
         words_shown = sum(f" {word} " in text for word in words)
         return 2 * words_shown >= len(words)
@@ -194,7 +194,7 @@ class AnswerExamples:
         return not self._evidence(question) & turn_ids and f" {answer} " not in text
 
     def _with_another_speaker(self, question: Question) -> str:
-        """The question asked of another speaker, who said none of it; "" where there is none."""
+        """The question about another speaker, who said none of it; "" if there is no other."""
         if question.category not in (MULTI_HOP, _TEMPORAL, _SINGLE_HOP):
             return ""
         speakers = [

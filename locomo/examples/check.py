@@ -21,8 +21,8 @@ from memory.sql import check_select, split
 # The sample, on which tuned models are measured, and the chats that the ranking was fitted to.
 OTHER_DATA = (Path("data/sample.json"), Path("data/chats.json"))
 # Choices, which data/train meets with room to spare (`python -m locomo.dataset check data/train`):
-# the share of a conversation's n-grams, of so many words, that any other one has (at most .58 %);
-# and the share of answers of which evidence has so much of their content words (99.9 %).
+# the share of a conversation's n-grams, of this many words, that any other one has (at most .58 %);
+# and the share of answers whose evidence has this much of their content words (99.9 %).
 NGRAM = 8
 MAX_SHARED_NGRAMS = 0.01
 MIN_WORDS = 0.5
@@ -108,7 +108,7 @@ def _date_in_words(iso: re.Match[str]) -> str:
 
 
 def missing_words(answer: str, evidence_words: Sequence[str]) -> tuple[list[str], float]:
-    """The answer's content words that evidence lacks, and the share of those that it has, 0 to 1.
+    """The answer's content words that evidence lacks, and the share that it has, 0 to 1.
 
     Words are compared by their stems; a misspelt word counts as there.
     """
@@ -134,8 +134,8 @@ def _is_misspelt(word: str, known: Collection[str]) -> bool:
 def words_of_turns(turns: Sequence[Turn]) -> list[str]:
     """The words of turns: text, speakers, and the days, months and years that they may mean.
 
-    Those dates are the day each turn was said on, and those that yesterday, a weekday (of two weeks
-    before and after) or "3 weeks" lead to; the months beside; years as far away as a number says.
+    The dates are the day each turn was said, and the days that yesterday, a weekday (of two weeks
+    before and after) or "3 weeks" lead to; adjacent months; years as far away as a number says.
     """
     turn_words = [
         word for turn in turns for word in normalized_words(f"{turn.speaker} {turn.text}")
@@ -211,10 +211,10 @@ def _shares(conversation: Conversation) -> Iterator[tuple[float, str]]:
             continue
         if not question.evidence:
             yield 0.0, f"{where} has no evidence"
-        elif question.category != OPEN_DOMAIN:  # an opinion is inferred, in words of its own
+        elif question.category != OPEN_DOMAIN:  # an opinion is inferred, in other words
             evidence_words = words_of_turns([turns[source] for source in question.evidence])
             missing, share = missing_words(gold_answer(question), evidence_words)
-            # What is counted, or lies between two dates, stands in no turn.
+            # No turn has the words of a count or of a time between two dates.
             if share or not _IS_COUNTED.search(question.text):
                 evidence = ", ".join(question.evidence)
                 yield share, f"{where}: {evidence} does not say {', '.join(missing)}"

@@ -36,8 +36,8 @@ from memory.models import NO_FACT
 # The largest share of examples for answering without their evidence: a model that has always seen
 # evidence answers confidently without. A choice.
 ABSENT = 0.15
-# Together with the questions of category 5 at most so many abstain. A model that did so in 34 % of
-# its examples gave up where it should answer (the log, "a supervised start on LoCoMo with many
+# Together with the questions of category 5, at most this many abstain. A model that did so in 34 %
+# of its examples gave up where it should answer (the log, "a supervised start on LoCoMo with many
 # abstentions"); a fifth is a choice.
 ABSTAINING = 0.2
 
@@ -46,8 +46,8 @@ ABSTAINING = 0.2
 class DistillationSummary:
     """Examples by target, what was dropped and why (`retrieve: no row came`), model calls.
 
-    `left_out` are targets without any example, and why. The calls are those for the examples,
-    without those that built the memories.
+    `left_out` are targets without any example, and why. The calls are for the examples, without the
+    ones that built the memories.
     """
 
     examples: dict[str, int]
@@ -76,11 +76,11 @@ def distill(
         numbers: examples to try, by target; 0 or none: all.
         resume: take what an earlier run asked the teacher from its ledger, OUTPUT.calls.
         data: sha256 of the data file, for the card.
-        held_out: ids of conversations that must not be learned from.
+        held_out: ids of conversations that it must not learn from.
 
-    What was answered stays on disk when this is interrupted. A target without anything to learn
-    from, or without a right answer, is left out. Raises InputError when no target is left, or the
-    file cannot be written; ModelError.
+    Answers stay on disk if this is interrupted. A target without anything to learn from, or without
+    a right answer, is left out. Raises InputError when no target is left, or the file cannot be
+    written; ModelError.
     """
     _check(conversations, distillation=distillation, output=output, held_out=held_out)
     plan, left_out = _plan(conversations, distillation=distillation, numbers=numbers, seed=seed)
@@ -229,7 +229,7 @@ def _plan_answers(
     answerable = [example for example in planned if example.question.category != ABSTENTION]
     unanswerable = [example for example in planned if example.question.category == ABSTENTION]
     to_answer = draw(answerable, number and max(round(number * (1 - ABSTAINING)), 1), seed)
-    # A share s of all examples is s / (1 - s) of those that are not in it.
+    # A share s of all examples is s / (1 - s) of the others.
     absent_count = int(len(to_answer) * ABSENT / (1 - ABSENT))
     refused_count = int(len(to_answer) * ABSTAINING / (1 - ABSTAINING)) - absent_count
     # `draw` takes a number of 0 as all.

@@ -24,8 +24,8 @@ from memory.sql import quoted
 
 # A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.
 MAX_FACTS_PER_TURN = 4
-# The chance that a turn which tells nothing becomes an example: a choice, by which they are a third
-# of the examples, about as many as among the turns (of those with facts some are left out, too).
+# The chance that a turn which tells nothing becomes an example: a choice that makes them a third of
+# the examples, about their share of the turns (some turns with facts are left out, too).
 TURNS_WITHOUT_FACTS = 0.6
 
 # Choices of how a turn's words are compared with a value: the longest run of words, and what it is
@@ -91,7 +91,7 @@ def _inputs_and_outputs(
 
 
 class GoldRow(NamedTuple):
-    """The columns of a gold fact that a student writes, beside its turn."""
+    """The columns of a gold fact that a student writes, in addition to its turn."""
 
     subject: str
     attribute: str
@@ -171,8 +171,8 @@ def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
 def _closest_run(words: Sequence[str], value: str) -> tuple[int, int]:
     """Start and end of the words, within one sentence, that are most like a value.
 
-    Runs of a whole clause are preferred to others about as good, as they are easier to learn.
-    (0, 0) when no run has the F1 by which a value counts as right.
+    Whole clauses are preferred to other runs about as good: they are easier to learn. (0, 0) when
+    no run has the F1 of a right value.
     """
     word_stems = [_stems(word) for word in words]
     value_stems = Counter(_stems(value))

@@ -39,8 +39,8 @@ class Distillation:
     """A student that learns modules from a teacher.
 
     Arguments:
-        teacher: writes the SQL; where rows lack evidence it answers too, with its own budget.
-        student: as it is untuned; the examples have its windows and its budget.
+        teacher: writes the SQL; if rows lack evidence it answers too, with its own budget.
+        student: the untuned model; the examples have its windows and its budget.
         targets: the modules that it will be tuned for.
     """
 
@@ -136,10 +136,10 @@ def render_example(
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> ChatMessages:
-    """What a student tuned for `targets` is shown, and these outputs as it writes them.
+    """The prompt of a student tuned for `targets`, and these outputs as it writes them.
 
-    Inputs and outputs are by field of the module's signature. Returns chat messages, the last of
-    which is the answer.
+    Inputs and outputs are by field of the module's signature. Returns chat messages; the last is
+    the answer.
     """
     signature = getattr(student.program, target).predict.signature
     adapter = as_tuned(student.model, targets).adapter
@@ -319,8 +319,8 @@ def make_answer_examples(
         for example in planned:
             hits = store.search(example.question.text, _RANKED_TURNS)
             ranked = [hit.turn_id for hit in hits if hit.turn_id not in example.evidence]
-            # The best are taken first and stand in the order they were said: putting the
-            # evidence first leaves out the worst ranked, and does not show.
+            # The best are taken first, then sorted by when they were said: putting the evidence
+            # first leaves out the worst ranked, and does not show.
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
             context = lay_out([], store.turns_by_id(turn_ids), distillation.student.budget)
             attempts.append(

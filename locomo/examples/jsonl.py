@@ -24,7 +24,7 @@ class ExamplesCard(BaseModel):
     """The source of a file of examples.
 
     `model` is the teacher's name, `data` the sha256 of the data file, `conversations` the ids
-    learnt from, `held_out` those that may not be; `examples` counts them by target.
+    learnt from, `held_out` the ids it may not learn from; `examples` counts them by target.
     """
 
     model_config = _STRICT
@@ -52,7 +52,7 @@ class _Example(BaseModel):
 
 
 def save_examples(output: Path, examples: Sequence[ChatMessages], card: ExamplesCard) -> None:
-    """Write examples as a JSONL file, and their card beside it. Raises InputError."""
+    """Write examples as a JSONL file, with their card next to it. Raises InputError."""
     rows = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in examples]
     card_file = card_path(output)
     # Removed first: after an interruption no card lies there, rather than that of other examples.

@@ -45,8 +45,8 @@ def canonical_selects(gold_sql: str) -> list[str]:
 def widened(select: str, question: str, store: Store) -> str:
     """A SELECT by attribute, which also finds words of the question that its rows have.
 
-    Whoever writes it does not see which attributes this memory uses, but sees the question.
-    Other SELECTs come back as they are. Raises SqlError when the database refuses the SELECT.
+    Whoever writes it does not see which attributes this memory uses, but sees the question. Other
+    SELECTs come back unchanged. Raises SqlError when the database refuses the SELECT.
     """
     parsed = clauses_of(select)
     where_conjuncts = conjuncts(parsed.where) if parsed else []

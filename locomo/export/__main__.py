@@ -87,9 +87,9 @@ def verl(
 def parts(
     conversations: list[Conversation], seed: int
 ) -> tuple[list[Conversation], list[Conversation]]:
-    """The conversations that train, and those that test: nothing is chosen by validation here.
+    """The training and the test conversations: validation chooses nothing here.
 
-    Where a file is too small for a test part, its validation part tests.
+    If a file is too small for a test part, its validation part is the test.
     """
     ids = split_ids([conversation.id for conversation in conversations], seed, "default")
     tested = ids["test"] or ids["validation"]

@@ -1,8 +1,8 @@
 """The tool calls of an exported episode: carried out on a draft while verl trains, and again to
 score them.
 
-Both sides use the same draft and the same call, so the facts that a reward is given for are those
-that the policy made.
+Both sides use the same draft and the same call, so the reward is for the facts that the policy
+made.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,8 +18,8 @@ from memory.text import forms_of, is_among, telling_words
 class CitedDraft(Draft):
     """A draft whose new facts use only words of the turns that they name.
 
-    A person's refinement accepts a value of which half is said, for a good model paraphrases. A
-    policy that is paid for an answer learns to fill in the other half.
+    Ordinary refinement accepts a value if half of it is said, because a good model paraphrases. A
+    policy rewarded for an answer learns to fill in the other half.
     """
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:

@@ -25,8 +25,8 @@ def observed_memories(
 ) -> dict[str, Path]:
     """A memory of each conversation whose facts are its record's `observation`, by its id.
 
-    An observation is a fact about its speaker, of the first turn that it names; those that name no
-    turn are left out. Raises InputError for a record without any, and for a folder in use.
+    An observation is a fact about its speaker, from the first turn that it names; observations that
+    name no turn are left out. Raises InputError for a record without any, and for a folder in use.
     """
     observations = {str(record.get("sample_id")): record.get("observation") for record in records}
     paths = {}

@@ -2,8 +2,8 @@
 
 An episode is one question about one memory: the policy calls the six tools, then the question is
 answered from facts alone ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Training
-Process). Formats are those of verl 0.7: RL data in parquet, `tool_config.yaml` of its tool agent
-loop, `custom_reward_function`.
+Process). Formats are verl 0.7's: RL data in parquet, `tool_config.yaml` of its tool agent loop,
+`custom_reward_function`.
 """
 
 import inspect

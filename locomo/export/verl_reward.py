@@ -39,8 +39,8 @@ def score_episode(
     """The reward of an episode, as `score`, and its components, as verl logs them.
 
     Arguments:
-        solution_str, ground_truth: not used. Gold and category stand in `extra_info`, as exported,
-            and the calls in its journal, which the agent loop of this export adds.
+        solution_str, ground_truth: not used. Gold and category are in `extra_info`, as exported,
+            and the calls in its journal, which this export's agent loop adds.
         folder: of the export; `extra_info` names its memory by a path in it.
         padded: whether a longer fact is worth more, see `locomo.tasks.rewards.efficiency`.
 

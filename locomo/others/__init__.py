@@ -1,1 +1,1 @@
-"""Other memories beside ours: the same turns, questions, model, prompt, budget and judge."""
+"""Compares other memories with ours: same turns, questions, model, prompt, budget and judge."""

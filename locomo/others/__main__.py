@@ -193,7 +193,7 @@ def _write(
 
 
 def _questions(data: Path, number: int, seed: int, model: str) -> list[AskedQuestion]:
-    """The questions, without those of conversations that the packaged model was tuned on.
+    """The questions, without any from conversations that the packaged model was tuned on.
 
     Raises InputError when none is left.
     """

@@ -54,13 +54,13 @@ class Adapter:
     use: str
 
     def install(self, checkout: Path) -> list[Path]:
-        """Add the memory to a checkout; returns the files that changed, none where it is there.
+        """Add the memory to a checkout; returns the changed files, none if it is there already.
 
         Raises InputError for another folder, and for a version that lists its systems otherwise;
         nothing is changed then.
         """
         adapter = Path(__file__).with_name(self.source).read_text("utf-8")
-        wanted = {checkout / self.target: adapter}  # first: what is listed is there
+        wanted = {checkout / self.target: adapter}  # first: a listed system must exist
         for listing in self.listings:
             path = checkout / listing.path
             if not path.is_file():

@@ -15,10 +15,10 @@ class SqlMemoryClient:
     """What OmniMemEval asks of a memory; threads may share one."""
 
     def add(self, messages: Sequence[Mapping[str, str]], user_id: str, **_: object) -> None:
-        """Store what was said in one call as a session of a user's memory.
+        """Store one call's messages as a session of a user's memory.
 
-        A message has `role`, `content`, and perhaps `name` and `chat_time` (ISO). What an
-        interrupted run has stored is not stored again.
+        A message has `role`, `content`, and perhaps `name` and `chat_time` (ISO). Turns that an
+        interrupted run stored are not stored again.
         """
         turns = [_turn(message, number) for number, message in enumerate(messages)]
         with Memory(user_id) as memory:

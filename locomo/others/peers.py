@@ -124,14 +124,14 @@ class LangMem:
 
 
 class Mem0:
-    """mem0 storing what it is told (`infer=False`) in the Qdrant that it runs by itself."""
+    """mem0 storing its input unchanged (`infer=False`) in the Qdrant that it runs by itself."""
 
     _WHO = "benchmark"
 
     def __init__(self, folder: Path) -> None:
         os.environ["MEM0_DIR"] = str(folder)  # made in the home directory otherwise
-        # Both clients are constructed always; nothing ever asks the model, and the embedder is
-        # replaced, because none of the providers takes a function.
+        # Both clients are always constructed; the model is never called, and the embedder is
+        # replaced, because no provider takes a function.
         nobody = {"api_key": "none", "openai_base_url": "http://localhost:9"}
         self._memory = import_module("mem0").Memory.from_config(
             {

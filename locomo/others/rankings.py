@@ -31,9 +31,9 @@ def peer_version(peer: Peer) -> str:
 
 
 def rankings_of(name: str, arguments: Sequence[str], advance: Callable[[], None]) -> Found | str:
-    """What a system ranked in each conversation, or in one line why it could not be measured.
+    """A system's rankings in each conversation, or in one line why it could not be measured.
 
-    `arguments` are those of `python -m locomo.others.peers` behind the name.
+    `arguments` follow the name in `python -m locomo.others.peers`.
 
     It works in its own process, which does not outlive this call; `advance` is called after
     each conversation.

@@ -29,9 +29,9 @@ def others_table(
     """A line for each system, in the order of the titles.
 
     Arguments:
-        titles: what each system is called.
+        titles: each system's label.
         stored_s: the seconds that each took to store the conversations.
-        storing: what that cost, for those that ask a model.
+        storing: what that cost, for systems that ask a model.
         notes: lines below the table.
     """
     metrics = metrics_of(results, interval)

@@ -75,7 +75,7 @@ class LabelledLine:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge said of a labelled answer, and why; `points` is None where it is unreadable.
+    """What a judge said of a labelled answer, and why; `points` is None if it is unreadable.
 
     Verdicts are points, 0 to 1, as labels are: of the two judges of answers 0 or 1.
     """

@@ -34,7 +34,7 @@ def judging_cost(questions: Iterable[Question], model: Model, at_most: bool = Fa
 
 
 def is_judged(result: Result, model: Model) -> bool:
-    """Whether an answer has all verdicts of a model, each of which could be read."""
+    """Whether an answer has all verdicts of a model, each readable."""
     if result.rubric:
         scores = result.rubric_scores.get(model.name)
         return scores is not None and None not in scores.points
@@ -56,8 +56,8 @@ def judge_answers(
 ) -> list[Result]:
     """The results with the verdicts of a judge, written to the log one by one.
 
-    Earlier verdicts stay: those of an interrupted run, and those of another judge. Raises
-    ModelError when the model cannot be used.
+    Earlier verdicts stay, from an interrupted run or from another judge. Raises ModelError when the
+    model cannot be used.
     """
 
     def judged(result: Result) -> Result:

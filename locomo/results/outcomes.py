@@ -95,7 +95,7 @@ def no_facts(results: Sequence[Result]) -> str:
 
 
 def outcome_table(results: Sequence[Result]) -> Table:
-    """The outcomes of each system, and how many of its answers rest on rows of a SELECT."""
+    """The outcomes of each system, and how many of its answers are based on rows of a SELECT."""
     title = "answers (right: with all words of the right answer)"
     table = number_table(title, ["system"], ("right", "wrong", "nothing said", "with SQL"))
     for system, of_system in by_system(results).items():

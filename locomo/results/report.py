@@ -38,10 +38,10 @@ class ScoreLine:
     """Means over the questions of one system in one category, or in several (`categories`).
 
     The score is a judge's, or F1. `low` to `high` is its 95 % interval, None for a single question.
-    `unreadable` counts answers of which a verdict could not be read, which counts as wrong; `most`
-    is the mean if all such were right. `tau` is the mean of Kendall's tau-b where an order is asked
-    for. `unusable` counts answers that could not be read; they score 0. `recall` is over the
-    questions that name their evidence, None if none does.
+    `unreadable` counts answers with an unreadable verdict, which counts as wrong; `most` is the
+    mean if all such were right. `tau` is the mean of Kendall's tau-b, for questions about an order.
+    `unusable` counts answers that could not be read; they score 0. `recall` is over the questions
+    that name their evidence, None if none does.
     """
 
     system: str
@@ -113,7 +113,7 @@ def usual_interval(results: Iterable[Result]) -> Interval:
 
 
 def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The results of each system, in the order in which systems first answer."""
+    """The results of each system, in the order that systems first answer."""
     names = dict.fromkeys(result.system for result in results)
     return {name: [result for result in results if result.system == name] for name in names}
 
@@ -290,7 +290,7 @@ def _line(
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of those that are known; None if none is."""
+    """The mean of the known values; None if none is known."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
 

@@ -16,7 +16,7 @@ _MOST_ROWS = 3
 def stored_example(results: Iterable[Result], built: Iterable[BuiltMemory]) -> str:
     """The best answer that a SELECT over facts gave, with that SELECT and the INSERT of its fact.
 
-    Rich markup; "" where no answer rests on facts, or the memories are gone.
+    Rich markup; "" if no answer is based on facts, or the memories are gone.
     """
     memories = {memory.conversation: memory for memory in built if memory.path.exists()}
     with_sql = [
@@ -62,7 +62,7 @@ def _shown(insert: str, rows: Rows, result: Result) -> str:
 
 
 def _insert(store: Store, row: Mapping[str, object]) -> str:
-    """What stored the fact of a row, and its statement; "" where the row is no fact."""
+    """What stored the fact of a row, and its statement; "" if the row is no fact."""
     if not {"turn_id", "value"} <= {*row}:
         return ""
     turn_id, value = row["turn_id"], quoted(str(row["value"]))

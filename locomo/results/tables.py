@@ -189,7 +189,7 @@ def bill_table(results: Sequence[Result]) -> Table:
 
 
 def mean_dollars(results: Sequence[Result]) -> float | None:
-    """What a question costs on average; None where the price of one is unknown."""
+    """What a question costs on average; None if the price of one is unknown."""
     dollars = [result.dollars for result in results if result.dollars is not None]
     return fmean(dollars) if len(dollars) == len(results) else None
 

@@ -22,7 +22,7 @@ from memory.program import StoreTurns
 class ModelCall:
     """One call of a language model: messages (role and text), answers and how long it took.
 
-    `began` is in seconds since 1970; 0 where it is not known.
+    `began` is in seconds since 1970; 0 if it is not known.
     """
 
     messages: tuple[tuple[str, str], ...]
@@ -45,8 +45,8 @@ class RowsRead:
 class Trace:
     """All steps between a question and its score.
 
-    `rows` are those of the SELECTs that ran; `refusals` are the refused SELECTs with the reason,
-    which was the feedback in the next prompt. `began` is in seconds since 1970.
+    `rows` are from the SELECTs that ran; `refusals` are the refused SELECTs with the reason, which
+    was the feedback in the next prompt. `began` is in seconds since 1970.
     """
 
     result: Result
@@ -91,7 +91,7 @@ TraceLog = JsonLines[AnswerKey, Trace]
 
 @dataclass
 class _OpenWindow:
-    """A window that is being stored: by whom, since when, and after how many calls."""
+    """A window being stored: by which system, since when, and after how many calls."""
 
     module: StoreTurns
     began: float

@@ -94,9 +94,9 @@ def retrieval(
     """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
 
     With --fit, print recall in cross-validation, also without each feature, and write the weights;
-    with --shown, what contexts of so many tokens show of the evidence, and with --evidence that by
-    kind of question beside cosine and FTS5 (in 500, 2,000, 6,000 and 20,000 tokens); with
-    --explain, print what each feature gave to the turns that are found.
+    with --shown, what contexts of this many tokens show of the evidence, and with --evidence the
+    same by kind of question, compared with cosine and FTS5 (in 500, 2,000, 6,000 and 20,000
+    tokens); with --explain, print what each feature gave to the turns that are found.
     """
     explains = explain is not None
     _refuse(
@@ -171,7 +171,7 @@ def _without_test(conversations: Sequence[Conversation]) -> list[Conversation]:
 
 def _refuse_unwritable(path: Path) -> None:
     """Raise InputError for a file that cannot be written, before the work for it is done."""
-    # A file beside it: opening the file itself would empty what an earlier run wrote.
+    # A file next to it: opening the file itself would empty an earlier run's output.
     probe = path.with_name(f".{path.name}.{os.getpid()}.probe")
     try:
         if path.is_dir():

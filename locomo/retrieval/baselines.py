@@ -1,4 +1,4 @@
-"""Two rankings as a textbook has them, to measure others beside: SQLite's FTS5, and a cosine."""
+"""Two textbook rankings to compare others with: SQLite's FTS5, and a cosine."""
 
 import re
 import sqlite3

@@ -1,12 +1,12 @@
-"""Evidence shown by kind of question in several budgets: this memory beside cosine and FTS5.
+"""Evidence shown by kind of question in several budgets: this memory, cosine and FTS5.
 
-No model is asked. Cosine ranks turns by the packaged embedder's vectors, FTS5 by bm25 over stemmed
+Calls no model. Cosine ranks turns by the packaged embedder's vectors, FTS5 by bm25 over stemmed
 words. Both fill a budget best first with the passages of long turns that the question asks for, so
-that what differs is which turns are chosen and how they are laid out.
+they differ only in which turns they choose and how they lay them out.
 
-A cell is `evidence / words / details`: the share of the evidence turns that are shown at all, the
-share of the answer's words which evidence turns hold and the context still has, and the same of its
-numbers and names. Cutting turns short raises the first and costs the others.
+A cell is `evidence / words / details`: the share of the evidence turns that are shown at all, of
+the answer's words that evidence turns hold, the share that the context still has, and the same for
+its numbers and names. Cutting turns short raises the first and costs the others.
 """
 
 import re
@@ -41,11 +41,11 @@ _DETAIL = re.compile(r"\d(?:[\d.,:]*\d)?|\b[^\W\d_a-z][\w'-]+")
 
 @dataclass(frozen=True)
 class ShownEvidence:
-    """What contexts show of a question's evidence, by budget and system.
+    """The part of a question's evidence that contexts show, by budget and system.
 
     A share is (evidence turns shown, words of the answer in them that are shown, its numbers and
-    names), each 0 to 1; the others are None where evidence turns have none of them. `made_from`
-    says of which code and options it is.
+    names), each 0 to 1; the others are None if evidence turns have no such words. `made_from`
+    identifies the code and options.
     """
 
     made_from: str
@@ -60,7 +60,7 @@ EvidenceLog = JsonLines[tuple[str, str, int], ShownEvidence]
 
 
 def evidence_log(path: Path) -> EvidenceLog:
-    """The measurements in a file, which a run adds to; those of other code stay in it."""
+    """The measurements in a file, which a run adds to; results of other code stay."""
     return JsonLines(
         path,
         ShownEvidence,

@@ -119,7 +119,7 @@ def read_peers(path: Path) -> dict[str, Rankings]:
 
 
 def recall_chart(curves: Sequence[Curve], path: Path, title: str) -> None:
-    """Write the chart (PNG), with today's date in its title. Raises InputError where it cannot."""
+    """Write the chart (PNG), with today's date in its title. Raises InputError if it cannot."""
     import matplotlib as mpl
 
     # No display is needed, and matplotlib's report of its font cache is noise.

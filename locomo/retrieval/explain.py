@@ -73,7 +73,7 @@ def explain_memory(address: str, question: str, k: int, embedder: str | None = N
 def explain_data(
     conversations: Sequence[Conversation], question: str, k: int, embedder: str | None = None
 ) -> None:
-    """Print the best k turns of a conversation, and the ranks of its evidence if that is known.
+    """Print the best k turns of a conversation, and the ranks of its evidence if known.
 
     Raises InputError when there is more than one conversation.
     """

@@ -225,7 +225,7 @@ def ablation_table(whole: Recalls, without: Mapping[str, Recalls], depths: Seque
 
     The loss is paired by question, with the half width of its 95 % interval.
     """
-    at_10 = depths.index(10)  # the depth by which the log compares rankings
+    at_10 = depths.index(10)  # the depth at which the log compares rankings
     table = Table(title="each feature removed in turn", box=SIMPLE, padding=0, pad_edge=False)
     table.add_column("without", no_wrap=True)
     for depth in depths:

@@ -88,8 +88,9 @@ def recalls(
 ) -> Recalls:
     """Per category, or question type, the recall of each question at each depth (turns looked at).
 
-    With `by_session`, recall of the sessions that hold the answer, among those of these turns.
-    Questions without evidence are left out, and so is category 5: its evidence is a distractor.
+    With `by_session`, recall of the sessions that hold the answer, among the sessions of these
+    turns. Questions without evidence are left out, and so is category 5: its evidence is a
+    distractor.
     """
     groups: Recalls = {}
     for conversation in conversations:

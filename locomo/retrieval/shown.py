@@ -1,8 +1,8 @@
 """Evidence shown per token: passages of long turns compared with whole turns, in equal budgets.
 
 A whole turn counts as shown. A shortened turn counts if its passage has all those words of the gold
-answer, in any form, that the turn has. If the turn has none of them, no one knows which sentence is
-the evidence, so it counts as not shown.
+answer, in any form, that the turn has. If the turn has no such words, the evidence sentence is
+unknown, so it counts as not shown.
 """
 
 import re

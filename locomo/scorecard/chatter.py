@@ -16,16 +16,16 @@ _SEED = 20261127
 
 
 def chatter(turns: int, without: Collection[str] = ()) -> list[Turn]:
-    """So many turns of these chats, session by session, in an order that a seed makes.
+    """This many turns of these chats, session by session, in an order drawn by a seed.
 
-    Fewer turns begin as more turns do. Sessions and sources have the name of their chat before
-    them, so that none is that of another conversation.
+    Fewer turns begin as more turns do. Sessions and sources are prefixed with the name of their
+    chat, so that they are unique.
 
     Arguments:
         turns: how many.
-        without: ids of conversations to leave out: those that are asked about.
+        without: ids of conversations to leave out: the questions are about these.
 
-    Raises InputError where there are not so many.
+    Raises InputError if there are fewer.
     """
     sessions: list[list[Turn]] = []
     for conversation in _conversations():

@@ -1,8 +1,8 @@
-"""Contradictions: what a memory makes of a second value, in each way that it comes.
+"""Contradictions: what a memory makes of a second value, for each way it arrives.
 
-A digest has stored the first value as a model does, by SQL. Then the second one comes. Measured is
-whether the value that was said last is the one in force, whether the other one is on record with
-the turn that said it, and whether undoing the changes leaves the facts as they were.
+A digest has stored the first value as a model does, by SQL. Then the second one arrives. This
+measures whether the value said last is current, whether the other one is on record with the turn
+that said it, and whether undoing the changes restores the facts.
 """
 
 import json
@@ -84,10 +84,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the second value of one case that came in one way.
+    """What became of the second value of one case that arrived in one way.
 
-    `in_force` is whether a SELECT for what is true now returns the value that was said last and no
-    other, `is_listed` whether `Memory.facts` does. `undone` is None where nothing was changed.
+    `in_force` is whether a SELECT for current facts returns the value said last and no other,
+    `is_listed` whether `Memory.facts` does. `undone` is None if nothing was changed.
     """
 
     way: Way
@@ -144,7 +144,7 @@ def contradictions_table(outcomes: Iterable[Outcome]) -> Table:
 
 
 def _count(verdicts: Iterable[bool | None]) -> str:
-    """How many are so; "-" where none was tried."""
+    """How many are so; "-" if none was tried."""
     tried = [verdict for verdict in verdicts if verdict is not None]
     return str(sum(tried)) if tried else "-"
 

@@ -13,7 +13,7 @@ from locomo.scorecard.scratch import Scratch
 from memory import Memory, Turn
 from memory.store import namespaces
 
-ADDS = 200  # of which the times are taken
+ADDS = 200  # timed
 _LETTERS = 12  # of a word that no other turn has: 26 ** 12 of them
 _SEED = 20261127
 
@@ -52,7 +52,7 @@ def time_to_readable(scratch: Scratch, turns: Sequence[Turn], adds: int = ADDS) 
 
 
 def readable_table(measured: Iterable[Readable]) -> Table:
-    """A row for each memory: which of the added turns the very next search found."""
+    """A row for each memory: which of the added turns the next search found."""
     table = Table(
         "turns before", "added one by one", "found by the next search", title="written and read"
     )

@@ -36,7 +36,7 @@ def blocks_shown(scratch: Scratch, conversation: Conversation) -> list[Block]:
         sources = _stored(memory, conversation.turns)
         last_day = _last_day(conversation)
         for question in _with_evidence(conversation):
-            # Not today: which facts are in force would change with it.
+            # Not today: the current facts would change with it.
             now = question.question_date or last_day
             for budget in BUDGETS:
                 block = memory.context(question.standalone_question, now=now, budget=budget)
@@ -94,7 +94,7 @@ class Noisy:
 def recalled_in_noise(scratch: Scratch, conversation: Conversation) -> list[Noisy]:
     """The recall of each question's evidence after each of FACTORS of chatter has been added.
 
-    Raises InputError where there is too little chatter for so long a conversation.
+    Raises InputError if there is too little chatter for so long a conversation.
     """
     recalls: list[Noisy] = []
     noise = chatter(max(FACTORS) * len(conversation.turns), without=[conversation.id])

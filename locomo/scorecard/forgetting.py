@@ -1,8 +1,8 @@
 """Forgetting: where a turn can be read before and after it is forgotten, place by place.
 
 One turn and what is derived from it hold a word that nothing else holds. Each place is read, the
-turn is forgotten once, and each place is read again. What is read is what the memory gives to
-programs, except for the bytes of its files.
+turn is forgotten once, and each place is read again. It reads what the memory gives to programs,
+and the bytes of its files.
 """
 
 import json
@@ -118,7 +118,7 @@ def _in_words(is_found: bool | None) -> str:
 
 
 def _scene(memory: Memory, name: str, scratch: Scratch) -> Scene:
-    """A memory in which a digest stored what the turn says, and a person edited it."""
+    """A memory where a digest stored what the turn says, and a person edited it."""
     store = memory.store
     ids = memory.add(_BESIDE, said_at="")
     turn_id = ids[_BESIDE.index(_TURN)]
@@ -127,7 +127,7 @@ def _scene(memory: Memory, name: str, scratch: Scratch) -> Scene:
     deletion = store.write(
         f"DELETE FROM facts WHERE value = '{_DELETED}'", "edit by scorecard", by_person=True
     )
-    # After the edit, which takes the text of summaries that rest on the fact.
+    # After the edit, which clears the text of summaries based on the fact.
     store.write(_summary(turn_id), "digest by scorecard", window)
     memory.add(Turn("Ben", "Good morning, everybody.", "s3", "2024-03-20T08:00", "chat:4"))
     if waiting := claim_window(store, 1):

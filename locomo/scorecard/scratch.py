@@ -17,7 +17,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Scratch:
-    """A home of memories that holds only those of a measurement, or adds only those to others.
+    """A home with only a measurement's memories, or with these added to others.
 
     `folder` is for files; in SQLite the memories are there too.
     """
@@ -46,7 +46,7 @@ def scratch(store: str = "") -> Iterator[Scratch]:
         os.environ[_HOME] = store or folder
         try:
             if store:
-                namespaces.names()  # a database that cannot be used is told before any work
+                namespaces.names()  # an unusable database is reported before any work
             yield Scratch(Path(folder), in_postgres=bool(store))
         finally:
             try:

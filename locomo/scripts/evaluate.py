@@ -431,8 +431,8 @@ def _questions(
 ) -> list[AskedQuestion]:
     """The questions to ask, in file order, except those of the conversations `without`.
 
-    `number` is that of the option, None for QUESTIONS at most. Raises InputError when none is left,
-    and when there are fewer than the option asks for.
+    `number` is the option's, None for QUESTIONS at most. Raises InputError when none is left, and
+    when there are fewer than the option asks for.
     """
     conversations = load_conversations(data)
     if part in PARTS:
@@ -559,7 +559,7 @@ def _report(
         if not only_judged:
             pairs = ((conversation.id, question) for conversation, question in questions)
             log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
-        # The scores first: traces may take minutes, and an interruption keeps what is there.
+        # The scores first: traces may take minutes, and an interruption keeps finished work.
         run.log_metrics(score_metrics(lines, metrics, differences))
         log_overview(run, evaluation.results, lines, differences)
         log_answers(run, evaluation.results, replaces=only_judged)
@@ -578,7 +578,7 @@ def _print_scores(
     metrics: Sequence[Metric],
     interval: Interval,
 ) -> None:
-    """Print the scores, those of the benchmark's own metric first."""
+    """Print the scores, the benchmark's own metric first."""
     is_locomo = not has_own_metric(results)
     tables = [comparison_table(lines, interval, is_official=is_locomo)]
     if is_locomo:

@@ -98,7 +98,7 @@ def optimize(options: CompileOptions) -> CompileResult:
     )
     demos = options.max_demos
     if demos is None:
-        # MIPROv2 puts its own examples in the place of those that a little model's module has.
+        # MIPROv2 replaces the examples of a little model's module by its own.
         keeps_examples = options.optimizer == "miprov2" and not can_propose(setup.model)
         demos = 0 if keeps_examples else MAX_DEMOS
     rounds = options.rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[options.optimizer]
@@ -184,7 +184,7 @@ def _fitting(
 ) -> CompileJob:
     """The job, or a smaller one of the same kind, that is done in these minutes.
 
-    `before` is the extent of the run that goes on. Raises InputError where the least of it takes
+    `before` is the extent of the run that goes on. Raises InputError if the least of it takes
     far longer.
     """
 
@@ -284,9 +284,9 @@ def _prompt_model(model: str, api_base: str | None, name: str | None, address: s
 
 
 def _agree(job: CompileJob, limits: Budget, pace: float | None, yes: bool, spent: Spent) -> None:
-    """Show the expected cost of the compile; ask if it is large and no budget bounds it.
+    """Show the expected cost of the compile; ask if it is large and without a budget.
 
-    What a run that is resumed has `spent` is not paid again.
+    What a resumed run has `spent` is not paid again.
     """
     console = Console()
     expected = forecast(job, pace).after(spent)

@@ -128,7 +128,7 @@ def _advice(result: TrainingResult, student: str, options: TrainOptions) -> str:
 
 
 def evaluate_tuned(options: TrainOptions) -> None:
-    """Compare tuned weights with their start: those of `--model FOLDER`, or of `--output`."""
+    """Compare the tuned weights of `--model FOLDER`, or of `--output`, with their start."""
     if options.model and Path(options.model).is_dir():
         folder = Path(options.model)
         return report_comparison(options, folder, read_card(folder).conversations)

@@ -24,7 +24,7 @@ Verdict = Literal["gain", "no gain", "too few conversations", "not measured"]
 # With fewer groups the bootstrap takes noise for a gain: in 22 % of cases with 2 groups, in 11 %
 # with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
-RECALL = "recall at 10"  # of the ranking, where that was fitted: no model answers then
+RECALL = "recall at 10"  # of the ranking, if that was fitted: no model answers then
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Gain:
 def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> list[Gain]:
     """One line for each component over all questions; the answer by category and 1-4 as well.
 
-    Components are those of WEIGHTS, the optimized reward if that is another one (see `measure`),
+    Components are from WEIGHTS, with the optimized reward if that is another one (see `measure`),
     and "reward".
 
     Questions are paired by key, in any order; without questions there are no lines. Raises
@@ -128,8 +128,8 @@ def _decisive(results: Sequence[Gain]) -> Gain | None:
 def verdict(results: Sequence[Gain]) -> Verdict:
     """Whether the interval over all questions, of at least LEAST_GROUPS groups, is above zero.
 
-    The interval is the answer's; for a fitted ranking, the recall's. Of fewer conversations than
-    LEAST_CONVERSATIONS there is no verdict: it would say nothing of others.
+    The interval is the answer's; for a fitted ranking, the recall's. With fewer than
+    LEAST_CONVERSATIONS conversations there is no verdict: it would not generalize.
     """
     answer = _decisive(results)
     return _verdict_of(answer) if answer else "not measured"

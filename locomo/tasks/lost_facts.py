@@ -1,4 +1,4 @@
-"""What a refining episode took from a memory: what its facts told and no fact tells any more."""
+"""What a refining episode took from a memory: facts told before that no fact tells now."""
 
 from memory import Fact
 from memory.refine import FactSet
@@ -6,11 +6,11 @@ from memory.text import forms_of, is_among, telling_words
 
 
 def lost_share(before: FactSet, after: FactSet) -> float:
-    """The mean share of a fact that no fact tells any more, 0 to 1; 0 without facts.
+    """The mean share of a fact that is no longer told, 0 to 1; 0 without facts.
 
-    A fact is told by the facts of its own turns as far as these have its words together (a split,
-    a merge, an update), or by another fact about its subject that has all of them (a duplicate). A
-    fact that ended is there still.
+    Facts of its own turns tell a fact as far as together they have its words (a split, a merge, an
+    update), and so does another fact about its subject with all of them (a duplicate). A fact that
+    ended still exists.
     """
     if not before.facts:
         return 0.0
@@ -40,7 +40,7 @@ def _text(fact: Fact) -> str:
 
 def _share_covered(fact: Fact, text: str) -> float:
     value_words = telling_words(fact.value)
-    # The subject's name stands in every fact about it.
+    # Every fact about a subject has its name.
     value_words = telling_words(fact.value, telling_words(fact.subject)) or value_words
     forms = forms_of(telling_words(text))
     number = sum(is_among(word, forms) for word in value_words)

@@ -54,12 +54,11 @@ def measure(
 ) -> tuple[dict[str, list[QuestionScore]], list[str]]:
     """The scores of each example's questions, by its name, and why the others failed.
 
-    `done` is called after each example. A reward of another kind than `metric`, by which modules
-    were optimized, is one more component: the example's own, of what is measured (`target`); those
-    that it is made of follow for a refining module. A run
-    that failed says nothing of the program, so it has no score. `scores` is filled as they come, so
-    that an interruption leaves those of the examples before. Raises ModelError when more than a
-    third of the examples fail.
+    `done` is called after each example. If modules were optimized by another reward than `metric`,
+    it is one more component: the example's own, for the measured `target`; for a refining module
+    its parts follow. A failed run says nothing about the program, so it has no score. `scores` is
+    filled as they come, so an interruption keeps the scores so far. Raises ModelError when more
+    than a third of the examples fail.
     """
     scores = {} if scores is None else scores
 
@@ -89,7 +88,7 @@ def _scores(
         optimized[name_of_reward] = float(judged.score)
         if target == "refine":
             optimized |= {part: float(judged[part]) for part in REFINE_COMPONENTS}
-    # The questions of one example share a group: those about a window depend on the same facts.
+    # The questions of one example share a group: questions about a window depend on the same facts.
     return [
         replace(score, group=example_name(example), components=score.components | optimized)
         for question, outcome in zip(example.gold, pred.outcomes, strict=True)

@@ -1,8 +1,7 @@
 """Tasks that an optimizer compiles: one module of the program, run on prepared examples.
 
-Each module has examples of its own: answer and retrieve learn from questions about prepared
-memories, store from windows and the questions whose evidence lies inside them. The other modules
-are frozen.
+Each module has its own examples: answer and retrieve learn from questions about prepared memories,
+store from windows and the questions whose evidence lies inside them. The other modules are frozen.
 """
 
 import hashlib
@@ -44,14 +43,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Bench:
-    """What tasks work with: who answers, on which conversations and prepared memories.
+    """What tasks work with: the answering program, conversations and prepared memories.
 
-    `memories` maps a conversation's id to its file. `max_demos` is how many examples a prompt may
-    hold at most. With `speakers`, storing also writes what each speaker's lines alone give.
-    With `whole`, traces keep memories as they were shown: weights learn from the very prompt.
-    With `rows_matter`, all questions are asked as those of the target retrieve (see AskMemory).
-    `prompts` collects the prompts that were tried, by key. An episode that refines has at most
-    `operations`, and shows `history_tokens` of those before in each prompt.
+    `memories` maps a conversation's id to its file. A prompt may hold at most `max_demos` examples.
+    With `speakers`, storing also writes what each speaker's lines alone give. With `whole`, traces
+    keep memories uncut: weights learn from the actual prompt. With `rows_matter`, all questions are
+    asked as for the target retrieve (see AskMemory). `prompts` collects the prompts tried, by key.
+    A refining episode has at most `operations`, and each prompt shows `history_tokens` of earlier
+    ones.
     """
 
     setup: Setup
@@ -112,7 +111,7 @@ def candidate_of(program: MemoryProgram, target: Target) -> Candidate:
 
 
 def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) -> MemoryProgram:
-    """A copy of the program in which one module has this prompt."""
+    """A copy of the program where one module has this prompt."""
     copied = program.deepcopy()
     predict = getattr(copied, target).predict
     predict.signature = predict.signature.with_instructions(prompt.instructions)
@@ -121,7 +120,7 @@ def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) ->
 
 
 def _only(program: MemoryProgram, target: Target, example_tokens: int | None) -> MemoryProgram:
-    """A copy in which optimizers see one module only: DSPy treats compiled modules as frozen.
+    """A copy where optimizers see only one module: DSPy treats compiled modules as frozen.
 
     Its calls are traced as examples of this many tokens.
     """
@@ -138,7 +137,7 @@ def task(
 ) -> "AskMemory | StoreWindow | RefineForQuestion":
     """The task that an optimizer compiles to improve this target of the program."""
     kinds = {"store": StoreWindow, "refine": RefineForQuestion}
-    # Weights learn from the very prompt.
+    # Weights learn from the actual prompt.
     tokens = None if bench.whole else bench.demo_tokens
     return kinds.get(target, AskMemory)(_only(program, target, tokens), target, bench)
 
@@ -189,7 +188,7 @@ class _Task(dspy.Module):
         )
 
     def _in_prompt(self, field: str, text: str) -> bool:
-        """Whether the prompt has this very example with its answer in it."""
+        """Whether the prompt contains this example with its answer."""
         demos = getattr(self.program, self.target).predict.demos
         return any(text in str(demo.get(field) or "") for demo in demos)
 
@@ -200,8 +199,8 @@ class AskMemory(_Task):
     The module `retrieve` sees a catalog of the memory and the question and writes SELECTs; the
     module `answer` sees the rows they return and the turns that a ranking finds.
 
-    Where `retrieve` is the target it is asked at every question, and RETRIEVE_BUDGET bounds what
-    is shown, so that the rows of its SELECTs decide the answer.
+    If `retrieve` is the target, it is asked at every question, and RETRIEVE_BUDGET bounds the
+    evidence, so that the rows of its SELECTs decide the answer.
     """
 
     @property
@@ -450,7 +449,7 @@ def task_examples(
 ) -> list[dspy.Example]:
     """All examples that these conversations have for a target, in file order.
 
-    An example's inputs are those of its task; `gold` holds its questions.
+    An example's inputs are its task's; `gold` holds its questions.
     """
     examples = []
     for conversation in conversations:

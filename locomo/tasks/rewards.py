@@ -2,12 +2,12 @@
 
 Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--reward`:
 
-- `memory`: `metric`, the weighted components of WEIGHTS, for every module. It is also the metric
-  of dspy.Evaluate, by which every gain is measured.
+- `memory`: `metric`, the weighted components of WEIGHTS, for every module. It is also the metric of
+  dspy.Evaluate, which measures every gain.
 - `gated`: the two narrower rewards of a chatbot with an external SQL memory ("Long Term Memory
   Using SQL Language Models"). For the retrieving module `gated_metric`: nothing unless the final
-  answer is right. For the storing module `single_speaker_metric`: F1 of the facts against those
-  that the same module writes when it is shown each speaker's lines alone.
+  answer is right. For the storing module `single_speaker_metric`: F1 of the facts against the facts
+  that the same module writes from each speaker's lines alone.
 - For the refining module `memory` is `refine_metric`, what an episode gained times how efficient
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
@@ -17,9 +17,9 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
 Each returns a dspy.Prediction of `score` (0 to 1; up to 1.25 for `sql-memory`; -2 to 1.5 for the
 refining module, which may do harm), `feedback` (text) and one float a component, the same for every
 predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing but ImportError:
-what cannot be scored is worth 0, and the feedback says why.
+an unscorable prediction is worth 0, and the feedback says why.
 
-Such a Prediction is true even where its score is 0: give MIPROv2 a `metric_threshold`.
+Such a Prediction is true even if its score is 0: give MIPROv2 a `metric_threshold`.
 """
 
 import logging
@@ -44,11 +44,11 @@ WEIGHTS = {"answer": 0.7, "evidence": 0.1, "words": 0.1, "sql": 0.05, "budget": 
 RIGHT = 0.5
 # What a number of fields in range adds to a right answer, before both are scaled to 1.
 BONUS = 0.25
-# A row has about five columns: at least one row, at most the 30 that the retrieving module is told
-# to ask for in one SELECT; more only fills the budget.
+# A row has about five columns: at least one row, at most the 30 that the retrieving module's prompt
+# allows in one SELECT; more only fills the budget.
 FIELDS = (5, 30 * 5)
-# Of a refined memory's efficiency, as "MemUpdate" has it: facts up to which size costs nothing, and
-# the bounds of its factors.
+# For a refined memory's efficiency, from "MemUpdate": the number of facts up to which size costs
+# nothing, and the bounds of its factors.
 FREE_FACTS = 100
 LEAST_SIZE, MOST_DENSITY, LEAST_CHANGE = 0.1, 1.2, 0.8
 LEAST_EFFICIENCY, MOST_EFFICIENCY = 0.1, 1.5
@@ -74,10 +74,10 @@ class Outcome:
     """One answered question, with everything that the metrics use.
 
     `shown`: sources (`D1:3`) of the turns the answering model saw. `text`: these turns and the rows
-    beside them; of a window, its facts. `sql`: what ran. `refusals`: what did not, in order,
+    with them; for a window, its facts. `sql`: what ran. `refusals`: what did not, in order,
     `Refused:\\n<sql>\\nBecause: <why>`. `fits`: the share of what the SQL returned or wrote that
     fits its budget, 0 to 1. `fields`: how many non-empty fields it returned. `sql_asked`: whether
-    the model was asked for SQL; where it does not pay nothing is asked, and nothing is missing.
+    the model was asked for SQL; if it does not pay, it is not asked, and nothing is missing.
     """
 
     answer: str
@@ -95,10 +95,10 @@ class Outcome:
 class Episode:
     """The effect of a refining episode on the facts of a memory.
 
-    `answer_before` is the answer from the facts as they were. `before` and `after` are the facts'
+    `answer_before` is the answer from the facts before it. `before` and `after` are the facts'
     lengths in characters, `tools` how often each tool was used, `refused` the calls that a tool
     refused, with its advice, `operations` what changed the facts, as a line each. `lost` is the
-    share of what the facts said that none says any more, 0 to 1 (`locomo.tasks.lost_facts`).
+    share of the facts' content that no fact says any more, 0 to 1 (`locomo.tasks.lost_facts`).
     """
 
     answer_before: str
@@ -223,12 +223,12 @@ def efficiency(
     size = 1 if n <= 100 else max(.1, 1 - (n - 100) / 100);
     density = min(1.2, mean length after / mean length before);
     change = max(.8, 1 - .5 |n - n_old| / n_old).
-    Without `padded`, density is 1: a longer fact is no better for being longer. Where there were no
-    facts, density is 1 and a fact counts as one that was there ("MemUpdate", Reward Function).
+    Without `padded`, density is 1: a longer fact is no better for being longer. If there were no
+    facts, density is 1 and n_old counts as 1 ("MemUpdate", Reward Function).
 
     Arguments:
-        before: the lengths of the facts as they were, in characters.
-        after: those as they are.
+        before: the lengths of the facts before the episode, in characters.
+        after: their lengths after it.
     """
     number, number_before = len(after), len(before)
     size = 1.0
@@ -249,12 +249,12 @@ def efficiency(
 
 
 def episode_reward(gain: float, of_memory: float, lost: float) -> float:
-    """What an episode is worth: `gain` x efficiency where it gained, `gain` where it did harm, less
-    the share of the facts that was lost.
+    """What an episode is worth: `gain` x efficiency if it gained, `gain` if it did harm, less the
+    share of the facts that was lost.
 
     "MemUpdate" multiplies harm by the efficiency, too: to delete all ten facts of a memory cost .10
-    there and to delete one of them .95. What other questions need is counted by no gain, so that
-    deleting it must cost by itself.
+    there and to delete one of them .95. No gain counts what other questions need, so deleting it
+    must have its own cost.
 
     Arguments:
         gain: the answer's score after - before, -1 to 1.
@@ -327,12 +327,12 @@ def _pairs(gold: Any, pred: Any) -> list[tuple[Question, Outcome]]:
 
 
 def _answers(gold: Any, pred: Any) -> _Judged:
-    """The mean reward of a prediction's questions; components: those of WEIGHTS.
+    """The mean reward of a prediction's questions; components: from WEIGHTS.
 
     Arguments:
         gold: an example with `conversation` (its id) and `gold` (Questions: one for answer and
-            retrieve, those of a window for store).
-        pred: a prediction with `outcomes` (a list of Outcomes beside `gold.gold`) and `failed`
+            retrieve, a window's for store).
+        pred: a prediction with `outcomes` (a list of Outcomes parallel to `gold.gold`) and `failed`
             (the model's error, or "").
     """
     pairs = _pairs(gold, pred)

@@ -14,7 +14,7 @@ from locomo.tracking.runs import DESCRIPTION, clean, log_questions, mlflow_run
 
 REGISTERED = "sql-memory-program"
 _CANDIDATE_RUNS = 100
-_PROGRAM_MODEL = Path(__file__).with_name("program_model.py")  # MLflow keeps a copy beside it
+_PROGRAM_MODEL = Path(__file__).with_name("program_model.py")  # MLflow keeps a copy next to it
 
 
 @dataclass(frozen=True)

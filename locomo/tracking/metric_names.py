@@ -1,7 +1,7 @@
 """The numbers of a run under MLflow's names: the differences first, then a group for each system.
 
-MLflow's page lists metrics in the order in which they come, and makes a section of charts of what
-stands before the slash.
+MLflow's page lists metrics in the order they come, and makes a section of charts for each prefix
+before a slash.
 """
 
 import re
@@ -12,7 +12,7 @@ from locomo.tasks.gains import Gain
 
 REFUSED = re.compile(r"[^\w .:/-]", re.ASCII)  # what MLflow takes in no name
 _MEASURED = "memory"  # the system that a run is about
-_SUMS = ("1-4", "all")  # the lines that decide; the other lines go into groups of their own
+_SUMS = ("1-4", "all")  # the lines that decide; the other lines go into separate groups
 
 
 def score_metrics(
@@ -20,7 +20,7 @@ def score_metrics(
     metrics: Sequence[Metric] = (),
     differences: Mapping[str, PairedDifference] | None = None,
 ) -> dict[str, float]:
-    """The differences, the scores of the memory, those of other systems, and then by category."""
+    """The differences, the scores of the memory, of other systems, and then by category."""
     numbers: dict[str, float | None] = {}
     for name, difference in (differences or {}).items():
         numbers |= _with_bounds(

@@ -42,7 +42,7 @@ def description(differences: Mapping[str, PairedDifference]) -> str:
 def question_table(results: Sequence[Result]) -> str:
     """A row of CSV for each question: what each system answered and scored, and the right answer.
 
-    The scores are F1, then those of each judge.
+    The scores are F1, then each judge's.
     """
     rows: dict[tuple[str, int], dict[str, object]] = {}
     for system, of_system in by_system(results).items():

@@ -1,6 +1,6 @@
-"""A compiled program as a model of MLflow, which runs this file to load one.
+"""A compiled program as an MLflow model; MLflow runs this file to load one.
 
-The program itself is the JSON file beside it: nothing of it is pickled, and no key is kept.
+The program itself is the JSON file next to it: nothing is pickled, and no key is kept.
 """
 
 from typing import Any

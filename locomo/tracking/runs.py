@@ -84,7 +84,7 @@ def one_at_a_time(address: str) -> Iterator[None]:
 
 @contextmanager
 def mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError  # MLflow lets those of a new database through
+    from sqlalchemy.exc import SQLAlchemyError  # MLflow lets these through
 
     try:
         yield
@@ -163,7 +163,7 @@ def log_questions(
     if rows:
         name = f"{data.name}, {context}"
         with warnings.catch_warnings(action="ignore", category=UserWarning):
-            # It warns of every local path that two sources of its own could read it.
+            # It warns about every local path that two of its own sources could read it.
             dataset = mlflow.data.from_pandas(
                 pd.DataFrame(rows), str(data), targets="answer", name=name, digest=sha256[:12]
             )
@@ -173,8 +173,8 @@ def log_questions(
 def log_answers(mlflow: ModuleType, results: Iterable[Result], replaces: bool = False) -> None:
     """Log a table of the answers: a row for each question of a system, a column for each judge.
 
-    MLflow shows it, and those of several runs beside each other. `replaces`: the run has the table
-    already, which `log_table` would append to.
+    MLflow shows it, also for several runs side by side. `replaces`: the run has the table already,
+    which `log_table` would append to.
     """
     import pandas as pd
 

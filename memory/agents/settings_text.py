@@ -71,7 +71,7 @@ def _with_first(text: str, opening: int, member: str, depth: int) -> tuple[str, 
 
 
 def without(text: str, insertions: Sequence[Insertion]) -> str | None:
-    """The text without what was inserted, the last insertion first; None where one is changed.
+    """The text without what was inserted, the last insertion first; None if one is changed.
 
     If the text before it changed, an insertion is found by its words, provided they occur only
     once.

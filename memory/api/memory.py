@@ -687,7 +687,7 @@ class Memory(AnswersOthersNames):
         ended: bool = False,
         user_id: UserId = "",
     ) -> Results[Fact]:
-        """The current facts, or those of a day, as `memory.facts.find` finds them.
+        """The current facts, or the facts of a day, as `memory.facts.find` finds them.
 
         Arguments:
             about: a name, or words of the facts; all by default.
@@ -763,7 +763,7 @@ class Memory(AnswersOthersNames):
         hits: Sequence[Hit] | None = None,
         asker: str = "",
     ) -> Evidence:
-        """What the answering model would see for a question, within the budget; no model is asked.
+        """What the answering model would see for a question, within the budget; calls no model.
 
         Arguments:
             rows: the results of `read` for the question.

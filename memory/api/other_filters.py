@@ -23,9 +23,9 @@ _BOUNDS = {"gte": "since", "lte": "until"}
 
 @dataclass
 class OwnFilters:
-    """Another library's filters in our words, and what of them is refused, with what to write.
+    """Another library's filters in our words, and the refused parts, with what to write instead.
 
-    `values` is a filter as `read_filter` takes it; `user_id` the one that it names.
+    `values` is a filter as `read_filter` takes it; `user_id` the user that it names.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -182,7 +182,7 @@ def _read_any(parts: Iterable[Any], result: OwnFilters) -> None:
 
 
 def _read_none(part: Any, result: OwnFilters) -> None:
-    """NOT: none of some values of a tag."""
+    """NOT: excludes some values of a tag."""
     for key, value in part.items() if isinstance(part, Mapping) else [("NOT", part)]:
         is_tag = key not in (*_OWN, *_SESSIONS, *_DATES, *_OF_OTHERS, "user_id", "AND", "OR", "NOT")
         if is_tag and not isinstance(value, Mapping):

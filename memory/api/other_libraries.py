@@ -194,7 +194,7 @@ KEYWORDS: dict[str, dict[str, Rule]] = {
     },
     "facts": dict.fromkeys(("query", "q", "search_query"), Runs("about")),
 }
-# The calls that take filters, and those that take only the ids of one.
+# The calls that take filters, and the calls that take only a filter's ids.
 _FILTERED = ("search", "get_all")
 _WITH_IDS = ("add", "delete_all")
 
@@ -427,7 +427,7 @@ _PROVIDERS = {
 def own_keywords(
     call: str, keywords: Mapping[str, Any], taken: Iterable[str], has_reranker: bool = False
 ) -> dict[str, Any]:
-    """The keywords of a call by our names. Raises one InputError for all that have none.
+    """The keywords of a call by our names. Raises one InputError for all that we lack.
 
     Arguments:
         call: "Memory", "add", "search", ...
@@ -444,13 +444,13 @@ def own_keywords(
 
 
 def refuse_namespace(call: str, values: Sequence[Any]) -> None:
-    """Raise InputError where a call begins with a namespace, a tuple, as LangGraph's stores do."""
+    """Raise InputError if a call begins with a namespace, a tuple, as LangGraph's stores do."""
     if values and isinstance(values[0], tuple):
         raise InputError(f"{call} takes no namespace {values[0]!r:.60}; write {_STORE}")
 
 
 class _Keywords:
-    """The keywords of one call by our names, and what to write for those that have none."""
+    """The keywords of one call by our names, and what to write for the ones that we lack."""
 
     def __init__(self, call: str, taken: tuple[str, ...], has_reranker: bool) -> None:
         self._call, self._taken, self._has_reranker = call, taken, has_reranker
@@ -568,7 +568,7 @@ def config_line(owner: str, config: Any) -> str:
 
 
 def _model_of(part: Any) -> str:
-    """The name by which litellm knows the model of a part of mem0's configuration."""
+    """litellm's name for the model in a part of mem0's configuration."""
     provider, config = _field(part, "provider"), _field(part, "config")
     model = _field(config, "model")
     if not isinstance(model, str) or not isinstance(provider, str):
@@ -665,7 +665,7 @@ _CALL = re.compile(
 
 
 def awaited(code: str) -> str:
-    """Code for a Memory as it is written for an AsyncMemory."""
+    """Code for a Memory, rewritten for an AsyncMemory."""
     written, last = "", 0
     for call in _CALL.finditer(code):
         if call.start() < last:

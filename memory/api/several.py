@@ -29,7 +29,7 @@ def places_by_name(places: Sequence[Place]) -> dict[str, Place]:
 
 
 def open_together(places: Mapping[str, Place], opened: ExitStack) -> OpenStore:
-    """Several memories by name as one store, which closes those that are opened here.
+    """Several memories by name as one store, which closes the ones opened here.
 
     They are opened read-only, except the first; until the caller takes them out of `opened`, it
     closes them too. Raises InputError for no memory, for more than MOST_MEMORIES, and for a memory

@@ -17,7 +17,7 @@ from memory.store.store_source import NamedStore, StoreSource
 MOST_IDLE = 32
 
 
-UserId = str | int | UUID  # any text, also one that no file could be called
+UserId = str | int | UUID  # any text, even if it could not be a file's name
 
 
 class _Closable(Protocol):
@@ -57,9 +57,9 @@ class Place:
     owns_source: bool = True
 
     def user(self, user_id: UserId) -> str:
-        """The name of a user's namespace beside this one.
+        """The name of a user's namespace next to this one.
 
-        Raises InputError if this is not a namespace by name, and for an id that is none.
+        Raises InputError if this is not a namespace by name, and for an invalid id.
         """
         name = user_name(user_id)
         if not self.name:
@@ -127,7 +127,7 @@ class UserMemories(Generic[_Opened]):
             self._used_last.pop(user_id, None)
 
     def close(self) -> None:
-        """Close all, also those that something still uses."""
+        """Close all, even ones still in use."""
         with self._lock:
             self._is_closed = True
             memories = [*self._open.values()]

@@ -88,8 +88,8 @@ def add(
 def _are_files(texts: list[str], *, speaker: str) -> bool:
     """Whether the arguments are files rather than a message.
 
-    Raises InputError for what looks like a file and is not one that can be added: its name would
-    be stored as if someone had said it.
+    Raises InputError for an argument that looks like a file but cannot be added: its name would be
+    stored as if someone had said it.
     """
     from memory.exchange.documents import is_document
 
@@ -128,7 +128,7 @@ def _is_like_file(text: str, *, speaker: str) -> bool:
 def _message(
     texts: list[str], *, speaker: str, session: str, said_at: str, tags: dict[str, list[str]]
 ) -> Turn:
-    """The turn that a message becomes. Raises InputError for one that a memory would refuse."""
+    """The turn that a message becomes. Raises InputError if a memory would refuse it."""
     if len(texts) > 1:
         raise InputError("give one message, in quotes")
     if said_at and not clean_date(said_at):

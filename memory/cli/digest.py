@@ -100,7 +100,7 @@ def digest(
         if ahead.turns:
             _require_consent(memory.model, yes or max_calls is not None)
         result, cost = _digest_shown(memory, ahead.cost.calls, replay=replay, max_calls=max_calls)
-        # Counts all windows, also those that failed too often to be tried again.
+        # Counts all windows, even ones that failed too often to be tried again.
         still_waiting = waiting(store, memory.model, replay=True).cost.calls
         failures = [window for window in store.pending() if window.error]
     unstored = count(result.unsaid, "fact")
@@ -137,7 +137,7 @@ def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> 
 
 
 def _load(name: str, api_base: str | None, budget: int | None, prompts: "FormChoice") -> "Model":
-    """The model; with a budget its calls have windows of so many tokens at most."""
+    """The model; with a budget its calls have windows of at most this many tokens."""
     from memory.models import load_model
 
     model = load_model(name, api_base, prompts=prompts)
@@ -158,7 +158,7 @@ def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:
 
 
 def _require_consent(model: "Model", is_agreed: bool) -> None:
-    """Raises InputError for calls that cost money where no one is there to stop them."""
+    """Raises InputError for calls that cost money if no one is there to stop them."""
     if not is_agreed and not sys.stdin.isatty() and any(model.price or ()):
         raise InputError(
             f"calls of {model.name} cost money, and no terminal is here to stop them on; add --yes"

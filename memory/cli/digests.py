@@ -47,8 +47,8 @@ class Due:
 class Digester:
     """Digests a namespace, also on another machine with the same home.
 
-    `whole` includes the windows that a lost machine was working on, and counts those that it had
-    stored: they are in the journal, while its own sums are lost with it.
+    `whole` includes the windows that a lost machine was working on, and counts the ones that it had
+    stored: they are in the journal, while its sums are lost.
     """
 
     home: str

@@ -236,7 +236,7 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
     from memory.exchange.reading_errors import DateOrderError, UnreadableExport
 
     def read(dates: "DateOrder") -> "ForeignExport":
-        # A million messages take a minute to read, of which a terminal should show something.
+        # A million messages take a minute to read, and a terminal should show progress.
         with progress() if sys.stderr.isatty() else nullcontext() as bar:
             if bar:
                 bar.add_task(f"reading {clean_line(path.name)}", total=None)

@@ -46,7 +46,7 @@ app = typer.Typer(
 
 @app.callback()
 def _group() -> None:
-    """The group has no options of its own."""
+    """The group itself has no options."""
 
 
 def _app_of(operation: "Operation") -> typer.Typer:

@@ -99,7 +99,7 @@ Db = Annotated[
 
 
 def _model(context: typer.Context, name: str) -> str:
-    """The model that is named, else the one that `memory setup --model` has chosen."""
+    """The named model, else the choice of `memory setup --model`."""
     return name if is_on_command_line(context, "model") else default_model() or name
 
 
@@ -199,7 +199,7 @@ def open_memory(
 
 
 def names_of(namespaces: Sequence[str] | None) -> Sequence[str]:
-    """The names of the option `Namespaces`: those that are given, else the one that is meant."""
+    """The names of the option `Namespaces`: the given ones, else the default."""
     return namespaces or [_named(os.environ.get(NAMESPACE_VARIABLE) or DEFAULT)]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # with the parser of SQL
 
 _MAX_LINE_CHARACTERS = 160
 _CONTROL_BEYOND_ASCII = re.compile("[\x7f-\x9f]")
-_NAMED_ATTRIBUTES = 5  # of those that a strict vocabulary left out
+_NAMED_ATTRIBUTES = 5  # of the ones that a strict vocabulary left out
 _WIDEST_COLUMN = 40  # characters; a longer cell pushes the rest of its row to the right
 
 
@@ -36,14 +36,14 @@ def print_lines(lines: Iterable[str], indent: str = "") -> None:
 
 
 def withheld_line(withheld: Withheld) -> str:
-    """`withheld: 2 secrets, 1 private passage`; empty where nothing was."""
+    """`withheld: 2 secrets, 1 private passage`; empty if nothing was."""
     counts = [(withheld.secrets, "secret"), (withheld.private, "private passage")]
     parts = [count(number, noun) for number, noun in counts if number]
     return f"withheld: {', '.join(parts)}" if parts else ""
 
 
 def withheld_json(withheld: Withheld) -> dict[str, Any]:
-    """The same as a field of JSON; none where nothing was withheld."""
+    """The same as a field of JSON; no field if nothing was withheld."""
     return {"withheld": asdict(withheld)} if withheld != Withheld() else {}
 
 

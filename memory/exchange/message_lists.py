@@ -74,7 +74,7 @@ def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn |
 
 
 def _turn(raw: object, user: str, left_out: Counter[str]) -> Turn | str:
-    """The turn of a message; or why it has none, "" where that is counted."""
+    """The turn of a message; or why it has none, "" if that is counted."""
     if not isinstance(raw, dict):
         return "not an object"
     row, reasons = row_of_message(raw)

@@ -35,7 +35,7 @@ def tool_text(
 ) -> str:
     """`Bash: pytest -q`, the ends of its output, and `It failed.` where it did.
 
-    `failed` is None where there is no result: the tool was interrupted.
+    `failed` is None if there is no result: the tool was interrupted.
     """
     lines = [_head(name, arguments, folder)]
     items = _plan_items(arguments)

@@ -58,13 +58,13 @@ def _in_pieces(
 
 
 class AsyncMemory(AnswersOthersNames):
-    """A Memory whose calls are awaited; their arguments, results and errors are those of Memory.
+    """A Memory whose calls are awaited, with the same arguments, results and errors.
 
-    Arguments: those of Memory, or a Memory, which the caller then closes. Opening one happens at
-    once, and is for the start of a program.
+    Arguments as for Memory, or a Memory, which the caller then closes. Opening one happens at once,
+    and is for the start of a program.
 
     A call that is cancelled goes on to its end on its thread: what it stores is stored. A task's
-    calls happen in its order, and those of several tasks at the same time.
+    calls happen in order, and several tasks' calls at the same time.
     """
 
     def __init__(self, memory: Memory | Store | str | Path | None = None, **options: Any) -> None:

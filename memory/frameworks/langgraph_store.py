@@ -1,7 +1,7 @@
 """LangGraph's `BaseStore`: items of agents in a memory, found by its ranking.
 
 A put item is a turn of kind "document"; a new value of it is another turn and hides the one before,
-so that `memory` shows how it was. What is deleted is hidden; `memory forget` removes it.
+so that `memory` shows how it was. A deleted item is hidden; `memory forget` removes it.
 """
 
 import json
@@ -60,7 +60,7 @@ class MemoryStore(BaseStore):
         self._thread = StoreThread(location)
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Carry out operations in their order; the memory's errors are those of `memory.errors`."""
+        """Carry out operations in order; the memory's errors are from `memory.errors`."""
         listed = list(ops)
         return self._thread.call(lambda store: [_carry_out(store, op) for op in listed])
 
@@ -169,7 +169,7 @@ def _search(store: Store, op: SearchOp) -> list[SearchItem]:
 
 
 def _refuse_operators(condition: Any) -> None:
-    """Raises ValueError for an operator that is none of `_COMPARED`, as LangGraph does.
+    """Raises ValueError for an operator that is not in `_COMPARED`, as LangGraph does.
 
     Also for `$in` and `$nin` without a list.
     """

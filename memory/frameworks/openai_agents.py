@@ -31,9 +31,9 @@ class MemorySession:
 
     Messages become turns of the session, searched and asked as all others. Calls of tools, their
     results and reasoning are stored as turns of kind "tool", whole. Items come back exactly as they
-    were added; a message from which the memory withheld a secret comes back as its text alone. What
-    the SDK takes back (`pop_item`, `clear_session`) is hidden from the session and stays in the
-    memory; `memory forget` removes it.
+    were added; a message from which the memory withheld a secret comes back as its text alone.
+    Items that the SDK takes back (`pop_item`, `clear_session`) are hidden from the session and stay
+    in the memory; `memory forget` removes them.
 
     Arguments:
         location: the memory's name, path or address.
@@ -70,7 +70,7 @@ class MemorySession:
             await self._thread.acall(lambda store: add_turns(store, turns))
 
     async def pop_item(self) -> "TResponseInputItem | None":
-        """Hide the newest item and return it; None where there is none."""
+        """Hide the newest item and return it; None if there is none."""
 
         def work(store: Store) -> list[Turn]:
             turns = self._turns(store, 1)
@@ -142,7 +142,7 @@ def _without_texts(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_texts(item: dict[str, Any], text: str) -> dict[str, Any] | None:
-    """A message with its texts again; None where the memory keeps another text."""
+    """A message with its texts again; None if the memory keeps another text."""
     content = item["content"]
     parts = [{"text": content}] if isinstance(content, int) else content
     texts: list[str] = []

@@ -19,12 +19,12 @@ class AdapterCard(BaseModel):
     """What an adapter was tuned on, and for what.
 
     `base` is the model's name, `base_sha256` of the packaged model's GGUF file (empty for other
-    bases); `targets` the modules it was tuned for: no other is run with it. `data` is the sha256
-    of what it was tuned on, `conversations` are the ids of those, `examples` counts it by target.
-    `prompts` is the `prompts_fingerprint` of the modules as they were tuned; `command` the command
-    line that made it, `before` those that made what it started from, in order; `versions` are
-    those of the libraries that did, in `seconds` and with `peak_memory` bytes; `scores` are what
-    was measured since.
+    bases); `targets` the modules it was tuned for: no other runs with it. `data` is the sha256 of
+    its data file, `conversations` the ids tuned on, `examples` counts the examples by target.
+    `prompts` is the `prompts_fingerprint` of the modules when they were tuned; `command` the
+    command line that made it, `before` the earlier ones that made its start, in order; `versions`
+    are the libraries' versions; tuning took `seconds` and `peak_memory` bytes; `scores` are later
+    measurements.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

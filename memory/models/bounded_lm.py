@@ -27,7 +27,7 @@ from memory.system.providers import missing_keys
 from memory.text.characters import sound_text
 from memory.text.tokens import count_tokens
 
-# Who waits longer than this for an answer is told so, at most once a minute.
+# A wait longer than this for an answer is reported, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
 # A call that has not ended by then asks whether anything listens at all; a server that is started
 # anew has until the last.
@@ -55,12 +55,12 @@ def calling_thread() -> threading.Thread:
 
 
 class BoundedLM(dspy.LM):
-    """A hosted model: each call ends after `seconds`, its tries and the waits between included.
+    """A hosted model: each call ends after `seconds`, including retries and the waits between.
 
-    A call that takes long is logged as information by `memory.models`. What a server
-    refuses of a request (`memory.models.server_refusals`) is not sent to it again, and an address
-    of your own without a path is tried with `/v1`. Raises ContextWindowExceededError where a
-    server of your own read only a part of a prompt, as Ollama does.
+    `memory.models` logs a slow call as information. Fields that a server refuses
+    (`memory.models.server_refusals`) are not sent to it again, and your own address without a path
+    is tried with `/v1`. Raises ContextWindowExceededError if your own server read only a part of a
+    prompt, as Ollama does.
     """
 
     def __init__(self, model: str, *, seconds: float, **settings: Any) -> None:
@@ -125,7 +125,7 @@ class BoundedLM(dspy.LM):
         return True
 
     def _refuse_cut(self, prompt: Any, messages: Any, usage: Usage) -> None:
-        """Raise ContextWindowExceededError where a server read as much as its context holds.
+        """Raise ContextWindowExceededError if a server read as much as its context holds.
 
         Ollama cuts a longer prompt without a word, and says in its usage how many tokens it read.
         """
@@ -141,7 +141,7 @@ class BoundedLM(dspy.LM):
             )
 
     async def _unless_down(self, call: Coroutine[Any, Any, Any]) -> Any:
-        """A call's result; it is not tried on and on where nothing listens at your own address."""
+        """A call's result; it does not keep trying if nothing listens at your own address."""
         task = asyncio.ensure_future(call)
         try:
             address = self._own_address()
@@ -190,7 +190,7 @@ class BoundedLM(dspy.LM):
 
 
 def _spoken(outputs: Any) -> Any:
-    """What a model says, in whole characters; "" where it only thinks or calls a tool.
+    """What a model says, in whole characters; "" if it only thinks or calls a tool.
 
     DSPy gives an answer as a text, or as a dictionary with what else came with it.
     """
@@ -210,7 +210,7 @@ def own_key(name: str) -> str:
 
 
 async def _listens(address: str) -> bool:
-    """Whether anything takes a connection at an address; True where a proxy stands between."""
+    """Whether anything takes a connection at an address; True if a proxy stands between."""
     parts = urlsplit(address)
     if not parts.hostname or urllib.request.getproxies():
         return True

@@ -68,7 +68,7 @@ def brief_grammar(module: str, inputs: Mapping[str, Any]) -> str:
 def asked_facts(catalog: str, question: str) -> tuple[list[str], list[str]]:
     """The subjects that a question is about, and the attributes that a catalog has of them.
 
-    They are those that it names whole, else in a word; all where it names none.
+    The subjects are the ones that it names whole, else by a word; all if it names none.
     """
     attributes_of = {
         subject: [name.strip() for name in _COUNTED.findall(counted)]

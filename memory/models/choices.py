@@ -1,4 +1,4 @@
-"""The models that a person can choose on this machine, and a trial of one that is named."""
+"""The models that a person can choose on this machine, and a trial of a named one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ _OLLAMA = "ollama_chat/"
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen: names as `load_model` takes them.
+    """The choices: names as `load_model` takes them.
 
-    `packaged` is the packaged model where it is installed, `files` are fetched models, `ollama`
-    those of Ollama on this machine. `to_fetch` are not here yet; `keys` are the providers' keys in
-    the environment.
+    `packaged` is the packaged model if it is installed, `files` are fetched models, `ollama` are
+    Ollama's on this machine. `to_fetch` are not here yet; `keys` are the providers' keys in the
+    environment.
     """
 
     packaged: Sequence[str]

@@ -1,6 +1,6 @@
-"""The one reader of what models write: DSPy's markers where they are, else what is unambiguous.
+"""The one reader of what models write: DSPy's markers if present, else anything unambiguous.
 
-Small models and servers of one's own answer as bare SQL, in a fence, as JSON, with thoughts before
+Small models and self-hosted servers answer as bare SQL, in a fence, as JSON, with thoughts before
 it. One adapter reads all of it, for digests, questions, chats, refining and judging. Prompts are
 DSPy's, unchanged.
 """
@@ -54,7 +54,7 @@ class CompletionAdapter(dspy.ChatAdapter):
     def format_user_message_content(
         self, signature: type[dspy.Signature], inputs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> str:
-        """The inputs behind DSPy's markers; a marker that stands in one is taken apart."""
+        """The inputs after DSPy's markers; a marker inside one is broken up."""
         plain = {
             name: _FORGED_MARKER.sub(lambda marker: marker[0].replace("[[", "[ ["), value)
             if isinstance(value, str)

@@ -76,7 +76,7 @@ def _later(first: int, end: int) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The first words of a text as they stand in an SQL string; never empty."""
+    """The first words of a text, as in an SQL string; never empty."""
     words = [
         word.replace("'", "''") for word in text.split() if word.isprintable() and len(word) < 41
     ]

@@ -25,10 +25,9 @@ from memory.system.providers import check_listening
 # .900 in 2,000, .948 in 6,000, .994 in 20,000; of LongMemEval's .903, .976, .991 (docs/figures.md).
 HOSTED_BUDGET = 6_000
 _UNKNOWN_CONTEXT = 128_000
-# Calls of 24 turns cost half as much again with full prompts: the instruction stands in each of
-# them. Strong readers answered as well from what they stored of 48
-# (the log). With short prompts a call and its answer fit 4,096 tokens,
-# which is what Ollama gives many models by default.
+# Calls of 24 turns cost half as much again with full prompts: each repeats the instruction. Strong
+# readers answered as well from what they stored with 48 (the log). With short prompts a call and
+# its answer fit 4,096 tokens, which is what Ollama gives many models by default.
 _LIMITS: Mapping[Size, Limits] = MappingProxyType(
     {
         "large": Limits(_UNKNOWN_CONTEXT, HOSTED_BUDGET, window=48, window_tokens=8_000),
@@ -111,7 +110,7 @@ def hosted_model(
 def sized(model: Model, prompts: FormChoice) -> Model:
     """A hosted model with prompts of a form, and the limits that go with it.
 
-    Limits that someone set stay. What it reads is known of a provider's models alone.
+    Limits that someone set stay. Its context is known only for a provider's models.
     """
     known = None if "://" in model.server else listed_context(model.name)
     size = size_for(model.name, known, prompts)

@@ -40,7 +40,7 @@ _CALL_SECONDS = 600.0
 _LARGE = 10e9  # parameters
 _WINDOWS: Mapping[Size, int] = MappingProxyType({"large": 24, "small": 12, "little": 1})
 _PACE = Pace(seconds_a_call=30.0, stop_seconds=15.0, cpus=2.0)
-# Shares of the context: the turns of a window, and the memory that an answer rests on.
+# Shares of the context: the turns of a window, and the memory that an answer is based on.
 _WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
 _LONGEST_ANSWER = 1_000  # tokens, and a quarter of the context at most
 _MODULES = ("", "answer", "reply", "retrieve", "store")  # each has a slot
@@ -100,7 +100,7 @@ def _module_of(signature: type[dspy.Signature]) -> str:
 
 
 def _grammar(module: str, inputs: Mapping[str, Any]) -> str:
-    """What a module may answer; "" for one that is free."""
+    """What a module may answer; "" for anything."""
     match module:
         case "store":
             turn_ids = map(int, _FIRST_TURN.findall(str(inputs.get("turns", ""))))
@@ -128,13 +128,13 @@ def load_in_process(
     adapter: str | Path | None = None,
     prompts: FormChoice = "auto",
 ) -> Model:
-    """A model by "gguf:FILE", or "gguf:NAME" of one that `memory setup` has fetched.
+    """A model by "gguf:FILE", or by "gguf:NAME" if `memory setup` has fetched it.
 
     Arguments:
         adapter: a LoRA of this model as a .gguf file, or the folder of one; for all modules.
 
-    Its file is read when the first call is made. Raises InputError for a file that is no chat
-    model or does not fit into memory, an adapter of another model, and a setting that is none.
+    Its file is read when the first call is made. Raises InputError for a file that is not a chat
+    model or does not fit into memory, an adapter of another model, and an invalid setting.
     """
     file = read_model(file_of(name))
     lora = _lora(Path(adapter), file) if adapter is not None else None

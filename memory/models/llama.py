@@ -66,7 +66,7 @@ def copy_of_the_model(loras: tuple[Lora, ...], slots: int) -> Iterator[ModelCopy
 
 @cache
 def _copies(process_id: int, loras: tuple[Lora, ...], slots: int) -> "LifoQueue[ModelCopy | None]":
-    # Each process has copies of its own: a forked one lacks the threads of its parent's servers.
+    # Each process has its own copies: a forked one lacks the threads of its parent's servers.
     copies: LifoQueue[ModelCopy | None] = LifoQueue()
     for _ in range(_COPIES):
         copies.put(None)

@@ -79,7 +79,7 @@ def as_model(model: Model | dspy.BaseLM | str, api_base: str | None = None) -> M
 def with_prompts(model: Model, prompts: FormChoice) -> Model:
     """The same model with prompts in another form, and what goes with that.
 
-    The packaged model has prompts of its own: nothing changes.
+    The packaged model has its own prompts: nothing changes.
     """
     if model.size == "tiny":
         return model

@@ -1,7 +1,7 @@
 """The packaged model: SmolLM2-135M, run by llama.cpp in this process, as a DSPy engine and adapter.
 
-What a model this small needs is not what a large one needs: short prompts, examples as real chat
-turns, and a grammar, so that whatever it writes is at least SQL (all in `small_prompts.SMALL`).
+A model this small needs other things than a large one: short prompts, examples as real chat turns,
+and a grammar, so that anything it writes is at least SQL (all in `small_prompts.SMALL`).
 """
 
 import re
@@ -42,15 +42,15 @@ ABSTAIN_WORD = "5230"  # the id of the first word of ABSTAIN for the packaged mo
 class LocalEngine:
     """Answers a request with the packaged model; the same request, the same answer.
 
-    `grammar` is GBNF that the answer must follow (empty: anything). An `opening` is what the
-    answer begins with: it is fed to the model, which takes a quarter of the time of generating
-    it, and the grammar covers what follows. With `declined`, the model may say that in place of
-    the opening: the first word it would choose decides. The `closing` is added to an answer that
-    ends in its first letter. The `seed` draws the answer where the temperature is above 0.
-    Engines with the same `loras` share copies of the model, of which each applies the one that is
-    `applied`, or none. `abstention_bias` is added to the logit of the first word of ABSTAIN. `over`
-    says where the model runs (see `over_machines`); empty for this process.
-    Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError.
+    `grammar` is GBNF that the answer must follow (empty: anything). An `opening` is what the answer
+    begins with: it is fed to the model, which takes a quarter of the time of generating it, and the
+    grammar covers what follows. With `declined`, the model may say that instead of the opening: the
+    first word it would choose decides. The `closing` is added to an answer that ends in its first
+    letter. The `seed` draws the answer where the temperature is above 0. Engines with the same
+    `loras` share copies of the model; each engine applies the LoRA in `applied`, or none.
+    `abstention_bias` is added to the logit of the first word of ABSTAIN. `over` says where the
+    model runs (see `over_machines`); empty for this process. Raises dspy.lm15 errors:
+    ContextLengthError, InvalidRequestError.
     """
 
     grammar: str = ""
@@ -146,11 +146,10 @@ class SmallModelAdapter(dspy.ChatAdapter):
     """Short prompts with examples as chat turns; the answer is the first output field, verbatim.
 
     A predictor whose signature is not in `small_prompts.SMALL` is served by the stock ChatAdapter.
-    Examples that an optimizer put on a predictor replace the short ones.
-    Rollouts (`rollout_id`) of the packaged model are drawn by seeds of their own.
-    Modules in `tuned` ("answer", "retrieve", "store") run with the engine's LoRA, which learned
-    what the short examples show: they are left out there. It learned no repairs: those are made
-    without it, under the grammar.
+    Examples that an optimizer put on a predictor replace the short ones. Rollouts (`rollout_id`) of
+    the packaged model are drawn by their own seeds. Modules in `tuned` ("answer", "retrieve",
+    "store") run with the engine's LoRA, which learned what the short examples show, so these are
+    left out. It did not learn repairs: these are made without it, under the grammar.
     """
 
     def __init__(self, tuned: frozenset[str] = frozenset()) -> None:
@@ -158,7 +157,7 @@ class SmallModelAdapter(dspy.ChatAdapter):
         self.tuned = tuned
 
     def examples(self, small: SmallPrompt) -> tuple[Mapping[str, str], ...]:
-        """The examples that stand in a prompt which no optimizer changed."""
+        """The examples in a prompt that no optimizer changed."""
         return () if small.target in self.tuned else small.demos
 
     def _by_tuned(self, small: SmallPrompt, inputs: Mapping[str, Any]) -> bool:
@@ -259,10 +258,10 @@ class SmallModelAdapter(dspy.ChatAdapter):
 
 
 def _tidy_answer(outputs: Mapping[str, str]) -> dict[str, str]:
-    """An answer without the ids that stand in it, which are its citations, and without repetitions.
+    """An answer without the ids in it, which are its citations, and without repetitions.
 
-    A model this small repeats items, and cites in the answer itself where it does so at all. What
-    a larger model writes is its own: "40, 70, 70" and "[2, 5]" may be what was asked for.
+    A model this small repeats items, and cites in the answer itself if at all. A larger model's
+    text is left alone: "40, 70, 70" and "[2, 5]" may be the answer.
     """
     answer = re.sub(r"\s*\[\d+(?:, *\d+)*\]", "", outputs["answer"]).strip()
     cited = re.findall(r"\[(\d+)", outputs["answer"])

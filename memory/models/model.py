@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Pace:
-    """What a call takes: seconds where none was made yet, and cores of this machine.
+    """What a call takes: seconds, before any was made, and cores of this machine.
 
     `stop_seconds` is how long the end of a chat waits for a call under way.
     """
@@ -72,7 +72,7 @@ class Model:
 
     @property
     def price(self) -> tuple[float, float] | None:
-        """US dollars a prompt token and an answer token; None where they are not known."""
+        """US dollars a prompt token and an answer token; None if they are not known."""
         return listed_price(self.name, self.server)
 
     def uncached(self) -> "Model":

@@ -24,12 +24,12 @@ def listed_price(name: str, server: str) -> tuple[float, float] | None:
 
 
 def listed_context(name: str) -> int | None:
-    """The tokens that a model of a provider reads; None where litellm does not list it."""
+    """The tokens that a model of a provider reads; None if litellm does not list it."""
     return _listed(name, listed_models()).get("max_input_tokens")
 
 
 def _listed(name: str, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The model in litellm's list; empty where that lacks it."""
+    """The model in litellm's list; empty if that lacks it."""
     provider, _, model = name.partition("/")
     listed = known.get(name) or known.get(model) or {}
     if listed.get("litellm_provider") != provider and name not in known:

@@ -29,7 +29,7 @@ _ARTICLES = frozenset({"the", "a", "an"})
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it stands in a sentence, and without the marks around it."""
+    """A word as written in a sentence, and without the marks around it."""
 
     token: str
     bare: str
@@ -46,7 +46,7 @@ class Word:
 
 
 def spoken_text(text: str) -> str:
-    """A text on one line, without what stands in square brackets: captions of pictures and such."""
+    """A text on one line, without anything in square brackets: captions of pictures and such."""
     return " ".join(_ADDED.sub(" ", text).split())
 
 
@@ -86,10 +86,11 @@ def _of_sentence(
     following: Sequence[str],
     rules: dict[str, str],
 ) -> list[str]:
-    """Add the rules of a sentence; those with which a row of it may begin.
+    """Add the rules of a sentence; returns the ones that may begin a row of it.
 
-    `following` are the beginnings of rows in the sentences after it. Rules are called by what they
-    write: a value (v), an attribute (a) and a subject (s) of at most so many words, from a word on.
+    `following` are the beginnings of rows in the sentences after it. Rules are named after what
+    they write: a value (v), an attribute (a) and a subject (s) of at most this many words, from a
+    word on.
     """
     starts: list[str] = []
     for at in reversed(range(len(words))):

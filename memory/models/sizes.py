@@ -50,7 +50,7 @@ def size_for(name: str, context: int | None, choice: FormChoice = "auto") -> Siz
 
 
 def _billions(name: str) -> float | None:
-    """The parameters that a model's name gives, in billions; None where it gives none."""
+    """The parameters that a model's name gives, in billions; None if it gives none."""
     sizes = [
         int(times or 1) * float(number) / (1_000 if unit in "mM" else 1)
         for times, number, unit in _SIZE.findall(name)

@@ -21,17 +21,16 @@ TUNED_SELECT = "SELECT turn_id, subject, attribute, value, happened_on, ended_on
 
 @dataclass(frozen=True)
 class SmallPrompt:
-    """How the packaged model is asked by a module of a program.
+    """How a module of a program asks the packaged model.
 
-    `target` is the module, `inputs` and `outputs` are the fields of its prompt, by which it is
-    known; `instructions` are what it says in place of the full ones. `template` renders the inputs
-    of an example and of the call.
-    The answer starts with `opening` (or is `declined`, where that is not empty) and goes on as the
-    GBNF that `grammar` makes of the inputs says, for at most `max_tokens`. A `closing` whose first
-    letter ends the grammar is added.
-    Tuned for it, the model needs no grammar and no examples: its answer starts with
-    `tuned_opening` and has at most `tuned_tokens`, and `abstention_bias` is added to the logit of
-    ABSTAIN's first word. Where it copies into SQL (`tuned_quotes`), quotes are doubled before it.
+    `target` is the module, `inputs` and `outputs` are the fields that identify its prompt;
+    `instructions` replace the full ones. `template` renders the inputs of an example and of the
+    call. The answer starts with `opening` (or is `declined`, if that is not empty) and follows the
+    GBNF that `grammar` makes of the inputs, for at most `max_tokens`. A `closing` whose first
+    letter ends the grammar is added. Tuned for it, the model needs no grammar and no examples: its
+    answer starts with `tuned_opening` and has at most `tuned_tokens`, and `abstention_bias` is
+    added to the logit of ABSTAIN's first word. If it copies into SQL (`tuned_quotes`), quotes are
+    doubled first.
     """
 
     target: str

@@ -104,7 +104,7 @@ def _described(index: Index, positions: NDArray[np.int64]) -> Described:
 
 def _describe(index: Index, positions: NDArray[np.int64]) -> Described:
     # Row REACH holds the turns themselves, the rows above and below it their neighbours;
-    # position 0 where a session has no more turns.
+    # position 0 if a session has no more turns.
     neighbours = np.zeros((len(NEIGHBOUR_SHARES), len(positions)), np.int64)
     neighbours[REACH] = positions
     for step in range(REACH):

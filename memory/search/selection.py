@@ -53,7 +53,7 @@ class Selection:
 
     @cached_property
     def _numbers(self) -> NDArray[np.int32]:
-        """The number of each position, 0 where the turn does not pass."""
+        """The number of each position, 0 if the turn does not pass."""
         numbers = np.cumsum(self.mask, dtype=np.int32)
         numbers[~self.mask] = 0
         return numbers

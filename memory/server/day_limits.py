@@ -125,7 +125,7 @@ class DayMeter:
                 self._count_later(user, unused)
 
     def begin_asking(self) -> None:
-        """Let a user ask a model. Raises DayLimitError where the calls or tokens of today are used.
+        """Let a user ask a model. Raises DayLimitError if the calls or tokens of today are used.
 
         Within a request the first of these counts.
         """

@@ -30,7 +30,7 @@ class _Template(_Row):
     question_first: bool = False
 
     def own_words(self, text: str) -> str | None:
-        """The user's words of a text; None where it is not of this template."""
+        """The user's words of a text; None if it is not of this template."""
         if not text.startswith(self.begins) or self.after not in text:
             return None
         begin = text.find(self.after) if self.question_first else text.rfind(self.after)

@@ -214,7 +214,7 @@ async def _run(operation: Operation, call: whole.Call, inputs: Inputs) -> Respon
 
 
 def _refuse(grant: Grant, right: str, namespace: str, *, is_served: bool = True) -> None:
-    """Raise ForbiddenError where a token lacks a right, or the server does not serve it."""
+    """Raise ForbiddenError if a token lacks a right, or the server does not serve it."""
     if not (is_served and grant.allows(namespace, right)):
         raise ForbiddenError(f"the token {grant.name!r} may not {right} in {namespace!r}")
 

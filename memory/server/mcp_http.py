@@ -237,7 +237,7 @@ class _Signer:
         return f"{session}.{hmac.new(self._key, text, sha256).hexdigest()[:_SIGNATURE]}"
 
     def session_of(self, signed: str) -> str:
-        """The id without its signature; "" where that is wrong."""
+        """The id without its signature; "" if that is wrong."""
         session = signed.rpartition(".")[0]
         is_right = hmac.compare_digest(self.signed(session).encode(), signed.encode())
         return session if is_right else ""

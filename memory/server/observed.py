@@ -112,7 +112,7 @@ class Observed:
                     _log.warning("answered 503: %s", cause, extra={"fields": fields})
 
     async def _ready_fault(self) -> str:
-        """Why this server can answer nothing; "" where it can."""
+        """Why this server can answer nothing; "" if it can."""
         if monotonic() - self._looked_at > _READY_SECONDS:
             self._looked_at = monotonic()
             self._fault = await asyncio.to_thread(_fault)

@@ -25,7 +25,7 @@ class Place:
     """Where a user's message is in its chat, as digests of what was said; system messages are none.
 
     `here` is of all up to this message; an answer has that of the message it answers. `before`
-    is of all that comes before it, and empty where that holds no answer: several chats begin there.
+    is of all that comes before it, and empty if that holds no answer: several chats begin there.
     `previous` is the `here` of the user's message before it.
     """
 

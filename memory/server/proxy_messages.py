@@ -116,7 +116,7 @@ class Conversation:
 
 
 def read_conversation(protocol: str, body: Any) -> Conversation | None:
-    """The conversation of a request; None where there is no text of a user in it."""
+    """The conversation of a request; None if there is no text of a user in it."""
     if not isinstance(body, dict):
         return None
     messages = body.get("input") if protocol == RESPONSES else body.get("messages")
@@ -262,7 +262,7 @@ def _whole(protocol: str, answer: Mapping[str, Any]) -> str:
 
 
 def _end(protocol: str, answer: Mapping[str, Any]) -> str:
-    """Why an answer ended, as its protocol says it; empty where it has not."""
+    """Why an answer ended, as its protocol says it; empty if it has not."""
     if protocol == CHAT:
         return _text(_first_choice(answer).get("finish_reason"))
     if protocol == MESSAGES:

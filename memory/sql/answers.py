@@ -43,9 +43,9 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of an answer, as the model wrote it but on one line; nothing has checked it.
+    """One statement of an answer, as the model wrote it but on one line, and unchecked.
 
-    `tree` is there where the statement had to be parsed to know that it ends.
+    `tree` is set if the statement had to be parsed to find its end.
     """
 
     text: str
@@ -54,9 +54,9 @@ class Statement:
 
 
 def statements_in(text: str) -> str:
-    """What of a text is SQL, for `split_answer`: without the talk around it; "" for no SQL.
+    """The SQL in a text, for `split_answer`: without the talk around it; "" for no SQL.
 
-    A text with a fence stays whole, and so does one that says there is nothing to store.
+    A text with a fence stays whole, and so does "nothing to store".
     """
     text = text.strip(_BLANK)
     if _NOTHING_TO_STORE.fullmatch(text):

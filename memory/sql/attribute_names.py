@@ -55,7 +55,7 @@ def _widen(tree: Any, names_of: Names) -> None:
 
 
 def _other_names(comparison: Any, names_of: Names) -> list[str] | None:
-    """All names to compare with; None where the comparison has them."""
+    """All names to compare with; None if the comparison has them."""
     names = [literal.this for literal in _literals(comparison)]
     all_names = [*dict.fromkeys(name for first in names for name in names_of(first))]
     return all_names if {*all_names} != {*names} else None

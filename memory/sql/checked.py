@@ -87,7 +87,7 @@ class CheckedInsert:
 
 @dataclass(frozen=True)
 class CheckedChange:
-    """An UPDATE or DELETE of facts; `columns` are those that an UPDATE sets."""
+    """An UPDATE or DELETE of facts; `columns` are the ones that an UPDATE sets."""
 
     command: Literal["update", "delete"]
     columns: tuple[str, ...]
@@ -97,7 +97,7 @@ class CheckedChange:
     def facts_query(self, namespace: int) -> str:
         """The SELECT for Postgres that gives the facts to change, and changes nothing.
 
-        It has a row for each fact: its id, and what is to stand in each of `columns`.
+        It has a row for each fact: its id, and the new value of each of `columns`.
         """
         return changed_facts_text(self.tree, namespace)
 

@@ -96,7 +96,7 @@ def _where(statement: str) -> str:
     depth = 0
     for token in sqlglot.tokenize(statement, read="sqlite"):
         depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
-        if depth:  # the clauses of a subquery are not those of the statement
+        if depth:  # a subquery's clauses are not the statement's
             continue
         if token.token_type == TokenType.WHERE:
             start = token.end + 1

@@ -1,7 +1,7 @@
-"""What a write may say of facts that contradict each other: INSERT INTO contradictions.
+"""Writes about facts that contradict each other: INSERT INTO contradictions.
 
-No database runs the statement. It is read as values, which the store carries out
-(memory/store/contradictions.py), so only constants may stand in it.
+No database runs the statement. It is read as values, which the store applies
+(memory/store/contradictions.py), so it may contain only constants.
 """
 
 from typing import Any

@@ -60,7 +60,7 @@ def check_weight(*parts: Any) -> None:
 
 
 def _weight(part: Any, ctes: Sizes, scopes: tuple[Sizes, ...]) -> int:
-    """The weight of an expression or clause, with all that its columns and subqueries stand for."""
+    """The weight of an expression or clause, including its columns' expressions and subqueries."""
     weight = 0
     stack = [part]
     while stack:
@@ -143,7 +143,7 @@ def _select_size(select: Any, ctes: Sizes, outer: tuple[Sizes, ...]) -> Size:
 
 
 def _column_weight(column: Any, scopes: tuple[Sizes, ...]) -> int:
-    """The weight of what the column of a source stands for."""
+    """The weight of the expression behind a source's column."""
     table = column.table.lower()
     for sources in scopes:
         for alias, source in sources.items():

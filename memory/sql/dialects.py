@@ -28,7 +28,7 @@ _ORDERED = ("order", "limit", "offset", "with_")  # clauses of a part of a UNION
 def in_subset(tree: Any) -> Any:
     """The tree of a statement with what the subset says in other words rewritten.
 
-    Raises SqlError where that would be too long, or for a date that cannot be computed.
+    Raises SqlError if that would be too long, or for a date that cannot be computed.
     """
     return _Rewriting(tree).run()
 

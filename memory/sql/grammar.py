@@ -30,7 +30,7 @@ _RANKS = ("rownumber", "rank", "denserank")
 _ROWS_APART = ("lag", "lead")
 # Their values depend on the order of the rows alone.
 _OF_ORDER = (*_RANKS, *_ROWS_APART, "firstvalue")
-_PLACES = {  # a place in a statement -> the nodes that may stand there; other places name a node
+_PLACES = {  # a place in a statement -> the nodes allowed there; other places name a node
     "query": "select union intersect except",
     "source": "table subquery",
     "relation": "identifier anonymous",
@@ -311,7 +311,7 @@ def check_grammar(tree: Any, place: str) -> None:
 
 
 def _refuse_misplaced(node: Any, place: str) -> NoReturn:
-    """Refuse a node that may not stand in a place, with the best advice there is."""
+    """Refuse a node that is not allowed in a place, with the best advice there is."""
     if (
         place in ("value", "output", "argument", "counted")
         and node.key in _PLACES["condition"].split()

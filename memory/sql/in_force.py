@@ -36,9 +36,9 @@ def select_with_facts_now(select: CheckedSelect, day: str, rules: CurrencyRules)
     """The SELECT with `facts_now` put before it.
 
     Arguments:
-        select: one that `reads_facts_now`.
+        select: it `reads_facts_now`.
         day: the day (ISO) on which its facts are current.
-        rules: what the vocabulary says of attributes.
+        rules: the vocabulary's rules for attributes.
     """
     tree = select.tree.copy()
     alias = exp.TableAlias(this=exp.to_identifier(FACTS_NOW))

@@ -66,7 +66,7 @@ def is_function(node: Any, name: str) -> bool:
 
 
 def _values_of(node: Any) -> list[Any]:
-    """What LAG or LEAD may give: the value of another row, or what stands for a missing row."""
+    """What LAG or LEAD may give: the value of another row, or the default for a missing row."""
     values = [node.this, node.args.get("default")]
     return [value for value in values if value is not None and value.key != "null"]
 

@@ -1,7 +1,7 @@
-"""What a write may say of names and tell in summaries: INSERTs, and DELETE FROM aliases.
+"""Writes of names and summaries: INSERTs, and DELETE FROM aliases.
 
-No database runs these statements. They are read as values, which the store carries out
-(memory/store/entity_edits.py), so only constants may stand in them.
+No database runs these statements. They are read as values, which the store applies
+(memory/store/entity_edits.py), so they may contain only constants.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ _LONGEST = {"description": LONGEST_DESCRIPTION, "summary": LONGEST_SUMMARY}
 
 
 def written_table(tree: Any) -> str:
-    """The table that an INSERT, UPDATE or DELETE names, in lower case; "" where there is none."""
+    """The table that an INSERT, UPDATE or DELETE names, in lower case; "" if there is none."""
     target = tree.this
     table = target.this if isinstance(target, exp.Schema) else target
     is_plain = isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier)

@@ -44,14 +44,14 @@ def named_texts(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def whole_text(text: str, parts: Mapping[str, str]) -> str:
-    """A text with the parts that it names in braces. Raises KeyError for one that is not there."""
+    """A text with the parts that it names in braces. Raises KeyError if one is missing."""
     return _PART.sub(lambda name: whole_text(parts[name[0]], parts), text)
 
 
 def with_values(text: str, values: Mapping[str, Value]) -> str:
     """A text with the values of its placeholders (`:day`) in their places, as a model writes them.
 
-    A list stands in `= ANY (:names)` or `<> ALL (:names)`, which become IN and NOT IN.
+    A list goes into `= ANY (:names)` or `<> ALL (:names)`, which become IN and NOT IN.
     """
 
     def written(match: re.Match[str]) -> str:

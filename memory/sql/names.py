@@ -164,7 +164,7 @@ def _check_set_operation(
 
 
 def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources, ...]) -> Columns:
-    """Check the names of one SELECT, in the order in which they come into sight."""
+    """Check the names of one SELECT, in the order they become visible."""
     sources: Sources = {}
     joins = select.args.get("joins") or []
     for item in present(select.args.get("from_"), *joins):

@@ -1,4 +1,4 @@
-"""What the checks ask of a node of a syntax tree, whose keys are those of sqlglot."""
+"""What the checks need to know of a syntax tree's node; keys are sqlglot's."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -53,5 +53,5 @@ def is_aggregate(node: Any) -> bool:
 
 
 def nodes_without_subqueries(part: Any) -> Iterator[Any]:
-    """The nodes of an expression, without those of the queries in it."""
+    """The nodes of an expression, except inside its subqueries."""
     return iter(part.dfs(prune=lambda node: node.key in QUERIES))

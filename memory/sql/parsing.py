@@ -1,4 +1,4 @@
-"""A statement's syntax tree: the one room in which a model's text is parsed."""
+"""A statement's syntax tree: the only module that parses a model's text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ PARSER_FAULTS = (SqlglotError, RecursionError, ValueError, TypeError, AttributeE
 
 
 def tree_of(statement: Statement) -> Any:
-    """The tree of one statement. Raises SqlError where there is none, or one that is too deep."""
+    """The tree of one statement. Raises SqlError if there is none, or it is too deep."""
     check_words(statement.tokens)
     tree = statement.tree or _parsed(statement)
     check_depth(tree, statement.text)
@@ -62,7 +62,7 @@ def _parsed(statement: Statement) -> Any:
 
 
 def _trees(tokens: Sequence[Token]) -> list[Any]:
-    """The trees of a text, in which search() has a name that no dialect gives a meaning."""
+    """The trees of a text, with search() renamed to something without meaning in any dialect."""
     renamed = list(tokens)
     for i, token in enumerate(tokens[:-1]):
         if token.text.lower() == "search" and tokens[i + 1].text == "(":

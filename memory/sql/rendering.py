@@ -1,6 +1,6 @@
 """A checked tree as the text that a database runs.
 
-The two databases understand some of the subset differently. What they run says which is meant.
+The two databases read parts of the subset differently. The rendered text is unambiguous.
 """
 
 import re
@@ -30,7 +30,7 @@ from memory.sql.tables import (
 Dialect = Literal["sqlite", "postgres"]
 Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best first
 
-_MAX_DECIMALS = 30  # to which SQLite rounds
+_MAX_DECIMALS = 30  # SQLite rounds to these
 _ARITHMETIC = ("add", "sub", "mul", "div")
 # Joins two texts, or raises an error where the result is too long (0012_schema.sql).
 _JOINED = "memory.joined"

@@ -19,7 +19,7 @@ TABLES: dict[str, tuple[str, ...]] = {  # what a model may read
     "contradictions": ("first_fact", "second_fact", "first_turn", "turn_id", "settled"),
     "summaries": ("turn_id", "last_turn_id", "kind", "summary"),
 }
-# The facts that are in force today, see in_force.py.
+# The facts that are current today, see in_force.py.
 FACTS_NOW = "facts_now"
 READABLE = {**TABLES, FACTS_NOW: TABLES["facts"]}
 DATES = ("happened_on", "ended_on")  # columns of facts: text as exact as known, NULL for no date
@@ -37,7 +37,7 @@ ROW_ORDER = {  # the columns that tell the rows of a table apart
 }
 WRITABLE = ("subject", "attribute", "value", "happened_on", "ended_on", "turn_id")  # of facts
 SEARCH_COLUMNS = ("turn_id", "score")  # the columns of search()
-# What search() is called in the tree, because the parser has a search function of its own.
+# The name of search() in the tree, because the parser has its own search function.
 SEARCH_FUNCTION = "search_turns"
 SEARCH_EXAMPLE = "FROM search('beach trip', 20) s JOIN turns t ON t.id = s.turn_id"
 DAYS_BETWEEN = "days_between"  # the function of dates

@@ -93,7 +93,7 @@ def with_names(statement: str) -> set[str]:
     names = set()
     for index, pair in enumerate(pairwise(texts)):
         if pair == ("AS", "("):
-            # Behind the name may be those of its columns: search_1(turn_id, score) AS (...).
+            # After the name may come its columns' names: search_1(turn_id, score) AS (...).
             name = index - 1 if texts[index - 1] != ")" else _opening(texts, index - 1) - 1
             names.add(texts[name].strip('"').replace('""', '"'))
     return names

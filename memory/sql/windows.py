@@ -1,7 +1,7 @@
-"""Where a window (a function with OVER) may stand in a SELECT.
+"""Where a SELECT may have a window (a function with OVER).
 
-A window is computed after WHERE, GROUP BY and HAVING: databases refuse it there, with words that
-help no model.
+A window is computed after WHERE, GROUP BY and HAVING: databases refuse it there, with messages that
+do not help a model.
 """
 
 from typing import Any

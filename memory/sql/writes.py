@@ -17,7 +17,7 @@ from memory.sql.windows import refuse_windows
 from memory.text.dates import is_iso_date, is_iso_span
 
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
-_DATES = {  # a column of dates -> what may stand in it
+_DATES = {  # a column of dates -> its allowed values
     "happened_on": (
         "a date as exact as known, '2023-05-07', '2023-05' or '2023', a span of days,"
         " '2023-05-13/2023-05-14', or NULL when no time is known; count from the date in brackets"

@@ -32,9 +32,9 @@ def create_private(path: Path) -> None:
 
 
 def tighten(path: Path) -> None:
-    """Remove everybody's rights to a file or folder except the owner's, where possible.
+    """Remove all rights to a file or folder except the owner's, if possible.
 
-    A path of another owner, a disk without such rights, and a device stay as they are.
+    A path of another owner, a disk without such rights, and a device stay unchanged.
     """
     with suppress(OSError):
         mode = path.stat().st_mode
@@ -67,10 +67,10 @@ def allow_more_files(most: int = 65_536) -> None:
 def folder_lock(
     folder: Path, is_exclusive: bool = False, seconds: float = _LOCK_SECONDS
 ) -> Iterator[bool]:
-    """A lock on a folder: shared by all who open a memory in it, exclusive for one who deletes.
+    """A lock on a folder: shared for opening a memory in it, exclusive for deleting.
 
-    Yields whether it was free within `seconds`. Windows, which deletes no open file, and disks
-    without such locks (some network drives) pass as free.
+    Yields whether it was free within `seconds`. Windows, which does not delete open files, and
+    disks without such locks (some network drives) count as free.
     """
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -117,7 +117,7 @@ def _open_private(path: str, flags: int) -> int:
 def refuse_irregular(path: Path) -> None:
     """Raises InputError for a path that is a pipe, a socket or a device: reading might never end.
 
-    A path where nothing is passes: whoever opens it says so.
+    A path without a file passes: opening it will fail.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: no regular file")
@@ -130,7 +130,7 @@ def _open_at_once(path: str, flags: int) -> int:
 def open_regular(path: Path) -> BufferedReader:
     """A file of someone else's to read from. Raises InputError as `refuse_irregular` does.
 
-    A pipe is not waited for, also one that took the file's place a moment ago.
+    Does not wait for a pipe, even if it took the file's place a moment ago.
     """
     file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - its caller closes it
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -27,7 +27,7 @@ AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hook
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
 DEFAULT_MODEL = "default-model.json"  # of commands, as `memory setup --model` has chosen it
 ITEM_KEYS = "forgotten-items.keys"  # what marks forgotten turns, a key a line, our own first
-USED = "used-today"  # what each user of the server has used, and SQLite's files beside it
+USED = "used-today"  # what each user of the server has used, and SQLite's files next to it
 
 
 def home() -> Path:

@@ -55,8 +55,8 @@ def over_machines(
 
     Arguments:
         function: pickled once, so it should hold what all items share; results are pickled, too.
-        over: `ray` (the cluster of RAY_ADDRESS, one that runs on this machine, or the cores of this
-            machine alone), or `ray://HOST:PORT`.
+        over: `ray` (the cluster of RAY_ADDRESS, a cluster on this machine, or just this machine's
+            cores), or `ray://HOST:PORT`.
         cpus: cores per task; less than one for tasks that wait for a server.
         cancels: whether to interrupt running tasks when this ends early; else it waits for them and
             yields their results.
@@ -179,7 +179,7 @@ def _stay_on_loopback() -> None:
 
 
 def _address(over: str) -> str:
-    """The address of the cluster to use, "" where one is started for this process."""
+    """The address of the cluster to use, "" if one is started for this process."""
     named = over if over.startswith(_SCHEME) else os.environ.get("RAY_ADDRESS", "")
     if named and named not in ("auto", "local"):
         return named
@@ -190,7 +190,7 @@ def _address(over: str) -> str:
 
 
 def _refuse_silent(address: str) -> None:
-    """Raises OSError where nothing listens, ValueError for an address without a port."""
+    """Raises OSError if nothing listens, ValueError for an address without a port."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if not (parts.hostname and parts.port):
         raise ValueError("write HOST:PORT")
@@ -198,8 +198,8 @@ def _refuse_silent(address: str) -> None:
 
 
 def _ray() -> ModuleType:
-    # Before the import: Ray reports its use unless it is told not to, and would make an environment
-    # of its own for what `uv run` started.
+    # Before the import: Ray reports its use by default, and would make a separate environment for
+    # anything started by `uv run`.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     # Processes of Ray's dashboard, which is off: a start need not wait for them for a minute.

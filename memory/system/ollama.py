@@ -14,7 +14,7 @@ _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here
 
 
 def ollama_address() -> str:
-    """The address that OLLAMA_API_BASE or OLLAMA_HOST names; "" where neither is set."""
+    """The address that OLLAMA_API_BASE or OLLAMA_HOST names; "" if neither is set."""
     host = (os.environ.get("OLLAMA_API_BASE") or os.environ.get("OLLAMA_HOST") or "").strip()
     if not host:
         return ""

@@ -52,7 +52,7 @@ def install_command(packages: Sequence[str]) -> list[str]:
     requirements = [package + REQUIREMENTS[package] for package in packages]
     uv = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets UV
     has_pip = find_spec("pip") is not None
-    # An installer uses the index of its own settings, so an environment made by uv needs uv.
+    # An installer uses the index in its settings, so an environment made by uv needs uv.
     if uv and (_is_made_by_uv() or not has_pip):
         options = ["--no-deps", "--reinstall", "--python", sys.executable]
         return [uv, "pip", "install", *options, *requirements]

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from memory.errors import ModelError
 
-# Providers whose one setting is a key: asking litellm which takes its import, of seconds. Its list
-# of keys has none of Jina's, and an older name of Together's.
+# Providers whose only setting is a key: asking litellm costs its import, which takes seconds. Its
+# list lacks Jina's key, and has an older name of Together's.
 _KEYS = {
     "openai": "OPENAI_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
@@ -127,7 +127,7 @@ def refuse_unreachable(name: str, api_base: str | None = None) -> None:
 
 
 def check_listening(api_base: str) -> None:
-    """Raises ModelError for what is no address, and where nothing listens at it."""
+    """Raises ModelError for an invalid address, and if nothing listens at it."""
     address = urlsplit(api_base)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")

@@ -7,7 +7,7 @@ import threading
 def end_like_ctrl_c() -> None:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt, unless someone handles or ignores them.
 
-    A process that is told to end finishes what must not be half done, and says what it kept.
+    A process asked to end finishes what must not be half done, and says what it kept.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread of a process may set handlers

@@ -26,7 +26,7 @@ _NAME = "sql-memory"
 _log = logging.getLogger("memory.tracing")
 _provider: Any = None
 _tracer: Any = None
-# Ours and not OpenTelemetry's, in which other libraries put spans that are never sent.
+# Ours, not OpenTelemetry's, where other libraries put spans that are never sent.
 _current: ContextVar[Any] = ContextVar("span", default=None)
 
 
@@ -48,7 +48,7 @@ class Span:
 
     @property
     def trace_id(self) -> str:
-        """The number of its trace, in hex; "" where nothing is traced."""
+        """The number of its trace, in hex; "" if nothing is traced."""
         return ""
 
 

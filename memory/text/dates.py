@@ -86,7 +86,7 @@ def days_between(first: object, second: object) -> int | None:
     """The days from one date to another, negative where the second is earlier.
 
     A month or a year counts from its first day, a span of days or months from its first one, and
-    the moment of a turn (2017-05-07T10:30) is its day. None where one of them is no such text.
+    the moment of a turn (2017-05-07T10:30) is its day. None if one of them is no such text.
     """
     first_day, second_day = _day_of(first), _day_of(second)
     if first_day is None or second_day is None:

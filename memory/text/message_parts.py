@@ -22,7 +22,7 @@ _AROUND_KIND = re.compile(r"^(input|output)_|_(url|asset_pointer)$")
 
 
 def field_of(part: object, name: str) -> Any:
-    """A field of an object of JSON, or of a client library's object; None where it has none."""
+    """A field of an object of JSON, or of a client library's object; None if it has none."""
     return part.get(name) if isinstance(part, Mapping) else getattr(part, name, None)
 
 

@@ -39,7 +39,7 @@ _PLANNED = re.compile(
 
 
 def is_past_before(before: str) -> bool | None:
-    """Whether the clause that a text ends in tells of the past; None where no verb says so."""
+    """Whether the clause that a text ends in tells of the past; None if no verb says so."""
     clause = _CLAUSE_END.split(_SENTENCE_END.split(before)[-1])[-1]
     verbs = [*_VERB.finditer(clause)]
     if verbs:

@@ -29,7 +29,7 @@ class TextCache(dict[str, _Value]):
         return value
 
     def keep(self, text: str, value: _Value) -> None:
-        """Keep the value of a text, where it was made elsewhere, with those of others."""
+        """Keep the value of a text that was made elsewhere."""
         if len(text) <= self._longest:
             if len(self) >= self._most:
                 self.clear()

@@ -54,7 +54,7 @@ def read_filter(given: TurnFilter | Mapping[str, Any] | str | None) -> TurnFilte
     """A filter from an object such as FILTER_EXAMPLE, or from its JSON text.
 
     Each value is a text or a list of texts, `since` and `until` are one date each, and `tags` maps
-    keys to such values; in Python a date may be a `date`. Returns None where every turn passes:
+    keys to such values; in Python a date may be a `date`. Returns None if every turn passes:
     without a filter, and for an empty one. Raises InputError for an unknown key and for any other
     value.
     """

@@ -14,7 +14,7 @@ from memory.vocabulary.template_syntax import PLACEHOLDERS, check_templates
 
 Kind = Literal["one value", "many", "event", "plan"]
 KINDS: tuple[str, ...] = get_args(Kind)
-# The parts of a profile, in the order in which they are shown (`Attribute.profile`).
+# The parts of a profile, in the order shown (`Attribute.profile`).
 ProfilePart = Literal[
     "name", "allergies", "diet", "health", "home", "work", "family", "languages", "goals"
 ]
@@ -230,7 +230,7 @@ class Vocabulary:
         return dict([*pairs, *((opposite, name) for name, opposite in pairs)])
 
     def opposite_of(self, name: str) -> str:
-        """The attribute that says the contrary of one; "" where there is none."""
+        """The attribute that says the contrary of one; "" if there is none."""
         return self._opposites.get(self.name_of(name), "")
 
     @property
@@ -270,7 +270,7 @@ class Vocabulary:
 def check_attributes(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
     """The attributes, `checked` each and against one another.
 
-    Raises InputError where one name means two attributes.
+    Raises InputError if one name means two attributes.
     """
     clean = tuple(attribute.checked() for attribute in attributes)
     if len(clean) > MOST_ATTRIBUTES:

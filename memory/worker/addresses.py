@@ -10,7 +10,7 @@ _NAT64 = ip_network("64:ff9b::/96")  # the last four bytes are an IPv4 address
 
 
 class ForbiddenAddress(Exception):
-    """A host's name stands for an address that nothing may be sent to."""
+    """A host's name resolves to an address that nothing may be sent to."""
 
 
 def read_receiver(text: str, private: bool) -> SplitResult:

@@ -1,8 +1,8 @@
 """Changes sent to the addresses that an administrator named: signed, in order, until they arrive.
 
-The journal is the outbox: the ids of a memory's changes grow with their commits, so the last one
-that an address has taken says what is still to be sent. A message is one change. It is signed as
-Standard Webhooks (standardwebhooks.com) are: HMAC-SHA256 over `ID.TIME.BODY`.
+The journal is the outbox: the ids of a memory's changes grow with their commits, so the last id
+that an address took says what is left to send. A message is one change. It is signed like Standard
+Webhooks (standardwebhooks.com): HMAC-SHA256 over `ID.TIME.BODY`.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ from memory.worker.addresses import ForbiddenAddress, address_of, read_receiver
 
 SECRET_VARIABLE = "MEMORY_FEED_SECRET"  # noqa: S105 - a name
 _LEAST_SECRET = 24  # bytes, as Standard Webhooks has it
-# For a message in all: a byte now and then does not make it longer, and a worker that is told to
-# stop does so within ten seconds.
+# For a whole message: a byte now and then does not extend it, and a worker stops within ten seconds
+# of being asked to.
 _SECONDS = 8.0
 _MOST_AT_ONCE = 100  # changes of a memory, then others have their turn,
 _SECONDS_AT_ONCE = 30.0  # or so long
@@ -108,7 +108,7 @@ def send_changes(
 
 
 def message(store: Store, name: str, change: Change) -> dict[str, Any]:
-    """A change as it is told: with what it did to each fact."""
+    """A change as it is sent: with what it did to each fact."""
     edits = [
         {
             "fact_id": edit.fact_id,
@@ -141,7 +141,7 @@ def _send(receiver: Receiver, name: str, change: Change, content: dict[str, Any]
     url = httpx.URL(receiver.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        # To the very address that was checked: a second look-up could give another one.
+        # To the address that was checked: a second look-up could give another one.
         ip = address_of(url.host, port, receiver.private)
         headers["host"] = url.netloc.decode()
         status = asyncio.run(

@@ -16,7 +16,7 @@ _LEAST_DELAY, _LONGEST_DELAY = 30.0, 3_600.0  # seconds before a memory's task i
 class Limits:
     """Model calls and tokens (read and written) of a day (UTC); 0 for no limit.
 
-    What is under way when a limit is reached is finished: a window for each that is worked on.
+    Work under way when a limit is reached is finished: one window for each memory in progress.
     """
 
     calls: int = 0  # of a memory
@@ -61,7 +61,7 @@ class Backoff:
 
     def failed(self, now: float, wanted: float) -> float:
         """Note a failure; returns how long to wait: what the provider wants, or twice as long."""
-        if now >= self.until:  # those that fail together are one failure
+        if now >= self.until:  # several that fail together count once
             self._failures += 1
         wait = min(_LEAST_WAIT * 2.0 ** min(self._failures - 1, 20), _LONGEST_WAIT)
         # Not all workers at the same moment.

@@ -33,7 +33,7 @@ class _RefusedSql(Collector):
 
 
 class Metrics(Observer):
-    """The numbers of one worker; none of them names a memory."""
+    """The numbers of one worker; they never name a memory."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()

@@ -30,7 +30,7 @@ class Observer:
 class LifeSign(Observer):
     """A file that is touched at each look at what waits: an old one is of a worker that hangs.
 
-    Raises OSError where the file cannot be made.
+    Raises OSError if the file cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,10 +70,10 @@ class Observers(Observer):
 
 
 class WaitingSince:
-    """Since when the oldest turn or window waits, in seconds of any clock that only goes on.
+    """Since when the oldest turn or window has waited, in seconds of any monotonic clock.
 
-    No turn has the moment it came: it counts from the look that first saw it. Windows under way do
-    not wait, nor do those that wait for a person.
+    Turns do not record their arrival: a turn counts from the look that first saw it. Windows under
+    way do not count, nor do windows that wait for a person.
     """
 
     def __init__(self) -> None:
@@ -98,6 +98,6 @@ class WaitingSince:
         }
 
     def age(self, now: float) -> float:
-        """For how many seconds the oldest of all has waited; 0 where nothing waits."""
+        """For how many seconds the oldest of all has waited; 0 if nothing waits."""
         since = [of_memory[0][0] for of_memory in self._marks.values()]
         return now - min([*since, *self._windows.values()], default=now)

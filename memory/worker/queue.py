@@ -1,8 +1,8 @@
-"""What waits in all memories of MEMORY_HOME, and the claim of one of them: a folder or a database.
+"""The waiting work in all memories of MEMORY_HOME, a folder or a database, and claims on it.
 
-What waits is read from the memories themselves, so that no second list could disagree with them. A
-claim is a row of the memory's table `work`; windows have claims of their own beneath it, which keep
-each from being stored twice whatever happens to this one.
+The work is read from the memories themselves, so that no second list could disagree with them. A
+claim is a row of the memory's table `work`; windows have separate claims, which keep each from
+being stored twice whatever happens to this one.
 """
 
 import time
@@ -33,7 +33,7 @@ class Sight:
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str, task: str) -> Task:
-        """A task of a memory, also one that was never claimed."""
+        """A task of a memory, even if it was never claimed."""
         return self.tasks.get(name, {}).get(task, Task(task))
 
     def is_free(self, name: str, task: str) -> bool:
@@ -55,10 +55,10 @@ class Queue(Protocol):
     """What waits in all memories."""
 
     def look(self, every: bool, is_over: Callable[[], bool] = lambda: False) -> Sight:
-        """What waits now; with `every` also memories in which nothing does.
+        """The waiting work; with `every` also memories without any.
 
-        Once `is_over` says so, what was seen until then: a first look at ten thousand files takes
-        a minute.
+        Once `is_over` says so, returns what it has seen so far: a first look at ten thousand files
+        takes a minute.
         """
 
     def claim(self, names: Sequence[str], task: str, claimant: str, sight: Sight) -> str | None:
@@ -99,8 +99,8 @@ class _Folder:
         # As it was before the memory is read: whatever is written from then on is seen next time.
         state = _state(Path(location))
         seen_state, work, tasks = self._seen.get(name, (None, WaitingWork(name), {}))
-        # Who works on a window may die, which changes no file. What else waits does so until the
-        # file changes: to open one takes 6 ms of CPU, and there may be thousands.
+        # A worker on a window may die, which changes no file. Other work waits until the file
+        # changes: opening one takes 6 ms of CPU, and there may be thousands.
         if state and (seen_state != state or work.claimed_windows):
             with open_store(location) as store:
                 work = replace(count_waiting(store, WINDOW_ATTEMPTS), name=name)
@@ -154,7 +154,7 @@ class _Database:
         return Sight(
             now,
             {work.name: work for work in waiting.values()},
-            # Of a memory where nothing waits the bill counts, whatever its name.
+            # For a memory without work the bill counts, whatever its name.
             {names_of.get(number, f"#{number}"): of for number, of in self._tasks.items()},
         )
 

@@ -16,10 +16,10 @@ _LAST_ZONE = timezone(timedelta(hours=-12))  # where each day ends last
 
 
 def day_before(days: int, now: datetime | None = None) -> str:
-    """The day that was so many days ago wherever one was; what was said before it is older.
+    """The day that is this many days ago in every time zone; turns before it are older.
 
-    A turn has the date of where it was said, and a day that has begun in UTC goes on for twelve
-    hours in the west. Raises InputError for a number that is none of days.
+    A turn has the date of its place, and a day that has begun in UTC lasts twelve hours longer in
+    the west. Raises InputError for a number out of range.
     """
     if not 1 <= days <= MOST_DAYS:
         raise InputError(f"turns are older than 1 to {MOST_DAYS:,} days, not {days}")

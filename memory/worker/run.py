@@ -1,4 +1,4 @@
-"""A worker: claims what waits in one memory after the other, and does it in threads of its own."""
+"""A worker: claims work in one memory after the other, and does it in its own threads."""
 
 import json
 import threading
@@ -58,11 +58,12 @@ class Options:
     """How a worker works.
 
     Arguments:
-        concurrency: memories worked on at a time, and as many that each address is sent from.
-        settle: seconds that turns which fill no window wait for others.
+        concurrency: memories worked on at a time, and memories sent from at a time for each
+            address.
+        settle: seconds that turns that do not fill a window wait for others.
         poll: seconds between two looks at what waits, while nothing does.
-        grace: seconds that windows under way have to end once the worker is told to stop.
-        once: whether to end when nothing is left that can be done now.
+        grace: seconds that windows under way have to end once the worker is asked to stop.
+        once: whether to end when there is nothing to do right now.
     """
 
     concurrency: int = 4
@@ -406,9 +407,9 @@ class Worker:
         return f"refined: {count(len(refinement.changes), 'change')} kept; {spent.cost}"
 
     def _forget(self, store: Store, job: _Job) -> str:
-        """Forget what is older than the memory's setting allows, and finish what was interrupted.
+        """Forget turns older than the memory's setting allows, and finish interrupted forgetting.
 
-        The receipts are kept beside the memory.
+        The receipts are kept next to the memory.
         """
         location = existing(job.name)
         folder = location.parent if isinstance(location, Path) else home()

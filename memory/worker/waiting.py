@@ -29,9 +29,9 @@ _CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType(
 # Whose turns a digest reads in outline, and what it reads of a turn, see memory.evidence.outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
 _OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)
-# A call of its own reads answers whole whose outlines lose numbers: in three of BEAM's chats .09 of
-# the characters of all that have outlines, in 24 of 26 windows. Beside them its prompt, and what it
-# says of them.
+# A separate call reads answers whole if their outlines lose numbers: in three of BEAM's chats .09
+# of the characters of all answers with outlines, in 24 of 26 windows. It adds its prompt and what
+# it says of them.
 _READ_WHOLE = 0.09
 _KEEP_PROMPT_TOKENS, _KEPT_TOKENS = 350, 110
 _LAST_ID = 2**62  # above any id of a memory

@@ -1,4 +1,4 @@
-"""Facts in the background: a thread in which the model stores what is said in a chat."""
+"""Facts in the background: a thread where the model stores what people say in a chat."""
 
 import threading
 import time
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _PROGRESS_S = 0.2  # between two calls of `progress`
 _ALL_WINDOWS = 2**31  # more than a memory can have
-# A digest of a chat waits for so many turns, or until no one has said anything for so long: with
-# one after each correction, 15 replies cost 12 digests.
+# A digest of a chat waits for this many turns, or until no one has spoken for this long: with a
+# digest after each correction, 15 replies cost 12 digests.
 TURNS_A_DIGEST = 12
 PAUSE_S = 120.0
 
@@ -39,12 +39,12 @@ class _StopDigest(Exception):
 
 
 class Background:
-    """Digests one memory in its own thread, with a store handle of its own.
+    """Digests one memory in its own thread, with its own store handle.
 
-    It digests the turns from the id `since` on, which the session adds; those before it only when
-    `drain` is told so. Without `digests`, or where the model writes no facts, it digests nothing.
-    Whatever ends it, nothing is lost: turns are durable, and a window counts as stored with its
-    facts only. `error` is why the model could not be used the last time, empty when it could.
+    It digests the turns that the session adds, from the id `since` on; earlier ones only if `drain`
+    asks for that. Without `digests`, or if the model writes no facts, it digests nothing. Whatever
+    ends it, nothing is lost: turns are durable, and a window counts as stored with its facts only.
+    `error` is why the model could not be used the last time, empty when it could.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Background:
         self._model = model
         self._pause_s = pause_s
         self._undigested_turns = 0
-        self._left_over = 0  # windows of a digest that was stopped for someone who writes
+        self._left_over = 0  # windows of a digest that was stopped because someone is typing
         self._windows_to_store = _ALL_WINDOWS
         # None ends the thread.
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
@@ -121,7 +121,7 @@ class Background:
         self._thread.join(self._model.pace.stop_seconds)
 
     def _request(self, windows: int, since: int | None = None) -> threading.Event:
-        """Have at most so many windows digested; the event is set when that is done."""
+        """Have at most this many windows digested; the event is set when that is done."""
         request = _Request(windows, self.since if since is None else since)
         if self.digests:
             self._requests.put(request)

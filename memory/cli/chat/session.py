@@ -33,7 +33,7 @@ _LATER = "`memory digest` stores the rest"
 
 
 class Chat:
-    """One session: what was said in it, who speaks, and what the last answer rests on.
+    """One session: its messages, its speakers, and what the last answer is based on.
 
     Arguments:
         memory: the memory, which the caller closes.

@@ -35,7 +35,7 @@ class Work:
 
 
 def work_of(store: Store) -> Work | None:
-    """The work of a coding agent; None where no session of one is in the memory."""
+    """The work of a coding agent; None if no session of one is in the memory."""
     if not has_tag(store, AGENT_TAG):
         return None
     speakers = sorted(names_of_askers(store))

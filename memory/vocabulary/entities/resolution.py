@@ -89,7 +89,7 @@ class Names:
         return self._spelling.get(key(entity), entity.strip())
 
     def entity_of(self, subject: str, source: Source) -> str | None:
-        """The entity that the subject of a fact means; None where that is unclear."""
+        """The entity that the subject of a fact means; None if that is unclear."""
         spoken = as_spoken(subject, source.speaker, speakers=self._speakers)
         return self._entity_of(spoken, source)
 

@@ -88,7 +88,7 @@ class Clause:
 
 
 def refusal_of(text: str) -> str:
-    """Why a turn asserts nothing at all, "" where it may."""
+    """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
     if request := first_search(_requests(), text) or plays_somebody(text):
         return f"it asks to treat a text or to play a role: {request!r}"
@@ -105,7 +105,7 @@ def refusal_of(text: str) -> str:
 
 
 def plays_somebody(text: str) -> str:
-    """The words by which a turn begins or continues a play; "" if there are none."""
+    """The words that begin or continue a play in a turn; "" if there are none."""
     return first_search(_plays(), text[:_LONGEST_TURN])
 
 
@@ -341,7 +341,7 @@ class _Fillers:
 
 
 def _start_of_end(clause: str, words: int) -> int:
-    """Where the last so many words of a clause may begin, and the marks before them."""
+    """Where the last words of a clause, this many, may begin, and the marks before them."""
     before, *last = clause.rsplit(None, words + 1) or [""]
     end = len(before) if len(last) > words else 0
     while end and (clause[end - 1] == "," or clause[end - 1].isspace()):

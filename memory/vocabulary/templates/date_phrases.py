@@ -73,7 +73,7 @@ def date_of(phrase: str, said_at: str) -> str | None:
 def recent_date(phrase: str, said_at: str) -> str:
     """The last day or month that a phrase without a year means, in half a year before a turn.
 
-    "" where there is none: for what is told of the past only, "I moved on 1 May".
+    "" if there is none: only for sentences about the past, "I moved on 1 May".
     """
     today = named_day(said_at)
     parts = _parts(_without_preposition(" ".join(phrase.casefold().split())))

@@ -230,7 +230,7 @@ def _closest(found: list[Found], ends: bool) -> list[Found]:
 def _values(
     match: Match, attribute: Attribute, sentence: Sentence, clause: str
 ) -> tuple[str, ...] | None:
-    """The values of a match, "" for an end without one; None where one has another form."""
+    """The values of a match, "" for an end without one; None if one has another form."""
     for placeholder, text in match.texts:
         if placeholder.name in VALUES:
             parts = _parts(text, attribute, placeholder)
@@ -310,8 +310,8 @@ def _doubt(sentence: Sentence, found: list[Found]) -> str:
 def _date(match: Match, clause: Clause, said_at: str, can_end: bool) -> str | None:
     """The date of a match, from the template or the clause; None for an impossible date.
 
-    What is after a turn was said is a plan, and no state. "I moved on 1 May" means the last one
-    where it is not long ago, and tells of a state that can end: a birth may be of any year.
+    A date after its turn makes a plan, not a state. "I moved on 1 May" means the last 1 May if that
+    is not long ago, and if the state can end: a birth may be in any year.
     """
     phrase = match.text("date")
     date = clause.date if phrase is None else date_of(phrase, said_at)
@@ -335,7 +335,7 @@ def assertions_in(turn: Turn, vocabulary: Vocabulary) -> list[Assertion]:
 
 
 def template_of(fact: Fact, turn: Turn, vocabulary: Vocabulary) -> str:
-    """The template by which a turn asserts a fact; "" if today's vocabulary has none."""
+    """The template that matches a turn's fact; "" if today's vocabulary has none."""
     for found in templates_of(vocabulary).read(turn).found:
         for assertion in found.assertions:
             is_same = (assertion.subject, assertion.value) == (fact.subject, fact.value)

@@ -76,7 +76,7 @@ def most_words(templates: Iterable[str]) -> int:
 
 
 def _expression(template: str) -> tuple[str, tuple[Placeholder, ...]]:
-    """The regular expression of a template, and what stands at its placeholders."""
+    """The regular expression of a template, and the content of its placeholders."""
     placeholders: list[Placeholder] = []
     text = _sequence(parse(_expanded(template)), placeholders)
     text = _contractions()[0].sub(lambda long: _contractions()[1][long[0].casefold()], text)
@@ -203,7 +203,7 @@ class Index(Generic[T]):
 
 
 def _first_words(template: str) -> frozenset[str]:
-    """All the words with which a match may begin; none where it may begin with any word."""
+    """All words that may begin a match; none if any word may."""
     words = frozenset(_sure_first_words(parse(_expanded(template))))
     if "" in words:
         return frozenset()
@@ -213,7 +213,7 @@ def _first_words(template: str) -> frozenset[str]:
 
 
 def _sure_first_words(words: Words) -> Iterator[str]:
-    """The first words of a template; "" where any word may be the first."""
+    """The first words of a template; "" if any word may be the first."""
     for word in words:
         part = word[0] if len(word) == 1 else ""
         if not isinstance(part, Group):

@@ -1,4 +1,4 @@
-"""Questions in the form of templates: about whom, which attribute, and what about its values."""
+"""Questions in the form of templates: their subject, attribute, and what they ask of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Question:
 @dataclass(frozen=True)
 class _Form:
     kind: QuestionKind
-    attribute: Attribute | None  # None where the question names it
+    attribute: Attribute | None  # None if the question names it
 
 
 class QuestionTemplates:
@@ -111,7 +111,7 @@ class QuestionTemplates:
 def asked_about(text: str) -> str | None:
     """The person that a question wants to know everything about: a name, a relation or "" (asker).
 
-    None for any other question; a name may be one that no memory has.
+    None for any other question; the memory may not have the name.
     """
     bare = without_fillers(_clean(text))
     if len(bare) > _LONGEST_QUESTION:
