@@ -24,7 +24,7 @@ _BY_SPEAKER = ("gated", "sql-memory")
 def systems_named(names: str) -> tuple[SystemName, ...]:
     """The systems of a comma-separated list, in the order of their steps.
 
-    Raises InputError for a name that is none, and where the memory itself is missing.
+    Raises InputError for an unknown name, and if the memory itself is missing.
     """
     chosen = {name.strip() for name in names.split(",")}
     known: tuple[SystemName, ...] = get_args(SystemName)

@@ -70,7 +70,7 @@ def with_options(
 def _hidden(parameter: Parameter) -> Parameter:
     metadata = getattr(parameter.annotation, "__metadata__", ())
     options = [copy(entry) for entry in metadata if isinstance(entry, OptionInfo)]
-    if not options:  # the context, which is no option
+    if not options:  # the context, which is not an option
         return parameter
     [option] = options
     option.hidden = True
@@ -128,9 +128,9 @@ def _print_waits() -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table at its full width, also on a narrow terminal: no figure is cut.
+    """Print a table at its full width, even on a narrow terminal: no figure is cut.
 
-    Where the output is no terminal the table is Markdown, to paste, and for `locomo.published`.
+    If the output is not a terminal, the table is Markdown, to paste, and for `locomo.published`.
     """
     if not console.is_terminal:
         table.box, table.padding, table.pad_edge = MARKDOWN, (0, 1), True

@@ -179,7 +179,7 @@ class EvaluationRun:
 
     @property
     def conversations(self) -> list[Conversation]:
-        """The conversations that are asked about, each once."""
+        """The conversations that questions are about, each once."""
         return list(self._conversations.values())
 
     @property
@@ -386,7 +386,7 @@ class _Counting:
     lock: Lock = field(default_factory=Lock)
 
     def counted(self, step: str, model: Model, job: Callable[[], T]) -> T:
-        """The result of a job. Its calls count at the price of `model`, also when it fails."""
+        """The result of a job. Its calls count at the price of `model`, even when it fails."""
         with spending(model) as spent:
             try:
                 return job()
@@ -424,7 +424,7 @@ def shown_whole(conversations: Sequence[Conversation], budget: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Asking:
-    """Asks any of the questions of any system, also on another machine.
+    """Asks any of the questions of any system, on this or another machine.
 
     `paths` are the memories' paths, by system and conversation.
     """

@@ -150,7 +150,7 @@ class Setup:
 
     @property
     def stores_facts(self) -> bool:
-        """Whether the model is asked for facts; else templates store them."""
+        """Whether the model writes the facts; else templates store them."""
         return not self.turns_only and program_for(self.model, self.program).stores_facts
 
     @property

@@ -171,7 +171,7 @@ class RubricScores:
 def kendall_tau_b(a: Sequence[float], b: Sequence[float]) -> float:
     """Rank correlation of two orders, -1 to 1, where ties count (Kendall 1945, Biometrika 33).
 
-    0 if all of one side are tied, also for fewer than two.
+    0 if all of one side are tied, or for fewer than two.
     """
     from scipy.stats import kendalltau  # takes a second, and only rubrics of orders need it
 

@@ -109,7 +109,7 @@ def _complaints(
     seconds: float,
     tolerance: float,
 ) -> list[str]:
-    """What differs by now, in lines; the command's failure where it has one."""
+    """What differs by now, in lines; the command's failure if it has one."""
     command = os.path.expandvars(published.command)
     key = (fingerprint(), command)
     if records is not None and key in records.records:

@@ -12,7 +12,7 @@ _FEEDBACK_TOKENS = 500
 
 
 def storing_cost(conversation: Conversation, setup: Setup) -> Cost:
-    """The expected cost, without repairs: nothing where no model is asked."""
+    """The expected cost, without repairs: nothing if no model is called."""
     if not setup.stores_facts:
         return Cost()
     characters = sum(len(turn.text) for turn in conversation.turns)

@@ -141,7 +141,7 @@ class MemorySystem:
         return True
 
     def cost(self, conversation: Conversation, question: Question) -> Cost:
-        """A call of each module that may work: whether SQL is asked for only the memory tells."""
+        """A call of each module that may run: only the memory tells whether SQL is needed."""
         return answer_cost(self.setup, conversation) + self._retrieving_cost(conversation)
 
     def most_cost(self, conversation: Conversation, question: Question) -> Cost:
@@ -155,7 +155,7 @@ class MemorySystem:
         if retrieve is None or setup.sql == "never":
             return Cost()
         if setup.sql == "when it pays" and setup.program.answer.looks:
-            return answer_cost(setup, conversation)  # it is shown the memory to say what it lacks
+            return answer_cost(setup, conversation)  # it sees the memory to say what it lacks
         return estimate(setup.model, "retrieve", retrieve, calls=1, inputs=0)
 
     def ask(self, conversation: Conversation, question: Question, path: Path) -> Result:
@@ -364,7 +364,7 @@ def all_facts_alone(
     budget: int,
     options: Options,
 ) -> Evidence:
-    """What is shown where no turn is: the rows, and every fact, by the rank of its turn."""
+    """What is shown instead of turns: the rows, and every fact, by the rank of its turn."""
     facts = tuple(tuple(getattr(fact, name) for name in _FACT) for fact in reader.store.facts())
     every_row = [*rows, Rows(_FACT, facts)]
     options = replace(options, without=_turn_ids(reader.store))
@@ -380,7 +380,7 @@ def retrieved_facts_alone(
     budget: int,
     options: Options,
 ) -> Evidence:
-    """What is shown where no turn is: the rows that were retrieved.
+    """What is shown instead of turns: the retrieved rows.
 
     The packaged model still sees the turns, whose text the caller has hidden: it reads the date of
     a row from them.

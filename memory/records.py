@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 _Item = TypeVar("_Item")
 Kind = Literal["message", "document", "tool"]
 FormChoice = Literal["auto", "full", "short", "brief"]  # of the prompts that a model is given
-# When SELECTs are written for a question: for each, or where they pay.
+# When SELECTs are written for a question: for each, or when they pay.
 SqlUse = Literal["always", "when it pays", "never"]
 Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 # A store puts this before the text of a correction's turn when the correction was undone.

@@ -46,7 +46,7 @@ class Question:
 
     The answer of category 5 is "", or the file's explanation of why there is none. `index` is its
     position in the file; `evidence` holds sources (`D1:3`) of existing turns, and
-    `evidence_sessions` the sessions that hold the answer, also if no turn is marked.
+    `evidence_sessions` the sessions that hold the answer, even if no turn is marked.
     `question_type` is a benchmark's own type of question, `question_date` the time of the question
     (ISO, to the minute), `asker` the person who says "I" in it; each is "" if unknown. `rubric` has
     the lines that an answer is judged by, in BEAM. Type and rubric are for scores alone: no model

@@ -27,7 +27,7 @@ from memory.records import ABSTAIN
 # Chances, all of them choices. The first three say what a context holds before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.
 GOLD_ROWS, STRAY_ROWS, FACTS_ONLY = 0.3, 0.25, 0.1
-# How often a question is asked of another speaker, and how often a question is refused whose
+# How often a question is asked about another speaker, and how often a question is refused whose
 # evidence the context misses. Few are: when abstentions were 34 % of the examples, a model learnt
 # to give up (the log, "a supervised start on LoCoMo with many abstentions").
 SWAPPED_SPEAKER, MISSED_EVIDENCE = 0.5, 0.12
@@ -180,7 +180,7 @@ class AnswerExamples:
         return 2 * words_shown >= len(words)
 
     def _listed(self, question: Question, turn_ids: Set[int], text: str) -> str:
-        """What is shown of an answer that is a list, where some of its evidence is; else ""."""
+        """The shown part of an answer that is a list, if some of its evidence is shown; else ""."""
         if question.category != MULTI_HOP or not self._evidence(question) & turn_ids:
             return ""
         entries = question.answer.split(", ")

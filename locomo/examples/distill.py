@@ -252,7 +252,7 @@ def _finish(
     for target, tried in attempts.items():
         right = [attempt for attempt in tried if not attempt.dropped]
         reasons = Counter(f"{target}: {attempt.dropped}" for attempt in tried if attempt.dropped)
-        # A teacher that finds nothing to store anywhere is no teacher of storing.
+        # A teacher that never finds anything to store cannot teach storing.
         if not right or all(attempt.sql == NO_FACT for attempt in right):
             why = "; ".join(f"{reason} {count}" for reason, count in reasons.items())
             left_out[target] = (

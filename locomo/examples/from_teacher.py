@@ -1,10 +1,10 @@
 """Supervised examples by a teacher: prompts of the student with right answers.
 
 store: the SQL that the teacher writes when shown one speaker's lines at a time, as the answer to
-the whole window. retrieve: its SELECTs, if they bring the evidence or lead to a right answer.
-Both as in the README of a chatbot with an external SQL memory ("Long Term Memory Using SQL
-Language Models", Training). answer: the dataset's own answer to a memory that holds the evidence,
-or an abstention where it does not; no model is asked.
+the whole window. retrieve: its SELECTs, if they bring the evidence or lead to a right answer. Both
+as in the README of a chatbot with an external SQL memory ("Long Term Memory Using SQL Language
+Models", Training). answer: the dataset's own answer to a memory that holds the evidence, or an
+abstention if it does not; calls no model.
 """
 
 import re
@@ -197,7 +197,7 @@ class _SpeakerBySpeaker(StoreTurns):
         return stored_window(change, sql=sql, calls=calls, unsaid=unsaid)
 
     def _as_stored(self, fact: Fact, turn: Turn) -> Fact:
-        """All that the teacher writes, also where a student's would have to be quoted."""
+        """All that the teacher writes, even if a student would have to quote it."""
         return dated(fact, turn)
 
     def _attempt(self, context: WindowContext, writer: WindowWriter) -> ExampleAttempt:
@@ -271,7 +271,7 @@ class _Trial:
 def make_retrieve_example(
     distillation: Distillation, planned: PlannedExample, path: Path
 ) -> ExampleAttempt:
-    """The teacher's SELECTs for one question, asked of the memory in the file at `path`."""
+    """The teacher's SELECTs for one question about the memory in the file at `path`."""
     teacher, retrieve = distillation.teacher, distillation.writing.retrieve
     assert retrieve
     question = planned.question.text

@@ -42,7 +42,7 @@ class Adapter:
         benchmark: its name.
         made_for: the commit of it that `listings` were written for.
         source: the adapter's file, beside this one.
-        target: where it stands in a checkout.
+        target: its place in a checkout.
         use: what to do next.
     """
 

@@ -190,7 +190,7 @@ def _verdicts(
 
 
 def measure_agreement(verdicts: Sequence[tuple[float, float | None]]) -> Agreement:
-    """The agreement of verdicts with labels: pairs of a label, and a verdict where it was read."""
+    """The agreement of verdicts with labels: pairs of a label, and a verdict if it was read."""
     pairs = [(label, points) for label, points in verdicts if points is not None]
     equal = [label == points for label, points in pairs]
     return Agreement(

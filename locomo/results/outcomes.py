@@ -31,8 +31,8 @@ SHOWN = {
 def outcome(result: Result) -> Outcome:
     """Whether an answer holds all words of the right one, in any order and inflection.
 
-    A long answer may be right here and have a low F1. Of what was never told, an abstention is
-    right; elsewhere it says nothing.
+    A long answer may be right here and have a low F1. If it was never told, an abstention is right;
+    elsewhere it says nothing.
     """
     if result.category == ABSTENTION:
         return "right" if abstained(result.answer) else "wrong"
@@ -45,7 +45,7 @@ def outcome(result: Result) -> Outcome:
 def used_table(results: Sequence[Result], interval: Interval) -> Table:
     """A row for each system: its scores, and how often it showed facts or ran SELECTs.
 
-    F1 is over categories 1 to 4; of what was never told, the share that was declined.
+    F1 is over categories 1 to 4; for things never told, the share that was declined.
     """
     title = f"what each step brings, F1 of categories 1-4, {interval_title(interval)}"
     numbers = ("n", "F1", "interval", "never told: declined", "facts shown", "SELECTs run")
@@ -84,7 +84,7 @@ def little_sql(results: Sequence[Result]) -> str:
 
 
 def no_facts(results: Sequence[Result]) -> str:
-    """A note where no question of the system "facts" was shown one: it repeats "ranking"."""
+    """A note if no question of the system "facts" was shown one: it repeats "ranking"."""
     of_facts = [result for result in results if result.system == "facts"]
     if not of_facts or any(result.facts or result.sql for result in of_facts):
         return ""

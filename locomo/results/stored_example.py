@@ -62,7 +62,7 @@ def _shown(insert: str, rows: Rows, result: Result) -> str:
 
 
 def _insert(store: Store, row: Mapping[str, object]) -> str:
-    """What stored the fact of a row, and its statement; "" if the row is no fact."""
+    """What stored the fact of a row, and its statement; "" if the row is not a fact."""
     if not {"turn_id", "value"} <= {*row}:
         return ""
     turn_id, value = row["turn_id"], quoted(str(row["value"]))

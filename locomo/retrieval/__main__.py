@@ -203,7 +203,7 @@ def _measure(
     only: str,
     over: str,
 ) -> None:
-    """Search for all questions; print recall, and write the files that were asked for.
+    """Search for all questions; print recall, and write the requested files.
 
     With the id of a conversation in `only` the results are its own, else by conversation.
     """
@@ -261,7 +261,7 @@ def _retrieve_all(
     results: Iterable[tuple[int, Retrieval]] = enumerate(map(search, conversations))
     if over:
         results = over_machines(search, conversations, over)
-    # On stderr, so that what is piped on is the tables alone.
+    # On stderr, so that only the tables are piped on.
     with progress_bar(Console(stderr=True), transient=True) as progress:
         by_place = dict(progress.track(results, total=len(conversations), description="searching"))
     return {conversation.id: by_place[n] for n, conversation in enumerate(conversations)}
@@ -333,7 +333,7 @@ def _fit(
     folds: int | None,
     embedder: str | None,
 ) -> None:
-    """Fit the weights, print what they are worth where they were not fitted, and write them."""
+    """Fit the weights, print their worth on data that they were not fitted on, and write them."""
     folds = folds or len(conversations)
     if len(conversations) < max(folds, 2):
         raise InputError(

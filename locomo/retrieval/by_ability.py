@@ -35,7 +35,7 @@ _RANKED_TURNS = 400
 SYSTEMS = ("this memory", "cosine", "FTS5")
 _Gather = Callable[[Question, int], Evidence]
 Shares = tuple[float, float | None, float | None]
-# A number, also with marks inside (4,000; 12:30), and a word that begins with a capital.
+# A number, even with marks inside (4,000; 12:30), and a word that begins with a capital.
 _DETAIL = re.compile(r"\d(?:[\d.,:]*\d)?|\b[^\W\d_a-z][\w'-]+")
 
 

@@ -182,7 +182,7 @@ def fit_weights(
 
 def rank_turns(case: Case, weights: Floats) -> NDArray[np.int64]:
     """The turns of a case, best first; of equal ones the newer first."""
-    # As the search ranks, also where scores are equal: a case is measured as it would be found.
+    # As the search ranks, even for equal scores: a case is measured as it would be found.
     return case.turns[np.lexsort((-case.turns, -(case.features @ weights)))]
 
 

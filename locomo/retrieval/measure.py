@@ -46,7 +46,7 @@ def retrieve(
 ) -> Retrieval:
     """Store a conversation in a fresh namespace in the folder and search for every question.
 
-    All questions, also those of category 5, are searched for their best k turns. Without a name the
+    All questions, including category 5, are searched for their best k turns. Without a name the
     embedder is the packaged one; a reranker reorders the best turns. Raises InputError for an
     embedder that cannot be used.
     """

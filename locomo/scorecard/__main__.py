@@ -84,7 +84,7 @@ def scorecard(
     conversations = [*chain.from_iterable(map(load_conversations, data or [_SAMPLE]))]
     _refuse_unusable(conversations, sections)
     console = Console()
-    # On stderr, so that what is piped on is the tables alone.
+    # On stderr, so that only the tables are piped on.
     with (
         scratch(store) as home,
         progress_bar(Console(stderr=True), transient=True) as progress,

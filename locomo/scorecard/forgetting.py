@@ -1,8 +1,8 @@
 """Forgetting: where a turn can be read before and after it is forgotten, place by place.
 
-One turn and what is derived from it hold a word that nothing else holds. Each place is read, the
-turn is forgotten once, and each place is read again. It reads what the memory gives to programs,
-and the bytes of its files.
+One turn and everything derived from it hold a word that occurs nowhere else. Each place is read,
+the turn is forgotten once, and each place is read again. It reads what the memory gives to
+programs, and the bytes of its files.
 """
 
 import json

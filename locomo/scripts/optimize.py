@@ -159,7 +159,7 @@ def optimize(options: CompileOptions) -> CompileResult:
 
 
 def _by_templates(facts: FactSource | None, model: Model, targets: Sequence[Target]) -> bool:
-    """Whether templates alone store the memories that questions are asked of.
+    """Whether templates alone store the memories that questions are about.
 
     A model's file stores a conversation in an hour, and only a compile of storing needs that.
     """
@@ -212,7 +212,8 @@ def _setup(model: Model, budget: int | None) -> Setup:
     """A model with the prompts that it really sees. Raises InputError for its budget.
 
     Answers are judged by LoCoMo's metric, which compares words with a phrase: the answering module
-    starts with the prompt that asks for phrases, so that asking for them is no gain of a compile.
+    starts with the prompt that asks for phrases, so that asking for them does not count as a
+    compile's gain.
     """
     setup = Setup(model, in_phrases(starting_program(model)), budget or model.limits.budget)
     setup.check()
@@ -325,7 +326,7 @@ def _save(job: CompileJob, output: Path, compiled: CompileResult) -> None:
 
 
 def _to_use(program: MemoryProgram) -> MemoryProgram:
-    """A copy that answers people: in phrases alone only where that prompt was compiled."""
+    """A copy that answers people: in phrases alone only if that prompt was compiled."""
     return in_sentences(program.deepcopy())
 
 

@@ -389,7 +389,7 @@ _Fact = tuple[str, str, str, str, str, int]
 def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple[list[_Fact], str]:
     """The facts that the store module writes of these turns in a fresh memory, and its errors."""
     with temporary_memory() as store:
-        # The compiled or tuned module must write, also if the plain one does not.
+        # The compiled or tuned module must write, even if the plain one does not.
         program = copy(program)
         program.stores_facts = True
         memory = _memory(store, setup, program)

@@ -34,7 +34,7 @@ def draw_training_data(
     window: int,
     unanswerable: float = 1.0,
 ) -> TrainingData:
-    """Draw the examples of each target. A target may have fewer than asked for, or none.
+    """Draw the examples of each target. A target may have fewer than requested, or none.
 
     Arguments:
         num_train: examples for each target; 0: all.

@@ -113,7 +113,7 @@ def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
 
 @contextmanager
 def judged_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
-    """The newest run of the same answers, to add verdicts to; a new one where there is none.
+    """The newest run of the same answers, to add verdicts to; a new one if there is none.
 
     The judge becomes a tag: parameters of a run cannot change. Raises InputError as `mlflow_run`.
     """

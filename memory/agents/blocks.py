@@ -1,6 +1,6 @@
 """The blocks of memory that an agent gets: at a session's start, and with a prompt.
 
-Only what the person said in a message is shown as an instruction to follow. Everything else is
+Only the person's own words in a message are shown as instructions to follow. Everything else is
 quoted. A tool use shows only what the agent did, never what a file, a page or a command's output
 said.
 """

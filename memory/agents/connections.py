@@ -19,7 +19,7 @@ from memory.exchange.transcripts import AGENTS, Agent
 from memory.system.files import open_regular, write_whole
 from memory.system.home import AGENTS_FOLDER, home, home_address
 
-_CONNECTIONS = "connections"  # the folder of what was inserted where
+_CONNECTIONS = "connections"  # the folder with the record of insertions
 _HOOK_SECONDS = 5  # after which the agent ends the hook; it ends by itself after two
 _EVENTS = {
     "claude-code": ("SessionStart", "UserPromptSubmit", "Stop", "PreCompact", "SessionEnd"),

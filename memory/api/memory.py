@@ -416,7 +416,7 @@ class Memory(AnswersOthersNames):
             turn_ids: one id or several.
             matching: text that a turn contains, ignoring case.
             about: a name: only turns about this person or thing.
-            before: only what was said before this day.
+            before: only turns from before this day.
 
         Returns receipts. `memory.store.forgetting.preview` shows beforehand what would be removed.
         Raises InputError without a condition, if no turn meets them, and for ids without a user if

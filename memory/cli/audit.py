@@ -81,7 +81,7 @@ def _fix(
 
 
 def _prompt_for_reply() -> str:
-    """Ask for yes, no, all or quit, or their first letters; quit where no one can answer."""
+    """Ask for yes, no, all or quit, or their first letters; quit if no one can answer."""
     try:
         while True:
             typed = str(typer.prompt("  yes, no, all or quit?", default="no")).strip().lower()

@@ -227,7 +227,7 @@ def _import_project(
 
 
 def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
-    """The export at a path; asks how its dates are meant where it does not show that.
+    """The export at a path; asks how its dates are meant if it does not show that.
 
     Raises InputError, which names the right command for a document.
     """

@@ -154,7 +154,7 @@ _MISSING_EXTRA = "the server needs more packages: pip install 'sql-memory[server
 
 @contextmanager
 def needs_extra() -> Iterator[None]:
-    """Say which packages a server needs, where they are missing."""
+    """Say which packages a server needs, if they are missing."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -88,7 +88,7 @@ def print_rows(rows: Rows) -> None:
     Console().print(table)
 
 
-LONGEST_REASON = 400  # characters of what a digest did not store, and why
+LONGEST_REASON = 400  # characters about a fact that a digest did not store, and why
 
 
 def read_line(digest: "Digest") -> str:

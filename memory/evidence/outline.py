@@ -46,9 +46,9 @@ _TAKEN_UP, _FIRST, _OF_HEADING, _OF_ITEM, _OF_INNER_ITEM, _OTHER, _CLOSING = ran
 _SHARE_OF_AMOUNTS = 0.6
 # Telling words that a sentence shares with what follows, if that takes it up.
 _SHARED_WORDS = 3
-_LEAST_FIRST_WORDS = 4  # "Certainly!" is no beginning
+_LEAST_FIRST_WORDS = 4  # "Certainly!" does not count as a beginning
 _LEAST_OF_SENTENCE = 20  # tokens of a cut sentence
-# Formulas of LaTeX: a block is one line, and its commands are no words.
+# Formulas of LaTeX: a block is one line, and its commands are not words.
 _FORMULA = re.compile(r"\\\[.{,400}?\\\]|\$\$.{,400}?\$\$", re.DOTALL)
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|boxed)\{([^{}]*)\}|\\[()\[\]]|\$\$")
 _LETTER_FORM = re.compile(r"^\s*(?:\[[^\]]*\]|(?:\S+\s+){0,3}\S+,)\s*$")
@@ -81,7 +81,7 @@ def outline(text: str, limit: int, taken_up: str = "", *, closes: bool = True) -
     Arguments:
         text: a turn's; only the beginning of a huge one is read. Code is left out.
         limit: in tokens.
-        taken_up: what is said next: sentences that share words with it are kept.
+        taken_up: the next message: sentences that share words with it are kept.
         closes: whether the text may end in a closing, as an assistant's does.
     """
     if _fits(text, limit):

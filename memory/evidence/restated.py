@@ -224,7 +224,7 @@ def _other_value(
 ) -> tuple[str, bool] | None:
     """What the later sentence says in the one place where the two differ; None for other sentences.
 
-    With it, whether it is what is asked for.
+    Also returns whether the question asks for it.
     """
     before, after = earlier.folded, later.folded
     shortest = min(len(before), len(after))

@@ -106,7 +106,7 @@ def _replaced(conversation: _Conversation) -> set[int]:
     }
 
     def path(uuid: str) -> list[str]:
-        """The message, those before it, and last the parent that is no message."""
+        """The message, the ones before it, and last the parent that is not a message."""
         uuids = {uuid: None}
         while uuid in messages:
             uuid = str(messages[uuid].get("parent_message_uuid") or "")

@@ -158,7 +158,7 @@ def read_export(
 
 
 def _unread(path: Path, found: "_Recognised") -> Iterator[str]:
-    """What was left out of a folder or archive, where it may matter."""
+    """What was left out of a folder or archive, if it may matter."""
     unread = unread_files(path, {file.name for file in (*found.files, *found.lists)})
     if unread and found.format != "chatgpt":
         more = f", ... {len(unread):,} in all" if len(unread) > _NAMED else ""
@@ -286,7 +286,7 @@ def _format_of_file(path: Path, file: InputFile, columns: Mapping[str, str]) -> 
             if {*columns.values()} & {*value}:
                 return "jsonl"
             keys = keys or [str(key) for key in value]
-    next(json_values(file), None)  # raises what is wrong with it, if anything is
+    next(json_values(file), None)  # raises an error if anything is wrong with it
     content = f"with {', '.join(keys)[:200]}" if keys else "with nothing in it"
     raise InputError(f"{path}: JSON {content}, in a format other than {_FORMATS}")
 

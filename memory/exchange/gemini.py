@@ -38,7 +38,7 @@ def is_activity(value: Mapping[str, Any]) -> bool:
 def read_gemini(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """What was asked and answered, oldest first; a session is a day, or a conversation.
 
-    `user` is the speaker of what was asked. Leaves out and counts thinking, and what was done in
+    `user` is the speaker of the questions. Leaves out and counts thinking, and what was done in
     Gemini besides asking, or in another of Google's apps.
     """
     left_out: Counter[str] = Counter()

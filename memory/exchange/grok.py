@@ -81,7 +81,7 @@ def _read_conversation(
 
 
 def _branch(responses: Sequence[Mapping[str, Any]], leaf: str) -> list[Mapping[str, Any]]:
-    """The responses from the first to the current one; all where they name no parents."""
+    """The responses from the first to the current one; all if they name no parents."""
     by_id = {str(response.get("_id")): response for response in responses}
     if leaf not in by_id:
         return [*responses]

@@ -32,8 +32,8 @@ _LET_IN = "what was forgotten stays out; `memory import ... --with-forgotten` le
 class ImportReport:
     """The result of an import.
 
-    `turns` counts the new ones, `already` those the memory had. If two processes import the same
-    export at once, they store each turn once, but both may count it as new.
+    `turns` counts the new ones, `already` the ones that the memory had. If two processes import the
+    same export at once, they store each turn once, but both may count it as new.
     """
 
     turns: int

@@ -43,7 +43,7 @@ _MAY_HOLD_CHATS = (".json", ".jsonl", ".txt")
 # Names of other programs' settings, and of their files other than chats.
 _NO_CHATS = re.compile(r"(.*/)?(package(-lock)?|tsconfig|settings|manifest)\.json")
 _DEEPEST = 8  # folders below one another
-_MOST_FILES = 1_000_000  # in a folder: more of them is no export
+_MOST_FILES = 1_000_000  # in a folder: with more it is not an export
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER_ENDS = 8  # characters within which a number's point or exponent ends
 _AFTER_NUMBER = (",", "]", "}", " ", "\t", "\r", "\n")
@@ -102,7 +102,7 @@ def input_files(path: Path, encoding: str = "") -> list[InputFile]:
 
 
 def is_of_memories(file: InputFile) -> bool:
-    """Whether a file of a folder or archive holds what Claude remembers, by its name."""
+    """Whether a file of a folder or archive holds Claude's memories, by its name."""
     return bool(_MEMORIES.fullmatch(file.name))
 
 
@@ -153,7 +153,7 @@ def _names(path: Path) -> list[str] | None:
 
 
 def _names_below(path: Path) -> Iterator[str]:
-    """The files of a folder and of those in it, but not of hidden ones, nor behind links."""
+    """The files of a folder and its subfolders, without hidden ones or links."""
     number = 0
     for folder, folders, files in os.walk(path):
         below = Path(folder).relative_to(path)

@@ -1,4 +1,4 @@
-"""Turns in JSON lines and CSV, also with the column names of chats and long_term_memory."""
+"""Turns in JSON lines and CSV, including the column names of chats and long_term_memory."""
 
 import csv
 import json

@@ -33,14 +33,14 @@ OPEN_ITEM = re.compile(r"^\[[ ~]\] (.+)$", re.MULTILINE)
 def tool_text(
     name: str, arguments: Mapping[str, Any], folder: str, result: str, failed: bool | None
 ) -> str:
-    """`Bash: pytest -q`, the ends of its output, and `It failed.` where it did.
+    """`Bash: pytest -q`, the ends of its output, and `It failed.` if it did.
 
     `failed` is None if there is no result: the tool was interrupted.
     """
     lines = [_head(name, arguments, folder)]
     items = _plan_items(arguments)
     lines += items
-    # What was read is in the file, and what was planned is listed.
+    # Text that it read is in the file, and plans are listed.
     is_quiet = not failed and (_READS.fullmatch(name) or items)
     if result.strip() and not is_quiet:
         lines.append(ends(result.strip()))
@@ -50,7 +50,7 @@ def tool_text(
 
 
 def touched_files(name: str, arguments: Mapping[str, Any], folder: str) -> list[str]:
-    """The files that a tool use wrote, below the folder of the session where they lie there."""
+    """The files that a tool use wrote, relative to the session's folder if they are in it."""
     paths = []
     if _WRITES.fullmatch(name.rsplit("__", 1)[-1]):
         paths += [str(arguments[key]) for key in _FILE_KEYS if arguments.get(key)]

@@ -215,7 +215,7 @@ class _Reader:
         self._turns: list[Turn] = []
         self._left_out: Counter[str] = Counter()
         self._skipped: list[Skipped] = []
-        self._calls: dict[str, tuple[ToolCall, Cursor]] = {}  # those without a result, in order
+        self._calls: dict[str, tuple[ToolCall, Cursor]] = {}  # the ones without a result, in order
 
     def read_line(self, line: bytes) -> None:
         before = self._cursor

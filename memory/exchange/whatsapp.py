@@ -148,7 +148,7 @@ def _head(line: str) -> _Head | None:
 
 
 def _moment(text: str) -> tuple[str, str] | None:
-    """Date and time in plain digits, the time with am or pm after it where the phone says so."""
+    """Date and time in plain digits, the time with am or pm after it if the phone says so."""
     plain = " ".join("".join(map(_plain_character, text)).split())
     match = _MOMENT.fullmatch(plain) or _TIME_FIRST.fullmatch(plain)
     if not match:
@@ -190,7 +190,7 @@ def _reason(message: _Message) -> str:
 
 
 def _text(message: _Message) -> str | None:
-    """The words of a message, with the names of attached files; None for what has no words."""
+    """The words of a message, with the names of attached files; None if it has no words."""
     written = program_notices("whatsapp")
     text = "\n".join(message.lines)
     text, files = _ATTACHED.subn(lambda match: f"[file: {match['name'].strip()}]", text)

@@ -142,7 +142,7 @@ def _record(
     except SqlError:
         changes: list[Change] = []
         for of_turn in asserted:
-            # Without the names where they would move too many facts: a person merges them. Then
+            # Without the names if they would move too many facts: a person merges them. Then
             # without the turn whose facts the store refuses.
             for attempt in (of_turn, replace(of_turn, names=())):
                 with suppress(SqlError):

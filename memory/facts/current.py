@@ -2,7 +2,7 @@
 
 The rules are the same as in memory/sql/facts_now.sql: a fact is current from the turn that says it
 until it ends. A state begins on its date. Of an attribute with one value, and of two opinions of
-one thing, what was said last is current.
+one thing, the latest is current.
 """
 
 from collections import defaultdict

@@ -179,7 +179,7 @@ def supersede(
 
     Raises InputError when there is no such fact, `since` is not an ISO date or is before the fact
     began, or the value is empty, unchanged or too long. Raises EditConflict when the fact has
-    ended, or was edited after `seen`, a change; where that happens at the same time, the correction
+    ended, or was edited after `seen`, a change; if that happens at the same time, the correction
     stays as a withdrawn turn.
     """
     old = seen_fact(store, fact_id, seen)

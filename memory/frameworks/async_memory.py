@@ -63,8 +63,8 @@ class AsyncMemory(AnswersOthersNames):
     Arguments as for Memory, or a Memory, which the caller then closes. Opening one happens at once,
     and is for the start of a program.
 
-    A call that is cancelled goes on to its end on its thread: what it stores is stored. A task's
-    calls happen in order, and several tasks' calls at the same time.
+    A cancelled call goes on to its end on its thread: it still stores everything. A task's calls
+    happen in order, and several tasks' calls at the same time.
     """
 
     def __init__(self, memory: Memory | Store | str | Path | None = None, **options: Any) -> None:

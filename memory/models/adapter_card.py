@@ -76,7 +76,7 @@ def gguf_of(path: Path) -> Path:
 def read_card(path: Path) -> AdapterCard:
     """The card of an adapter, given by its folder or a .gguf file in it.
 
-    Raises InputError when it is missing or is no such card.
+    Raises InputError when it is missing or invalid.
     """
     file = (path.parent if path.suffix == ".gguf" else path) / CARD
     try:

@@ -1,4 +1,4 @@
-"""The adapter that fits an LM, where no one has chosen one."""
+"""The adapter that fits an LM, if no one has chosen one."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from memory.models.local import LocalEngine, SmallModelAdapter
 
 
 def adapter_for(lm: Any) -> dspy.Adapter:
-    """The adapter that the engine of an LM needs; ours for any model where it needs none."""
+    """The adapter that the engine of an LM needs; ours for any model if it needs none."""
     engine = getattr(lm, "engine", None)
     if isinstance(engine, LocalEngine):
         tuned = frozenset[str]().union(*(lora.targets for lora in engine.loras))

@@ -96,7 +96,7 @@ class BoundedLM(dspy.LM):
         return outputs
 
     async def _accepted(self, prompt: Any, messages: Any, kwargs: Mapping[str, Any]) -> Any:
-        """A call's result, asked for again without what the server refuses of its settings."""
+        """A call's result, from a second try without the settings that the server refuses."""
         while True:
             instead = self._instead
             try:
@@ -220,7 +220,7 @@ async def _listens(address: str) -> bool:
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except ConnectionRefusedError:
         return False
-    except OSError:  # a slow network is no server that is down
+    except OSError:  # a slow network does not mean a server that is down
         return True
     writer.close()
     return True

@@ -1,4 +1,4 @@
-"""What a little model is asked: its instruction and its inputs, without DSPy's marks around them.
+"""A little model's prompt: its instruction and its inputs, without DSPy's marks around them.
 
 The marks take 250 tokens of a prompt and 30 of an answer, and a model of up to 3 billion parameters
 loses its way in them. Its answer is the only output field, whole: nothing has to be found in it.

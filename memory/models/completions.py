@@ -122,10 +122,10 @@ def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
         return {_STATEMENTS: statements} if statements else {}
     texts = [name for name, field in fields.items() if field.annotation is str]
     if len(texts) != len(fields):
-        return {}  # a verdict or a call is no text
+        return {}  # a verdict or a call is not text
     if len(fences) == 1 and not _FENCE.sub("", spoken).strip():
         return {texts[0]: fences[0]}
-    is_page = spoken.lstrip().startswith("<")  # of a server, which is no answer
+    is_page = spoken.lstrip().startswith("<")  # from a server, which is not an answer
     return {texts[0]: spoken.strip()} if len(texts) == 1 and spoken.strip() and not is_page else {}
 
 

@@ -96,7 +96,7 @@ class Spending(_Calls):
 
 @contextmanager
 def spending(model: Model) -> Iterator[Spending]:
-    """Sums up what `model` is asked for inside, by this thread and by those with its context.
+    """Sums up the use of `model` inside, by this thread and by threads with its context.
 
     What is summed up inside another block counts there, too.
     """
@@ -110,7 +110,7 @@ def spending(model: Model) -> Iterator[Spending]:
 
 @contextmanager
 def counting(usage: Usage) -> Iterator[None]:
-    """Bring what models are asked for inside into `usage`; it counts outside, too."""
+    """Add the use of models inside to `usage`; it counts outside, too."""
     calls = _Calls()
     try:
         with dspy.context(usage_tracker=calls):

@@ -32,7 +32,7 @@ def insert_fact(turns: str) -> str:
     words = _words(" ".join(text for _, _, text in lines))
     ends = [n for n, word in enumerate(words) if _ENDS.search(word) or n == len(words) - 1]
     starts = [0, *(end + 1 for end in ends[:-1])]
-    # A question tells nothing, so values begin in other sentences where there are any.
+    # A question tells nothing, so values begin in other sentences if there are any.
     tell = [start for start, end in zip(starts, ends, strict=True) if "?" not in words[end]]
     runs = []
     for n, word in enumerate(words[:-1]):

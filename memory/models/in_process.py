@@ -1,6 +1,6 @@
-"""Any instruct model in this process: a GGUF file, under a grammar where it writes SQL.
+"""Any instruct model in this process: a GGUF file, under a grammar when it writes SQL.
 
-It is given what a hosted model is given, through the same program; only who is asked differs.
+It gets the same input as a hosted model, through the same program; only the engine differs.
 """
 
 import re

@@ -129,7 +129,7 @@ def _stop_behind(error: BaseException) -> Stop | None:
 
 
 def explain_unusable(answer: str, name: str, api_base: str | None) -> str:
-    """Why what a model said is no answer, and what to do, in one line."""
+    """Why a model's text is not an answer, and what to do, in one line."""
     if answer != NOTHING:
         return (
             f"{name} answered {answer[:80]!r}, which is no answer from the memory; ask again, or"

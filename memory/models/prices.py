@@ -9,8 +9,8 @@ from memory.system.providers import listed_models, load_litellm
 def listed_price(name: str, server: str) -> tuple[float, float] | None:
     """US dollars a prompt token and an answer token of a model.
 
-    Nothing in this process, where there is no `server`. None for your own server (an address), and
-    for models that litellm does not list.
+    Nothing in this process, without a `server`. None for your own server (an address), and for
+    models that litellm does not list.
     """
     if not server:
         return 0.0, 0.0

@@ -20,7 +20,7 @@ _TOO_LONG = re.compile(
 _CONTEXT = re.compile(r"context.?(?:length|size|window)\D{0,40}(\d{3,7})", re.IGNORECASE)
 _TOO_LARGE = 413
 _LEAST_CONTEXT = 1_024  # tokens
-# Of a small context the answer gets a quarter: the prompt is what a memory is for.
+# Of a small context the answer gets a quarter: a memory needs the room for the prompt.
 _ANSWER_SHARE = 4
 
 
@@ -52,7 +52,7 @@ def accepted_instead(
 ) -> tuple[str, dict[str, Any]]:
     """What a server refused of a request's settings, and the settings to ask it with instead.
 
-    ("", {}) where no other settings would help. A refusal without a word is of the limit's name:
+    ("", {}) if no other settings would help. A refusal without a word is of the limit's name:
     servers that check for unknown fields answer in their own form, which the client drops.
     """
     name = next((name for name in _LIMITS if settings.get(name)), "")

@@ -17,7 +17,7 @@ SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
 # Of what a little model reads at once: of a memory with a question, and of the one turn that it
 # stores. It loses its way in more, and a core reads some 30 tokens a second.
 LITTLE_BUDGET, LITTLE_WINDOW = 300, 400  # tokens
-LARGEST_LITTLE = 3.2  # billion parameters: what is sold as 3B has a few more
+LARGEST_LITTLE = 3.2  # billion parameters: models sold as 3B have a few more
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
 # a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.
 _FULL_CONTEXT = 8_800
@@ -31,7 +31,7 @@ def size_for(name: str, context: int | None, choice: FormChoice = "auto") -> Siz
 
     Arguments:
         name: the model's, "provider/model".
-        context: the tokens that it reads, where they are known.
+        context: the tokens that it reads, if known.
         choice: a form of its prompts, or "auto".
 
     Little where the name gives a size of at most 3 billion parameters ("qwen2.5:1.5b"); small where

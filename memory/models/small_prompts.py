@@ -163,7 +163,7 @@ SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
 
 
 def prompts_fingerprint(targets: Collection[str]) -> str:
-    """How the packaged model is spoken to where it is tuned for these modules: 16 hex digits.
+    """The form of prompts for the packaged model tuned for these modules: 16 hex digits.
 
     Of the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
     turns are shown: by it, an adapter of other prompts than today's is known.

@@ -18,7 +18,7 @@ _LONE_END = re.compile(rf"^.*?</(?:{_NAMES})>[ \t]*(?:\r?\n|$|(?=\[\[ ?##))", re
 def without_thinking(text: str) -> str:
     """What a model says after it thought; "" if its text ends in a thought.
 
-    Only thoughts at the beginning count: elsewhere a tag is part of what is said.
+    Only thoughts at the beginning count: elsewhere a tag is part of the text.
     """
     if not _OPENING.match(text):
         lone = _LONE_END.match(text)

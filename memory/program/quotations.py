@@ -1,4 +1,4 @@
-"""The nearest turns to a question, word for word: shown when nothing answers it."""
+"""The nearest turns to a question, word for word: shown when there is no answer."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -29,7 +29,7 @@ Moment = str | date | float  # ISO text, a date or datetime, or seconds since 19
 _DATES = ("said_at", "timestamp", "created_at")
 _SESSIONS = ("session", "session_id", "thread_id", "run_id")
 _KEYS = ("role", "content", "name", "speaker", "text", "session", "said_at", "source", "tags")
-# What else of a message is read, where it has it.
+# Further fields that are read if a message has them.
 _OTHER_KEYS = ("type", "parts", "refusal", "audio", "tool_calls", "metadata", "role_type")
 _READ = {*_KEYS, *_OTHER_KEYS, *_DATES, *_SESSIONS}
 # Other names of roles: LangChain's types, Gemini's role.
@@ -110,7 +110,7 @@ def _is_pair(item: Any) -> bool:
 
 
 def _read(item: Any, number: int, defaults: Defaults) -> Turn | str:
-    """The turn of a message, or the reason why it is none."""
+    """The turn of a message, or the reason why it has none."""
     if isinstance(item, Turn):
         return replace(
             item,

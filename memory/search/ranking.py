@@ -85,7 +85,7 @@ class RankedQuestion:
         feature_weights: Mapping[str, float],
         selection: Selection | None,
     ) -> Features:
-        """As `features_of`; what was computed last, where all that it depends on is the same."""
+        """As `features_of`; the last result, if all its inputs are the same."""
         key = (index, index.count, query, selection, dict(feature_weights))
         # A store gives the same matches again as long as nothing has changed.
         are_same = len(matches) == len(self._matches) and all(map(is_, matches, self._matches))

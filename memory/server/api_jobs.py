@@ -15,7 +15,7 @@ from memory.store.turn_validation import local_now
 _MOST_JOBS = 1_000  # that a server remembers; the oldest is forgotten first
 
 
-JobResult = Mapping[str, float | list[str]]  # counts, and lines of what was not done
+JobResult = Mapping[str, float | list[str]]  # counts, and lines about what was left undone
 JobWork = Callable[[Store], JobResult]
 
 

@@ -190,7 +190,7 @@ async def new_token(call: Call, new: NewToken) -> Response:
 
 
 async def revoke_token(call: Call, wanted: TokenName) -> Response:
-    """Revoke a token of this memory alone, and those that it made."""
+    """Revoke a token of this memory alone, and the tokens that it made."""
     if wanted.name not in {grant.name for grant in await _own(call)}:
         raise NotThereError(f"there is no token {wanted.name!r} of this memory alone")
     await asyncio.to_thread(call.tokens.revoke, wanted.name)

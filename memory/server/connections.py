@@ -6,7 +6,7 @@ from ipaddress import IPv6Network, ip_address
 
 MOST_CONNECTIONS = 500
 MOST_OF_AN_ADDRESS = 250  # one address alone never takes all
-# Beyond the most: for signing in, and for requests of those who are signed in or have a token.
+# Beyond the limit: for signing in, and for requests with a session or a token.
 RESERVED = 20
 STATE = "connection"  # the key of a request's connection in the ASGI scope's "state"
 
@@ -57,7 +57,7 @@ class Connections:
         self._open: dict[Connection, None] = {}  # the oldest first
 
     def admit(self, new: Connection) -> bool:
-        """Add a connection, and close another where there are too many.
+        """Add a connection, and close another if there are too many.
 
         False when there is no room, not even in the reserve.
         """

@@ -90,9 +90,9 @@ def open_day_usage() -> DayUsage:
 
 
 class DayMeter:
-    """Counts what each user does in a day, and refuses what is beyond the limits.
+    """Counts each user's use in a day, and refuses requests beyond the limits.
 
-    Only what is limited is counted. Requests of no user are not.
+    Only limited use is counted, and only for requests of a user.
     """
 
     def __init__(self, limits: DayLimits, usage: DayUsage) -> None:
@@ -151,7 +151,7 @@ class DayMeter:
                 self._count_later(user, Usage(calls=bill.calls - 1, tokens=bill.tokens))
 
     def used(self) -> dict[str, DayUse]:
-        """What all users have used today of what is limited, by the limit's name."""
+        """What all users have used of each limit today, by the limit's name."""
         users = [asdict(usage) for usage in self._usage.of_all().values()]
         return {
             name: DayUse(
@@ -164,7 +164,7 @@ class DayMeter:
         }
 
     def close(self) -> None:
-        """Wait for what is still to be counted."""
+        """Wait for outstanding counts."""
         self._background.shutdown()
         self._usage.close()
 
@@ -176,7 +176,7 @@ class DayMeter:
         if self._usage.count(user, more, most_before - to_come):
             return
         if unpaid != Usage():
-            # It may have been counted since: once nothing waits, what is used is known.
+            # It may have been counted since: once nothing waits, the use is known.
             self._wait_for_counts()
             if self._usage.count(user, more, most_before):
                 return

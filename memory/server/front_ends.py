@@ -42,7 +42,7 @@ class _Retrieved(_Row):
     tag: str
 
     def outside(self, text: str) -> str:
-        """What stands outside of the tags, up to the last end: what is retrieved may have some."""
+        """The text outside the tags, up to the last end tag: retrieved text may contain tags."""
         begin, end = text.find(f"<{self.tag}>"), text.rfind(f"</{self.tag}>")
         if not 0 <= begin < end:
             return text

@@ -43,7 +43,7 @@ _SLOW_CALLS, _SLOW_CALLS_OF_HOSTED = 4, 32
 
 
 class NoNamespaceError(InputError):
-    """There is no namespace of this name. The message does not reveal other names."""
+    """No namespace has this name. The message does not reveal other names."""
 
 
 @dataclass
@@ -132,7 +132,7 @@ class Handles:
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
         """Call a function with a namespace's Memory.
 
-        Raises InputError when there is no such namespace, and what the function raises. The first
+        Raises InputError when there is no such namespace, and the function's own errors. The first
         call loads DSPy, which takes a second.
         """
         return await self.run_on_store(namespace, lambda store: function(self.memory_of(store)))
@@ -319,7 +319,7 @@ class Handles:
                 self._count(usage, bill)
 
     def _count(self, usage: "Usage", bill: Bill) -> None:
-        """Count what models were asked for, and put it on a user's bill."""
+        """Count the use of models, and put it on a user's bill."""
         from memory.models.costs import priced
 
         entries = [entry for of_model in usage.values() for entry in of_model]
@@ -336,7 +336,7 @@ class Handles:
             self.counts.dollars += cost.dollars or 0.0
 
     def totals(self) -> Counts:
-        """What was counted so far, and what is open."""
+        """The counts so far, and what is open."""
         return replace(
             self.counts,
             refused_sql=SqlError.raised,
@@ -363,7 +363,7 @@ class Handles:
         return opened
 
     def _measure(self, namespace: str, opened: "_OpenStore") -> None:
-        """Count what a store takes after a call, and close those used longest ago if need be."""
+        """Count a store's size after a call, and close the least recently used if needed."""
         if self._open_stores.get(namespace) is not opened:
             return  # closed meanwhile
         self.cached_bytes += opened.bytes - opened.counted_bytes

@@ -289,7 +289,7 @@ ENDPOINTS = (
 
 
 class _IdConvertor(IntegerConvertor):
-    """An id in a path. One with more digits is no id, and Python refuses to read some thousands."""
+    """An id in a path. A longer number is not an id, and Python refuses thousands of digits."""
 
     regex = "[0-9]{1,18}"
 
@@ -445,7 +445,7 @@ def _refuse_name_of_address(endpoint: Endpoint, namespace: str) -> None:
 async def _no_endpoint(request: Request) -> Response:
     """404, or 405 for an endpoint of another method."""
     scope = dict(request.scope)
-    # Names may have slashes: an address that is no endpoint's could be a name.
+    # Names may have slashes: an address of no endpoint could be a name.
     is_name = "/" not in request.path_params["path"]
     methods = {
         method

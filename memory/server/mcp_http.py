@@ -115,7 +115,7 @@ class McpOverHttp:
             managers.requests -= 1
 
     def _end_oldest(self) -> None:
-        """End servers that no one waits for, those used the longest ago; their sessions go on."""
+        """End the least recently used servers that no one waits for; their sessions go on."""
         idle = [key for key, managers in self._managers.items() if not managers.requests]
         for key in idle[: max(len(self._managers) - MOST_SERVERS, 0)]:
             self._managers.pop(key).is_over.set()
@@ -226,7 +226,8 @@ class _Signer:
     """Ids of sessions with a signature of the token, the namespaces and the rights."""
 
     def __init__(self, scope: Scope, key: _Key) -> None:
-        # The guard has checked the token; without a guard there is none, and nothing to protect.
+        # The guard has checked the token; without a guard there is no token, and nothing to
+        # protect.
         token = Headers(scope=scope).get("authorization", "").partition(" ")[2].strip()
         self._key = sha256(b"mcp session " + token.encode("utf-8", "surrogateescape")).digest()
         self._about = json.dumps([key[0], key[2]])

@@ -267,7 +267,7 @@ def _add_resources(server: MCPServer[Any], handles: Handles, namespaces: Sequenc
     async def turn(number: str) -> str:
         return await read(lambda store: turn_line(store.turn(_number(number))))
 
-    # A session may be called anything; it is no path.
+    # A session may have any name; it is not a path.
     @server.resource("memory://sessions/{+session}", description="What was said in one session.")
     async def session(session: str) -> str:
         return await read(lambda store: _session_lines(store, session))

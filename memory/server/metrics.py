@@ -141,7 +141,7 @@ def _add(counter: Counter, amount: float) -> None:
 def exposition(queue: Mapping[str, int], used: Mapping[str, DayUse]) -> tuple[bytes, str]:
     """All metrics as text, and its media type.
 
-    `queue` has windows that wait, by their state; `used` what is used of limits of a day.
+    `queue` has windows that wait, by their state; `used` the use of each limit of a day.
     """
     for limit, use in used.items():
         _used_today.labels(limit).set(use.total)
@@ -153,7 +153,7 @@ def exposition(queue: Mapping[str, int], used: Mapping[str, DayUse]) -> tuple[by
     if folder := os.environ.get(SHARED_FOLDER):
         for file in Path(folder).glob("gauge_live*.db"):
             process = int(file.stem.rpartition("_")[2])
-            if not _is_alive(process):  # its open memories are none any more
+            if not _is_alive(process):  # its memories are no longer open
                 multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The proxy: any OpenAI-compatible server, with what the memory holds added to each request.
+"""The proxy: any OpenAI-compatible server, with the memory added to each request.
 
 A request goes on with one more system message, its answer comes back byte for byte, and what was
 said is stored when the answer has gone through. A memory that fails or is slow costs the memory,
@@ -56,7 +56,7 @@ SPEAKER = "x-memory-speaker"
 STATUS = "x-memory"
 STORED = "x-memory-stored"
 _KEYS = ("authorization", "x-api-key", "api-key")
-# What the servers' protocols have; cookies and addresses of clients are no one else's.
+# Headers of the servers' protocols; clients' cookies and addresses are not passed on.
 _SENT_ON = (
     *_KEYS,
     *("accept", "content-type", "user-agent", "idempotency-key", "x-request-id"),
@@ -71,7 +71,7 @@ _PASSED_ON = frozenset({
 })  # fmt: skip
 _PASSED_ON_PREFIXES = ("x-", "openai-", "anthropic-", "ratelimit-", "llm_provider-")
 _STATUSES = range(200, 600)  # of answers; a redirect is not an answer
-# What is asked of a model; nothing else is done with this machine's key.
+# Requests to a model; this machine's key is used for nothing else.
 _POSTS = frozenset(
     {CHAT, "completions", RESPONSES, "embeddings", MESSAGES, f"{MESSAGES}/count_tokens"}
 )
@@ -112,7 +112,7 @@ class ProxyOptions:
         needs_token: whether a request without a token of `memory admin tokens` is refused.
         budget: the most tokens of memories in a request, in tokens of the model that answers where
             its name tells its vocabulary.
-        model: what answers, where it is not the model that a request names.
+        model: the model to answer, if it is not the one that a request names.
     """
 
     api_base: str
@@ -197,7 +197,7 @@ class _Proxy:
             _log.info("nothing is warm: %s", type(fault).__name__)
 
     async def finish(self) -> None:
-        """Wait for what is still being stored."""
+        """Wait until everything is stored."""
         await asyncio.gather(*self._storing, return_exceptions=True)
 
     async def answer(self, request: Request) -> Response:
@@ -440,7 +440,7 @@ class _Proxy:
     async def _passed_on(
         self, upstream: httpx.Response, exchange: _Exchange
     ) -> AsyncIterator[bytes]:
-        """The bytes of an answer as they come; then, or where it is cut, both sides are stored."""
+        """The bytes of an answer as they come; then, or if it is cut, both sides are stored."""
         seen = bytearray()
         try:
             async for piece in upstream.aiter_raw():
@@ -455,7 +455,7 @@ class _Proxy:
     async def _stored_first(
         self, upstream: httpx.Response, exchange: _Exchange
     ) -> tuple[AsyncIterator[bytes], str]:
-        """The bytes of a whole answer, and what is stored of it before they go out."""
+        """The bytes of a whole answer; what it says is stored before they go out."""
         content = bytearray()
         pieces = upstream.aiter_raw()
         fault: httpx.HTTPError | None = None
@@ -556,12 +556,12 @@ def _conversation(protocol: str, body: bytes) -> tuple[Conversation | None, dict
 
 
 def _answer_headers(headers: httpx.Headers) -> dict[str, str]:
-    """What of an answer's headers is its client's. Its bytes go on as they came."""
+    """The headers of an answer that go to its client. Its bytes go on as they came."""
     return {
         name: value
         for name, value in headers.items()
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
-        if value.isascii() and value.isprintable()  # what no client could read fails no answer
+        if value.isascii() and value.isprintable()  # an error here must not fail an answer
     }
 
 

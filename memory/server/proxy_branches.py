@@ -22,7 +22,7 @@ _SOURCE = re.compile(
 
 @dataclass(frozen=True)
 class Place:
-    """Where a user's message is in its chat, as digests of what was said; system messages are none.
+    """Where a user's message is in its chat, as digests of the messages, without system messages.
 
     `here` is of all up to this message; an answer has that of the message it answers. `before`
     is of all that comes before it, and empty if that holds no answer: several chats begin there.
@@ -46,7 +46,7 @@ def left_branch(
 
     That is another message at the same place, and all that was said from there on. It is an edit
     only if the message before both was sent once, as it stands, if nothing says that several chats
-    go on from there, and if everything that came later belongs to what is left.
+    go on from there, and if everything later belongs to the messages left.
 
     Arguments:
         turns: the newest of the session, in their order.

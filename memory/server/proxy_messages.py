@@ -116,7 +116,7 @@ class Conversation:
 
 
 def read_conversation(protocol: str, body: Any) -> Conversation | None:
-    """The conversation of a request; None if there is no text of a user in it."""
+    """The conversation of a request; None if it has no text of a user."""
     if not isinstance(body, dict):
         return None
     messages = body.get("input") if protocol == RESPONSES else body.get("messages")
@@ -174,9 +174,9 @@ class Answer:
 
 
 def read_answer(protocol: str, content: bytes) -> Answer:
-    """The answer in what a server sent, whole or streamed.
+    """The answer in a server's response, whole or streamed.
 
-    It is cut where the connection ended before it did, and where a limit on its length ended it.
+    It is cut if the connection ended early, or if a limit on its length ended it.
     """
     try:
         whole = json.loads(content)
@@ -203,7 +203,7 @@ def _is_of_user(message: Mapping[str, Any]) -> bool:
 
 
 def _prefix_digests(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A digest of what was said before each message, and one of all.
+    """A digest of the messages before each message, and one of all.
 
     System messages are left out: they may hold the time.
     """
@@ -228,13 +228,13 @@ def _said(message: Mapping[str, Any]) -> str:
 
 
 def _events(content: bytes) -> Iterator[dict[str, Any]]:
-    """The JSON objects of server-sent events; what is no such object is passed over."""
+    """The JSON objects of server-sent events; anything else is skipped."""
     for line in content.decode("utf-8", "replace").splitlines():
         if not line.startswith("data:"):
             continue
         try:
             event = json.loads(line.removeprefix("data:"))
-        except (ValueError, RecursionError):  # [DONE], or the place where it was cut
+        except (ValueError, RecursionError):  # [DONE], or where it was cut
             continue
         if isinstance(event, dict):
             yield event

@@ -46,7 +46,7 @@ def store_exchange(
     if len(turns) > 1 and not answer.is_cut:
         [question, answered] = turns
         turns = [question, _beside(store, known, answered, conversation, marks)]
-    # Clients send a request again, and what was forgotten of it stays out.
+    # Clients send a request again, and its forgotten turns stay out.
     turns = without_forgotten(store, turns)
     branch = left_branch(
         known,
@@ -63,7 +63,7 @@ def store_exchange(
 def _exchange(
     conversation: Conversation, answer: Answer, message: Turn, character: str
 ) -> list[Turn]:
-    """The turn of a user's last message, and the turn of the answer where it has text."""
+    """The turn of a user's last message, and the turn of the answer if it has text."""
     session, day = message.session, message.said_at[:10]
     question = replace(message, source=conversation.source(session, "user", day))
     if not is_visible(answer.text):

@@ -82,7 +82,7 @@ class LocalSignIn:
 
 
 class DatabaseSignIn:
-    """Links and sessions in a Postgres database: any server of it takes them, also after a restart.
+    """Links and sessions in a Postgres database: any server on it takes them, even after a restart.
 
     Only digests are held. A link works once, for a day; a session that was ended elsewhere is valid
     for FRESH_SECONDS more.

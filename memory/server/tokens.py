@@ -2,7 +2,7 @@
 
 A token is shown only once, when it is created. Only its SHA-256 is kept: for 256 random bits a slow
 hash would add nothing. Tokens are in a file of this machine, or in the database of MEMORY_HOME,
-where all servers of it share them.
+which all its servers share.
 """
 
 import json
@@ -28,7 +28,7 @@ ALL_NAMESPACES = "*"
 # Secret scanners recognize tokens by such prefixes.
 PREFIX = "sqlmem_"
 _BYTES = 32
-# For how long a server goes on with what it read of a token in a database.
+# For how long a server trusts what it read about a token in a database.
 FRESH_SECONDS = 5.0
 _MOST_FRESH = 20_000
 _LONGEST_NAME = 200  # characters

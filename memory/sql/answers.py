@@ -14,7 +14,7 @@ from memory.sql.tokens import FENCE_ADVICE, Token, join, scan
 MAX_ANSWER = 20_000  # characters
 MAX_STATEMENTS = 50  # in one answer
 _MAX_PARENS = 40  # levels: the parser recurses
-# What may be written in place of another command: to a memory, and where it is only read.
+# The commands to suggest in place of another: for a memory, and for reading only.
 COMMANDS = "only SELECT reads, and INSERT, UPDATE, DELETE on facts write; nothing else is allowed"
 READ_COMMANDS = "here only a SELECT is allowed"
 _VERBS = ("select", "insert", "update", "delete")
@@ -80,7 +80,8 @@ def split_answer(answer: str, whole_tree: WholeTree, commands: str = COMMANDS) -
     """The statements of a model's answer, without comments, fences and semicolons.
 
     A semicolon may be missing where a line starts a statement and all before it is whole, as
-    `whole_tree` says. Raises SqlError for what is not certain, with `commands` in place of others.
+    `whole_tree` says. Raises SqlError if that is uncertain, suggesting `commands` in place of
+    others.
     """
     if len(answer) > MAX_ANSWER:
         refuse("this answer", f"it is too long; write at most {MAX_ANSWER} characters")

@@ -21,7 +21,7 @@ def compares_attributes(select: CheckedSelect) -> bool:
 def select_by_all_names(select: CheckedSelect, names_of: Names) -> CheckedSelect:
     """The SELECT with each attribute compared with all names that `names_of` gives for a name.
 
-    The same object where it compares with all of them already.
+    The same object if it compares with all of them already.
     """
     comparisons = filter(_is_compared, select.tree.find_all(exp.EQ, exp.In))
     if all(_other_names(comparison, names_of) is None for comparison in comparisons):

@@ -17,7 +17,7 @@ class Clauses:
     """What a SELECT asks for.
 
     `table` is the only one it reads and `where` the text of its condition. `order_by` names the
-    column that it sorts by first; it is "" without ORDER BY, or where that is no plain column.
+    column that it sorts by first; it is "" without ORDER BY, or if that is not a plain column.
     `aggregates` says that its first column is a COUNT, SUM, MIN, MAX or AVG.
     """
 

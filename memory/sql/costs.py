@@ -81,7 +81,7 @@ def _weight(part: Any, ctes: Sizes, scopes: tuple[Sizes, ...]) -> int:
 
 
 def _pattern_bytes(pattern: Any) -> int:
-    """The length of a pattern; the most there may be where it is no literal."""
+    """The length of a pattern; the longest possible if it is not a literal."""
     while pattern.key in ("lower", "upper", "paren"):
         pattern = pattern.this
     return len(pattern.this.encode()) if pattern.is_string else MAX_PATTERN

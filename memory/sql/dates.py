@@ -35,7 +35,7 @@ UNKNOWN = ("date", "datetime", "time", "strftime", "julianday", "date_part", "da
 
 
 def rewritten(node: Any) -> Any:
-    """What a node about dates becomes; the node itself where it is about something else."""
+    """What a node about dates becomes; the node itself if it is about something else."""
     if node.key == "anonymous":
         return _called(node, node.this.lower(), node.expressions)
     if node.key == "date":
@@ -96,7 +96,7 @@ def _called(node: Any, name: str, arguments: list[Any]) -> Any:
 
 
 def _moment(node: Any) -> Any:
-    """A date as it stands, today for 'now', also as the end of what has not ended."""
+    """A date; today for 'now', which is also the end of an ongoing state."""
     if node.key == "coalesce":
         for end in node.expressions:
             if is_today(moment := _moment(end)):

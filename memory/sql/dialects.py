@@ -143,7 +143,7 @@ class _Rewriting:
         return node
 
     def _let_conditions_be_values(self, node: Any) -> None:
-        """A condition in the place of a value is 1, 0, or NULL where it is neither."""
+        """A condition in the place of a value is 1, 0, or NULL if it is neither."""
         places = node.expressions if node.key == "select" else [node.this]
         for value in places:
             inner = value.unnest() if value is not None else None

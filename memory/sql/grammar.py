@@ -44,7 +44,7 @@ _PLACES = {  # a place in a statement -> the nodes allowed there; other places n
     "condition": "eq neq gt gte lt lte is like escape and or not between in exists boolean paren",
 }
 # A line says of some nodes which arguments they may have, and the place that each argument is. "*"
-# is an argument that is no node (a flag, a name).
+# is an argument that is not a node (a flag, a name).
 _GRAMMAR = """
 select: with_=with expressions=output distinct=distinct from_=from joins=join where=where
 select: group=group having=having order=order limit=limit offset=offset

@@ -1,4 +1,4 @@
-"""What a SELECT may give and sort by where it has groups, aggregates or DISTINCT."""
+"""What a SELECT may give and sort by if it has groups, aggregates or DISTINCT."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,8 @@
 """`facts_now`: the facts that are current on a day, which a SELECT may read like a table.
 
-It is no view of the database but a common table expression that is put before the query, so that
-one text serves both databases, each `facts` in it is rendered with its namespace like any other,
-and the memory's own vocabulary says which attributes have one value (decisions 152 and 178).
+It is not a view of the database but a common table expression put before the query, so that one
+text serves both databases, each `facts` in it is rendered with its namespace like any other, and
+the memory's own vocabulary says which attributes have one value (decisions 152 and 178).
 """
 
 from dataclasses import replace

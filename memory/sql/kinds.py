@@ -84,7 +84,7 @@ def is_number(node: Any) -> bool:
 def kind_of(node: Any) -> str:
     """Whether an expression is "text", an "integer" or a "real".
 
-    "number" where it may be either of the two, "" when nothing is known.
+    "number" if it may be either of the two, "" if nothing is known.
     """
     node = node.unnest()
     if node.key in QUERIES:  # in parentheses: its one column

@@ -59,7 +59,7 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
         if match[1] is None:
             return quoted(value) if isinstance(value, str) else str(value)
         assert not isinstance(value, int)
-        # No name is empty, and an empty list is no SQL.
+        # No name is empty, and an empty list is not valid SQL.
         return f"{_LISTS[match[1]]} ({', '.join(map(quoted, value or ['']))})"
 
     return _PLACEHOLDER.sub(written, text)

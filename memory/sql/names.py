@@ -206,7 +206,7 @@ def _check_select(select: Any, ctes: Mapping[str, Columns], outer: tuple[Sources
 
 
 def _spell_out_aliases(select: Any, columns: Collection[str]) -> None:
-    """Put what AS names in the place of its name where only SQLite knows it: HAVING n > 1."""
+    """Replace a name given by AS by its expression where only SQLite knows it: HAVING n > 1."""
     named = {item.alias.lower(): item.this for item in select.expressions if item.alias}
     terms = [term for term in terms_of(select, "order") if not plain_name(term)]
     copied = 0

@@ -36,7 +36,7 @@ _ARITHMETIC = ("add", "sub", "mul", "div")
 _JOINED = "memory.joined"
 _OWN_FUNCTIONS = (DAYS_BETWEEN, NUMBER)  # in Postgres of the schema memory
 _REPLACED = "memory.replaced"  # likewise: replace() with the same limit (0013_amounts.sql)
-# Some keywords are two words ("GROUP BY"): each of them needs quotes where it is a name.
+# Some keywords are two words ("GROUP BY"): each of them needs quotes if it is a name.
 _KEYWORDS = set(" ".join([*SQLite.Tokenizer.KEYWORDS, *Postgres.Tokenizer.KEYWORDS]).split())
 _RESERVED = re.compile(  # by Postgres, and unknown to the parser
     r"analyse|asymmetric|authorization|both|cast|check|collation|concurrently|current_role"
@@ -121,7 +121,7 @@ def _put_hits(query: Any, hits: Sequence[Hits]) -> None:
 
 
 def _hits_table(hits: Hits) -> Any:
-    if not hits:  # an empty VALUES is no SQL
+    if not hits:  # an empty VALUES is not valid SQL
         never = exp.EQ(this=exp.Literal.number(1), expression=exp.Literal.number(0))
         nulls = [exp.cast(exp.null(), kind) for kind in (exp.DType.INT, exp.DType.FLOAT)]
         return exp.Select(expressions=nulls, where=exp.Where(this=never))
@@ -131,7 +131,7 @@ def _hits_table(hits: Hits) -> Any:
 
 def _portable(tree: Any, dialect: Dialect) -> Any:
     """The tree with what the two databases understand differently made the same."""
-    for node in reversed(list(tree.dfs())):  # what is inside first: some nodes are replaced
+    for node in reversed(list(tree.dfs())):  # inner nodes first: some are replaced
         sides = [side for side in ("this", "expression") if node.args.get(side)]
         if node.key == "identifier":
             # Unquoted names are lower case in Postgres; quoted ones are taken as they stand.

@@ -89,7 +89,7 @@ def check_delete(tree: Any) -> None:
 
 
 def check_fact(fact: Fact) -> None:
-    """Refuse a fact with a date that is none."""
+    """Refuse a fact with an invalid date."""
     for column in DATES:
         _check_date(column, getattr(fact, column))
 

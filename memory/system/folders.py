@@ -12,7 +12,7 @@ def is_windows_folder(text: str) -> bool:
 
 
 def folder_name(text: str) -> str:
-    """The last part of a folder's path; that of a share or a drive where it has no other."""
+    """The last part of a folder's path; a share's or a drive's if it has no other."""
     if not is_windows_folder(text):
         return PurePath(text).name
     path = PureWindowsPath(text)

@@ -112,7 +112,7 @@ def agreed_embedder(location: Path | str) -> str:
         agreement = json.loads(_agreement_file(location).read_bytes())
         return str(agreement["embedder"]) if agreement["memory"] == _resolved(location) else ""
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # an unreadable agreement is no agreement
+        return ""  # an unreadable agreement does not count
 
 
 def withdraw_agreement(location: Path | str) -> None:

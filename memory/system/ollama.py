@@ -9,7 +9,7 @@ _ADDRESS = "http://localhost:11434"
 _PORT = 11434
 _SECONDS = 0.5  # a page waits for it
 _MOST_BYTES = 1_000_000
-# Of OLLAMA_HOST, where it says that the server listens at every address.
+# Of OLLAMA_HOST, if it says that the server listens at every address.
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here
 
 

@@ -66,8 +66,8 @@ def load_litellm() -> Any:
 def listed_models() -> Mapping[str, Mapping[str, Any]]:
     """What litellm knows of models by their names, such as their contexts.
 
-    From its file, in a fifth of a second, where no one has imported litellm and added to its list.
-    It says nothing of the newest models' further names: "bedrock/claude-opus-latest".
+    From its file, in a fifth of a second, if no one has imported litellm and added to its list. It
+    says nothing of the newest models' further names: "bedrock/claude-opus-latest".
     """
     if "litellm" not in sys.modules and (models := _models_in_file()):
         return models

@@ -31,7 +31,7 @@ _current: ContextVar[Any] = ContextVar("span", default=None)
 
 
 class Span:
-    """What a block of code is traced by: nothing, where it is not traced."""
+    """What traces a block of code: nothing if it is not traced."""
 
     is_traced = False
 
@@ -160,7 +160,7 @@ def root(
 def span(
     name: str, attributes: Mapping[str, Value] | None = None, *, kind: Kind = "internal"
 ) -> Span:
-    """A span within the current one; nothing where there is none, or it is not sampled."""
+    """A span within the current one; nothing if there is none, or it is not sampled."""
     if _tracer is None:
         return _NOTHING
     parent = _current.get()

@@ -7,8 +7,9 @@ The rules (memory.number in Postgres follows them step by step):
 - A numeral may be grouped (1,900 or 1.900 or 1 900 or 1'900) and have decimals (12.5 or 12,5). A
   single mark before exactly three digits could be either: it groups, unless the number begins with
   0 or has more than three digits before the mark. So 1.900 is 1900, and 0.125 is an eighth.
-- A numeral that goes on with a mark and another digit is no amount: dates, times of day, fractions,
-  versions (2023-05-07, 10:30, 3/4, 1.2.3). Of a range, "3 to 5" or 3-5, the first number counts.
+- A numeral that goes on with a mark and another digit is not an amount: dates, times of day,
+  fractions, versions (2023-05-07, 10:30, 3/4, 1.2.3). Of a range, "3 to 5" or 3-5, the first number
+  counts.
 - 1.5e3 is 1500, as programs write numbers. After other numerals k means thousand, M million and bn
   billion; after a currency also m and b. Words do the same: "1.5 million", "2 dozen".
 - Number words are read in the languages of amounts.toml: "twenty-five", "two and a half".
@@ -117,7 +118,7 @@ def _joined(language: dict[str, Any]) -> dict[str, int]:
 
 
 def number(value: object) -> float | None:
-    """The amount that a text begins with; None for other texts, and for what is no text."""
+    """The amount that a text begins with; None for other texts, and for non-text."""
     if not isinstance(value, str):
         return None
     text = value[:_LENGTH_READ].translate(_PLAIN).strip(" ")

@@ -96,8 +96,8 @@ def unnumbered(line: str) -> str:
 def visible_text(text: str) -> str:
     """A text without invisible characters; its lines stay lines.
 
-    They stay where they belong to a language (joiners of Persian, Hindi and emoji, marks of
-    direction near Hebrew or Arabic letters) and in flags.
+    They stay if they belong to a language (joiners of Persian, Hindi and emoji, marks of direction
+    near Hebrew or Arabic letters) and in flags.
     """
     if not _UNSEEN.search(text):
         return text

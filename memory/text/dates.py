@@ -53,13 +53,13 @@ _NAMED_DAY = re.compile(
 )
 # Words before a distance with which it names another time: "more than 20 years ago".
 _INEXACT = (" than ", " over ", " under ", " almost ", " nearly ", " at least ", " for ")
-# "The next month" is the month that follows, of any day; "it feels like yesterday" is no day.
+# "The next month" is the month that follows, of any day; "it feels like yesterday" is not a day.
 _POSSESSIVES = (" my ", " your ", " his ", " her ", " its ", " our ", " their ")
 _ROLLING = (" the ", *_POSSESSIVES, " like ", " like just ", " like only ", " like it was ")
 _DIRECTIONS = {"this": 0, "last": -1, "past": -1}  # 1 for other words
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
-_LONGEST_OTHER = 40  # characters that are shown of what is no date
+_LONGEST_OTHER = 40  # characters shown of an invalid date
 _NO_BRACKETS = str.maketrans("()[]:", "     ")  # which would end it, and begin something else
 
 
@@ -86,7 +86,7 @@ def days_between(first: object, second: object) -> int | None:
     """The days from one date to another, negative where the second is earlier.
 
     A month or a year counts from its first day, a span of days or months from its first one, and
-    the moment of a turn (2017-05-07T10:30) is its day. None if one of them is no such text.
+    the moment of a turn (2017-05-07T10:30) is its day. None if one of them is not such a text.
     """
     first_day, second_day = _day_of(first), _day_of(second)
     if first_day is None or second_day is None:

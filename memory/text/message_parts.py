@@ -64,7 +64,7 @@ def joined_parts(parts: Iterable[object], reasons: set[str]) -> str:
 def content_text(content: Any) -> str | None:
     """The text of a message's content, which may be parts; None for what holds no text.
 
-    Of parts the texts are taken, a line each. Where there is none, what they are: "[image]".
+    Parts give their texts, a line each. Without text, they give their kind: "[image]".
     """
     if content is None or isinstance(content, str):
         return content or ""

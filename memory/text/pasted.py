@@ -24,7 +24,7 @@ def own_text(text: str) -> str:
 
 
 def own_lines(text: str) -> list[tuple[str, bool]]:
-    """The lines of a text, each with whether its writer wrote it: it is no code, no quoted line."""
+    """The lines of a text, each with whether its writer wrote it: not code, not a quoted line."""
     lines = text.splitlines()
     return [
         (line, own == line and not _LINES.match(line))

@@ -2,7 +2,7 @@
 
 Keys, tokens, passwords in assignments and addresses, key blocks and payment cards are masked.
 Things that people share on purpose are not: a door code, a wifi password, a phone number.
-secrets.toml has the rules. A rule runs only where one of its words occurs in the text, and its
+secrets.toml has the rules. A rule runs only if one of its words occurs in the text, and its
 repetitions are bounded, so it takes linear time.
 """
 
@@ -64,9 +64,9 @@ _COLOUR = re.compile(r"(?:\x1b|\\{1,4}(?:u001b|x1b|033|e))\[[\d;?]{0,30}[A-Za-z]
 
 
 def _without_colours(text: str) -> str:
-    """The text without a terminal's colours, also written as escapes.
+    """The text without a terminal's colours, even if written as escapes.
 
-    They stand within tokens, too: `grep` colours what it was asked for.
+    They occur within tokens, too: `grep` colours its matches.
     """
     return _COLOUR.sub("", text) if "[" in text and ("\x1b" in text or "\\" in text) else text
 
@@ -166,7 +166,7 @@ _ASSIGNMENT = re.compile(
     r"|(?P<plain>[^\s\"'`,;<>(){}\[\]\\]{6,800})(?P<next>[(\[{<]?))",
     re.IGNORECASE,
 )
-# What a name ends in that is no secret itself: TOKEN_URL, password_hint, secretary.
+# How names end that are not secrets: TOKEN_URL, password_hint, secretary.
 _HARMLESS_NAME = re.compile(
     r"(?:count|counts|limit|limits|type|types|url|uri|endpoint|file|files|path|dir|name|names|ttl"
     r"|expiry|expires|expiration|expires_in|expires_at|length|len|size|policy|field|label|hint"
@@ -309,8 +309,8 @@ Judge = Callable[[re.Match[str]], bool]
 class _Rule:
     """A pattern that runs where a text has one of `words`, and what else its match must be.
 
-    The text also has one of `other_words`, and passes `sign`, where there are any. A match begins
-    with one of `starts`, where there are any. All words are in lower case.
+    The text also has one of `other_words`, and passes `sign`, if there are any. A match begins with
+    one of `starts`, if there are any. All words are in lower case.
     """
 
     words: tuple[str, ...]
@@ -330,7 +330,7 @@ _STAND_IN_OF_TOKEN = re.compile(r"[xX]{6}|0{12}|your|EXAMPLE|1234567890abcdef")
 
 
 def _is_token(match: re.Match[str]) -> bool:
-    """Whether a token is no stand-in: `sk-your-key-here-000000000000`."""
+    """Whether a token is not a stand-in: `sk-your-key-here-000000000000`."""
     return len({*match[0]}) > 7 and not _STAND_IN_OF_TOKEN.search(match[0])
 
 
@@ -399,7 +399,7 @@ _MAY_HOLD = re.compile(
     re.IGNORECASE,
 )
 # Letters that match an ASCII letter where the case is ignored, and are not that letter in lower
-# case or are two: where one of them stands, a match may begin elsewhere than with a rule's words.
+# case or are two: with one of them, a match may begin elsewhere than with a rule's words.
 _OTHER_CASES = re.compile("[\u0130\u0131\u017f\u212a]")
 _SHORTEST_RUN = 12
 _LONG_RUN = re.compile(b" [^ ]{%d,}+" % _SHORTEST_RUN)

@@ -16,7 +16,7 @@ _IRREGULAR_PASTS = (
     " swam taken taught thought threw told took understood was wasn went were weren woke won wore"
     " written wrote"
 )
-# Words in -ed that are no past tense, and what one can be beforehand.
+# Words in -ed that are not past tense, and what one can be beforehand.
 _OTHER_WORDS = (
     "bleed breed excited exceed exhausted feed hundred indeed naked need planned proceed sacred"
     " scheduled seed speed succeed weed wicked"

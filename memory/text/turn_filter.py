@@ -127,7 +127,7 @@ def texts_of(value: str | Sequence[str]) -> Sequence[str]:
 
 
 def tags_of_pairs(pairs: Iterable[str]) -> dict[str, list[str]]:
-    """Tags from pairs such as `project=move`. Raises InputError for what is no pair."""
+    """Tags from pairs such as `project=move`. Raises InputError for anything but a pair."""
     tags: dict[str, list[str]] = {}
     for pair in pairs:
         key, _, value = pair.partition("=")

@@ -116,7 +116,7 @@ class Attribute:
         """The attribute without surrounding spaces and repeated names.
 
         Raises InputError for an empty, long or unprintable text, for an unknown kind or form, and
-        for what is no template.
+        for an invalid template.
         """
         name = _text(self.name, "the name of an attribute", LONGEST_NAME)
         of_name = f"attribute {name}"
@@ -230,7 +230,7 @@ class Vocabulary:
         return dict([*pairs, *((opposite, name) for name, opposite in pairs)])
 
     def opposite_of(self, name: str) -> str:
-        """The attribute that says the contrary of one; "" if there is none."""
+        """The attribute with the opposite meaning; "" if there is none."""
         return self._opposites.get(self.name_of(name), "")
 
     @property
@@ -294,7 +294,7 @@ def check_attributes(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
 def combined(
     default: Sequence[Attribute], own: Sequence[Attribute], strict: bool = False
 ) -> Vocabulary:
-    """The vocabulary of an application's own attributes, and of a default where these say nothing.
+    """The vocabulary of an application's own attributes, and of a default if these say nothing.
 
     A default attribute gives way to an application's attribute with its name, and each of its other
     names to an attribute with that name.

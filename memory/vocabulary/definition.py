@@ -89,8 +89,8 @@ def merged(
     """The definition with attributes merged: their names are other names of `into`.
 
     It has the kind, the values, the form and the instruction of `into`, and the templates of all.
-    Unchanged where they are one already.
-    Raises InputError for a name that neither the vocabulary nor a fact has.
+    Unchanged if they are one already. Raises InputError for a name that neither the vocabulary nor
+    a fact has.
     """
     target = _known(definition, into, used)
     if not names:

@@ -48,7 +48,7 @@ Words = tuple[Word, ...]
 
 
 def parse(template: str) -> Words:
-    """The words of a template. Raises InputError, in one line, for what is none."""
+    """The words of a template. Raises InputError, in one line, for an invalid one."""
     words, rest = _words(template, 0, template)
     if rest < len(template):
         raise _fault(template, f"{template[rest]!r} has nothing to close")
@@ -153,7 +153,7 @@ def _texts(words: Words) -> Iterator[str]:
 
 
 def _words(template: str, at: int, whole: str) -> tuple[Words, int]:
-    """The words from a position up to a closing mark or a bar, and where that stands."""
+    """The words from a position up to a closing mark or a bar, and where that is."""
     words: list[Word] = []
     while at < len(template) and template[at] not in "])|":
         if template[at] == " ":

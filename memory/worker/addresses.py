@@ -16,7 +16,7 @@ class ForbiddenAddress(Exception):
 def read_receiver(text: str, private: bool) -> SplitResult:
     """The address of a receiver, as an administrator wrote it.
 
-    Raises InputError for what is no web address, for http without `private`, and for a password in
+    Raises InputError for an invalid web address, for http without `private`, and for a password in
     it, which would be stored with the memory.
     """
     try:
@@ -36,7 +36,7 @@ def read_receiver(text: str, private: bool) -> SplitResult:
 def address_of(host: str, port: int, private: bool) -> str:
     """The IP address to connect to, looked up now: the name may have stood for another before.
 
-    All addresses of the name must be allowed. Raises ForbiddenAddress where one is not, and OSError
+    All addresses of the name must be allowed. Raises ForbiddenAddress if one is not, and OSError
     when the name cannot be looked up.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

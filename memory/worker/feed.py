@@ -55,7 +55,7 @@ class Receiver:
 
 
 def receivers(urls: list[str], private: bool) -> list[Receiver]:
-    """The receivers of these addresses. Raises InputError, also for a secret that is missing."""
+    """The receivers of these addresses. Raises InputError, also for a missing secret."""
     if not urls:
         return []
     secret = read_secret(os.environ.get(SECRET_VARIABLE, ""))

@@ -23,7 +23,7 @@ from memory.worker.observer import Observer, Outcome, WaitingSince
 
 
 class _RefusedSql(Collector):
-    """The statements of this process that were refused, which are counted where they are."""
+    """This process's refused statements, counted where they are refused."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """See `Collector`."""

@@ -130,7 +130,7 @@ class Background:
         return request.done
 
     def _next_request(self) -> _Request | None:
-        """The next request; one for all turns that wait where no one has made any for a while."""
+        """The next request; one for all waiting turns if no one has made any for a while."""
         while True:
             try:
                 return self._requests.get(timeout=self._pause_s)

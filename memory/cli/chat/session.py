@@ -39,8 +39,8 @@ class Chat:
         memory: the memory, which the caller closes.
         background: who stores facts.
         screen: what is read from and written to.
-        memory_name: what the memory is called when it is to be wiped.
-        speaker, character, persona: as the command was given them; None for what is remembered.
+        memory_name: what the memory is called when asking to wipe it.
+        speaker, character, persona: as the command was given them; None for the remembered ones.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Chat:
             self.screen.show(f"stored: {fact_line(fact)}", "dim")
 
     def _show_nearest(self, answer: "Answer | None") -> None:
-        """Show the turns nearest to a question whose answer has no source; they are no reply."""
+        """Show the turns nearest to a question whose answer has no source; they are not a reply."""
         from memory.program.quotations import nearest_lines  # with DSPy
 
         for line in nearest_lines(answer) if answer else ():

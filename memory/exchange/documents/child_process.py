@@ -80,7 +80,7 @@ def _work(order: dict[str, Any], content: bytes) -> dict[str, Any]:
 
 
 def _limit_process(memory: int, seconds: float) -> None:
-    """Have the system limit this process, where it can (not on Windows)."""
+    """Have the system limit this process, if it can (not on Windows)."""
     if sys.platform == "win32":
         return
     import resource

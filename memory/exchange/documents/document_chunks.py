@@ -88,7 +88,7 @@ def chunks(path: Path) -> list[Turn]:
     name = label(path.name.encode("utf-8", "replace").decode(), _LONGEST_NAME)
     # The hash makes a changed document a new version, next to the stored one.
     version = f"{name}@{hashlib.sha256(content).hexdigest()[:HASH_LETTERS]}"
-    # A title is no person's name: that of a stranger's document may be "user".
+    # A title is not a person's name: a stranger's document may be called "user".
     title = document.title[:TITLE_CHARACTERS]
     speaker = name if is_unnamed(title) or not one_line(title) else title
     chunks_in_place = Counter(chunk.place for chunk in pieces)

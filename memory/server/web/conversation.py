@@ -150,7 +150,7 @@ def sessions(request: PageRequest, store: Store) -> PageResponse:
 
 
 def _filter(filters: Mapping[str, str]) -> TurnFilter | None:
-    """The filter of the page's fields. Raises InputError for what is no date."""
+    """The filter of the page's fields. Raises InputError for an invalid date."""
     given: dict[str, Any] = {name: text for name, text in filters.items() if text}
     if tag := given.pop("tag", ""):
         given["tags"] = tags_of_pairs([tag])

@@ -150,7 +150,7 @@ def each_once(facts: Sequence[Fact], earlier: Sequence[Fact] = ()) -> list[Fact]
 
 
 def _by_person(request: PageRequest, store: Store, include_ended: bool) -> dict[str, Any]:
-    """The subjects with the most facts, or those after one, each with its newest facts."""
+    """The subjects with the most facts, or the next ones after one, each with its newest facts."""
     after = request.inputs.text("after")
     rows = entities_by_facts(store, _SUBJECTS_A_PAGE + 1, after)
     total = count_entities(store)

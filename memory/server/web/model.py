@@ -32,7 +32,7 @@ async def model_page(request: PageRequest) -> PageResponse:
 
 
 async def choose(request: PageRequest) -> PageResponse:
-    """Try the model that is named, and use it from now on where it answers."""
+    """Try the named model, and use it from now on if it answers."""
     from memory.models.choices import try_model
 
     _refuse(request)

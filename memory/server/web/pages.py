@@ -99,7 +99,7 @@ def routes(handles: Handles) -> list[BaseRoute]:
 
 
 async def no_page(request: PageRequest) -> PageResponse:
-    """The page of an address that is none, with a way back."""
+    """The page for an unknown address, with a way back."""
     return Page("missing.html", {"wanted": "such page"}, status=404)
 
 

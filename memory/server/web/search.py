@@ -1,4 +1,4 @@
-"""The search of a whole memory: the facts and the turns that fit what is typed."""
+"""The search of a whole memory: the facts and the turns that fit the query."""
 
 from memory.facts.related import related_facts
 from memory.server.web.conversation import hits

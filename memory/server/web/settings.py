@@ -115,7 +115,7 @@ def _zones() -> list[str]:
 
 
 def settings_page(request: PageRequest, store: Store) -> PageResponse:
-    """The settings that everybody understands, those for developers, and their earlier values."""
+    """The settings for everyone, the ones for developers, and their earlier values."""
     settings = Settings(store)
     controls = _controls(settings)
     earlier = [

@@ -9,7 +9,7 @@ from memory.store import Store
 
 _LINES_A_PAGE = 100
 
-Line = tuple[Summary, Turn | None]  # with its first turn, where that is still there
+Line = tuple[Summary, Turn | None]  # with its first turn, if that still exists
 
 
 def story(request: PageRequest, store: Store) -> PageResponse:

@@ -1,4 +1,4 @@
-"""What turns are about where there are no facts: the words that tell most of them."""
+"""What turns are about, if there are no facts: the words that tell most of them."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,18 +11,18 @@ from memory.text.words import STOP_WORDS, UNSPACED, words
 
 _MOST_TOPICS = 16
 _MOST_WEIGHED = 400  # words, the most frequent
-_SHORTEST = 3  # letters: "ok" and "im" are no topics
+_SHORTEST = 3  # letters: "ok" and "im" are not topics
 _LONGEST_TEXT = 4_000  # characters of a turn that are read
 _FEW_TURNS = 20  # among which a topic may come up once
 # Dates are next to the topics on the page, in full and in short.
 _DATES = {name[:end] for name in (*MONTHS, *WEEKDAYS) for end in (3, 4, len(name))}
 _NO_TOPICS = STOP_WORDS | COUNT.keys() | _DATES
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")  # where no sentence begins
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\b")  # not at the beginning of a sentence
 _NAME_WEIGHT = 2.0
 
 
 def topics(turns: Sequence[Turn]) -> list[str]:
-    """The words that tell most of what turns are about, the best first, at most sixteen.
+    """The words that best tell what turns are about, best first, at most sixteen.
 
     A word counts by its turns and by its weight in the packaged embedder, and names count twice.
     Words that most sessions have are of the language rather than of a topic. Words of scripts

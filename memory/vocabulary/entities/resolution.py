@@ -1,7 +1,7 @@
 """Whom a name means in a fact of a turn: the aliases that count there, and never a guess.
 
 A model and a person say with an alias that a name means an entity. These rules choose among the
-aliases of a name; where they leave several entities, the name is unclear.
+aliases of a name; if they leave several entities, the name is unclear.
 """
 
 from collections import defaultdict

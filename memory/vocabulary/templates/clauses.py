@@ -233,7 +233,7 @@ def _names_subject(words: Sequence[str]) -> bool:
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
     """A clause without words that add nothing: unchanged, and without a date at one of its ends.
 
-    Words behind it first: "now" is no part of a value ("I work as a teacher now").
+    Words behind it first: "now" is not part of a value ("I work as a teacher now").
     """
     bare = without_fillers(clause)
     addressing = without_fillers(without_person_spoken_to(bare))
@@ -318,7 +318,7 @@ class _Fillers:
     def match(self, clause: str, word: str) -> re.Match[str] | None:
         """The fillers at the end of a clause that has this word there."""
         key = word.lower()
-        # Small letters that are no ASCII have other forms: all are tried.
+        # Small letters outside ASCII have other forms: all are tried.
         templates = self._by_word.get(key) if word.isascii() else self._templates
         if not templates:
             return None

@@ -56,7 +56,7 @@ def date_of(phrase: str, said_at: str) -> str | None:
     """What a phrase means as ISO text: a day, a month, a year or a span of days.
 
     "" for a date that cannot be known: a relative one said on no known day, a month without a year.
-    None for what is no date. A year or a month alone is one behind "in", "since" and the like.
+    None for anything else. A year or a month alone is a date after "in", "since" and the like.
     """
     text = " ".join(phrase.casefold().split())
     bare = _without_preposition(text)

@@ -166,7 +166,7 @@ class Entry(Generic[T]):
         It spares most of the expressions: a template whose words a clause has is seldom its form.
         """
         word = text.partition(" ")[0]
-        # Small letters that are no ASCII have other forms.
+        # Small letters outside ASCII have other forms.
         return not self.first or not word.isascii() or word.lower() in self.first
 
 

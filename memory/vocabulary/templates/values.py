@@ -41,7 +41,7 @@ def is_joined_well(text: str) -> bool:
 
 
 def has_loose_end(phrase: str) -> bool:
-    """Whether a phrase ends in what is no part of it: "heights lah", "golf passionately".
+    """Whether a phrase ends in words not part of it: "heights lah", "golf passionately".
 
     An activity may have its adverb: "submitting applications early".
     """
@@ -112,7 +112,7 @@ def ends_with_person_spoken_to(value: str, clause: str) -> bool:
 
 
 def name_at_end(value: str) -> str:
-    """The last word of a value, where it may be the name of the person spoken to; "" elsewhere."""
+    """The last word of a value, if it may be the name of the person spoken to; else ""."""
     *before, last = value.split(" ")
     return "" if not before or _may_have_name_behind(before[-1]) else last
 
