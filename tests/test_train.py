@@ -22,7 +22,7 @@ from locomo.scripts import train as training
 from locomo.weights import comparison, launch, supervised
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model, load_program
-from memory.models import read_card
+from memory.models import packaged_gguf, read_card
 from memory.program import Card, save_program
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import ArborServer, arbor_server
@@ -222,6 +222,32 @@ def test_a_lora_is_tuned_on_gold_conversations(
     assert command(f"{line} --data mine.json --seed 1", monkeypatch) == 2
     assert "sft holds an unfinished tuning: --resume, or another" in capsys.readouterr().err
     assert {path.name: path.stat().st_mtime_ns for path in tuned.iterdir()} == before
+
+
+def test_a_models_file_is_tuned_to_store_in_its_own_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training.console, "_width", 300)
+    columns = "(subject, attribute, value, turn_id)"
+    values = "('Ann', 'moved', 'to Lyon', 1), ('Ann', 'has_job', 'teacher', 1)"
+    gold = {"store": {"D1:1": f"INSERT INTO facts {columns} VALUES {values};"}}
+    talks(tmp_path / "mine.json", {**talk("a"), **gold}, {**talk("b"), **gold})
+    name = f"gguf:{packaged_gguf()}"
+    line = "--mode sft --target store --minutes 0.001 --data mine.json"
+    assert command(f"{line} --model {name}", monkeypatch) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "1 store examples of 1 conversations" in output
+    assert "store: 1 gold facts cannot be quoted of their turns: left out" in output
+    tuned = tmp_path / "grpo_checkpoints" / "sft"
+    assert f"use it: uv run evaluate.py --model {name} --adapter" in output
+    [example] = map(json.loads, (tuned / "examples.jsonl").read_text().splitlines())
+    assert example["messages"][-1]["content"].startswith("Ann | moved | to Lyon")
+    assert load_model(name, adapter=tuned).weights["store"] != name
+    assert command("--mode sft --target retrieve --data mine.json --checkpoints more"
+                   f" --model {name}", monkeypatch) == 2  # fmt: skip
+    assert "no question has gold SELECTs" in capsys.readouterr().err
 
 
 def test_examples_for_a_served_student_fit_what_grpo_shows_it(

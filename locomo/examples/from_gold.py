@@ -1,7 +1,7 @@
 """Supervised examples from gold conversations: the right output of each module.
 
-store: a turn, and its gold rows as one INSERT. retrieve: a question, and its gold SELECTs. answer:
-see `answers_from_gold`. No model is asked.
+store: a turn, and its gold rows as one INSERT; for a little model `rows_from_gold`. retrieve: a
+question, and its gold SELECTs. answer: `answers_from_gold`. No model is asked.
 """
 
 import random
@@ -13,6 +13,7 @@ from locomo.choices import Target
 from locomo.examples.answers_from_gold import AnswerExamples
 from locomo.examples.from_teacher import ChatMessages, render_example
 from locomo.examples.gold import NOTHING, Gold
+from locomo.examples.rows_from_gold import GoldFact, row_examples
 from locomo.examples.selects import STEM_LETTERS, canonical_selects, widened
 from locomo.harness import Setup, temporary_memory
 from locomo.metrics import normalize
@@ -41,17 +42,23 @@ def supervised_examples(
     targets: Sequence[Target],
     seed: int = 0,
     progress: Callable[[str], None] = lambda conversation: None,
+    left_out: Counter[str] | None = None,
 ) -> dict[Target, list[ChatMessages]]:
     """All examples, by module, that these conversations have for a student tuned for `targets`.
 
     Those for answering stand by context, because packing computes what neighbours share once;
     those for store and retrieve are shuffled. `progress` is called with the id of each
-    conversation that is done. Raises SqlError when the database refuses gold SQL.
+    conversation that is done. `left_out` counts, by target, facts that a little model cannot quote.
+    It has no examples for retrieve: gold has no choices. Raises SqlError when the database refuses
+    gold SQL.
     """
+    left_out = Counter() if left_out is None else left_out
     examples: dict[Target, list[ChatMessages]] = {target: [] for target in targets}
     for gold in golds:
         rng = random.Random(f"{seed} {gold.conversation.id}")  # noqa: S311
-        for target, inputs, outputs in _inputs_and_outputs(gold, student, targets, rng=rng):
+        for target, inputs, outputs in _inputs_and_outputs(
+            gold, student, targets, rng=rng, left_out=left_out
+        ):
             messages = render_example(
                 student, targets=targets, target=target, inputs=inputs, outputs=outputs
             )
@@ -66,16 +73,29 @@ def supervised_examples(
 
 
 def _inputs_and_outputs(
-    gold: Gold, student: Setup, targets: Collection[Target], *, rng: random.Random
+    gold: Gold,
+    student: Setup,
+    targets: Collection[Target],
+    *,
+    rng: random.Random,
+    left_out: Counter[str],
 ) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
     """The inputs and right outputs of each module in a conversation, by field."""
     with temporary_memory(gold.conversation.turns) as store:
         facts = _write_gold_facts(store, gold)
-        if "store" in targets:
+        is_brief = student.program.form == "brief"
+        if "store" in targets and is_brief:
+            quotable = {
+                turn_id: [GoldFact(row.subject, row.value) for row in rows]
+                for turn_id, rows in facts.items()
+            }
+            for turn, rows in row_examples(store, gold, quotable, rng=rng, left_out=left_out):
+                yield "store", {"turn": turn}, {"rows": rows}
+        elif "store" in targets:
             inserts = _inserts(gold, facts=facts, store=store, student=student, rng=rng)
             for line, sql in inserts:
                 yield "store", {"turns": line, "catalog": "", "feedback": ""}, {"sql": sql}
-        if "retrieve" in targets:
+        if "retrieve" in targets and not is_brief:
             for question, sql in _selects(gold, store):
                 inputs = {"question": question, "catalog": "", "feedback": ""}
                 yield "retrieve", inputs, {"sql": sql}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from locomo.choices import Target
 from locomo.examples.from_teacher import ChatMessages
@@ -24,7 +24,8 @@ class ExamplesCard(BaseModel):
     """The source of a file of examples.
 
     `model` is the teacher's name, `data` the sha256 of the data file, `conversations` the ids
-    learnt from, `held_out` the ids it may not learn from; `examples` counts them by target.
+    learnt from, `held_out` the ids it may not learn from; `examples` counts them by target,
+    `left_out` the gold facts that a student could not have written.
     """
 
     model_config = _STRICT
@@ -36,6 +37,7 @@ class ExamplesCard(BaseModel):
     held_out: list[str]
     examples: dict[str, int]
     made_at: str
+    left_out: dict[str, int] = Field(default_factory=dict)
 
 
 class _Message(BaseModel):

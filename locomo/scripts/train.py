@@ -31,7 +31,7 @@ from locomo.weights.supervised import (
     write_teacher_examples,
 )
 from memory import InputError, MemoryProgram, load_program
-from memory.models import is_packaged, read_card
+from memory.models import is_file, is_packaged, read_card
 from memory.program import save_program
 from memory.system import progress_bar
 
@@ -196,7 +196,8 @@ def tune_supervised(options: TrainOptions) -> None:
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")
     tune_here(options, examples, output, console=console)
-    console.print(f"use it: uv run evaluate.py --adapter {output}", highlight=False)
+    model = f"--model {options.student} " if is_file(options.student) else ""
+    console.print(f"use it: uv run evaluate.py {model}--adapter {output}", highlight=False)
 
 
 def gold_examples(options: TrainOptions, output: Path) -> Path:
@@ -206,6 +207,8 @@ def gold_examples(options: TrainOptions, output: Path) -> Path:
     counts = ", ".join(f"{number} {target}" for target, number in card.examples.items())
     source = f"of {len(card.conversations)} conversations; held out: {len(card.held_out)}"
     console.print(f"{output}: {counts} examples {source}", highlight=False)
+    for target, number in card.left_out.items():
+        console.print(f"{target}: {number} gold facts cannot be quoted of their turns: left out")
     if without := [target for target in options.targets if target not in card.targets]:
         console.print(f"no gold for {', '.join(without)}: left out", style="yellow")
     return output

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy
-import torch
 from gguf import GGUFWriter
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 
+from locomo.weights.gguf_model import LINEAR, permuted, permuted_heads
 from locomo.weights.grpo import LORA_MODULES
-from locomo.weights.student import LINEAR, Student
+from locomo.weights.student import Student
 from memory.errors import InputError
-from memory.models import CARD, GGUF, AdapterCard, is_adapter, prompts_fingerprint
+from memory.models import BASE, CARD, GGUF, AdapterCard, is_adapter, prompts_fingerprint
 
 Target = Literal["answer", "retrieve", "store"]
 CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from
@@ -78,7 +78,7 @@ def describe_adapter(
         conversations=list(dict.fromkeys([*seen, *conversations])),
         before=earlier_commands,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        prompts=prompts_fingerprint(targets) if student.base_sha256 else "",
+        prompts=prompts_fingerprint(targets) if student.base == BASE else "",
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _VERSIONED},
     )
@@ -113,7 +113,7 @@ def check_disk_space(student: Student, folder: Path) -> None:
 
 
 def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
-    """Write an adapter in PEFT's format, its card, and for the packaged model also GGUF.
+    """Write an adapter in PEFT's format, its card, and for a model of a GGUF file also GGUF.
 
     Writes the whole folder or nothing. An older adapter in it is replaced; a checkpoint and
     examples stay. Raises InputError when the folder cannot be written.
@@ -157,14 +157,14 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
 
 
 def adapter_to_gguf(student: Student, path: Path) -> None:
-    """Write a Llama's adapter in llama.cpp's format, for use with the unmodified model.
+    """Write an adapter in llama.cpp's format, for use with the unmodified model.
 
     Format: convert_lora_to_gguf.py of llama.cpp. Raises InputError if the adapter has modules that
     llama.cpp does not know.
     """
     config = student.model.config
-    permuted = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
-    writer = GGUFWriter(path, "llama")
+    heads = permuted_heads(config)
+    writer = GGUFWriter(path, config.model_type)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", float(student.model.peft_config["default"].lora_alpha))
@@ -175,17 +175,11 @@ def adapter_to_gguf(student: Student, path: Path) -> None:
         stored = LINEAR.get(f"{block}.{linear}")
         if stored is None:
             raise InputError(f"llama.cpp takes no adapter of {block}.{linear}")
-        if side == "lora_B" and stored in permuted:
-            weight = _permuted(weight, permuted[stored])
+        if side == "lora_B" and stored in heads:
+            weight = permuted(weight, heads[stored])
         matrix = weight.detach().cpu().numpy().astype(numpy.float16)
         writer.add_tensor(f"blk.{layer}.{stored}.weight.{side.lower()}", matrix)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def _permuted(weight: torch.Tensor, heads: int) -> torch.Tensor:
-    # llama.cpp rotates neighbouring rows: the inverse of `student._unpermuted` for the base.
-    rows, rank = weight.shape
-    return weight.reshape(heads, 2, rows // heads // 2, rank).transpose(1, 2).reshape(rows, rank)

@@ -1,6 +1,7 @@
 """Supervised tuning for train.py: writes examples, and tunes a LoRA on them."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -94,7 +95,8 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
     if options.provider is None:
         settings = options.settings()
         student = working_model(student, student, targets=options.targets, settings=settings)
-    examples = _gold_examples(options, golds, student=student, bar=bar)
+    left_out: Counter[str] = Counter()
+    examples = _gold_examples(options, golds, student=student, bar=bar, left_out=left_out)
     card = ExamplesCard(
         targets=list(examples),
         model=GOLD,
@@ -103,6 +105,7 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
         held_out=held_out,
         examples={target: len(messages) for target, messages in examples.items()},
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        left_out=dict(left_out),
     )
     lines = [messages for target in examples for messages in examples[target]]
     save_examples(output, lines, card)
@@ -117,7 +120,11 @@ def _untuned_student(options: TrainOptions) -> Model:
 
 
 def _gold_examples(
-    options: TrainOptions, golds: Sequence[Gold], student: Model, bar: Progress
+    options: TrainOptions,
+    golds: Sequence[Gold],
+    student: Model,
+    bar: Progress,
+    left_out: Counter[str],
 ) -> dict[Target, list[ChatMessages]]:
     """The examples of each target that has any. Raises InputError when none has."""
     line = bar.add_task("examples of gold", total=len(golds))
@@ -132,6 +139,7 @@ def _gold_examples(
             targets=options.targets,
             seed=options.seed,
             progress=lambda _: bar.advance(line),
+            left_out=left_out,
         )
     except SqlError as error:
         raise InputError(

@@ -18,7 +18,7 @@ from locomo.harness import probe
 from locomo.tasks.modules import Bench, task
 from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model
-from memory.models import Model, is_packaged
+from memory.models import Model, is_file, is_packaged
 from memory.program import plain_program
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
@@ -189,6 +189,6 @@ def load_helper(name: str, api_base: str | None) -> Model:
 
 def student_of(name: str) -> Model:
     """A student's prompt format and limits; a served model is not called."""
-    if is_packaged(name) or Path(name).is_dir():
+    if is_packaged(name) or is_file(name) or Path(name).is_dir():
         return load_model(name)
     return load_model(f"openai/{name}", prompts="full")  # those that it is trained with

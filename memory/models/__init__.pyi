@@ -19,6 +19,10 @@ from .costs import priced as priced
 from .costs import spending as spending
 from .costs import with_usage as with_usage
 from .gguf.engine import end_calls as end_calls
+from .gguf.files import file_of as file_of
+from .gguf.header import file_sha256 as file_sha256
+from .gguf.model_file import read_model as read_model
+from .in_process import lora_of as lora_of
 from .llama import load_lora as load_lora
 from .llama import packaged_gguf as packaged_gguf
 from .loading import as_model as as_model
@@ -38,6 +42,12 @@ from .packaged import as_shipped as as_shipped
 from .packaged import as_tuned as as_tuned
 from .packaged import over_machines as over_machines
 from .packaged import tuned_modules as tuned_modules
+from .row_grammar import NONE as NONE
+from .row_grammar import Word as Word
+from .row_grammar import is_speaker as is_speaker
+from .row_grammar import possible_rows as possible_rows
+from .row_grammar import row_grammar as row_grammar
+from .row_grammar import stated_sentences as stated_sentences
 from .small_prompts import NO_FACT as NO_FACT
 from .small_prompts import SMALL as SMALL
 from .small_prompts import TUNED_INSERT as TUNED_INSERT

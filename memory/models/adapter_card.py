@@ -18,8 +18,8 @@ _HOW = "give a folder that train.py wrote, or the .gguf file in it"
 class AdapterCard(BaseModel):
     """What an adapter was tuned on, and for what.
 
-    `base` is the model's name, `base_sha256` of the packaged model's GGUF file (empty for other
-    bases); `targets` the modules it was tuned for: no other runs with it. `data` is the sha256 of
+    `base` is the model's name, `base_sha256` of its GGUF file (empty for a base of transformers);
+    `targets` the modules it was tuned for: no other runs with it. `data` is the sha256 of
     its data file, `conversations` the ids tuned on, `examples` counts the examples by target.
     `prompts` is the `prompts_fingerprint` of the modules when they were tuned; `command` the
     command line that made it, `before` the earlier ones that made its start, in order; `versions`
@@ -92,11 +92,11 @@ def read_card(path: Path) -> AdapterCard:
         raise InputError(f"{file}, {where:.100}: {first['msg']}; {_HOW}") from None
 
 
-def check_base(card: AdapterCard, sha256: str) -> None:
-    """Raise InputError for an adapter of another model than the packaged one with this sha256."""
+def check_base(card: AdapterCard, sha256: str, *, of: str) -> None:
+    """Raise InputError for an adapter of another model than `of`, whose file has this sha256."""
     if card.base_sha256 != sha256:
         raise InputError(
-            f"this adapter is for {card.base} ({card.base_sha256[:8] or 'not packaged'}), the"
-            f" packaged model is {BASE} ({sha256[:8]}): tune one for that, or serve {card.base}"
-            " and give --model openai/NAME --api-base ADDRESS"
+            f"this adapter is for {card.base} ({card.base_sha256[:8] or 'no file'}), the model is"
+            f" {of} ({sha256[:8]}): tune one for that, or serve {card.base} and give"
+            " --model openai/NAME --api-base ADDRESS"
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import dspy
 
-from memory.models.adapter_card import gguf_of
+from memory.models.adapter_card import CARD, check_base, gguf_of, read_card
 from memory.models.brief_prompts import ABSTENTION_BIAS, brief_grammar, brief_module
 from memory.models.completions import CompletionAdapter
 from memory.models.gguf.engine import GgufEngine
@@ -62,7 +62,14 @@ class GgufAdapter(CompletionAdapter):
     """The adapter of hosted models, which binds SQL to the grammar of its policy.
 
     A digest can name the turns of its window only, and end the facts that it was shown.
+
+    Arguments:
+        tuned: modules whose weights were tuned, which need no examples in their prompts.
     """
+
+    def __init__(self, tuned: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.tuned = tuned
 
     def __call__(
         self,
@@ -81,6 +88,7 @@ class GgufAdapter(CompletionAdapter):
                 grammar=brief_grammar(module, inputs) if is_brief else _grammar(module, inputs),
                 stop="" if is_brief else _END,
                 slot=_MODULES.index(module),
+                applies_lora=bool(lm.engine.lora and module in lm.engine.lora.targets),
                 seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
                 abstention_bias=ABSTENTION_BIAS if is_brief_answer else 0.0,
             )
@@ -131,13 +139,14 @@ def load_in_process(
     """A model by "gguf:FILE", or by "gguf:NAME" if `memory setup` has fetched it.
 
     Arguments:
-        adapter: a LoRA of this model as a .gguf file, or the folder of one; for all modules.
+        adapter: a LoRA of this model as a .gguf file, or the folder of one. With a card it is
+            for the modules that were tuned, whose prompts then have no examples; else for all.
 
     Its file is read when the first call is made. Raises InputError for a file that is not a chat
     model or does not fit into memory, an adapter of another model, and an invalid setting.
     """
     file = read_model(file_of(name))
-    lora = _lora(Path(adapter), file) if adapter is not None else None
+    lora = lora_of(file, Path(adapter)) if adapter is not None else None
     context = context_of(file)
     lm = dspy.LM(
         f"gguf/{file.path.stem}" + (f"+{lora.sha256[:8]}" if lora else ""),
@@ -149,7 +158,8 @@ def load_in_process(
         max_tokens=min(_LONGEST_ANSWER, context // 4),
         num_retries=0,
     )
-    name = f"{name}+{lora.sha256[:8]}" if lora else name
+    targets = lora.targets if lora else frozenset[str]()
+    tuned_name = f"{name}+{lora.sha256[:8]}" if lora else name
     budget, window_tokens = _room("small", context)
     limits = Limits(
         context=context,
@@ -158,8 +168,11 @@ def load_in_process(
         window_tokens=window_tokens,
         are_own=True,
     )
-    weights = dict.fromkeys(("store", "retrieve", "answer"), name)
-    model = Model(name, lm, GgufAdapter(), "small", limits, pace=_PACE, weights=weights)
+    modules = ("store", "retrieve", "answer")
+    weights = {module: tuned_name if module in targets else name for module in modules}
+    # Of an adapter for all modules nobody knows which examples its prompts had.
+    prompting = GgufAdapter(targets if targets < {*_MODULES} else frozenset())
+    model = Model(tuned_name, lm, prompting, "small", limits, pace=_PACE, weights=weights)
     return sized_file(model, prompts)
 
 
@@ -188,7 +201,17 @@ def _room(size: Size, context: int) -> tuple[int, int]:
     return min(budget, HOSTED_BUDGET), window
 
 
-def _lora(path: Path, model: ModelFile) -> Lora:
+def lora_of(model: ModelFile, path: Path) -> Lora:
+    """An adapter of a model, by its .gguf file or its folder, with or without a card.
+
+    Raises InputError for one of another model, and one that llama.cpp cannot run.
+    """
     file = gguf_of(path)
+    targets = frozenset(_MODULES)
+    if (file.parent / CARD).is_file():  # that convert_lora_to_gguf.py of llama.cpp writes has none
+        card = read_card(file)
+        targets = frozenset(card.targets)
+        if card.base_sha256:  # of the hub's weights, converted: only the sizes can be compared
+            check_base(card, file_sha256(model.path), of=model.name)
     check_lora(file, model.path, of=model.name)
-    return Lora(file.absolute(), file_sha256(file), frozenset(_MODULES))
+    return Lora(file.absolute(), file_sha256(file), targets)

@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import LifoQueue
 
 from memory.errors import InputError, ModelError
-from memory.models.adapter_card import check_base, gguf_of, read_card
+from memory.models.adapter_card import BASE, check_base, gguf_of, read_card
 from memory.models.gguf.header import check_lora, file_sha256
 from memory.models.gguf.server import Lora, ModelCopy, ServerSettings
 from memory.models.small_prompts import prompts_fingerprint
@@ -41,7 +41,7 @@ def load_lora(path: Path) -> Lora:
     file = gguf_of(path)
     card = read_card(file)
     base = packaged_gguf()
-    check_base(card, file_sha256(base))
+    check_base(card, file_sha256(base), of=BASE)
     if card.prompts not in ("", prompts_fingerprint(card.targets)):
         how = card.command or f"train.py --mode sft --target {card.targets[0]}"
         raise InputError(f"{path} was tuned on older prompts: make it again: {how}")

@@ -79,6 +79,28 @@ def row_grammar(turn: str) -> str:
     )
 
 
+def possible_rows(words: Sequence[Word]) -> Iterator[tuple[int, int, int, int]]:
+    """Where a row of a sentence may begin and be cut, as the grammar has it.
+
+    The numbers of the words with which its subject, attribute and value begin, and of the last one
+    that its value may have.
+    """
+    for at, word in enumerate(words):
+        if word.is_last or at + 2 >= len(words) or words[at + 1].is_last:
+            continue
+        for subject in subjects(words, at):
+            start = at + len(subject)
+            for cut in range(start + 1, min(start + _ATTRIBUTE_WORDS + 1, len(words))):
+                if words[cut - 1].is_last or words[cut - 1].head in _begins_noun():
+                    break
+                if is_speaker(words[cut : cut + 1]):
+                    continue
+                last = cut
+                while last + 1 < len(words) and not _ends_clause(words, last):
+                    last += 1
+                yield at, start, cut, last
+
+
 def _of_sentence(
     name: str,
     words: Sequence[Word],

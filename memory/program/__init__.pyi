@@ -7,6 +7,10 @@ from .answer import AnswerQuestion as AnswerQuestion
 from .answer_forms import in_phrases as in_phrases
 from .answer_forms import in_sentences as in_sentences
 from .ask import AskMemory as AskMemory
+from .brief_store import Row as Row
+from .brief_store import quoted_fact as quoted_fact
+from .brief_store import shown_turn as shown_turn
+from .brief_store import subject_of as subject_of
 from .digest import StoreTurns as StoreTurns
 from .digest import WindowContext as WindowContext
 from .digest import stored_window as stored_window

@@ -57,6 +57,11 @@ class Row:
     attribute: str
     value: str
 
+    @property
+    def text(self) -> str:
+        """As a model writes it."""
+        return f"{self.subject} | {self.attribute} | {self.value}"
+
 
 class StoreRows(StoreTurns):
     """Stores what a model quotes of each turn of a window; code checks it and inserts it.
@@ -76,13 +81,13 @@ class StoreRows(StoreTurns):
         left_out: Counter[str] = Counter()
         calls = 0
         for turn in context.turns:
-            text = spoken_text(turn.text)
-            if not (is_evidence(text) and has_statement(text)):
-                continue  # a question, a greeting, thanks: the model is not asked
+            line = shown_turn(turn)
+            if not line:
+                continue
             calls += 1
             try:
                 with self._traced():
-                    rows = str(self._predicted(turn=f"{turn.speaker}: {text}").rows or "")
+                    rows = str(self._predicted(turn=line).rows or "")
             except AdapterParseError:
                 continue
             facts += _new_facts(rows_in(rows), turn, writer, facts, left_out)
@@ -90,6 +95,12 @@ class StoreRows(StoreTurns):
 
     def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
         return dated(fact, turn)
+
+
+def shown_turn(turn: Turn) -> str:
+    """A turn as the model is shown it; "" for a question, a greeting, thanks: it is not asked."""
+    text = spoken_text(turn.text)
+    return f"{turn.speaker}: {text}" if is_evidence(text) and has_statement(text) else ""
 
 
 def _written(
@@ -153,7 +164,7 @@ def _new_facts(
     standing = [*stated, *known_facts(store, [f"{turn.speaker}: {turn.text}"], _RELATED), *written]
     facts: list[Fact] = []
     for row in rows:
-        fact = _quoted_fact(row, turn, store)
+        fact = quoted_fact(row, turn, store)
         if isinstance(fact, str):
             left_out[fact] += 1
             continue
@@ -180,7 +191,7 @@ def _is_surer(fact: Fact, writer: WindowWriter) -> bool:
     return bool(by_template(writer.store, before))
 
 
-def _quoted_fact(row: Row, turn: Turn, store: Store) -> Fact | str:
+def quoted_fact(row: Row, turn: Turn, store: Store) -> Fact | str:
     """The fact that a row quotes from a turn, or why it is not one."""
     text = resolve_dates(spoken_text(turn.text), turn.said_at, iso=True, spans=True)
     cells = [_bare(cell) for cell in (row.subject, row.attribute, row.value)]
@@ -197,7 +208,7 @@ def _quoted_fact(row: Row, turn: Turn, store: Store) -> Fact | str:
         return "not the turn's words"
     start, subject = found
     end = start + len(subject) + len(cells[1]) + len(cells[2])
-    who = turn.speaker if is_speaker(subject) else _name_of(row.subject, turn)
+    who = turn.speaker if is_speaker(subject) else subject_of(row.subject, turn)
     attribute = _attribute(row.attribute, subject)
     value = plain[end - len(cells[2]) : end]
     if not who or not attribute or not telling_words(row.value) or is_speaker(value[:1]):
@@ -236,7 +247,7 @@ def _bare(cell: str) -> list[str]:
     return [bare for word in cell.casefold().split() if (bare := word.strip(MARKS))]
 
 
-def _name_of(subject: str, turn: Turn) -> str:
+def subject_of(subject: str, turn: Turn) -> str:
     """Who a row is about: Ella for "my sister Ella", "Tom's cat" for "my cat"."""
     names = subject.split()
     if key(names[0]) in relation_words().possessives:

@@ -11,6 +11,7 @@ from memory.evidence.block import Options
 from memory.models.local import SmallModelAdapter
 from memory.models.model import Model
 from memory.models.model_names import PACKAGED_MODEL, stores_facts
+from memory.models.packaged import tuned_modules
 from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
 from memory.program.answer import AnswerQuestion
@@ -166,8 +167,15 @@ _ASKING: Mapping[Form, Callable[..., AskMemory]] = {
 
 
 def plain_program(model: Model) -> MemoryProgram:
-    """The plain program for a model of this size."""
-    return MemoryProgram(_FORMS[model.size])
+    """The plain program for a model of this size.
+
+    Modules that a little model was tuned for have no examples: the weights stand in their place.
+    """
+    program = MemoryProgram(_FORMS[model.size])
+    for target in tuned_modules(model) if program.form == "brief" else ():
+        module: PromptedModule = getattr(program, target)
+        module.plain_examples = module.predict.demos = []
+    return program
 
 
 def program_for(model: Model, compiled: dspy.Module | None = None) -> MemoryProgram:

@@ -7,3 +7,4 @@ from .turn_lines import resolved_line as resolved_line
 from .word_forms import forms_of as forms_of
 from .word_forms import is_among as is_among
 from .word_forms import telling_words as telling_words
+from .words import STOP_WORDS as STOP_WORDS

@@ -1,13 +1,15 @@
 """What a small model stores of everyday chat: of 60 statements, of small talk, and what is true.
 
-python -m tests.benchmarks.small_storing FILE [--locomo FILE] [--turns N] [--seed N] [--out FOLDER]
+python -m tests.benchmarks.small_storing FILE [--adapter FOLDER] [--locomo FILE] [--turns N]
+    [--seed N] [--out FOLDER]
 
-FILE is the GGUF file of a model of up to 3 billion parameters. It is shown the turns of
-`data/told_in_chat.json`, which names 60 statements and what they tell, and 20 turns of small talk;
-with LoCoMo's file also that many of its turns, drawn by the seed. A statement is stored where a
-fact of its turn, besides those of templates, has one of its values and is about whom it is.
-What was stored is kept in FOLDER: a second run goes on where the first one ended. At the end rows
-are drawn by the seed with their turns, to be read: whether they are true no program says.
+FILE is the GGUF file of a model of up to 3 billion parameters, with `--adapter` as it was tuned. It
+is shown the turns of `data/told_in_chat.json`, which names 60 statements and what they tell, and 20
+turns of small talk; with LoCoMo's file also that many of its turns, drawn by the seed. A statement
+is stored where a fact of its turn, besides those of templates, has one of its values and is about
+whom it is. What was stored is kept in FOLDER: a second run goes on where the first one ended. At
+the end rows are drawn by the seed with their turns, to be read: whether they are true no program
+says.
 """
 
 import json
@@ -171,6 +173,7 @@ def main(
     draw: Annotated[int, typer.Option(help="rows to be read", min=2)] = 50,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 1,
     out: Annotated[Path, typer.Option(help="a folder")] = Path("small-storing"),
+    adapter: Annotated[Path | None, typer.Option(help="a LoRA of the model")] = None,
 ) -> None:
     """Measure what a small model stores of everyday chat."""
     path = out / "stored.jsonl"
@@ -185,7 +188,7 @@ def main(
         f"{waiting} turns, {len(lines)} known: about {waiting * TURN_SECONDS / 60:.0f} minutes on"
         " a free core; Ctrl-C keeps what is done"
     )
-    model = load_model(f"gguf:{file}")
+    model = load_model(f"gguf:{file}", adapter=adapter)
     with path.open("a", encoding="utf-8") as log:
         for kind, conversation, wanted in sets:
             memory_path = out / f"{conversation.id}.db"

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gguf import GGUFReader
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from locomo.weights.gguf_model import gguf_tokenizer, open_gguf
 from locomo.weights.packs import Example
 from locomo.weights.student import Student
-from locomo.weights.student import _packaged_tokenizer as packaged_tokenizer
 from memory.models.llama import packaged_gguf
 
 CHAT = [
@@ -26,7 +25,7 @@ def tiny_llama(folder: Path) -> str:
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     config = LlamaConfig(**sizes, **heads, vocab_size=49152, initializer_range=0.3)
     LlamaForCausalLM(config).save_pretrained(folder)
-    packaged_tokenizer(GGUFReader(packaged_gguf())).save_pretrained(folder)
+    gguf_tokenizer(open_gguf(packaged_gguf())).save_pretrained(folder)
     return str(folder)
 
 

@@ -50,8 +50,9 @@ class GgufEngine:
     `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
     Kinds of prompts that take turns have a `slot` each, of so many `slots`, which keeps what they
     begin with. `seed` draws the answer where the temperature is above 0. `abstention_bias` is added
-    to the logit of the first word of ABSTAIN. Engines with the same
-    `model`, `context`, `threads`, `slots` and `lora` share one server.
+    to the logit of the first word of ABSTAIN. `applies_lora` says whether the server's adapter is
+    applied. Engines with the same `model`, `context`, `threads`, `slots` and `lora` share one
+    server.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
     """
 
@@ -66,6 +67,7 @@ class GgufEngine:
     slot: int = 0
     seed: int = 0
     abstention_bias: float = 0.0
+    applies_lora: bool = True
 
     def complete(self, request: Request) -> Response:
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model}
@@ -119,7 +121,7 @@ class GgufEngine:
         if self.abstention_bias:
             settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstention_bias]]
         messages = _messages(request)
-        slot = (self.slot, self.lora)
+        slot = (self.slot, self.lora if self.applies_lora else None)
         with _may_be_stopped() as stopped, self._server(stopped) as server:
             settings |= {"seconds": self.seconds, "stopped": stopped}
             try:

@@ -1,6 +1,7 @@
 """Examples of gold conversations: what each module should have said, and when to say nothing."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,17 @@ from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
 from locomo.examples.selects import canonical_selects, widened
 from locomo.harness import Setup
-from memory import MemoryProgram, load_model, open_store
+from memory import Memory, MemoryProgram, load_model, open_store
+from memory.models import packaged_gguf
+from memory.models.row_grammar import row_grammar
 from memory.models.small_prompts import NO_FACT, TUNED_SELECT
+from memory.program import plain_program
+from memory.program.brief_store import shown_turn
 from memory.records import ABSTAIN
 from memory.sql import quoted
+from tests.support.gbnf import expression_of
 from tests.support.locomo_records import DATE, question, record, turn
+from tests.support.scripted import scripted_model
 
 COLUMNS = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
 TURNS = [
@@ -166,6 +173,76 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     [sql] = [sql for _, sql in examples] or [""]
     assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(copied)}, '', 1);" if copied else "")
     assert all(line.endswith("keeps its boat. Kim''s glad!") for line, _ in examples)
+
+
+# --- store, of a little model -------------------------------------------------------------------
+
+CHAT = [
+    turn("D1:1", "I moved to Lyon last Friday, and my sister Ella plays the flute."),
+    turn("D1:2", "That is wonderful news for you!", speaker="Bo"),
+    turn("D1:3", "How nice!", speaker="Bo"),
+    turn("D1:4", "She adopted a small dog last week.", speaker="Bo"),
+    turn("D1:5", "I bake bread and I sell honey on Sundays. If only they paid!", speaker="Bo"),
+    turn("D1:6", "We will see each other again there."),
+]
+CHAT_SQL = {
+    "D1:1": f"{COLUMNS} ('Ann', 'moved', 'to Lyon', '2017-05-05', 1), "
+    "('Ella', 'plays_instrument', 'flute', '', 1), ('Ann', 'has_job', 'teacher', '', 1);",
+    "D1:2": NO_FACT,
+    "D1:3": NO_FACT,
+    "D1:4": f"{COLUMNS} ('Ella', 'has_pet', 'a small dog', '', 4);",
+    "D1:5": f"{COLUMNS} ('Bo', 'bakes', 'bread', '', 5), ('Bo', 'sells', 'honey', '', 5);",
+    "D1:6": NO_FACT,
+}
+ROWS = {
+    "Ann: I moved to Lyon last Friday, and my sister Ella plays the flute.": (
+        "Ann | moved | to Lyon last Friday\nmy sister Ella | plays | the flute"
+    ),
+    "Bo: I bake bread and I sell honey on Sundays. If only they paid!": (
+        "Bo | bake | bread\nBo | sell | honey on Sundays"
+    ),
+}
+
+
+def little() -> Setup:
+    model = load_model(f"gguf:{packaged_gguf()}")
+    return Setup(model, plain_program(model), 300)
+
+
+def test_a_little_model_learns_to_quote_gold_facts_and_to_leave_small_talk(tmp_path: Path) -> None:
+    golds = gold_of(tmp_path, turns=CHAT, store=CHAT_SQL)
+    left_out: Counter[str] = Counter()
+    supervised = supervised_examples(golds, little(), ["store", "retrieve"], left_out=left_out)
+    examples = dict(prompts_and_answers(supervised["store"]))
+    [small_talk] = examples.keys() - ROWS.keys()
+    assert examples.pop(small_talk) == "none"
+    assert small_talk in {f"{who}: {CHAT[n]['text']}" for who, n in (("Bo", 1), ("Ann", 5))}
+    assert examples == ROWS
+    # That she is a teacher stands in no turn, and who "she" is in another one.
+    assert left_out == {"store": 2}
+    assert not supervised["retrieve"]
+    # The prompt is the one of a tuned model, which has no examples.
+    assert [message["role"] for message in supervised["store"][0]] == [
+        "system",
+        "user",
+        "assistant",
+    ]
+
+
+def test_what_a_little_model_learns_to_write_is_allowed_and_stored(tmp_path: Path) -> None:
+    golds = gold_of(tmp_path, turns=CHAT, store=CHAT_SQL)
+    examples = dict(prompts_and_answers(supervised_examples(golds, little(), ["store"])["store"]))
+    for shown, rows in examples.items():
+        assert expression_of(row_grammar(shown)).fullmatch(rows)
+    shown_turns = filter(None, map(shown_turn, golds[0].conversation.turns))
+    said = [([shown], examples.get(shown, "none")) for shown in shown_turns]
+    model = scripted_model(said, window=1, size="little")
+    with Memory(tmp_path / "own.db", model=model) as memory:
+        memory.add(golds[0].conversation.turns)
+        templates = {fact.id for fact in memory.store.facts()}
+        memory.digest()
+        facts = {(f.subject, f.value) for f in memory.store.facts() if f.id not in templates}
+    assert {("Ann", "to Lyon last Friday"), ("Bo", "bread"), ("Bo", "honey on Sundays")} <= facts
 
 
 # --- retrieve -----------------------------------------------------------------------------------

@@ -219,9 +219,9 @@ def peft_only(folder: Path) -> None:
         (card_of(note="x"), "adapter.json, note: Extra"),
         (
             card_of(base="Qwen/Qwen2.5-3B", base_sha256=""),
-            r"is for Qwen/Qwen2.5-3B \(not packaged\), the packaged model is SmolLM2-135M-Instruct",
+            r"is for Qwen/Qwen2.5-3B \(no file\), the model is SmolLM2-135M-Instruct",
         ),
-        (card_of(base_sha256="ab" * 32), r"SmolLM2-135M-Instruct \(abababab\), the packaged"),
+        (card_of(base_sha256="ab" * 32), r"SmolLM2-135M-Instruct \(abababab\), the model"),
         (lambda folder: (folder / "adapter.gguf").unlink(), "holds no adapter .adapter.gguf"),
         (peft_only, "serve it, .* --model openai/NAME --api-base ADDRESS"),
         (text_of("adapter.gguf", ""), "is no GGUF file"),
