@@ -41,7 +41,7 @@ class Adapter:
     Attributes:
         benchmark: its name.
         made_for: the commit of it that `listings` were written for.
-        source: the adapter's file, beside this one.
+        source: the adapter's file, next to this one.
         target: its place in a checkout.
         use: what to do next.
     """

@@ -429,7 +429,7 @@ def _default_data(number: int | None) -> Path:
 def _questions(
     data: Path, part: str, number: int | None, seed: int, without: Collection[str]
 ) -> list[AskedQuestion]:
-    """The questions to ask, in file order, except those of the conversations `without`.
+    """The questions to ask, in file order, except for the conversations `without`.
 
     `number` is the option's, None for QUESTIONS at most. Raises InputError when none is left, and
     when there are fewer than the option asks for.

@@ -287,7 +287,7 @@ def _prompt_model(model: str, api_base: str | None, name: str | None, address: s
 def _agree(job: CompileJob, limits: Budget, pace: float | None, yes: bool, spent: Spent) -> None:
     """Show the expected cost of the compile; ask if it is large and without a budget.
 
-    What a resumed run has `spent` is not paid again.
+    A resumed run does not pay again for what it `spent`.
     """
     console = Console()
     expected = forecast(job, pace).after(spent)

@@ -492,11 +492,11 @@ def _short(text: str, limit: int = _QUOTED) -> str:
     return line if len(line) <= limit else f"{line[:limit]} ..."
 
 
-# --- facts beside facts -----------------------------------------------------------------------
+# --- facts against facts ----------------------------------------------------------------------
 
 
 def _single_speaker(gold: object, pred: Any) -> _Judged:
-    """For the storing module: does it write what it writes when shown one speaker at a time?
+    """For the storing module: does it write the same as when shown one speaker at a time?
 
     The reward-respecting subtask for storage in the README of a chatbot with an external SQL
     memory ("Long Term Memory Using SQL Language Models", Training): the target comes from a prompt
@@ -504,8 +504,8 @@ def _single_speaker(gold: object, pred: Any) -> _Judged:
 
     `pred` has `facts` of the whole window, `target` (what the same frozen module wrote of each
     speaker's lines alone), both lists of (subject, attribute, value, turn_id), and `failed`; `gold`
-    is not used. Soft F1: a fact counts as much as it is like its best counterpart of the same turn
-    and subject (token F1 of attribute and value), a repeated one once; both empty: 1.
+    is not used. Soft F1: a fact counts as much as it resembles its best counterpart of the same
+    turn and subject (token F1 of attribute and value), a repeated one once; both empty: 1.
     Components: precision, recall.
     """
     _require(pred, "facts", "target")

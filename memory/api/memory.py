@@ -502,8 +502,8 @@ class Memory(AnswersOthersNames):
 
         Arguments:
             question: a whole question.
-            asker: the name of the person who asks, as in the turns: I, me and my in the question.
-                By default the memory's owner (the setting "user"), or "user" if that is a speaker.
+            asker: the name of the person asking, as in the turns: I, me and my in the question. By
+                default the memory's owner (the setting "user"), or "user" if that is a speaker.
             now: the day or moment of the question, from which "last week" in it counts. Without it,
                 such words count from the newest turn.
             progress: called with a description of each step. An exception in it ends the question.
@@ -769,7 +769,7 @@ class Memory(AnswersOthersNames):
             rows: the results of `read` for the question.
             without: turns that are left out, because they are shown elsewhere.
             hits: the results of `search` for the question; without them, this searches.
-            asker: the name of the person who asks. A summary or an order begins with their turns.
+            asker: the name of the person asking. A summary or an order begins with their turns.
 
         Over several memories, each turn has a number that no other turn shares.
         """

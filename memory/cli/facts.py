@@ -1,4 +1,4 @@
-"""The group facts: list, edit, log, diff, revert; whom they are about, and how good they are."""
+"""The group facts: list, edit, log, diff, revert; who they are about, and how good they are."""
 
 from collections.abc import Iterable
 from dataclasses import asdict

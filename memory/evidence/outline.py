@@ -64,7 +64,7 @@ class _Part:
     """A piece of the outline, shown in the order of the text.
 
     `amounts` is its form by its numbers, "" if it has none, and `has_label` says whether they have
-    a separate label. `is_label` of what stands in a list.
+    a separate label. `is_label` is for a list's entries.
     """
 
     text: str

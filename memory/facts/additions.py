@@ -152,7 +152,7 @@ def _record(
 
 
 def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> list[TurnAssertions]:
-    """What turns assert, for those that assert anything, with the names that they give."""
+    """What turns assert, for turns that assert anything, with the names that they give."""
     readings = _readings(store, turns, vocabulary)
     found = [match for _, reading in readings for match in reading.found]
     given = {name for name in names_given(found) if name}

@@ -29,10 +29,10 @@ from memory.text.tokens import count_tokens
 
 # A wait longer than this for an answer is reported, at most once a minute.
 _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
-# A call that has not ended by then asks whether anything listens at all; a server that is started
-# anew has until the last.
+# A call that has not ended by then asks whether anything listens at all; a restarting server has
+# until the last.
 _DOWN_SECONDS = (0.5, 1.0, 1.0)
-# Our count of tokens is of Llama 2; no tokenizer is known that makes more of a prompt by a tenth.
+# Our count of tokens is of Llama 2; no known tokenizer makes a prompt longer by a tenth.
 _LEAST_SENT = 0.9
 _NOT_FOUND = 404
 _log = logging.getLogger("memory.models")
@@ -40,7 +40,7 @@ _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=
 
 
 def _without_advice(record: logging.LogRecord) -> bool:
-    """DSPy advises to change its own setting, which no command has; the fact stays."""
+    """DSPy advises changing its own setting, which no command has; the fact stays."""
     if "was truncated" in str(record.msg):
         record.msg = "an answer was cut off at its limit of tokens"
     return True
@@ -163,7 +163,7 @@ class BoundedLM(dspy.LM):
         return str(next(filter(None, addresses), ""))
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the key: what goes to another machine asks with the key that is set there."""
+        """All but the key: another machine uses the key that is set there."""
         state = super().__getstate__()
         return {**state, "kwargs": {k: v for k, v in state["kwargs"].items() if k != "api_key"}}
 
@@ -192,7 +192,7 @@ class BoundedLM(dspy.LM):
 def _spoken(outputs: Any) -> Any:
     """What a model says, in whole characters; "" if it only thinks or calls a tool.
 
-    DSPy gives an answer as a text, or as a dictionary with what else came with it.
+    DSPy gives an answer as a text, or as a dictionary with further fields.
     """
     if not isinstance(outputs, list):
         return outputs
@@ -210,7 +210,7 @@ def own_key(name: str) -> str:
 
 
 async def _listens(address: str) -> bool:
-    """Whether anything takes a connection at an address; True if a proxy stands between."""
+    """Whether anything takes a connection at an address; True if there is a proxy in between."""
     parts = urlsplit(address)
     if not parts.hostname or urllib.request.getproxies():
         return True

@@ -1,7 +1,7 @@
 """A little model's prompt: its instruction and its inputs, without DSPy's marks around them.
 
 The marks take 250 tokens of a prompt and 30 of an answer, and a model of up to 3 billion parameters
-loses its way in them. Its answer is the only output field, whole: nothing has to be found in it.
+loses its way in them. Its answer is the only output field, whole: there is nothing to parse.
 """
 
 import re
@@ -20,8 +20,8 @@ _MODULES = {
     (("memory", "question"), ("answer",)): "answer",
 }
 SHAPES = ("now", "at", "list", "count", "first", "last", "span")
-# A little model gives up too seldom: added to the logit of the first word of an abstention (the log
-# has how it was chosen).
+# A little model gives up too seldom: this is added to the logit of the first word of an abstention
+# (the log has how it was chosen).
 ABSTENTION_BIAS = 4.0
 # Under a grammar, so that it ends: a line.
 _ANSWER = r"root ::= [^\n]{1,300}"

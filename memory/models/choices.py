@@ -37,7 +37,7 @@ class Choices:
 
 
 def choices() -> Choices:
-    """The models on this machine now. It may take half a second, where Ollama does not answer."""
+    """The models on this machine now. It may take half a second if Ollama does not answer."""
     is_here = {model.name: fetched_file(model) is not None for model in MODELS.values()}
     return Choices(
         [] if missing_packages() else [PACKAGED_MODEL],
@@ -52,8 +52,8 @@ def try_model(name: str) -> None:
     """Ask a model once, so that a wrong name or a missing key is found before it is chosen.
 
     A model in this process is not asked: its file was checked when it was fetched. Raises
-    InputError for a file or folder that is not one of `choices`, ModelError, one line, where the
-    model does not answer.
+    InputError for a file or folder that is not one of `choices`, ModelError, one line, if the model
+    does not answer.
     """
     if is_file(name) or is_packaged(name) or name in MODELS:
         if name not in choices().names:

@@ -30,10 +30,10 @@ _FENCE = re.compile(r"^[ \t]*(```|~~~)[ \t]*\w*[ \t]*\n(.*?)^[ \t]*\1[ \t]*$", r
 
 
 class CompletionAdapter(dspy.ChatAdapter):
-    """DSPy's ChatAdapter, reading also what is out of form but can mean one thing only.
+    """DSPy's ChatAdapter, which also reads malformed answers with only one possible meaning.
 
-    Raises AdapterParseError for the rest, without the model's thoughts in `lm_response`; no second
-    call in another form is made, which no one would count.
+    Raises AdapterParseError for the rest, without the model's thoughts in `lm_response`; it makes
+    no second call in another form, which would go uncounted.
     """
 
     def __init__(self, callbacks: Any = None, use_native_function_calling: bool = False) -> None:
@@ -166,7 +166,7 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _as_text(value: Any) -> str:
-    """A value of a JSON object for a field of text: statements and ids may come as a list."""
+    """A value of a JSON object for a text field: statements and ids may come as a list."""
     if isinstance(value, str):
         return without_thinking(value).strip()
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -187,6 +187,6 @@ def _normal(name: str, value: Any) -> Any:
         if isinstance(args, str):
             args = next(
                 iter(_objects(args)), {}
-            )  # of broken JSON none: the tool says what it needs
+            )  # none from broken JSON: the tool says what it needs
         calls.append({"name": call.get("name"), "args": args})
     return {_TOOL_CALLS: calls}

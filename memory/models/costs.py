@@ -1,4 +1,4 @@
-"""What work with a model costs in calls, tokens and dollars: estimated before, summed up after."""
+"""The cost of work with a model in calls, tokens and dollars: estimated before, summed after."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -98,7 +98,7 @@ class Spending(_Calls):
 def spending(model: Model) -> Iterator[Spending]:
     """Sums up the use of `model` inside, by this thread and by threads with its context.
 
-    What is summed up inside another block counts there, too.
+    A sum inside another block counts there, too.
     """
     spent = Spending(model)
     try:
@@ -163,7 +163,7 @@ def add_usage(usage: Usage) -> None:
 
 
 class StepLog:
-    """The steps of one answer: what each takes is counted here, and outside as usual."""
+    """The steps of one answer: each step's cost is counted here, and outside as usual."""
 
     def __init__(self) -> None:
         self._steps: dict[StepName, Step] = {}
@@ -175,7 +175,7 @@ class StepLog:
 
     @contextmanager
     def step(self, name: StepName) -> Iterator[None]:
-        """What is done inside is this step's."""
+        """Work inside counts as this step's."""
         calls = _Calls()
         start = monotonic()
         try:
@@ -194,7 +194,7 @@ class StepLog:
             add_usage(calls.usage_data)
 
     def move(self, name: StepName, to: StepName) -> None:
-        """Put what a step took so far on the bill of another, which was taken."""
+        """Move a step's cost so far to another step, which was taken."""
         taken = self._steps.pop(name)
         before = self._steps[to]
         self._steps[to] = replace(

@@ -1,7 +1,7 @@
 """What the packaged model may write: GBNF grammars made for one call from what the call shows.
 
-A model of 135 million parameters copies names and values from its examples when it may write what
-it likes. So the ids, the speakers and the words it can put into SQL are those in front of it.
+A model of 135 million parameters copies names and values from its examples when it may write
+anything. So the ids, the speakers and the words it can put into SQL are those in front of it.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from memory.text.words import STOP_WORDS
 
-# What an INSERT and the SELECTs of the packaged model begin with; the grammars go on from there.
+# How an INSERT and the SELECTs of the packaged model begin; the grammars go on from there.
 INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('"
 SELECT = (
     "SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts"

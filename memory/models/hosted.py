@@ -38,7 +38,7 @@ _LIMITS: Mapping[Size, Limits] = MappingProxyType(
 _OLLAMA = ("ollama", "ollama_chat")
 # Instructions, a window of 8,000 tokens or the memory of a question, and an answer of 3,000.
 _OLLAMA_CONTEXT = 16_384
-# The next start of a chat digests the window of a call that was left.
+# The next start of a chat digests the window of an abandoned call.
 _PACE = Pace(seconds_a_call=10.0, stop_seconds=0.5, cpus=0.25)
 
 
@@ -92,7 +92,7 @@ def load_hosted(
 def hosted_model(
     lm: dspy.BaseLM, *, api_base: str | None = None, prompts: FormChoice = "auto"
 ) -> Model:
-    """An LM of DSPy as a model, with the adapter that DSPy is set to, else ours."""
+    """A DSPy LM as a model, with the adapter that DSPy is set to, else ours."""
     model = Model(
         lm.model,
         lm,

@@ -44,7 +44,7 @@ _PACE = Pace(seconds_a_call=30.0, stop_seconds=15.0, cpus=2.0)
 _WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
 _LONGEST_ANSWER = 1_000  # tokens, and a quarter of the context at most
 _MODULES = ("", "answer", "reply", "retrieve", "store")  # each has a slot
-# The fields of DSPy's form, which a small model would lose its way in.
+# The fields of DSPy's form, where a small model would get lost.
 _SQL_FIELD = r'''root ::= "[[ ## sql ## ]]\n" answer "\n\n[[ ## completed ## ]]"'''
 _ANSWER_FIELDS = r"""
 root ::= field line ("\n" line){0,9} "\n\n[[ ## turns ## ]]\n" cited end

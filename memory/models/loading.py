@@ -1,4 +1,4 @@
-"""A model by its name: the one room that decides whether it is hosted or packaged."""
+"""A model by its name: the one module that decides whether it is hosted or packaged."""
 
 from pathlib import Path
 
@@ -38,9 +38,9 @@ def load_model(
         prompts: the form of a hosted model's prompts: "full", "short" (for 3 to 8 billion
             parameters), "brief" (for fewer), or "auto", by the model's context and size.
 
-    A call of a hosted model ends after MEMORY_CALL_SECONDS (120), its tries included.
-    Raises InputError for an adapter that cannot be used; ModelError for a name without provider, a
-    server that does not listen, or a packaged model that is not installed.
+    A call of a hosted model ends after MEMORY_CALL_SECONDS (120), including retries. Raises
+    InputError for an adapter that cannot be used; ModelError for a name without provider, a server
+    that does not listen, or a packaged model that is not installed.
     """
     if is_file(name):
         if api_base:
@@ -77,7 +77,7 @@ def as_model(model: Model | dspy.BaseLM | str, api_base: str | None = None) -> M
 
 
 def with_prompts(model: Model, prompts: FormChoice) -> Model:
-    """The same model with prompts in another form, and what goes with that.
+    """The same model with prompts in another form, and the settings for that.
 
     The packaged model has its own prompts: nothing changes.
     """

@@ -1,4 +1,4 @@
-"""A language model ready to be called; it knows no memory and no program."""
+"""A language model ready to be called; it does not know about memories or programs."""
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ _R = TypeVar("_R")
 class Limits:
     """What a model takes, in its tokens.
 
-    `context` is all that it reads, `budget` what of a memory it is shown with a question. A call
+    `context` is all that it reads, `budget` the memory that it is shown with a question. A call
     that stores gets `window` turns of `window_tokens` at most.
 
     `are_own` says that these are the model's and not its server's.
@@ -53,10 +53,10 @@ class Model:
     """A language model ready to be called.
 
     `name` is as `load_model` takes it; with an adapter of weights, "+" and eight digits of its
-    sha256 follow. `adapter` renders its prompts and reads its answers. `server` is who is asked,
-    for people: an address or a provider, "" for a model in this process; `api_base` the address
-    that was given. `weights` names the weights that each module of a program runs on. `prompts` is
-    the choice that led to its size.
+    sha256 follow. `adapter` renders its prompts and reads its answers. `server` says where calls
+    go, for people to read: an address or a provider, "" for a model in this process; `api_base` the
+    address that was given. `weights` names the weights that each module of a program runs on.
+    `prompts` is the choice that led to its size.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Model:
         return listed_price(self.name, self.server)
 
     def uncached(self) -> "Model":
-        """The same model, asked anew whatever DSPy's cache holds."""
+        """The same model, called again whatever DSPy's cache holds."""
         return replace(self, lm=self.lm.copy(cache=False))
 
     @contextmanager

@@ -1,8 +1,8 @@
 """Rows that quote a turn: each is a run of words of one sentence, cut in three.
 
 A little model chooses where a row begins, is cut and ends, and copies the words, with the speaker's
-name for "I" and "we". So a row says what its turn says; what remains to the model is which
-sentences are worth a row.
+name for "I" and "we". So a row says what its turn says; the model only decides which sentences are
+worth a row.
 """
 
 import re
@@ -22,7 +22,7 @@ _LONE_MARKS = re.compile(rf"\s+([{re.escape(MARKS.strip())}]+)\s")  # a dash bet
 _APOSTROPHES = re.compile("['\u2019]")
 _MOST_WORDS = 90  # of a turn: a longer one is a document, or pasted
 _SUBJECT_WORDS = _ATTRIBUTE_WORDS = 4
-# Forms of the speaker's pronouns that begin no sentence, in the language of the examples.
+# Forms of the speaker's pronouns that do not begin a sentence, in the language of the examples.
 _OBJECTS = frozenset({"me", "us", "myself"})
 _ARTICLES = frozenset({"the", "a", "an"})
 
@@ -41,7 +41,7 @@ class Word:
 
     @property
     def head(self) -> str:
-        """What stands before an apostrophe, in lower case: "i" of "I'm"."""
+        """The part before an apostrophe, in lower case: "i" of "I'm"."""
         return _APOSTROPHES.split(self.bare.casefold())[0]
 
 
@@ -51,7 +51,7 @@ def spoken_text(text: str) -> str:
 
 
 def stated_sentences(text: str) -> list[list[Word]]:
-    """The words of each sentence that asks nothing."""
+    """The words of each sentence that is not a question."""
     sentences = []
     for sentence in _END_OF_SENTENCE.split(_LONE_MARKS.sub(r"\1 ", text.replace("|", " "))):
         if any(mark in sentence for mark in _QUESTION_MARKS):
@@ -190,12 +190,12 @@ def _is_name(run: Sequence[Word]) -> bool:
 
 
 def _begins_noun() -> frozenset[str]:
-    """Words with which a value begins: no attribute has them."""
+    """Words that begin a value: no attribute has them."""
     return relation_words().possessives | _ARTICLES
 
 
 def _ends_clause(words: Sequence[Word], at: int) -> bool:
-    """Whether behind a comma the speaker begins to tell something else."""
+    """Whether after a comma the speaker begins to tell something else."""
     after = {word.head for word in words[at + 1 : at + 3]}
     return words[at].is_last and bool(after & relation_words().speaker)
 

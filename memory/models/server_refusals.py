@@ -1,7 +1,7 @@
-"""What a server refuses of a request, and what it may take instead.
+"""What a server refuses in a request, and what it may accept instead.
 
 OpenAI renamed the limit of an answer; servers know one name, the other or both, and some models
-choose their own temperature. How long a prompt may be is said in as many ways as there are servers.
+choose their own temperature. Every server reports the longest prompt in its own way.
 """
 
 import re
@@ -33,7 +33,7 @@ def is_context_size(tokens: int) -> bool:
 
 
 def lacks_path(address: str) -> bool:
-    """Whether an address is that of a host alone: `http://127.0.0.1:11434`."""
+    """Whether an address is only a host's: `http://127.0.0.1:11434`."""
     parts = urlsplit(address)
     return bool(parts.hostname) and parts.path in ("", "/")
 
@@ -50,7 +50,7 @@ def is_too_long(error: BaseException) -> bool:
 def accepted_instead(
     error: lm_errors.LMInvalidRequestError, settings: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """What a server refused of a request's settings, and the settings to ask it with instead.
+    """The settings of a request that a server refused, and the settings to use instead.
 
     ("", {}) if no other settings would help. A refusal without a word is of the limit's name:
     servers that check for unknown fields answer in their own form, which the client drops.
@@ -75,7 +75,7 @@ def accepted_instead(
 
 
 def _named(message: str) -> str:
-    """The setting that a refusal names first; after it comes what would do."""
+    """The setting that a refusal names first; the accepted one comes after it."""
     places = {name: message.find(name) for name in (*_LIMITS, "temperature")}
     named = {place: name for name, place in places.items() if place >= 0}
     return named[min(named)] if named else ""

@@ -14,15 +14,15 @@ Size = Literal["tiny", "little", "small", "large"]
 SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
     {"brief": "little", "short": "small", "full": "large"}
 )
-# Of what a little model reads at once: of a memory with a question, and of the one turn that it
-# stores. It loses its way in more, and a core reads some 30 tokens a second.
+# What a little model reads at once: of a memory with a question, and of the one turn that it
+# stores. It gets lost in more, and a core reads some 30 tokens a second.
 LITTLE_BUDGET, LITTLE_WINDOW = 300, 400  # tokens
 LARGEST_LITTLE = 3.2  # billion parameters: models sold as 3B have a few more
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
 # a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.
 _FULL_CONTEXT = 8_800
 _LARGEST_SMALL = 8.0  # billion parameters
-# "7b" in a model's name, "8x7b" for eight of them; "a3b", those active at a time, says no size.
+# "7b" in a model's name, "8x7b" for eight of them; "a3b", the active ones, is not a size.
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 
 
@@ -34,10 +34,9 @@ def size_for(name: str, context: int | None, choice: FormChoice = "auto") -> Siz
         context: the tokens that it reads, if known.
         choice: a form of its prompts, or "auto".
 
-    Little where the name gives a size of at most 3 billion parameters ("qwen2.5:1.5b"); small where
-    it gives at most 8 billion, and where a digest with full prompts does not fit the context; else
-    large. Nothing but its name tells the size
-    of a model: one whose name gives none is taken for a large one.
+    Little if the name gives a size of at most 3 billion parameters ("qwen2.5:1.5b"); small if it
+    gives at most 8 billion, or if a digest with full prompts does not fit the context; else large.
+    Only the name tells the size of a model: without a size in it, a model counts as large.
     """
     if choice != "auto":
         return SIZE_OF_FORM[choice]

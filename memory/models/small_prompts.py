@@ -1,4 +1,4 @@
-"""What the packaged model is given in place of the full prompts: few words, examples, a grammar."""
+"""What the packaged model gets instead of the full prompts: few words, examples, a grammar."""
 
 import hashlib
 import json
@@ -10,8 +10,8 @@ from memory.models.grammar import INSERT, ONE_LINE, SELECT, SELECT_END, insert_f
 from memory.records import ABSTAIN, Turn
 from memory.text.turn_lines import resolved_line
 
-# A model this small gives up too often: added to the logit of the first word of an abstention
-# (the log has what other values do).
+# A model this small gives up too often: this is added to the logit of the first word of an
+# abstention (the log has what other values do).
 _ABSTENTION_BIAS = -2.0
 NO_FACT = "-- none"
 # What a tuned model's SQL begins with: the same for every turn and question.
@@ -165,8 +165,8 @@ SMALL: Mapping[tuple[str, ...], SmallPrompt] = {
 def prompts_fingerprint(targets: Collection[str]) -> str:
     """The form of prompts for the packaged model tuned for these modules: 16 hex digits.
 
-    Of the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
-    turns are shown: by it, an adapter of other prompts than today's is known.
+    From the sha256 of what `SmallModelAdapter` shows them, how their answers begin and end, and how
+    turns are shown: it reveals an adapter for other prompts than today's.
     """
     turn = Turn("Ann", "I moved there last Friday.", said_at="2023-05-08", id=7)
     parts: list[object] = [resolved_line(turn), resolved_line(turn, iso=True)]

@@ -1,7 +1,7 @@
 """What a reasoning model thinks before it speaks: left out of whole texts and of streams.
 
-Servers that do not part it from the answer send it in tags at the beginning, and some send its end
-alone, because the chat template has opened it.
+Servers that do not separate it from the answer send it in tags at the beginning, and some send only
+the closing tag, because the chat template has opened it.
 """
 
 import re
@@ -11,7 +11,7 @@ _OPENINGS = tuple(f"<{tag}>" for tag in _TAGS)
 _NAMES = "|".join(_TAGS)
 _OPENING = re.compile(rf"\s*<({_NAMES})>", re.IGNORECASE)
 # An end without a beginning: what comes before it was thought. It ends its line, or a marker of
-# DSPy's follows; in the middle of a line it is what someone says of it.
+# DSPy's follows; in the middle of a line it is just text about a tag.
 _LONE_END = re.compile(rf"^.*?</(?:{_NAMES})>[ \t]*(?:\r?\n|$|(?=\[\[ ?##))", re.I | re.DOTALL)
 
 

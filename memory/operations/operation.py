@@ -99,11 +99,11 @@ class Operation:
     The function takes an OpenMemory, then the id that `path` has for `{id}`, if any, then its
     inputs, each with a type and a description. Its docstring is the help of every door.
 
-    `path` is that of the JSON API below the memory's address. A slow operation gets a store and a
-    thread of its own; a job goes on after the request that asked for it, and returns counts. One
-    that reads several memories gets them as one store. One that returns an iterator of texts
-    answers with lines of JSON; one that takes `lines` reads them from that file, and a door that
-    has no files from the body of a request.
+    `path` is the JSON API's, below the memory's address. A slow operation gets its own store and
+    thread; a job goes on after its request, and returns counts. An operation over several memories
+    gets them as one store. If it returns an iterator of texts, it answers with lines of JSON; if it
+    takes `lines`, it reads them from that file, or from the body of a request at a door without
+    files.
     """
 
     function: Callable[..., Any]
@@ -174,7 +174,7 @@ class Operation:
     ) -> Any:
         """Call it with inputs that are valid, and the id of its address; its answer as JSON."""
         values = {name: getattr(inputs, name) for name in type(inputs).model_fields}
-        values.pop("also", None)  # which memories: those that `memory` has
+        values.pop("also", None)  # which memories: the ones that `memory` has
         if self.takes_id:
             values[self.id_name] = number
         if self.takes_lines:

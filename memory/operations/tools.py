@@ -243,7 +243,7 @@ def memory_tools(
 
 
 def _opener(store: Store) -> Callable[[bool], Store]:
-    """Opens a store again, for reading only where it is or where that is asked for."""
+    """Opens a store again, for reading only if it already is or if asked to."""
     address, is_read_only = store.address, store.read_only
     # A memory without turns has not recorded its embedder yet: pass it to each store.
     embedder = None if last_turn(store) else store.vectors.embedder
@@ -714,7 +714,7 @@ def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
             return False
         shared = value_words & {*telling_words(fact.value)}
         if name_key(fact.attribute) != name_key(attribute):
-            # Of another attribute only the very same: "has: red Fiat" and "owns: a red Fiat".
+            # Under another attribute, only the same value: "has: red Fiat" and "owns: a red Fiat".
             return shared == value_words == {*telling_words(fact.value)}
         return bool(shared) or (known is not None and known.kind == "one value")
 
@@ -742,7 +742,7 @@ def _in_its_place(store: Store, new: NewFact, read: Fact) -> str:
 
 
 def _known(store: Store, new: NewFact, turn_id: int) -> Fact | None:
-    """The fact that a turn already stated in these words, as it was then."""
+    """The fact that a turn already stated in these words, with its state then."""
     attribute = vocabulary_of(store).name_of(new["attribute"])
     subject = person_of(store, new["subject"])
     for entry in edits_of(store):

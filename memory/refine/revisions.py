@@ -25,7 +25,7 @@ _SEAM = re.compile(r";\s+|\.\s+(?=\S)|,?\s+(?:and\s+)?then\s+", re.IGNORECASE)
 _LOOSE_SEAM = re.compile(rf"{_SEAM.pattern}|,\s+(?:and\s+)?|\s+and\s+", re.IGNORECASE)
 _DATE = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
 _IDENTIFYING = ("subject", "attribute", "value")
-# By turn: the forms of its words, then those of its neighbours' words.
+# By turn: the forms of its words, then the forms of its neighbours' words.
 FormsByTurn = Mapping[int, Sequence[Collection[str]]]
 
 

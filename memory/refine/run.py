@@ -133,7 +133,7 @@ def refine(
     """Let a model improve a memory's facts; keep the operations that help to answer questions.
 
     Arguments:
-        operations: the most tool calls, including those that only read.
+        operations: the most tool calls, including ones that only read.
         questions: how many the model writes from turns, to measure with.
         judged: whether the model compares answers with the right ones, instead of F1 of words.
         progress: called for each stage and step.
@@ -258,10 +258,10 @@ def _episode(
 def _helping(
     reader: FactReader, questions: Sequence[MeasuredQuestion], draft: Draft, progress: Progress
 ) -> tuple[list[Operation], list[Operation]]:
-    """The operations that help to answer the questions, and those that do not, in order.
+    """The operations that help to answer the questions, and the others, in order.
 
     Each is left out for a trial, newest first. An operation does not help if the questions that it
-    affects are answered as well without it. One that a later operation needs stays.
+    affects are answered as well without it. An operation that a later one needs stays.
     """
     helping = list(draft.operations)
     taken_back: list[Operation] = []

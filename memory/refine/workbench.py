@@ -98,7 +98,7 @@ class Workbench(Protocol):
 
 
 def said_in(store: Turns, turn_ids: Sequence[int]) -> FormsByTurn:
-    """By turn, the forms of its words, then those of its neighbours' words."""
+    """By turn, the forms of its words, then the forms of its neighbours' words."""
     neighbours = {turn_id: (turn_id, turn_id - 1, turn_id + 1) for turn_id in turn_ids}
     ids = sorted({turn_id for group in neighbours.values() for turn_id in group})
     forms = {turn.id: turn_forms(turn) for turn in store.turns_by_id(ids, missing_ok=True)}

@@ -106,7 +106,7 @@ async def changes(call: Call, wanted: Changes) -> Response:
 
 
 async def put_memory(call: Call, options: MemoryOptions) -> Response:
-    """Make a memory, or say that it is there; an owner is stored either way."""
+    """Make a memory, or say that it exists; an owner is stored either way."""
     is_new = False
     with suppress(InputError):  # it exists; an invalid name is refused below
         await call.handles.create(call.namespace)

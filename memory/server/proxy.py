@@ -106,12 +106,12 @@ class ProxyOptions:
 
     Arguments:
         api_base: the address of the server, as clients call it: `https://api.openai.com/v1`.
-        transport: what answers in place of a server, for a model that has another protocol.
+        transport: answers in place of a server, for a model with another protocol.
         namespace: the memory of requests that name none; empty for none.
         stores, injects: whether requests and answers are stored, and memories added.
         needs_token: whether a request without a token of `memory admin tokens` is refused.
-        budget: the most tokens of memories in a request, in tokens of the model that answers where
-            its name tells its vocabulary.
+        budget: the most tokens of memories in a request, in tokens of the answering model if its
+            name tells its vocabulary.
         model: the model to answer, if it is not the one that a request names.
     """
 
@@ -561,7 +561,7 @@ def _answer_headers(headers: httpx.Headers) -> dict[str, str]:
         name: value
         for name, value in headers.items()
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
-        if value.isascii() and value.isprintable()  # an error here must not fail an answer
+        if value.isascii() and value.isprintable()  # clients could read no others
     }
 
 

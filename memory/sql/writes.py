@@ -142,7 +142,7 @@ def _check_date(column: str, text: str) -> None:
 
 
 def _condition(tree: Any, values: list[Any]) -> None:
-    """Check the WHERE of a write, and the expressions it sets, like those of a read."""
+    """Check the WHERE of a write, and the expressions it sets, as in a read."""
     if not tree.args.get("where"):
         refuse(sql_of(tree), "WHERE is missing: say which facts, as in WHERE id = 3")
     alias, columns = table_source(tree.this, {})

@@ -34,7 +34,7 @@ def read_receiver(text: str, private: bool) -> SplitResult:
 
 
 def address_of(host: str, port: int, private: bool) -> str:
-    """The IP address to connect to, looked up now: the name may have stood for another before.
+    """The IP address to connect to, looked up now: the name may have had another before.
 
     All addresses of the name must be allowed. Raises ForbiddenAddress if one is not, and OSError
     when the name cannot be looked up.
@@ -50,7 +50,7 @@ def address_of(host: str, port: int, private: bool) -> str:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is a host's on the internet, through whatever it is written in."""
+    """Whether an address is a host's on the internet, in whatever notation."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:

@@ -32,7 +32,7 @@ _LEAST_SECRET = 24  # bytes, as Standard Webhooks has it
 # of being asked to.
 _SECONDS = 8.0
 _MOST_AT_ONCE = 100  # changes of a memory, then others have their turn,
-_SECONDS_AT_ONCE = 30.0  # or so long
+_SECONDS_AT_ONCE = 30.0  # or this long
 
 
 class NotTakenError(Exception):
@@ -62,7 +62,7 @@ def receivers(urls: list[str], private: bool) -> list[Receiver]:
     made = []
     for url in dict.fromkeys(urls):
         read_receiver(url, private)
-        # Without an environment httpx would pass over SSL_CERT_FILE and SSL_CERT_DIR.
+        # Without an environment httpx would ignore SSL_CERT_FILE and SSL_CERT_DIR.
         made.append(Receiver(url, secret, private, trusted=httpx.create_ssl_context()))
     return made
 
@@ -92,8 +92,8 @@ def send_changes(
 ) -> int:
     """Send the changes of a memory after a position, oldest first; returns how many were taken.
 
-    `moved` notes each that was. Raises NotTakenError for the first that was not, whose successors
-    wait behind it.
+    `moved` notes each of these. Raises NotTakenError for the first that was not taken; its
+    successors wait.
     """
     changes = store.changes(after=position, limit=_MOST_AT_ONCE)
     sent = 0
@@ -108,7 +108,7 @@ def send_changes(
 
 
 def message(store: Store, name: str, change: Change) -> dict[str, Any]:
-    """A change as it is sent: with what it did to each fact."""
+    """A change as sent: with what it did to each fact."""
     edits = [
         {
             "fact_id": edit.fact_id,

@@ -47,7 +47,7 @@ def today() -> str:
 
 
 def delay_after(failures: int) -> float:
-    """Seconds before a task that failed so often in a row is tried again: 30, 60, ... an hour."""
+    """Seconds before a task that failed this often in a row is tried again: 30, 60, ... an hour."""
     delay = _LEAST_DELAY * 2.0 ** min(failures - 1, 20)
     return min(delay, _LONGEST_DELAY)
 

@@ -1,6 +1,6 @@
 """What a worker counts, for Prometheus: the queue with its age, what was done and spent.
 
-The counts of models have the names that a server's have, so that sums are over both.
+The counts of models have the same names as a server's, so that sums cover both.
 """
 
 import time
@@ -76,7 +76,7 @@ class Metrics(Observer):
     def serve(self, address: str) -> int:
         """Answer at `HOST:PORT` or `PORT` of this machine, from now on; returns the port.
 
-        Raises InputError for an address that cannot be listened at.
+        Raises InputError for an address that it cannot listen at.
         """
         host, _, port = address.rpartition(":")
         try:
@@ -108,7 +108,7 @@ class Metrics(Observer):
 
     def did(self, task: str, outcome: Outcome) -> None:
         """See `Observer`."""
-        self._tasks.labels(task.partition(" ")[0], outcome).inc()  # behind it an address
+        self._tasks.labels(task.partition(" ")[0], outcome).inc()  # followed by an address
 
     def digested(self, stored: int, failed: int) -> None:
         """See `Observer`."""

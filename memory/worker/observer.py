@@ -1,4 +1,4 @@
-"""What a worker tells of itself, and since when work waits, as far as it has seen."""
+"""What a worker reports about itself, and since when work has waited, as far as it has seen."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class Observer:
 
 
 class LifeSign(Observer):
-    """A file that is touched at each look at what waits: an old one is of a worker that hangs.
+    """A file touched at each look at the waiting work: an old one means a worker that hangs.
 
     Raises OSError if the file cannot be made.
     """

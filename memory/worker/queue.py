@@ -96,7 +96,7 @@ class _Folder:
 
     def _look_into(self, name: str) -> tuple[WaitingWork, dict[str, Task]]:
         location = location_of(name)
-        # As it was before the memory is read: whatever is written from then on is seen next time.
+        # The state before the memory is read: later writes are seen next time.
         state = _state(Path(location))
         seen_state, work, tasks = self._seen.get(name, (None, WaitingWork(name), {}))
         # A worker on a window may die, which changes no file. Other work waits until the file
@@ -123,7 +123,7 @@ class _Folder:
 
 
 def _state(path: Path) -> object:
-    """What differs once a SQLite file was written: its log is in a second file until it is full.
+    """What changes when a SQLite file is written: its log is in a second file until it is full.
 
     Empty without the file. Whoever closes the memory removes the log, also while this looks.
     """

@@ -1,4 +1,4 @@
-"""How long turns stay: two settings of a memory, which a worker carries out once a day."""
+"""How long turns stay: two settings of a memory, which a worker applies once a day."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
@@ -31,8 +31,8 @@ def has_jumped(store: Store, task: Task, now: float) -> bool:
     """Whether the clock (Unix seconds) is far ahead of all that tells a worker the time.
 
     That is its last look at this memory, and the moment at which the setting was made. A clock
-    that is wrong by years would have all turns forgotten, so a second look on a later day has to
-    agree: `task.position` is the day of the first (`day_number`).
+    wrong by years would have all turns forgotten, so a second look on a later day must agree:
+    `task.position` is the day of the first (`day_number`).
     """
     history = settings_of(store, RETENTION_DAYS)
     set_at = datetime.fromisoformat(history[-1].set_at).timestamp() if history else 0.0
@@ -48,8 +48,8 @@ def day_number(now: float) -> int:
 def carry_out(store: Store, now: float | None = None) -> list[Forgotten]:
     """Forget the turns that are older than the memory's setting allows; returns the receipts.
 
-    All of them go in one transaction, as everything that is forgotten. A forgetting that was
-    interrupted is finished; without `now` (Unix seconds) that is all.
+    All of them go in one transaction, like everything forgotten. A forgetting that was interrupted
+    is finished; without `now` (Unix seconds) that is all.
     """
     turn_ids = [] if now is None else _old_turns(store, datetime.fromtimestamp(now, UTC))
     if not turn_ids and not receipts_due(store):

@@ -42,7 +42,7 @@ from memory.worker.queue import Queue, Sight, queue_of_home
 
 DIGEST, REFINE, FORGET = "digest", "refine", "forget"
 _ASKING = (DIGEST, REFINE)  # a model
-# Then others have their turn: a memory of a thousand windows does not keep them waiting.
+# Then others have their turn: a memory of a thousand windows does not make them wait.
 _WINDOWS_AT_ONCE = 4
 _DAYS_BETWEEN = {"daily": 1, "weekly": 7, "monthly": 30}
 _TICK_S = 0.2  # how soon a signal and the end of a thread are seen
@@ -92,9 +92,9 @@ class Worker:
     """Digests, tells summaries again, refines, finishes forgetting and sends changes on.
 
     Arguments:
-        model: None to leave out what asks one.
-        report: gets a line of what was done to a memory, without anything that was said.
-        observer: gets the numbers of it.
+        model: None to leave out tasks that call one.
+        report: gets a line about what was done to a memory, without anything people said.
+        observer: gets its numbers.
     """
 
     def __init__(
@@ -267,7 +267,7 @@ class Worker:
         )
 
     def _has_room(self, task: str) -> bool:
-        """Whether fewer run than may: what asks a model, forgetting and each receiver by itself.
+        """Whether fewer run than may: model tasks, forgetting, and each receiver, separately.
 
         A slow receiver keeps nothing else waiting.
         """
@@ -362,14 +362,14 @@ class Worker:
             f" {count(done.facts, 'fact')} changed; {cost}"
         )
         if has_ended and not done.stored and not done.calls:
-            # What could be done was done; what still counts as waiting would be looked at for ever.
+            # Everything possible was done; anything still waiting would be looked at for ever.
             raise _NoProgress("nothing can be digested now")
         if done.failed and not done.stored:
             raise _NoProgress(line)
         return line
 
     def _pay(self, store: Store, task: str, spent: Spending, paid: list[Cost]) -> None:
-        """Write down what was asked since the last time, so that a kill loses a window's cost."""
+        """Write down the calls since the last time, so that a kill loses only a window's cost."""
         cost = spent.cost
         calls = cost.calls - paid[0].calls
         tokens_in = cost.tokens_in - paid[0].tokens_in
@@ -442,7 +442,7 @@ class Worker:
     # ---------------------------------------------------------------- failures and the end
 
     def _note_model_failure(self, error: ModelError) -> None:
-        """Leave the provider alone for a while, or stop where waiting does not help."""
+        """Leave the provider alone for a while, or stop if waiting does not help."""
         wanted = seconds_to_wait(error)
         if wanted is None or self._options.once:
             self._failure = self._failure or error
@@ -484,4 +484,4 @@ def _is_to_forget(work: WaitingWork, task: Task) -> bool:
 
 
 class _NoProgress(Exception):
-    """Nothing more can be done for a memory now, though something waits there."""
+    """Nothing more can be done for a memory now, though work waits there."""

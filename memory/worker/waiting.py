@@ -21,12 +21,12 @@ from memory.store.turn_reads import Outlines, characters_read
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
-# Facts that are known, attributes and the turns before a window: about as many tokens in each call
+# Known facts, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
 _CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType(
     {"full": 1_700, "short": 600, "brief": 0, "tiny": 0}
 )
-# Whose turns a digest reads in outline, and what it reads of a turn, see memory.evidence.outline.
+# See memory.evidence.outline for the turns that a digest reads in outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
 _OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)
 # A separate call reads answers whole if their outlines lose numbers: in three of BEAM's chats .09
@@ -79,7 +79,7 @@ def waiting(
     """Estimate a digest by a model of the turns with the ids `first` to `last`.
 
     With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
-    earlier calls. Where rules store facts, the estimate is zero.
+    earlier calls. If rules store facts, the estimate is zero.
     """
     program = program_for(model)
     if not program.stores_facts:

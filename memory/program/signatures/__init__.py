@@ -1,5 +1,5 @@
-"""The prompts of large models: two forms of those of the three modules, one of all others.
+"""The prompts of large models: two forms for the three modules, one for all others.
 
-A Signature is a prompt: its docstring is the instruction, which optimizers rewrite; the tables
-stand in a field's description, where they stay.
+A Signature is a prompt: its docstring is the instruction, which optimizers rewrite; the tables are
+in a field's description, where they stay.
 """

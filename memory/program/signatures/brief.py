@@ -1,8 +1,8 @@
 """The three modules' prompts for models of up to 3 billion parameters: one line in, lines out.
 
-Such a model copies from its examples whatever fits: what it writes is checked against its turn, and
-SQL is written around it. Its inputs stand in the order in which they change: what is the same in
-the next call comes first.
+Such a model copies from its examples whatever fits: code checks its text against the turn, and
+writes the SQL around it. Inputs that change least come first, so that the next call shares the
+beginning.
 """
 
 import dspy
@@ -49,7 +49,7 @@ class AnswerBrieflyFromMemory(dspy.Signature):
     answer: str = dspy.OutputField()
 
 
-# They stand before every turn and stay in llama.cpp's cache, so many of them cost no time. A third
+# They come before every turn and stay in llama.cpp's cache, so having many costs no time. A third
 # of them "none" and the model writes rows of jokes; a half, and it writes none of a fact either.
 EXAMPLES_OF_ROWS = tuple(
     dspy.Example(turn=turn, rows=rows)
@@ -127,7 +127,7 @@ EXAMPLES_OF_ROWS = tuple(
     )
 )
 
-# The first one has the catalog that the others are about, too.
+# The first one has the catalog for the others, too.
 EXAMPLES_OF_CHOICES = tuple(
     dspy.Example(catalog=catalog, question=question, feedback="", choice=choice)
     for catalog, question, choice in (
@@ -147,7 +147,7 @@ EXAMPLES_OF_CHOICES = tuple(
     )
 )
 
-# One memory for all of them, shown with the first: what is the same in each call is read once.
+# One memory for all of them, shown with the first: the part that all calls share is read once.
 # Whole sentences keep more of the memory's words than the fewest words do (the log).
 _MEMORY_OF_EXAMPLES = """What was said:
 [4] (Sun 10 Apr 2011) Tom: I live in Porto now, above a bakery. [outdated: lives in Porto from \

@@ -1,4 +1,4 @@
-"""The forms of the prompts of the three modules, and what is shown with each."""
+"""The forms of the three modules' prompts, and what each shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ Form = Literal["full", "short", "brief", "tiny"]
 
 @dataclass(frozen=True)
 class Prompts:
-    """One form of the prompts, and what is shown in them at most.
+    """One form of the prompts, and the limits of what they show.
 
-    `known_tokens` are for the facts that a window may be about. In short form only `attributes`
-    are shown that a window's words point at; None: all that fit. `with_names` says whether names
-    and summaries, and the statements about them, are shown. A model that `follows` reads who asks,
+    `known_tokens` are for the facts that a window may be about. The short form shows only
+    `attributes` that a window's words point at; None: all that fit. `with_names` says whether names
+    and summaries, and the statements about them, are shown. A model that `follows` reads the asker,
     dates, what was known before a window, and what the asker wants of answers; another one gets the
-    question with its asker's name, and one turn by itself. One that `looks` may ask for more of
-    the memory in place of an answer.
+    question with its asker's name, and one turn by itself. A model that `looks` may ask for more of
+    the memory instead of answering.
     """
 
     form: Form
@@ -45,7 +45,7 @@ class Prompts:
 
 
 def _tiny(signature: type[dspy.Signature]) -> type[dspy.Signature]:
-    """A full prompt with the instructions that the packaged model is given."""
+    """A full prompt with the packaged model's instructions."""
     return signature.with_instructions(SMALL[tuple(signature.fields)].instructions)
 
 
@@ -56,8 +56,8 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             WriteFacts,
             WriteQuery,
             AnswerFromMemory,
-            # About sixty facts: .74 of those that a window of 48 turns should be stored beside;
-            # .60 in 1,500, .86 in 2,500 (the log).
+            # About sixty facts: .74 of the facts that a model needs to see with a window of 48
+            # turns; .60 in 1,500, .86 in 2,500 (the log).
             known_tokens=2_000,
             attributes=None,
             with_names=True,

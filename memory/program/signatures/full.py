@@ -1,4 +1,4 @@
-"""The full prompts of the three modules, for large models, and what is shown beside them."""
+"""The full prompts of the three modules, for large models, and what they show."""
 
 import dspy
 
@@ -227,8 +227,8 @@ class WriteQuery(dspy.Signature):
     sql: str = dspy.OutputField(desc=f"one or more SELECT; SQL only, no prose. Tables: {_TABLES}")
 
 
-# What stands for the form of answers in benchmarks that compare words with a short right answer: in
-# the place of what AnswerFromMemory says before "- A list:".
+# The form of answers for benchmarks that compare words with a short right answer: it replaces the
+# text of AnswerFromMemory before "- A list:".
 PHRASES = """\
 - A phrase, not a sentence, in the memory's own words: "a red scarf", "5 March 2011", "Tom".
 """

@@ -1,6 +1,6 @@
-"""The prompts beside those of the three modules: stories, chats, refining, questions, comparing.
+"""The prompts of all other modules: stories, chats, refining, questions, comparing.
 
-They are short as they are, and there is one form of them.
+They are short, so they have one form.
 """
 
 import dspy

@@ -1,7 +1,7 @@
 """The short prompts of the three modules, for models of 3 to 8 billion parameters.
 
-A rule that such a model does not follow costs it those that it would: these ask for rows of facts
-and for states that end, and show how. No summaries, contradictions or aliases.
+A rule that such a model cannot follow makes it drop others: these prompts ask for rows of facts and
+for states that end, and show how. No summaries, contradictions or aliases.
 """
 
 import dspy
