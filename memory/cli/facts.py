@@ -168,7 +168,7 @@ def edit(
                 seen=seen,
             )
         else:
-            assert value is not None  # the one kind of edit that is left
+            assert value is not None  # the remaining kind of edit
             change = fact_edits.edit(
                 store, fact_id, "changed", value=value, on=since, by=by, seen=seen
             )

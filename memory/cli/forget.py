@@ -151,7 +151,7 @@ def forget(
 
 
 def _turns_about(store: Store, name: str) -> list[int]:
-    """The turns about someone; a person at a terminal chooses where several have the name."""
+    """The turns about someone; a person at a terminal chooses if several have the name."""
     try:
         return forgetting.turns_about(store, name)
     except AmbiguousNameError as error:
@@ -166,7 +166,7 @@ def _turns_about(store: Store, name: str) -> list[int]:
 
 
 def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
-    """Report what is left of a receipt's turns. Raises StoreError when anything is."""
+    """Report remains of a receipt's turns. Raises StoreError if there are any."""
     from memory.store.forgetting.receipt_check import check_receipt, read_receipt
 
     forgotten = read_receipt(receipt)
@@ -215,7 +215,7 @@ def _print_preview(gone: Preview) -> None:
 
 
 def _print_mentions(gone: Preview) -> None:
-    """Print where what stays names the speakers, and the commands that show and forget it."""
+    """Print where remaining texts name the speakers, and commands to show and forget these."""
     mentions = gone.mentions
     speakers = sorted({turn.speaker for turn in gone.turns if turn.speaker.strip()})
     if not (mentions.turns or mentions.facts or mentions.story):
@@ -261,7 +261,7 @@ class _Receipts:
 
 
 def _forget(store: Store, function: Callable[[], list[Forgotten]], receipts: _Receipts) -> None:
-    """Forget by this function, and write its receipts, also when it could not finish."""
+    """Forget by this function, and write its receipts, even if it could not finish."""
     due_before = forgetting.receipts_due(store)
     try:
         *earlier, forgotten = function()

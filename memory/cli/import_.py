@@ -132,7 +132,7 @@ class _Reading:
     with_forgotten: bool
 
     def set_zone(self, store: "Store") -> None:
-        """Let a memory know the zone, before its turns come."""
+        """Store the time zone in a memory, before its turns."""
         if self.timezone:
             Settings(store).set(TIMEZONE, self.timezone)
 
@@ -256,10 +256,10 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
         print_clean(doubt.problem)
         return read("day-first" if typer.confirm("Does the day come first?") else "month-first")
     except UnreadableExport:
-        raise  # it says itself what to do
+        raise  # its message says what to do
     except InputError as error:
         if reading.columns or reading.encoding:
-            raise  # who gives these means a table
+            raise  # these options mean a table
         if path.is_file() and is_document(path):
             files = quote(str(path))
         elif path.is_dir() and any(is_document(file) for file in path.iterdir()):

@@ -106,7 +106,7 @@ def _parameters(operation: "Operation", schemas: Mapping[str, Any]) -> Iterator[
 
 
 def _value(value: Any, schema: Mapping[str, Any]) -> Any:
-    """What was given for an option: text where text is wanted, else what its JSON says, if any."""
+    """The value of an option: text if it takes text, else the value of its JSON, if any."""
     if isinstance(value, list):
         return [_value(part, schema.get("items", {})) for part in value]
     if isinstance(value, str) and schema.get("type") != "string":

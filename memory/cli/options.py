@@ -54,7 +54,7 @@ def _one_memory(context: typer.Context, value: T) -> T:
 
 
 def _named(namespace: str) -> str:
-    """A namespace by its name; "." is that of the project around the working folder."""
+    """A namespace by its name; "." is the namespace of the project around the working folder."""
     return project_of(Path.cwd()).namespace if namespace == HERE else namespace
 
 
@@ -162,7 +162,7 @@ def needs_extra() -> Iterator[None]:
 
 
 def check_budget(model: "Model", budget: int | None) -> None:
-    """Raise InputError for a budget of memory that is more than a model of our own reads."""
+    """Raise InputError for a budget larger than our own models' context."""
     if budget and model.limits.are_own and budget > model.limits.budget:
         raise InputError(f"--budget {budget}: give {model.name} at most {model.limits.budget}")
 
@@ -207,7 +207,7 @@ def names_of(namespaces: Sequence[str] | None) -> Sequence[str]:
 def open_memories(namespaces: Sequence[str] | None, db: Path | None) -> Iterator[Store]:
     """Open the memory of a command, or several as one: all but the first for reading only.
 
-    Raises InputError as `open_memory` does, and for a name that is given twice.
+    Raises InputError as `open_memory` does, and for a name given twice.
     """
     first, *others = names_of(namespaces)
     if not others:

@@ -53,7 +53,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def json_line(value: dict[str, Any]) -> str:
-    """A record as JSON without control characters, which stdout can encode."""
+    """A record as JSON without control characters, in characters that stdout can encode."""
     encoding = sys.stdout.encoding or ""
     as_ascii = not encoding.lower().startswith("utf")
     try:

@@ -127,7 +127,7 @@ def _compiled(program: Path | None) -> "MemoryProgram | None":
 
 
 def _refuse_budget(budget: int | None, model: str, api_base: str | None) -> None:
-    """Raise InputError before anything is served, for a budget that the model cannot have."""
+    """Raise InputError before serving, for a budget that the model cannot have."""
     if budget is None:
         return
     from memory.evidence.lines import refuse_budget
@@ -256,7 +256,7 @@ def serve(
     show = _printer(hosts[0] if hosts else "127.0.0.1", port, sign_in.link_token)
     if workers > 1:
         with TemporaryDirectory(prefix="memory-metrics-") as folder:
-            # Read when the library of metrics is loaded, by each process.
+            # Each process reads it when it loads the library of metrics.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             listen.serve_workers(options.worker_application, listener, workers, show)
     else:

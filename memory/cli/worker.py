@@ -134,11 +134,11 @@ def _metrics_at(address: str) -> "Observer":
 def _model_and_program(
     name: str, api_base: str | None, program: Any
 ) -> "tuple[Model | None, MemoryProgram | None]":
-    """The model and its program; no model where rules store facts, as turns are added."""
+    """The model and its program; no model if rules store facts, as turns are added."""
     from memory.models import load_model
     from memory.program import load_program, program_for
 
-    # The worker waits between tries itself, so that no thread is held by them.
+    # The worker waits between tries itself, so that they do not hold a thread.
     model = load_model(name, api_base, retries=1)
     compiled = program_for(model, load_program(program) if program else None)
     if not compiled.stores_facts:

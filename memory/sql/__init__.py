@@ -1,4 +1,4 @@
-"""What SQL a model may write: `policy` checks it, and hands on statements that are allowed."""
+"""The SQL that a model may write: `policy` checks it, and passes on allowed statements."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

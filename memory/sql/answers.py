@@ -1,6 +1,6 @@
 """A model's answer as statements: fences, labels, and where each statement ends.
 
-Nothing here parses SQL: `parsing.whole_tree` is given where a statement may end at a line's end.
+Nothing here parses SQL: the caller passes `parsing.whole_tree` to find a statement's end.
 """
 
 import re
@@ -66,7 +66,7 @@ def statements_in(text: str) -> str:
         fenced = _FENCE.search(text)
         return text if fenced and _STATEMENT.search(text, fenced.end()) else ""
     statements = text[first.start() :]
-    end = statements.rfind(";\n\n")  # a paragraph behind the last statement is talk
+    end = statements.rfind(";\n\n")  # a paragraph after the last statement is talk
     if end >= 0 and not _STATEMENT.search(statements[end + 1 :]):
         return statements[: end + 1]
     return statements
@@ -134,7 +134,7 @@ def _split_at_semicolons(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 
 
 def _split_run(run: Sequence[Token], whole_tree: WholeTree, commands: str) -> Iterator[Statement]:
-    """A run without semicolons as statements, cut where the meaning is certain."""
+    """A run without semicolons as statements, split where the meaning is certain."""
     head = next((token.text.lower() for token in run if token.text != "("), "(")
     if head not in _FIRST_WORDS:
         is_command = _REFUSED_FIRST_WORD.fullmatch(head)
@@ -167,8 +167,8 @@ def _statement(tokens: Sequence[Token], tree: Any = None) -> Statement:
 def _goes_on(tokens: Sequence[Token]) -> bool:
     """Whether the SELECT on the next line is certainly a part of the statement before it.
 
-    It is behind a set operation, and behind a WITH that no SELECT has used so far. The parser need
-    not be asked then, which would read these tokens twice.
+    It is after a set operation, and after a WITH that no SELECT has used so far. This saves a call
+    of the parser, which would read these tokens twice.
     """
     if tokens[-1].text.lower() in (*_SET_OPERATIONS, "all"):
         return True

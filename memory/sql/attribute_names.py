@@ -36,8 +36,8 @@ def change_by_all_names(
 ) -> CheckedChange:
     """The UPDATE or DELETE with the names of a vocabulary.
 
-    It sets an attribute by the name that `name_of` gives for one; its WHERE compares with all names
-    that `names_of` gives, as facts may be stored under another one.
+    It sets an attribute under the name that `name_of` gives; its WHERE compares with all names that
+    `names_of` gives, as facts may be stored under another.
     """
     tree = change.tree.copy()
     for pair in tree.expressions:

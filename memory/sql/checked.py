@@ -1,6 +1,6 @@
-"""Statements that the policy allows, as values that a store renders or carries out.
+"""Statements that the policy allows, as values that a store renders or applies.
 
-Only `policy` makes them: whoever has one need not look at a model's text again.
+Only `policy` makes them, so code that has one need not check a model's text again.
 """
 
 from collections.abc import Sequence
@@ -104,7 +104,7 @@ class CheckedChange:
 
 @dataclass(frozen=True)
 class CheckedEntities:
-    """Entities to be described: (name, description) of each. The store carries it out itself."""
+    """Entities to be described: (name, description) of each. The store applies it itself."""
 
     rows: tuple[tuple[str, str], ...]
     command: Literal["entities"] = "entities"
@@ -118,7 +118,7 @@ class CheckedEntities:
 
 @dataclass(frozen=True)
 class CheckedAliases:
-    """Names that mean entities: (name, entity, turn id) of each, the turn that says so."""
+    """Names that mean entities: (name, entity, id of the turn that says so) of each."""
 
     rows: tuple[tuple[str, str, int], ...]
     command: Literal["aliases"] = "aliases"
@@ -134,7 +134,7 @@ class CheckedAliases:
 
 @dataclass(frozen=True)
 class CheckedAliasRemoval:
-    """A name that means an entity no longer, whichever turn said that it does."""
+    """A name that no longer means an entity, whichever turn said that it does."""
 
     name: str
     entity: str
@@ -163,7 +163,7 @@ class ContradictionRow:
 
 @dataclass(frozen=True)
 class CheckedContradictions:
-    """Pairs of facts that contradict each other. The store carries it out itself."""
+    """Pairs of facts that contradict each other. The store applies it itself."""
 
     rows: tuple[ContradictionRow, ...]
     command: Literal["contradictions"] = "contradictions"

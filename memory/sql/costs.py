@@ -1,9 +1,9 @@
 """How much work a statement makes, judged before it is compiled.
 
-SQLite writes each WITH and subquery into the query that reads it, once for each time that it is
-read, and its columns into every expression that names them. So a few hundred characters can become
-millions of operations. Nothing interrupts it while it compiles, nor one call of a function on a
-long text: this bounds what it compiles and what one row may cost.
+SQLite writes each WITH and subquery into the query that reads it, once for each read, and its
+columns into every expression that names them. So a few hundred characters can become millions of
+operations. Nothing can interrupt it while it compiles, or during one call of a function on a long
+text: this bounds the size of a compilation and the cost of a row.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from memory.sql.refusals import refuse
 from memory.sql.tables import FACTS_NOW, MAX_PATTERN, MAX_WINDOWS, READABLE, SEARCH_COLUMNS
 
 MAX_WEIGHT = 10_000  # a thousand nodes; the heaviest of 1,500 SELECTs for training has 45
-_NODE_WEIGHT = 10  # also of a character of a pattern, which is one more look at the whole text
+_NODE_WEIGHT = 10  # also of a pattern's character: one more look at the whole text
 _FACTS_NOW_WEIGHT = 1_000  # a SELECT that sorts the facts, with a list of attributes (in_force.py)
-_LITERAL_WEIGHT = 1  # it is compiled, and costs a row nothing: IN (...) may list many
+_LITERAL_WEIGHT = 1  # compiled once, free for each row: IN (...) may list many
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a query becomes when all that it reads is written into it.
+    """A query's size when everything that it reads is written into it.
 
     `selects` counts the simple SELECTs in it, `columns` are (name, weight) of what it gives.
     """
@@ -45,9 +45,9 @@ _STORED = {  # search() has no name in the tree
 
 
 def check_weight(*parts: Any) -> None:
-    """Refuse a query, or the parts of a write, that makes too much work.
+    """Refuse a query, or the parts of a write, that make too much work.
 
-    To be called after the names were checked. Raises SqlError with advice.
+    Call it after the names were checked. Raises SqlError with advice.
     """
     windows = sum(node.key == WINDOW for part in parts for node in part.dfs())
     if windows > MAX_WINDOWS:

@@ -1,4 +1,4 @@
-"""Functions of dates that models know from other databases, as text that is cut or counted.
+"""Date functions that models know from other databases, as text that is cut or counted.
 
 Dates are ISO text here, so the year of one is substr(x, 1, 4), and days_between counts days. Called
 by `dialects`, which goes through the tree from its leaves: a node comes
@@ -15,7 +15,7 @@ from memory.sql.tables import DAYS_BETWEEN
 from memory.sql.today import END_OF_DAY, is_modifier, is_today, modifiers_of, today
 
 _COLUMNS = ("happened_on", "ended_on", "said_at", "recorded_at")
-_OF_DATES = "a day"  # in the meta of a node: it is cut from a date
+_OF_DATES = "a day"  # in a node's meta: it is cut from a date
 _PARTS = {"year": (1, 4), "month": (6, 2), "day": (9, 2)}  # where each is in ISO text
 _FORMATS = {  # what strftime and to_char give -> where it is in ISO text
     **dict.fromkeys(("%Y", "YYYY"), (1, 4)),
@@ -30,7 +30,7 @@ _FORMATS = {  # what strftime and to_char give -> where it is in ISO text
 _ARITHMETIC = frozenset(("sub", "add", "mul", "div"))
 _COMPARISONS = frozenset(("eq", "neq", "gt", "gte", "lt", "lte", "in", "between"))
 _STARTS = {"year": 4, "month": 7, "day": 10}  # date_trunc -> how much of the text
-# Functions that no rewriting knows, or not with these arguments.
+# Functions that cannot be rewritten, or not with these arguments.
 UNKNOWN = ("date", "datetime", "time", "strftime", "julianday", "date_part", "datediff", "now")
 
 
@@ -150,7 +150,7 @@ def _piece(value: Any, start: int, length: int) -> Any:
 
 
 def _part(node: Any, name: str, value: Any) -> Any:
-    """The year, month or day as a number; of a length in days all of it is its days."""
+    """The year, month or day as a number; a length in days is its days."""
     name = name.lower()
     if name == "day" and _is_length(value):
         return value
@@ -179,7 +179,7 @@ def _is_number(node: Any) -> bool:
 
 
 def _is_piece(node: Any) -> bool:
-    """Whether a node is a year, a month or a day that was cut from a date."""
+    """Whether a node is a year, a month or a day cut from a date."""
     node = node.unnest()
     if node.key == "nullif":
         node = node.this

@@ -1,8 +1,8 @@
-"""What models write in the words of one database, as the portable subset says it.
+"""Rewrites one database's dialect into the portable subset.
 
 ILIKE is LIKE, iif() is CASE, FILTER is a CASE in the aggregate, a pair compared with pairs is AND
-and OR, a bracketed part of a UNION is a subquery. What has no certain meaning in the subset stays,
-and `grammar` refuses it. Everything here works on the tree, before it is checked.
+and OR, a bracketed part of a UNION is a subquery. Anything without a certain meaning in the subset
+stays, and `grammar` refuses it. Everything here works on the tree, before it is checked.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _ORDERED = ("order", "limit", "offset", "with_")  # clauses of a part of a UNION
 
 
 def in_subset(tree: Any) -> Any:
-    """The tree of a statement with what the subset says in other words rewritten.
+    """The tree of a statement, rewritten into the words of the subset.
 
     Raises SqlError if that would be too long, or for a date that cannot be computed.
     """
@@ -34,7 +34,7 @@ def in_subset(tree: Any) -> Any:
 
 
 class _Rewriting:
-    """One tree, which is rewritten from its leaves."""
+    """One tree, rewritten from its leaves."""
 
     def __init__(self, tree: Any) -> None:
         self._tree = tree
@@ -44,7 +44,7 @@ class _Rewriting:
     def run(self) -> Any:
         for node in reversed(list(self._tree.dfs())):
             if node.parent is None and node is not self._tree:
-                continue  # it was in a part that is gone
+                continue  # it was in a removed part
             new = self._rewritten(node)
             if new is node:
                 continue
@@ -107,7 +107,7 @@ class _Rewriting:
         return aggregate
 
     def _in(self, node: Any) -> Any:
-        """(a, b) IN ((1, 2), (3, 4)) as comparisons; a query behind IN may have several columns."""
+        """(a, b) IN ((1, 2), (3, 4)) as comparisons; a query after IN may have several columns."""
         rows = node.expressions
         if node.this.key != "tuple" or not rows or any(row.key != "tuple" for row in rows):
             return node
@@ -167,7 +167,7 @@ class _Rewriting:
         return self._chosen(node, exp.LTE, exp.GT)
 
     def _chosen(self, node: Any, wins: Any, loses: Any) -> Any:
-        """max(a, b) of SQLite, NULL if one of them is; GREATEST of Postgres passes over NULL."""
+        """max(a, b) of SQLite, NULL if one of them is; Postgres's GREATEST ignores NULL."""
         chosen = node.this
         for rival in node.expressions:
             first = wins(this=self._copy(chosen), expression=self._copy(rival))
@@ -193,7 +193,7 @@ class _Rewriting:
         return exp.Substring(this=node.this, start=one, length=node.expression)
 
     def _right(self, node: Any) -> Any:
-        """RIGHT(x, 3) as what is behind the rest of x."""
+        """RIGHT(x, 3) as a SUBSTR from the third character before the end."""
         count, length = node.expression, exp.Length(this=self._copy(node.this))
         behind = exp.Add(
             this=exp.Sub(this=length.copy(), expression=self._copy(count)),
@@ -247,7 +247,7 @@ class _Rewriting:
 
     def _part_of_union(self, union: Any, side: str, part: Any) -> Any:
         if union.key == "intersect" and part.key in ("union", "except"):
-            return union.args[side]  # which goes first differs between databases: it is refused
+            return union.args[side]  # databases differ in which goes first: it is refused
         is_plain = not any(part.args.get(clause) for clause in _ORDERED)
         if is_plain and (part.key == "select" or (side == "this" and part.key == union.key)):
             return part
@@ -301,5 +301,5 @@ def _ignores_case(node: Any) -> bool:
 
 
 def _is_bare(subquery: Any) -> bool:
-    """Whether a query in parentheses has nothing else: no name, no LIMIT behind them."""
+    """Whether a query in parentheses has nothing else: no name, no LIMIT after them."""
     return not any(value for name, value in subquery.args.items() if name != "this")

@@ -1,6 +1,6 @@
-"""What a SELECT or an expression may be made of: the one portable subset, as a grammar.
+"""The allowed parts of a SELECT or an expression: the one portable subset, as a grammar.
 
-`check_grammar` refuses everything that the grammar does not name: also a node, an argument or a
+`check_grammar` refuses everything that the grammar does not name: even a node, an argument or a
 function that no one foresaw. It works on the trees of `parsing`, whose nodes have sqlglot's names.
 """
 
@@ -28,7 +28,7 @@ _VALUES = (
 )
 _RANKS = ("rownumber", "rank", "denserank")
 _ROWS_APART = ("lag", "lead")
-# Their values depend on the order of the rows alone.
+# Their values depend only on the order of the rows.
 _OF_ORDER = (*_RANKS, *_ROWS_APART, "firstvalue")
 _PLACES = {  # a place in a statement -> the nodes allowed there; other places name a node
     "query": "select union intersect except",
@@ -43,8 +43,8 @@ _PLACES = {  # a place in a statement -> the nodes allowed there; other places n
     "counted": f"{_VALUES} distinct star",
     "condition": "eq neq gt gte lt lte is like escape and or not between in exists boolean paren",
 }
-# A line says of some nodes which arguments they may have, and the place that each argument is. "*"
-# is an argument that is not a node (a flag, a name).
+# A line says which arguments some nodes may have, and each argument's place. "*" is an argument
+# that is not a node (a flag, a name).
 _GRAMMAR = """
 select: with_=with expressions=output distinct=distinct from_=from joins=join where=where
 select: group=group having=having order=order limit=limit offset=offset
@@ -156,7 +156,7 @@ _CONDITION_ADVICE = (
 
 
 def _is_short_text(node: Any) -> bool:
-    """Whether a node is a literal that may be looked for at each character of a text."""
+    """Whether a node is a literal that may be compared at each character of a text."""
     if node.key in ("lower", "upper"):
         node = node.this
     return bool(node.is_string and len(node.this.encode()) <= MAX_PATTERN)
@@ -279,7 +279,7 @@ def check_arguments(node: Any, allowed: Collection[str], advice: str) -> None:
 def check_grammar(tree: Any, place: str) -> None:
     """Refuse every node, argument and place of a node that the portable subset does not have.
 
-    `place` is where the tree stands ("query", "where", "value"). Raises SqlError with advice.
+    `place` is the tree's place ("query", "where", "value"). Raises SqlError with advice.
     """
     stack = [(tree, place)]
     while stack:

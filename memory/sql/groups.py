@@ -17,7 +17,7 @@ from memory.sql.refusals import refuse
 
 
 def check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
-    """A group gives its keys and aggregates only, and DISTINCT is ordered by what it selects.
+    """A group gives only its keys and aggregates, and DISTINCT is ordered by its own columns.
 
     Postgres refuses the rest too. SQLite would answer with the value of any row of the group.
     """

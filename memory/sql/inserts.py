@@ -14,7 +14,7 @@ def revise_inserts(
 ) -> tuple[CheckedWrites, int]:
     """A model's statements with each fact they insert as `revise` returns it, equal ones once.
 
-    Equal are facts of one turn and date that differ in capitals and punctuation alone.
+    Facts of one turn and date are equal if they differ only in capitals and punctuation.
 
     Arguments:
         writes: the INSERT, UPDATE and DELETE statements that a model wrote.

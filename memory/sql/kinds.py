@@ -51,7 +51,7 @@ def check_kinds(tree: Any) -> None:
 
 
 def _check_pairs(node: Any) -> None:
-    """Refuse (a, b) IN (SELECT x, y ...) where a value and its column differ in kind."""
+    """Refuse (a, b) IN (SELECT x, y ...) if a value and its column differ in kind."""
     query = node.args["query"].unnest()
     if query.key != "select":
         return
@@ -116,7 +116,7 @@ def kind_of(node: Any) -> str:
 
 
 def _common(nodes: Iterable[Any]) -> str:
-    """The kind of a value that is one of several; NULL may be of any."""
+    """The kind of a value that is one of several; NULL may have any kind."""
     return common_kind(kind_of(node) for node in nodes if node.key != "null")
 
 

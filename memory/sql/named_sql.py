@@ -4,7 +4,7 @@
     -- Comments are left out.
     SELECT id, text FROM turns WHERE id = ANY (:ids);
 
-A name in braces is that of a part of statements.
+A name in braces means a shared part of statements.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Which tables and columns a query may name, and where.
 
-It works on the trees that `parsing` makes, after `grammar` has checked their nodes. It notes of
-each column whether it holds text or a number, which `kinds` reads.
+It works on the trees that `parsing` makes, after `grammar` has checked their nodes. It notes
+whether each column holds text or a number, for `kinds`.
 """
 
 from collections.abc import Collection, Mapping
@@ -35,7 +35,7 @@ from memory.sql.tables import (
 from memory.sql.windows import check_windows
 from memory.text.turn_filter import FILTER_EXAMPLE, TurnFilter, read_filter
 
-_MOST_COPIED = 2_000  # nodes that names given with AS become
+_MOST_COPIED = 2_000  # the nodes of names given with AS
 Columns = list[tuple[str, str]]  # (name, kind as `kind_of` says it)
 Sources = dict[str, Columns]  # what a FROM clause offers, by alias
 
@@ -108,7 +108,7 @@ def _check_columns(query: Any, count: int) -> None:
 
 
 def table_source(table: Any, ctes: Mapping[str, Columns]) -> tuple[str, Columns]:
-    """The name and the columns under which a table, a WITH name or search() is known."""
+    """The name and the columns of a table, a WITH name or search()."""
     alias = table.alias.lower()
     name = table.name.lower()
     if table.this.key == "anonymous":

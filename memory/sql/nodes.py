@@ -14,7 +14,7 @@ WINDOW = "window"  # a function with OVER (...)
 def sql_of(node: Any) -> str:
     """The node as short SQL, to name it in a message."""
     try:
-        # Level None: the message says nothing of what the other database could not do.
+        # Level None: the message leaves out what the other database cannot do.
         return short(node.sql("sqlite", comments=False, unsupported_level=None)).replace(
             SEARCH_FUNCTION.upper(), "search"
         )
@@ -23,7 +23,7 @@ def sql_of(node: Any) -> str:
 
 
 def is_whole_number(node: Any) -> bool:
-    """Whether the node is a literal like 12, without a sign, for which 64 bits are enough."""
+    """Whether the node is a literal like 12, without a sign, that fits 64 bits."""
     is_number = node.key == "literal" and not node.is_string
     return bool(
         is_number and node.this.isdecimal() and len(node.this) < 20 and int(node.this) < 2**63
@@ -31,12 +31,12 @@ def is_whole_number(node: Any) -> bool:
 
 
 def plain_name(node: Any) -> str:
-    """The name of a column that is written without its table, else ""."""
+    """The name of a column written without its table, else ""."""
     return node.name.lower() if node.key == "column" and not node.table else ""
 
 
 def present(*nodes: Any) -> list[Any]:
-    """Those of the nodes that are not None."""
+    """The nodes that are not None."""
     return [node for node in nodes if node is not None]
 
 

@@ -27,7 +27,7 @@ def tree_of(statement: Statement) -> Any:
 
 
 def check_depth(tree: Any, text: str) -> None:
-    """Refuse a tree that rendering could not go down, by the text of its statement."""
+    """Refuse a tree too deep to render, quoting its statement."""
     # Level by level, without recursion, which a deep tree would exhaust.
     level = [tree]
     for _ in range(_MAX_DEPTH):

@@ -1,11 +1,11 @@
-"""What SQL a model may write: a text goes in once, and comes out as statements that are allowed.
+"""The SQL that a model may write: a text goes in once, and comes out as allowed statements.
 
-Stores run what those render, never the text. A statement is refused
+Stores run the rendered statements, never the text. A statement is refused
 
 - in `answers` and `tokens` for its characters and where it ends,
 - in `word_advice` for words and functions that models often write,
-- in `dialects` and `dates` for what cannot be said in the subset; the rest is rewritten,
-- in `grammar` for what it is made of (another command, a function, RETURNING ...),
+- in `dialects` and `dates` for what the subset cannot express; the rest is rewritten,
+- in `grammar` for its parts (another command, a function, RETURNING ...),
 - in `names`, `groups` and `kinds` for another table or column, or text against a number,
 - in `costs` for the work that it makes,
 - in `writes` for what it would write, in `name_writes` for what it says of names and tells in
@@ -48,8 +48,8 @@ MAX_SEARCHES = 5  # in one statement
 def split(answer: str) -> list[Statement]:
     """A model's answer as its statements, without comments, fences and semicolons.
 
-    Accepts what has one certain meaning: one Markdown fence with prose around it, a label before
-    the first statement, a missing semicolon before a line that starts the next statement.
+    Accepts anything with one certain meaning: one Markdown fence with prose around it, a label
+    before the first statement, a missing semicolon before a line that starts the next statement.
     `-- none`, an empty fence and comments alone give []. Raises SqlError for everything else.
     """
     return split_answer(answer, whole_tree)
@@ -88,7 +88,7 @@ def check_writes(answer: str) -> CheckedWrites:
 
 
 def check_facts(facts: Sequence[Fact], columns: Sequence[str] = WRITABLE) -> CheckedInsert:
-    """Check facts that are to be inserted with these of their columns. Raises SqlError."""
+    """Check facts to be inserted with these columns. Raises SqlError."""
     for fact in facts:
         check_fact(fact)
     rows = [tuple(_stored(fact, column) for column in columns) for fact in facts]

@@ -7,9 +7,9 @@ from memory.sql.checked import CheckedWrites
 
 
 class RefusedPartError(SqlError):
-    """A part of what a model wrote is refused; `without` are its statements without that part.
+    """A part of a model's answer is refused; `without` has its other statements.
 
-    They are stored where the model does not repair its answer.
+    They are stored if the model does not repair its answer.
     """
 
     def __init__(self, message: str, without: CheckedWrites) -> None:

@@ -32,7 +32,7 @@ Hits = Sequence[tuple[int, float]]  # (turn id, score) of one search(), best fir
 
 _MAX_DECIMALS = 30  # SQLite rounds to these
 _ARITHMETIC = ("add", "sub", "mul", "div")
-# Joins two texts, or raises an error where the result is too long (0012_schema.sql).
+# Joins two texts, or raises an error if the result is too long (0012_schema.sql).
 _JOINED = "memory.joined"
 _OWN_FUNCTIONS = (DAYS_BETWEEN, NUMBER)  # in Postgres of the schema memory
 _REPLACED = "memory.replaced"  # likewise: replace() with the same limit (0013_amounts.sql)
@@ -72,7 +72,7 @@ def change_text(tree: Any) -> str:
 
 
 def changed_facts_text(tree: Any, namespace: int) -> str:
-    """The SELECT for Postgres that gives what an UPDATE or DELETE would do, and does nothing.
+    """The SELECT for Postgres that shows what an UPDATE or DELETE would do, without doing it.
 
     It has a row for each fact: its id, and what an UPDATE sets, in the order of its columns.
     Raises SqlError.
@@ -130,11 +130,11 @@ def _hits_table(hits: Hits) -> Any:
 
 
 def _portable(tree: Any, dialect: Dialect) -> Any:
-    """The tree with what the two databases understand differently made the same."""
+    """The tree with everything that the two databases read differently made the same."""
     for node in reversed(list(tree.dfs())):  # inner nodes first: some are replaced
         sides = [side for side in ("this", "expression") if node.args.get(side)]
         if node.key == "identifier":
-            # Unquoted names are lower case in Postgres; quoted ones are taken as they stand.
+            # Unquoted names are lower case in Postgres; quoted ones keep their case.
             name = node.this.lower()
             is_keyword = name.upper() in _KEYWORDS or _RESERVED.fullmatch(name)
             is_word = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
@@ -170,7 +170,7 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
         elif node.key == "datatype" and dialect == "postgres" and node.sql("sqlite") == "INTEGER":
             node.replace(exp.DataType(this=exp.DType.BIGINT))  # SQLite's have 64 bits
         elif node.key == "round" and dialect == "postgres":
-            # Of its other kinds it rounds a half to the even number, and not to digits.
+            # Postgres rounds its other types half to even, and not to a number of digits.
             node.set("this", exp.cast(node.this, exp.DType.DECIMAL))
             digits = int(node.args["decimals"].this) if node.args.get("decimals") else 0
             node.set("decimals", exp.Literal.number(min(digits, _MAX_DECIMALS)))
@@ -211,7 +211,7 @@ def _portable(tree: Any, dialect: Dialect) -> Any:
 
 
 def _let_null_be_empty(comparison: Any) -> None:
-    """Let `ended_on = ''` mean a date that is not there, which is NULL: models write both."""
+    """Let `ended_on = ''` mean a missing date, which is NULL: models write both."""
     for side, other in (("this", "expression"), ("expression", "this")):
         column, text = comparison.args[side], comparison.args[other]
         is_date = column.key == "column" and column.name.lower() in DATES
@@ -313,7 +313,7 @@ def _of_namespace(tree: Any, namespace: int | None) -> Any:
 
 
 def _order_by_id(tree: Any, namespace: int | None) -> None:
-    """Let the rows of a plain SELECT over one table come in the order that SQLite gives them in.
+    """Give the rows of a plain SELECT over one table in SQLite's order.
 
     Postgres moves a row to the end of its table when it is changed. Rows that a window has sorted
     come in its order, or in another one, in both databases.

@@ -1,4 +1,4 @@
-"""What a model's SQL may name: the tables, their columns and search(), and how much of each."""
+"""What a model's SQL may name: the tables, their columns and search(), and their limits."""
 
 FACT_COLUMNS = (  # as the journal has them
     "id",
@@ -25,7 +25,7 @@ READABLE = {**TABLES, FACTS_NOW: TABLES["facts"]}
 DATES = ("happened_on", "ended_on")  # columns of facts: text as exact as known, NULL for no date
 # Columns of whole numbers; all others hold text.
 NUMBERS = ("id", "turn_id", "last_turn_id", "first_fact", "second_fact", "first_turn")
-ROW_ORDER = {  # the columns that tell the rows of a table apart
+ROW_ORDER = {  # the columns that identify a table's rows
     "turns": ("id",),
     "facts": ("id",),
     FACTS_NOW: ("id",),
@@ -47,7 +47,7 @@ TODAY = "today"
 # What SUM of real numbers runs as in SQLite; see rendering.py.
 EXACT_SUM = "exact_sum"
 MAX_WINDOWS = 5  # of one statement: each sorts all its rows once more
-MAX_OFFSET = 999  # rows that LAG and LEAD look back or ahead
+MAX_OFFSET = 999  # how many rows LAG and LEAD look back or ahead
 MAX_K = 200  # turns of one search
 MAX_COLUMNS = 36  # of a SELECT: two turns and two facts joined have 34
 # SQLite compares each byte of a LIKE pattern with each character of the text, in one step that no

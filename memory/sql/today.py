@@ -16,7 +16,7 @@ from sqlglot import exp
 from memory.sql.checked import CheckedSelect
 from memory.sql.tables import TODAY
 
-# What a moment ("datetime('now')") is: all that was said today lies before it.
+# The value of a moment ("datetime('now')"): it is after everything said today.
 END_OF_DAY = "end of day"
 _STEP = re.compile(r"([+-]?[0-9]{1,5})(?:\.0+)? (day|week|month|year)s?")
 _STARTS = ("start of day", "start of month", "start of year", END_OF_DAY)

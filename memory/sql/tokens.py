@@ -52,7 +52,7 @@ def quoted(text: str) -> str:
 def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], int]:
     """The tokens from `start` to the end (or the closing fence) without comments, and the end.
 
-    Raises SqlError for a quote that is not closed and for characters that SQL has no use for.
+    Raises SqlError for a quote that is not closed and for characters that SQL does not use.
     """
     tokens: list[Token] = []
     space = ""
@@ -71,7 +71,7 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
             refuse(short(near), _ADVICE_BY_STRAY.get(piece, general_advice))
         if kind == "word" and (not piece.isascii() or piece[0].isdigit()):
             refuse(short(near), "names are plain ASCII letters, and numbers are decimal")
-        # A letter right behind a string: the quote in 'it's' was meant as a part of the text.
+        # A letter right after a string: the quote in 'it's' was meant as a part of the text.
         if kind == "string" and (text[at : at + 1].isalnum() or text[at : at + 1] in ("_", "\\")):
             refuse(short(near), _DOUBLE_QUOTE_ADVICE)
         before = tokens[-1].text.lower() if tokens and not space else ""
@@ -88,7 +88,7 @@ def join(tokens: Sequence[Token]) -> str:
 
 
 def with_names(statement: str) -> set[str]:
-    """The names that a rendered statement gives with WITH: only they stand before AS (."""
+    """The names that a rendered statement gives with WITH: only they come before AS (."""
     texts = [token.text for token in scan(statement)[0]]
     names = set()
     for index, pair in enumerate(pairwise(texts)):

@@ -16,7 +16,7 @@ _FILTER_ADVICE = (
 
 
 def check_windows(select: Any) -> None:
-    """Refuse windows outside of what a SELECT gives and sorts by, and windows in one another."""
+    """Refuse windows outside a SELECT's columns and ORDER BY, and nested windows."""
     clauses = [select.args.get(clause) for clause in ("where", "group", "having")]
     conditions = [join.args.get("on") for join in select.args.get("joins") or []]
     for part in present(*clauses, *conditions):

@@ -44,7 +44,7 @@ class Background:
     It digests the turns that the session adds, from the id `since` on; earlier ones only if `drain`
     asks for that. Without `digests`, or if the model writes no facts, it digests nothing. Whatever
     ends it, nothing is lost: turns are durable, and a window counts as stored with its facts only.
-    `error` is why the model could not be used the last time, empty when it could.
+    `error` is why the model's last call failed, "" if it did not.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Background:
         return self._memory_lock.locked()
 
     def turns_added(self, count: int = 1) -> None:
-        """Note new turns; the model is called once there are enough, or no one adds any."""
+        """Note new turns; calls the model once there are enough, or no one adds any."""
         turns = self._undigested_turns + count
         size = min(self._model.limits.window, TURNS_A_DIGEST)
         windows, self._undigested_turns = divmod(turns, size)
@@ -97,7 +97,7 @@ class Background:
         try:
             self._memory_lock.acquire()
         finally:
-            self._stop.clear()  # also when Ctrl-C ends the wait
+            self._stop.clear()  # even when Ctrl-C ends the wait
         try:
             yield
         finally:

@@ -36,7 +36,7 @@ class Screen:
         return reply in [word.casefold() for word in words]
 
     def waiting(self, reason: str) -> AbstractContextManager[Any]:
-        """A context that shows on a terminal what the chat waits for."""
+        """A context that shows on a terminal why the chat waits."""
         if not self._console.is_terminal:
             return nullcontext()
         return self._console.status(escape(clean(reason)))

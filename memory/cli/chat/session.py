@@ -38,9 +38,9 @@ class Chat:
     Arguments:
         memory: the memory, which the caller closes.
         background: who stores facts.
-        screen: what is read from and written to.
+        screen: the input and the output.
         memory_name: what the memory is called when asking to wipe it.
-        speaker, character, persona: as the command was given them; None for the remembered ones.
+        speaker, character, persona: as given to the command; None for the remembered ones.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Chat:
         finally:
             reply_text = text_so_far.strip()
             if is_visible(reply_text):
-                # What was on the screen is a part of the conversation, whole or not.
+                # Text on the screen is a part of the conversation, whole or not.
                 self.add(self.character, reply_text, tags={} if is_whole else CUT_ANSWER)
             self.last = reply.answer
             self._seen = newest_id(self.store)
@@ -115,7 +115,7 @@ class Chat:
         self._show_nearest(reply.answer)
 
     def _correct(self, message: Turn) -> None:
-        """Edit what a message takes back of the last answer; the pause keeps the thread out."""
+        """Edit the facts that a message takes back; the pause keeps the thread out."""
         answer, self.last = self.last, None
         if answer is None or is_question(message.text):
             return
@@ -157,7 +157,7 @@ class Chat:
 
     def rename(self, new: str) -> None:
         """Give the user another name from now on; a turn of the memory says so."""
-        # Said by the old name, so that the turns tell who is who; the setting alone would not.
+        # Said under the old name, so that the turns tell who is who; the setting alone would not.
         self.add(self.user, f"My name is {new}.")
         self.background.turns_added()
         self.settings.set("user", new)
@@ -233,7 +233,7 @@ class Chat:
         return False
 
     def _remembered(self, name: str, argument: str | None, default: str) -> str:
-        """What the command was given, else the setting; a value that is new becomes the setting."""
+        """The command's value, else the setting; a new value becomes the setting."""
         before = self.settings.get(name)
         value = str(default if before is None else before)
         if argument is not None:
