@@ -24,15 +24,15 @@ from memory.evidence import Evidence
 from memory.models import TUNED_SELECT
 from memory.records import ABSTAIN
 
-# Chances, all of them choices. The first three say what a context holds before its turns: rows of
+# Chances, all of them choices. The first three are for what a context has before its turns: rows of
 # the gold SELECTs, rows of a poor SELECT, or rows and no turns at all.
 GOLD_ROWS, STRAY_ROWS, FACTS_ONLY = 0.3, 0.25, 0.1
-# How often a question is asked about another speaker, and how often a question is refused whose
-# evidence the context misses. Few are: when abstentions were 34 % of the examples, a model learnt
-# to give up (the log, "a supervised start on LoCoMo with many abstentions").
+# How often a question is asked about another speaker, and how often a question is refused because
+# the context lacks its evidence. Few are: when abstentions were 34 % of the examples, a model
+# learnt to give up (the log, "a supervised start on LoCoMo with many abstentions").
 SWAPPED_SPEAKER, MISSED_EVIDENCE = 0.5, 0.12
-# Shares of the student's budget, a choice: some contexts miss more evidence than those at work
-# (the log: 200 tokens show .58 of it, 360 show .75), and some leave more to read.
+# Shares of the student's budget, a choice: some contexts miss more evidence than in real use (the
+# log: 200 tokens show .58 of it, 360 show .75), and some leave more to read.
 BUDGETS = 0.5, 0.75, 1.0, 1.25
 
 # Choices: words of the question in a poor SELECT; answerable questions that share a context with
@@ -45,7 +45,7 @@ _TEMPORAL, _SINGLE_HOP = 2, 4
 
 
 class AnswerExample(NamedTuple):
-    """A question about the memory that a student is shown, and the right answer."""
+    """A question about the memory shown to a student, and the right answer."""
 
     memory: str
     question: str
@@ -56,7 +56,7 @@ class AnswerExamples:
     """The examples of one conversation, whose turns and gold facts a store holds.
 
     Arguments:
-        rng: decides all that is left to chance, so that a seed makes the same examples again.
+        rng: draws everything random, so that a seed makes the same examples again.
     """
 
     def __init__(self, gold: Gold, store: Store, student: Setup, rng: random.Random) -> None:
@@ -104,7 +104,7 @@ class AnswerExamples:
         for select in selects:
             try:
                 rows.append(self.store.read(select))
-            except SqlError:  # at work, too, what the database refuses brings no rows
+            except SqlError:  # in real use, too, refused SQL brings no rows
                 continue
         return rows
 
@@ -122,8 +122,8 @@ class AnswerExamples:
     ) -> Iterator[tuple[str, str]]:
         """The questions about the context of a question, with the right answers.
 
-        Of a list answer, the shown items are the right answer. Other answers that the context holds
-        in part teach nothing and are left out.
+        For a list, the shown items are the right answer. Other answers that the context has in part
+        teach nothing and are left out.
         """
         turn_ids = set(context.turn_ids)
         text = f" {normalize(context.text)} "
@@ -206,7 +206,7 @@ class AnswerExamples:
         evidence = [turns[self.ids_by_source[source] - 1] for source in question.evidence]
         if len(speakers) != 1 or {turn.speaker for turn in evidence} != set(speakers):
             return ""
-        # Who is spoken of in the evidence may have done the same.
+        # A person mentioned in the evidence may have done the same.
         evidence_text = " ".join(turn.text for turn in evidence)
         strangers = [
             speaker

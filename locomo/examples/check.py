@@ -70,7 +70,7 @@ class Proof:
 def read_gold(paths: Sequence[Path]) -> list[Gold]:
     """The conversations of files and folders, and of the folders `validation` in those.
 
-    Raises InputError for what cannot be read or used, and for a sample_id that comes twice.
+    Raises InputError for unreadable or unusable files, and for a repeated sample_id.
     """
     held_out = [path / VALIDATION for path in paths if (path / VALIDATION).is_dir()]
     golds = [gold for path in dict.fromkeys([*paths, *held_out]) for gold in load_gold(path)]
@@ -89,7 +89,7 @@ def normalized_words(text: str) -> list[str]:
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     result: list[str] = []
-    tens = 0  # of the word before, which the next one may complete: twenty three
+    tens = 0  # of the word before, which the next word may complete: twenty three
     for word in _WORD.findall(_NO_WORD.sub("", plain)):
         number = _NUMBERS.get(word)
         if tens and number and number < 10:
@@ -291,7 +291,7 @@ def _repeated_questions(conversations: Sequence[Conversation]) -> Iterator[str]:
 def _overlaps(
     conversations: Sequence[Conversation], compared: Sequence[Conversation]
 ) -> Iterator[tuple[float, str]]:
-    """The share of each conversation's n-grams that each of all the others has, too."""
+    """The share of each conversation's n-grams that each other conversation also has."""
     ngrams = [
         (conversation.id, _ngrams(conversation)) for conversation in [*conversations, *compared]
     ]

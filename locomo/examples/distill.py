@@ -1,4 +1,4 @@
-"""Distillation: plans supervised examples and has a teacher make them; what it paid for is kept.
+"""Distillation: plans supervised examples and has a teacher make them; keeps everything paid for.
 
 `from_teacher.py` makes one example, `jsonl.py` writes the file of all.
 """
@@ -73,8 +73,8 @@ def distill(
 
     Arguments:
         cache: where the teacher's memories are built, for retrieve.
-        numbers: examples to try, by target; 0 or none: all.
-        resume: take what an earlier run asked the teacher from its ledger, OUTPUT.calls.
+        numbers: examples to try, by target; 0 or missing: all.
+        resume: take the teacher's answers to an earlier run from its ledger, OUTPUT.calls.
         data: sha256 of the data file, for the card.
         held_out: ids of conversations that it must not learn from.
 
@@ -87,7 +87,7 @@ def distill(
     teacher = distillation.teacher
     asked = replace(teacher, model=replace(teacher.model, lm=teacher.model.lm.copy(cache=True)))
     distillation = replace(distillation, teacher=asked)
-    # Answers alone: the prompts are of private conversations.
+    # Only answers: the prompts contain private conversations.
     ledger = Ledger(output.with_name(f"{output.name}.calls"), resume=resume, with_requests=False)
     make = partial(_attempts, distillation, ledger=ledger, cache=cache, threads=threads, bar=bar)
     try:
@@ -143,7 +143,7 @@ def _attempts(
         jobs = [
             partial(make, distillation, examples, done) for examples in by_conversation.values()
         ]
-    # What fails ends the ledger, so that no other thread asks on.
+    # A failure ends the ledger, so that no other thread goes on asking.
     return [*chain(*run_parallel(jobs, threads, ended=ledger.ended))]
 
 
@@ -211,7 +211,7 @@ def _plan_target(
             planned += [PlannedExample(target, conversation, turn) for turn in first_turns]
             continue
         for question in conversation.questions:
-            # What category 5 asks is not in the conversation, so no SELECT for it can be right.
+            # The conversation does not answer category 5, so no SELECT for it can be right.
             refused = question.category == ABSTENTION and target == "retrieve"
             if question.evidence and not refused:
                 planned.append(PlannedExample(target, conversation, question.index))

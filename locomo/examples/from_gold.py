@@ -1,7 +1,7 @@
 """Supervised examples from gold conversations: the right output of each module.
 
 store: a turn, and its gold rows as one INSERT; for a little model `rows_from_gold`. retrieve: a
-question, and its gold SELECTs. answer: `answers_from_gold`. No model is asked.
+question, and its gold SELECTs. answer: `answers_from_gold`. Calls no model.
 """
 
 import random
@@ -29,8 +29,8 @@ MAX_FACTS_PER_TURN = 4
 # the examples, about their share of the turns (some turns with facts are left out, too).
 TURNS_WITHOUT_FACTS = 0.6
 
-# Choices of how a turn's words are compared with a value: the longest run of words, and what it is
-# worth, in F1, that a run begins or ends where a clause does.
+# Choices of how a turn's words are compared with a value: the longest run of words, and the bonus,
+# in F1, for a run that begins or ends where a clause does.
 _MAX_VALUE_WORDS = 16
 _CLAUSE_BONUS = 0.05
 _CLAUSE_ENDS, _SENTENCE_ENDS = ".!?,;:", ".!?"
@@ -46,10 +46,10 @@ def supervised_examples(
 ) -> dict[Target, list[ChatMessages]]:
     """All examples, by module, that these conversations have for a student tuned for `targets`.
 
-    Those for answering stand by context, because packing computes what neighbours share once;
-    those for store and retrieve are shuffled. `progress` is called with the id of each
-    conversation that is done. `left_out` counts, by target, facts that a little model cannot quote.
-    It has no examples for retrieve: gold has no choices. Raises SqlError when the database refuses
+    Examples for answering are grouped by context, because packing computes what neighbours share
+    once; examples for store and retrieve are shuffled. `progress` is called with the id of each
+    finished conversation. `left_out` counts, by target, facts that a little model cannot quote. It
+    has no examples for retrieve: gold has no choices. Raises SqlError when the database refuses
     gold SQL.
     """
     left_out = Counter() if left_out is None else left_out
@@ -128,7 +128,7 @@ def _write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
         if sql == NOTHING:
             continue
         # In the order of the turns: an UPDATE changes facts of turns before it. Gold is a person's
-        # and may end as many as it likes; what a model ends beyond the limits is held.
+        # and may end any number; a model's ends beyond the limits are held.
         store.write(sql, cause="gold", window=(turn_id, turn_id), by_person=True)
         rows = store.read(f"SELECT id, {columns} FROM facts WHERE id > {last_id} ORDER BY id").rows
         last_id = max([last_id, *(row[0] for row in rows)])
@@ -143,7 +143,7 @@ def _inserts(
     student: Setup,
     rng: random.Random,
 ) -> Iterator[tuple[str, str]]:
-    """Turns as a student is shown them, each with the SQL that stores it."""
+    """Turns in the form shown to a student, each with the SQL that stores it."""
     for turn_id in gold.store:
         if turn_id not in facts and rng.random() > TURNS_WITHOUT_FACTS:
             continue
@@ -171,8 +171,8 @@ def _insert(turn_id: int, rows: Sequence[GoldRow]) -> str:
 def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:
     """Rows whose subject a turn names, with the turn's own words for their values, in its order.
 
-    A small model copies better than it words: taught gold's own values, it made words up
-    (the log, "gold's own values"). Dates are left out that the turn does not show.
+    A small model copies better than it words: taught gold's own values, it made words up (the log,
+    "gold's own values"). Dates that the turn does not show are left out.
     """
     words = line.partition(": ")[2].split()
     copied: dict[tuple[int, str], GoldRow] = {}

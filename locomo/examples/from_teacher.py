@@ -27,7 +27,7 @@ from memory.program import WindowContext, dated, plain_program, stored_window
 from memory.records import ABSTAIN, Fact
 from memory.sql import CheckedWrites, split
 
-# As Memory does at work: an example must be the prompt that the student will see.
+# As Memory does: an example must be the prompt that the student will see.
 _CATALOG_TOKENS = 1_000
 _RANKED_TURNS = 400
 
@@ -52,8 +52,8 @@ class Distillation:
     def writer(self) -> Model:
         """The teacher, given the student's windows.
 
-        For the packaged student, whose grammar allows one form of SQL only, any other teacher is
-        shown that form: the short prompts with their examples.
+        The packaged student's grammar allows only one form of SQL, so any other teacher sees that
+        form: the short prompts with their examples.
         """
         student, teacher = self.student.model, self.teacher.model
         limits = replace(
@@ -71,7 +71,7 @@ class Distillation:
 
     @property
     def student_program(self) -> MemoryProgram:
-        """The student's program, as no one compiled it."""
+        """The student's plain program."""
         return plain_program(self.student.model)
 
     @property
@@ -92,8 +92,8 @@ class Distillation:
 class PlannedExample:
     """An example to make.
 
-    `number` is a window's first turn (from 1) for store, else a question's index. With `absent`
-    the question's evidence is taken out of the memory, and the answer is an abstention.
+    `number` is a window's first turn (from 1) for store, else a question's index. With `absent` the
+    question's evidence is removed from the memory, and the answer is an abstention.
     """
 
     target: Target
@@ -143,7 +143,7 @@ def render_example(
     """
     signature = getattr(student.program, target).predict.signature
     adapter = as_tuned(student.model, targets).adapter
-    # Who asks, and when, is not known of questions that are asked later about a conversation.
+    # The asker and the day are unknown for questions asked later about a conversation.
     shown_inputs = dict.fromkeys(signature.input_fields, "") | dict(inputs)
     prompt = adapter.format(signature, [], shown_inputs)
     # An adapter renders the right answer where it shows an example, before the last message.
@@ -216,11 +216,11 @@ class _SpeakerBySpeaker(StoreTurns):
                 stored = super()._stored(alone, cast("WindowWriter", trial.of(turns)))
                 calls += stored["calls"]
                 if stored["change"].statement:
-                    # What the teacher wrote: the change holds what became of it (computed dates
-                    # in their own column).
+                    # The teacher's own SQL: the change has the result (computed dates in their own
+                    # column).
                     statements += [f"{statement.text};" for statement in split(stored["sql"])]
             sql = "\n".join(statements) or NO_FACT
-            # Each speaker's SQL was taken back, so all of it has to go together once more.
+            # Each speaker's SQL was taken back, so all of it must be written together once more.
             trial.of(context.turns).write(sql)
         except SqlError as error:
             dropped = "the database refused its SQL"
@@ -312,7 +312,7 @@ def make_answer_examples(
 ) -> list[ExampleAttempt]:
     """The questions of one conversation, each with a memory that holds its evidence, or not.
 
-    No model is asked: the answer is the dataset's own.
+    Calls no model: the answer is the dataset's own.
     """
     attempts = []
     with temporary_memory(planned[0].conversation.turns) as store:

@@ -1,7 +1,7 @@
 """Conversations with gold: for each turn the SQL that stores it, for questions the SELECTs.
 
 The format is LoCoMo's with two fields more, see data/README.md. A folder of such files is what
-models are tuned on; those in its subfolder `validation` are for measuring and never trained on.
+models are tuned on; files in its subfolder `validation` are for measuring and never trained on.
 """
 
 from collections import Counter
@@ -48,8 +48,7 @@ _GOLD = TypeAdapter(_RawGold)
 def load_gold(path: Path) -> list[Gold]:
     """The conversations of a file, or of all files `*.json` of a folder, in the files' order.
 
-    Raises InputError for what cannot be read or used, and names the file, the conversation and
-    the field.
+    Raises InputError for anything unusable, naming the file, the conversation and the field.
     """
     golds = [
         _gold(record, f"{file}, conversation {number}")

@@ -1,7 +1,7 @@
 """A JSONL file of supervised examples, and its card: written, read, checked.
 
-Each line is {"messages": [...]}: a prompt as the student is shown it, then the right answer as the
-student would write it. Beside `FILE.jsonl` lies `FILE.card.json`, which says what made the file.
+Each line is {"messages": [...]}: a prompt as shown to the student, then the right answer as the
+student would write it. Next to `FILE.jsonl` is `FILE.card.json`, which says what made the file.
 """
 
 import json
@@ -57,7 +57,7 @@ def save_examples(output: Path, examples: Sequence[ChatMessages], card: Examples
     """Write examples as a JSONL file, with their card next to it. Raises InputError."""
     rows = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in examples]
     card_file = card_path(output)
-    # Removed first: after an interruption no card lies there, rather than that of other examples.
+    # Removed first: after an interruption there is no card, rather than other examples' card.
     card_file.unlink(missing_ok=True)
     write_whole(output, "".join(f"{row}\n" for row in rows).encode())
     write_whole(card_file, card.model_dump_json(indent=2).encode("utf-8", "replace"))

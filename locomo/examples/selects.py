@@ -16,11 +16,11 @@ _MAX_ROW_SELECTS, _MAX_COUNT_SELECTS, _MAX_WORDS = 2, 1, 2
 
 
 def canonical_selects(gold_sql: str) -> list[str]:
-    """Gold SELECTs of facts, rewritten to return whole rows; then at most one count as it stands.
+    """Gold SELECTs of facts, rewritten to return whole rows; then at most one count, unchanged.
 
-    A count alone would bring no turn to cite, so its rows are asked for as well. Returns [] when
-    the SQL asks something else than facts, or cannot be read (`python -m locomo.dataset check`
-    names such gold).
+    A count alone would bring no turn to cite, so its rows are selected as well. Returns [] when the
+    SQL asks something else than facts, or cannot be read (`python -m locomo.dataset check` names
+    such gold).
     """
     try:
         statements = split(gold_sql)
@@ -45,8 +45,8 @@ def canonical_selects(gold_sql: str) -> list[str]:
 def widened(select: str, question: str, store: Store) -> str:
     """A SELECT by attribute, which also finds words of the question that its rows have.
 
-    Whoever writes it does not see which attributes this memory uses, but sees the question. Other
-    SELECTs come back unchanged. Raises SqlError when the database refuses the SELECT.
+    The student does not see which attributes this memory uses, but sees the question. Other SELECTs
+    come back unchanged. Raises SqlError when the database refuses the SELECT.
     """
     parsed = clauses_of(select)
     where_conjuncts = conjuncts(parsed.where) if parsed else []

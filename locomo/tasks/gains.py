@@ -21,7 +21,7 @@ from memory.system import count
 
 Prompts = Mapping[str, tuple[str, Sequence[Mapping[str, str]]]]  # module: instructions, demos
 Verdict = Literal["gain", "no gain", "too few conversations", "not measured"]
-# With fewer groups the bootstrap takes noise for a gain: in 22 % of cases with 2 groups, in 11 %
+# With fewer groups the bootstrap mistakes noise for a gain: in 22 % of cases with 2 groups, in 11 %
 # with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
 RECALL = "recall at 10"  # of the ranking, if that was fitted: no model answers then

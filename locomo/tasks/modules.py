@@ -1,7 +1,7 @@
 """Tasks that an optimizer compiles: one module of the program, run on prepared examples.
 
 Each module has its own examples: answer and retrieve learn from questions about prepared memories,
-store from windows and the questions whose evidence lies inside them. The other modules are frozen.
+store from windows and the questions with evidence inside them. The other modules are frozen.
 """
 
 import hashlib
@@ -318,7 +318,7 @@ class StoreWindow(_Task):
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
             with _facts_only(turns, facts) as store, dspy.context(trace=[]):
-                # What is not retrieved earns no reward, so rows are looked for at every question.
+                # Only retrieved facts earn a reward, so every question looks for rows.
                 model = bench.setup.model
                 program = self.program.asking(evidence=retrieved_facts_alone)
                 program = program_for(model, program).with_rows_always()
@@ -368,7 +368,7 @@ def _outcome(answer: Answer, turns: Sequence[Turn], setup: Setup) -> Outcome:
     ).text
     lines_that_fit = max(fitting.count("\n"), 0)  # the first line is a heading
     turns_shown = [turns[turn_id - 1] for turn_id in answer.shown]
-    # A call that a cache or a ledger answers has no bill: what came of it tells that it was made.
+    # A call answered by a cache or a ledger has no bill: its result shows that it was made.
     has_called = any(step.name == "select" and step.calls for step in answer.steps)
     sql_asked = setup.sql == "always" or has_called or bool(answer.sql or answer.refusals)
     return Outcome(

@@ -61,7 +61,7 @@ REFINE_COMPONENTS = (
     *REFINING_TOOLS,
 )
 
-# What a reward that is not `metric` is called among the components of a question.
+# The name of a reward other than `metric` among a question's components.
 REWARD_NAMES = ("gated", "refined", "unpadded", "sql-memory", "memupdate", "planted")
 # Words of an answer that the planted rule pays in full; right answers have two or three.
 PLANTED_WORDS = 6

@@ -193,7 +193,7 @@ class _Rewriting:
         return exp.Substring(this=node.this, start=one, length=node.expression)
 
     def _right(self, node: Any) -> Any:
-        """RIGHT(x, 3) as a SUBSTR from the third character before the end."""
+        """RIGHT(x, 3) as the substring of x from the third character from the end."""
         count, length = node.expression, exp.Length(this=self._copy(node.this))
         behind = exp.Add(
             this=exp.Sub(this=length.copy(), expression=self._copy(count)),
