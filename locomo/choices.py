@@ -11,6 +11,7 @@ EvaluationMode = Literal["compare", "analyze"]
 SystemName = Literal["newest", "full", "ranking", "facts", "memory"]
 SYSTEMS: tuple[SystemName, ...] = ("newest", "ranking", "facts", "memory")
 FactSource = Literal["model", "templates"]
+CompiledFactSource = Literal["model", "templates", "gold"]
 Interval = Literal["clustered", "independent"]
 Optimizer = Literal["simba", "miprov2", "gepa"]
 Target = Literal["answer", "retrieve", "store", "refine"]

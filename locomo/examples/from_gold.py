@@ -82,7 +82,7 @@ def _inputs_and_outputs(
 ) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
     """The inputs and right outputs of each module in a conversation, by field."""
     with temporary_memory(gold.conversation.turns) as store:
-        facts = _write_gold_facts(store, gold)
+        facts = write_gold_facts(store, gold)
         is_brief = student.program.form == "brief"
         if "store" in targets and is_brief:
             quotable = {
@@ -119,8 +119,11 @@ class GoldRow(NamedTuple):
     happened_on: str
 
 
-def _write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
-    """Write all gold facts to a store that has the turns; returns the rows of each turn."""
+def write_gold_facts(store: Store, gold: Gold) -> dict[int, list[GoldRow]]:
+    """Write all gold facts to a store that has the turns; returns the rows of each turn.
+
+    Raises SqlError when the database refuses one.
+    """
     rows_by_turn: dict[int, list[GoldRow]] = {}
     columns = "subject, attribute, value, COALESCE(happened_on, '') AS happened_on"
     last_id = 0

@@ -1,6 +1,7 @@
 """Runs a compile: measure, let optimizers try prompts, keep the best, measure again."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +15,9 @@ import dspy
 from rich.progress import Progress
 
 from locomo.choices import Target
-from locomo.harness import build_memories
+from locomo.examples.from_gold import write_gold_facts
+from locomo.examples.gold import Gold
+from locomo.harness import build_memories, fingerprint
 from locomo.ledger import Budget, BudgetSpent, Ledger, Spent
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, run_optimizer
@@ -24,7 +27,7 @@ from locomo.tasks.measure import evaluate_task, measure
 from locomo.tasks.modules import Bench, candidate_of, task, with_candidate
 from locomo.tasks.rewards import QuestionScore, metric_of
 from locomo.tracking.compiles import TriedPrompt
-from memory import InputError, MemoryProgram
+from memory import InputError, MemoryProgram, open_store
 from memory.errors import ModelError
 from memory.models import Model
 
@@ -150,8 +153,11 @@ class CompileRun:
 
     def _build_memories(self, program: MemoryProgram, training: bool) -> dict[str, Path]:
         """The memories that questions are asked about, stored by this program."""
+        conversations = self.job.needed_conversations(training)
+        if gold := self.job.gold:
+            return {c.id: gold_memory(gold[c.id], self.memories) for c in conversations}
         built = build_memories(
-            self.job.needed_conversations(training),
+            conversations,
             replace(self.job.setup, program=program),
             cache=self.memories,
             threads=self.job.options.num_threads,
@@ -346,6 +352,21 @@ class CompileRun:
             if scores:
                 how_far = f"measured on {len(scores)} of {len(self.job.validation)} examples"
             self.result.notes.append(f"the compiled program was {how_far}: {spent}")
+
+
+def gold_memory(gold: Gold, folder: Path) -> Path:
+    """The file of a memory with the turns and the gold facts of a conversation, made if missing."""
+    id_ = re.sub(r"[^A-Za-z0-9_.-]", "_", gold.conversation.id)[:60]
+    path = folder / f"{id_}-gold-{fingerprint(gold.conversation.turns, gold.store)}.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with open_store(part) as store:
+            store.add(gold.conversation.turns)
+            write_gold_facts(store, gold)
+        part.replace(path)
+    return path
 
 
 def by_turns(examples: Sequence[dspy.Example]) -> list[dspy.Example]:

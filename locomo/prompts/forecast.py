@@ -13,11 +13,11 @@ from locomo.choices import MODULES, Target
 from locomo.ledger import Spent
 from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob
-from locomo.prompts.optimizers import program_runs, proposal_calls
+from locomo.prompts.optimizers import program_runs, prompt_changes, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
 from locomo.tasks.modules import LEAST_DEMO, Bench
 from memory.models import Cost, Model, is_file, priced
-from memory.program import CHARACTERS_A_TOKEN, estimate, turn_tokens
+from memory.program import CHARACTERS_A_TOKEN, estimate, prompt_tokens, turn_tokens
 from memory.refine import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
@@ -143,9 +143,31 @@ def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
     if not (model.server or prompt_model.server):
         seconds = cost.calls * _LOCAL_CALL_S
         if seconds_a_token is not None:
-            seconds = seconds_a_token * (cost.tokens_in + _WRITING * cost.tokens_out)
+            read = cost.tokens_in - _kept_tokens(calls, job)
+            seconds = seconds_a_token * (read + _WRITING * cost.tokens_out)
         minutes = seconds / 60
     return Forecast(runs=runs, proposals=proposals, cost=cost, at_most=at_most, minutes=minutes)
+
+
+def _kept_tokens(calls: Mapping[Target, int], job: CompileJob) -> int:
+    """Tokens that a model in this process does not read again, in a number of calls by module.
+
+    It keeps the last prompt of each module, so it reads an instruction and its examples where they
+    change: for every prompt that is tried, and for the two measurements.
+    """
+    options, kept = job.options, 0
+    for module, module_calls in calls.items():
+        changes = 1
+        if module in job.train:
+            changes = 2 + prompt_changes(
+                options.optimizer,
+                len(job.train[module]),
+                options.rounds,
+                options.candidates,
+            )
+        beginning = prompt_tokens(job.setup.model, getattr(job.setup.program, module))
+        kept += beginning * max(0, module_calls - changes) if module_calls else 0
+    return kept
 
 
 def _count(

@@ -10,6 +10,7 @@ import dspy
 
 from locomo.choices import MODULES, Reward, Target, compares_speakers
 from locomo.dataset.format import Conversation
+from locomo.examples.gold import Gold
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
 from locomo.split_data import SplitConversations
@@ -22,7 +23,10 @@ from memory.program import MOST_OPERATIONS
 
 @dataclass(frozen=True)
 class CompileJob:
-    """A compile: `train` has examples for each target, `validation` those that measure the gain."""
+    """A compile: `train` has examples for each target, `validation` those that measure the gain.
+
+    With `gold`, by conversation, memories hold its facts, and nobody is asked to store any.
+    """
 
     options: Options
     targets: tuple[Target, ...]
@@ -33,6 +37,7 @@ class CompileJob:
     prompt_model: Model
     reward: Reward
     operations: int = MOST_OPERATIONS
+    gold: Mapping[str, Gold] | None = None
 
     @property
     def measured(self) -> Target:
@@ -74,6 +79,7 @@ class CompileJob:
             self.setup.budget,
             [example_name(example) for examples in drawn for example in examples],
             (asdict(options), self.targets, self.split.parts, self.reward, self.operations),
+            self.gold is not None,
             code,
             version("dspy"),
         )
@@ -106,6 +112,7 @@ def prepare_job(
     num_train: int,
     num_validation: int,
     operations: int = MOST_OPERATIONS,
+    gold: Mapping[str, Gold] | None = None,
 ) -> CompileJob:
     """Draw the examples of each target (0: all).
 
@@ -158,6 +165,7 @@ def prepare_job(
         prompt_model=prompt_model,
         reward=reward,
         operations=operations,
+        gold=gold,
     )
     _check_room(job)
     return job

@@ -174,6 +174,21 @@ def program_runs(optimizer: Optimizer, examples: int, rounds: int, candidates: i
     return examples + _gepa_runs(select, rounds)
 
 
+def prompt_changes(optimizer: Optimizer, examples: int, rounds: int, candidates: int = 0) -> int:
+    """How often a compile asks another prompt than in the call before, at most.
+
+    Optimizers run a prompt on all its examples, but for SIMBA's samples: from its second round on
+    each is of a prompt that is drawn.
+    """
+    candidates = candidates or CANDIDATES.get(optimizer, 0)
+    if optimizer == "simba":
+        drawn = (rounds - 1) * simba_batch(examples) * candidates
+        return 1 + drawn + rounds * (candidates + 1) + min(rounds, candidates) + 1
+    if optimizer == "miprov2":
+        return 1 + candidates + rounds + 1
+    return 2 + 3 * rounds  # the old prompt and the new one on a minibatch, the new one on all
+
+
 def _gepa_runs(select: int, rounds: int) -> int:
     return select + rounds * (select + 2 * MINIBATCH)
 

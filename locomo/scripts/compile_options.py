@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from locomo.choices import FactSource, Optimizer, Reward
+from locomo.choices import CompiledFactSource, Optimizer, Reward
 from locomo.commands import Over
 from memory.records import FormChoice
 
@@ -87,9 +87,10 @@ class CompileOptions:
         int | None, Option(help="tokens of memory shown with a question; else the model's")
     ] = None
     facts: Annotated[
-        FactSource | None,
+        CompiledFactSource | None,
         Option(
-            help="what stores facts: the model, or templates alone, which ask no model",
+            help="what stores facts: the model, templates alone, or the gold SQL of the data; the"
+            " last two ask no model",
             show_default="model; templates for a gguf: model of which no storing is compiled",
         ),
     ] = None

@@ -20,7 +20,7 @@ from rich.text import Text
 from locomo.choices import (
     MODULES,
     TARGETS,
-    FactSource,
+    CompiledFactSource,
     Optimizer,
     Reward,
     Target,
@@ -28,6 +28,7 @@ from locomo.choices import (
 )
 from locomo.commands import check_enough, check_folder, print_line, print_table
 from locomo.dataset.format import Question
+from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
@@ -46,6 +47,7 @@ from locomo.prompts.plan import (
 from locomo.retrieval.fit import weights_in_use
 from locomo.retrieval.tuned import TunedRanking, tune_ranking
 from locomo.scripts.compile_options import CompileOptions
+from locomo.split_data import VALIDATION as HELD_OUT
 from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.gains import (
     RECALL,
@@ -91,7 +93,7 @@ def optimize(options: CompileOptions) -> CompileResult:
     )
     targets = TARGETS if options.target == "all" else (options.target,)
     setup = _setup(answering, options.budget)
-    if _by_templates(options.facts, answering, targets):
+    if options.facts == "gold" or _by_templates(options.facts, answering, targets):
         setup.program.stores_facts = False
     proposing = _prompt_model(
         options.model, options.api_base, name=options.prompt_model, address=options.prompt_api_base
@@ -114,6 +116,7 @@ def optimize(options: CompileOptions) -> CompileResult:
     prepared = partial(
         prepare_job,
         conversations,
+        gold=_gold(conversations, targets) if options.facts == "gold" else None,
         targets=targets,
         setup=setup,
         prompt_model=proposing,
@@ -158,7 +161,26 @@ def optimize(options: CompileOptions) -> CompileResult:
     )
 
 
-def _by_templates(facts: FactSource | None, model: Model, targets: Sequence[Target]) -> bool:
+def _gold(split: SplitConversations, targets: Sequence[Target]) -> dict[str, Gold]:
+    """The gold facts of conversations by their ids.
+
+    Raises InputError where a conversation has none, and where what stores facts is compiled.
+    """
+    if changes := {"store", "refine"} & {*targets}:
+        raise InputError(f"--facts gold: --target {min(changes)} stores facts of its own")
+    golds = load_gold(split.data)
+    if (split.data / HELD_OUT).is_dir():
+        golds += load_gold(split.data / HELD_OUT)
+    if without := [gold.conversation.id for gold in golds if not gold.store]:
+        raise InputError(
+            f"--facts gold: {without[0]} has no gold facts (field `store`, see data/README.md)"
+        )
+    return {gold.conversation.id: gold for gold in golds}
+
+
+def _by_templates(
+    facts: CompiledFactSource | None, model: Model, targets: Sequence[Target]
+) -> bool:
     """Whether templates alone store the memories that questions are about.
 
     A model's file stores a conversation in an hour, and only a compile of storing needs that.

@@ -20,7 +20,7 @@ from locomo.prompts.instructions import OwnInstructions
 from locomo.prompts.optimizers import Proposals
 from locomo.prompts.plan import Extent, fitting, planned
 from locomo.scripts import optimize as compiling
-from memory import InputError, load_program
+from memory import InputError, load_program, open_store
 from memory.program.brief import AnswerBriefly
 from tests.support.obedient import THINGS, houses_to_hold_out
 from tests.support.scripted import UnexpectedPrompt, model_over
@@ -54,7 +54,7 @@ class Householder:
     def _text(self, prompt: str, system: str) -> str:
         if "Say yes." in prompt:
             return "yes"
-        if "shape | subject" in system:
+        if "shape | attributes" in system:
             return "none"
         thing = re.search(r"Question: Where does Ann keep the (\w+)", prompt)
         if not thing or "fields" in system:
@@ -123,6 +123,49 @@ def test_templates_store_unless_storing_is_compiled(run: Callable[..., CompileRe
     engine = Householder()
     with pytest.raises(UnexpectedPrompt, match="Ann: I keep the"):
         run(engine, target="store", optimizer="gepa")
+
+
+def with_gold(folder: Path) -> None:
+    """Give each conversation of these houses the facts that its turns tell, as gold SQL."""
+    for file in folder.rglob("*.json"):
+        records = json.loads(file.read_text("utf-8"))
+        for record in records:
+            of = re.compile(r"I keep the (\w+) in the (\w+)")
+            told = [of.search(said["text"]) for said in record["conversation"]["session_1"]]
+            record["store"] = {
+                f"D1:{n}": "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+                f" ('Ann', 'keeps_{thing[1]}', 'in the {thing[2]}', {n});"
+                for n, thing in enumerate(filter(None, told), 1)
+            }
+        file.write_text(json.dumps(records), "utf-8")
+
+
+def test_gold_facts_are_in_the_memories_and_nobody_is_asked_to_store(
+    run: Callable[..., CompileResult],
+) -> None:
+    with_gold(Path("houses"))
+    flags: dict[str, Any] = {"facts": "gold", "target": "retrieve", "optimizer": "gepa"}
+    engine = Householder()  # fails when it is asked to store
+    run(engine, **flags, rounds=1)
+    memories = [*Path("results", "memories").glob("*.db")]
+    assert len(memories) == 4
+    for path in memories:
+        with open_store(path, read_only=True) as store:
+            assert store.read("SELECT count(*) FROM facts").rows == ((16,),)
+    asked = [prompt for prompt in engine.asked if "shape | attributes" in prompt]
+    assert any("keeps_" in prompt for prompt in asked)
+    before = [path.stat().st_mtime_ns for path in memories]
+    run(Householder(), **flags, rounds=1, resume=True)
+    assert [path.stat().st_mtime_ns for path in memories] == before
+
+
+def test_gold_facts_must_be_there_and_are_for_what_does_not_store(
+    run: Callable[..., CompileResult],
+) -> None:
+    with pytest.raises(InputError, match=r"blue-house has no gold facts|red-house has no gold"):
+        run(Householder(), facts="gold", target="retrieve")
+    with pytest.raises(InputError, match="--target store stores facts of its own"):
+        run(Householder(), facts="gold", target="store")
 
 
 def test_an_interruption_keeps_the_pairs_that_are_complete(
