@@ -60,9 +60,10 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
     """Split conversation ids into train, validation and test, each part in file order.
 
     `default`: LoCoMo's conv-48, conv-49 and conv-50 test, wherever they occur. In a file without
-    them a quarter tests, if there are three conversations or more. Of the others, a quarter
-    validates and the rest trains, drawn by the seed: at least three of six or more, since fewer say
-    nothing of other conversations, else at least one, but never the last one.
+    them a quarter tests, if there are three conversations or more; of six or seven no more than
+    leaves six. Of the others, a quarter validates and the rest trains, drawn by the seed: at least
+    three of six or more, since fewer say nothing of other conversations, else at least one, but
+    never the last one.
 
     `memory-r1`: the split of Memory-R1 (Yan et al. 2025): conv-26 trains, conv-30 validates, the
     other eight test (152, 81 and 1307 questions of categories 1 to 4). The seed plays no part.
@@ -100,15 +101,17 @@ def _by_seed(conversation_ids: Sequence[str], seed: int) -> dict[PartName, Seque
         key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
     )
     if not test and len(shuffled) >= 3:
-        test, shuffled = _cut(shuffled)
+        beside = len(shuffled) - 2 * LEAST_CONVERSATIONS
+        test, shuffled = _cut(shuffled, most=beside if beside >= 0 else len(shuffled))
     least = LEAST_CONVERSATIONS if len(shuffled) >= 2 * LEAST_CONVERSATIONS else 1
     validation, train = _cut(shuffled, least)
     return {"train": train, "validation": validation, "test": test}
 
 
-def _cut(ids: list[str], least: int = 1) -> tuple[list[str], list[str]]:
+def _cut(ids: list[str], least: int = 1, most: int | None = None) -> tuple[list[str], list[str]]:
     """A quarter of the ids (half rounds up; at least some, never the last one), and the rest."""
-    quarter = min(max(least, (len(ids) + 2) // 4), max(0, len(ids) - 1))
+    most = len(ids) if most is None else most
+    quarter = min(max(least, (len(ids) + 2) // 4), max(0, len(ids) - 1), most)
     return ids[:quarter], ids[quarter:]
 
 

@@ -68,7 +68,7 @@ from memory.system import progress_bar, write_whole
 EXPERIMENT = "optimize"
 EXAMPLES, VALIDATION = 50, 100
 MAX_DEMOS = 5
-MORE_DATA = "give --data with eight conversations or more, so that three or more are held out"
+MORE_DATA = "give --data with six conversations or more, so that three or more are held out"
 
 
 def optimize(options: CompileOptions) -> CompileResult:

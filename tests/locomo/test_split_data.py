@@ -82,7 +82,10 @@ def test_a_seed_gives_this_split_on_every_machine() -> None:
         (2, (1, 1, 0)),
         (3, (1, 1, 1)),
         (4, (2, 1, 1)),
-        (7, (4, 1, 2)),
+        (5, (3, 1, 1)),
+        (6, (3, 3, 0)),  # three to validate, which a verdict needs
+        (7, (3, 3, 1)),
+        (8, (3, 3, 2)),
         (9, (4, 3, 2)),
         (20, (11, 4, 5)),
     ],
