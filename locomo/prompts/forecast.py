@@ -143,8 +143,8 @@ def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
     if not (model.server or prompt_model.server):
         seconds = cost.calls * _LOCAL_CALL_S
         if seconds_a_token is not None:
-            read = cost.tokens_in - _kept_tokens(calls, job)
-            seconds = seconds_a_token * (read + _WRITING * cost.tokens_out)
+            tokens_in = cost.tokens_in - _kept_tokens(calls, job)
+            seconds = seconds_a_token * (tokens_in + _WRITING * cost.tokens_out)
         minutes = seconds / 60
     return Forecast(runs=runs, proposals=proposals, cost=cost, at_most=at_most, minutes=minutes)
 
@@ -155,7 +155,7 @@ def _kept_tokens(calls: Mapping[Target, int], job: CompileJob) -> int:
     It keeps the last prompt of each module, so it reads an instruction and its examples where they
     change: for every prompt that is tried, and for the two measurements.
     """
-    options, kept = job.options, 0
+    options, tokens = job.options, 0
     for module, module_calls in calls.items():
         changes = 1
         if module in job.train:
@@ -166,8 +166,8 @@ def _kept_tokens(calls: Mapping[Target, int], job: CompileJob) -> int:
                 options.candidates,
             )
         beginning = prompt_tokens(job.setup.model, getattr(job.setup.program, module))
-        kept += beginning * max(0, module_calls - changes) if module_calls else 0
-    return kept
+        tokens += beginning * max(0, module_calls - changes) if module_calls else 0
+    return tokens
 
 
 def _count(

@@ -182,8 +182,8 @@ def prompt_changes(optimizer: Optimizer, examples: int, rounds: int, candidates:
     """
     candidates = candidates or CANDIDATES.get(optimizer, 0)
     if optimizer == "simba":
-        drawn = (rounds - 1) * simba_batch(examples) * candidates
-        return 1 + drawn + rounds * (candidates + 1) + min(rounds, candidates) + 1
+        samples = (rounds - 1) * simba_batch(examples) * candidates
+        return 1 + samples + rounds * (candidates + 1) + min(rounds, candidates) + 1
     if optimizer == "miprov2":
         return 1 + candidates + rounds + 1
     return 2 + 3 * rounds  # the old prompt and the new one on a minibatch, the new one on all

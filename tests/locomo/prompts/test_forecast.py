@@ -233,8 +233,8 @@ def test_the_beginning_of_a_prompt_is_read_where_it_changes(
     text = predict.signature.instructions + " And so on" * 400
     predict.signature = predict.signature.with_instructions(text)
     before, after = most(MemoryProgram()), most(longer)
-    read = (after.minutes or 0) - (before.minutes or 0)
-    assert read * 60 / 0.05 == pytest.approx(1_000 * changes, rel=0.01)
+    minutes = (after.minutes or 0) - (before.minutes or 0)
+    assert minutes * 60 / 0.05 == pytest.approx(1_000 * changes, rel=0.01)
     assert after.cost.tokens_in - before.cost.tokens_in > 1_500 * changes  # which counts each call
 
 

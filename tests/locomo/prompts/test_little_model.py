@@ -131,11 +131,11 @@ def with_gold(folder: Path) -> None:
         records = json.loads(file.read_text("utf-8"))
         for record in records:
             of = re.compile(r"I keep the (\w+) in the (\w+)")
-            told = [of.search(said["text"]) for said in record["conversation"]["session_1"]]
+            matches = [of.search(said["text"]) for said in record["conversation"]["session_1"]]
             record["store"] = {
                 f"D1:{n}": "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
                 f" ('Ann', 'keeps_{thing[1]}', 'in the {thing[2]}', {n});"
-                for n, thing in enumerate(filter(None, told), 1)
+                for n, thing in enumerate(filter(None, matches), 1)
             }
         file.write_text(json.dumps(records), "utf-8")
 
@@ -152,8 +152,8 @@ def test_gold_facts_are_in_the_memories_and_nobody_is_asked_to_store(
     for path in memories:
         with open_store(path, read_only=True) as store:
             assert store.read("SELECT count(*) FROM facts").rows == ((16,),)
-    asked = [prompt for prompt in engine.asked if "shape | attributes" in prompt]
-    assert any("keeps_" in prompt for prompt in asked)
+    choices = [prompt for prompt in engine.asked if "shape | attributes" in prompt]
+    assert any("keeps_" in prompt for prompt in choices)
     before = [path.stat().st_mtime_ns for path in memories]
     run(Householder(), **flags, rounds=1, resume=True)
     assert [path.stat().st_mtime_ns for path in memories] == before
