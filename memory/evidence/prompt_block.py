@@ -29,6 +29,7 @@ from memory.text.tokens import count_tokens, line_tokens
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
 _USER = "User"  # who speaks where nothing says so
+_SETTINGS = {"user": "user", "assistant": "character"}  # with the name of who speaks in a role
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
 _MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
 _TURN_TOKENS = 15  # about the least that a turn takes
@@ -118,11 +119,11 @@ def inject(
     if not user_texts:
         raise InputError("there is nothing to remember: no message is the user's")
     question = user_texts[-1]
-    names = _names(store, conversation, speaker=speaker, character=character)
+    user = _name(store, conversation, "user", speaker) or _USER
     asked = UserQuestion(
         question,
         today=now.date().isoformat() if now else "",
-        known_as=(names["name1"],) if names["name1"] != _USER else (),
+        known_as=(user,) if user != _USER else (),
     )
     reader = MemoryReader(store, Searcher(weights))
     session = session_label(session)
@@ -154,6 +155,8 @@ def inject(
     else:
         places = max(config.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
         turns, _ = _candidates(reader, question, places, can_be_shown)
+        character = _name(store, conversation, "assistant", character) or "Assistant"
+        names = {"name1": user, "name2": character}
         block, text, memories = _in_templates(
             asked, reader, turns, story, store=store, budget=budget, config=config, names=names,
             now=now, profile=profile,
@@ -282,14 +285,10 @@ def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
     return conversation
 
 
-def _names(
-    store: Store, conversation: Sequence[_Message], *, speaker: str, character: str
-) -> dict[str, str]:
-    """The values of {name1} and {name2} in templates: the user and the character."""
+def _name(store: Store, conversation: Sequence[_Message], role: str, given: str) -> str:
+    """Who speaks in a role: as given, by the messages, or by the setting; "" where none says it."""
     by_role = {message.role: message.name for message in conversation if message.name}
-    user = speaker or by_role.get("user") or _setting(store, "user") or _USER
-    character = character or by_role.get("assistant") or _setting(store, "character") or "Assistant"
-    return {"name1": user, "name2": character}
+    return given or by_role.get(role) or _setting(store, _SETTINGS[role])
 
 
 def _setting(store: Store, name: str) -> str:

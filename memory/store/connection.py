@@ -409,9 +409,9 @@ def stamp_of(conn: sqlite3.Connection) -> migrations.Stamp:
     return migrations.read_stamp(_pragma(conn, "user_version"))
 
 
-def refuse_deleted(conn: sqlite3.Connection, path: Path) -> None:
+def refuse_deleted(stamp: migrations.Stamp, path: Path) -> None:
     """Raises DeletedError for the file of a memory that was deleted after it was opened."""
-    if stamp_of(conn) == migrations.read_stamp(migrations.DELETED):
+    if stamp == migrations.read_stamp(migrations.DELETED):
         raise DeletedError(f"{path}: deleted while it was open; open it again to begin a new one")
 
 

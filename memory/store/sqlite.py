@@ -292,7 +292,7 @@ class SqliteStore(DatabaseStore):
                 self._mine.conn = self._conn
                 # Before a look at the file, which takes a transaction.
                 if not self._opened_files.lie_at(self.path):
-                    refuse_deleted(self._conn, self.path)
+                    refuse_deleted(stamp_of(self._conn), self.path)
                 yield self._conn
             finally:
                 self._mine.conn = None
@@ -300,7 +300,7 @@ class SqliteStore(DatabaseStore):
         else:
             with self._readers.one() as reader, self._as_mine(reader):
                 if not self._opened_files.lie_at(self.path):
-                    refuse_deleted(reader, self.path)
+                    refuse_deleted(stamp_of(reader), self.path)
                 yield reader
 
     @contextmanager
@@ -332,18 +332,19 @@ class SqliteStore(DatabaseStore):
             try:
                 yield conn
                 if is_writing:
-                    refuse_deleted(conn, self.path)
+                    stamp = stamp_of(conn)
+                    refuse_deleted(stamp, self.path)
                     self._opened_files.refuse_others(self.path)
-                    self._refuse_other_stamp()
+                    self._refuse_other(stamp)
                 conn.execute("COMMIT")
             except BaseException:
                 if conn.in_transaction:  # some errors (a full disk) end it by themselves
                     conn.execute("ROLLBACK")
                 raise
 
-    def _refuse_other_stamp(self) -> None:
+    def _refuse_other(self, stamp: migrations.Stamp) -> None:
         """Raises StoreError if another version has changed the file so that this cannot use it."""
-        if (stamp := stamp_of(self._conn)) != self._stamp:
+        if stamp != self._stamp:
             refuse_newer(stamp, self.path)
             if stamp.version < migrations.VERSION:
                 raise StoreError(

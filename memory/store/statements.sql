@@ -79,6 +79,11 @@ SELECT
 -- last_turn --
 SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace;
 
+-- last_turn_and_embedder --
+SELECT
+    (SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace),
+    (SELECT max(id) FROM memory.settings WHERE namespace = :namespace AND name = 'embedder');
+
 -- count_turns_after --
 SELECT count(*) FROM memory.turns WHERE namespace = :namespace AND id > :after;
 

@@ -235,9 +235,13 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
 
     Words behind it first: "now" is not part of a value ("I work as a teacher now").
     """
-    bare = without_fillers(clause)
-    addressing = without_fillers(without_person_spoken_to(bare))
-    texts = (without_fillers(clause, before=False), clause, bare, addressing)
+    whole = f"{clause} "
+    ended, begun = _ended(whole), _begun(whole)
+    # Most clauses have nothing before them, and name nobody.
+    bare = ended if begun == whole else _ended(begun)
+    to_nobody = without_person_spoken_to(bare)
+    addressing = bare if to_nobody == bare else without_fillers(to_nobody)
+    texts = (ended, clause, bare, addressing)
     for text in dict.fromkeys(texts):
         yield Clause(text)
     for text, phrase in dates_at_ends(addressing):
@@ -290,12 +294,21 @@ def _joins_at_end() -> tuple[str, ...]:
 
 def without_fillers(text: str, before: bool = True) -> str:
     """A clause without a greeting before it, or "by the way" after it."""
-    clean = f"{text} "
-    while before and (match := _fillers_before().match(clean, _first_word(clean))):
-        clean = clean[match.end() :]
-    while match := _fillers_after().match(clean, _last_word(clean)):
-        clean = f"{clean[: match.start()]} "
-    return clean.strip()
+    return _ended(_begun(f"{text} ") if before else f"{text} ")
+
+
+def _begun(clause: str) -> str:
+    """A clause with a space behind it, from where it begins: behind a greeting."""
+    while match := _fillers_before().match(clause, _first_word(clause)):
+        clause = clause[match.end() :]
+    return clause
+
+
+def _ended(clause: str) -> str:
+    """A clause with a space behind it, up to where it ends: before "by the way"."""
+    while match := _fillers_after().match(clause, _last_word(clause)):
+        clause = f"{clause[: match.start()]} "
+    return clause.strip()
 
 
 class _Fillers:

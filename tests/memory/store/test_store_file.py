@@ -481,3 +481,18 @@ def test_a_digest_leaves_the_index_of_its_facts_in_one_part(store: SqliteStore) 
         store.write(insert, cause="digest", window=(number, number))
     assert rows_of(store, "SELECT count(DISTINCT segid) FROM facts_words_idx") == [(1,)]
     assert_sound(store)
+
+
+def test_turns_are_counted_again_only_if_a_search_has_not_seen_them(store: SqliteStore) -> None:
+    there = store.count_turns()
+    store.search("Oslo")
+    statements: list[str] = []
+    store._conn.set_trace_callback(statements.append)
+    assert store.count_turns() == there
+    assert not any("count(" in statement for statement in statements)
+    with open_store(store.path) as other:
+        [turn_id] = other.add([Turn("Anna", "I sold the car.")])
+        assert store.count_turns() == there + 1
+        store.search("Oslo")
+        other.forget([turn_id - 1])
+        assert store.count_turns() == there
