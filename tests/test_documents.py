@@ -45,7 +45,7 @@ NOT_RUN = {
     "needs a provider's key": 12,
     "needs a server with GPUs": 8,
     "needs the extra tune": 2,
-    "takes an hour": 14,
+    "takes an hour": 15,
     "takes minutes, data or a key": 25,
     "the tests themselves": 3,
 }
