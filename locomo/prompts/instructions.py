@@ -33,10 +33,10 @@ _CHOICES = (
     "Which facts of the catalog would answer the question? Write one row:\nshape | attributes\n"
     "Shape: now, at, list, count, first, last or span. Choose several attributes where you are not"
     " sure. If none fits: none",
-    "Write one row: shape | attributes\nThe attributes are those of the catalog nearest to the"
-    " words of the question. Shape: count for how many, list for all of a kind, first or last for"
-    " an order, span for how long, at where it names a date, else now. Write none only where the"
-    " catalog has nothing near.",
+    "Write one row, as here: shape | attributes\nThe attributes are those of the catalog nearest to"
+    " the words of the question. Shape: count for how many, list for all of a kind, first or last"
+    " for an order, span for how long, at where it names a date, else now. Write none only where"
+    " the catalog has nothing near.",
     "Look at the catalog, then at the question. Write none where no attribute is about the same"
     " thing.\nElse one row: shape | attributes, with shape now, at, list, count, first, last or"
     " span.",

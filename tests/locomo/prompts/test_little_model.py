@@ -10,11 +10,12 @@ from typing import Any
 import dspy
 import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from dspy.propose.utils import strip_prefix
 from dspy.teleprompt.gepa.instruction_proposal import ProposeInstruction
 from dspy.teleprompt.simba_utils import OfferFeedback
 
 import optimize
-from locomo.choices import Optimizer
+from locomo.choices import Optimizer, Target
 from locomo.prompts.compile import CompileResult, by_turns
 from locomo.prompts.instructions import OwnInstructions
 from locomo.prompts.optimizers import Proposals
@@ -123,6 +124,15 @@ def test_templates_store_unless_storing_is_compiled(run: Callable[..., CompileRe
     engine = Householder()
     with pytest.raises(UnexpectedPrompt, match="Ann: I keep the"):
         run(engine, target="store", optimizer="gepa")
+
+
+@pytest.mark.parametrize("target", ["answer", "retrieve", "store"])
+def test_miprov2_takes_an_instruction_of_our_own_whole(target: Target) -> None:
+    """It cuts up to five words before a colon, as a heading that a model wrote."""
+    ours = OwnInstructions(target)
+    for _ in range(5):
+        text = (ours.proposal(["proposed_instruction"], {}) or {})["proposed_instruction"]
+        assert strip_prefix(text) == text
 
 
 def with_gold(folder: Path) -> None:
