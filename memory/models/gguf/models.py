@@ -54,9 +54,9 @@ MODELS = {
             1.5,
             1.1,
             3,
-            measured="answers short questions from shown turns (F1 .33 of 34, with the newest turns"
-            " .05) in 5 to 20 s of one core, chooses facts to look up (30 of 39 useful); it seldom"
-            " declines (3 of 11 questions that nobody answered)",
+            measured="answers 52 of 120 everyday questions from a memory, where SQLite's full-text"
+            " search gives it 22 right, in 5 to 20 s of one core; it declines 15 of 20 that nobody"
+            " answered, and chooses facts to look up (30 of 39 useful)",
         ),
         InstructModel(
             "smollm2-1.7b",

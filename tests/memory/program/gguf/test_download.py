@@ -203,7 +203,7 @@ def test_what_was_measured_of_a_model_is_said_before_it_is_fetched(
 ) -> None:
     """Only of those that somebody measured."""
     done = memory(tmp_path, hub, "setup", "--model", "qwen2.5-coder-1.5b")
-    assert "Measured: it answers short questions from shown turns" in done.stdout
+    assert "Measured: it answers 52 of 120 everyday questions" in done.stdout
     assert "Measured" not in memory(tmp_path, hub, "setup", "--model", MODEL.name).stdout
 
 
