@@ -146,16 +146,21 @@ def test_an_error_begins_no_further_item_and_what_is_under_way_still_comes(
 
 
 def test_ctrl_c_is_raised_after_what_is_under_way(machines: Machines, tmp_path: Path) -> None:
+    """Pressed once: a second one cancels tasks, and Ray (2.60) may abort if one ends just then."""
+    pressed: list[int] = []
+
     def press_keys() -> None:
-        if len([*tmp_path.iterdir()]) > 8:
+        if not pressed and (begun := len([*tmp_path.iterdir()])) > 8:
+            pressed.append(begun)
             raise KeyboardInterrupt
 
     results: dict[int, int] = {}
     items = [(tmp_path, number) for number in range(400)]
     with pytest.raises(KeyboardInterrupt):
         gather(over_machines(noted, items, idle=press_keys), results)
-    assert 8 < len([*tmp_path.iterdir()]) < 40
-    assert len(results) >= len([*tmp_path.iterdir()]) - 6, "one of each core may be told of late"
+    begun = len([*tmp_path.iterdir()])
+    assert 8 < begun < 40
+    assert len(results) == begun
 
 
 # --- digest and import --------------------------------------------------------------------------
