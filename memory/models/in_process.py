@@ -82,7 +82,8 @@ class GgufAdapter(CompletionAdapter):
         if isinstance(lm.engine, GgufEngine):
             module = _module_of(signature)
             is_brief = bool(brief_module(signature))
-            is_brief_answer = is_brief and module == "answer"
+            # Tuned weights have learned when to abstain.
+            is_biased = is_brief and module == "answer" and module not in self.tuned
             engine = replace(
                 lm.engine,
                 grammar=brief_grammar(module, inputs) if is_brief else _grammar(module, inputs),
@@ -90,7 +91,7 @@ class GgufAdapter(CompletionAdapter):
                 slot=_MODULES.index(module),
                 applies_lora=bool(lm.engine.lora and module in lm.engine.lora.targets),
                 seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
-                abstention_bias=ABSTENTION_BIAS if is_brief_answer else 0.0,
+                abstention_bias=ABSTENTION_BIAS if is_biased else 0.0,
             )
             lm = lm.copy(engine=engine)
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)

@@ -33,8 +33,9 @@ def load_model(
         api_base: address of a server that speaks the provider's protocol (vLLM, Arbor, Ollama).
         temperature: 0 for the most likely answer; reasoning models take none.
         retries: how often a rate limit or a failed connection is tried again, with backoff.
-        adapter: a LoRA adapter for the packaged model, its folder or its .gguf file. It replaces
-            the shipped adapters of the modules that its card names.
+        adapter: a LoRA adapter for the packaged model or a gguf: one, its folder or its .gguf
+            file. In the packaged model it replaces the shipped adapters of the modules that its
+            card names.
         prompts: the form of a hosted model's prompts: "full", "short" (for 3 to 8 billion
             parameters), "brief" (for fewer), or "auto", by the model's context and size.
 
@@ -48,8 +49,8 @@ def load_model(
         return load_in_process(name, temperature=temperature, adapter=adapter, prompts=prompts)
     if adapter is not None and name not in (PACKAGED_MODEL, UNTUNED_MODEL):
         raise InputError(
-            f"an adapter (--adapter) is for the packaged model only, not for {name}; serve that"
-            " model with its adapter, or leave --model out"
+            f"an adapter (--adapter) is for the packaged model or a gguf: one, not for {name};"
+            " serve that model with its adapter, or leave --model out"
         )
     if not is_packaged(name):
         return load_hosted(
