@@ -298,7 +298,10 @@ def test_a_card_is_read_by_its_folder_or_the_file_beside_it(folder: Path) -> Non
     [
         ("--adapter {0}/none", "the adapter .*none does not exist; give a folder"),
         ("--adapter {0}/talks.json", "talks.json holds no adapter"),
-        ("--adapter {0} --model openai/x", "for the packaged model only, not for openai/x"),
+        (
+            "--adapter {0} --model openai/x",
+            "for the packaged model or a gguf: one, not for openai/x",
+        ),
     ],
 )
 def test_evaluate_refuses_an_adapter_that_it_cannot_use(
