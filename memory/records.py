@@ -364,7 +364,8 @@ class Forgotten:
     `unreached` the backups that could not be. `vacuum` is the SQL that makes a server drop the
     bytes of the rows; it is empty for a file, or once it has run, at `vacuumed_at`. `copies` are
     memories that this one was copied to or from, which still hold some of the turns or could not be
-    checked.
+    checked. `exports` are exported files that hold some of their words, and `quoted_in` the turns
+    that stay although they do.
     """
 
     at: str
@@ -378,6 +379,8 @@ class Forgotten:
     copies: tuple[str, ...] = ()
     vacuum: str = ""
     vacuumed_at: str = ""
+    exports: tuple[str, ...] = ()
+    quoted_in: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

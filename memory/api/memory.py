@@ -408,6 +408,8 @@ class Memory(AnswersOthersNames):
         matching: str = "",
         about: str = "",
         before: str | date | None = None,
+        replies: bool = True,
+        repeats: bool = False,
         user_id: UserId = "",
     ) -> list[Forgotten]:
         """Forget the turns that meet all conditions for good, with their facts, without asking.
@@ -417,8 +419,10 @@ class Memory(AnswersOthersNames):
             matching: text that a turn contains, ignoring case.
             about: a name: only turns about this person or thing.
             before: only turns from before this day.
+            replies: also forget replies of assistants that quote these turns.
+            repeats: also forget the turns in which people say the same again.
 
-        Returns receipts. `memory.store.forgetting.preview` shows beforehand what would be removed.
+        Returns receipts; `quoted_in` has the turns that stay with the same words. `memory.store.forgetting.preview` shows beforehand what would be removed.
         Raises InputError without a condition, if no turn meets them, and for ids without a user if
         the application has several users.
         """
@@ -432,6 +436,8 @@ class Memory(AnswersOthersNames):
             matching=matching,
             about=about,
             before=date_text(before),
+            replies=replies,
+            repeats=repeats,
         )
 
     @for_user
@@ -441,10 +447,13 @@ class Memory(AnswersOthersNames):
         self._place.refuse_ids_of_no_user(f"delete({turn_id}", self._users.are_in_use)
         return self._forget(ids=(turn_id,))
 
-    def _forget(self, *, about: str = "", **conditions: Any) -> list[Forgotten]:
+    def _forget(
+        self, *, about: str = "", replies: bool = True, repeats: bool = False, **conditions: Any
+    ) -> list[Forgotten]:
         store = self._first
         about_them = tuple(turns_about(store, about)) if about else None
-        return forget_matching(store, {**conditions, "about": about_them})
+        conditions["about"] = about_them
+        return forget_matching(store, conditions, replies=replies, repeats=repeats)
 
     @for_user
     def digest(

@@ -1,5 +1,6 @@
 """The command forget: remove turns for good, with a receipt."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,7 @@ from memory.store.forgetting.preview import AmbiguousNameError, Preview, matchin
 from memory.store.namespaces import Location, make_folder
 from memory.store.points_in_time import Diff, now
 from memory.store.settings import settings_of
-from memory.system.files import write_whole
+from memory.system.files import discard, write_whole
 from memory.system.home import home, receipt_name
 from memory.system.terminal import clean_line, count, print_clean
 from memory.text.turn_lines import turn_line
@@ -53,6 +54,15 @@ def forget(
     keep_facts: Annotated[
         bool,
         typer.Option("--keep-facts", help="With --older-than: leave the sources of facts."),
+    ] = False,
+    only: Annotated[
+        bool, typer.Option("--only", help="Keep replies that quote these turns.")
+    ] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Also forget turns in which people say it again.")
+    ] = False,
+    exports: Annotated[
+        bool, typer.Option("--exports", help="Also delete exported files that hold their words.")
     ] = False,
     only_preview: Annotated[
         bool, typer.Option("--preview", help="Show what would go; forget nothing.")
@@ -85,7 +95,8 @@ def forget(
 
     memory forget --speaker Ben --session 2024-05-01
 
-    Several conditions must all match. Prints a preview first, and writes a receipt.
+    Several conditions must all match. Replies of assistants that quote the turns go too. Prints a
+    preview first, and writes a receipt.
     """
     if verify:
         if speaker or session is not None or turn or about or finish or receipt or vacuum:
@@ -95,6 +106,8 @@ def forget(
     has_conditions = bool(speaker or matching or turn or about or older_than) or session is not None
     if keep_facts and not older_than:
         raise InputError("--keep-facts goes with --older-than")
+    if (only or repeats or exports) and not has_conditions:
+        raise InputError("--only, --repeats and --exports go with what is to be forgotten")
     if only_preview and not has_conditions:
         raise InputError("--preview goes with what is to be forgotten")
     # Conditions, or --finish, or --vacuum alone.
@@ -114,6 +127,7 @@ def forget(
         folder=location.absolute().parent if isinstance(location, Path) else home(),
         vacuums=vacuum,
         as_json=as_json,
+        deletes_exports=exports,
     )
     with open_memory(namespace, db) as store:
         if not has_conditions and not finish:
@@ -130,7 +144,7 @@ def forget(
                 keeps_facts=keep_facts,
             )
             if only_preview:
-                gone = forgetting.preview(store, turns)
+                gone = forgetting.preview(store, turns, replies=not only, repeats=repeats)
                 if as_json:
                     print_json(asdict(gone))
                 else:
@@ -140,10 +154,17 @@ def forget(
             def agrees(gone: Preview) -> bool:
                 if not as_json:
                     _print_preview(gone)
-                confirm(f"Forget {count(len(turns), 'turn')} for good?", yes)
+                files = f" and {count(len(gone.exports), 'file')}" if exports else ""
+                confirm(f"Forget {count(len(gone.going), 'turn')}{files} for good?", yes)
                 return True
 
-            _forget(store, lambda: forgetting.forget(store, turns, agrees)[1], writes)
+            def forget_agreed() -> list[Forgotten]:
+                _, receipts = forgetting.forget(
+                    store, turns, agrees, replies=not only, repeats=repeats
+                )
+                return receipts
+
+            _forget(store, forget_agreed, writes)
         elif settings_of(store, "forgetting"):
             _forget(store, lambda: forgetting.forget_without_preview(store), writes)
         elif not as_json:
@@ -190,6 +211,13 @@ def _print_preview(gone: Preview) -> None:
     """Print what goes with these turns, what stays and what is out of reach."""
     print_clean(f"{count(len(gone.turns), 'turn')} to forget:")
     print_lines(map(turn_line, gone.turns[:_MAX_SHOWN]), "  ")
+    if gone.replies:
+        print_clean(f"{count(len(gone.replies), 'turn')} of replies that quote them go too:")
+        print_lines(map(turn_line, gone.replies[:_MAX_SHOWN]), "  ")
+    if gone.repeats:
+        stay = count(len(gone.repeats), "turn")
+        print_clean(f"{stay} with the same words stay; --repeats forgets them too:")
+        print_lines(map(turn_line, gone.repeats[:_MAX_SHOWN]), "  ")
     also = f" ({gone.removed:,} of them only in the journal)" if gone.removed else ""
     facts_count = count(len(gone.facts) + gone.removed, "fact")
     print_clean(f"{facts_count} based on them{also}, with their journal entries:")
@@ -209,9 +237,9 @@ def _print_preview(gone: Preview) -> None:
     print_clean("backups to search: " + (", ".join(gone.backups) or "none known"))
     for path in gone.copies:
         print_clean(f"not searched, a separate memory with these turns: {path}")
-    print_clean(
-        "out of reach: settings, exports, other copies of the file, data sent to hosted models"
-    )
+    for path in gone.exports:
+        print_clean(f"an exported file with their words; --exports deletes it: {path}")
+    print_clean("out of reach: settings, other copies of the file, data sent to hosted models")
 
 
 def _print_mentions(gone: Preview) -> None:
@@ -241,6 +269,7 @@ class _Receipts:
     folder: Path
     vacuums: bool
     as_json: bool
+    deletes_exports: bool
 
     def write(self, forgotten: Forgotten, file: Path | None) -> None:
         """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
@@ -276,6 +305,10 @@ def _forget(store: Store, function: Callable[[], list[Forgotten]], receipts: _Re
             forgotten = replace(forgotten, vacuum="", vacuumed_at=now())
         except StoreError as error:  # the turns are gone, and their receipt comes first
             refusal = error
+    if receipts.deletes_exports:
+        for path in forgotten.exports:
+            discard(Path(path))
+        forgotten = replace(forgotten, exports=tuple(filter(os.path.exists, forgotten.exports)))
     for finished in earlier:
         receipts.write(finished, None)
     receipts.write(forgotten, receipts.file)
@@ -301,3 +334,9 @@ def _print_result(forgotten: Forgotten) -> None:
         print_clean(f"not reached: {path}; delete it when you find it")
     for path in forgotten.copies:
         print_clean(f"still in a separate copy of the memory: {path}; forget them there too")
+    for path in forgotten.exports:
+        print_clean(f"still in an exported file: {path}; delete it")
+    if forgotten.quoted_in:
+        ids = "".join(f" --turn {turn_id}" for turn_id in forgotten.quoted_in[:_MAX_SHOWN])
+        stay = count(len(forgotten.quoted_in), "turn")
+        print_clean(f"{stay} with the same words stay: memory forget{ids}")

@@ -16,6 +16,8 @@ from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.records import Fact, Turn
 from memory.store import Store
+from memory.store.setting_values import EXPORT
+from memory.store.settings import set_setting, settings_of
 from memory.store.turn_reads import batches_of_turns
 from memory.system.files import whole
 from memory.text.dates import spoken_date
@@ -47,14 +49,22 @@ def export_memory(store: Store, path: Path, format: str, title: str) -> ExportCo
 
     "csv" holds the messages under LTM_COLUMNS, as the long_term_memory extension exports them.
     "jsonl" holds everything: `load_dump` makes an equal memory of it. "md" holds all turns and
-    facts to read, below the heading `title`.
+    facts to read, below the heading `title`. The memory notes the file, for `forget`.
     Raises InputError when the file cannot be written.
     """
+    _note_export(store, path)
     with whole(path) as raw:
         file = TextIOWrapper(raw, "utf-8", newline="")
         counts = write_memory(store, file, format, title)
         file.detach()  # flushes, and leaves the file open for `whole` to move
     return counts
+
+
+def _note_export(store: Store, path: Path) -> None:
+    """Note a file that will hold this memory's words, before it does."""
+    name = str(path.absolute())
+    if not store.read_only and all(note.value != name for note in settings_of(store, EXPORT)):
+        set_setting(store, EXPORT, name)
 
 
 def write_memory(store: Store, file: TextIO, format: str, title: str) -> ExportCounts:

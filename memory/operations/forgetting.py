@@ -26,11 +26,21 @@ def forget(
     confirmation: Annotated[
         str, Field(description="The confirmation of the preview; omit it to get the preview.")
     ] = "",
+    replies: Annotated[
+        bool, Field(description="Also forget replies of assistants that quote these turns.")
+    ] = True,
+    repeats: Annotated[
+        bool, Field(description="Also forget turns in which people say the same again.")
+    ] = False,
 ) -> ForgetAnswer:
     """Preview what to forget; with its confirmation, forget it."""
     turns = matching_turns(memory.store, ids=turn_ids)
     gone, receipts = forget_turns(
-        memory.store, turns, lambda gone: gone.confirmation == confirmation
+        memory.store,
+        turns,
+        lambda gone: gone.confirmation == confirmation,
+        replies=replies,
+        repeats=repeats,
     )
     if not receipts:
         if confirmation:

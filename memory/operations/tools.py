@@ -620,11 +620,13 @@ class Tools:
 
 
 def _preview_lines(gone: Preview) -> str:
-    turns, facts = count(len(gone.turns), "turn"), count(len(gone.facts), "fact")
-    lines = [*map(turn_line, gone.turns[:_TURNS_IN_PREVIEW]), *map(spoken_line, gone.facts)]
+    turns, facts = count(len(gone.going), "turn"), count(len(gone.facts), "fact")
+    lines = [*map(turn_line, gone.going[:_TURNS_IN_PREVIEW]), *map(spoken_line, gone.facts)]
     preview = first_lines((trim(line, _ROW_TOKENS // 4) for line in lines), RESULT_TOKENS // 2)
     reopened = count(len(gone.reopened), "fact")
     copies = f" Copies of this memory keep them: {len(gone.copies)}." if gone.copies else ""
+    again = ", ".join(str(turn.id) for turn in gone.repeats[:_TURNS_IN_PREVIEW])
+    repeats = f" The same words stay in turns {again}." if again else ""
     named = gone.mentions
     mentions = (
         f" Other turns and facts still name the speakers: {named.turns} and {named.facts}."
@@ -633,7 +635,7 @@ def _preview_lines(gone: Preview) -> str:
     )
     return (
         f"{turns} and {facts} would be removed for good:\n{preview}\n"
-        f"{reopened} would be reopened, as these turns ended them.{copies}{mentions}\n"
+        f"{reopened} would be reopened, as these turns ended them.{copies}{repeats}{mentions}\n"
         f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )
 

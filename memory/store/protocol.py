@@ -129,11 +129,14 @@ class Turns(HasConnections, Protocol):
     def name_lines(self, text: str, tokens: int) -> str:
         """What is known about the names in a text, for a prompt of at most `tokens`; or ""."""
 
-    def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+    def forget(
+        self, turn_ids: Sequence[int], replies: bool = True, repeats: bool = False
+    ) -> Forgotten:
         """Remove turns and everything derived from them, then overwrite their bytes on disk.
 
-        That is the facts of these turns, their entries in the journal, words and vectors, in known
-        backups too. If it is interrupted, nothing is half removed, and a later call finishes the
+        That is the facts of these turns, their entries in the journal, words and vectors, and the
+        `replies` of assistants that quote them, in known backups too. With `repeats`, also the
+        turns in which people say the same again. If it is interrupted, nothing is half removed, and a later call finishes the
         overwriting. A call without turns does only that, and returns the receipt of the interrupted
         call. Raises InputError for an id without a turn, StoreError when another process reads or
         writes the file so that it cannot be overwritten.

@@ -26,11 +26,15 @@ WRONG_ANSWER_COST = "wrong_answer_cost"
 PROMPTS = "prompts"
 # The zone of whoever speaks, where a time names none: "Europe/Berlin".
 TIMEZONE = "timezone"
+# The name of the machine that replies in a chat.
+CHARACTER = "character"
+# The path of an exported file.
+EXPORT = "exported file"
 # Settings that every memory has, each with the type of its values: of those that a person sets and
 # of those that a file may hold.
 CHAT: Mapping[str, Any] = {
     "user": str,
-    "character": str,
+    CHARACTER: str,
     "persona": str,
     "secrets": Policy,
     "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory serve worker`
@@ -40,7 +44,7 @@ CHAT: Mapping[str, Any] = {
     PROMPTS: FormChoice,
     TIMEZONE: str | None,
 }
-NAMES_OF_SPEAKERS = frozenset({"user", "character"})
+NAMES_OF_SPEAKERS = frozenset({"user", CHARACTER})
 _LISTS_OF_RECEIPTS = ("turns", "facts", "changes", "marks")
 _TEXTS_OF_RECEIPTS = ("at", "sha256", "salt")
 
@@ -125,11 +129,12 @@ def _is_receipt(value: Any, is_due: bool) -> bool:
     if not isinstance(value, dict):
         return False
     lists: list[Any] = [value.get(name, None if is_due else []) for name in _LISTS_OF_RECEIPTS]
+    lists += [value.get("quoted_in", []), value.get("exports", [])]  # not in earlier versions
     texts = [value.get(name, None if is_due else "") for name in _TEXTS_OF_RECEIPTS]
     return (
         all(isinstance(each, list) for each in lists)
-        and all(isinstance(number, int) for each in lists[:3] for number in each)
-        and all(isinstance(mark, str) for mark in lists[3])
+        and all(isinstance(number, int) for each in (*lists[:3], lists[4]) for number in each)
+        and all(isinstance(text, str) for each in (lists[3], lists[5]) for text in each)
         and all(isinstance(text, str) for text in texts)
     )
 
@@ -145,6 +150,7 @@ _TYPES: Mapping[Any, Callable[[Any], bool]] = {
 _INTERNAL: Mapping[str, Callable[[Any], bool]] = {
     "backup": _is_text,
     "copied memory": _is_text,
+    EXPORT: _is_text,
     "forgetting": lambda value: _is_receipt(value, is_due=True),
     "forgotten": lambda value: _is_receipt(value, is_due=False),
     "declared": _is_declaration,

@@ -211,7 +211,9 @@ class SqliteStore(DatabaseStore):
         past.vectors.state.agreed = memory.vectors.agreed_embedder()
         return past
 
-    def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+    def forget(
+        self, turn_ids: Sequence[int], replies: bool = True, repeats: bool = False
+    ) -> Forgotten:
         self._refuse_newer_schema()
         with self._storage_errors(), self._alone():
             self._conn.execute("PRAGMA secure_delete = ON")  # zeros in place of what is deleted
@@ -223,6 +225,8 @@ class SqliteStore(DatabaseStore):
                 location=forget.file_of(self._conn),
                 file=Path(forget.file_of(self._conn)),
                 overwrite=lambda: forget.overwrite(self._conn),
+                replies=replies,
+                repeats=repeats,
             )
             # Of what is in the log only the salt is secret: where another program keeps the log
             # from being emptied, that is no reason to fail.

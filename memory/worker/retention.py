@@ -54,7 +54,8 @@ def carry_out(store: Store, now: float | None = None) -> list[Forgotten]:
     turn_ids = [] if now is None else _old_turns(store, datetime.fromtimestamp(now, UTC))
     if not turn_ids and not receipts_due(store):
         return []
-    return forget_without_preview(store, turn_ids)
+    # A newer reply that quotes an old turn has its own day to go.
+    return forget_without_preview(store, turn_ids, replies=False)
 
 
 def _old_turns(store: Store, now: datetime) -> list[int]:

@@ -9,7 +9,11 @@ from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
 from memory.records import Turn
 from memory.store.declared_settings import name_of
-from memory.store.forgetting.preview import forget_without_preview, matching_turns
+from memory.store.forgetting.preview import (
+    forget_without_preview,
+    matching_turns,
+    preview,
+)
 from memory.store.turn_reads import count_names, size_of, speakers_by_turns
 from memory.system.terminal import count
 from memory.text.turn_lines import turn_line
@@ -104,10 +108,13 @@ def forget(chat: Chat, text: str) -> None:
     """Forget the turns that contain a text, after a question."""
     if not text:
         raise InputError("give a text: /forget TEXT")
-    turns = matching_turns(chat.store, matching=text)
-    _show_turns(chat, turns)
-    if _agreed(chat, f"Forget {count(len(turns), 'turn')} and their facts for good?"):
-        _wipe(chat, turns)
+    gone = preview(chat.store, matching_turns(chat.store, matching=text))
+    _show_turns(chat, [*gone.going])
+    if gone.repeats:
+        chat.screen.show("these have the same words and stay:")
+        _show_turns(chat, [*gone.repeats])
+    if _agreed(chat, f"Forget {count(len(gone.going), 'turn')} and their facts for good?"):
+        _wipe(chat, [*gone.going])
 
 
 def reset(chat: Chat, _: str) -> None:
@@ -162,7 +169,9 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
     turn_ids = {turn.id for turn in turns}
     # Forgetting overwrites the file: no one else may read or write it meanwhile.
     with chat.background.paused():
-        *_, receipt = receipts = forget_without_preview(chat.store, sorted(turn_ids))
+        *_, receipt = receipts = forget_without_preview(
+            chat.store, sorted(turn_ids), replies=False
+        )
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
     chat.last = None  # its sources may be forgotten
     counts = f"{count(len(turns), 'turn')} and {count(len(receipt.facts), 'fact')}"

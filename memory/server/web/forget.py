@@ -13,6 +13,7 @@ from memory.store.forgetting.preview import matching_turns, preview
 from memory.store.settings import settings_of
 
 CONDITIONS = ("speaker", "session", "turn", "about", "matching", "all")
+CHOICES = ("only", "repeats")
 CONSENT = "forget"  # typed to confirm
 
 
@@ -21,12 +22,15 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
     conditions = _conditions(request.inputs)
     values: dict[str, Any] = {
         "conditions": conditions,
+        "choices": {name: request.inputs.text(name) for name in CHOICES},
         "gone": None,
         "is_due": bool(settings_of(store, "forgetting")),
         "consent": CONSENT,
     }
     if any(conditions.values()):
-        values["gone"] = preview(store, _turns(store, conditions))
+        values["gone"] = preview(
+            store, _turns(store, conditions), **_follows(request.inputs)
+        )
     return Page("forget.html", values)
 
 
@@ -38,7 +42,10 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
     if any(conditions.values()):
         confirmation = request.inputs.text("confirmation")
         _, receipts = forgetting.forget(
-            store, _turns(store, conditions), lambda gone: gone.confirmation == confirmation
+            store,
+            _turns(store, conditions),
+            lambda gone: gone.confirmation == confirmation,
+            **_follows(request.inputs),
         )
         if not receipts:
             raise InputError("nothing was forgotten: the memory has changed since the preview")
@@ -53,6 +60,11 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
 
 def _conditions(inputs: Inputs) -> dict[str, str]:
     return {name: inputs.text(name) for name in CONDITIONS}
+
+
+def _follows(inputs: Inputs) -> dict[str, bool]:
+    """Which turns with the same words go too."""
+    return {"replies": not inputs.text("only"), "repeats": bool(inputs.text("repeats"))}
 
 
 def _turns(store: Store, conditions: dict[str, str]) -> list[Turn]:

@@ -41,7 +41,10 @@ from memory.store.database import Connection, Transaction
 from memory.store.forgetting import turn_removal
 from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_marks, with_key
+from memory.store.forgetting.quoting import Quoting, files_quoting, turns_quoting
 from memory.store.points_in_time import now
+from memory.store.setting_values import CHARACTER, EXPORT
+from memory.store.standing_facts import characters_of
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
 from memory.system.files import discard
 
@@ -49,7 +52,7 @@ from memory.system.files import discard
 # and that of a memory which this one was copied to or from (no setting of a person has a space).
 DUE, DONE, BACKUP, COPY = "forgetting", "forgotten", "backup", "copied memory"
 # Those of one file on one machine: a copy or a dump must not reach for another memory's backups.
-OF_THIS_FILE = (BACKUP, COPY, DUE)
+OF_THIS_FILE = (BACKUP, COPY, EXPORT, DUE)
 COPIES_OF_THE_PAST = "memory-as-of-*/memory.*.db"  # in the folder of temporary files
 PATIENCE_MS = 5_000  # how long overwriting waits for another program's reading or writing
 _BYTES_REMAIN = "but their bytes are still in"
@@ -64,16 +67,20 @@ def forget(
     file: Path | None,
     overwrite: Callable[[], None],
     vacuum: str = "",
+    replies: bool = True,
+    repeats: bool = False,
 ) -> Forgotten:
     """Remove turns and everything derived from them, then overwrite their bytes; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
-    `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
+    `replies` and `repeats` say which turns that quote these go too, see `turns_quoting`. `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
     is its SQLite file; None for one in Postgres, where `vacuum` is the SQL that drops the bytes.
     """
     receipt = None
     if turn_ids:
         with transaction():
+            quoting = _turns_quoting(conn, turn_ids, with_repeats=repeats)
+            turn_ids = [*turn_ids, *quoting.taken(replies, repeats)]
             turns = _existing_turns(conn, turn_ids)
             salt = secrets.token_hex(16)
             item_key = next(iter(conn.item_keys(makes=True)), None)
@@ -86,6 +93,8 @@ def forget(
                 changes=changes,
                 sha256=proof(salt, turns),
                 salt=salt,
+                quoted_in=quoting.left(replies, repeats),
+                exports=files_quoting(_recorded(conn, EXPORT), [turn.text for turn in turns]),
             )
             settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
             if items:
@@ -96,6 +105,12 @@ def forget(
         conn, transaction, receipt=receipt, location=location, file=file, overwrite=overwrite
     )
     return replace(forgotten, vacuum=vacuum)
+
+
+def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool) -> Quoting:
+    """The turns that quote these, by machines of this memory and by people."""
+    characters = characters_of(settings.setting_history(conn, CHARACTER))
+    return turns_quoting(turns_table.read_turns(conn), turn_ids, characters, with_repeats)
 
 
 def _mark_earlier_items(conn: Connection, key: bytes) -> None:
@@ -250,6 +265,8 @@ def receipt_due(value: Mapping[str, Any]) -> Forgotten:
         changes=tuple(value["changes"]),
         sha256=value["sha256"],
         salt=value["salt"],
+        exports=tuple(value.get("exports", ())),
+        quoted_in=tuple(value.get("quoted_in", ())),
     )
 
 

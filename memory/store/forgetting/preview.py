@@ -14,10 +14,14 @@ from memory.records import Change, Edit, Fact, Forgotten, Turn
 from memory.store import Store
 from memory.store.entity_edits import entities_called, facts_about, known_entities
 from memory.store.fact_reads import turns_with_value_about
+from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.history import edits_of
+from memory.store.setting_values import CHARACTER, EXPORT
 from memory.store.settings import settings_of
+from memory.store.standing_facts import characters_of
 from memory.store.turn_validation import session_label
 from memory.text.dates import is_iso_date
+from memory.text.word_forms import telling_words
 
 
 class AmbiguousNameError(InputError):
@@ -45,7 +49,8 @@ class Mentions:
 class Preview:
     """What forgetting some turns removes, restores and leaves.
 
-    `facts` come from the turns, or were made from facts that do; they are removed with them.
+    `replies` are turns that are removed too, because they quote these; `repeats` say the same and
+    stay. `facts` come from the turns, or were made from facts that do; they are removed with them.
     `removed` counts the removed facts that exist only in the journal. `restored` are facts of other
     turns that had been merged with removed facts. `reopened` are facts of other turns that ended
     because of these turns; they become current again. `staying` are the facts of other turns about
@@ -62,11 +67,19 @@ class Preview:
     backups: tuple[str, ...]
     copies: tuple[str, ...]
     mentions: Mentions = Mentions()
+    replies: tuple[Turn, ...] = ()
+    repeats: tuple[Turn, ...] = ()
+    exports: tuple[str, ...] = ()
+
+    @property
+    def going(self) -> tuple[Turn, ...]:
+        """All turns that are removed."""
+        return (*self.turns, *self.replies)
 
     @property
     def confirmation(self) -> str:
         """The word that confirms exactly these turns and facts, and no other preview."""
-        content = repr((self.turns, self.facts)).encode("utf-8", "surrogatepass")
+        content = repr((self.going, self.facts)).encode("utf-8", "surrogatepass")
         return sha256(content).hexdigest()[:8]
 
 
@@ -131,18 +144,23 @@ def said_before(
 
 
 def turns_about(store: Store, name: str) -> list[int]:
-    """The turns about a person: turns of facts about them, that name them, or of their aliases.
+    """The turns about a person or thing: of facts about them or with their name, and of aliases.
+
+    Where facts are about no one of this name ("Rex", someone's dog), also the turns that say it.
 
     Arguments:
-        name: any name of an entity, see `known_entities`.
+        name: any name of an entity, see `known_entities`; or a name that facts or turns have.
 
     Raises InputError for an unknown name, and for a name that several people have.
     """
     entities = entities_called(store, name)
-    if not entities:
-        raise InputError(f"nobody is called {name!r}; nothing was removed")
     if len(entities) > 1:
         raise AmbiguousNameError(name, entities)
+    if not entities:
+        turn_ids = _turns_naming(store, name)
+        if not turn_ids:
+            raise InputError(f"no fact and no turn names {name!r}; nothing was removed")
+        return turn_ids
     [entity] = entities
     turn_ids = {fact.turn_id for fact in facts_about(store, entity)}
     turn_ids |= {
@@ -155,13 +173,46 @@ def turns_about(store: Store, name: str) -> list[int]:
     return sorted(turn_ids - {0})  # 0: a person's word
 
 
-def preview(store: Store, turns: Collection[Turn]) -> Preview:
-    """What forgetting these turns would do. Changes nothing."""
+def _turns_naming(store: Store, name: str) -> list[int]:
+    """The turns that say a name, or have a fact that does; none for a name like "the"."""
+    if not telling_words(name):
+        return []
+    named = _any_of([name])
+    turn_ids = {turn.id for turn in store.turns() if named.search(turn.text)}
+    return sorted(turn_ids | {f.turn_id for f in store.facts() if named.search(f.value)})
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for these names as whole words."""
+    any_name = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{any_name})(?!\w)", re.IGNORECASE)
+
+
+def preview(
+    store: Store, turns: Collection[Turn], *, replies: bool = True, repeats: bool = False
+) -> Preview:
+    """What forgetting these turns would do. Changes nothing.
+
+    Arguments:
+        replies: also forget replies of assistants that quote them.
+        repeats: also forget the turns in which people say the same again.
+    """
     from memory.store.forgetting.derived_facts import derived_from
     from memory.store.forgetting.forget import copies_with, marked
 
-    ids = {turn.id for turn in turns}
+    chosen = {turn.id for turn in turns}
+    all_turns = store.turns()
+    characters = characters_of(settings_of(store, CHARACTER))
+    quoting = turns_quoting(all_turns, chosen, characters, with_repeats=repeats)
+    said_again = {*(quoting.repeats if repeats else ())}
+    quoted = {*(quoting.replies if replies else ())}
+    staying = {*quoting.left(replies, repeats)}
+    turns = [turn for turn in all_turns if turn.id in chosen | said_again]
+    going_turns = [turn for turn in all_turns if turn.id in chosen | said_again | quoted]
+    ids = {turn.id for turn in going_turns}
     speakers = {turn.speaker for turn in turns}
+    texts = [turn.text for turn in turns]
+    exports = dict.fromkeys(str(setting.value) for setting in settings_of(store, EXPORT))
     facts, edits, changes = store.facts(), edits_of(store), store.changes()
     derived = derived_from(ids, facts=facts, edits=edits, changes=changes)
     going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids}
@@ -177,8 +228,11 @@ def preview(store: Store, turns: Collection[Turn]) -> Preview:
         backups=tuple(
             dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
         ),
-        copies=tuple(copies_with(store.location, recorded, [marked(list(turns), salt="")])),
+        copies=tuple(copies_with(store.location, recorded, [marked(going_turns, salt="")])),
         mentions=_mentions(store, facts, speakers, ids=ids, going=going),
+        replies=tuple(turn for turn in going_turns if turn.id in quoted),
+        repeats=tuple(turn for turn in all_turns if turn.id in staying),
+        exports=files_quoting(exports, texts),
     )
 
 
@@ -197,9 +251,7 @@ def _mentions(
             names |= {alias.name for alias in entity.names}
     if not names:
         return Mentions()
-    # A name within another word is not that name.
-    any_name = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    named = re.compile(rf"(?<!\w)(?:{any_name})(?!\w)", re.IGNORECASE)
+    named = _any_of(names)
     return Mentions(
         turns=sum(turn.id not in ids and bool(named.search(turn.text)) for turn in store.turns()),
         facts=sum(
@@ -211,41 +263,52 @@ def _mentions(
 
 
 def forget(
-    store: Store, turns: Collection[Turn], agrees: Callable[[Preview], bool]
+    store: Store,
+    turns: Collection[Turn],
+    agrees: Callable[[Preview], bool],
+    *,
+    replies: bool = True,
+    repeats: bool = False,
 ) -> tuple[Preview, list[Forgotten]]:
-    """Forget turns for good once a person has agreed to the preview.
+    """Forget turns for good once a person has agreed to the `preview`.
 
     Returns the preview, and the receipts as `forget_without_preview` returns them: none when
     `agrees` returned false.
     """
-    gone = preview(store, turns)
+    gone = preview(store, turns, replies=replies, repeats=repeats)
     if not agrees(gone):
         return gone, []
-    return gone, forget_without_preview(store, [turn.id for turn in gone.turns])
+    # Exactly what was agreed to, even if someone has spoken meanwhile.
+    return gone, forget_without_preview(store, [turn.id for turn in gone.going], replies=False)
 
 
-def forget_without_preview(store: Store, turn_ids: Sequence[int] = ()) -> list[Forgotten]:
+def forget_without_preview(
+    store: Store, turn_ids: Sequence[int] = (), *, replies: bool = True, repeats: bool = False
+) -> list[Forgotten]:
     """Forget turns for good, and finish an interrupted `forget`; without turns, only the latter.
 
-    Returns the receipts of what was finished, and last that of these turns. Save all of them: their
+    `replies` and `repeats` are those of `preview`. Returns the receipts of what was finished, and last that of these turns. Save all of them: their
     salts are stored nowhere else from then on. Raises StoreError when a file cannot be overwritten;
     `receipts_due` then has the receipts.
     """
     due = receipts_due(store)
-    forgotten = store.forget(turn_ids)
+    forgotten = store.forget(turn_ids, replies=replies, repeats=repeats)
     return [*(receipt for receipt in due if receipt.sha256 != forgotten.sha256), forgotten]
 
 
-def forget_matching(store: Store, conditions: Mapping[str, Any]) -> list[Forgotten]:
+def forget_matching(
+    store: Store, conditions: Mapping[str, Any], *, replies: bool = True, repeats: bool = False
+) -> list[Forgotten]:
     """Forget the turns that meet the conditions of `matching_turns` for good, without asking.
 
-    Returns receipts as `forget_without_preview` does. Raises InputError without any condition, and
+    `replies` and `repeats` are those of `preview`. Returns receipts as `forget_without_preview` does. Raises InputError without any condition, and
     where no turn meets them.
     """
     given = {name: value for name, value in conditions.items() if value not in ("", (), None)}
     if not given:
         raise InputError("name what to forget: ids of turns, speaker=, session=, matching=, ...")
-    return forget_without_preview(store, [turn.id for turn in matching_turns(store, **given)])
+    turn_ids = [turn.id for turn in matching_turns(store, **given)]
+    return forget_without_preview(store, turn_ids, replies=replies, repeats=repeats)
 
 
 def receipts_due(store: Store) -> list[Forgotten]:

@@ -184,7 +184,9 @@ class PostgresStore(DatabaseStore):
     def as_of(self, moment: str) -> SqliteStore:
         return SqliteStore.of_the_past(self, moment, sqlite_copy.write_copy)
 
-    def forget(self, turn_ids: Sequence[int]) -> Forgotten:
+    def forget(
+        self, turn_ids: Sequence[int], replies: bool = True, repeats: bool = False
+    ) -> Forgotten:
         self._refuse_newer_schema()
         with self._errors():
             return forget.forget(
@@ -196,6 +198,8 @@ class PostgresStore(DatabaseStore):
                 file=None,
                 overwrite=self._refresh_statistics,  # and the server's vacuum, docs/security.md
                 vacuum=names.VACUUM,
+                replies=replies,
+                repeats=repeats,
             )
 
     def _refresh_statistics(self) -> None:

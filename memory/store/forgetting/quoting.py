@@ -1,0 +1,169 @@
+"""Turns that hold the words of other turns: replies that quote them, and people who say it again.
+
+A machine's later turn quotes a turn when it has a run of its telling words, a long number of it, or
+two words that no one else has said before. So "Rex takes phenobarbital" goes with the turn that
+named both. Whole-text hashes could not find these, and hashes of parts in a receipt would let
+anyone who has the receipt put the text together again, word by word.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory.records import Turn
+from memory.text.speakers import is_assistant
+from memory.text.word_forms import telling_words
+from memory.text.words import UNSPACED
+
+RUN = 4  # telling words in a row: fewer are also said by chance
+_SHORTEST_RUN = 2  # of a short turn, whose words count as a run if all are there
+_FRESH_WORDS = 2  # of a reply that quotes in its own words
+_DIGITS = 4  # of a number that tells something by itself, if it is no year
+_YEARS = range(1900, 2100)
+_BLOCK, _OVERLAP = 1_000_000, 1_000  # characters of a file, read one block after another
+Piece = str | tuple[str, ...]  # a word, or a run of words
+
+
+@dataclass(frozen=True)
+class Quoting:
+    """Ids of turns that hold the words of others.
+
+    `replies` are later turns of machines that quote them. `repeats` are all other turns with a run
+    of their words, or a long number of theirs.
+    """
+
+    replies: tuple[int, ...] = ()
+    repeats: tuple[int, ...] = ()
+
+    def taken(self, replies: bool, repeats: bool) -> tuple[int, ...]:
+        """The turns that go too, by what a person chose."""
+        return (*(self.replies if replies else ()), *(self.repeats if repeats else ()))
+
+    def left(self, replies: bool, repeats: bool) -> tuple[int, ...]:
+        """The turns that stay."""
+        return tuple(sorted({*self.replies, *self.repeats} - {*self.taken(replies, repeats)}))
+
+
+def turns_quoting(
+    turns: Iterable[Turn],
+    gone: Collection[int],
+    characters: Collection[str] = (),
+    with_repeats: bool = False,
+) -> Quoting:
+    """Which turns of a memory hold the words of those with the ids in `gone`.
+
+    Arguments:
+        turns: all turns of the memory, in the order of their ids.
+        gone: ids of turns that are to be forgotten.
+        characters: names of machines that have a person's name.
+        with_repeats: also look for replies to the repeats, as these are to be forgotten too.
+    """
+    characters = {name.casefold() for name in characters}
+    chosen, turns = set(gone), list(turns)
+    wanted = _Pieces([turn.text for turn in turns if turn.id in chosen])
+    shared = {turn.id: wanted.in_text(turn.text) for turn in turns}
+    quoting = [turn for turn in turns if shared[turn.id]]
+    holding = [turn.id for turn in quoting if any(map(_tells_alone, shared[turn.id]))]
+    if with_repeats:
+        machines = {turn.id for turn in quoting if _is_machine(turn, characters)}
+        gone = chosen | ({*holding} - machines)
+    replies: list[int] = []
+    fresh: set[Piece] = set()  # pieces that a turn in `gone` was the first to say
+    said_before: set[Piece] = set()
+    for turn in quoting:
+        pieces = shared[turn.id]
+        if turn.id in gone:
+            fresh |= pieces - said_before
+        elif not _is_machine(turn, characters):
+            said_before |= pieces
+            fresh -= pieces
+        elif _quotes(turn, pieces & fresh, wanted):
+            replies.append(turn.id)
+        else:
+            said_before |= pieces - fresh
+    repeats = tuple(turn_id for turn_id in holding if turn_id not in {*chosen, *replies})
+    return Quoting(tuple(replies), repeats)
+
+
+def quoted_pieces(text: str, others: Iterable[str]) -> list[str]:
+    """The runs and numbers of a text that one of the other texts holds, as words with spaces."""
+    wanted = _Pieces([text])
+    found = {piece for other in others for piece in wanted.in_text(other) if _tells_alone(piece)}
+    return sorted(piece if isinstance(piece, str) else " ".join(piece) for piece in found)
+
+
+def files_quoting(paths: Iterable[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """The files, of those that exist, with a run or a long number of one of the texts."""
+    wanted = _Pieces(texts)
+    return tuple(path for path in paths if _file_quotes(Path(path), wanted))
+
+
+def _file_quotes(path: Path, wanted: "_Pieces") -> bool:
+    before = ""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        while block := file.read(_BLOCK):
+            # JSON writes the end of a line as "\n", which would be a letter of the next word.
+            text = before + block.replace("\\n", " ")
+            if any(map(_tells_alone, wanted.in_text(text))):
+                return True
+            before = text[-_OVERLAP:]
+    return False
+
+
+class _Pieces:
+    """The telling words of some texts, and their runs."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.single_words: set[str] = set()  # each the only telling word of a text
+        self._pieces: set[Piece] = set()
+        self._lengths: set[int] = set()
+        for text in texts:
+            words = _words(text)
+            length = min(RUN, len(words))
+            self._pieces.update(words)
+            if length >= _SHORTEST_RUN:
+                self._lengths.add(length)
+                self._pieces.update(_runs(words, length))
+            elif words:
+                self.single_words.update(words)
+
+    def in_text(self, text: str) -> set[Piece]:
+        """Those of the pieces that a text holds."""
+        words = _words(text)
+        pieces: set[Piece] = self._pieces.intersection(words)
+        if pieces:
+            for length in self._lengths:
+                pieces |= self._pieces.intersection(_runs(words, length))
+        return pieces
+
+
+def _words(text: str) -> list[str]:
+    """The telling words of a text; Chinese as pairs of characters only."""
+    return [word for word in telling_words(text) if len(word) > 1 or not UNSPACED.match(word)]
+
+
+def _runs(words: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
+    return (tuple(words[start : start + length]) for start in range(len(words) - length + 1))
+
+
+def _is_machine(turn: Turn, characters: Collection[str]) -> bool:
+    is_character = turn.speaker.casefold() in characters
+    return turn.kind == "tool" or is_character or is_assistant(turn.speaker)
+
+
+def _quotes(turn: Turn, pieces: Collection[Piece], wanted: _Pieces) -> bool:
+    """Whether a machine's turn quotes others, which said these pieces before anyone else."""
+    if any(map(_tells_alone, pieces)) or not wanted.single_words.isdisjoint(pieces):
+        return True
+    # A tool's output names the files and functions of the message that asked for it.
+    return turn.kind != "tool" and len(pieces) >= _FRESH_WORDS
+
+
+def _tells_alone(piece: Piece) -> bool:
+    """Whether a piece tells something by itself: a run, or a long number that is no year."""
+    if isinstance(piece, tuple):
+        return True
+    if not piece.isdecimal() or len(piece) < _DIGITS:
+        return False
+    return len(piece) > _DIGITS or int(piece) not in _YEARS
