@@ -422,9 +422,10 @@ class Memory(AnswersOthersNames):
             replies: also forget replies of assistants that quote these turns.
             repeats: also forget the turns in which people say the same again.
 
-        Returns receipts; `quoted_in` has the turns that stay with the same words. `memory.store.forgetting.preview` shows beforehand what would be removed.
-        Raises InputError without a condition, if no turn meets them, and for ids without a user if
-        the application has several users.
+        Returns receipts; `quoted_in` has the turns that stay with the same words.
+        `memory.store.forgetting.preview` shows beforehand what would be removed. Raises InputError
+        without a condition, if no turn meets them, and for ids without a user if the application
+        has several users.
         """
         ids = read_ids(turn_ids)
         if ids:

@@ -187,7 +187,7 @@ def _turns_about(store: Store, name: str) -> list[int]:
 
 
 def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
-    """Report remains of a receipt's turns. Raises StoreError if there are any."""
+    """Report remains of a receipt's turns. Ends with exit code 1 if there are any."""
     from memory.store.forgetting.receipt_check import check_receipt, read_receipt
 
     forgotten = read_receipt(receipt)
@@ -201,7 +201,8 @@ def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None
         print_lines(check.remains, "still there: ")
         print_lines(check.unchecked, "not checked: ")
     if check.remains:
-        raise StoreError(f"not all of {receipt} is gone: {check.remains[0]}")
+        print(f"not all of {receipt} is gone: {clean_line(check.remains[0])}", file=sys.stderr)
+        raise typer.Exit(1)
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
         print_clean(f"gone: {turns} and {facts}, checked in {', '.join(check.files)}")

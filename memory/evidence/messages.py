@@ -15,6 +15,11 @@ WITHOUT_MODEL = (
     " `memory digest --model openai/gpt-4o-mini`"
 )
 
+NO_MODEL = (
+    "No model that can talk is chosen. Ask about what is in this memory, or choose one:"
+    " `memory chat --model openai/gpt-4o-mini`"
+)
+
 # The question marks of Latin, Chinese and Arabic script; how a question ends in Japanese and
 # Chinese.
 _QUESTION = re.compile("[?\uff1f\u061f]|[\u304b\u5417\u55ce]\u3002?\\s*$")

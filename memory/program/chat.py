@@ -9,7 +9,7 @@ import dspy
 
 from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import turn_lines
-from memory.evidence.messages import NEAREST_HEAD, is_question
+from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_question
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS
@@ -169,7 +169,8 @@ class QuoteTurns(MemoryModule):
     ) -> Generator[str, None, Answer]:
         """The reply in one piece; calls no model.
 
-        A message that asks nothing is acknowledged by its number, if stored, with its facts.
+        A message that asks nothing is acknowledged by its number, if stored, with its facts. Small
+        talk is answered by how to choose a model.
         """
         turn = message.turn
         text = trim(turn.text, budget)
@@ -183,6 +184,8 @@ class QuoteTurns(MemoryModule):
         elif found := look_up(question, reader):
             reply, turn_ids, basis = found.text, found.turn_ids, "rows"
             statements, rows = found.sql, found.rows
+        elif not _touches(question, reader, {turn.id}):
+            reply, basis = NO_MODEL, "none"
         else:
             ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
             hits = [hit for hit in ranked if hit.turn_id != turn.id]

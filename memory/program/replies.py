@@ -13,6 +13,11 @@ class Reply:
     def __init__(self, pieces: Generator[str, None, Answer]) -> None:
         self._pieces = pieces
 
+    @property
+    def is_by_model(self) -> bool:
+        """Whether a model wrote it, or a part of it. Else it only repeats what the memory holds."""
+        return self.answer is None or self.answer.calls > 0
+
     def __iter__(self) -> Iterator[str]:
         # Iterated again, an exhausted generator returns None: the answer stays.
         self.answer = (yield from self._pieces) or self.answer

@@ -35,12 +35,6 @@ facts.subject = json_extract(facts_log.before, '$[1]')
     AND facts.attribute = json_extract(facts_log.before, '$[2]')
     AND facts.value = json_extract(facts_log.before, '$[3]')
 
--- {text_holds} --
-instr(lower(text), lower(:text)) > 0
-
--- {value_holds} --
-instr(lower(value), lower(:text)) > 0
-
 -- {greatest} --
 max
 

@@ -1663,10 +1663,6 @@ SELECT count(*)
 FROM memory.changes
 WHERE namespace = :namespace AND id = ANY (:change_ids) AND statement NOT IN ('', :blanked);
 
--- count_rows_with_text --
-SELECT (SELECT count(*) FROM memory.turns WHERE namespace = :namespace AND {text_holds})
-    + (SELECT count(*) FROM memory.facts WHERE namespace = :namespace AND {value_holds});
-
 
 -- ======== whether a memory is whole (integrity.py) ========
 

@@ -16,10 +16,16 @@ from memory.__main__ import app
 from memory.errors import Stop
 
 
-def run(*arguments: object, says: str = "", given: str | None = None) -> str:
-    """What a command prints; with `says`, it must fail with a Stop like that."""
+def run(*arguments: object, says: str = "", finds: str = "", given: str | None = None) -> str:
+    """What a command prints; with `says`, it must fail with a Stop like that.
+
+    With `finds`, it must end with exit code 1 and say that.
+    """
     done = CliRunner().invoke(app, [*map(str, arguments)], input=given)
-    if says:
+    if finds:
+        assert done.exit_code == 1, done
+        assert re.search(finds, done.stderr), done.stderr
+    elif says:
         assert isinstance(done.exception, Stop), done
         assert re.search(says, str(done.exception))
     else:

@@ -169,9 +169,7 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
     turn_ids = {turn.id for turn in turns}
     # Forgetting overwrites the file: no one else may read or write it meanwhile.
     with chat.background.paused():
-        *_, receipt = receipts = forget_without_preview(
-            chat.store, sorted(turn_ids), replies=False
-        )
+        *_, receipt = receipts = forget_without_preview(chat.store, sorted(turn_ids), replies=False)
     chat.recent = [turn for turn in chat.recent if turn.id not in turn_ids]
     chat.last = None  # its sources may be forgotten
     counts = f"{count(len(turns), 'turn')} and {count(len(receipt.facts), 'fact')}"

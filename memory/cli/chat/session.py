@@ -104,12 +104,12 @@ class Chat:
             self.screen.show(_INTERRUPTED, "dim", end="")
         finally:
             reply_text = text_so_far.strip()
-            if is_visible(reply_text):
+            if is_visible(reply_text) and reply.is_by_model:
                 # Text on the screen is a part of the conversation, whole or not.
                 self.add(self.character, reply_text, tags={} if is_whole else CUT_ANSWER)
             self.last = reply.answer
             self._seen = newest_id(self.store)
-            self.background.turns_added(2)
+            self.background.turns_added(2 if reply.is_by_model else 1)
             says_nothing = is_whole and not is_visible(reply_text)
             self.screen.show("(says nothing)" if says_nothing else "")
         self._show_nearest(reply.answer)

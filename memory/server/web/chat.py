@@ -23,13 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Said:
-    """A reply: its turn, what it cites and was shown, its answer, and the newest change by then."""
+    """A reply: its turn, what it cites and was shown, its answer, and the newest change by then.
+
+    `turn_id` is 0 for a reply that is only shown: no model wrote it, and it repeats what is stored.
+    Its `text` stands below the message with the id `message_id`.
+    """
 
     turn_id: int
     cited: Sequence[Turn] = ()
     shown: int = 0
     answer: Answer | None = None
     seen: int = 0
+    message_id: int = 0
+    text: str = ""
 
 
 _RECENT_TURNS = 20  # that the model sees
@@ -56,6 +62,11 @@ def chat_page(request: PageRequest, store: Store) -> PageResponse:
         "reply": reply,
         "is_running": is_running,
         "said": {task.result.turn_id: task.result for task in replies if task.result},
+        "only_shown": {
+            task.result.message_id: task.result
+            for task in replies
+            if task.result and _is_still_true(store, task.result)
+        },
         "user": str(settings.get("user") or _UNNAMED),
         "character": str(settings.get("character") or "Assistant"),
     }
@@ -103,14 +114,20 @@ async def say(request: PageRequest) -> PageResponse:
         is_acknowledgement = answer is not None and not (answer.calls or answer.shown)
         if is_acknowledgement and _stored_of(memory.store, [message])[message.id]:
             text = f"Kept as turn {message.id}."  # the page shows the facts below the message
-        if not is_visible(text):
-            return Said(0)
-        [turn_id] = memory.add(Turn(character, text, session=session, said_at=local_now()))
+        turn_id = 0
+        if is_visible(text) and reply.is_by_model:
+            [turn_id] = memory.add(Turn(character, text, session=session, said_at=local_now()))
         if answer is None:
             return Said(turn_id)
         cited = memory.store.turns_by_id(answer.turns, missing_ok=True)
         return Said(
-            turn_id, cited, shown=len(answer.shown), answer=answer, seen=newest_id(memory.store)
+            turn_id,
+            cited,
+            shown=len(answer.shown),
+            answer=answer,
+            seen=newest_id(memory.store),
+            message_id=message.id,
+            text=text,
         )
 
     request.tasks.start(request.namespace, "reply", session, work)
@@ -125,6 +142,15 @@ def _last_reply(request: PageRequest, session: str) -> Said | None:
         if task.kind == "reply" and task.title == session and task.result
     ]
     return replies[-1] if replies else None
+
+
+def _is_still_true(store: Store, said: Said) -> bool:
+    """Whether a reply that is only shown has its sources still: forgotten ones show nowhere."""
+    if said.turn_id or not said.text:
+        return False
+    return len(store.turns_by_id([turn.id for turn in said.cited], missing_ok=True)) == len(
+        said.cited
+    )
 
 
 def _turns_of(store: Store, session: str) -> list[Turn]:

@@ -28,9 +28,7 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
         "consent": CONSENT,
     }
     if any(conditions.values()):
-        values["gone"] = preview(
-            store, _turns(store, conditions), **_follows(request.inputs)
-        )
+        values["gone"] = preview(store, _turns(store, conditions), **_follows(request.inputs))
     return Page("forget.html", values)
 
 

@@ -1,16 +1,20 @@
-"""Facts that a refinement put in place of others: they derive from the others' turns, too.
+"""Facts that derive from turns other than the one they name.
 
-A fact names one turn. A merged fact derives from the turns of all facts that it was made of, and
-the journal knows these: the change that added it removed them.
+A refinement puts a fact in place of others: it derives from the others' turns, too. And a digest
+may give a fact to the wrong turn of its window. A fact names one turn. A merged fact derives from
+the turns of all facts that it was made of, and the journal knows these: the change that added it
+removed them.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memory.records import Change, Edit, Fact
+from memory.records import Change, Edit, Fact, Turn
 from memory.store import journal
 from memory.store.database import Connection
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 # What the cause of a refinement begins with, see `memory.refine`; `forget` may have blanked it.
 REFINEMENT = "refine "
@@ -97,6 +101,58 @@ def derived_from(
             elif origin.turn_id not in going and origin.id not in present:
                 restored.add(origin.id)
     return DerivedFacts(tuple(sorted(derived)), tuple(sorted(restored)))
+
+
+def facts_of_other_turns(
+    gone: Sequence[Turn],
+    facts: Iterable[Fact],
+    edits: Iterable[Edit],
+    changes: Iterable[Change],
+    turns_by_id: Callable[[Sequence[int]], Sequence[Turn]],
+) -> set[int]:
+    """The facts that a digest drew from `gone` but gave to another turn of the window.
+
+    All telling words of such a fact's value are in one of these turns, and the fact's own turn
+    lacks some.
+
+    Arguments:
+        gone: the turns that are to go.
+        facts: the existing facts.
+        edits: the journal, see `history.edits_of`.
+        changes: all changes.
+        turns_by_id: reads turns.
+    """
+    gone_ids = sorted(turn.id for turn in gone)
+    digests = {
+        change.id for change in changes if change.window and _holds_one(change.window, gone_ids)
+    }
+    written = {edit.fact_id: edit.after for edit in edits if edit.change_id in digests}
+    drawn = [
+        fact
+        for fact in facts
+        if fact.turn_id not in gone_ids
+        and (image := written.get(fact.id))
+        and image.value == fact.value  # else someone has edited it since
+    ]
+    texts = {turn.id: turn.text for turn in turns_by_id(sorted({fact.turn_id for fact in drawn}))}
+    forms = [forms_of(telling_words(turn.text)) for turn in gone]
+    return {
+        fact.id
+        for fact in drawn
+        if (value := telling_words(fact.value))
+        and any(all(is_among(word, words) for word in value) for words in forms)
+        and not _says(texts.get(fact.turn_id, ""), value)
+    }
+
+
+def _says(text: str, value: Iterable[str]) -> bool:
+    words = forms_of(telling_words(text))
+    return all(is_among(word, words) for word in value)
+
+
+def _holds_one(window: tuple[int, int], turn_ids: Sequence[int]) -> bool:
+    position = bisect_left(turn_ids, window[0])
+    return position < len(turn_ids) and turn_ids[position] <= window[1]
 
 
 def restore_origins(conn: Connection, fact_ids: Iterable[int]) -> None:

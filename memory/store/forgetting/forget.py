@@ -73,7 +73,8 @@ def forget(
     """Remove turns and everything derived from them, then overwrite their bytes; `Store.forget`.
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
-    `replies` and `repeats` say which turns that quote these go too, see `turns_quoting`. `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
+    `replies` and `repeats` say which turns that quote these go too, see `turns_quoting`.
+    `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
     is its SQLite file; None for one in Postgres, where `vacuum` is the SQL that drops the bytes.
     """
     receipt = None

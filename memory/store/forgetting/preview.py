@@ -157,10 +157,9 @@ def turns_about(store: Store, name: str) -> list[int]:
     if len(entities) > 1:
         raise AmbiguousNameError(name, entities)
     if not entities:
-        turn_ids = _turns_naming(store, name)
-        if not turn_ids:
-            raise InputError(f"no fact and no turn names {name!r}; nothing was removed")
-        return turn_ids
+        if naming := _turns_naming(store, name):
+            return naming
+        raise InputError(f"no fact and no turn names {name!r}; nothing was removed")
     [entity] = entities
     turn_ids = {fact.turn_id for fact in facts_about(store, entity)}
     turn_ids |= {
@@ -197,25 +196,26 @@ def preview(
         replies: also forget replies of assistants that quote them.
         repeats: also forget the turns in which people say the same again.
     """
-    from memory.store.forgetting.derived_facts import derived_from
+    from memory.store.forgetting.derived_facts import derived_from, facts_of_other_turns
     from memory.store.forgetting.forget import copies_with, marked
 
     chosen = {turn.id for turn in turns}
     all_turns = store.turns()
     characters = characters_of(settings_of(store, CHARACTER))
     quoting = turns_quoting(all_turns, chosen, characters, with_repeats=repeats)
-    said_again = {*(quoting.repeats if repeats else ())}
+    repeating = {*(quoting.repeats if repeats else ())}
     quoted = {*(quoting.replies if replies else ())}
     staying = {*quoting.left(replies, repeats)}
-    turns = [turn for turn in all_turns if turn.id in chosen | said_again]
-    going_turns = [turn for turn in all_turns if turn.id in chosen | said_again | quoted]
+    turns = [turn for turn in all_turns if turn.id in chosen | repeating]
+    going_turns = [turn for turn in all_turns if turn.id in chosen | repeating | quoted]
     ids = {turn.id for turn in going_turns}
     speakers = {turn.speaker for turn in turns}
     texts = [turn.text for turn in turns]
     exports = dict.fromkeys(str(setting.value) for setting in settings_of(store, EXPORT))
     facts, edits, changes = store.facts(), edits_of(store), store.changes()
     derived = derived_from(ids, facts=facts, edits=edits, changes=changes)
-    going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids}
+    misplaced = facts_of_other_turns(going_turns, facts, edits, changes, store.turns_by_id)
+    going = {fact.id for fact in facts if fact.turn_id in ids} | {*derived.ids} | misplaced
     recorded = [setting.value for setting in settings_of(store, "copied memory")]
     images = {edit.fact_id: edit.before for edit in edits if edit.before}
     return Preview(
@@ -287,9 +287,9 @@ def forget_without_preview(
 ) -> list[Forgotten]:
     """Forget turns for good, and finish an interrupted `forget`; without turns, only the latter.
 
-    `replies` and `repeats` are those of `preview`. Returns the receipts of what was finished, and last that of these turns. Save all of them: their
-    salts are stored nowhere else from then on. Raises StoreError when a file cannot be overwritten;
-    `receipts_due` then has the receipts.
+    `replies` and `repeats` are those of `preview`. Returns the receipts of what was finished, and
+    last that of these turns. Save all of them: their salts are stored nowhere else from then on.
+    Raises StoreError when a file cannot be overwritten; `receipts_due` then has the receipts.
     """
     due = receipts_due(store)
     forgotten = store.forget(turn_ids, replies=replies, repeats=repeats)
@@ -301,8 +301,8 @@ def forget_matching(
 ) -> list[Forgotten]:
     """Forget the turns that meet the conditions of `matching_turns` for good, without asking.
 
-    `replies` and `repeats` are those of `preview`. Returns receipts as `forget_without_preview` does. Raises InputError without any condition, and
-    where no turn meets them.
+    `replies` and `repeats` are those of `preview`. Returns receipts as `forget_without_preview`
+    does. Raises InputError without any condition, and where no turn meets them.
     """
     given = {name: value for name, value in conditions.items() if value not in ("", (), None)}
     if not given:

@@ -6,6 +6,7 @@ named both. Whole-text hashes could not find these, and hashes of parts in a rec
 anyone who has the receipt put the text together again, word by word.
 """
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,27 +71,53 @@ def turns_quoting(
         gone = chosen | ({*holding} - machines)
     replies: list[int] = []
     fresh: set[Piece] = set()  # pieces that a turn in `gone` was the first to say
-    said_before: set[Piece] = set()
+    known: set[Piece] = set()
     for turn in quoting:
         pieces = shared[turn.id]
         if turn.id in gone:
-            fresh |= pieces - said_before
+            fresh |= pieces - known
         elif not _is_machine(turn, characters):
-            said_before |= pieces
+            known |= pieces
             fresh -= pieces
         elif _quotes(turn, pieces & fresh, wanted):
             replies.append(turn.id)
         else:
-            said_before |= pieces - fresh
+            known |= pieces - fresh
     repeats = tuple(turn_id for turn_id in holding if turn_id not in {*chosen, *replies})
     return Quoting(tuple(replies), repeats)
 
 
-def quoted_pieces(text: str, others: Iterable[str]) -> list[str]:
-    """The runs and numbers of a text that one of the other texts holds, as words with spaces."""
-    wanted = _Pieces([text])
-    found = {piece for other in others for piece in wanted.in_text(other) if _tells_alone(piece)}
-    return sorted(piece if isinstance(piece, str) else " ".join(piece) for piece in found)
+class WordsOfText:
+    """The words of a text that are looked for in others: all of it, its runs and long numbers."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.casefold()
+        self._pieces = _Pieces([text])
+
+    def are_in(self, other: str) -> bool:
+        """Whether another text holds some."""
+        return self._text in other.casefold() or any(map(_tells_alone, self._pieces.in_text(other)))
+
+    def pattern(self) -> re.Pattern[bytes]:
+        """A pattern for bytes that hold some, as UTF-8."""
+        words = re.findall(r"\w+", self._text)
+        telling = [position for position, word in enumerate(words) if _words(word)]
+        length = min(RUN, len(telling))
+        runs = [
+            words[telling[first] : telling[first + length - 1] + 1]
+            for first in range(len(telling) - length + 1)
+            if length >= _SHORTEST_RUN
+        ]
+        numbers = [[word] for word in words if _tells_alone(word)]
+        # In bytes, a letter beyond ASCII counts as a gap between words.
+        written = [
+            rb"\b" + rb"\W{1,9}".join(map(_as_bytes, run)) + rb"\b" for run in runs + numbers
+        ]
+        return re.compile(b"|".join([_as_bytes(self._text), *written]), re.IGNORECASE)
+
+
+def _as_bytes(text: str) -> bytes:
+    return re.escape(text.encode("utf-8", "replace"))
 
 
 def files_quoting(paths: Iterable[str], texts: Sequence[str]) -> tuple[str, ...]:

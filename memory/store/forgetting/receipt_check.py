@@ -2,7 +2,6 @@
 
 import json
 import mmap
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -14,14 +13,16 @@ from memory.records import Forgotten, Turn
 from memory.store import integrity, settings, turns_table
 from memory.store.connection import SqliteConnection, connect
 from memory.store.database import Connection
+from memory.store.dump import dump
 from memory.store.forgetting.forget import DONE, DUE, copies_known, proof
+from memory.store.forgetting.quoting import WordsOfText
 from memory.store.forgetting.turn_removal import BLANKED
 from memory.system.files import refuse_irregular
 from memory.text.words import words
 
 _OUT_OF_REACH = (
-    "exports, copies made by hand, what a hosted model was sent, and what the disk keeps of older"
-    " blocks"
+    "files sent elsewhere, copies made by hand, what a hosted model was sent, and what the disk"
+    " keeps of older blocks"
 )
 
 
@@ -40,9 +41,9 @@ def read_receipt(path: Path) -> Forgotten:
     try:
         fields = json.loads(path.read_text("utf-8"))
         receipt = Forgotten(**fields)
-        ids = (*receipt.turns, *receipt.facts, *receipt.changes)
-        texts = (receipt.sha256, receipt.salt, *receipt.files, *receipt.unreached, *receipt.copies)
-        texts += (receipt.vacuum, receipt.vacuumed_at)
+        ids = (*receipt.turns, *receipt.facts, *receipt.changes, *receipt.quoted_in)
+        paths = (*receipt.files, *receipt.unreached, *receipt.copies, *receipt.exports)
+        texts = (receipt.sha256, receipt.salt, receipt.vacuum, receipt.vacuumed_at, *paths)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError) as error:
@@ -57,10 +58,11 @@ def read_receipt(path: Path) -> Forgotten:
 def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptCheck:
     """Look for what a receipt names in the memory at a path, in its backups and its copies.
 
-    A receipt holds no words, so `text` is also looked for in the bytes of the files, and its words
-    in their indexes. Call this while this process has no such file open: reading the bytes of a
-    file drops the locks that SQLite has on it. Raises InputError for a receipt of another memory,
-    StoreError for a file that is no memory.
+    A receipt holds no words, but names the turns that stayed with the same ones. With `text`, its
+    words are looked for too: in all rows, in the indexes, and in the bytes of the files. Call this
+    while this process has no such file open: reading the bytes of a file drops the locks that
+    SQLite has on it. Raises InputError for a receipt of another memory, StoreError for a file that
+    is no memory.
     """
     path = path.absolute()
     with closing(connect(path, read_only=True)) as conn:
@@ -89,6 +91,11 @@ def check_files(
     remains: list[str] = []
     unchecked: list[str] = []
     looked_through: list[str] = []
+    remains += [
+        f"{path}: an exported file with words of the turns; delete it"
+        for path in receipt.exports
+        if Path(path).exists()
+    ]
     for name in dict.fromkeys([*own, *copies]):
         file = Path(name)
         if "://" in name:
@@ -105,7 +112,7 @@ def check_files(
             continue
         remains += [f"{file}: {line}" for line in check.remains]
         unchecked += [f"{file}: {line}" for line in check.unchecked]
-        if text and not check.unchecked:
+        if text and not check.remains:
             remains += _bytes_with(file, text)
         looked_through.append(name)
     return ReceiptCheck(tuple(remains), tuple(unchecked), tuple(looked_through))
@@ -115,7 +122,7 @@ def without_words(text: str) -> list[str]:
     """What cannot be checked where no text is given to look for."""
     if text:
         return []
-    return ["words and bytes, which a receipt does not hold: give --matching TEXT"]
+    return ["words, which a receipt does not hold: give --matching TEXT"]
 
 
 def overwriting_due(conn: Connection, location: str) -> list[str]:
@@ -142,17 +149,17 @@ def _check_file(
     conn: SqliteConnection, receipt: Forgotten, text: str, is_copy: bool
 ) -> ReceiptCheck:
     """What one file holds of a receipt's turns."""
-    check = _check_text(conn, text) if text else ReceiptCheck()
+    remains = [*rows_with(conn, text), *_index_entries_of(conn, text)] if text else []
     if not is_copy:
-        remains = [*check.remains, *rows_left(conn, receipt), *integrity.find_faults(conn)]
-        return replace(check, remains=tuple(remains))
+        remains += [*rows_left(conn, receipt), *integrity.find_faults(conn)]
+        return ReceiptCheck(tuple(remains))
     turns = _turns_of(conn, receipt)
     if _are_all(turns, receipt):
-        return replace(check, remains=(*check.remains, _all_of(turns)))
+        return ReceiptCheck((*remains, _all_of(turns)))
     if turns:
         line = f"turns {_numbers(turns)}: of numbers of the receipt, perhaps others"
-        return replace(check, unchecked=(*check.unchecked, line))
-    return check
+        return ReceiptCheck(tuple(remains), (line,))
+    return ReceiptCheck(tuple(remains))
 
 
 def rows_left(conn: Connection, receipt: Forgotten) -> list[str]:
@@ -160,7 +167,14 @@ def rows_left(conn: Connection, receipt: Forgotten) -> list[str]:
     turns = _turns_of(conn, receipt)
     if _are_all(turns, receipt):
         return [_all_of(turns)]
-    return [*_rows_of(conn, receipt)]
+    return [*_rows_of(conn, receipt), *_quoting_turns(conn, receipt)]
+
+
+def _quoting_turns(conn: Connection, receipt: Forgotten) -> Iterator[str]:
+    """The turns that stayed although they hold words of a receipt's."""
+    for turn_id in receipt.quoted_in:
+        if turns_table.read_turns(conn, turn_id, turn_id):
+            yield f"turn {turn_id} has the same words: memory forget --turn {turn_id}"
 
 
 def _turns_of(conn: Connection, receipt: Forgotten) -> list[Turn]:
@@ -197,12 +211,21 @@ def _rows_of(conn: Connection, receipt: Forgotten) -> Iterator[str]:
         yield f"the statements of {statements} changes"
 
 
-def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
-    """Whether the words of a text are indexed of turns that are not there, and who says it still.
+def rows_with(conn: Connection, text: str) -> list[str]:
+    """The rows of a memory that hold words of a text, a line for each."""
+    wanted = WordsOfText(text)
+    lines = []
+    for record in dump(conn):
+        values = (value for value in record.values() if isinstance(value, str))
+        if any(map(wanted.are_in, values)):
+            table, row_id = record["table"], record.get("id")
+            row = f"{table.removesuffix('s')} {row_id}" if row_id else f"a row of {table}"
+            lines.append(f"{row} holds words of {text!r}")
+    return lines
 
-    If an existing turn or fact contains the text, its bytes prove nothing.
-    """
-    remains = []
+
+def _index_entries_of(conn: SqliteConnection, text: str) -> Iterator[str]:
+    """The words of a text that an index has of rows which are gone."""
     for word in dict.fromkeys(words(text)):
         for index, table in (("turns_words", "turns"), ("facts_words", "facts")):
             (rows,) = conn.execute(
@@ -211,21 +234,16 @@ def _check_text(conn: SqliteConnection, text: str) -> ReceiptCheck:
                 (f'"{word}"',),
             ).fetchone()
             if rows:
-                remains.append(f"the index {index} has {word!r} of {rows} rows that are gone")
-    (holding,) = conn.run("count_rows_with_text", text=text).fetchone()
-    unchecked = []
-    if holding:
-        unchecked.append(f"bytes: {holding} remaining turns or facts hold {text!r} too")
-    return ReceiptCheck(tuple(remains), tuple(unchecked))
+                yield f"the index {index} has {word!r} of {rows} rows that are gone"
 
 
 def _bytes_with(file: Path, text: str) -> Iterator[str]:
-    """The file, and SQLite's files next to it, if their bytes hold a text in UTF-8."""
-    wanted = re.compile(re.escape(text.encode("utf-8", "replace")), re.IGNORECASE)
+    """The file, and SQLite's files next to it, if their bytes hold words of a text in UTF-8."""
+    wanted = WordsOfText(text).pattern()
     for end in ("", "-wal", "-journal"):
         part = file.with_name(file.name + end)
         if not part.is_file() or not part.stat().st_size:
             continue
         with part.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=1) as content:
             if wanted.search(content):
-                yield f"{part}: its bytes hold {text!r}"
+                yield f"{part}: its bytes hold words of {text!r}"

@@ -17,7 +17,11 @@ from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.store import history, journal, search_tables, turns_table, vectors, vocabulary_table
 from memory.store.database import Connection
-from memory.store.forgetting.derived_facts import derived_from, restore_origins
+from memory.store.forgetting.derived_facts import (
+    derived_from,
+    facts_of_other_turns,
+    restore_origins,
+)
 from memory.store.forgetting.row_removal import remove_quotations, remove_rows
 from memory.store.repeated_facts import repeats_left
 from memory.store.vectors import EmbedTexts
@@ -55,14 +59,15 @@ def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
     turn_ids = [turn.id for turn in turns]
     facts = history.facts(conn, None)
     repeats = repeats_left(conn, turn_ids, facts, vocabulary_table.read_definition(conn).vocabulary)
-    derived = derived_from(
-        turn_ids,
-        facts=facts,
-        edits=history.edits(conn),
-        changes=journal.changes(conn),
-    )
+    edits, changes = history.edits(conn), journal.changes(conn)
+    derived = derived_from(turn_ids, facts=facts, edits=edits, changes=changes)
+
+    def turns_by_id(ids: Sequence[int]) -> list[Turn]:
+        return [turns_table.to_turn(row) for row in conn.run("turns_by_id", ids=[*ids])]
+
+    misplaced = facts_of_other_turns(turns, facts, edits, changes, turns_by_id)
     restore_origins(conn, [*derived.restored, *repeats])
-    removed_facts = _remove_facts(conn, turn_ids, derived.ids)
+    removed_facts = _remove_facts(conn, turn_ids, [*derived.ids, *misplaced])
     conn.words.remove_turns(turns)
     remove_rows(conn, turn_ids, removed_facts.ids)
     conn.run("delete_shown", turn_ids=turn_ids)

@@ -38,12 +38,6 @@ facts.subject = facts_log.before::json ->> 1
     AND facts.attribute = facts_log.before::json ->> 2
     AND facts.value = facts_log.before::json ->> 3
 
--- {text_holds} --
-position(lower(:text COLLATE "C") IN lower(text)) > 0
-
--- {value_holds} --
-position(lower(:text COLLATE "C") IN lower(value)) > 0
-
 -- {greatest} --
 greatest
 

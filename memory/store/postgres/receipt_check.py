@@ -12,8 +12,8 @@ from memory.store.postgres.connection import NamespaceConnection, postgres_error
 from memory.store.postgres.store import looked_at, number_of
 
 _OUT_OF_REACH = (
-    "dead rows until the server vacuums them, its write-ahead log, replicas and backups; exports,"
-    " copies made by hand, and what a hosted model was sent"
+    "dead rows until the server vacuums them, its write-ahead log, replicas and backups; files sent"
+    " elsewhere, copies made by hand, and what a hosted model was sent"
 )
 # Columns of text and of bytes of the tables that all namespaces share.
 _COLUMNS = """
@@ -87,10 +87,8 @@ def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str)
     remains = [*receipt_check.rows_left(namespace, receipt), *faults.find_faults(namespace)]
     if not text:
         return ReceiptCheck(tuple(remains))
-    [(holding,)] = namespace.run("count_rows_with_text", text=text).fetchall()
-    if holding:
-        line = f"columns: {holding} remaining turns or facts hold {text!r} too"
-        return ReceiptCheck(tuple(remains), (line,))
+    if holding := receipt_check.rows_with(namespace, text):
+        return ReceiptCheck((*remains, *holding))
     return ReceiptCheck(
         (*remains, *_columns_with(namespace, text), *_statistics_with(namespace, text))
     )
