@@ -201,7 +201,7 @@ def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None
         print_lines(check.remains, "still there: ")
         print_lines(check.unchecked, "not checked: ")
     if check.remains:
-        print(f"not all of {receipt} is gone: {clean_line(check.remains[0])}", file=sys.stderr)
+        print_clean(f"not all of {receipt} is gone: {check.remains[0]}", error=True)
         raise typer.Exit(1)
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from memory.errors import InputError
+from memory.errors import InputError, StoreError
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.records import Fact, Turn
@@ -23,6 +24,7 @@ from memory.system.files import whole
 from memory.text.dates import spoken_date
 from memory.text.turn_filter import texts_of
 
+_log = logging.getLogger("memory.export")
 EXPORT_FORMATS = ("csv", "jsonl", "md")
 _TURNS_AT_ONCE = 1_000  # the process's memory must not grow with the namespace
 
@@ -52,19 +54,23 @@ def export_memory(store: Store, path: Path, format: str, title: str) -> ExportCo
     facts to read, below the heading `title`. The memory notes the file, for `forget`.
     Raises InputError when the file cannot be written.
     """
-    _note_export(store, path)
     with whole(path) as raw:
         file = TextIOWrapper(raw, "utf-8", newline="")
         counts = write_memory(store, file, format, title)
         file.detach()  # flushes, and leaves the file open for `whole` to move
+    _note_export(store, path)
     return counts
 
 
 def _note_export(store: Store, path: Path) -> None:
-    """Note a file that will hold this memory's words, before it does."""
+    """Note a file that holds this memory's words, if the memory can be written."""
     name = str(path.absolute())
-    if not store.read_only and all(note.value != name for note in settings_of(store, EXPORT)):
+    if store.read_only or any(note.value == name for note in settings_of(store, EXPORT)):
+        return
+    try:
         set_setting(store, EXPORT, name)
+    except StoreError as error:  # of a full disk, the export is what saves the memory
+        _log.warning("%s is not noted, so `forget` will not name it: %s", path, error)
 
 
 def write_memory(store: Store, file: TextIO, format: str, title: str) -> ExportCounts:

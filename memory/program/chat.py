@@ -22,7 +22,7 @@ from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
 from memory.program.retrieve import no_rows
 from memory.program.signatures.further import CorrectFacts, ReplyInChat
 from memory.program.streaming import stream
-from memory.records import Answer, Basis, Rows, SqlUse, Turn
+from memory.records import Answer, Basis, Quotation, Rows, SqlUse, Turn
 from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -184,15 +184,13 @@ class QuoteTurns(MemoryModule):
         elif found := look_up(question, reader):
             reply, turn_ids, basis = found.text, found.turn_ids, "rows"
             statements, rows = found.sql, found.rows
-        elif not _touches(question, reader, {turn.id}):
-            reply, basis = NO_MODEL, "none"
         else:
-            ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
-            hits = [hit for hit in ranked if hit.turn_id != turn.id]
-            nearest = quotations_of(question, hits, reader, without=message.character)
+            nearest = _nearest(question, message, reader)
             turn_ids = tuple(quoted.turn_id for quoted in nearest)
             lines = [NEAREST_HEAD, *map(quotation_line, nearest)]
             reply = "\n".join(lines) if nearest else NO_TURNS
+            if nearest and not _touches(question, reader, {turn.id}):
+                reply, turn_ids = NO_MODEL, ()
         yield reply
         return Answer(
             text=reply,
@@ -204,6 +202,15 @@ class QuoteTurns(MemoryModule):
             shown=turn_ids,
             basis=basis,
         )
+
+
+def _nearest(
+    question: UserQuestion, message: ChatMessage, reader: MemoryReader
+) -> tuple[Quotation, ...]:
+    """Quotations of the nearest turns other than the message itself."""
+    ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
+    hits = [hit for hit in ranked if hit.turn_id != message.turn.id]
+    return quotations_of(question, hits, reader, without=message.character)
 
 
 def _kept(turn: Turn, reader: MemoryReader) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from memory.records import Turn
 from memory.text.speakers import is_assistant
 from memory.text.word_forms import telling_words
-from memory.text.words import UNSPACED
+from memory.text.words import UNSPACED, words
 
 RUN = 4  # telling words in a row: fewer are also said by chance
 _SHORTEST_RUN = 2  # of a short turn, whose words count as a run if all are there
@@ -100,20 +100,20 @@ class WordsOfText:
 
     def pattern(self) -> re.Pattern[bytes]:
         """A pattern for bytes that hold some, as UTF-8."""
-        words = re.findall(r"\w+", self._text)
-        telling = [position for position, word in enumerate(words) if _words(word)]
+        written = re.findall(r"\w+", self._text)
+        telling = [position for position, word in enumerate(written) if _words(word)]
         length = min(RUN, len(telling))
         runs = [
-            words[telling[first] : telling[first + length - 1] + 1]
+            written[telling[first] : telling[first + length - 1] + 1]
             for first in range(len(telling) - length + 1)
             if length >= _SHORTEST_RUN
         ]
-        numbers = [[word] for word in words if _tells_alone(word)]
+        numbers = [[word] for word in written if _tells_alone(word)]
         # In bytes, a letter beyond ASCII counts as a gap between words.
-        written = [
+        patterns = [
             rb"\b" + rb"\W{1,9}".join(map(_as_bytes, run)) + rb"\b" for run in runs + numbers
         ]
-        return re.compile(b"|".join([_as_bytes(self._text), *written]), re.IGNORECASE)
+        return re.compile(b"|".join([_as_bytes(self._text), *patterns]), re.IGNORECASE)
 
 
 def _as_bytes(text: str) -> bytes:
@@ -146,22 +146,22 @@ class _Pieces:
         self._pieces: set[Piece] = set()
         self._lengths: set[int] = set()
         for text in texts:
-            words = _words(text)
-            length = min(RUN, len(words))
-            self._pieces.update(words)
+            telling = _words(text)
+            length = min(RUN, len(telling))
+            self._pieces.update(telling)
             if length >= _SHORTEST_RUN:
                 self._lengths.add(length)
-                self._pieces.update(_runs(words, length))
-            elif words:
-                self.single_words.update(words)
+                self._pieces.update(_runs(telling, length))
+            elif telling:
+                self.single_words.update(telling)
 
     def in_text(self, text: str) -> set[Piece]:
         """Those of the pieces that a text holds."""
-        words = _words(text)
-        pieces: set[Piece] = self._pieces.intersection(words)
+        pieces: set[Piece] = self._pieces.intersection(words(text))
         if pieces:
+            telling = _words(text)
             for length in self._lengths:
-                pieces |= self._pieces.intersection(_runs(words, length))
+                pieces |= self._pieces.intersection(_runs(telling, length))
         return pieces
 
 
@@ -170,8 +170,8 @@ def _words(text: str) -> list[str]:
     return [word for word in telling_words(text) if len(word) > 1 or not UNSPACED.match(word)]
 
 
-def _runs(words: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
-    return (tuple(words[start : start + length]) for start in range(len(words) - length + 1))
+def _runs(telling: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
+    return zip(*(telling[start:] for start in range(length)), strict=False)
 
 
 def _is_machine(turn: Turn, characters: Collection[str]) -> bool:
