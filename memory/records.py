@@ -121,7 +121,8 @@ class TurnIds(Results[int]):
     """The ids of turns that were added, how much of their text was withheld, and what was skipped.
 
     `withheld` counts all new turns, `by_turn` each turn (None for a turn that was there before).
-    `skipped` has the messages that did not become turns, each with the reason.
+    `new` are the ids that were not there before. `skipped` has the messages that did not become
+    turns, each with the reason.
     """
 
     by_turn: Sequence[Withheld | None] = ()
@@ -134,6 +135,10 @@ class TurnIds(Results[int]):
                 "add returns the ids of turns, without 'results'; write"
                 " `for turn_id in memory.add(...)`"
             )
+
+    @property
+    def new(self) -> list[int]:
+        return [turn_id for turn_id, text in zip(self, self.by_turn, strict=True) if text is not None]
 
     @property
     def withheld(self) -> Withheld:

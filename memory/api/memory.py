@@ -21,7 +21,7 @@ from memory.errors import InputError, PromptTooLong
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import LEAST_BUDGET, refuse_budget
 from memory.evidence.reader import MemoryReader
-from memory.facts.additions import add_turns, record_assertions
+from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
 from memory.models.model_names import PACKAGED_MODEL
 from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.recall.answers import citations
@@ -358,6 +358,7 @@ class Memory(AnswersOthersNames):
         session: str = "",
         said_at: Moment | None = None,
         tags: Mapping[str, Any] | None = None,
+        source: str = "",
         user_id: UserId = "",
         agent_id: str | None = None,
         run_id: str | None = None,
@@ -379,6 +380,9 @@ class Memory(AnswersOthersNames):
                 owner by default.
             session, said_at, tags: for the turns that have none. `said_at` is now by default;
                 `said_at=""` leaves the time unknown.
+            source: your own id, for one turn; several have each their own. With the same id a turn
+                is stored once, so a call whose answer was lost can be made again; `new` of the ids
+                has the turns stored by this one.
             run_id, metadata, agent_id: a session, tags, and the tag `agent_id` by other names.
 
         Secrets are masked, and `withheld` of the ids counts them (`Store.add`). Statements that
@@ -394,7 +398,12 @@ class Memory(AnswersOthersNames):
                 user_names=lambda: names_of_askers(self._first),
             ),
         )
-        ids = add_turns(self.store, new) if new else TurnIds()
+        if source:
+            if len(new) != 1:
+                raise InputError(f"source is the id of one turn, and here are {len(new)}")
+            new = [replace(new[0], source=source)]
+        refuse_used_sources(self._first, new)
+        ids = add_turns(self.store, new, once=True) if new else TurnIds()
         ids.skipped = skipped
         return ids
 

@@ -86,7 +86,7 @@ ADD: dict[str, Rule] = {
     ),
     "immutable": LeaveOut("turns never change"),
     "document_id": Write(
-        'Turn("user", text, source="note 1"): `from memory import Turn`; each source is stored once'
+        'memory.add(text, source="note 1"); each source is stored once'
     ),
     "context": Write('metadata={"context": context}'),
     "source_description": Write('metadata={"source_description": source_description}'),

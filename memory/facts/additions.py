@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from memory.errors import SqlError
+from memory.errors import InputError, SqlError
 from memory.records import (
     CORRECTIONS,
     NOTHING_WITHHELD,
@@ -23,7 +23,10 @@ from memory.records import (
 from memory.store import Store
 from memory.store.settings import settings_of
 from memory.store.turn_reads import batches_of_turns, speakers_spelled, texts_before
+from memory.store.turn_validation import valid_turn
+from memory.store.turns_table import known_sources
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.withheld import public_turns
 from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import tool_assertions
@@ -83,6 +86,24 @@ def add_turns(
         new = store.turns_by_id(likely, missing_ok=True)
         _record(store, new, vocabulary, are_new=True)
     return turn_ids
+
+
+def refuse_used_sources(store: Store, turns: Sequence[Turn]) -> None:
+    """Raise InputError for a turn whose source is an earlier turn's, with another text.
+
+    Stored once, it would be lost. Turns that are added again have the text of before.
+    """
+    given = {turn.source: turn for turn in turns if turn.source}
+    known = known_sources(store, [*given]) if given else {}
+    stored = store.turns_by_id([*known.values()], missing_ok=True) if known else []
+    text_of = {turn.id: turn.text for turn in stored}
+    for source, turn_id in known.items():
+        [turn] = public_turns([valid_turn(given[source], 1)]).turns
+        if text_of.get(turn_id, turn.text) not in (turn.text, given[source].text):
+            raise InputError(
+                f"source {source!r:.60} is turn {turn_id}, which says something else; a source is"
+                " your own id of one turn, and what several share belongs into session or tags"
+            )
 
 
 def add_each_once(store: Store, turns: Sequence[Turn]) -> list[tuple[int, bool, Withheld]]:

@@ -1,13 +1,18 @@
-"""The address of a namespace: postgresql://USER:PASSWORD@HOST/DATABASE?namespace=NAME."""
+"""The address of a namespace: postgresql://USER:PASSWORD@HOST/DATABASE?namespace=NAME.
+
+`pooler=transaction` or `pooler=session` in it says what is between this process and the server,
+where that is not to be detected.
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import normalize
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from memory.errors import InputError
 
 SCHEMES = ("postgresql", "postgres")
+POOLERS = ("transaction", "session")
 LONGEST_NAME = 2_000  # bytes of UTF-8, of a namespace, and of what an index holds
 
 
@@ -15,21 +20,22 @@ LONGEST_NAME = 2_000  # bytes of UTF-8, of a namespace, and of what an index hol
 class Address:
     """Where a namespace is: `conninfo` is for libpq, and holds the password.
 
-    `namespace` is "" in the address of a whole database.
+    `namespace` is "" in the address of a whole database, and `pooler` where nothing is said of one.
     """
 
     conninfo: str
     namespace: str
+    pooler: str = ""
 
     @property
     def text(self) -> str:
         """The address as `open_store` takes it, with the password."""
-        return self._with_namespace(self.conninfo)
+        return self._with_own_options(self.conninfo)
 
     @property
     def location(self) -> str:
         """The address without its password, for messages."""
-        return self._with_namespace(without_password(self.conninfo))
+        return self._with_own_options(without_password(self.conninfo))
 
     def of(self, namespace: str) -> "Address":
         """The address of another namespace of this database.
@@ -47,13 +53,14 @@ class Address:
             raise InputError(
                 f"namespace {name[:20]!r}...: at most {LONGEST_NAME} bytes, without NUL"
             )
-        return Address(self.conninfo, name)
+        return replace(self, namespace=name)
 
-    def _with_namespace(self, conninfo: str) -> str:
-        if not self.namespace:
+    def _with_own_options(self, conninfo: str) -> str:
+        options = {"pooler": self.pooler, "namespace": self.namespace}
+        own = urlencode({name: value for name, value in options.items() if value}, quote_via=quote)
+        if not own:
             return conninfo
-        joint = "&" if "?" in conninfo else "?"
-        return f"{conninfo}{joint}namespace={quote(self.namespace, safe='')}"
+        return f"{conninfo}{'&' if '?' in conninfo else '?'}{own}"
 
 
 def is_address(text: str) -> bool:
@@ -64,8 +71,8 @@ def is_address(text: str) -> bool:
 def read_address(text: str, needs_namespace: bool = True) -> Address:
     """The parts of an address.
 
-    Raises InputError, which never shows the password, for an unreadable address, and for one
-    without a namespace unless `needs_namespace` is False.
+    Raises InputError, which never shows the password, for an unreadable address, for an unknown
+    kind of pooler, and for an address without a namespace unless `needs_namespace` is False.
     """
     try:
         parts = urlsplit(text)
@@ -77,13 +84,17 @@ def read_address(text: str, needs_namespace: bool = True) -> Address:
             "?namespace=NAME, with %40 for @ in a password"
         ) from None
     names = [value for name, value in options if name == "namespace"]
-    query = urlencode([pair for pair in options if pair[0] != "namespace"], safe="/")
+    pooler = dict(options).get("pooler", "")
+    if pooler and pooler not in POOLERS:
+        raise InputError(f"pooler={pooler[:20]}: write pooler=transaction or pooler=session")
+    others = [pair for pair in options if pair[0] not in ("namespace", "pooler")]
+    query = urlencode(others, safe="/")
     conninfo = urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
     # urlunsplit leaves out the // of an address without a host, which libpq wants.
     if not parts.netloc:
         conninfo = conninfo.replace(f"{parts.scheme}:", f"{parts.scheme}://", 1)
         conninfo = re.sub(r":////+", ":///", conninfo)
-    address = Address(conninfo, "")
+    address = Address(conninfo, "", pooler)
     if names:
         return address.of(names[-1])
     if needs_namespace:

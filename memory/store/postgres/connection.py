@@ -13,7 +13,7 @@ import psycopg
 from memory.errors import InputError, StoreError
 from memory.store.postgres.address import LONGEST_NAME, password_of, without_password
 from memory.store.postgres.fact_table import FactTable
-from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool
+from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool, begin
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import FACTS_NOW, for_postgres, read_statements
 from memory.system.home import item_keys, know_item_key
@@ -99,7 +99,7 @@ class NamespaceConnection(threading.local):
         with self.bound(conn), pipeline(conn):
             self._waits_for_rows = True
             try:
-                conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                begin(conn, "ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 yield
                 conn.execute("COMMIT")
             finally:
@@ -113,7 +113,7 @@ class NamespaceConnection(threading.local):
         """
         with self.bound(conn):
             with pipeline(conn):  # both in one round trip
-                conn.execute("BEGIN")
+                begin(conn)
                 lock = self.run("lock_writer")
             yield lock.fetchone() is not None
 
@@ -281,6 +281,10 @@ def _refuse_large_numbers(values: Iterable[Any]) -> None:
         raise OverflowError
 
 
+_BROKEN_OFF = (
+    "the connection broke off before the server had answered; try again: a turn with your own id"
+    " (source) is stored once"
+)
 # A piece of libpq's or the server's message -> what a person can do about it.
 _ADVICE = {
     "password authentication failed": "the server refuses the user or the password",
@@ -298,11 +302,13 @@ _ADVICE = {
     "statement timeout": f"another process has been writing for {WAIT_SECONDS:.0f} seconds; try"
     " again",
     "read-only transaction": "opened for reading only, or the server takes no writes",
-    "connection was lost": "the connection broke off; what was not confirmed was not written",
-    "server closed the connection": "the connection broke off; what was not confirmed was not"
-    " written; try again",
-    "terminating connection": "the connection broke off; what was not confirmed was not written;"
-    " try again",
+    "connection was lost": _BROKEN_OFF,
+    "server closed the connection": _BROKEN_OFF,
+    "terminating connection": _BROKEN_OFF,
+    "no more connections allowed": "the pooler has no free connection; try again, or raise its"
+    " max_client_conn",
+    "query_wait_timeout": "the pooler has no free connection to the server; try again, or raise its"
+    " default_pool_size",
     "too many clients": "the server has no free connection; try again, or raise max_connections",
     "remaining connection slots": "the server has no free connection; try again, or raise"
     " max_connections",

@@ -9,6 +9,7 @@ from dataclasses import astuple
 from memory.store.day_usage import DAYS_KEPT, UNBOUNDED, Usage, today
 from memory.store.postgres.address import Address, read_address
 from memory.store.postgres.connection import pipeline, postgres_errors
+from memory.store.postgres.pool import begin
 from memory.store.postgres.store import looked_at
 
 _START = "server used "
@@ -55,7 +56,7 @@ class DatabaseDayUsage:
         with postgres_errors(self._address.location, self._address.conninfo):
             database = looked_at(self._address, may_set_up=True)
             with database.own.connection() as conn, pipeline(conn):
-                conn.execute("BEGIN")
+                begin(conn)
                 # A count lost in a power failure does no harm, so no one waits for the disk.
                 conn.execute("SET LOCAL synchronous_commit = off")
                 cursor = conn.execute(_COUNT, values)

@@ -251,12 +251,13 @@ def _alembic(conninfo: str, location: str) -> Iterator[tuple[Any, Any]]:
     """Alembic's configuration and its connection, in one transaction that others wait for."""
     import sqlalchemy
 
+    # For a login called "memory" our schema would need no name, and Alembic would miss all tables in
+    # it. It looks when it has connected, and again later. A pooler's connection goes on to others.
+    own_names = "SET LOCAL search_path = public"
+
     def connect() -> psycopg.Connection:
-        conn = psycopg.connect(conninfo, connect_timeout=10)
-        # For a login called "memory" our schema would need no name, and Alembic would miss all
-        # tables in it.
-        conn.execute("SET search_path = public")
-        conn.commit()
+        conn = psycopg.connect(conninfo, connect_timeout=10, prepare_threshold=None)
+        conn.execute(own_names)
         return conn
 
     engine = sqlalchemy.create_engine(
@@ -264,6 +265,7 @@ def _alembic(conninfo: str, location: str) -> Iterator[tuple[Any, Any]]:
     )
     try:
         with engine.begin() as conn:
+            conn.exec_driver_sql(own_names)
             conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             database: str = conn.exec_driver_sql("SELECT current_database()").scalar_one()
             config = _config(conninfo, io.StringIO(), database)

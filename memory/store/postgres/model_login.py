@@ -53,7 +53,13 @@ def enter(conn: psycopg.Connection, ticket: str, seconds: float) -> None:
 
 
 def select(
-    conn: psycopg.Connection, statement: str, ticket: str, *, limit: int, seconds: float
+    conn: psycopg.Connection,
+    statement: str,
+    ticket: str,
+    *,
+    limit: int,
+    seconds: float,
+    is_behind_pooler: bool = False,
 ) -> Rows:
     """The first `limit` rows of a SELECT by the second login, within `seconds` of work.
 
@@ -62,7 +68,7 @@ def select(
     """
     rows = ResultRows(limit)
     is_inside = conn.info.transaction_status == TransactionStatus.INTRANS
-    with errors_for_the_model(), _cancelled_after(conn, seconds):
+    with errors_for_the_model(), _cancelled_after(conn, seconds, is_behind_pooler):
         try:
             with pipeline(conn):  # up to the first rows in one round trip
                 conn.execute("SAVEPOINT model_read" if is_inside else "BEGIN")
@@ -107,15 +113,21 @@ class _Number(Loader):
 
 
 @contextmanager
-def _cancelled_after(conn: psycopg.Connection, seconds: float) -> Iterator[None]:
-    """Ask the server to stop what runs after `seconds`, or later where it is busy with others."""
+def _cancelled_after(
+    conn: psycopg.Connection, seconds: float, is_behind_pooler: bool
+) -> Iterator[None]:
+    """Ask the server to stop what runs after `seconds`, or later where it is busy with others.
+
+    How busy it is cannot be asked behind a pooler, which may have no connection free for it.
+    """
     is_done = threading.Event()
 
     def stop() -> None:
         if is_done.wait(seconds):
             return
         most = longest_wait(seconds) - seconds
-        if is_done.wait(min(seconds * (_busyness(conn) - 1), most)):
+        busyness = float("inf") if is_behind_pooler else _busyness(conn)
+        if is_done.wait(min(seconds * (busyness - 1), most)):
             return
         with suppress(psycopg.Error):
             conn.cancel_safe(timeout=seconds)
@@ -135,8 +147,9 @@ def _busyness(conn: psycopg.Connection) -> float:
         with psycopg.connect(
             conn.info.dsn, password=conn.info.password, connect_timeout=2, autocommit=True
         ) as other:
-            other.execute(f"SET statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
-            [(_, seconds)] = other.execute(_PROBE).fetchall()
+            with other.transaction():
+                other.execute(f"SET LOCAL statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
+                [(_, seconds)] = other.execute(_PROBE).fetchall()
     except psycopg.errors.QueryCanceled:
         return float("inf")
     except psycopg.Error:

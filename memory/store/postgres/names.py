@@ -96,6 +96,7 @@ def vacuum(conn: psycopg.Connection, location: str) -> None:
         " WHERE relnamespace = 'memory'::regnamespace AND relkind = 'r' AND relname = ANY (%s)"
     )
     before = {*conn.execute(nodes, ([*TABLES],)).fetchall()}
+    conn.commit()  # of the transaction that a pool begins behind a pooler: VACUUM takes none
     conn.execute(VACUUM)
     conn.execute("VACUUM (FULL) pg_catalog.pg_statistic")  # a warning for who may not
     if untouched := sorted(before.intersection(conn.execute(nodes, ([*TABLES],)).fetchall())):
@@ -166,7 +167,7 @@ def _has(conn: psycopg.Connection, name: str) -> bool:
 def _connection(address: Address) -> Iterator[psycopg.Connection]:
     with (
         postgres_errors(address.location, address.conninfo),
-        pool(address.conninfo).connection() as conn,
+        pool(address).connection() as conn,
     ):
         migrate.refuse_other_revision(conn, address.location)
         yield conn

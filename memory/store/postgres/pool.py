@@ -4,23 +4,27 @@ Not psycopg_pool: it connects in background threads. If no connection can be mad
 until the deadline, even if the server is back meanwhile, and does not learn why. Here the caller
 that needs a connection makes it, and gets the driver's error at once, unless the error is
 temporary: a server that is starting, or has no free connections at the moment.
+
+A pooler like PgBouncer, in its transaction mode, may give each transaction another connection to
+the server, and each connection another client. Behind one nothing may last longer than its
+transaction: no prepared statement, and no setting that another program would get.
 """
 
 import os
 import selectors
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from memory.store.fair_lock import Places
+from memory.store.postgres.address import Address
 
 POOL_CONNECTIONS = 4  # of each login, in one process
 WAIT_SECONDS = 15.0  # for a free connection, and for another writer of the same namespace
@@ -37,13 +41,26 @@ _LINES = {
 }
 
 
-# What a server says that will soon take connections again: it starts, or others have all of them.
+# What a server or a pooler says that will soon take connections again: it starts, or others have
+# all of them.
 _PASSING = (
     "too many clients already",
     "remaining connection slots are reserved",
     "the database system is starting up",
+    "no more connections allowed",
 )
 _RETRY_SECONDS = 0.25
+
+
+# Names mean what Postgres and our schema call so, whatever path a login or database sets: functions,
+# operators and tables of another schema could stand before them, and would run as us.
+OWN_NAMES = "search_path = pg_catalog, pg_temp"
+_SETTINGS = (
+    OWN_NAMES,
+    # A commit is on disk when it returns, whatever the server's default is.
+    "synchronous_commit = on",
+    f"lock_timeout = {int(WAIT_SECONDS * 1000)}",
+)
 
 
 class AllInUseError(Exception):
@@ -57,11 +74,20 @@ class _Idle:
 
 
 class Pool:
-    """At most `most` connections, which `connect` makes; the one used last is taken first."""
+    """At most `most` connections, which `connect` makes; the one used last is taken first.
+
+    `settings` are what our own statements need: of each connection, or of each transaction where
+    `is_behind_pooler` is set.
+    """
 
     def __init__(
-        self, connect: Callable[[], psycopg.Connection], most: int = POOL_CONNECTIONS
+        self,
+        connect: Callable[[], psycopg.Connection],
+        most: int = POOL_CONNECTIONS,
+        settings: Sequence[str] = (),
     ) -> None:
+        self.is_behind_pooler = False
+        self._settings = settings
         self._connect = connect
         self._places = Places(most)
         self._lock = threading.Lock()
@@ -73,11 +99,14 @@ class Pool:
     def connection(self) -> Iterator[psycopg.Connection]:
         """A connection for the block, committed at its end, or rolled back after an exception.
 
-        Raises AllInUseError when none is free in time, and an error of the driver when none can be
-        made.
+        Behind a pooler the block is one transaction; `begin` says how that of another kind is
+        begun. Raises AllInUseError when none is free in time, and an error of the driver when none
+        can be made.
         """
         conn = self.take()
         try:
+            if self.is_behind_pooler and self._settings:
+                conn.execute("; ".join(["BEGIN", *(f"SET LOCAL {s}" for s in self._settings)]))
             yield conn
         except BaseException:
             # The exception of the block says more than one of a connection that broke off.
@@ -159,17 +188,25 @@ class Pool:
                 self._reap_later()
 
 
-_pools: dict[tuple[int, str, str], Pool] = {}
+def begin(conn: psycopg.Connection, modes: str = "") -> None:
+    """Begin a transaction with these modes, or give them to the one that its pool has begun."""
+    is_begun = conn.info.transaction_status == TransactionStatus.INTRANS
+    if modes or not is_begun:
+        conn.execute(f"{'SET TRANSACTION' if is_begun else 'BEGIN'} {modes}")
+
+
+_pools: dict[tuple[int, Address, str], Pool] = {}
 _pools_lock = threading.Lock()
 
 
-def pool(conninfo: str, login: str = "", password: str = "") -> Pool:
+def pool(address: Address, login: str = "", password: str = "") -> Pool:
     """The connections that this process shares, of the address' own login or of another one."""
-    key = (os.getpid(), conninfo, login)  # a forked process makes its own
+    address = replace(address, namespace="")
+    key = (os.getpid(), address, login)  # a forked process makes its own
     with _pools_lock:
         if key not in _pools:
             # What the address itself says counts.
-            options: dict[str, Any] = {**_LINES, **conninfo_to_dict(conninfo)}
+            options: dict[str, Any] = {**_LINES, **conninfo_to_dict(address.conninfo)}
             if login:
                 options |= {"user": login, "password": password}
             options |= {"connect_timeout": CONNECT_SECONDS, "application_name": "sql-memory"}
@@ -182,12 +219,27 @@ def pool(conninfo: str, login: str = "", password: str = "") -> Pool:
                     # The reset of a model's connection drops prepared statements.
                     prepare_threshold=None if login else 5,
                 )
-                if not login:
-                    _configure(conn)
+                if connections.is_behind_pooler or _is_behind_pooler(conn, address.pooler):
+                    connections.is_behind_pooler = True
+                    conn.prepare_threshold = None
+                elif settings:
+                    conn.execute("; ".join(f"SET {setting}" for setting in settings))
                 return conn
 
-            _pools[key] = Pool(connect)
+            settings = () if login else _SETTINGS
+            connections = _pools[key] = Pool(connect, settings=settings)
         return _pools[key]
+
+
+def _is_behind_pooler(conn: psycopg.Connection, told: str) -> bool:
+    """Whether what this connection sets may reach other clients, or be missing in its next use.
+
+    A pooler gives its clients a made-up process id to cancel by, as it may serve them by several.
+    """
+    if told:
+        return told == "transaction"
+    [(process_id,)] = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchall()
+    return bool(process_id != conn.info.backend_pid)
 
 
 def close_pools() -> None:
@@ -196,21 +248,6 @@ def close_pools() -> None:
         for connections in _pools.values():
             connections.close()
         _pools.clear()
-
-
-def use_own_names(conn: psycopg.Connection) -> None:
-    """Have names mean what Postgres and our schema call so, whatever path a login or database sets.
-
-    Functions, operators and tables of another schema could stand before them, and would run as us.
-    """
-    conn.execute("SET search_path = pg_catalog, pg_temp")
-
-
-def _configure(conn: psycopg.Connection) -> None:
-    use_own_names(conn)
-    # A commit is on disk when it returns, whatever the server's default is.
-    conn.execute("SET synchronous_commit = on")
-    conn.execute(sql.SQL("SET lock_timeout = {}").format(int(WAIT_SECONDS * 1000)))
 
 
 def _check(idle: _Idle) -> None:
@@ -228,12 +265,17 @@ def _check(idle: _Idle) -> None:
 @contextmanager
 def connection_of_models(connections: Pool) -> Iterator[psycopg.Connection]:
     """A connection of the second login, which is as a new one when it is returned."""
+    # What a model's statement may have set outlives its transaction. A pooler might reset another
+    # client's connection: settings there are rolled back, and only locks outlive that.
+    reset = "DISCARD ALL"
     with connections.connection() as conn:
+        if connections.is_behind_pooler:
+            begin(conn)
+            reset = "SELECT pg_catalog.pg_advisory_unlock_all()"
         try:
             yield conn
         finally:
-            # What a model's statement may have set outlives its transaction.
             try:
-                conn.execute("DISCARD ALL")
+                conn.execute(reset)
             except psycopg.Error:
                 conn.close()

@@ -9,6 +9,7 @@ from memory.store.forgetting.receipt_check import ReceiptCheck
 from memory.store.postgres import faults
 from memory.store.postgres.address import read_address
 from memory.store.postgres.connection import NamespaceConnection, postgres_errors
+from memory.store.postgres.pool import begin
 from memory.store.postgres.store import looked_at, number_of
 
 _OUT_OF_REACH = (
@@ -51,9 +52,8 @@ def check_namespace(location: str, receipt: Forgotten, text: str = "") -> Receip
     with (
         postgres_errors(address.location, address.conninfo),
         (own := looked_at(address, may_set_up=False).own).connection() as conn,
-        conn.transaction(),
     ):
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        begin(conn, "ISOLATION LEVEL REPEATABLE READ READ ONLY")
         namespace = NamespaceConnection(own, number_of(conn, address, may_make=False))
         with namespace.bound(conn):
             receipt_check.refuse_other_receipt(namespace, address.location, receipt)

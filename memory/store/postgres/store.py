@@ -26,17 +26,23 @@ from memory.store.postgres.address import Address, read_address
 from memory.store.postgres.connection import TRACED, NamespaceConnection, postgres_errors
 from memory.store.postgres.pool import (
     CONNECT_SECONDS,
+    OWN_NAMES,
     WAIT_SECONDS,
     Pool,
+    begin,
     connection_of_models,
     pool,
-    use_own_names,
 )
 from memory.store.sqlite import SqliteStore
 from memory.system.tracing import span
 
 # How long a memory that another process deleted or renamed may go on under its name.
 CURRENT_SECONDS = 5.0
+
+# How the second login is admitted, whether or not a pooler is in between.
+_BY_PASSWORD = "pg_hba.conf admit it by password (scram-sha-256)"
+_BY_POOLER = "the pooler look up its password (auth_query of PgBouncer; its auth_file without one),"
+_SCALING = "docs/scaling.md, Behind a pooler"
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,12 @@ class PostgresStore(DatabaseStore):
             connection_of_models(self._database.of_models) as conn,
         ):
             rows = model_login.select(
-                conn, statement, self._tickets["r"], limit=MAX_ROWS, seconds=READ_SECONDS
+                conn,
+                statement,
+                self._tickets["r"],
+                limit=MAX_ROWS,
+                seconds=READ_SECONDS,
+                is_behind_pooler=self._database.of_models.is_behind_pooler,
             )
             traced.set("db.response.returned_rows", len(rows.rows))
             return rows
@@ -177,6 +188,7 @@ class PostgresStore(DatabaseStore):
             self._tickets["r"],
             limit=MAX_FACTS_CHANGED + 1,
             seconds=min(WRITE_SECONDS, deadline.seconds_left),
+            is_behind_pooler=self._database.of_models.is_behind_pooler,
         ).rows
 
     # ---------------------------------------------------------------- the whole memory
@@ -287,10 +299,9 @@ class PostgresStore(DatabaseStore):
         with (
             self._errors(),
             self._database.own.connection() as conn,
-            conn.transaction(),
             reader.bound(conn),
         ):
-            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            begin(conn, "ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield reader
 
 
@@ -300,7 +311,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
     An empty database is set up. Its walls are checked once in a process, and again when another
     version has changed its schema, which is looked up every few seconds.
     """
-    own = pool(address.conninfo)
+    own = pool(address)
     known = _databases.get(own)
     if known and time.monotonic() - _looked_at[own] < CURRENT_SECONDS:
         return known
@@ -316,7 +327,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
             return _databases[own]  # another thread has looked meanwhile
         # Not from the pool, whose connections are set up for an existing schema.
         with psycopg.connect(address.conninfo, connect_timeout=CONNECT_SECONDS) as conn:
-            use_own_names(conn)
+            conn.execute(f"SET LOCAL {OWN_NAMES}")
             revision = migrate.revision_of(conn)
             migrate.refuse_other_revision(conn, address.location)
         if not revision and not may_set_up:
@@ -329,14 +340,17 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
             [(password,)] = conn.execute(
                 "SELECT value FROM memory.secrets WHERE name = 'model password'"
             ).fetchall()
-        of_models = pool(address.conninfo, role, password)
+        of_models = pool(address, role, password)
         try:
             with of_models.connection():
                 pass
         except psycopg.OperationalError as error:
+            how = _BY_PASSWORD
+            if own.is_behind_pooler:
+                how = f"{_BY_POOLER} and {_BY_PASSWORD} ({_SCALING})"
             raise StoreError(
                 f"{address.location}: the second login {role}, which runs a model's SQL, cannot"
-                " connect; let pg_hba.conf admit it by password (scram-sha-256)"
+                f" connect; let {how}"
             ) from error
         _looked_at[own] = time.monotonic()
         _databases[own] = Database(own, of_models, revision)

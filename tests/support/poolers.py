@@ -1,0 +1,165 @@
+"""Poolers in front of the tests' Postgres: PgBouncer and pgpool, where they are installed.
+
+apt-get install --no-install-recommends pgbouncer pgpool2
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from memory.store.postgres import migrate
+from tests.support.postgres_server import logged_in, new_database, server_address
+
+LOGIN, PASSWORD = "app", "not very secret"
+
+# As docs/scaling.md prints it, but for the addresses and a pool that is too small for all clients.
+PGBOUNCER_INI = """
+[databases]
+* = host={host}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+pool_mode = {mode}
+auth_type = scram-sha-256
+auth_user = postgres
+auth_file = {folder}/users.txt
+{auth_query}
+default_pool_size = {size}
+server_idle_timeout = 5
+logfile = {folder}/log
+pidfile = {folder}/pid
+"""
+AUTH_QUERY = "auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1"
+
+PGPOOL_CONF = """
+backend_clustering_mode = 'streaming_replication'
+listen_addresses = '127.0.0.1'
+port = {port}
+socket_dir = '{folder}'
+pcp_port = {pcp_port}
+pcp_socket_dir = '{folder}'
+pid_file_name = '{folder}/pid'
+logdir = '{folder}'
+backend_hostname0 = '{host}'
+backend_port0 = 5432
+load_balance_mode = off
+num_init_children = 16
+sr_check_period = 0
+health_check_period = 0
+enable_pool_hba = off
+"""
+
+
+def pooled_database() -> str:
+    """The address of a new, empty database, of a login with a password that may make roles."""
+    address = new_database()
+    with logged_in(address) as conn:
+        name = conn.info.dbname
+        login = conn.execute("SELECT FROM pg_roles WHERE rolname = %s", (LOGIN,)).fetchone()
+        if login is None:
+            conn.execute(f"CREATE ROLE {LOGIN} LOGIN CREATEROLE PASSWORD '{PASSWORD}'")  # type: ignore[arg-type]
+        conn.execute(f"ALTER DATABASE {name} OWNER TO {LOGIN}")  # type: ignore[arg-type]
+    return address
+
+
+def behind(database: str, port: int) -> str:
+    """The address of a database of `pooled_database` by a pooler's port."""
+    name = urlsplit(database).path
+    return f"postgresql://{LOGIN}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{port}{name}"
+
+
+@contextmanager
+def pgbouncer(
+    mode: str = "transaction", size: int = 3, auth_query: str = AUTH_QUERY
+) -> Iterator[int]:
+    """A PgBouncer in front of the tests' server, by its port. Skips where there is none."""
+    program = shutil.which("pgbouncer")
+    if program is None:
+        pytest.skip("no pgbouncer here: apt-get install pgbouncer")
+    with _folder() as folder:
+        port = _free_port()
+        users = f'"postgres" ""\n"{LOGIN}" "{PASSWORD}"\n'
+        (folder / "users.txt").write_text(users, "utf-8")
+        ini = PGBOUNCER_INI.format(
+            host=_host(), port=port, folder=folder, mode=mode, size=size, auth_query=auth_query
+        )
+        (folder / "pgbouncer.ini").write_text(ini, "utf-8")
+        user = ["-u", "nobody"] if os.getuid() == 0 else []
+        with _running([program, *user, str(folder / "pgbouncer.ini")], port):
+            yield port
+
+
+@contextmanager
+def pgpool() -> Iterator[int]:
+    """A pgpool in front of the tests' server, by its port. Skips where there is none."""
+    program = shutil.which("pgpool")
+    if program is None:
+        pytest.skip("no pgpool here: apt-get install pgpool2")
+    with _folder() as folder:
+        port, pcp_port = _free_port(), _free_port()
+        conf = PGPOOL_CONF.format(host=_host(), port=port, pcp_port=pcp_port, folder=folder)
+        (folder / "pgpool.conf").write_text(conf, "utf-8")
+        for name in ("hba.conf", "pcp.conf"):
+            (folder / name).write_text("", "utf-8")
+        options = [*("-f", "pgpool.conf"), *("-a", "hba.conf"), *("-F", "pcp.conf"), "-n"]
+        with _running([program, *options], port, folder):
+            yield port
+
+
+def model_role_of(database: str) -> str:
+    return migrate.model_role(urlsplit(database).path.removeprefix("/"))
+
+
+def _host() -> str:
+    """The folder of the server's socket, which a pooler's user may enter."""
+    [host] = parse_qs(urlsplit(server_address()).query)["host"]
+    if os.getuid() == 0:
+        Path(host).chmod(0o755)
+    return host
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="pooler-"))
+    folder.chmod(0o777)  # of whoever the pooler runs as
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+@contextmanager
+def _running(command: list[str], port: int, folder: Path | None = None) -> Iterator[None]:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet) as pooler:
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    break
+                except OSError:
+                    assert pooler.poll() is None, f"{command[0]} has ended"
+                    assert time.monotonic() < deadline, f"{command[0]} does not listen"
+                    time.sleep(0.05)
+            yield
+        finally:
+            pooler.terminate()
+            pooler.wait(30)
