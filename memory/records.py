@@ -138,7 +138,9 @@ class TurnIds(Results[int]):
 
     @property
     def new(self) -> list[int]:
-        return [turn_id for turn_id, text in zip(self, self.by_turn, strict=True) if text is not None]
+        return [
+            turn_id for turn_id, text in zip(self, self.by_turn, strict=True) if text is not None
+        ]
 
     @property
     def withheld(self) -> Withheld:

@@ -85,9 +85,7 @@ ADD: dict[str, Rule] = {
         _VOCABULARY,
     ),
     "immutable": LeaveOut("turns never change"),
-    "document_id": Write(
-        'memory.add(text, source="note 1"); each source is stored once'
-    ),
+    "document_id": Write('memory.add(text, source="note 1"); each source is stored once'),
     "context": Write('metadata={"context": context}'),
     "source_description": Write('metadata={"source_description": source_description}'),
 }

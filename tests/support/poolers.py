@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from memory.store.postgres import migrate
+from memory.store.postgres import migrate, pool
 from tests.support.postgres_server import logged_in, new_database, server_address
 
 LOGIN, PASSWORD = "app", "not very secret"
@@ -32,7 +32,6 @@ listen_port = {port}
 unix_socket_dir =
 pool_mode = {mode}
 auth_type = scram-sha-256
-auth_user = postgres
 auth_file = {folder}/users.txt
 {auth_query}
 default_pool_size = {size}
@@ -40,7 +39,8 @@ server_idle_timeout = 5
 logfile = {folder}/log
 pidfile = {folder}/pid
 """
-AUTH_QUERY = "auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1"
+AUTH_QUERY = """auth_user = postgres
+auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1"""
 
 PGPOOL_CONF = """
 backend_clustering_mode = 'streaming_replication'
@@ -161,5 +161,6 @@ def _running(command: list[str], port: int, folder: Path | None = None) -> Itera
                     time.sleep(0.05)
             yield
         finally:
+            pool.close_pools()  # pgpool waits for its clients
             pooler.terminate()
             pooler.wait(30)

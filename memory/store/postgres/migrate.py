@@ -251,8 +251,9 @@ def _alembic(conninfo: str, location: str) -> Iterator[tuple[Any, Any]]:
     """Alembic's configuration and its connection, in one transaction that others wait for."""
     import sqlalchemy
 
-    # For a login called "memory" our schema would need no name, and Alembic would miss all tables in
-    # it. It looks when it has connected, and again later. A pooler's connection goes on to others.
+    # A login called "memory" would find our schema without its name, and Alembic would miss all
+    # its tables. It looks when it has connected, and later. LOCAL, since behind a pooler others use
+    # the connection next.
     own_names = "SET LOCAL search_path = public"
 
     def connect() -> psycopg.Connection:

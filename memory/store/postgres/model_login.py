@@ -144,12 +144,14 @@ def _cancelled_after(
 def _busyness(conn: psycopg.Connection) -> float:
     """How many times longer than alone a statement takes on this server now; 1 if unknown."""
     try:
-        with psycopg.connect(
-            conn.info.dsn, password=conn.info.password, connect_timeout=2, autocommit=True
-        ) as other:
-            with other.transaction():
-                other.execute(f"SET LOCAL statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
-                [(_, seconds)] = other.execute(_PROBE).fetchall()
+        with (
+            psycopg.connect(
+                conn.info.dsn, password=conn.info.password, connect_timeout=2, autocommit=True
+            ) as other,
+            other.transaction(),
+        ):
+            other.execute(f"SET LOCAL statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
+            [(_, seconds)] = other.execute(_PROBE).fetchall()
     except psycopg.errors.QueryCanceled:
         return float("inf")
     except psycopg.Error:

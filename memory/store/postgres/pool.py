@@ -52,8 +52,8 @@ _PASSING = (
 _RETRY_SECONDS = 0.25
 
 
-# Names mean what Postgres and our schema call so, whatever path a login or database sets: functions,
-# operators and tables of another schema could stand before them, and would run as us.
+# Names mean what Postgres and our schema call so, whatever path a login or database sets: functions
+# or tables of another schema could come before them, and would run as us.
 OWN_NAMES = "search_path = pg_catalog, pg_temp"
 _SETTINGS = (
     OWN_NAMES,

@@ -39,10 +39,12 @@ from memory.system.tracing import span
 # How long a memory that another process deleted or renamed may go on under its name.
 CURRENT_SECONDS = 5.0
 
-# How the second login is admitted, whether or not a pooler is in between.
-_BY_PASSWORD = "pg_hba.conf admit it by password (scram-sha-256)"
-_BY_POOLER = "the pooler look up its password (auth_query of PgBouncer; its auth_file without one),"
-_SCALING = "docs/scaling.md, Behind a pooler"
+# How the second login is admitted.
+_BY_SERVER = "pg_hba.conf admit it by password (scram-sha-256)"
+_BY_POOLER = (
+    "the pooler look up its password (PgBouncer's auth_query; see docs/scaling.md), and"
+    f" {_BY_SERVER}"
+)
 
 
 @dataclass(frozen=True)
@@ -345,9 +347,7 @@ def looked_at(address: Address, may_set_up: bool) -> Database:
             with of_models.connection():
                 pass
         except psycopg.OperationalError as error:
-            how = _BY_PASSWORD
-            if own.is_behind_pooler:
-                how = f"{_BY_POOLER} and {_BY_PASSWORD} ({_SCALING})"
+            how = _BY_POOLER if own.is_behind_pooler else _BY_SERVER
             raise StoreError(
                 f"{address.location}: the second login {role}, which runs a model's SQL, cannot"
                 f" connect; let {how}"

@@ -10,10 +10,8 @@ import pytest
 
 from memory import Memory, Turn
 from memory.errors import InputError, StoreError
-from memory.store.postgres import pool
 from memory.store.postgres.address import read_address
 from tests.support.poolers import (
-    LOGIN,
     behind,
     model_role_of,
     pgbouncer,
@@ -40,12 +38,6 @@ print(json.dumps(errors))
 """
 
 
-@pytest.fixture(autouse=True)
-def no_connections_left():  # type: ignore[no-untyped-def]
-    yield
-    pool.close_pools()
-
-
 def calls_of_processes(address: str) -> list[str]:
     """The errors of some processes that add, search and read in namespaces of their own."""
     Memory(f"{address}?namespace=first").close()  # makes the tables
@@ -70,7 +62,9 @@ def test_behind_pgbouncer_no_call_fails_and_each_turn_is_stored_once(mode: str) 
             with Memory(f"{database}&namespace=u{n}") as memory:
                 texts = Counter(turn.text for turn in memory.get_all())
             assert texts == Counter(f"line {line} about a ferry" for line in range(CALLS))
-        settings = "SELECT name, setting FROM pg_settings WHERE name IN ('lock_timeout', 'search_path')"
+        settings = (
+            "SELECT name, setting FROM pg_settings WHERE name IN ('lock_timeout', 'search_path')"
+        )
         with psycopg.connect(behind(database, port), prepare_threshold=None) as other:
             rows = dict(other.execute(settings).fetchall())
             [(prepared,)] = other.execute("SELECT count(*) FROM pg_prepared_statements")
@@ -99,7 +93,7 @@ def test_everything_about_a_whole_memory_works_behind_a_pooler(tmp_path) -> None
         memory.store.backup(tmp_path / "copy.db")
         memory.store.vacuum()
         [receipt] = memory.forget(matching="fjord")
-        assert receipt.turn_ids == (2,)
+        assert receipt.turns == (2,)
         assert list(memory.store.dump())
 
 
@@ -125,7 +119,8 @@ def test_a_pooler_in_transaction_mode_can_be_told() -> None:
         with memory.store._database.own.connection() as conn:  # type: ignore[attr-defined]
             conn.rollback()  # what is set until then ends
             [(path, prepared)] = conn.execute(
-                "SELECT current_setting('search_path'), (SELECT count(*) FROM pg_prepared_statements)"
+                "SELECT current_setting('search_path'),"
+                " (SELECT count(*) FROM pg_prepared_statements)"
             )
     assert (path, prepared) == ('"$user", public', 0)
 
