@@ -49,7 +49,7 @@ NOT_RUN = {
     "takes minutes, data or a key": 26,
     "the tests themselves": 3,
 }
-LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml"}
+LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml", "ini"}
 
 
 @pytest.fixture

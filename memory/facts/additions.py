@@ -93,13 +93,12 @@ def refuse_used_sources(store: Store, turns: Sequence[Turn]) -> None:
 
     Stored once, it would be lost. Turns that are added again have the text of before.
     """
-    given = {turn.source: turn for turn in turns if turn.source}
-    known = known_sources(store, [*given]) if given else {}
-    stored = store.turns_by_id([*known.values()], missing_ok=True) if known else []
-    text_of = {turn.id: turn.text for turn in stored}
-    for source, turn_id in known.items():
-        [turn] = public_turns([valid_turn(given[source], 1)]).turns
-        if text_of.get(turn_id, turn.text) not in (turn.text, given[source].text):
+    turn_of = {turn.source: turn for turn in turns if turn.source}
+    ids = known_sources(store, [*turn_of]) if turn_of else {}
+    text_of = {turn.id: turn.text for turn in store.turns_by_id([*ids.values()], missing_ok=True)}
+    for source, turn_id in ids.items():
+        [turn] = public_turns([valid_turn(turn_of[source], 1)]).turns
+        if text_of.get(turn_id, turn.text) not in (turn.text, turn_of[source].text):
             raise InputError(
                 f"source {source!r:.60} is turn {turn_id}, which says something else; a source is"
                 " your own id of one turn, and what several share belongs into session or tags"

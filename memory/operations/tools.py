@@ -163,11 +163,11 @@ def _fault_in_words(fault: "ErrorDetails", parameters: Sequence[str]) -> str:
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         known = "" if rest else f"; there are {', '.join(parameters[1:])}"
         return f"there is no {name}{known}"
-    given = repr(fault["input"])
-    if len(given) > _LONGEST_VALUE:
-        given = f"{given[:_LONGEST_VALUE]}..."
+    value = repr(fault["input"])
+    if len(value) > _LONGEST_VALUE:
+        value = f"{value[:_LONGEST_VALUE]}..."
     takes = _TAKES.get(kind.partition("_")[0])
-    return f"{name} takes {takes}, not {given}" if takes else f"{name}: {fault['msg']}"
+    return f"{name} takes {takes}, not {value}" if takes else f"{name}: {fault['msg']}"
 
 
 def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -18,29 +19,11 @@ import pytest
 
 from memory.store.postgres import migrate, pool
 from tests.support.postgres_server import logged_in, new_database, server_address
+from tests.support.snippets import snippets
 
+SCALING = Path("docs/scaling.md")
 LOGIN, PASSWORD = "app", "not very secret"
 
-# As docs/scaling.md prints it, but for the addresses and a pool that is too small for all clients.
-PGBOUNCER_INI = """
-[databases]
-* = host={host}
-
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-pool_mode = {mode}
-auth_type = scram-sha-256
-auth_file = {folder}/users.txt
-{auth_query}
-default_pool_size = {size}
-server_idle_timeout = 5
-logfile = {folder}/log
-pidfile = {folder}/pid
-"""
-AUTH_QUERY = """auth_user = postgres
-auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1"""
 
 PGPOOL_CONF = """
 backend_clustering_mode = 'streaming_replication'
@@ -81,20 +64,37 @@ def behind(database: str, port: int) -> str:
 
 @contextmanager
 def pgbouncer(
-    mode: str = "transaction", size: int = 3, auth_query: str = AUTH_QUERY
+    mode: str = "transaction", size: int = 3, looks_up_passwords: bool = True
 ) -> Iterator[int]:
-    """A PgBouncer in front of the tests' server, by its port. Skips where there is none."""
+    """A PgBouncer in front of the tests' server, by its port. Skips where there is none.
+
+    It has the settings that docs/scaling.md prints.
+    """
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("no pgbouncer here: apt-get install pgbouncer")
     with _folder() as folder:
         port = _free_port()
         users = f'"postgres" ""\n"{LOGIN}" "{PASSWORD}"\n'
-        (folder / "users.txt").write_text(users, "utf-8")
-        ini = PGBOUNCER_INI.format(
-            host=_host(), port=port, folder=folder, mode=mode, size=size, auth_query=auth_query
+        (folder / "auth_file").write_text(users, "utf-8")
+        [printed] = [block for block in snippets(SCALING) if block.language == "ini"]
+        ini = ConfigParser(interpolation=None, delimiters="=")
+        ini.read_string(printed.text)
+        ini["databases"]["*"] = f"host={_host()}"
+        paths = {name: f"{folder}/{name}" for name in ("auth_file", "logfile", "pidfile")}
+        ini["pgbouncer"].update(
+            listen_port=str(port),
+            unix_socket_dir="",
+            pool_mode=mode,
+            default_pool_size=str(size),
+            server_idle_timeout="5",
+            auth_user="postgres",
+            **paths,
         )
-        (folder / "pgbouncer.ini").write_text(ini, "utf-8")
+        if not looks_up_passwords:
+            del ini["pgbouncer"]["auth_user"], ini["pgbouncer"]["auth_query"]
+        with (folder / "pgbouncer.ini").open("w", encoding="utf-8") as file:
+            ini.write(file)
         user = ["-u", "nobody"] if os.getuid() == 0 else []
         with _running([program, *user, str(folder / "pgbouncer.ini")], port):
             yield port

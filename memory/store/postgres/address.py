@@ -57,10 +57,12 @@ class Address:
 
     def _with_own_options(self, conninfo: str) -> str:
         options = {"pooler": self.pooler, "namespace": self.namespace}
-        own = urlencode({name: value for name, value in options.items() if value}, quote_via=quote)
-        if not own:
+        query = urlencode(
+            {name: value for name, value in options.items() if value}, quote_via=quote
+        )
+        if not query:
             return conninfo
-        return f"{conninfo}{'&' if '?' in conninfo else '?'}{own}"
+        return f"{conninfo}{'&' if '?' in conninfo else '?'}{query}"
 
 
 def is_address(text: str) -> bool:
@@ -87,8 +89,8 @@ def read_address(text: str, needs_namespace: bool = True) -> Address:
     pooler = dict(options).get("pooler", "")
     if pooler and pooler not in POOLERS:
         raise InputError(f"pooler={pooler[:20]}: write pooler=transaction or pooler=session")
-    others = [pair for pair in options if pair[0] not in ("namespace", "pooler")]
-    query = urlencode(others, safe="/")
+    libpq_options = [pair for pair in options if pair[0] not in ("namespace", "pooler")]
+    query = urlencode(libpq_options, safe="/")
     conninfo = urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
     # urlunsplit leaves out the // of an address without a host, which libpq wants.
     if not parts.netloc:

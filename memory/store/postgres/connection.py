@@ -135,10 +135,10 @@ class NamespaceConnection(threading.local):
         return self.run("lock_writer").fetchone() is not None
 
     def item_keys(self, makes: bool = False) -> list[bytes]:
-        own = self._run(lambda conn: _item_key(conn, makes))
+        keys = self._run(lambda conn: _item_key(conn, makes))
         if makes:  # a copy of this memory in SQLite knows it, too
-            know_item_key(own[0])
-        return [*own, *item_keys()]
+            know_item_key(keys[0])
+        return [*keys, *item_keys()]
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
         with span(statement, TRACED, kind="client"):

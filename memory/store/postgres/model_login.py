@@ -147,11 +147,11 @@ def _busyness(conn: psycopg.Connection) -> float:
         with (
             psycopg.connect(
                 conn.info.dsn, password=conn.info.password, connect_timeout=2, autocommit=True
-            ) as other,
-            other.transaction(),
+            ) as probe,
+            probe.transaction(),
         ):
-            other.execute(f"SET LOCAL statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
-            [(_, seconds)] = other.execute(_PROBE).fetchall()
+            probe.execute(f"SET LOCAL statement_timeout = {int(1000 * _PROBE_SECONDS * 50)}")
+            [(_, seconds)] = probe.execute(_PROBE).fetchall()
     except psycopg.errors.QueryCanceled:
         return float("inf")
     except psycopg.Error:

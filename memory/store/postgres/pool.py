@@ -231,13 +231,13 @@ def pool(address: Address, login: str = "", password: str = "") -> Pool:
         return _pools[key]
 
 
-def _is_behind_pooler(conn: psycopg.Connection, told: str) -> bool:
+def _is_behind_pooler(conn: psycopg.Connection, pooler: str) -> bool:
     """Whether what this connection sets may reach other clients, or be missing in its next use.
 
     A pooler gives its clients a made-up process id to cancel by, as it may serve them by several.
     """
-    if told:
-        return told == "transaction"
+    if pooler:
+        return pooler == "transaction"
     [(process_id,)] = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchall()
     return bool(process_id != conn.info.backend_pid)
 

@@ -142,8 +142,8 @@ class WordLists:
     ) -> None:
         """Take ids out of lists and put others in; a list without ids is deleted."""
         entries = {*removed, *added}
-        given = {"of": of, "words": _words_of(entries), "chunks": _chunks_of(entries)}
-        rows = self._conn.run("given_lists", **given)
+        key = {"of": of, "words": _words_of(entries), "chunks": _chunks_of(entries)}
+        rows = self._conn.run("given_lists", **key)
         stored = {(word, chunk): _unpacked(ids, chunk) for word, chunk, ids in rows.fetchall()}
         nothing = np.zeros(0, np.int64)
         new = {
@@ -153,7 +153,7 @@ class WordLists:
             ).tolist()
             for entry in entries
         }
-        self._conn.run("delete_lists", **given)
+        self._conn.run("delete_lists", **key)
         self._conn.run_many(
             "insert_list",
             [

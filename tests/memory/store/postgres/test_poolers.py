@@ -101,7 +101,7 @@ def test_everything_about_a_whole_memory_works_behind_a_pooler(tmp_path) -> None
 def test_a_pooler_that_does_not_know_the_second_login_is_named() -> None:
     database = pooled_database()
     with (
-        pgbouncer(auth_query="") as port,
+        pgbouncer(looks_up_passwords=False) as port,
         pytest.raises(StoreError, match=f"{model_role_of(database)}.*auth_query"),
     ):
         Memory(f"{behind(database, port)}?namespace=anna")
