@@ -106,13 +106,14 @@ def check_files(
             continue
         try:
             with closing(connect(file, read_only=True)) as conn:
+                rows = rows_with(conn, text) if text else []
                 check = _check_file(conn, receipt, text, is_copy=name not in own)
         except (Stop, sqlite3.DatabaseError) as error:
             unchecked.append(f"{file}: {error}")
             continue
-        remains += [f"{file}: {line}" for line in check.remains]
+        remains += [f"{file}: {line}" for line in (*rows, *check.remains)]
         unchecked += [f"{file}: {line}" for line in check.unchecked]
-        if text and not check.remains:
+        if text and not rows:  # else the bytes prove nothing
             remains += _bytes_with(file, text)
         looked_through.append(name)
     return ReceiptCheck(tuple(remains), tuple(unchecked), tuple(looked_through))
@@ -149,7 +150,7 @@ def _check_file(
     conn: SqliteConnection, receipt: Forgotten, text: str, is_copy: bool
 ) -> ReceiptCheck:
     """What one file holds of a receipt's turns."""
-    remains = [*rows_with(conn, text), *_index_entries_of(conn, text)] if text else []
+    remains = [*_index_entries_of(conn, text)] if text else []
     if not is_copy:
         remains += [*rows_left(conn, receipt), *integrity.find_faults(conn)]
         return ReceiptCheck(tuple(remains))

@@ -87,8 +87,7 @@ def _check_tables(namespace: NamespaceConnection, receipt: Forgotten, text: str)
     remains = [*receipt_check.rows_left(namespace, receipt), *faults.find_faults(namespace)]
     if not text:
         return ReceiptCheck(tuple(remains))
-    if holding := receipt_check.rows_with(namespace, text):
-        return ReceiptCheck((*remains, *holding))
+    remains += receipt_check.rows_with(namespace, text)
     return ReceiptCheck(
         (*remains, *_columns_with(namespace, text), *_statistics_with(namespace, text))
     )

@@ -129,6 +129,12 @@ def test_freed_bytes_are_found_by_their_text_alone(anna: SqliteStore, home: Path
         store._conn.execute("DROP TABLE note")
     verified()
     verified("--matching", SECRET, finds="anna.db(-wal)?: its bytes hold")
+    with open_store(home / "anna.db") as store:
+        assert isinstance(store, SqliteStore)
+        store._conn.execute("PRAGMA foreign_keys = OFF")
+        store._conn.execute("INSERT INTO shown VALUES (6, 1)")
+    printed = verified("--matching", SECRET, finds="rows of the table shown")
+    assert "its bytes hold" in printed
 
 
 def test_a_turn_that_says_it_again_is_named(anna: SqliteStore) -> None:
