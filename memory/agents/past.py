@@ -74,4 +74,4 @@ def past_sessions(
                 yield from reading.skipped
             progress()
 
-    return ForeignExport(agent.name, agent.name, items=storable_items(items()))
+    return ForeignExport(agent.name, items=storable_items(items()))

@@ -243,7 +243,7 @@ def _add(namespace: str, turns: Sequence[Turn]) -> int:
     if isinstance(location, Path):
         make_folder(location.parent)
     with open_store(location) as store:
-        export = ForeignExport("session", namespace, items=storable_items(iter(turns)))
+        export = ForeignExport("session", items=storable_items(iter(turns)))
         report = import_turns(store, export, batch=_BATCH)
     return report.turns
 

@@ -3,14 +3,15 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
+from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import first_error, session_name, skipped_counts
-from memory.exchange.json_files import InputFile, validated
+from memory.exchange.json_files import validated
 from memory.records import Skipped, Tags, Turn
 from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
@@ -61,15 +62,15 @@ class _Message(BaseModel):
     recipient: str | None = None
 
 
-def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+def read_chatgpt(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages on the final branch of each conversation, conversation by conversation.
 
-    `user` is the speaker of the user's messages. A message without a date gets the day its
-    conversation began. Turns of a project have the tag `project` with its id: the export does not
-    name it. Leaves out and counts replaced answers, system messages, thinking and hidden messages.
+    A message without a date gets the day its conversation began. Turns of a project have the tag
+    `project` with its id: the export does not name it. Leaves out
+    and counts replaced answers, system messages, thinking and hidden messages.
     """
     left_out: Counter[str] = Counter()
-    for location, conversation in validated(files, _Conversation):
+    for location, conversation in validated(export.files, _Conversation):
         if not isinstance(conversation, _Conversation):
             yield Skipped(location, conversation)
             continue
@@ -85,7 +86,7 @@ def read_chatgpt(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipp
             except ValidationError as error:
                 yield Skipped(f"{location}, message {node.get('id')}", first_error(error))
                 continue
-            turn = _turn(message, conversation, user)
+            turn = _turn(message, conversation, export.user)
             if isinstance(turn, Turn):
                 yield turn
             else:
@@ -187,3 +188,15 @@ def _words_of_mark(mark: re.Match[str]) -> str:
     except (ValueError, TypeError):
         return ""
     return str(name)
+
+
+IMPORTER = Importer(
+    "chatgpt",
+    read_chatgpt,
+    is_object=lambda value: "mapping" in value,
+    files=re.compile(r"(.*/)?conversations(-\d+)?\.json"),
+    lists=re.compile(r".*\.json"),  # of the account, ratings and the like
+    unreadable=[
+        (r"(.*/)?chat\.html", "ChatGPT's chats in HTML; import the zip or its conversations.json")
+    ],
+)

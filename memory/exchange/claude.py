@@ -1,14 +1,18 @@
 """Claude's data export: conversations that are lists of messages in blocks, and its memories."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ValidationError
 
+from memory.exchange.claude_designs import is_claude_design, read_claude_designs
+from memory.exchange.claude_projects import project_names, read_claude_projects
 from memory.exchange.documents.chunking import chunk_text
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import (
     OBJECTS,
     first_error,
@@ -17,12 +21,18 @@ from memory.exchange.items import (
     short_hash,
     skipped_counts,
 )
-from memory.exchange.json_files import InputFile, validated
+from memory.exchange.json_files import outlined_objects, validated
 from memory.records import Skipped, Turn
 from memory.text.message_parts import THOUGHTS, part_text
 from memory.text.written_dates import clean_date
 
-NO_PROJECTS: Mapping[str, str] = MappingProxyType({})
+_FILES = re.compile(
+    r"(.*/)?(?P<kind>conversations|memories|projects|design_chats)(-\d+)?(\.json|/[^/]+\.json)"
+)
+# Claude sends an export in several archives, which lie in one folder then.
+_ARCHIVES = re.compile(
+    r"(.*/)?((conversations|memories|projects|design_chats)-\d+|.+-batch-\d+)\.zip"
+)
 # Types of blocks that no one said; tool uses become separate turns.
 _WITHOUT_TEXT = {"thinking", "tool_use", "tool_result", "token_budget", "flag"}
 
@@ -59,7 +69,42 @@ class _Message(BaseModel):
     files: Annotated[list[_Attachment], OBJECTS] = []
 
 
-def read_claude(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+def is_claude(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a conversation, a memory, a project or a chat about a design."""
+    return bool(_kind_of_object(value))
+
+
+def read_claude(export: ExportFiles) -> Iterator[Turn | Skipped]:
+    """The conversations of an export, then its chats about designs, its memories and projects."""
+    files: dict[str, list[InputFile]] = {"": []}
+    for file in export.files:
+        files.setdefault(_kind_of_file(file), []).append(file)
+    memories, projects = files.get("memories", []), files.get("projects", [])
+    yield from _read_conversations([*files.get("conversations", []), *files[""]], export.user)
+    yield from read_claude_designs(files.get("design_chats", []), export.user)
+    yield from _read_memories(memories, project_names(projects))
+    yield from read_claude_projects(projects, export.user)
+
+
+def _kind_of_file(file: InputFile) -> str:
+    """What a file of an export holds, by its name in there, or else by what is in it."""
+    if name := _FILES.fullmatch(file.name):
+        return name["kind"]
+    return next(filter(None, map(_kind_of_object, outlined_objects(file))), "")
+
+
+def _kind_of_object(value: Mapping[str, Any]) -> str:
+    if "chat_messages" in value:
+        return "conversations"
+    if "conversations_memory" in value:
+        return "memories"
+    if is_claude_design(value):
+        return "design_chats"
+    is_project = "uuid" in value and bool({"docs", "prompt_template"} & {*value})
+    return "projects" if is_project else ""
+
+
+def _read_conversations(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
     """The messages, conversation by conversation; tool uses come before the text they led to.
 
     `user` is the speaker of the user's messages. The text of an attached file becomes a document,
@@ -132,8 +177,8 @@ def _replaced(conversation: _Conversation) -> set[int]:
     }
 
 
-def read_claude_memories(
-    files: Sequence[InputFile], projects: Mapping[str, str] = NO_PROJECTS
+def _read_memories(
+    files: Sequence[InputFile], projects: Mapping[str, str]
 ) -> Iterator[Turn | Skipped]:
     """What Claude remembers of a person and of their projects, as chunks of documents.
 
@@ -241,3 +286,6 @@ def _result_text(content: object) -> str:
     if isinstance(content, str):
         return content
     return json.dumps(content, ensure_ascii=False) if content else ""
+
+
+IMPORTER = Importer("claude", read_claude, is_object=is_claude, files=_FILES, archives=_ARCHIVES)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import session_name, skipped_counts
-from memory.exchange.json_files import InputFile, validated
+from memory.exchange.json_files import validated
 from memory.records import Skipped, Turn
 from memory.text.message_parts import THOUGHTS
 from memory.text.written_dates import clean_date

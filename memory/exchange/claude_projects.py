@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from memory.exchange.documents.chunking import chunk_text
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import OBJECTS, short_hash
-from memory.exchange.json_files import InputFile, validated
+from memory.exchange.json_files import validated
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 

@@ -1,11 +1,12 @@
 """Discord's channels, as DiscordChatExporter writes them in JSON."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import NOTICES, WORDLESS, skipped_counts
-from memory.exchange.json_files import InputFile, json_members
+from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 
@@ -18,14 +19,14 @@ def is_discord(value: Mapping[str, Any]) -> bool:
     return {"guild", "channel", "messages"} <= set(value)
 
 
-def read_discord(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+def read_discord(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each channel, with the names of attached files; a session is a day of one.
 
     A forwarded message is one of the person who forwards it. Leaves out and counts notices, and
     messages without words or files.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         channel: Mapping[str, Any] = {}
         guild: Mapping[str, Any] = {}
         for item in json_members(file, {(), ("messages",)}):
@@ -85,3 +86,6 @@ def _text(message: Mapping[str, Any]) -> str:
             if isinstance(sticker, Mapping) and sticker.get("name"):
                 lines.append(f"[sticker: {sticker['name']}]")
     return "\n".join(line for line in lines if line)
+
+
+IMPORTER = Importer("discord", read_discord, is_object=is_discord)

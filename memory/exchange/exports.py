@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from memory.errors import InputError, StoreError
+from memory.exchange.csv_tables import LTM_COLUMNS, as_cell
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
-from memory.exchange.plain_files import LTM_COLUMNS, as_cell
 from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.setting_values import EXPORT

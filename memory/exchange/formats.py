@@ -2,87 +2,31 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from memory.errors import InputError
-from memory.exchange.character_chats import (
-    is_oobabooga,
-    is_sillytavern,
-    read_oobabooga,
-    read_sillytavern,
-)
-from memory.exchange.chatgpt import read_chatgpt
-from memory.exchange.claude import read_claude, read_claude_memories
-from memory.exchange.claude_designs import is_claude_design, read_claude_designs
-from memory.exchange.claude_projects import project_names, read_claude_projects
 from memory.exchange.date_order import DateOrder
-from memory.exchange.discord import is_discord, read_discord
-from memory.exchange.gemini import is_gemini, read_gemini
-from memory.exchange.grok import is_grok, read_grok
-from memory.exchange.items import ForeignExport, storable_items
-from memory.exchange.json_files import (
+from memory.exchange.importer import ExportFiles, Importer, importers
+from memory.exchange.imports import DUMP_HEAD
+from memory.exchange.input_files import (
+    Contents,
     InputFile,
+    contents_of,
     decoded_text,
-    file_names,
     input_files,
-    is_of_designs,
-    is_of_memories,
-    is_of_projects,
-    json_outlines,
-    json_values,
-    unread_files,
-    wrapped_elements,
 )
-from memory.exchange.ltm import (
-    DATABASE,
-    character_database,
-    character_name,
-    read_ltm,
-    vector_notes,
-)
-from memory.exchange.memories import read_langmem, read_mem0
-from memory.exchange.message_lists import is_message_list, read_message_lists
-from memory.exchange.messenger import is_messenger, read_messenger
-from memory.exchange.open_webui import is_open_webui, read_open_webui
-from memory.exchange.plain_files import NO_COLUMNS, TURN_COLUMNS, read_csv, read_jsonl
+from memory.exchange.items import ForeignExport, storable_items
+from memory.exchange.json_files import json_values, outlined_objects
+from memory.exchange.plain_files import TURN_COLUMNS
 from memory.exchange.reading_errors import UnreadableExport
-from memory.exchange.signal import is_signal, read_signal
-from memory.exchange.slack import is_slack, is_slack_list, read_slack
-from memory.exchange.telegram import is_telegram, read_telegram
-from memory.exchange.whatsapp import is_whatsapp, read_whatsapp
 from memory.records import Skipped, Turn
-from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 
-_FORMATS = (
-    "ltm, chatgpt, claude, claude memories, claude projects, claude designs, whatsapp, telegram,"
-    " messenger, discord, slack, signal, open webui, sillytavern, oobabooga, grok, gemini,"
-    " messages, mem0, langmem, jsonl, csv, dump"
-)
-_SQLITE_MAGIC = b"SQLite format 3\0"
-# How many values of a JSON file to check: the first ones may be damaged or not objects.
-_VALUES_PROBED = 20
 _NAMED = 5  # files in a message
-# Files that programs write, and that no reader opens: what they are, and what to export instead.
-_UNREADABLE = (
-    (r"(.*/)?message_\d+\.html", "Meta's chats in HTML; choose JSON as the format of the download"),
-    (r"(.*/)?messages\d*\.html", "Telegram's chats in HTML; export them as machine-readable JSON"),
-    (
-        r"(.*/)?MyActivity\.html",
-        "Google's activity in HTML; choose JSON for My Activity in Takeout",
-    ),
-    (r"(.*/)?chat\.html", "ChatGPT's chats in HTML; import the zip or its conversations.json"),
-    (r"(.*/)?msgstore.*\.crypt\d+", "WhatsApp's encrypted backup; export the chat from its menu"),
-    (
-        r"(.*/)?signal-.*\.backup",
-        "Signal's encrypted backup; export chats with its desktop program",
-    ),
-    (r"(.*/)?(main|dms|groups)\.binproto", "Signal's backup; export chats as JSON instead"),
-)
+_HEAD_CHARACTERS = 100  # of the first line of a dump
+NO_COLUMNS: Mapping[str, str] = {}
 
 
 def read_export(
@@ -111,70 +55,43 @@ def read_export(
         raise InputError(f"{path}: no such file or folder")
     if not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: read twice, so it must be a file or folder; save it in one")
-
-    if _is_ltm(path):
-        database = character_database(path)
-        export = _looked_through("ltm", character_name(database), lambda: read_ltm(database))
-        return replace(export, notes=(*export.notes, *vector_notes(database, export.total or 0)))
-
-    name = path.resolve().stem
-    found = _recognised(path, input_files(path, encoding), columns)
-    files, lists = found.files, found.lists
-    memories = [file for file in files if is_of_memories(file)]
-    projects = [file for file in files if is_of_projects(file)]
-    designs = [file for file in files if is_of_designs(file)]
-    chats = [file for file in files if file not in (*memories, *projects, *designs)]
-    readers: dict[str, Callable[[], Iterator[Turn | Skipped]]] = {
-        "chatgpt": lambda: read_chatgpt(chats, user),
-        "claude": lambda: chain(
-            read_claude(chats, user),
-            read_claude_designs(designs, user),
-            read_claude_memories(memories, project_names(projects)),
-            read_claude_projects(projects, user),
-        ),
-        "claude memories": lambda: read_claude_memories(files),
-        "claude projects": lambda: read_claude_projects(files, user),
-        "claude designs": lambda: read_claude_designs(files, user),
-        "whatsapp": lambda: read_whatsapp(files, name, dates),
-        "telegram": lambda: read_telegram(files),
-        "messenger": lambda: read_messenger(files),
-        "discord": lambda: read_discord(files),
-        "slack": lambda: read_slack(files, lists, name if path.is_dir() else path.parent.name),
-        "signal": lambda: read_signal(files, user),
-        "open webui": lambda: read_open_webui(files, user),
-        "sillytavern": lambda: read_sillytavern(files),
-        "oobabooga": lambda: read_oobabooga(files, path, user),
-        "grok": lambda: read_grok(files, user),
-        "gemini": lambda: read_gemini(files, user),
-        "messages": lambda: read_message_lists(files, user),
-        "mem0": lambda: read_mem0(files),
-        "langmem": lambda: read_langmem(files),
-        "jsonl": lambda: read_jsonl(files[0], user, columns, dates),
-        "csv": lambda: read_csv(files[0], user, columns, dates),
-        "dump": lambda: iter(()),
-    }
-    export = _looked_through(found.format, name, readers[found.format])
-    return replace(export, notes=(*export.notes, *_unread(path, found)))
+    importer = next((each for each in importers() if each.is_path and each.is_path(path)), None)
+    if importer:
+        return _looked_through(importer, ExportFiles(path, user=user), ())
+    contents = contents_of(path)
+    files = _input_files(path, contents, encoding)
+    if contents is None and _is_dump(files[0]):
+        return ForeignExport("dump", items=iter(()))
+    names = contents.names if contents else ()
+    importer, chosen = _recognised(path, files, names, columns)
+    lists = [name for name in names if importer.lists and importer.lists.fullmatch(name)]
+    export = ExportFiles(
+        path,
+        files=chosen,
+        lists=[InputFile(name, partial(contents.open, name)) for name in lists if contents],
+        user=user,
+        dates=dates,
+        columns=columns,
+    )
+    read = {*lists, *(file.name for file in chosen)}
+    unread = [name for name in names if name.endswith((".json", ".jsonl")) and name not in read]
+    return _looked_through(importer, export, unread)
 
 
-def _unread(path: Path, found: "_Recognised") -> Iterator[str]:
-    """What was left out of a folder or archive, if it may matter."""
-    unread = unread_files(path, {file.name for file in (*found.files, *found.lists)})
-    if unread and found.format != "chatgpt":
-        more = f", ... {len(unread):,} in all" if len(unread) > _NAMED else ""
-        yield f"left out, no conversations: {', '.join(unread[:_NAMED])}{more}"
+def _input_files(path: Path, contents: Contents | None, encoding: str) -> list[InputFile]:
+    names = [importer.files for importer in importers() if importer.files]
+    archives = [importer.archives for importer in importers() if importer.archives]
+    return input_files(path, contents, encoding, names, archives)
 
 
 def _looked_through(
-    format: str, name: str, reader: Callable[[], Iterator[Turn | Skipped]]
+    importer: Importer, export: ExportFiles, unread: Sequence[str]
 ) -> ForeignExport:
-    if format == "dump":
-        return ForeignExport(format, name, items=iter(()))
-    # The first pass counts the items for the progress bar and refuses unusable files.
+    """The export, after a first reading that counts its items and refuses an unusable file."""
     total = turns = undated = 0
     words = ""
     left_out: list[Skipped] = []
-    for item in reader():
+    for item in importer.read(export):
         total += 1
         turns += isinstance(item, Turn)
         if isinstance(item, Skipped) and not turns and len(left_out) < _NAMED:
@@ -186,73 +103,57 @@ def _looked_through(
     if not turns:
         reasons = "; ".join(f"{item.where}: {item.why}" for item in left_out)
         raise InputError(
-            f"{name}: nothing in it to store ({format})"
+            f"{export.name}: nothing in it to store ({importer.name})"
             + (f"; left out, {reasons}" if reasons else "")
         )
-    note = (
-        f"{undated:,} dates are no ISO text ({words!r}): they are kept unchanged, and no question"
-        " by date finds them"
-    )
-    notes = (note,) if undated else ()
-    return ForeignExport(format, name, items=storable_items(reader()), total=total, notes=notes)
+    notes = [*(importer.notes(export, total) if importer.notes else ())]
+    if undated:
+        notes.append(
+            f"{undated:,} dates are no ISO text ({words!r}): they are kept unchanged, and no"
+            " question by date finds them"
+        )
+    if unread:
+        more = f", ... {len(unread):,} in all" if len(unread) > _NAMED else ""
+        notes.append(f"left out, no conversations: {', '.join(unread[:_NAMED])}{more}")
+    items = storable_items(importer.read(export))
+    return ForeignExport(importer.name, items=items, total=total, notes=tuple(notes))
 
 
-def _is_ltm(path: Path) -> bool:
-    """Whether a path is a long_term_memory character: a database or its folder."""
-    if path.is_dir():
-        return (path / DATABASE).is_file()
-    try:
-        with open_regular(path) as file:
-            return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+def _recognised(
+    path: Path, files: Sequence[InputFile], names: Sequence[str], columns: Mapping[str, str]
+) -> tuple[Importer, list[InputFile]]:
+    """The importer for most of some files, with these. Raises InputError if there is none.
 
-
-@dataclass(frozen=True)
-class _Recognised:
-    """The format of an export, its files, and the files that name people and channels."""
-
-    format: str
-    files: list[InputFile]
-    lists: list[InputFile]
-
-
-def _recognised(path: Path, files: list[InputFile], columns: Mapping[str, str]) -> _Recognised:
-    """The format that most files have, with its files. Raises InputError if none has one."""
-    if not path.is_dir() and len(files) == 1 and files[0].name == path.name:
-        return _Recognised(_format_of_file(path, files[0], columns), files, [])
-    lists = [file for file in files if is_slack_list(file)]
-    by_format: dict[str, list[InputFile]] = {}
+    `names` are those of all files in the folder or archive; empty for a file alone.
+    """
+    if not names and files:
+        return _importer_of(Path(path.name), files[0], columns), [*files]
+    by_importer: dict[str, tuple[Importer, list[InputFile]]] = {}
+    unknown: list[InputFile] = []
     errors: list[InputError] = []
     for file in files:
-        if file in lists:
+        try:
+            importer = _importer_of(Path(file.name), file, columns)
+        except InputError as error:
+            unknown.append(file)
+            errors.append(error)
             continue
-        if is_of_memories(file) or is_of_projects(file) or is_of_designs(file):
-            format = "claude"
-        else:
-            try:
-                format = _format_of_file(Path(file.name), file, columns)
-            except InputError as error:
-                errors.append(error)
-                continue
-        # A table or lines of other objects are known as turns only when they are given alone.
-        if format not in ("csv", "jsonl", "dump"):
-            by_format.setdefault(format, []).append(file)
-    if not by_format:
+        if not importer.is_plain:
+            by_importer.setdefault(importer.name, (importer, []))[1].append(file)
+    if not by_importer:
         if len(files) == 1 and errors:
             raise InputError(f"{path}: {errors[0]}")
-        raise _unknown(path)
-    format = max(by_format, key=lambda known: len(by_format[known]))
-    return _Recognised(format, by_format[format], lists)
+        raise _unknown(path, names)
+    importer, chosen = max(by_importer.values(), key=lambda found: len(found[1]))
+    # What has a name of its files is one: the reader says what is wrong with it.
+    named = [file for file in unknown if importer.files and importer.files.fullmatch(file.name)]
+    return importer, [*chosen, *named]
 
 
-def _unknown(path: Path) -> InputError:
+def _unknown(path: Path, names: Sequence[str]) -> InputError:
     """The error for a folder or archive of no known kind, which says what is in it."""
-    names = file_names(path)
     for name in names:
-        for pattern, kind in _UNREADABLE:
-            if re.fullmatch(pattern, name):
-                return UnreadableExport(f"{path}: {name} is {kind}")
+        _refuse_unreadable(name, f"{path}: {name} is ")
     kind = "folder" if path.is_dir() else "zip archive"
     if not names:
         return InputError(f"{path}: an empty {kind}")
@@ -261,68 +162,47 @@ def _unknown(path: Path) -> InputError:
     more = ", ..." if len(names) > _NAMED else ""
     return InputError(
         f"{path}: a {kind} of {len(names):,} files ({counts}: {', '.join(names[:_NAMED])}{more}),"
-        f" and no export of the formats {_FORMATS}"
+        f" and no export of the formats {_formats()}"
     )
 
 
-def _format_of_file(path: Path, file: InputFile, columns: Mapping[str, str]) -> str:
-    """The format of the first value that has one. Raises InputError if no value has."""
+def _refuse_unreadable(name: str, before: str) -> None:
+    """Raises UnreadableExport for a file of a program's that its importer cannot read."""
+    for importer in importers():
+        for pattern, kind in importer.unreadable:
+            if re.fullmatch(pattern, name):
+                raise UnreadableExport(f"{before}{kind}")
+
+
+def _formats() -> str:
+    return ", ".join([*(importer.name for importer in importers()), "dump"])
+
+
+def _is_dump(file: InputFile) -> bool:
+    """Whether a file is a memory that `write_dump` wrote: its first line says so."""
+    first = next(decoded_text(file), "").lstrip().partition("\n")[0]
+    return first.startswith("{") and f'"{DUMP_HEAD}"' in first[:_HEAD_CHARACTERS]
+
+
+def _importer_of(path: Path, file: InputFile, columns: Mapping[str, str]) -> Importer:
+    """The importer for the first value that one knows. Raises InputError if there is none."""
     beginning = next((text for text in decoded_text(file) if text.strip()), "").lstrip()
     if not beginning:
         raise InputError(f"{path}: the file is empty")
-    if is_whatsapp(beginning):
-        return "whatsapp"
-    if beginning[0] not in "[{":
-        for pattern, kind in _UNREADABLE:
-            if re.fullmatch(pattern, path.name):
-                raise UnreadableExport(f"{path}: {kind}")
-        return "csv"
+    of_text = [each for each in importers() if each.is_text and each.is_text(beginning)]
+    if of_text and not (of_text[0].is_plain and beginning[0] in "[{"):
+        if of_text[0].is_plain:
+            _refuse_unreadable(path.name, f"{path}: ")
+        return of_text[0]
 
     keys: list[str] = []  # of the first object, for the error message
-    for outline in json_outlines(file, _VALUES_PROBED):
-        for value in _elements(outline):
-            if format := _format_of_object(value):
-                return format
-            if {*columns.values()} & {*value}:
-                return "jsonl"
-            keys = keys or [str(key) for key in value]
+    for value in outlined_objects(file):
+        for importer in importers():
+            if importer.is_object and importer.is_object(value):
+                return importer
+            if importer.is_plain and importer.is_object and {*columns.values()} & {*value}:
+                return importer
+        keys = keys or [str(key) for key in value]
     next(json_values(file), None)  # raises an error if anything is wrong with it
     content = f"with {', '.join(keys)[:200]}" if keys else "with nothing in it"
-    raise InputError(f"{path}: JSON {content}, in a format other than {_FORMATS}")
-
-
-def _elements(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects in a value that may show its format: itself, and the items of its list."""
-    if isinstance(value, dict):
-        yield value
-        yield from (e for e in wrapped_elements(value) or () if isinstance(e, dict))
-
-
-_PROBES: Mapping[str, Callable[[dict[str, Any]], bool]] = {
-    "dump": lambda value: "sql-memory" in value,
-    "chatgpt": lambda value: "mapping" in value,
-    "claude": lambda value: "chat_messages" in value,
-    "claude memories": lambda value: "conversations_memory" in value,
-    "claude designs": is_claude_design,
-    "claude projects": lambda value: (
-        "uuid" in value and bool({"docs", "prompt_template"} & {*value})
-    ),
-    "discord": is_discord,
-    "messenger": is_messenger,
-    "telegram": is_telegram,
-    "grok": is_grok,
-    "open webui": is_open_webui,
-    "sillytavern": is_sillytavern,
-    "oobabooga": is_oobabooga,
-    "gemini": is_gemini,
-    "slack": is_slack,
-    "signal": is_signal,
-    "messages": is_message_list,
-    "mem0": lambda value: {"id", "memory"} <= {*value},
-    "langmem": lambda value: {"key", "value"} <= {*value},
-    "jsonl": lambda value: bool({"speaker", "text", "role", "content", "message"} & {*value}),
-}
-
-
-def _format_of_object(value: dict[str, Any]) -> str | None:
-    return next((format for format, probe in _PROBES.items() if probe(value)), None)
+    raise InputError(f"{path}: JSON {content}, in a format other than {_formats()}")

@@ -2,14 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import DELETED, NOTICES, session_name, short_hash, skipped_counts
-from memory.exchange.json_files import InputFile, json_members
+from memory.exchange.json_files import json_members
 from memory.exchange.notices import data
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import oldest_first
@@ -30,26 +32,21 @@ def is_gemini(value: Mapping[str, Any]) -> bool:
     return is_activity and _is_of_gemini(value)
 
 
-def is_activity(value: Mapping[str, Any]) -> bool:
-    """Whether an object is something done in any of Google's apps."""
-    return {"header", "title", "time", "products"} <= set(value)
-
-
-def read_gemini(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+def read_gemini(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """What was asked and answered, oldest first; a session is a day, or a conversation.
 
-    `user` is the speaker of the questions. Leaves out and counts thinking, and what was done in
-    Gemini besides asking, or in another of Google's apps.
+    Leaves out and counts thinking, and what was done in Gemini besides asking, or in another of
+    Google's apps.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         skipped: list[Skipped] = []
         records = oldest_first(_records(file, skipped), time=_seconds)
         for record in records:
             if "conversation_turns" in record:
-                yield from _read_conversation(record, file, user, left_out)
+                yield from _read_conversation(record, file, export.user, left_out)
             else:
-                yield from _turns(record, user, left_out)
+                yield from _turns(record, export.user, left_out)
         yield from skipped
     yield from skipped_counts(left_out)
 
@@ -185,3 +182,16 @@ def _words(html: str) -> str:
     parser.close()
     lines = (" ".join(line.split()) for line in "".join(parser.pieces).splitlines())
     return "\n".join(line for line in lines if line)
+
+
+IMPORTER = Importer(
+    "gemini",
+    read_gemini,
+    is_object=is_gemini,
+    unreadable=[
+        (
+            r"(.*/)?MyActivity\.html",
+            "Google's activity in HTML; choose JSON for My Activity in Takeout",
+        )
+    ],
+)

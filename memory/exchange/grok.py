@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import REPLACED, session_name, skipped_counts
-from memory.exchange.json_files import InputFile, json_members
+from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 
@@ -23,13 +24,13 @@ def is_grok(value: Mapping[str, Any]) -> bool:
     return not conversations or "responses" in (conversations[0] or {})
 
 
-def read_grok(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
-    """The messages on the current branch of each conversation; `user` says the user's.
+def read_grok(export: ExportFiles) -> Iterator[Turn | Skipped]:
+    """The messages on the current branch of each conversation.
 
     Leaves out and counts replaced answers, and messages without words.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         for item in json_members(file, {(), ("conversations",)}):
             if isinstance(item, Skipped):
                 yield item
@@ -40,7 +41,7 @@ def read_grok(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]
             if not isinstance(value, Mapping) or not isinstance(value.get("responses"), list):
                 yield Skipped(f"{file.name}: conversation {path[1]}", "no list of responses")
                 continue
-            yield from _read_conversation(value, user, left_out)
+            yield from _read_conversation(value, export.user, left_out)
     yield from skipped_counts(left_out)
 
 
@@ -99,3 +100,6 @@ def _moment(value: object) -> str:
     while isinstance(value, Mapping):
         value = value.get("$date", value.get("$numberLong"))
     return clean_date(value)
+
+
+IMPORTER = Importer("grok", read_grok, is_object=is_grok)

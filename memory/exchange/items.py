@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,15 +22,13 @@ class ForeignExport:
     """A file or folder with a known format, checked.
 
     Attributes:
-        format: one of the names in `formats.py`, such as chatgpt, whatsapp, csv or dump.
-        name: the name of the memory that the export comes from.
+        format: the name of its importer, such as chatgpt, whatsapp or csv; "dump" for our own.
         items: turns and skipped items in the export's order; can be iterated once.
         total: the number of items before long texts are split; None when not counted.
         notes: what a person should know, although no turn is lost.
     """
 
     format: str
-    name: str
     items: Iterator[Turn | Skipped]
     total: int | None = None
     notes: tuple[str, ...] = ()
@@ -71,6 +69,18 @@ def with_date(turn: Turn, location: str) -> Iterator[Turn | Skipped]:
         return
     yield Skipped(f"{location}: {said_at}", "not a date of the calendar; its turn has none")
     yield replace(turn, said_at="")
+
+
+def with_newest_date(
+    turn: Turn, dates: Iterable[str | None], location: str
+) -> Iterator[Turn | Skipped]:
+    """The turn with the first of some dates that is one (`with_date`); skipped without a text."""
+    if not turn.text.strip():
+        yield Skipped(location, "no text")
+        return
+    texts = [date for date in dates if date]
+    said_at = next(filter(clean_date, texts), "".join(texts[:1]))
+    yield from with_date(replace(turn, said_at=said_at), location)
 
 
 # --- sources, sessions and reasons --------------------------------------------------------------

@@ -1,197 +1,27 @@
-"""Reads JSON of any size, one value at a time: lists, lines, zip archives, truncated files."""
+"""Reads JSON of any size, one value at a time: lists, lines, truncated files."""
 
-import codecs
-import json
-import os
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import IO, Any, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from memory.errors import InputError
+from memory.exchange.input_files import InputFile, decoded_text
 from memory.exchange.items import first_error
 from memory.records import Skipped
-from memory.system.files import open_regular
+from memory.system.bounded_json import MOST_MEMBERS, raw_decoded, refuse_many_marks
 
-_CHUNK = 2**20  # bytes read at a time
 # The reader holds a whole line or JSON value in memory. The largest conversations have a few
 # million characters.
 LONGEST_VALUE = 64_000_000  # characters
-# Text compresses to about a tenth; a file that was made to fill a memory, to a thousandth.
-MOST_EXPANDED = 100  # times the packed size of a member of an archive
-_SMALL_MEMBER = 1_000_000  # bytes; a member up to this size may have any packed size
-# What is read of an export: conversations, and what Claude remembers of them.
-_CONVERSATIONS = re.compile(r"(.*/)?conversations(-\d+)?\.json")
-_MEMORIES = re.compile(r"(.*/)?memories(\.json|/[^/]+\.json)")
-_PROJECTS = re.compile(r"(.*/)?projects(\.json|/[^/]+\.json)")
-_DESIGNS = re.compile(r"(.*/)?design_chats(\.json|/[^/]+\.json)")
-# Claude sends an export in several archives, which lie in one folder then.
-_ARCHIVES = re.compile(
-    r"(.*/)?((conversations|memories|projects|design_chats)-\d+|.+-batch-\d+)\.zip"
-)
-# Chats of messengers, in the folder or archive that their programs make.
-_CHATS = re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt|result\.json)")
-# Files that may hold chats, in a folder whose files have fixed names.
-_MAY_HOLD_CHATS = (".json", ".jsonl", ".txt")
-# Names of other programs' settings, and of their files other than chats.
-_NO_CHATS = re.compile(r"(.*/)?(package(-lock)?|tsconfig|settings|manifest)\.json")
-_DEEPEST = 8  # folders below one another
-_MOST_FILES = 1_000_000  # in a folder: with more it is not an export
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER_ENDS = 8  # characters within which a number's point or exponent ends
 _AFTER_NUMBER = (",", "]", "}", " ", "\t", "\r", "\n")
+_PROBED = 20  # values of a file: the first ones may be damaged or not objects
+_MOST_OUTLINED = 1_000  # members of an object
 _WRAPPERS = ("results", "memories", "conversations")
-_decoder = json.JSONDecoder()
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file, or a member of an archive. `open` gives its bytes and may be called again.
-
-    Without an `encoding` it is UTF-8, or UTF-16 with a mark.
-    """
-
-    name: str
-    open: Callable[[], AbstractContextManager[IO[bytes]]]
-    encoding: str = ""
-
-
-def input_files(path: Path, encoding: str = "") -> list[InputFile]:
-    """The file itself, or the parts to read of a folder or zip archive, by name.
-
-    Conversations come first, then Claude's other files; without conversations, the chats of
-    messengers, and otherwise every file that may hold chats. The archives of one export may be in a
-    folder as they were sent. Raises InputError if the path cannot be read, and for an unknown
-    encoding.
-    """
-    if encoding:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise InputError(f"there is no encoding {encoding!r}; cp1252 is one") from None
-    names = _names(path)
-    if names is None:
-        return [InputFile(path.name, partial(_open_file, path), encoding)]
-    members = [
-        name
-        for pattern in (_CONVERSATIONS, _MEMORIES, _PROJECTS, _DESIGNS)
-        for name in names
-        if pattern.fullmatch(name)
-    ]
-    members = members or [name for name in names if _CHATS.fullmatch(name)]
-    if path.is_dir():
-        packed = [
-            replace(file, name=f"{name}/{file.name}")
-            for name in names
-            if _ARCHIVES.fullmatch(name)
-            for file in input_files(path / name, encoding)
-        ]
-        members = members or [name for name in names if not packed and _may_hold_chats(name)]
-        opened = [InputFile(name, partial(_open_file, path / name), encoding) for name in members]
-        return [*opened, *packed]
-    members = members or [name for name in names if _may_hold_chats(name)]
-    return [InputFile(name, partial(_open_member, path, name), encoding) for name in members]
-
-
-def is_of_memories(file: InputFile) -> bool:
-    """Whether a file of a folder or archive holds Claude's memories, by its name."""
-    return bool(_MEMORIES.fullmatch(file.name))
-
-
-def is_of_projects(file: InputFile) -> bool:
-    """Whether a file of a folder or archive holds Claude's projects, by its name."""
-    return bool(_PROJECTS.fullmatch(file.name))
-
-
-def is_of_designs(file: InputFile) -> bool:
-    """Whether a file of a folder or archive holds Claude's chats about designs, by its name."""
-    return bool(_DESIGNS.fullmatch(file.name))
-
-
-def _may_hold_chats(name: str) -> bool:
-    return name.lower().endswith(_MAY_HOLD_CHATS) and not _NO_CHATS.fullmatch(name)
-
-
-def unread_files(path: Path, read: Collection[str]) -> list[str]:
-    """The JSON files of a folder or zip archive that were not `read`, by name."""
-    return [
-        name
-        for name in _names(path) or []
-        if name.endswith((".json", ".jsonl")) and name not in read
-    ]
-
-
-def file_names(path: Path) -> list[str]:
-    """The names of all files in a folder or zip archive; empty for any other file."""
-    return _names(path) or []
-
-
-def _names(path: Path) -> list[str] | None:
-    """The files of a folder or zip archive, sorted; None for any other file.
-
-    Raises InputError if the path cannot be read.
-    """
-    try:
-        if path.is_dir():
-            return sorted(_names_below(path))
-        with open_regular(path) as file:
-            if file.read(4) != b"PK\x03\x04":
-                return None
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-            return sorted(name for name in names if not name.startswith("__MACOSX/"))
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path}: {_reason(error)}") from error
-
-
-def _names_below(path: Path) -> Iterator[str]:
-    """The files of a folder and its subfolders, without hidden ones or links."""
-    number = 0
-    for folder, folders, files in os.walk(path):
-        below = Path(folder).relative_to(path)
-        is_deepest = len(below.parts) >= _DEEPEST
-        folders[:] = [] if is_deepest else sorted(n for n in folders if not n.startswith("."))
-        for name in files:
-            number += 1
-            if number > _MOST_FILES:
-                raise InputError(f"{path}: more than {_MOST_FILES:,} files; give the export's own")
-            if (Path(folder) / name).is_file():
-                yield (below / name).as_posix()
-
-
-def _open_file(path: Path) -> IO[bytes]:
-    return open_regular(path)
-
-
-@contextmanager
-def _open_member(path: Path, name: str) -> Iterator[IO[bytes]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            # zipfile reads no more than the size in this header.
-            sizes = archive.getinfo(name)
-            if sizes.file_size > max(_SMALL_MEMBER, MOST_EXPANDED * sizes.compress_size):
-                raise InputError(
-                    f"{path}: {name} unpacks to {sizes.file_size:,} bytes, more than"
-                    f" {MOST_EXPANDED} times its packed size; unpack it yourself if you trust it"
-                )
-            with archive.open(name) as member:
-                yield member
-    # A password raises RuntimeError; an unknown compression raises NotImplementedError, which is
-    # a RuntimeError too.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise InputError(f"cannot read {name} in {path}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or "it is damaged"
 
 
 def refuse_long_value(file: InputFile, characters: int) -> None:
@@ -200,42 +30,6 @@ def refuse_long_value(file: InputFile, characters: int) -> None:
         raise InputError(
             f"{file.name}: a line or value of more than {LONGEST_VALUE:,} characters; split it"
         )
-
-
-def decoded_text(file: InputFile) -> Iterator[str]:
-    """The text of a file, in pieces, without a byte order mark.
-
-    The text is UTF-8, or UTF-16 with a mark (what spreadsheets call Unicode text), unless the file
-    has another encoding. Raises InputError for any other, with the offset of the byte.
-    """
-    encoding = file.encoding or "utf-8"
-    bytes_before = 0  # the current chunk
-    undecoded = 0  # bytes of a character that two chunks share
-    at_start = True
-    try:
-        with file.open() as content:
-            mark = content.read(2)
-            if not file.encoding and mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                encoding = "utf-16"
-            decoder = codecs.getincrementaldecoder(encoding)()
-            while chunk := mark + content.read(_CHUNK):
-                mark = b""
-                undecoded = len(decoder.getstate()[0])
-                if text := decoder.decode(chunk):
-                    yield text.removeprefix("\ufeff") if at_start else text
-                    at_start = False
-                bytes_before += len(chunk)
-            undecoded = len(decoder.getstate()[0])
-            decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        # The decoder counts from its leftover bytes.
-        offset = bytes_before - undecoded + error.start + 1
-        raise InputError(
-            f"{file.name}: not {encoding.upper()} at byte {offset:,}; save it as UTF-8, or give its"
-            " encoding: --encoding cp1252 for what Windows calls ANSI"
-        ) from error
-    except OSError as error:
-        raise InputError(f"cannot read {file.name}: {_reason(error)}") from error
 
 
 def json_values(file: InputFile) -> Iterator[tuple[str, Any] | Skipped]:
@@ -311,11 +105,12 @@ def json_members(
         )
 
 
-def json_outlines(file: InputFile, most: int) -> Iterator[Any]:
+def _outlines(file: InputFile, most: int) -> Iterator[Any]:
     """The first values of a file, or the first elements of its list, each with short lists.
 
-    Every list in them has only its first `most` elements: enough to show the format of a file of
-    any size. Stops where the text stops being JSON.
+    Every list in them has only its first `most` elements, and every object its first
+    _MOST_OUTLINED members: enough to show the format of a file of any size. Stops where
+    the text stops being JSON.
     """
     text = _JsonText(file)
     try:
@@ -331,6 +126,14 @@ def json_outlines(file: InputFile, most: int) -> Iterator[Any]:
         return
 
 
+def outlined_objects(file: InputFile) -> Iterator[dict[str, Any]]:
+    """The objects by which a file's format is known: its first values, and what they wrap."""
+    for value in _outlines(file, _PROBED):
+        if isinstance(value, dict):
+            yield value
+            yield from (e for e in wrapped_elements(value) or () if isinstance(e, dict))
+
+
 _OUTLINED = 5  # levels of lists and objects
 
 
@@ -343,9 +146,9 @@ def _outline(text: "_JsonText", most: int, levels: int) -> Any:
     members: dict[str, Any] = {}
     try:
         for step in text.steps():
-            if isinstance(step, str):
+            if isinstance(step, str) and len(members) < _MOST_OUTLINED:
                 members[step] = _outline(text, most, levels - 1)
-            elif step < most:
+            elif isinstance(step, int) and step < most:
                 elements.append(_outline(text, most, levels - 1))
             else:
                 text.value()
@@ -422,6 +225,10 @@ class _JsonText:
             if number:
                 self.position += 1
                 self.next_character()
+            if opening == "{" and number > MOST_MEMBERS:
+                raise InputError(
+                    f"{self.file.name}: an object with more than {MOST_MEMBERS:,} members; split it"
+                )
             if opening == "[":
                 yield number
             else:
@@ -442,9 +249,10 @@ class _JsonText:
         """
         while True:
             try:
-                value, end = _decoder.raw_decode(self.text, self.position)
+                value, end = raw_decoded(self.text, self.position)
             except ValueError:
                 refuse_long_value(self.file, len(self.text) - self.position)
+                refuse_many_marks(self.text, self.file.name, self.position)
                 if not self.read(len(self.text) - self.position or 1):
                     raise
                 continue

@@ -6,15 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memory.errors import InputError
+from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import short_hash, with_date
 from memory.records import Skipped, Turn
 from memory.store.foreign_database import foreign_rows
 from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 
+_SQLITE_MAGIC = b"SQLite format 3\0"
 DATABASE = "long_term_memory.db"
 EMBEDDINGS = "long_term_memory_embeddings.zarr"
 _LONGEST_HEADER = 1_000_000  # bytes
+
+
+def is_ltm(path: Path) -> bool:
+    """Whether a path is a character: its database, or the folder that holds it."""
+    if path.is_dir():
+        return (path / DATABASE).is_file()
+    with open_regular(path) as file:
+        return file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
 
 
 def character_folders(path: Path) -> list[Path]:
@@ -46,12 +56,13 @@ def character_name(database: Path) -> str:
     return database.resolve().parent.name if database.name == DATABASE else database.stem
 
 
-def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
+def read_ltm(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of a character, oldest first; a session is a day.
 
     The source contains a hash of the message besides its id: after "destroy all memories" the
     extension starts again at id 0.
     """
+    database = character_database(export.path)
     name = character_name(database)
     select = "SELECT id, name, message, timestamp FROM long_term_memory ORDER BY timestamp, id"
     for number, speaker, message, timestamp in foreign_rows(database, select):
@@ -66,13 +77,13 @@ def read_ltm(database: Path) -> Iterator[Turn | Skipped]:
             yield from with_date(turn, f"row {number}")
 
 
-def vector_notes(database: Path, rows: int) -> Iterator[str]:
+def vector_notes(export: ExportFiles, rows: int) -> Iterator[str]:
     """The faults of the vectors next to the database.
 
     They do no harm: this reads only their header, `.zarray`, and a memory computes its vectors
     from the texts.
     """
-    folder = database.with_name(EMBEDDINGS)
+    folder = character_database(export.path).with_name(EMBEDDINGS)
     ending = "; no text is lost, all vectors are made anew"
     try:
         with open_regular(folder / ".zarray") as file:
@@ -91,3 +102,6 @@ def vector_notes(database: Path, rows: int) -> Iterator[str]:
         missing = [number for number in numbers if not (folder / f"{number}.0").is_file()]
         if missing:
             yield f"{folder.name} lacks {len(missing)} of its {chunks} files{ending}"
+
+
+IMPORTER = Importer("ltm", read_ltm, is_path=is_ltm, notes=vector_notes)

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import first_error, session_name, short_hash, skipped_counts, with_date
-from memory.exchange.json_files import InputFile, json_values
+from memory.exchange.json_files import json_values
 from memory.exchange.plain_files import row_of_message, with_role
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
@@ -31,18 +32,22 @@ def is_message_list(value: Mapping[str, Any]) -> bool:
     if not isinstance(messages, list):
         return False
     keys = {"role", "speaker"}
-    return not messages or any(keys & {*raw} for raw in messages if isinstance(raw, dict))
+    return not messages or any(
+        keys & {*raw} and not isinstance(raw.get("content"), dict)
+        for raw in messages
+        if isinstance(raw, dict)
+    )
 
 
-def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
-    """Each conversation as a session; `user` is the speaker of messages with the role user.
+def read_message_lists(export: ExportFiles) -> Iterator[Turn | Skipped]:
+    """Each conversation as a session.
 
     A conversation without an id is recognised by its first messages, so that a longer version of it
     is not stored twice. Leaves out and counts system messages, tool calls and thinking.
     """
     left_out: Counter[str] = Counter()
     equal = KeyCounts()
-    for file in files:
+    for file in export.files:
         for item in json_values(file):
             if isinstance(item, Skipped):
                 yield item
@@ -54,7 +59,7 @@ def read_message_lists(files: Sequence[InputFile], user: str) -> Iterator[Turn |
             identity = str(_first(value, _IDS) or short_hash(value["messages"][:_IDENTIFYING]))
             session = session_name(str(_first(value, _TITLES) or "chat"), identity)
             for number, raw in enumerate(value["messages"], 1):
-                turn = _turn(raw, user, left_out)
+                turn = _turn(raw, export.user, left_out)
                 if isinstance(turn, str):
                     if turn:
                         yield Skipped(f"{location}, message {number}", turn)
@@ -97,3 +102,6 @@ def _turn(raw: object, user: str, left_out: Counter[str]) -> Turn | str:
 
 def _first(value: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return next((value[key] for key in keys if value.get(key)), None)
+
+
+IMPORTER = Importer("messages", read_message_lists, is_object=is_message_list)

@@ -8,8 +8,10 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skipped_counts
-from memory.exchange.json_files import InputFile, json_members
+from memory.exchange.json_files import json_members
 from memory.exchange.notices import Notices, program_notices
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts, oldest_first
@@ -39,7 +41,7 @@ def is_messenger(value: Mapping[str, Any]) -> bool:
     return isinstance(first, dict) and bool({"sender_name", "senderName"} & set(first))
 
 
-def read_messenger(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+def read_messenger(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each chat, oldest first; a session is a day of one.
 
     Repairs the encoding of texts and names. The files of a folder are one chat. Leaves out and
@@ -47,7 +49,7 @@ def read_messenger(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
     """
     left_out: Counter[str] = Counter()
     notices = program_notices("meta")
-    for _, group in groupby(files, key=_place):
+    for _, group in groupby(export.files, key=_place):
         # message_10.json is older than message_9.json.
         yield from _read_chat(sorted(group, key=_number, reverse=True), notices, left_out)
     yield from skipped_counts(left_out)
@@ -173,3 +175,16 @@ def _decoded(text: str) -> str:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         return text
+
+
+IMPORTER = Importer(
+    "messenger",
+    read_messenger,
+    is_object=is_messenger,
+    unreadable=[
+        (
+            r"(.*/)?message_\d+\.html",
+            "Meta's chats in HTML; choose JSON as the format of the download",
+        )
+    ],
+)

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import REPLACED, session_name, short_hash, skipped_counts
-from memory.exchange.json_files import InputFile, json_values
+from memory.exchange.json_files import json_values
 from memory.exchange.plain_files import with_role
 from memory.records import Skipped, Turn
 from memory.text.message_parts import THOUGHTS, TOOLS, joined_parts
@@ -27,14 +28,14 @@ def is_open_webui(value: Mapping[str, Any]) -> bool:
     return has_tree or ("chat" in value and isinstance(chat.get("messages"), list))
 
 
-def read_open_webui(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+def read_open_webui(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages on the current branch of each chat, chat by chat.
 
-    `user` is the speaker of the user's messages. Leaves out and counts replaced answers, system
+    Leaves out and counts replaced answers, system
     messages, thinking and tool calls.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         for item in json_values(file):
             if isinstance(item, Skipped):
                 yield item
@@ -43,7 +44,7 @@ def read_open_webui(files: Sequence[InputFile], user: str) -> Iterator[Turn | Sk
             if not isinstance(value, Mapping) or not is_open_webui(value):
                 yield Skipped(location, "no chat")
                 continue
-            yield from _read_chat(value, location, user, left_out)
+            yield from _read_chat(value, location, export.user, left_out)
     yield from skipped_counts(left_out)
 
 
@@ -117,3 +118,6 @@ def _text(message: Mapping[str, Any], left_out: Counter[str]) -> str:
             kind = "image" if attached.get("type") == "image" else "file"
             lines.append(f"[{kind}: {name}]" if name else f"[{kind}]")
     return "\n".join(line for line in lines if line)
+
+
+IMPORTER = Importer("open webui", read_open_webui, is_object=is_open_webui)

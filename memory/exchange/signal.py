@@ -1,17 +1,18 @@
 """Signal's chats: the plain export of its desktop program, and of the tool signal-export."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skipped_counts
-from memory.exchange.json_files import InputFile
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
+from memory.system.bounded_json import decoded
 from memory.text.written_dates import clean_date
 
 _FRAMES = ("account", "recipient", "chat", "chatItem", "stickerPack", "adHocCall", "chatFolder")
@@ -33,28 +34,29 @@ class _Names:
     chats: dict[str, str] = field(default_factory=dict)
 
 
-def read_signal(files: Sequence[InputFile], user: str) -> Iterator[Turn | Skipped]:
+def read_signal(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each chat; a session is a day of one.
 
-    `user` is the name of who exported, where the export does not say it. Leaves out and counts
-    notices, deleted messages, and messages without words.
+    Who exported is `export.user`, unless the export names them. Leaves out and counts notices,
+    deleted messages, and messages without words.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
-        names = _Names(user)
+    for file in export.files:
+        names = _Names(export.user)
         equal = KeyCounts()
         for number, line in enumerate(lines_of(file), 1):
             if not line.strip():
                 continue
             try:
-                frame = json.loads(line)
+                frame = decoded(line, file.name)
             except (ValueError, RecursionError) as error:
                 yield Skipped(f"{file.name}: line {number:,}", f"not JSON: {error}")
                 continue
             if not isinstance(frame, Mapping):
                 yield Skipped(f"{file.name}: line {number:,}", "not an object")
                 continue
-            turn = _of_tool(frame, file, user) if "body" in frame else _of_frame(frame, names)
+            is_of_tool = "body" in frame
+            turn = _of_tool(frame, file, export.user) if is_of_tool else _of_frame(frame, names)
             if isinstance(turn, str):
                 left_out[turn] += 1
             elif turn:
@@ -165,3 +167,20 @@ def _of_tool(message: Mapping[str, Any], file: InputFile, user: str) -> Turn | s
         said_at=said_at,
         source=f"signal:{short_hash(chat, sender, message.get('date'), text)}",
     )
+
+
+IMPORTER = Importer(
+    "signal",
+    read_signal,
+    is_object=is_signal,
+    unreadable=[
+        (
+            r"(.*/)?signal-.*\.backup",
+            "Signal's encrypted backup; export chats with its desktop program",
+        ),
+        (
+            r"(.*/)?(main|dms|groups)\.binproto",
+            "Signal's backup; export chats as JSON instead",
+        ),
+    ],
+)

@@ -7,8 +7,10 @@ from html import unescape
 from pathlib import PurePosixPath
 from typing import Any
 
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import DELETED, NOTICES, WORDLESS, skipped_counts
-from memory.exchange.json_files import InputFile, json_members
+from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
 
@@ -16,7 +18,6 @@ from memory.text.written_dates import clean_date
 _SAID = (None, "", "thread_broadcast", "file_share", "me_message", "bot_message", "file_comment")
 # <@U123>, <#C1|general>, <https://a.org|a link>, <!here>
 _MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
-_LISTS = ("users.json", "channels.json", "groups.json", "dms.json", "mpims.json")
 
 
 def is_slack(value: Mapping[str, Any]) -> bool:
@@ -24,22 +25,16 @@ def is_slack(value: Mapping[str, Any]) -> bool:
     return value.get("type") == "message" and "ts" in value
 
 
-def is_slack_list(file: InputFile) -> bool:
-    """Whether a file lists the people or channels of a workspace, by its name."""
-    return PurePosixPath(file.name).name in _LISTS
-
-
-def read_slack(
-    files: Sequence[InputFile], lists: Sequence[InputFile], name: str
-) -> Iterator[Turn | Skipped]:
+def read_slack(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each channel by the names of its people; a session is a day of one.
 
-    `lists` are the files that name people and channels, `name` the channel's where the messages
-    are in no folder. Leaves out and counts notices, deleted messages, and messages without words.
+    Messages outside a channel's folder are of a channel named as the folder that was given. Leaves
+    out and counts notices, deleted messages, and messages without words.
     """
-    people, channels = _names(lists)
+    people, channels = _names(export.lists)
+    name = export.name if export.path.is_dir() else export.path.parent.name
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         folder = PurePosixPath(file.name).parent.name or name
         channel = channels.get(folder, folder)
         for item in json_members(file, {()}):
@@ -135,3 +130,11 @@ def _plain(text: str, people: Mapping[str, str]) -> str:
         return f"{label} ({target})" if label and label != target else target
 
     return unescape(_MARK.sub(shown, text)).strip()
+
+
+IMPORTER = Importer(
+    "slack",
+    read_slack,
+    is_object=is_slack,
+    lists=re.compile(r"(.*/)?(users|channels|groups|dms|mpims)\.json"),
+)

@@ -1,15 +1,18 @@
 """Telegram's chats, as its desktop program exports them in JSON: one chat, or all."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import NOTICES, first_error, skipped_counts
-from memory.exchange.json_files import InputFile, json_members
+from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date, in_zone
 
@@ -58,14 +61,14 @@ def is_telegram(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("messages"), list) and {"id", "type"} <= set(value)
 
 
-def read_telegram(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+def read_telegram(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each chat; a session is a day of one.
 
     The speaker of a forwarded message is its original sender. Leaves out and counts notices, and
     messages without words.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         chats: dict[Path, _Chat] = {}
         is_complete = False
         for item in json_members(file, _OPENED):
@@ -162,3 +165,17 @@ def _text(parts: str | list[Any]) -> str:
         return parts
     texts = (part.get("text") if isinstance(part, Mapping) else part for part in parts)
     return "".join(text for text in texts if isinstance(text, str))
+
+
+IMPORTER = Importer(
+    "telegram",
+    read_telegram,
+    is_object=is_telegram,
+    files=re.compile(r"(.*/)?result\.json"),
+    unreadable=[
+        (
+            r"(.*/)?messages\d*\.html",
+            "Telegram's chats in HTML; export them as machine-readable JSON",
+        )
+    ],
+)

@@ -3,15 +3,16 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 from string import whitespace
 
-from memory.exchange.date_order import DateOrder, date_order, ordered_date, refuse_doubt
+from memory.exchange.date_order import date_order, ordered_date, refuse_doubt
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import DELETED, NOTICES, short_hash, skipped_counts
-from memory.exchange.json_files import InputFile
 from memory.exchange.notices import MARKS, data, program_notices
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
@@ -64,23 +65,21 @@ def is_whatsapp(beginning: str) -> bool:
     return _head(beginning.lstrip().partition("\n")[0]) is not None
 
 
-def read_whatsapp(
-    files: Sequence[InputFile], name: str, order: DateOrder = ""
-) -> Iterator[Turn | Skipped]:
+def read_whatsapp(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each chat; a session is a day. Times are by the phone's clock.
 
-    `name` is the chat's name if its file is called _chat.txt. WhatsApp's own texts are recognised
+    WhatsApp's own texts are recognised
     in the languages of notices.toml: the mark of an edited message is cut off; notices, deleted
     messages, and attachments without words are left out and counted. Raises DateOrderError if
     nothing tells whether the day or the month comes first.
     """
     left_out: Counter[str] = Counter()
     equal = KeyCounts()
-    for file in files:
-        chosen = order or date_order(message.date for message in _messages(file))
+    for file in export.files:
+        chosen = export.dates or date_order(message.date for message in _messages(file))
         if chosen is None:
             raise refuse_doubt(file.name, next(_messages(file)).date)
-        chat = _chat_name(file, name) if len(files) > 1 else name
+        chat = _chat_name(file, export.name) if len(export.files) > 1 else export.name
         for message in _messages(file):
             text = _text(message)
             if not message.sender or text is None:
@@ -220,3 +219,17 @@ def _without_edit_mark(text: str) -> str:
     has_direction = any(character in MARKS for character in text[len(before) : start])
     is_phrase = program_notices("whatsapp").edited.match(mark["words"])
     return before if has_direction or is_phrase else text
+
+
+IMPORTER = Importer(
+    "whatsapp",
+    read_whatsapp,
+    is_text=is_whatsapp,
+    files=re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt)"),
+    unreadable=[
+        (
+            r"(.*/)?msgstore.*\.crypt\d+",
+            "WhatsApp's encrypted backup; export the chat from its menu",
+        )
+    ],
+)

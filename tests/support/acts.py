@@ -353,7 +353,7 @@ def import_in_batches(folder: Path, start: int, acknowledge: Acknowledge) -> Non
         for n in range(5 * TIMES)
     )
     with open_store(main_file(folder)) as store:
-        export = ForeignExport("jsonl", "ben", items=turns)
+        export = ForeignExport("jsonl", items=turns)
         import_turns(store, export, batch=5, progress=lambda items: acknowledge(next(batches)))
 
 

@@ -74,10 +74,7 @@ def test_a_clean_date_stays_as_it_is(given_as: object) -> None:
 
 def test_a_characters_messages_keep_name_text_and_date(tmp_path: Path) -> None:
     export = read_export(character(tmp_path / "miku_hatsune", LTM))
-    assert (export.format, export.name, export.total, export.notes) == (
-        *("ltm", "miku_hatsune", 3),
-        (),
-    )
+    assert (export.format, export.total, export.notes) == ("ltm", 3, ())
     turns, skipped = parts(export)
     assert turns == parts(read_export(tmp_path / "miku_hatsune" / "long_term_memory.db"))[0]
     assert [(t.speaker, t.text) for t in turns] == LTM
@@ -229,7 +226,7 @@ def chats() -> list[dict[str, Any]]:
 
 def test_chatgpts_conversations_are_their_last_branch(tmp_path: Path, chats: list[Any]) -> None:
     export = read_export(write(tmp_path / "conversations.json", *chats), user="Anna")
-    assert (export.format, export.name) == ("chatgpt", "conversations")
+    assert export.format == "chatgpt"
     turns, skipped = parts(export)
     assert [(t.kind, t.speaker, t.text) for t in turns] == [
         ("message", "Anna", "Where is it warm in May?"),
@@ -385,7 +382,7 @@ def test_claudes_memories_are_read_and_other_files_named(tmp_path: Path) -> None
         ("document", "Claude", "Claude's memory of the project p-1", "A hive in Oslo."),
     ]
     export = read_export(alone)
-    assert (export.format, export.notes) == ("claude memories", ())
+    assert (export.format, export.notes) == ("claude", ())
     turns, skipped = parts(export)
     assert [(t.kind, t.speaker, t.session, t.text) for t in turns] == expected
     assert skipped == [Skipped("m.json: element 1: Claude's memory of the project p-2", "no text")]

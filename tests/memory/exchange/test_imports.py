@@ -35,7 +35,7 @@ def said(number: int) -> Iterator[Turn]:
 
 
 def foreign_export(number: int = 10) -> ForeignExport:
-    return ForeignExport("made", "anna", said(number), number, ("a note",))
+    return ForeignExport("made", said(number), number, ("a note",))
 
 
 def test_importing_twice_changes_nothing(store: SqliteStore) -> None:
@@ -48,7 +48,7 @@ def test_importing_twice_changes_nothing(store: SqliteStore) -> None:
 
 def items_of_a_transcript(number: int) -> ForeignExport:
     turns = [replace(turn, tags={"agent": "codex"}) for turn in said(number)]
-    return ForeignExport("codex", "codex", iter(turns))
+    return ForeignExport("codex", iter(turns))
 
 
 def test_what_was_forgotten_is_not_imported_again_unless_a_person_lets_it_in(
@@ -236,7 +236,7 @@ def test_ctrl_c_keeps_what_was_read(
         yield from said(1_030)
         raise KeyboardInterrupt
 
-    interrupted_export = ForeignExport("made", "anna", interrupted())
+    interrupted_export = ForeignExport("made", interrupted())
     monkeypatch.setattr(
         "memory.exchange.read_export", lambda *arguments, **named: interrupted_export
     )

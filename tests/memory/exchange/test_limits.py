@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from memory import InputError
-from memory.exchange import json_files, read_export
+from memory.exchange import input_files, json_files, read_export
 from memory.records import Skipped, Turn
+from memory.system import bounded_json
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_database_with_a_view_is_refused(tmp_path: Path) -> None:
 def test_lines_on_the_border_of_two_pieces_are_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_files, "_CHUNK", 7)
+    monkeypatch.setattr(input_files, "_CHUNK", 7)
     path = tmp_path / "lines.jsonl"
     texts = ["a" * n for n in range(1, 30)]
     path.write_text("\n".join(json.dumps({"speaker": "Anna", "text": text}) for text in texts))
@@ -82,7 +83,7 @@ def test_telegrams_chats_may_be_larger_than_a_value_and_are_not_held_in_memory(
     is_of_all: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_files, "LONGEST_VALUE", 200_000)
-    monkeypatch.setattr(json_files, "_CHUNK", 10_000)
+    monkeypatch.setattr(input_files, "_CHUNK", 10_000)
     path = tmp_path / "result.json"
     chats = {"chats": {"about": "", "list": [telegram(2_000), telegram(2_000, id=8)]}}
     peaks = []
@@ -118,3 +119,61 @@ def test_of_a_telegram_export_that_is_cut_off_what_is_there_is_read(tmp_path: Pa
     assert len([item for item in items if isinstance(item, Turn)]) > 20
     assert isinstance(items[-1], Skipped)
     assert "cut off or damaged" in items[-1].why
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"speaker": "Anna", "text": "a", %s}]',
+        '{"guild": {}, "channel": {}, "messages": [], %s}',
+        '{"speaker": "Anna", "text": "a", %s}\n',
+    ],
+)
+def test_an_object_with_too_many_members_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(content % ", ".join(f'"k{n}": 1' for n in range(bounded_json.MOST_MEMBERS + 1)))
+    with pytest.raises(InputError, match=r"an? .*object with more than 100,000 members"):
+        list(read_export(path).items)
+
+
+def test_a_value_with_too_many_values_in_it_is_refused_and_its_text_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_json, "MOST_MARKS", 500_000)
+    path = tmp_path / "lists.json"
+    path.write_text('[{"title": "a", "mapping": {}, "a": [' + "{}," * 1_500_000 + "{}]}]")
+    with pytest.raises(InputError, match="more than 500,000 lists, objects and members"):
+        list(read_export(path).items)
+    path.write_text('[{"speaker": "Anna", "text": "' + 'he said \\": and so on. ' * 300_000 + '"}]')
+    assert len([item for item in read_export(path).items if isinstance(item, Turn)]) == 2
+
+
+def test_the_list_of_an_archive_is_read_once_and_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "slack.zip"
+    message = '[{"type": "message", "user": "U1", "text": "hi", "ts": "1767261600.%06d"}]'
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(200):
+            archive.writestr(f"general/{number}.json", message % number)
+    lists = []
+    read = zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        zipfile.ZipFile, "_RealGetContents", lambda self: (lists.append(path), read(self))
+    )
+    assert len(list(read_export(path).items)) == 200
+    assert lists == [path]
+    monkeypatch.setattr(input_files, "LONGEST_LIST", 1_000)
+    with pytest.raises(InputError, match=r"its list of files has [0-9,]+ bytes, more than 1,000"):
+        read_export(path)
+
+
+def test_an_archive_whose_small_files_unpack_to_far_more_than_it_is_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"general/{number}.json", b" " * 900_000)
+    with pytest.raises(InputError, match="unpacks to 18,000,000 bytes, more than 100 times"):
+        read_export(path)

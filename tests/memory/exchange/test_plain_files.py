@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory.errors import InputError
-from memory.exchange import Skipped, json_files, read_export
+from memory.exchange import Skipped, input_files, read_export
 from memory.exchange import items as items_module
 from memory.exchange.imports import import_turns
 from memory.records import Turn
@@ -273,7 +273,7 @@ def test_a_file_in_utf_16_is_read(
     mark = "" if encoding == "utf-16" else "\ufeff"
     path = tmp_path / name
     path.write_bytes((mark + text).encode(encoding))
-    monkeypatch.setattr(json_files, "_CHUNK", 3)
+    monkeypatch.setattr(input_files, "_CHUNK", 3)
     [turn], skipped = parts(read_export(path))
     assert ({"speaker": turn.speaker, "text": turn.text}, skipped) == (line, [])
 
@@ -313,11 +313,11 @@ def test_a_list_is_cut_anywhere_and_all_before_the_cut_is_read(
     first = len(json.dumps(chats[:1], ensure_ascii=False))
     cut = max(first, len(whole) - back)
     path = write(tmp_path_factory.mktemp("cut") / "conversations.json", text=whole[:cut])
-    json_files._CHUNK, before = chunk, json_files._CHUNK
+    input_files._CHUNK, before = chunk, input_files._CHUNK
     try:
         turns, skipped = parts(read_export(path))
     finally:
-        json_files._CHUNK = before
+        input_files._CHUNK = before
     assert [t.source for t in turns] == [f"chatgpt:c{n}:m1" for n in range(len(turns))]
     assert len(skipped) == (cut < len(whole))
     ends = [len(json.dumps(chats[:n], ensure_ascii=False)) - 1 for n in range(1, 5)]
@@ -352,7 +352,7 @@ def test_what_the_store_would_change_is_changed_before_it_is_looked_up(tmp_path:
 def test_a_file_is_never_held_in_memory(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_files, "_CHUNK", 2**16)
+    monkeypatch.setattr(input_files, "_CHUNK", 2**16)
     text = "x" * 2000
     said = [json.dumps({"speaker": "Anna", "text": text, "source": f"{n}"}) for n in range(1_000)]
     table = "speaker,text\n" + f"Anna,{text}\n" * 1_000
@@ -369,7 +369,7 @@ def test_a_file_is_never_held_in_memory(
 def test_a_dump_of_ours_is_only_recognised(tmp_path: Path) -> None:
     path = write(tmp_path / "anna.jsonl", text='{"sql-memory": 1}\n{"table": "turns"}\n')
     export = read_export(path)
-    assert (export.format, export.name, list(export.items)) == ("dump", "anna", [])
+    assert (export.format, list(export.items)) == ("dump", [])
 
 
 # ---------------------------------------------------------------- bad input

@@ -1,30 +1,26 @@
-"""Chats with characters: SillyTavern's JSON lines, and text-generation-webui's own logs."""
+"""SillyTavern's chats with characters, in JSON lines."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from memory.exchange.documents.chunking import chunk_text
+from memory.exchange.importer import ExportFiles, Importer
+from memory.exchange.input_files import InputFile
 from memory.exchange.items import NOTICES, REPLACED, short_hash, skipped_counts
-from memory.exchange.json_files import InputFile, json_values
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
-from memory.text.written_dates import clean_date, written_date
+from memory.system.bounded_json import decoded
+from memory.text.written_dates import clean_date
 
 # "2024-3-14 @12h 35m 20s 123ms", as SillyTavern wrote dates until 2025.
 _AT_HOURS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) ?@(\d{1,2})h ?(\d{1,2})m ?(\d{1,2})s.*")
 _SYSTEM = "SillyTavern System"
 _SUMMARIES = "the program's own summaries"
-# The first message of a character answers this.
-_BEGINNING = "<|BEGIN-VISIBLE-CHAT|>"
-# "20240501-12-34-56.json"
-_LOG_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)-(\d\d)-(\d\d)")
-_NO_CHARACTERS = ("", "instruct", "chat-instruct", "chat", "logs")
 
 
 def is_sillytavern(value: Mapping[str, Any]) -> bool:
@@ -33,14 +29,14 @@ def is_sillytavern(value: Mapping[str, Any]) -> bool:
     return {"mes", "is_user"} <= keys or "chat_metadata" in keys
 
 
-def read_sillytavern(files: Sequence[InputFile]) -> Iterator[Turn | Skipped]:
+def read_sillytavern(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each chat by their speakers; a session is a chat.
 
     The summary extension's last text about a chat becomes a document of its session. Leaves out and
     counts the program's notices, and answers that were replaced.
     """
     left_out: Counter[str] = Counter()
-    for file in files:
+    for file in export.files:
         yield from _read_chat(file, left_out)
     yield from skipped_counts(left_out)
 
@@ -55,7 +51,7 @@ def _read_chat(file: InputFile, left_out: Counter[str]) -> Iterator[Turn | Skipp
         if not line.strip():
             continue
         try:
-            message = json.loads(line)
+            message = decoded(line, file.name)
         except (ValueError, RecursionError) as error:
             yield Skipped(location, f"not JSON: {error}")
             continue
@@ -128,78 +124,4 @@ def _sent(date: str | int | float | None) -> str:
     return clean_date(date)
 
 
-# --- text-generation-webui ----------------------------------------------------------------------
-
-
-def is_oobabooga(value: Mapping[str, Any]) -> bool:
-    """Whether an object is a log of text-generation-webui: pairs of a message and its answer."""
-    pairs = value.get("internal", value.get("data"))
-    return isinstance(pairs, list) and ("visible" in value or "data_visible" in value)
-
-
-def read_oobabooga(files: Sequence[InputFile], path: Path, user: str) -> Iterator[Turn | Skipped]:
-    """The messages of each log; a session is one, and a character is named by its folder.
-
-    `path` is what was given to import; `user` is the speaker of the user's messages.
-    """
-    left_out: Counter[str] = Counter()
-    for file in files:
-        for item in json_values(file):
-            if isinstance(item, Skipped):
-                yield item
-            elif isinstance(item[1], Mapping) and is_oobabooga(item[1]):
-                yield from _read_log(item[1], file, path, user, left_out)
-            else:
-                yield Skipped(item[0], "no pairs of messages")
-    yield from skipped_counts(left_out)
-
-
-def _read_log(
-    log: Mapping[str, Any], file: InputFile, path: Path, user: str, left_out: Counter[str]
-) -> Iterator[Turn | Skipped]:
-    stem = PurePosixPath(file.name).stem
-    character = str(log.get("name2") or _character(file, path))
-    user = str(log.get("name1") or user)
-    metadata = log.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
-    begun = _LOG_NAME.fullmatch(stem)
-    day = "{}-{}-{}T{}:{}:{}".format(*begun.groups()) if begun else ""
-    equal: Counter[str] = Counter()
-    for number, pair in enumerate(log.get("internal", log.get("data")) or []):
-        if not isinstance(pair, (list, tuple)) or len(pair) < 2:
-            yield Skipped(f"{file.name}: message {number + 1}", "no pair of messages")
-            continue
-        for role, speaker, text in (("user", user, pair[0]), ("assistant", character, pair[1])):
-            if not isinstance(text, str) or not text.strip() or text == _BEGINNING:
-                left_out["no text"] += text != _BEGINNING
-                continue
-            known = metadata.get(f"{role}_{number}")
-            known = known if isinstance(known, Mapping) else {}
-            versions = known.get("versions")
-            left_out[REPLACED] += max(len(versions) - 1, 0) if isinstance(versions, list) else 0
-            attached = known.get("attachments")
-            names = [
-                f"\n[file: {attachment['name']}]"
-                for attachment in (attached if isinstance(attached, list) else [])
-                if isinstance(attachment, Mapping) and attachment.get("name")
-            ]
-            key = short_hash(stem, role, text)
-            equal[key] += 1
-            suffix = f":{equal[key]}" if equal[key] > 1 else ""
-            yield Turn(
-                speaker,
-                text.strip() + "".join(names),
-                session=f"{character} {stem}",
-                said_at=written_date(str(known.get("timestamp") or "")) or clean_date(day),
-                source=f"oobabooga:{character}:{key}{suffix}",
-            )
-
-
-def _character(file: InputFile, path: Path) -> str:
-    """The character of a log: its folder's name, or that of an older file's name."""
-    here = path.resolve() if path.is_dir() else path.resolve().parent
-    stem = PurePosixPath(file.name).stem
-    if stem.endswith("_persistent"):
-        return stem.removesuffix("_persistent")
-    folder = PurePosixPath(file.name).parent.name or here.name
-    return folder if folder not in _NO_CHARACTERS else "Assistant"
+IMPORTER = Importer("sillytavern", read_sillytavern, is_object=is_sillytavern)
