@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from memory.exchange.importer import ExportFiles, Importer
-from memory.exchange.items import first_error, session_name, skipped_counts
+from memory.exchange.items import MINE, first_error, session_name, skipped_counts
 from memory.exchange.json_files import validated
 from memory.records import Skipped, Tags, Turn
 from memory.text.message_parts import THOUGHTS, part_text
@@ -126,7 +126,7 @@ def _turn(message: _Message, conversation: _Conversation, user: str) -> Turn | s
         session=session_name(conversation.title, conversation.id),
         said_at=clean_date(message.create_time) or clean_date(conversation.create_time)[:10],
         source=f"chatgpt:{conversation.id}:{message.id}",
-        tags=_tags(conversation),
+        tags={**_tags(conversation), **(MINE if message.author.role == "user" else {})},
     )
     if message.author.role == "tool":
         return replace(turn, speaker=message.author.name or "tool", kind="tool")

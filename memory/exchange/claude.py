@@ -14,6 +14,7 @@ from memory.exchange.documents.chunking import chunk_text
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
 from memory.exchange.items import (
+    MINE,
     OBJECTS,
     first_error,
     objects,
@@ -257,7 +258,8 @@ def _turns(
     names = [file.file_name for file in (*message.attachments, *message.files) if file.file_name]
     texts += dict.fromkeys(f"[file: {name}]" for name in names)
     if text := "\n".join(text for text in texts if text.strip()):
-        yield Turn(speaker=speaker, text=text, session=session, said_at=said_at, source=source)
+        tags = MINE if message.sender == "human" else {}
+        yield Turn(speaker, text, session=session, said_at=said_at, source=source, tags=tags)
 
 
 def _tool_uses(content: list[dict[str, Any]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import session_name, skipped_counts
+from memory.exchange.items import MINE, session_name, skipped_counts
 from memory.exchange.json_files import validated
 from memory.records import Skipped, Turn
 from memory.text.message_parts import THOUGHTS
@@ -65,6 +65,7 @@ def read_claude_designs(files: Sequence[InputFile], user: str) -> Iterator[Turn 
                     said_at=said_at,
                     source=f"{source}:part {part}" if len(turns) > 1 else source,
                     kind="tool" if kind == "tool" else "message",
+                    tags=MINE if speaker == user else {},
                 )
     yield from skipped_counts(left_out)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
-from memory.exchange.items import NOTICES, WORDLESS, skipped_counts
+from memory.exchange.items import NOTICES, WORDLESS, by_bot, by_person, quoted, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
@@ -22,8 +22,8 @@ def is_discord(value: Mapping[str, Any]) -> bool:
 def read_discord(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each channel, with the names of attached files; a session is a day of one.
 
-    A forwarded message is one of the person who forwards it. Leaves out and counts notices, and
-    messages without words or files.
+    A forwarded message is a quotation by the person who forwards it. Leaves out and counts notices,
+    and messages without words or files.
     """
     left_out: Counter[str] = Counter()
     for file in export.files:
@@ -63,29 +63,35 @@ def _turns(
         left_out[WORDLESS] += 1
         return
     said_at = clean_date(message.get("timestamp"))
-    yield Turn(
-        str(author.get("nickname") or author.get("name") or _UNKNOWN),
+    speaker = str(author.get("nickname") or author.get("name") or _UNKNOWN)
+    turn = Turn(
+        by_bot(speaker) if author.get("isBot") else speaker,
         text,
         session=f"{name} {said_at[:10]}".strip(),
         said_at=said_at,
         source=f"discord:{message.get('id')}",
     )
+    yield by_person(turn, "discord", author["id"]) if author.get("id") else turn
 
 
 def _text(message: Mapping[str, Any]) -> str:
     """The words of a message, those it forwards, and the names of its files."""
     forwarded = message.get("forwardedMessage")
-    parts = [message, forwarded] if isinstance(forwarded, Mapping) else [message]
-    lines: list[str] = []
-    for part in parts:
-        lines.append(str(part.get("content") or "").strip())
-        for attachment in part.get("attachments") or []:
-            if isinstance(attachment, Mapping) and attachment.get("fileName"):
-                lines.append(f"[file: {attachment['fileName']}]")
-        for sticker in part.get("stickers") or []:
-            if isinstance(sticker, Mapping) and sticker.get("name"):
-                lines.append(f"[sticker: {sticker['name']}]")
-    return "\n".join(line for line in lines if line)
+    lines = _lines(message)
+    if isinstance(forwarded, Mapping):
+        lines.append(quoted("\n".join(_lines(forwarded)), "Forwarded:"))
+    return "\n".join(lines)
+
+
+def _lines(message: Mapping[str, Any]) -> list[str]:
+    lines = [str(message.get("content") or "").strip()]
+    for attachment in message.get("attachments") or []:
+        if isinstance(attachment, Mapping) and attachment.get("fileName"):
+            lines.append(f"[file: {attachment['fileName']}]")
+    for sticker in message.get("stickers") or []:
+        if isinstance(sticker, Mapping) and sticker.get("name"):
+            lines.append(f"[sticker: {sticker['name']}]")
+    return [line for line in lines if line]
 
 
 IMPORTER = Importer("discord", read_discord, is_object=is_discord)

@@ -17,11 +17,14 @@ from memory.exchange.input_files import (
     decoded_text,
     input_files,
 )
-from memory.exchange.items import ForeignExport, storable_items
+from memory.exchange.items import ForeignExport, identity_of, storable_items
 from memory.exchange.json_files import json_values, outlined_objects
+from memory.exchange.people import person_called
 from memory.exchange.plain_files import TURN_COLUMNS
 from memory.exchange.reading_errors import UnreadableExport
 from memory.records import Skipped, Turn
+from memory.store.owner import UNNAMED
+from memory.store.turn_validation import ME
 from memory.text.written_dates import clean_date
 
 _NAMED = 5  # files in a message
@@ -43,7 +46,8 @@ def read_export(
     anything is stored. A dump of ours yields no items: `Store.load` reads its records.
 
     Arguments:
-        user: the speaker's name for the user of a chat application.
+        user: the name of the person who imports: of the user of a chat application, or the one
+            of a chat's people who it is, also by an id. InputError if there is no such person.
         encoding: of text that is neither UTF-8 nor UTF-16.
         dates: whether dates in numbers have the day or the month first; "": as the file shows, and
             DateOrderError if it does not.
@@ -89,11 +93,14 @@ def _looked_through(
 ) -> ForeignExport:
     """The export, after a first reading that counts its items and refuses an unusable file."""
     total = turns = undated = 0
+    people: dict[str, str] = {}
     words = ""
     left_out: list[Skipped] = []
     for item in importer.read(export):
         total += 1
         turns += isinstance(item, Turn)
+        if isinstance(item, Turn) and item.kind == "message":
+            people.setdefault(identity_of(item, importer.name), item.speaker)
         if isinstance(item, Skipped) and not turns and len(left_out) < _NAMED:
             left_out.append(item)
         # A date in words stays unchanged.
@@ -115,8 +122,16 @@ def _looked_through(
     if unread:
         more = f", ... {len(unread):,} in all" if len(unread) > _NAMED else ""
         notes.append(f"left out, no conversations: {', '.join(unread[:_NAMED])}{more}")
-    items = storable_items(importer.read(export))
-    return ForeignExport(importer.name, items=items, total=total, notes=tuple(notes))
+    user = "" if export.user == UNNAMED else export.user
+    return ForeignExport(
+        importer.name,
+        items=storable_items(importer.read(export)),
+        total=total,
+        notes=tuple(notes),
+        people=people,
+        me=person_called(user, people) if user and ME not in people else "",
+        user=user,
+    )
 
 
 def _recognised(

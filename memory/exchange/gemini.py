@@ -10,7 +10,7 @@ from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import DELETED, NOTICES, session_name, short_hash, skipped_counts
+from memory.exchange.items import DELETED, MINE, NOTICES, session_name, short_hash, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.exchange.notices import data
 from memory.records import Skipped, Turn
@@ -96,7 +96,7 @@ def _turns(record: Mapping[str, Any], user: str, left_out: Counter[str]) -> Iter
     said_at = clean_date(record.get("time"))
     session = f"Gemini {said_at[:10]}".strip()
     source = f"gemini:{short_hash(record.get('time'), record.get('title'))}"
-    yield Turn(user, prompt, session=session, said_at=said_at, source=source)
+    yield Turn(user, prompt, session=session, said_at=said_at, source=source, tags=MINE)
     if answer:
         yield Turn("Gemini", answer, session=session, said_at=said_at, source=f"{source}:answer")
 
@@ -143,6 +143,7 @@ def _read_conversation(
                 session=session,
                 said_at=clean_date(turn.get("turn_last_modified")) or clean_date(begun),
                 source=f"{key}:{equal[key]}" if equal[key] > 1 else key,
+                tags=MINE if role == "user_turn" else {},
             )
 
 

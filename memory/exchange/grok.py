@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
-from memory.exchange.items import REPLACED, session_name, skipped_counts
+from memory.exchange.items import MINE, REPLACED, session_name, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
@@ -78,6 +78,7 @@ def _read_conversation(
             said_at=_moment(response.get("create_time"))
             or clean_date(head.get("create_time"))[:10],
             source=f"grok:{identity}:{response.get('_id') or response.get('id')}",
+            tags=MINE if is_users else {},
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from memory.errors import InputError, SecretError, StoreError
 from memory.exchange.items import ForeignExport, skipped_counts
+from memory.exchange.people import People
 from memory.facts.additions import add_turns
 from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
@@ -49,10 +50,13 @@ def import_turns(
     batch: int = 1024,
     progress: Callable[[int], None] | None = None,
     with_forgotten: bool = False,
+    with_wishes: bool = False,
 ) -> ImportReport:
     """Store the turns of an export whose sources the memory lacks.
 
-    Forgotten turns stay out and are counted, unless `with_forgotten` lets them in. Commits every
+    Forgotten turns stay out and are counted, unless `with_forgotten` lets them in. Of what the
+    person said who imports it, standing wishes count only `with_wishes`; others' never do
+    (`people.py`). Commits every
     `batch` items together and calls `progress` with their number. After any interruption, the same
     call continues where it stopped.
 
@@ -64,8 +68,11 @@ def import_turns(
     withheld = NOTHING_WITHHELD
     skipped: list[Skipped] = []
     forgotten = 0
+    people = None if export.people is None else People(store, export, with_wishes)
     while items := list(islice(export.items, batch)):
         turns = [item for item in items if isinstance(item, Turn)]
+        if people:
+            turns = [people.named(turn) for turn in turns]
         skipped += [item for item in items if isinstance(item, Skipped)]
         known = known_sources(store, [turn.source for turn in turns])
         fresh = [turn for turn in turns if turn.source not in known]
@@ -87,7 +94,11 @@ def import_turns(
                 raise StoreError(f"{error}; the {new:,} turns before are kept") from error
         advance(len(items))
     skipped += skipped_counts(Counter({_FORGOTTEN: forgotten}))
-    notes = (*export.notes, *([_LET_IN] if forgotten else []))
+    notes = (
+        *export.notes,
+        *(people.notes() if people and new else ()),
+        *([_LET_IN] if forgotten else []),
+    )
     return ImportReport(new, already, skipped=tuple(skipped), notes=notes, withheld=withheld)
 
 

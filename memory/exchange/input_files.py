@@ -61,13 +61,11 @@ def contents_of(path: Path) -> Contents | None:
     try:
         if path.is_dir():
             return Contents(sorted(_names_below(path)), lambda name: open_regular(path / name))
-        file = open_regular(path)
-        if file.read(4) != b"PK\x03\x04":
-            file.close()
-            return None
-        _refuse_long_list(path, file)
-        # The archive closes with the last of its files that someone holds.
-        archive = zipfile.ZipFile(file)
+        with open_regular(path) as file:
+            if file.read(4) != b"PK\x03\x04":
+                return None
+            _refuse_long_list(path, file)
+        archive = zipfile.ZipFile(path)  # closes with the last of its files that someone holds
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {path}: {_reason(error)}") from error
     size = path.stat().st_size

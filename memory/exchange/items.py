@@ -4,16 +4,23 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BeforeValidator, ValidationError
 
 from memory.errors import InputError
-from memory.records import Skipped, Turn
+from memory.records import Skipped, Tags, Turn
 from memory.store.temporary_tables import KeyCounts
-from memory.store.turn_validation import MAX_TURN_CHARACTERS, valid_turn
+from memory.store.turn_validation import (
+    IMPORTED_AS,
+    MAX_TAG_CHARACTERS,
+    MAX_TURN_CHARACTERS,
+    ME,
+    valid_turn,
+)
+from memory.text.characters import label
 from memory.text.written_dates import clean_date
 
 
@@ -26,12 +33,44 @@ class ForeignExport:
         items: turns and skipped items in the export's order; can be iterated once.
         total: the number of items before long texts are split; None when not counted.
         notes: what a person should know, although no turn is lost.
+        people: the persons in it by their ids (`identity_of`), each with the first of their names;
+            None if all of it is by the person who imports it, at their own machine.
+        me: the id of the person who imports, if the export does not say it with ME.
+        user: the name of that person, if it was given.
     """
 
     format: str
     items: Iterator[Turn | Skipped]
     total: int | None = None
     notes: tuple[str, ...] = ()
+    people: Mapping[str, str] | None = None
+    me: str = ""
+    user: str = ""
+
+
+MINE: Tags = {IMPORTED_AS: ME}  # of what the person wrote who exported it
+
+
+def by_person(turn: Turn, program: str, identity: object) -> Turn:
+    """The turn with the id that a program has for its speaker."""
+    return replace(turn, tags={**turn.tags, IMPORTED_AS: f"{program}:{identity}"})
+
+
+def by_bot(name: str) -> str:
+    """The name of a program that speaks in a chat, whatever it calls itself."""
+    return f"{name} (bot)"
+
+
+def quoted(text: str, head: str = "") -> str:
+    """The words of somebody else in a message, as mail quotes them, below a line that says so."""
+    lines = [f"> {line}".rstrip() for line in text.splitlines()]
+    return "\n".join([*([head] if head else []), *lines])
+
+
+def identity_of(turn: Turn, program: str) -> str:
+    """The id of a turn's speaker in a program; the name, if the program has no ids."""
+    identity = turn.tags.get(IMPORTED_AS) or f"{program}:{turn.speaker}"
+    return label(str(identity), MAX_TAG_CHARACTERS)
 
 
 # Reasons that several formats have for leaving something out; others: `memory.text.message_parts`.

@@ -23,6 +23,7 @@ from memory.exchange.plain_files import (
 )
 from memory.records import Kind, Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
+from memory.store.turn_validation import IMPORTED_AS
 from memory.system.bounded_json import decoded
 
 
@@ -85,7 +86,8 @@ def read_jsonl(export: ExportFiles) -> Iterator[Turn | Skipped]:
             said_at=date_in_order("" if line.said_at is None else str(line.said_at), order),
             source=line.source,
             kind=line.kind,
-            tags=line.tags,
+            # Who wrote a line is for the importer to say.
+            tags={key: value for key, value in line.tags.items() if key != IMPORTED_AS},
         )
         yield from with_source(
             with_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows

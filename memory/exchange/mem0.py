@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from memory.exchange.importer import ExportFiles, Importer
-from memory.exchange.items import short_hash, with_newest_date
+from memory.exchange.items import by_person, short_hash, with_newest_date
 from memory.exchange.json_files import validated
 from memory.records import Skipped, Turn
 
@@ -36,6 +36,8 @@ def read_mem0(export: ExportFiles) -> Iterator[Turn | Skipped]:
             session=item.run_id or "mem0",
             source=f"mem0:{item.id}:{short_hash(item.memory)}",
         )
+        if item.user_id:
+            turn = by_person(turn, "mem0", item.user_id)
         yield from with_newest_date(turn, (item.updated_at, item.created_at), location)
 
 

@@ -73,6 +73,7 @@ def read_message_lists(export: ExportFiles) -> Iterator[Turn | Skipped]:
                     said_at=turn.said_at or clean_date(_first(value, _DATES)),
                     source=f"{key}:{times}" if times > 1 else key,
                     kind=turn.kind,
+                    tags=turn.tags,
                 )
                 yield from with_date(turn, f"{location}, message {number}")
     yield from skipped_counts(left_out)

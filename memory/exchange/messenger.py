@@ -177,10 +177,16 @@ def _decoded(text: str) -> str:
         return text
 
 
+def _notes(export: ExportFiles, messages: int) -> Iterator[str]:
+    """What nothing in the files can tell."""
+    yield ("Meta's files name people without ids: two of one name look like one person")
+
+
 IMPORTER = Importer(
     "messenger",
     read_messenger,
     is_object=is_messenger,
+    notes=_notes,
     unreadable=[
         (
             r"(.*/)?message_\d+\.html",

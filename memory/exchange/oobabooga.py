@@ -8,7 +8,7 @@ from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import REPLACED, short_hash, skipped_counts
+from memory.exchange.items import MINE, REPLACED, short_hash, skipped_counts
 from memory.exchange.json_files import json_values
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date, written_date
@@ -78,6 +78,7 @@ def _read_log(
                 session=f"{character} {stem}",
                 said_at=written_date(str(known.get("timestamp") or "")) or clean_date(day),
                 source=f"oobabooga:{character}:{key}{suffix}",
+                tags=MINE if role == "user" else {},
             )
 
 

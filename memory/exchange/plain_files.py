@@ -6,7 +6,7 @@ from typing import Any
 
 from memory.exchange.date_order import DateOrder, ordered_date
 from memory.exchange.input_files import InputFile, decoded_text
-from memory.exchange.items import short_hash, with_date
+from memory.exchange.items import MINE, short_hash, with_date
 from memory.exchange.json_files import refuse_long_value
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
@@ -64,6 +64,8 @@ def with_role(turn: Turn, message: Mapping[str, Any], user: str) -> Turn | str:
     name = str(message.get("name") or "")
     if role in ("tool", "function"):
         return replace(turn, speaker=speaker_by_role("Tool", name, [user]), kind="tool")
+    if role == "user" and not name:
+        return replace(turn, speaker=user, tags={**turn.tags, **MINE})
     by_role = user if role == "user" else turn.speaker.capitalize()
     return replace(turn, speaker=speaker_by_role(by_role, name, [user]))
 

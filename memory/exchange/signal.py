@@ -2,13 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skipped_counts
+from memory.exchange.items import (
+    DELETED,
+    MINE,
+    NOTICES,
+    WORDLESS,
+    by_person,
+    short_hash,
+    skipped_counts,
+)
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
@@ -31,6 +39,10 @@ class _Names:
 
     user: str
     people: dict[str, str] = field(default_factory=dict)
+    identities: dict[str, str] = field(
+        default_factory=dict
+    )  # those that no other export gives away
+    myself: str = ""
     chats: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,13 +74,7 @@ def read_signal(export: ExportFiles) -> Iterator[Turn | Skipped]:
             elif turn:
                 times = equal.add(turn.source)
                 source = f"{turn.source}:{times}" if times > 1 else turn.source
-                yield Turn(
-                    turn.speaker,
-                    turn.text,
-                    session=turn.session,
-                    said_at=turn.said_at,
-                    source=source,
-                )
+                yield replace(turn, source=source)
     yield from skipped_counts(left_out)
 
 
@@ -77,7 +83,14 @@ def _of_frame(frame: Mapping[str, Any], names: _Names) -> Turn | str | None:
     if isinstance(account := frame.get("account"), Mapping):
         names.user = _joined(account, "givenName", "familyName") or names.user
     elif isinstance(recipient := frame.get("recipient"), Mapping):
-        names.people[str(recipient.get("id"))] = _recipient(recipient, names.user)
+        number = str(recipient.get("id"))
+        names.people[number] = _recipient(recipient, names.user)
+        if "self" in recipient:
+            names.myself = number
+        contact = recipient.get("contact")
+        if isinstance(contact, Mapping):
+            identities = (contact.get(key) for key in ("aci", "pni", "e164", "username"))
+            names.identities[number] = next((str(name) for name in identities if name), "")
     elif isinstance(chat := frame.get("chat"), Mapping):
         names.chats[str(chat.get("id"))] = str(chat.get("recipientId"))
     elif isinstance(item := frame.get("chatItem"), Mapping):
@@ -120,13 +133,18 @@ def _of_item(item: Mapping[str, Any], names: _Names) -> Turn | str:
     chat = names.people.get(names.chats.get(str(item.get("chatId")), ""), "Signal")
     author = names.people.get(str(item.get("authorId")), "Unknown contact")
     said_at = clean_date(str(item.get("dateSent") or ""))
-    return Turn(
-        names.user if "outgoing" in item else author,
+    number = str(item.get("authorId"))
+    is_mine = "outgoing" in item or (names.myself != "" and number == names.myself)
+    turn = Turn(
+        names.user if is_mine else author,
         text,
         session=f"{chat} {said_at[:10]}".strip(),
         said_at=said_at,
         source=f"signal:{short_hash(chat, author, item.get('dateSent'))}",
+        tags=MINE if is_mine else {},
     )
+    identity = names.identities.get(number)
+    return turn if is_mine or not identity else by_person(turn, "signal", identity)
 
 
 def _text(item: Mapping[str, Any]) -> str:
@@ -160,12 +178,14 @@ def _of_tool(message: Mapping[str, Any], file: InputFile, user: str) -> Turn | s
     chat = PurePosixPath(file.name).parent.name or "Signal"
     sender = str(message.get("sender") or "")
     said_at = clean_date(message.get("date"))
+    is_mine = sender in ("Me", "")
     return Turn(
-        user if sender in ("Me", "") else sender,
+        user if is_mine else sender,
         text,
         session=f"{chat} {said_at[:10]}".strip(),
         said_at=said_at,
         source=f"signal:{short_hash(chat, sender, message.get('date'), text)}",
+        tags=MINE if is_mine else {},
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from memory.exchange.documents.chunking import chunk_text
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import NOTICES, REPLACED, short_hash, skipped_counts
+from memory.exchange.items import MINE, NOTICES, REPLACED, short_hash, skipped_counts
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
 from memory.store.temporary_tables import KeyCounts
@@ -84,6 +84,7 @@ def _read_chat(file: InputFile, left_out: Counter[str]) -> Iterator[Turn | Skipp
             session=session,
             said_at=_sent(date if isinstance(date, (str, int, float)) else None),
             source=f"sillytavern:{key}{suffix}",
+            tags=MINE if message.get("is_user") is True else {},
         )
     for chunk, _, _ in chunk_text(summary):
         source = f"sillytavern:summary:{short_hash(session, chunk)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import DELETED, NOTICES, WORDLESS, skipped_counts
+from memory.exchange.items import DELETED, NOTICES, WORDLESS, by_bot, by_person, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
@@ -96,24 +96,31 @@ def _turn(
     if not text:
         return WORDLESS
     said_at = clean_date(str(message.get("ts") or "").partition(".")[0])
-    return Turn(
-        _speaker(message, people),
+    speaker, identity = _speaker(message, people)
+    turn = Turn(
+        speaker,
         text,
         session=f"{channel} {said_at[:10]}".strip(),
         said_at=said_at,
         source=f"slack:{folder}:{message.get('ts')}",
     )
+    return by_person(turn, "slack", identity) if identity else turn
 
 
-def _speaker(message: Mapping[str, Any], people: Mapping[str, str]) -> str:
+def _speaker(message: Mapping[str, Any], people: Mapping[str, str]) -> tuple[str, str]:
+    """The name of who wrote a message, and their id; a bot may call itself anything."""
     user = str(message.get("user") or "")
-    if user in people:
-        return people[user]
-    if isinstance(profile := message.get("user_profile"), Mapping):
-        return _person(profile)
     bot = message.get("bot_profile")
+    if not (message.get("bot_id") or bot or message.get("subtype") == "bot_message"):
+        if user in people:
+            return people[user], user
+        profile = message.get("user_profile")
+        name = _person(profile) if isinstance(profile, Mapping) else user
+        return name or "Deleted user", user
     names = (message.get("username"), bot.get("name") if isinstance(bot, Mapping) else "", user)
-    return next((str(name) for name in names if name), str(message.get("bot_id") or "Bot"))
+    identity = str(message.get("bot_id") or user)
+    name = next((str(name) for name in names if name), identity)
+    return by_bot(name or "Bot"), identity
 
 
 def _plain(text: str, people: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import NOTICES, first_error, skipped_counts
+from memory.exchange.items import NOTICES, by_person, first_error, quoted, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date, in_zone
@@ -30,6 +30,7 @@ class _Message(BaseModel):
     sender: str | None = None
     sender_id: str | None = None
     forwarded_from: str | None = None
+    via_bot: str | None = None
     text: str | list[Any] = ""
 
 
@@ -64,8 +65,8 @@ def is_telegram(value: Mapping[str, Any]) -> bool:
 def read_telegram(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """The messages of each chat; a session is a day of one.
 
-    The speaker of a forwarded message is its original sender. Leaves out and counts notices, and
-    messages without words.
+    What a person forwards, or a bot writes for them, is a quotation by that person. Leaves out and
+    counts notices, and messages without words.
     """
     left_out: Counter[str] = Counter()
     for file in export.files:
@@ -137,14 +138,17 @@ def _turns(chat: _Chat, raw: dict[str, Any], left_out: Counter[str]) -> Iterator
             text = f"[{str(kind).replace('_', ' ')}] {text}"
         said_at = _said_at(message)
         sender = message.sender or message.sender_id or "Deleted account"
-        yield Turn(
-            message.forwarded_from or sender,
+        origin = message.forwarded_from or message.via_bot
+        if origin:
+            text = quoted(text, f"{'Forwarded from' if message.forwarded_from else 'By'} {origin}:")
+        turn = Turn(
+            sender,
             text,
             session=f"{chat.name or _NAMELESS} {said_at[:10]}".strip(),
             said_at=said_at,
             source=f"telegram:{chat.id}:{message.id}",
-            tags={"forwarded_by": sender} if message.forwarded_from else {},
         )
+        yield by_person(turn, "telegram", message.sender_id) if message.sender_id else turn
 
 
 def _said_at(message: _Message) -> str:
@@ -163,8 +167,17 @@ def _text(parts: str | list[Any]) -> str:
     """The text of a message, in which links and bold words are separate parts."""
     if isinstance(parts, str):
         return parts
-    texts = (part.get("text") if isinstance(part, Mapping) else part for part in parts)
-    return "".join(text for text in texts if isinstance(text, str))
+    return "".join(map(_part_text, parts))
+
+
+def _part_text(part: object) -> str:
+    if not isinstance(part, Mapping):
+        return part if isinstance(part, str) else ""
+    text = part.get("text")
+    text = text if isinstance(text, str) else ""
+    if part.get("type") == "blockquote":
+        return f"\n{quoted(text)}\n\n"
+    return f"\n```\n{text}\n```\n" if part.get("type") == "pre" else text
 
 
 IMPORTER = Importer(

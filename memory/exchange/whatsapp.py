@@ -221,11 +221,20 @@ def _without_edit_mark(text: str) -> str:
     return before if has_direction or is_phrase else text
 
 
+def _notes(export: ExportFiles, messages: int) -> Iterator[str]:
+    """What nothing in the files can tell."""
+    yield (
+        "WhatsApp's text names people without ids: a message may have lines that look like another"
+        " person's"
+    )
+
+
 IMPORTER = Importer(
     "whatsapp",
     read_whatsapp,
     is_text=is_whatsapp,
     files=re.compile(r"(.*/)?(_chat\.txt|[^/]*WhatsApp[^/]*\.txt)"),
+    notes=_notes,
     unreadable=[
         (
             r"(.*/)?msgstore.*\.crypt\d+",

@@ -60,6 +60,11 @@ def _owner_in(names: Sequence[Any]) -> str:
     return "" if name == UNNAMED else name
 
 
+def is_first_person(name: str) -> bool:
+    """Whether a name means whoever says it: I, me, user."""
+    return one_line(name).casefold() in _FIRST_PERSON
+
+
 def is_unnamed(speaker: str) -> bool:
     """Whether a speaker's name only says that it is the user."""
     return one_line(speaker).lower() == UNNAMED.lower()

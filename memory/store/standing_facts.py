@@ -15,7 +15,7 @@ from memory.store.contradictions import MOST_OPEN, open_pairs
 from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
-from memory.store.turn_validation import WRITTEN_AS
+from memory.store.turn_validation import IMPORTED_AS, ME, WRITTEN_AS
 from memory.vocabulary import STANDING, Vocabulary
 from memory.vocabulary.rewording import SaidByOthers, foreign_words
 
@@ -118,6 +118,8 @@ class _Persons:
             ],
             "corrections": CORRECTIONS,
             "written_as": WRITTEN_AS,
+            "imported_as": IMPORTED_AS,
+            "me": ME,
             "most": most,
         }
 
@@ -165,7 +167,7 @@ def _read(conn: Connection, persons: _Persons, by_others: bool = False) -> list[
             replace(fact, subject=subject), turn, characters, partial(_is_said_near, conn, turn)
         )
         if by_others and not reason:
-            reason = f"the speaker's name only looks like {speaker}"
+            reason = f"it was imported, or the speaker's name only looks like {speaker}"
         fact = replace(fact, attribute=vocabulary.name_of(fact.attribute))
         standing_facts.append(StandingFact(fact, reason))
     return standing_facts

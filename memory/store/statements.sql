@@ -596,21 +596,28 @@ WHERE facts.namespace = :namespace AND turns.namespace = :namespace
     )
     AND NOT EXISTS (
         SELECT 1 FROM memory.tags
-        WHERE tags.namespace = :namespace AND tags.turn_id = turns.id AND tags.key = :written_as
+        WHERE tags.namespace = :namespace AND tags.turn_id = turns.id
+            AND (tags.key = :written_as OR (tags.key = :imported_as AND tags.value <> :me))
     )
+)
+
+-- {is_imported} --
+EXISTS (
+    SELECT 1 FROM memory.tags
+    WHERE tags.namespace = :namespace AND tags.turn_id = turns.id AND tags.key = :imported_as
 )
 
 -- facts_that_subjects_said --
 -- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
 -- that a person did, as anybody may name a session. Other names of a speaker come in pairs. A speaker
--- who spells a name with a letter that no reader sees is another speaker.
-{standing_facts} AND {is_own}
+-- who spells a name with a letter that no reader sees is another speaker, and so is one of an import.
+{standing_facts} AND {is_own} AND NOT {is_imported}
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT :most;
 
 -- facts_that_others_said --
 -- Of the same attributes; they are nobody's to follow.
-{standing_facts} AND NOT {is_own} AND facts.ended_on IS NULL
+{standing_facts} AND (NOT {is_own} OR {is_imported}) AND facts.ended_on IS NULL
 ORDER BY facts.turn_id DESC, facts.id DESC
 LIMIT :most;
 
@@ -1380,6 +1387,24 @@ ORDER BY 1;
 SELECT DISTINCT speaker FROM memory.turns
 WHERE namespace = :namespace AND speaker = ANY (:names)
 ORDER BY 1;
+
+-- imported_people --
+-- The ids in other programs that speakers have, the first of each name first.
+SELECT tags.value AS identity, turns.speaker
+FROM memory.tags JOIN memory.turns ON turns.id = tags.turn_id
+WHERE tags.namespace = :namespace AND turns.namespace = :namespace AND tags.key = :imported_as
+GROUP BY tags.value, turns.speaker
+ORDER BY min(turns.id);
+
+-- speakers_not_imported --
+-- Which of these names have turns that no import brought.
+SELECT DISTINCT turns.speaker
+FROM memory.turns
+WHERE turns.namespace = :namespace AND turns.speaker = ANY (:names)
+    AND NOT EXISTS (
+        SELECT 1 FROM memory.tags
+        WHERE tags.namespace = :namespace AND tags.turn_id = turns.id AND tags.key = :imported_as
+    );
 
 -- speakers_of_all_turns --
 SELECT DISTINCT speaker FROM memory.turns WHERE namespace = :namespace ORDER BY 1;

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from memory.records import Turn
 from memory.store.database import HasConnections
 from memory.store.protocol import Store, Turns
+from memory.store.turn_validation import IMPORTED_AS
 from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
 from memory.store.united import stores_by_name
 
@@ -253,6 +254,25 @@ def speakers_spelled(store: HasConnections, names: Iterable[str]) -> list[str]:
     """Which of these names speakers have, letter by letter."""
     with store.reading() as conn:
         return [name for (name,) in conn.run("speakers_spelled", names=[*names])]
+
+
+def imported_people(store: HasConnections) -> list[tuple[str, str]]:
+    """The ids of imported turns' speakers in other programs, each with a name, oldest first."""
+    with store.reading() as conn:
+        return conn.run("imported_people", imported_as=IMPORTED_AS).fetchall()
+
+
+def all_speakers(store: HasConnections) -> list[str]:
+    """Everyone who has spoken."""
+    with store.reading() as conn:
+        return [name for _, name in conn.run("speakers_after", after=0)]
+
+
+def speakers_not_imported(store: HasConnections, names: Sequence[str]) -> list[str]:
+    """Which of these speakers have a turn that no import of other programs' files brought."""
+    with store.reading() as conn:
+        rows = conn.run("speakers_not_imported", names=[*names], imported_as=IMPORTED_AS)
+        return [name for (name,) in rows]
 
 
 def speakers_named(store: Store, spellings: Sequence[str]) -> list[str]:

@@ -8,19 +8,30 @@ from typing import Any, get_args
 
 from memory.errors import InputError
 from memory.records import Kind, Turn
-from memory.text.characters import LONGEST_SOURCE, is_visible, label, one_line, sound_text
+from memory.text.characters import (
+    LONGEST_SOURCE,
+    is_visible,
+    label,
+    one_line,
+    sound_text,
+    told_apart,
+)
 from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
 WRITTEN_AS = "written_as"  # the tag with a speaker's name as it came, where its label is another
+# The tag of an imported turn with its speaker's id in the other program, or ME for the person who
+# imported it: nothing else says that its words are the asker's, and ME's are no standing wishes.
+IMPORTED_AS, ME = "imported_as", "me"
 MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 bytes
 
 
 def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it, with names that stand on a line: see `label`.
 
-    Its text stays word for word, except that NUL and lone surrogates become U+FFFD. A name that was
+    A speaker whose name only looks like one in plain letters is told apart (`told_apart`). Its text
+    stays word for word, except that NUL and lone surrogates become U+FFFD. A name that was
     spelled differently is in the tag WRITTEN_AS: it looks like a known person's, but its wishes are
     not that person's. A date in a form that `written_date` reads becomes ISO text. `number` is the
     turn's position among the given ones, from 1, for the message. Raises InputError for anything
@@ -37,7 +48,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")
     if not is_visible(turn.text):
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
-    speaker = label(sound_text(turn.speaker))
+    speaker = told_apart(label(sound_text(turn.speaker)))
     if not speaker:
         raise InputError(f"turn {number} has no speaker")
     if turn.kind not in get_args(Kind):

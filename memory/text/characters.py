@@ -9,7 +9,8 @@ import hashlib
 import json
 import re
 from functools import lru_cache
-from unicodedata import bidirectional, category
+from unicodedata import bidirectional, category, normalize
+from unicodedata import name as character_name
 
 LONGEST_LABEL = 200  # characters of a name, a session, a tag
 LONGEST_SOURCE = 500  # of an outside id, which may be an address; Postgres indexes 2,700 bytes
@@ -86,6 +87,61 @@ def one_line(text: str) -> str:
     if _UNSEEN.search(text):
         text = visible_text(text)
     return " ".join(text.split())
+
+
+# Letters of other alphabets, and digits, by the letter that they look like in most fonts.
+_LOOK_ALIKE = {
+    "a": "\u0430\u03b1\u0251",
+    "b": "\u042c\u0184\u0432\u03b2",
+    "c": "\u0441\u03f2",
+    "d": "\u0501",
+    "e": "\u0435\u0454\u03b5\u212e",
+    "g": "\u0261\u0581",
+    "h": "\u04bb\u043d\u03b7",
+    "j": "\u0458\u03f3",
+    "k": "\u043a\u03ba",
+    "l": "i\u0456\u03b9\u0131\u04cf\u01c01|",
+    "m": "\u043c\u03bc",
+    "n": "\u03bd\u0578",
+    "o": "\u043e\u03bf\u0585\u04e90",
+    "p": "\u0440\u03c1",
+    "q": "\u051b\u0563",
+    "s": "\u0455\u057d",
+    "t": "\u0442\u03c4",
+    "u": "\u057d\u03c5\u028b",
+    "v": "\u0475\u03bd",
+    "w": "\u051d\u0461\u03c9",
+    "x": "\u0445\u03c7",
+    "y": "\u0443\u03b3\u04af",
+    "z": "\u03b6",
+}
+_OTHER_LETTERS = "(in other letters)"
+_PLAIN = {ord(other): letter for letter, others in _LOOK_ALIKE.items() for other in others}
+
+
+def look(name: str) -> str:
+    """What a name looks like, whatever alphabet, font, case and accents its letters are of."""
+    folded = normalize("NFKD", one_line(name)).casefold()
+    return "".join(c for c in folded if category(c) != "Mn").translate(_PLAIN)
+
+
+@lru_cache(maxsize=1_000)
+def told_apart(name: str) -> str:
+    """A name that looks like another in plain letters, with a mark that says so; others unchanged.
+
+    One word with letters of two alphabets does, or letters of a font: no one's name is spelled so
+    but to look like somebody else's.
+    """
+    if name.isascii() or not look(name).isascii():
+        return name
+    for word in name.split():
+        others = [c for c in word if c.isalpha() and c > "\xff"]
+        alphabets = {character_name(c, "").partition(" ")[0] for c in others}
+        if len(others) < sum(map(str.isalpha, word)):
+            alphabets.add("LATIN")
+        if len(alphabets) > 1 or any(normalize("NFKC", c).isascii() for c in others):
+            return f"{name} {_OTHER_LETTERS}"
+    return name
 
 
 def unnumbered(line: str) -> str:

@@ -262,14 +262,14 @@ def test_a_telegram_chat_and_all_chats_are_read(tmp_path: Path) -> None:
                 ("Mino", "Hi"),
                 ("Mino", "https://a.org is good"),
                 ("Mino", "[photo] Sea"),
-                ("Lu", "I am Lu."),
+                ("Mino", "Forwarded from Lu:\n> I am Lu."),
                 ("user1", "Hi"),
             )
         ]
     )
     stored = twice(path)
     assert (stored[0].session, stored[0].source) == ("Mino 2025-07-11", "telegram:7:1")
-    assert stored[3].tags == {"forwarded_by": "Mino"}
+    assert stored[3].tags == {"imported_as": "telegram:user1"}
     assert {skipped.why for skipped in parts(read_export(path))[1]} == {
         "no text",
         "notices of the program",

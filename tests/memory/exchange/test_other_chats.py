@@ -121,7 +121,7 @@ def test_a_discord_channel_has_nicknames_files_and_forwarded_words(tmp_path: Pat
     assert said(path) == [
         (day, "Zoë", "I live in Málaga"),
         (day, "Zoë", "[file: plan.pdf]"),
-        (day, "Zoë", "See you"),
+        (day, "Zoë", "Forwarded:\n> See you"),
     ]
     assert set(left_out(path)) == {"notices of the program", "attachments without words"}
     write_all(tmp_path / "all", {"a.json": channel, "b.json": {**channel, "messages": []}})
@@ -169,7 +169,7 @@ def test_a_slack_workspace_has_the_names_of_its_people(tmp_path: Path) -> None:
         ("Zoë, Ben B 2024-05-01", "Zoë", "Hi @Ben B & all"),
         ("general 2024-05-01", "Zoë", "Hi @Ben B & all"),
         ("general 2024-05-01", "Ben B", "[file: a.pdf]"),
-        ("general 2024-05-01", "CI", "ok (https://a.org)"),
+        ("general 2024-05-01", "CI (bot)", "ok (https://a.org)"),
     ]
     archive = tmp_path / "export.zip"
     with zipfile.ZipFile(archive, "w") as packed:

@@ -43,7 +43,8 @@ def test_a_line_has_tags(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", text=f"{line}\n{wrong}\n")
     with open_store(tmp_path / "anna.db") as store:
         import_turns(store, read_export(path))
-        assert [turn.tags for turn in store.turns()] == [tags]
+        [turn] = store.turns()
+    assert turn.tags == {**tags, "imported_as": "jsonl:Anna"}
 
 
 def test_a_line_is_a_turn(tmp_path: Path) -> None:
