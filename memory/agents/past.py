@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from memory.agents.projects import Project, project_of
 from memory.errors import InputError
 from memory.exchange.claude_code import is_observers
-from memory.exchange.items import ForeignExport, storable_items
+from memory.exchange.items import MINE, ForeignExport, storable_items
 from memory.exchange.transcripts import (
     Agent,
     Cursor,
@@ -16,6 +17,7 @@ from memory.exchange.transcripts import (
     transcript_start,
 )
 from memory.records import Skipped, Turn
+from memory.store.turn_validation import ME
 
 # An agent that has written nothing for this long is not at work: what it began was interrupted.
 _IDLE_S = 3_600
@@ -59,8 +61,12 @@ def past_sessions(
     files: Sequence[Path],
     speaker: str,
     progress: Callable[[], None] = lambda: None,
+    are_ours: bool = True,
 ) -> ForeignExport:
-    """Transcripts as an export; `progress` is called after each file."""
+    """Transcripts as an export; `progress` is called after each file.
+
+    Wishes in transcripts that are not `are_ours`, of this machine's agent, need a person's word.
+    """
 
     def items() -> Iterator[Turn | Skipped]:
         for file in files:
@@ -70,8 +76,16 @@ def past_sessions(
             except (OSError, InputError) as error:
                 yield Skipped(file.name, str(error))
             else:
-                yield from reading.turns
+                if are_ours:
+                    yield from reading.turns
+                else:
+                    yield from (_by_the_person(turn, speaker) for turn in reading.turns)
                 yield from reading.skipped
             progress()
 
-    return ForeignExport(agent.name, items=storable_items(items()))
+    people = None if are_ours else {ME: speaker}
+    return ForeignExport(agent.name, items=storable_items(items()), people=people, user=speaker)
+
+
+def _by_the_person(turn: Turn, speaker: str) -> Turn:
+    return replace(turn, tags={**turn.tags, **MINE}) if turn.speaker == speaker else turn

@@ -24,6 +24,7 @@ from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
 from memory.store.declared_settings import Settings, known_zone
 from memory.store.namespaces import home
+from memory.store.owner import UNNAMED
 from memory.store.setting_values import TIMEZONE
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress
@@ -50,8 +51,9 @@ def import_(
         typer.Argument(help="Of claude-code or codex: transcripts elsewhere than in your home."),
     ] = None,
     speaker: Annotated[
-        str, typer.Option(help="The name of the person who wrote to the assistant.")
-    ] = "User",
+        str,
+        typer.Option(help="Your name in it: who wrote to the assistant, or which person you are."),
+    ] = UNNAMED,
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
@@ -73,6 +75,9 @@ def import_(
     with_forgotten: Annotated[
         bool, typer.Option("--with-forgotten", help="Also what was forgotten here before.")
     ] = False,
+    with_wishes: Annotated[
+        bool, typer.Option("--with-wishes", help="Follow your wishes in it for all answers.")
+    ] = False,
 ) -> None:
     """Import chats that another program exported, in any known format. Again, it adds new ones.
 
@@ -89,6 +94,7 @@ def import_(
         _columns(map_ or ()),
         timezone=known_zone(timezone) if timezone else "",
         with_forgotten=with_forgotten,
+        with_wishes=with_wishes,
     )
     if (agent := AGENTS.get(str(path))) and agent.transcripts:
         named = namespace if db is None and is_on_command_line(context, "namespace") else ""
@@ -130,6 +136,7 @@ class _Reading:
     columns: dict[str, str]
     timezone: str
     with_forgotten: bool
+    with_wishes: bool
 
     def set_zone(self, store: "Store") -> None:
         """Store the time zone in a memory, before its turns."""
@@ -165,7 +172,7 @@ def _import_one(
             export,
             path,
             lambda items: bar.update(task, advance=items),
-            with_forgotten=reading.with_forgotten,
+            reading=reading,
         )
         facts = _facts_in(store) - before
     _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
@@ -196,7 +203,9 @@ def _import_sessions(
     try:
         for name, files in into.items():
             reports.append(
-                _import_project(agent, files, reading, name=name, db=db, as_json=as_json)
+                _import_project(
+                    agent, files, reading, name=name, db=db, as_json=as_json, are_ours=path is None
+                )
             )
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
@@ -211,6 +220,7 @@ def _import_project(
     name: str,
     db: Path | None,
     as_json: bool,
+    are_ours: bool,
 ) -> "ImportReport":
     from memory.agents.past import past_sessions
     from memory.exchange.imports import import_turns
@@ -218,9 +228,16 @@ def _import_project(
     with open_memory(name, db, create=True) as store, progress() as bar:
         reading.set_zone(store)
         task = bar.add_task(f"importing {name}", total=len(files))
-        export = past_sessions(agent, files, reading.speaker, progress=lambda: bar.advance(task))
+        export = past_sessions(
+            agent, files, reading.speaker, progress=lambda: bar.advance(task), are_ours=are_ours
+        )
         before = _facts_in(store)
-        report = import_turns(store, export, with_forgotten=reading.with_forgotten)
+        report = import_turns(
+            store,
+            export,
+            with_forgotten=reading.with_forgotten,
+            with_wishes=reading.with_wishes,
+        )
         facts = _facts_in(store) - before
     _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
     return report
@@ -276,14 +293,20 @@ def _stored(
     export: "ForeignExport",
     path: Path,
     advance: Callable[[int], None],
-    with_forgotten: bool = False,
+    reading: _Reading,
 ) -> "ImportReport":
     """Store an export; `advance` receives the number of items of each step."""
     from memory.exchange.imports import import_turns, load_dump
 
     if export.format == "dump":
         return load_dump(store, path, advance)
-    return import_turns(store, export, progress=advance, with_forgotten=with_forgotten)
+    return import_turns(
+        store,
+        export,
+        progress=advance,
+        with_forgotten=reading.with_forgotten,
+        with_wishes=reading.with_wishes,
+    )
 
 
 def _facts_in(store: "Store") -> int:
@@ -312,7 +335,7 @@ class _Importer:
                 export,
                 folder,
                 lambda items: None,
-                with_forgotten=self.reading.with_forgotten,
+                reading=self.reading,
             )
             return report, export.format, _facts_in(store) - before
 

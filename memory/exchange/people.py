@@ -131,6 +131,6 @@ class People:
             yield f"another person here has the name: {', '.join(names[:_NAMED])}{more}"
         if not self._has_me:
             yield (
-                "nobody in it is taken for you; if one of them is you, forget this import and"
-                " import it with --speaker NAME"
+                "nobody in it is taken for you; --speaker NAME says at an import who you are, and"
+                " `memory facts entities alias NAME YOUR-NAME` afterwards"
             )

@@ -116,6 +116,7 @@ class _Persons:
             "joined": [
                 f"{name}\x1f{other}" for name, others in self.groups.items() for other in others
             ],
+            "joined_names": sorted(self.groups),
             "corrections": CORRECTIONS,
             "written_as": WRITTEN_AS,
             "imported_as": IMPORTED_AS,

@@ -597,7 +597,10 @@ WHERE facts.namespace = :namespace AND turns.namespace = :namespace
     AND NOT EXISTS (
         SELECT 1 FROM memory.tags
         WHERE tags.namespace = :namespace AND tags.turn_id = turns.id
-            AND (tags.key = :written_as OR (tags.key = :imported_as AND tags.value <> :me))
+            AND (
+                tags.key = :written_as
+                OR (tags.key = :imported_as AND tags.value <> :me AND NOT turns.speaker = ANY (:joined_names))
+            )
     )
 )
 

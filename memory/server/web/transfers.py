@@ -22,6 +22,7 @@ from memory.server.web.page_request import (
 from memory.server.web.tasks import Task
 from memory.store import Store
 from memory.store.namespaces import make_folder, path_of
+from memory.store.owner import UNNAMED
 from memory.store.settings import settings_of
 from memory.store.turn_validation import local_now
 from memory.system.files import PRIVATE_FOLDER
@@ -75,7 +76,8 @@ async def import_files(request: PageRequest) -> PageResponse:
     except BaseException:
         rmtree(folder, ignore_errors=True)
         raise
-    user = request.inputs.text("user") or "User"
+    user = request.inputs.text("user") or UNNAMED
+    with_wishes = bool(request.inputs.text("wishes"))
 
     def work(memory: "Memory", task: Task) -> "ImportReport":
         from memory.exchange.imports import import_turns, load_dump, refuse_empty
@@ -85,7 +87,9 @@ async def import_files(request: PageRequest) -> PageResponse:
             task.total = export.total
             if export.format == "dump":
                 return load_dump(memory.store, path, task.advance)
-            report = import_turns(memory.store, export, progress=task.advance)
+            report = import_turns(
+                memory.store, export, progress=task.advance, with_wishes=with_wishes
+            )
             refuse_empty(report, names[0])
             return report
         finally:
