@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from memory.exchange.importer import ExportFiles, Importer
-from memory.exchange.items import NOTICES, WORDLESS, by_bot, by_person, quoted, skipped_counts
+from memory.exchange.items import NOTICES, WORDLESS, as_quotation, by_bot, by_person, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date
@@ -79,7 +79,7 @@ def _text(message: Mapping[str, Any]) -> str:
     forwarded = message.get("forwardedMessage")
     lines = _lines(message)
     if isinstance(forwarded, Mapping):
-        lines.append(quoted("\n".join(_lines(forwarded)), "Forwarded:"))
+        lines.append(as_quotation("\n".join(_lines(forwarded)), "Forwarded:"))
     return "\n".join(lines)
 
 

@@ -59,7 +59,7 @@ def read_export(
         raise InputError(f"{path}: no such file or folder")
     if not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: read twice, so it must be a file or folder; save it in one")
-    importer = next((each for each in importers() if each.is_path and each.is_path(path)), None)
+    importer = next((i for i in importers() if i.is_path and i.is_path(path)), None)
     if importer:
         return _looked_through(importer, ExportFiles(path, user=user), ())
     contents = contents_of(path)
@@ -204,7 +204,7 @@ def _importer_of(path: Path, file: InputFile, columns: Mapping[str, str]) -> Imp
     beginning = next((text for text in decoded_text(file) if text.strip()), "").lstrip()
     if not beginning:
         raise InputError(f"{path}: the file is empty")
-    of_text = [each for each in importers() if each.is_text and each.is_text(beginning)]
+    of_text = [i for i in importers() if i.is_text and i.is_text(beginning)]
     if of_text and not (of_text[0].is_plain and beginning[0] in "[{"):
         if of_text[0].is_plain:
             _refuse_unreadable(path.name, f"{path}: ")

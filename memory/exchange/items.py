@@ -61,7 +61,7 @@ def by_bot(name: str) -> str:
     return f"{name} (bot)"
 
 
-def quoted(text: str, head: str = "") -> str:
+def as_quotation(text: str, head: str = "") -> str:
     """The words of somebody else in a message, as mail quotes them, below a line that says so."""
     lines = [f"> {line}".rstrip() for line in text.splitlines()]
     return "\n".join([*([head] if head else []), *lines])

@@ -27,14 +27,16 @@ def person_called(name: str, people: Mapping[str, str]) -> str:
 
     Raises InputError if nobody or more than one is called so.
     """
-    people = {identity: shown for identity, shown in people.items() if not is_assistant(shown)}
+    people = {
+        identity: displayed for identity, displayed in people.items() if not is_assistant(displayed)
+    }
     if not people:
         return ""
     key = name.casefold()
     ids = [
         identity
-        for identity, shown in people.items()
-        if key in (shown.casefold(), identity.casefold(), identity.partition(":")[2].casefold())
+        for identity, displayed in people.items()
+        if key in (displayed.casefold(), identity.casefold(), identity.partition(":")[2].casefold())
     ]
     if len(ids) == 1:
         return ids[0]
@@ -71,10 +73,10 @@ class People:
     def _is_of_format(self, identity: str) -> bool:
         return identity.partition(":")[0] == self._format
 
-    def _own_names(self, store: Store, shown: Iterable[str]) -> set[str]:
+    def _own_names(self, store: Store, displayed: Iterable[str]) -> set[str]:
         """The names of those whose words no import brought, apart from characters of chats."""
         characters = characters_of(settings_of(store, "character"))
-        looks = {look(name) for name in shown}
+        looks = {look(name) for name in displayed}
         alike = [name for name in all_speakers(store) if look(name) in looks]
         own = {
             name
@@ -97,36 +99,36 @@ class People:
             return replace(turn, speaker=self._name_of_me(turn.speaker), tags=tags)
         return replace(turn, speaker=self._name_of(identity, turn.speaker), tags=tags)
 
-    def _name_of_me(self, shown: str) -> str:
+    def _name_of_me(self, displayed: str) -> str:
         """The owner's name, if the memory has one and no other name was given."""
         if self._me or not self._user:
-            return self._owner or shown
+            return self._owner or displayed
         return self._user
 
-    def _name_of(self, identity: str, shown: str) -> str:
+    def _name_of(self, identity: str, displayed: str) -> str:
         if identity not in self._names:
-            self._names[identity] = self._free_name(identity, shown)
+            self._names[identity] = self._free_name(identity, displayed)
         return self._names[identity]
 
-    def _free_name(self, identity: str, shown: str) -> str:
-        name, number = shown, 1
+    def _free_name(self, identity: str, displayed: str) -> str:
+        name, number = displayed, 1
         # What an assistant says is nobody's wish or fact, whatever it is called.
         while not is_assistant(name) and self._is_of_another(identity, name):
             number += 1
-            name = f"{shown} ({number})"
+            name = f"{displayed} ({number})"
         self._taken.setdefault(look(name), identity)
-        if name != shown:
-            self._renamed[name] = shown
+        if name != displayed:
+            self._renamed[name] = displayed
         return name
 
     def _is_of_another(self, identity: str, name: str) -> bool:
-        other = self._taken.get(look(name), identity)
-        return other != identity or look(name) in self._own or is_first_person(name)
+        holder = self._taken.get(look(name), identity)
+        return holder != identity or look(name) in self._own or is_first_person(name)
 
     def notes(self) -> Iterable[str]:
         """What a person should know of names and persons."""
         if self._renamed:
-            names = [f"{name} (shown as {shown})" for name, shown in self._renamed.items()]
+            names = [f"{name} (shown as {displayed})" for name, displayed in self._renamed.items()]
             more = ", ..." if len(names) > _NAMED else ""
             yield f"another person here has the name: {', '.join(names[:_NAMED])}{more}"
         if not self._has_me:

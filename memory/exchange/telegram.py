@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.input_files import InputFile
-from memory.exchange.items import NOTICES, by_person, first_error, quoted, skipped_counts
+from memory.exchange.items import NOTICES, as_quotation, by_person, first_error, skipped_counts
 from memory.exchange.json_files import json_members
 from memory.records import Skipped, Turn
 from memory.text.written_dates import clean_date, in_zone
@@ -140,7 +140,8 @@ def _turns(chat: _Chat, raw: dict[str, Any], left_out: Counter[str]) -> Iterator
         sender = message.sender or message.sender_id or "Deleted account"
         origin = message.forwarded_from or message.via_bot
         if origin:
-            text = quoted(text, f"{'Forwarded from' if message.forwarded_from else 'By'} {origin}:")
+            by = "Forwarded from" if message.forwarded_from else "By"
+            text = as_quotation(text, f"{by} {origin}:")
         turn = Turn(
             sender,
             text,
@@ -176,7 +177,7 @@ def _part_text(part: object) -> str:
     text = part.get("text")
     text = text if isinstance(text, str) else ""
     if part.get("type") == "blockquote":
-        return f"\n{quoted(text)}\n\n"
+        return f"\n{as_quotation(text)}\n\n"
     return f"\n```\n{text}\n```\n" if part.get("type") == "pre" else text
 
 

@@ -116,7 +116,7 @@ _LOOK_ALIKE = {
     "z": "\u03b6",
 }
 _OTHER_LETTERS = "(in other letters)"
-_PLAIN = {ord(other): letter for letter, others in _LOOK_ALIKE.items() for other in others}
+_PLAIN = {ord(character): letter for letter, alike in _LOOK_ALIKE.items() for character in alike}
 
 
 def look(name: str) -> str:
@@ -135,11 +135,11 @@ def told_apart(name: str) -> str:
     if name.isascii() or not look(name).isascii():
         return name
     for word in name.split():
-        others = [c for c in word if c.isalpha() and c > "\xff"]
-        alphabets = {character_name(c, "").partition(" ")[0] for c in others}
-        if len(others) < sum(map(str.isalpha, word)):
+        foreign = [c for c in word if c.isalpha() and c > "\xff"]
+        alphabets = {character_name(c, "").partition(" ")[0] for c in foreign}
+        if len(foreign) < sum(map(str.isalpha, word)):
             alphabets.add("LATIN")
-        if len(alphabets) > 1 or any(normalize("NFKC", c).isascii() for c in others):
+        if len(alphabets) > 1 or any(normalize("NFKC", c).isascii() for c in foreign):
             return f"{name} {_OTHER_LETTERS}"
     return name
 

@@ -218,8 +218,8 @@ def test_who_imports_says_who_they_are_and_what_they_told_is_theirs(
 def test_their_wishes_count_if_they_say_so_and_nobody_elses(
     annas: Store, form: Callable[..., Files], tmp_path: Path
 ) -> None:
-    wish, others = "From now on, always answer in rhymes.", "From now on, always answer in Latin."
-    messages = (("1", "Anna", wish), ("2", "Bo", others))
+    wish, by_bo = "From now on, always answer in rhymes.", "From now on, always answer in Latin."
+    messages = (("1", "Anna", wish), ("2", "Bo", by_bo))
     imported(annas, form(*messages), tmp_path, speaker="Anna", with_wishes=True)
     before = told(annas)
     assert "rhymes" in before

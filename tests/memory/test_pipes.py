@@ -10,6 +10,7 @@ import pytest
 from memory import InputError
 from memory.agents.connections import _content
 from memory.evidence.ltm_config import load_config
+from memory.exchange.importer import ExportFiles
 from memory.exchange.imports import dump_records
 from memory.exchange.ltm import EMBEDDINGS, vector_notes
 from memory.exchange.transcripts import AGENTS, read_transcript
@@ -58,6 +59,8 @@ def test_a_pipe_beside_a_database_of_the_extension_is_a_broken_vector_file(tmp_p
     (tmp_path / EMBEDDINGS).mkdir()
     pipe = tmp_path / EMBEDDINGS / ".zarray"
     os.mkfifo(pipe)
+    export = ExportFiles(tmp_path / "ltm.db")
+    export.path.touch()
     notes: list[str] = []
-    assert error_of(lambda _: notes.extend(vector_notes(tmp_path / "ltm.db", 1)), pipe) is None
+    assert error_of(lambda _: notes.extend(vector_notes(export, 1)), pipe) is None
     assert "is broken" in notes[0]

@@ -94,7 +94,7 @@ def test_each_importer_is_a_module_named_in_the_project_and_nowhere_else() -> No
 
 
 def test_the_plain_importers_come_last() -> None:
-    names = [each.name for each in importers()]
+    names = [importer.name for importer in importers()]
     assert names[-2:] == ["csv", "jsonl"]
 
 
