@@ -73,7 +73,7 @@ from tests.support.talk import FACT, talker
 
 def store(prompt):
     time.sleep(0.5)
-    return sql(FACT.format(prompt.split("[[ ## turns ## ]]\\n[")[1].split("]")[0]))
+    return sql(FACT.format(prompt.split("[[ ## window ## ]]\\n[")[1].split("]")[0]))
 
 memory.load_model = lambda name, *settings, **named: talker(window=1, name=name, store=store)[0]
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
@@ -400,7 +400,7 @@ def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what
 
 
 def stored(prompt: str) -> str:
-    return sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]))
+    return sql(FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0]))
 
 
 @pytest.mark.slow
@@ -664,7 +664,7 @@ def test_one_build_that_ends_early_ends_the_others(run: Run, tmp_path: Path) -> 
         if "Stop!" in prompt:
             raise KeyboardInterrupt
         time.sleep(0.1)
-        return sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]))
+        return sql(FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0]))
 
     model, engine = talker(name="a/model", window=1, store=slow)
     with pytest.raises(KeyboardInterrupt):

@@ -94,7 +94,7 @@ def _inputs_and_outputs(
         elif "store" in targets:
             inserts = _inserts(gold, facts=facts, store=store, student=student, rng=rng)
             for line, sql in inserts:
-                yield "store", {"turns": line, "catalog": "", "feedback": ""}, {"sql": sql}
+                yield "store", {"window": line, "catalog": "", "feedback": ""}, {"sql": sql}
         if "retrieve" in targets and not is_brief:
             for question, sql in _selects(gold, store):
                 inputs = {"question": question, "catalog": "", "feedback": ""}
@@ -103,7 +103,7 @@ def _inputs_and_outputs(
             answer_examples = AnswerExamples(gold, store=store, student=student, rng=rng)
             for context in answer_examples.by_context():
                 for memory, question, answer in context:
-                    inputs = {"memory": memory, "question": question}
+                    inputs = {"evidence": memory, "question": question}
                     yield "answer", inputs, {"answer": answer, "turns": ""}
 
 

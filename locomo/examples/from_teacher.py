@@ -204,7 +204,7 @@ class _SpeakerBySpeaker(StoreTurns):
         by_speaker: dict[str, list[Turn]] = {}
         for turn in context.turns:
             by_speaker.setdefault(turn.speaker, []).append(turn)
-        lines = dict(re.findall(r"^\[(\d+)\] (.*)$", context.inputs["turns"], re.MULTILINE))
+        lines = dict(re.findall(r"^\[(\d+)\] (.*)$", context.inputs["window"], re.MULTILINE))
         trial = _Trial(writer, one_row=self.distillation.student_program.writes_one_row)
         statements: list[str] = []
         calls = 0
@@ -212,7 +212,7 @@ class _SpeakerBySpeaker(StoreTurns):
             for turns in by_speaker.values():
                 numbers = [str(turn.id) for turn in turns if str(turn.id) in lines]
                 said = "\n".join(f"[{number}] {lines[number]}" for number in numbers)
-                alone = replace(context, turns=turns, inputs={**context.inputs, "turns": said})
+                alone = replace(context, turns=turns, inputs={**context.inputs, "window": said})
                 stored = super()._stored(alone, cast("WindowWriter", trial.of(turns)))
                 calls += stored["calls"]
                 if stored["change"].statement:
@@ -348,5 +348,5 @@ def _answer_attempt(
         "answer": ABSTAIN if abstains else right_answer,
         "turns": "" if abstains else ", ".join(map(str, planned.evidence)),
     }
-    inputs = {"memory": memory, "question": planned.question.text}
+    inputs = {"evidence": memory, "question": planned.question.text}
     return ExampleAttempt(distillation.render("answer", inputs, outputs))

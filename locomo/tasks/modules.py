@@ -305,7 +305,7 @@ class StoreWindow(_Task):
         bench = self.bench
         turns = bench.conversations[conversation].turns[first - 1 : last]
         questions = questions_within(bench.conversations[conversation], first, last)
-        copied = self._in_prompt("turns", " ".join(turns[0].text.split()))
+        copied = self._in_prompt("window", " ".join(turns[0].text.split()))
         target: list[tuple[str, str, str, int]] = []
         outcomes = []
         try:

@@ -42,6 +42,10 @@ _UNTIL = re.compile(r"until \d{4}[-\d]*")
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
 
 
+def _as_said(turn: Turn) -> Turn:  # a lambda could not be pickled
+    return turn
+
+
 @dataclass(frozen=True)
 class Options:
     """What a door chooses to show; the defaults are for a large model's answer.
@@ -69,7 +73,7 @@ class Options:
     longest: int | None = None
     opened: Collection[int] = frozenset()
     looked: bool = False
-    wording: Callable[[Turn], Turn] = lambda turn: turn
+    wording: Callable[[Turn], Turn] = _as_said
     fenced: bool = False
     periods: bool = False
 

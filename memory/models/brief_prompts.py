@@ -17,7 +17,7 @@ from memory.text.words import words
 _MODULES = {
     (("turn",), ("rows",)): "store",
     (("catalog", "question", "feedback"), ("choice",)): "retrieve",
-    (("memory", "question"), ("answer",)): "answer",
+    (("evidence", "question"), ("answer",)): "answer",
 }
 SHAPES = ("now", "at", "list", "count", "first", "last", "span")
 # A little model gives up too seldom: this is added to the logit of the first word of an abstention

@@ -8,6 +8,7 @@ DSPy's, unchanged.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from html import unescape
 from typing import Any
 
 import dspy
@@ -66,7 +67,9 @@ class CompletionAdapter(dspy.ChatAdapter):
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """The output fields of what a model wrote."""
         spoken = without_thinking(completion)
-        texts = _marked(signature, spoken) or _unmarked(signature, spoken)
+        texts = (
+            _marked(signature, spoken) or _tagged(signature, spoken) or _unmarked(signature, spoken)
+        )
         if not texts:
             raise _unreadable(signature, spoken)
         outputs = {}
@@ -108,6 +111,15 @@ def _marked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
             text = "\n".join(spoken[begin:end].splitlines()).strip()
             texts[name] = without_thinking(text)
     return texts
+
+
+def _tagged(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
+    """The texts in XML tags of output fields, as XMLAdapter asks for them; of two the first."""
+    found = {}
+    for name in signature.output_fields:
+        if tag := re.search(rf"<{name}>(.*?)</{name}>", spoken, re.DOTALL):
+            found[name] = unescape(tag[1]).strip()
+    return found
 
 
 def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:

@@ -103,8 +103,8 @@ def _module_of(signature: type[dspy.Signature]) -> str:
     if module := brief_module(signature):
         return module
     if outputs == ["sql"]:
-        return "store" if "turns" in inputs else "retrieve"
-    is_from_memory = "memory" in inputs and outputs in (["answer", "turns"], ["reply", "turns"])
+        return "store" if "window" in inputs else "retrieve"
+    is_from_memory = "evidence" in inputs and outputs in (["answer", "turns"], ["reply", "turns"])
     return outputs[0] if is_from_memory else ""
 
 
@@ -112,13 +112,13 @@ def _grammar(module: str, inputs: Mapping[str, Any]) -> str:
     """What a module may answer; "" for anything."""
     match module:
         case "store":
-            turn_ids = map(int, _FIRST_TURN.findall(str(inputs.get("turns", ""))))
+            turn_ids = map(int, _FIRST_TURN.findall(str(inputs.get("window", ""))))
             fact_ids = map(int, _FACT.findall(str(inputs.get("known", ""))))
             return f"{_SQL_FIELD}\n{writes([*turn_ids], [*fact_ids])}"
         case "retrieve":
             return f"{_SQL_FIELD}\n{_selects()}"
         case "answer" | "reply":
-            turns = dict.fromkeys(_TURN.findall(str(inputs["memory"])))
+            turns = dict.fromkeys(_TURN.findall(str(inputs["evidence"])))
             ids = " | ".join(f'"{turn}"' for turn in turns) or '"0"'
             field = f'"[[ ## {module} ## ]]\\n"'
             return f"{_ANSWER_FIELDS}\nfield ::= {field}\nturn ::= {ids}"

@@ -14,6 +14,7 @@ from memory.text.turn_lines import resolved_line
 # abstention (the log has what other values do).
 _ABSTENTION_BIAS = -2.0
 NO_FACT = "-- none"
+_FORMER_NAMES = {"evidence": "memory", "window": "turns"}
 # What a tuned model's SQL begins with: the same for every turn and question.
 TUNED_INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES ('"
 TUNED_SELECT = "SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts WHERE"
@@ -60,26 +61,26 @@ class SmallPrompt:
 
 _STORE = SmallPrompt(
     target="store",
-    inputs=("before", "turns", "known", "catalog", "attributes", "feedback"),
+    inputs=("before", "window", "known", "catalog", "attributes", "feedback"),
     outputs=("sql",),
     instructions=(
         "Write one SQL INSERT that stores the fact the turn tells about its speaker, in the words "
         "of the turn. A greeting, a question or small talk tells no fact: write -- none"
     ),
-    template="{turns}\n{feedback}",
+    template="{window}\n{feedback}",
     demos=(
         {
-            "turns": "[7] Maria: Guess what! I bought a cello for 900 euros.",
+            "window": "[7] Maria: Guess what! I bought a cello for 900 euros.",
             "sql": f"{INSERT}Maria', 'bought', 'a cello for 900 euros.', 7);",
         },
-        {"turns": "[8] Tom: Wow, great to hear! How are you?", "sql": "-- none"},
+        {"window": "[8] Tom: Wow, great to hear! How are you?", "sql": "-- none"},
         {
-            "turns": "[31] Tom: Next month I will visit my sister in Oslo.",
+            "window": "[31] Tom: Next month I will visit my sister in Oslo.",
             "sql": f"{INSERT}Tom', 'plans', 'visit my sister in Oslo.', 31);",
         },
-        {"turns": "[32] Maria: What do you do there?", "sql": "-- none"},
+        {"window": "[32] Maria: What do you do there?", "sql": "-- none"},
     ),
-    grammar=lambda inputs: insert_fact(str(inputs["turns"])),
+    grammar=lambda inputs: insert_fact(str(inputs["window"])),
     max_tokens=400,
     opening=INSERT,
     declined=NO_FACT,
@@ -97,18 +98,21 @@ _RETRIEVE = SmallPrompt(
     demos=(
         {
             "question": "When did Maria buy the cello?",
+            "catalog": "",
             "sql": f"{SELECT}cello%' LIMIT 30;\n"
             "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('maria buy cello', 10) s "
             "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
         },
         {
             "question": "Which cities in Norway has Tom visited?",
+            "catalog": "",
             "sql": f"{SELECT}norway%' OR lower(value) LIKE '%visited%' LIMIT 30;\n"
             "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('cities tom', 10) s "
             "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
         },
         {
             "question": "What is the name of Ella's dog?",
+            "catalog": "",
             "sql": f"{SELECT}dog%' LIMIT 30;\n"
             "SELECT s.turn_id, t.said_at, t.speaker, t.text FROM search('name ella dog', 10) s "
             "JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC;",
@@ -125,28 +129,28 @@ _RETRIEVE = SmallPrompt(
 
 _ANSWER = SmallPrompt(
     target="answer",
-    inputs=("memory", "question", "asker", "today"),
+    inputs=("evidence", "question", "asker", "today"),
     outputs=("answer", "turns"),
     instructions=(
         "Answer the question with a few words from the memory. "
         f"If the memory does not say, answer: {ABSTAIN}"
     ),
-    template="{memory}\nQuestion: {question}",
+    template="{evidence}\nQuestion: {question}",
     demos=(
         {
-            "memory": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "evidence": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
             "[9] (Mon 07 Mar 2011) Tom: My sister Ella plays the flute.",
             "question": "What did Maria buy?",
             "answer": "a cello",
         },
         {
-            "memory": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
+            "evidence": "[7] (Mon 07 Mar 2011) Maria: I bought a cello yesterday, for 900 euros!\n"
             "[9] (Mon 07 Mar 2011) Tom: My sister Ella plays the flute.",
             "question": "When did Maria buy the cello?",
             "answer": "6 March 2011",
         },
         {
-            "memory": "[31] (Sat 09 Apr 2011) Tom: Next month I will visit my sister in Oslo.\n"
+            "evidence": "[31] (Sat 09 Apr 2011) Tom: Next month I will visit my sister in Oslo.\n"
             "[40] (Sun 17 Apr 2011) Maria: I named the new puppy Figaro.",
             "question": "What is the name of Maria's puppy?",
             "answer": "Figaro",
@@ -172,7 +176,9 @@ def prompts_fingerprint(targets: Collection[str]) -> str:
     parts: list[object] = [resolved_line(turn), resolved_line(turn, iso=True)]
     for small in sorted(SMALL.values(), key=lambda small: small.target):
         if small.target in targets:
-            message = small.user({name: f"the {name}" for name in small.inputs})
+            # Adapters keep their fingerprint: the names of fields are in no prompt.
+            names = {name: _FORMER_NAMES.get(name, name) for name in small.inputs}
+            message = small.user({name: f"the {former}" for name, former in names.items()})
             parts += [small.target, small.instructions, message]
             parts += [small.tuned_opening, small.declined, small.tuned_tokens]
             if small.tuned_quotes:

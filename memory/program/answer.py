@@ -111,7 +111,7 @@ class AnswerQuestion(PromptedModule):
     ) -> dspy.Prediction:
         """What the model says."""
         inputs = {
-            "memory": "\n".join(filter(None, (evidence.text, note))),
+            "evidence": "\n".join(filter(None, (evidence.text, note))),
             "question": question_text(question, self.prompts),
             "asker": question.asker,
             "today": spoken_date(question.today),

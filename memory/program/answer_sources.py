@@ -73,11 +73,17 @@ def answer_from(
     )
 
 
-def as_prediction(answer: Answer, hits: Sequence[Hit], standing: Standing) -> dspy.Prediction:
-    """An answer as a Prediction: its text is `answer`; `hits` are the turns of the ranking."""
+def as_prediction(
+    answer: Answer, *, hits: Sequence[Hit], evidence: str, standing: Standing
+) -> dspy.Prediction:
+    """An answer as a Prediction: its text is `answer`, the last field, which DSPy votes on.
+
+    `hits` are the turns of the ranking, `evidence` is what the answering model was shown.
+    """
     answer = replace(answer, standing=standing.facts, contradictions=standing.pairs)
     named = {field.name: getattr(answer, field.name) for field in fields(answer)}
-    return dspy.Prediction(answer=named.pop("text"), hits=hits, **named)
+    text = named.pop("text")
+    return dspy.Prediction(**named, hits=list(hits), evidence=evidence, answer=text)
 
 
 def as_answer(prediction: dspy.Prediction) -> Answer:

@@ -67,7 +67,7 @@ class Gathered:
 
 
 class AskMemory(MemoryModule):
-    """Answers a question from a memory, or shows what is nearest to it.
+    """A module that answers a question from a memory and cites the turns that say so.
 
     `ask = AskMemory()` runs on the LM of `dspy.configure`, `dspy.context` or `set_lm`, with the
     adapter set there, else ours; `ask(question="When did Anna move?", memory="anna")` returns a
@@ -135,9 +135,10 @@ class AskMemory(MemoryModule):
             sql: for which questions SELECTs are written, if the module does not say.
             progress: called with a description of each step.
 
-        Returns a Prediction of answer (str), and Answer's fields: turns (the ids that it cites),
-        sql, rows, basis, quotations and so on; hits are the turns that the ranking found. Raises
-        UnusableAnswer if the text is not an answer.
+        Returns a Prediction of answer (str), evidence (str: what the answering model was shown),
+        hits (the turns that the ranking found), and Answer's fields: turns (the ids that it cites),
+        sql, rows, basis, quotations and so on. If nothing answers the question, quotations has the
+        nearest turns. Raises UnusableAnswer if the text is not an answer.
         """
         with lm_in_use(self), reading(memory, self.feature_weights) as reader:
             asked = UserQuestion(question, reader.asker(asker), today)
@@ -169,7 +170,12 @@ class AskMemory(MemoryModule):
                 pairs = reader.standing(question, *asked.askers).pairs
                 standing = replace(standing, pairs=pairs)
             answer = _counted(log.added_to(answer), answering_lm)
-            return as_prediction(answer, hits=gathered.hits, standing=standing)
+            return as_prediction(
+                answer,
+                hits=_with_text(gathered.hits, reader),
+                evidence="\n".join(filter(None, (gathered.evidence.text, gathered.note))),
+                standing=standing,
+            )
 
     def gather(
         self,
@@ -345,6 +351,17 @@ class AskMemory(MemoryModule):
 def _counted(answer: Answer, name: str) -> Answer:
     """The same answer, with its tokens of memory as the LM of this name counts them."""
     return replace(answer, tokens=own_tokens(name, answer.tokens))
+
+
+def _with_text(hits: Sequence[Hit], reader: MemoryReader) -> list[Hit]:
+    """The hits with their turns' texts."""
+    ids = [hit.turn_id for hit in hits]
+    turns = {turn.id: turn for turn in reader.turns_by_id(ids, missing_ok=True)}
+    return [
+        replace(hit, text=turn.text, speaker=turn.speaker, said_at=turn.said_at)
+        for hit in hits
+        if (turn := turns.get(hit.turn_id))
+    ]
 
 
 def _seconds_of_a_call() -> float:

@@ -207,7 +207,7 @@ class AnswerBriefly(AnswerQuestion):
         try:
             with self._traced():
                 prediction = self._predicted(
-                    memory=evidence.text, question=question_text(question, self.prompts)
+                    evidence=evidence.text, question=question_text(question, self.prompts)
                 )
             answer = str(prediction.answer or "").strip()
         except AdapterParseError:

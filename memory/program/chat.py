@@ -109,7 +109,7 @@ class ReplyToMessage(PromptedModule):
             "character": message.character,
             "persona": message.persona,
             "known_as": ", ".join(message.known_as),
-            "memory": evidence.text,
+            "evidence": evidence.text,
             "recent": recent_lines,
             "message": turn_line(turn),
         }

@@ -185,7 +185,7 @@ class StoreTurns(PromptedModule):
             before = _turns_before(reader, turns[0])
             inputs = _around(reader, turns, before, prompts, weights=weights, share=share)
         catalog = reader.catalog(int(CATALOG_TOKENS * share))
-        return WindowContext(window, turns, before, {**inputs, "turns": lines, "catalog": catalog})
+        return WindowContext(window, turns, before, {**inputs, "window": lines, "catalog": catalog})
 
 
 def stored_window(

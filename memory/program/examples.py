@@ -94,9 +94,9 @@ def shortened(step: Step, tokens: int) -> Step:
     if "catalog" in inputs:
         shorter = trim(str(inputs["catalog"]), max(tokens, LEAST_EXAMPLE))
         return predict, {**inputs, "catalog": shorter}, outputs
-    if "memory" not in inputs:
+    if "evidence" not in inputs:
         return predict, inputs, outputs
-    lines = str(inputs["memory"]).splitlines()
+    lines = str(inputs["evidence"]).splitlines()
     # Unparsed text has no fields.
     said = outputs if isinstance(outputs, dspy.Prediction) else {}
     cited = {f"[{n.strip()}]" for n in str(said.get("turns") or "").split(",")}
@@ -112,7 +112,7 @@ def shortened(step: Step, tokens: int) -> Step:
     shorter = "\n".join([line for n, line in enumerate(lines) if n in indices])
     if lines and not indices:
         shorter = lines[ranked[0]][: 2 * tokens]  # a token seldom has less than two letters
-    return predict, {**inputs, "memory": shorter}, outputs
+    return predict, {**inputs, "evidence": shorter}, outputs
 
 
 def _without(outputs: Any, field: str) -> Any:

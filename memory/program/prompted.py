@@ -8,6 +8,7 @@ import dspy
 
 from memory.evidence.question import UserQuestion
 from memory.program.examples import example_tokens, traced_examples
+from memory.program.predict import MemoryPredict
 from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.text.dates import dated_question
 
@@ -33,7 +34,7 @@ class PromptedModule(MemoryModule):
         super().__init__()
         self.form = form
         self.plain_instructions = signature.instructions
-        self.predict = dspy.Predict(signature)
+        self.predict = MemoryPredict(signature)
         self.example_tokens: int | None = example_tokens(PROMPTS[form].budget)
 
     @property

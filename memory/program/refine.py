@@ -11,6 +11,7 @@ from pydantic import ValidationError, validate_call
 from memory.errors import InputError, SqlError
 from memory.models.completions import CompletionAdapter
 from memory.program.examples import traced_examples
+from memory.program.predict import MemoryPredict
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.signatures.further import CompareAnswers, RefineFacts, WriteQuestions
 from memory.text.tokens import count_tokens, trim
@@ -51,7 +52,7 @@ class RefineMemory(MemoryModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.predict = dspy.Predict(RefineFacts)
+        self.predict = MemoryPredict(RefineFacts)
         self.example_tokens: int | None = _EXAMPLE_TOKENS
 
     def forward(
@@ -87,7 +88,7 @@ class RefineMemory(MemoryModule):
                 calls += 1
                 try:
                     prediction = self.predict(
-                        memory=memory,
+                        catalog=memory,
                         question=question,
                         so_far=_trajectory(uses, history_tokens),
                         operations_left=operations - len(uses),

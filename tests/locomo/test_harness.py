@@ -170,7 +170,7 @@ def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_window_that_cannot_be_stored_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
     def refused(prompt: str) -> str:
-        first = prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0]
+        first = prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0]
         return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
 
     model, engine = talker(store=refused)

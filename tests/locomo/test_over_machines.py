@@ -230,7 +230,7 @@ def test_a_lost_machine_loses_no_fact_and_pays_for_no_window_twice_that_was_on_d
     assert len(lines) == 7
     # The sums are those of the memories, with what the lost node had stored.
     assert lines[-1].startswith("6 namespaces, 12 windows stored, 576 facts changed")
-    windows = (answered.body.rsplit("[[ ## turns ## ]]", 1)[1] for answered in server.answered)
+    windows = (answered.body.rsplit("[[ ## window ## ]]", 1)[1] for answered in server.answered)
     prompts = Counter(re.findall(r"room\dx\d+\.", window)[0] for window in windows)
     assert len(on_disk) >= 4
     assert {prompts[window] for window in on_disk} == {1}

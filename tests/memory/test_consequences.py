@@ -182,7 +182,7 @@ def test_rows_of_a_question_are_marked_too(store: Store, name: str) -> None:
     with Memory(store, model) as memory:
         memory.ask(case.question, asker="Anna")
     assert isinstance(model.lm, ScriptedLM)
-    shown = model.lm.script.prompts[-1].partition("[[ ## memory ## ]]")[2]
+    shown = model.lm.script.prompts[-1].partition("[[ ## evidence ## ]]")[2]
     for line in lines_with(shown, case.old):
         assert "until 2026-03" in line or "[outdated: " in line or "[disputed: " in line
 

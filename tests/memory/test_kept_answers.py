@@ -130,7 +130,7 @@ def test_what_budget_did_you_suggest(store: Store, is_kept: bool) -> None:
         assert memory.ask(QUESTION, asker="user").turns == (2,)
     assert isinstance(model.lm, ScriptedLM)
     assert (ROW in model.lm.script.prompts[-1]) is is_kept
-    assert ("1,505" in model.lm.script.prompts[-1].partition("[[ ## memory ## ]]")[2]) is is_kept
+    assert ("1,505" in model.lm.script.prompts[-1].partition("[[ ## evidence ## ]]")[2]) is is_kept
 
 
 def test_a_number_that_the_answer_does_not_have_is_not_kept(store: Store) -> None:

@@ -89,8 +89,8 @@ def reply(prompt: str, fields: Mapping[str, str], store: Callable[[str], str]) -
     names = [name for name in wanted if name != "completed"]
     assert names, prompt
     values = dict(fields)
-    if "[[ ## turns ## ]]" in prompt and "sql" in names:
-        turns = prompt.rpartition("[[ ## turns ## ]]")[2].partition("[[ ## ")[0]
+    if "[[ ## window ## ]]" in prompt and "sql" in names:
+        turns = prompt.rpartition("[[ ## window ## ]]")[2].partition("[[ ## ")[0]
         values["sql"] = store(turns)
     parts = [f"[[ ## {name} ## ]]\n{values[name]}" for name in names]
     return "\n\n".join([*parts, "[[ ## completed ## ]]"])

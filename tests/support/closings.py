@@ -38,7 +38,7 @@ class _Engine:
 
     def complete(self, request: Request) -> Response:
         prompt = request.messages[-1].text or ""
-        field = prompt.rpartition("[[ ## turns ## ]]")[2].partition("[[ ## ")[0]
+        field = prompt.rpartition("[[ ## window ## ]]")[2].partition("[[ ## ")[0]
         known = prompt.rpartition("[[ ## known ## ]]")[2].partition("[[ ## ")[0].splitlines()
         text = sql("\n".join(self._statements(field, known)) or "-- none")
         return Response(

@@ -40,8 +40,8 @@ class SlowServer:
         time.sleep(self.seconds)
         prompt = request.messages[-1].text or ""
         sql = RETRIEVE
-        if "[[ ## turns ## ]]" in prompt.partition("Respond with")[0]:
-            ids = re.findall(r"^\[(\d+)\]", prompt.rpartition("[[ ## turns ## ]]")[2], re.M)
+        if "[[ ## window ## ]]" in prompt.partition("Respond with")[0]:
+            ids = re.findall(r"^\[(\d+)\]", prompt.rpartition("[[ ## window ## ]]")[2], re.M)
             sql = (
                 "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
                 f" ('Anna', 'likes', 'thing {ids[0]}', {ids[0]})"

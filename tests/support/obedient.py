@@ -49,9 +49,9 @@ KINDS = {
     "observe": "[[ ## examples ## ]]",
     "summary": "[[ ## observations ## ]]",
     "refine": "[[ ## so_far ## ]]",
-    "answer": "[[ ## memory ## ]]",
+    "answer": "[[ ## evidence ## ]]",
     "retrieve": "[[ ## question ## ]]",
-    "store": "[[ ## turns ## ]]",
+    "store": "[[ ## window ## ]]",
     "probe": "Say yes.",
 }
 
@@ -134,6 +134,7 @@ class Obedient:
         self.obedience, self.luck = obedience, luck
         self._random = random.Random(seed)
         self._lock, self.prompts = Lock(), list[tuple[str, str]]()
+        self.requests = list[tuple[str, str]]()
         self._sampled = Counter[str]()  # how often each prompt
         self.rule_call: int | None = None  # the number of the first call that was told a rule
 
@@ -143,6 +144,10 @@ class Obedient:
     def prompts_for(self, kind: str) -> list[str]:
         return [prompt for of, prompt in self.prompts if of == kind]
 
+    def seen(self, *kinds: str) -> list[str]:
+        """The whole prompts of these kinds: the system's, the examples and the question."""
+        return [text for of, text in self.requests if of in kinds]
+
     def complete(self, request: Request) -> Response:
         prompt, system = request.messages[-1].text or "", str(request.system or "")
         kind = next((name for name, sign in KINDS.items() if sign in prompt), None)
@@ -151,6 +156,8 @@ class Obedient:
         told = kind in self.missing and RULES[kind] in system
         with self._lock:
             self.prompts.append((kind, prompt))
+            texts = [system, *(message.text or "" for message in request.messages)]
+            self.requests.append((kind, "\n".join(texts)))
             if told and self.rule_call is None:
                 self.rule_call = len(self.prompts)
             obeys = self._random.random() < self.obedience

@@ -108,7 +108,7 @@ class Refiner:
             self.counts["compare"] += 1
             same = re.findall(r"answer ## \]\]\n(.*)", prompt)[:2]
             return [TextPart(f"[[ ## same ## ]]\n{same[0] in same[1]}\n\n[[ ## completed ## ]]")]
-        if "[[ ## memory ## ]]" in prompt and "[[ ## question ## ]]" in prompt:
+        if "[[ ## evidence ## ]]" in prompt and "[[ ## question ## ]]" in prompt:
             self.counts["answers"] += 1
             return [TextPart(_answer(prompt))]
         raise UnexpectedPrompt(prompt)

@@ -160,7 +160,7 @@ def sql(statements: str) -> str:
 
 def window(prompt: str) -> str:
     """The turns of a prompt that are to be stored, without those before them."""
-    return prompt.rpartition("[[ ## turns ## ]]")[2].partition("[[ ## ")[0]
+    return prompt.rpartition("[[ ## window ## ]]")[2].partition("[[ ## ")[0]
 
 
 def answer(text: str, turns: str = "") -> str:

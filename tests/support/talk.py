@@ -53,9 +53,9 @@ def talks(path: Path, *records: Any) -> Path:
 KINDS = {
     "judge": "[[ ## given_answer ## ]]",
     "correct": "[[ ## edits ## ]]",
-    "answer": "[[ ## memory ## ]]",
+    "answer": "[[ ## evidence ## ]]",
     "retrieve": "[[ ## question ## ]]",
-    "store": "[[ ## turns ## ]]",
+    "store": "[[ ## window ## ]]",
     "probe": "Say yes.",
 }
 
@@ -108,7 +108,7 @@ _PLAIN: dict[str, Callable[[str], str]] = {
     "correct": lambda prompt: "[[ ## edits ## ]]\nnone\n\n[[ ## completed ## ]]",
     "answer": lambda prompt: answer("Lyon", "1"),
     "retrieve": lambda prompt: sql("SELECT turn_id, value FROM facts"),
-    "store": lambda prompt: sql(FACT.format(prompt.split("[[ ## turns ## ]]\n[")[1].split("]")[0])),
+    "store": lambda prompt: sql(FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0])),
 }
 
 

@@ -44,7 +44,7 @@ class AnswerBrieflyFromMemory(dspy.Signature):
     If the memory does not say it: No information available
     """
 
-    memory: str = dspy.InputField()
+    evidence: str = dspy.InputField()
     question: str = dspy.InputField()
     answer: str = dspy.OutputField()
 
@@ -157,8 +157,8 @@ _MEMORY_OF_EXAMPLES = """What was said:
 [21] (Fri 03 Jun 2011) Maria: We sailed to the lighthouse yesterday (2 June 2011).
 [44] (Sun 14 Aug 2011) Maria: Today (14 August 2011) our boat took us to the seals."""
 EXAMPLES_OF_ANSWERS = tuple(
-    dspy.Example(memory=memory, question=question, answer=answer)
-    for memory, question, answer in (
+    dspy.Example(evidence=evidence, question=question, answer=answer)
+    for evidence, question, answer in (
         (_MEMORY_OF_EXAMPLES, "Where does Tom live?", "Tom lives in Faro."),
         ("", "Where did Tom live in July 2011?", "Tom lived in Porto."),
         ("", "What is Maria allergic to?", ABSTAIN),

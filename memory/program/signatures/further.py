@@ -56,7 +56,7 @@ class ReplyInChat(dspy.Signature):
     character: str = dspy.InputField(desc="your name")
     persona: str = dspy.InputField(desc="what you are like; may be empty")
     known_as: str = dspy.InputField(desc="names that the speaker of the message had before")
-    memory: str = dspy.InputField(
+    evidence: str = dspy.InputField(
         desc="from earlier: facts as subject | attribute: value (its dates) [turn_id]; another"
         " value ..., turns as [turn_id] (date) Speaker: text"
     )
@@ -110,7 +110,7 @@ class RefineFacts(dspy.Signature):
     Look before you change: search, sample and analyze cost little.
     """
 
-    memory: str = dspy.InputField(desc="what this memory holds, in short")
+    catalog: str = dspy.InputField(desc="what this memory holds, in short")
     question: str = dspy.InputField(
         desc="a question that is to be answered better; empty where any may be asked"
     )

@@ -19,18 +19,18 @@ class WriteFactsShort(dspy.Signature):
     A known fact that is true no more, or rests on one, is ended by its id.
 
     known: id 31: Maria | lives_in | Porto
-    turns: [12] (Fri 08 Apr 2011) Maria: I moved to Rome last Saturday (2011-04-02)!
+    window: [12] (Fri 08 Apr 2011) Maria: I moved to Rome last Saturday (2011-04-02)!
     [13] (Fri 08 Apr 2011) Tom: Great! I'll sell you Ana's cello.
     sql: UPDATE facts SET ended_on = '2011-04-02' WHERE id = 31;
     INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES
       ('Maria', 'lives_in', 'Rome', '2011-04-02', 12),
       ('Tom', 'plans', 'sell Maria Ana''s cello', '', 13);
 
-    turns: [14] (Fri 08 Apr 2011) Maria: Thank you! How are you?
+    window: [14] (Fri 08 Apr 2011) Maria: Thank you! How are you?
     sql: -- none
     """
 
-    turns: str = dspy.InputField(desc="[turn_id] (date) Speaker: text")
+    window: str = dspy.InputField(desc="[turn_id] (date) Speaker: text")
     known: str = dspy.InputField(desc="facts")
     attributes: str = dspy.InputField()
     feedback: str = dspy.InputField(desc=_FEEDBACK)
@@ -63,14 +63,14 @@ class AnswerFromMemoryShort(dspy.Signature):
 
     - A list: every item. How many: the number.
     - When: a date, 5 March 2011; "last Saturday" counts from the date of its turn.
-    - Of a change, the newest state. Mind who did what.
-    - Follow what the asker wants of answers.
+    - Of a change, the newest. Mind who did what.
+    - Do what the asker wants of answers.
     - If the memory does not say it: No information available
     """
 
-    memory: str = dspy.InputField()
+    evidence: str = dspy.InputField()
     question: str = dspy.InputField()
     asker: str = dspy.InputField(desc="I, me, my")
     today: str = dspy.InputField()
     answer: str = dspy.OutputField()
-    turns: str = dspy.OutputField(desc="their turn_ids: 12, 31")
+    turns: str = dspy.OutputField(desc="turn_ids: 12, 31")

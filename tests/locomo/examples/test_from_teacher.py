@@ -66,7 +66,7 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     maker = example_maker(tmp_path, talk(qa=ONE))
     student = maker.student
     no_fact, select, answer_text = sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
-    signs = ["[[ ## turns ## ]]\\n[1]", "Write the SELECTs", ""]
+    signs = ["[[ ## window ## ]]\\n[1]", "Write the SELECTs", ""]
     if small:
         maker = replace(maker, student=load_model("local-base"))
         student = replace(maker.student, adapter=SmallModelAdapter(frozenset(TARGETS)))
@@ -81,7 +81,7 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     turns = store_prompt[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
     said = "\n".join(f"{turn.speaker}: {turn.text}" for turn in maker.conversations[0].turns[:2])
     attributes = attribute_lines(default_vocabulary(), said)
-    inputs = {"turns": turns, "catalog": catalog, "attributes": attributes, "feedback": ""}
+    inputs = {"window": turns, "catalog": catalog, "attributes": attributes, "feedback": ""}
     example = distillation.render("store", inputs, {"sql": "-- none"})
     assert example == [*store_prompt, {"role": "assistant", "content": no_fact}]
     inputs = {"question": ASKED, "catalog": catalog, "feedback": ""}
@@ -108,7 +108,7 @@ def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> No
 
     def store(prompt: str) -> str:
         prompts.append(prompt)
-        lines = prompt.split("[[ ## turns ## ]]\n")[1].split("\n\n")[0].splitlines()
+        lines = prompt.split("[[ ## window ## ]]\n")[1].split("\n\n")[0].splitlines()
         rows = ", ".join(f"('X', 'said', 'it', {line[1]})" for line in lines)
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
@@ -286,6 +286,6 @@ def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path:
 
 def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:
     distillation = example_maker(tmp_path).distillation("answer")
-    inputs = {"memory": "\ud83d", "question": "\ud83d"}
+    inputs = {"evidence": "\ud83d", "question": "\ud83d"}
     messages = distillation.render("answer", inputs, {"answer": "\ud83d", "turns": ""})
     assert json.dumps(messages, ensure_ascii=False).encode().count(b"?") >= 3

@@ -84,7 +84,7 @@ def run(target: Target, student: dspy.Module, thing: str = "lamp") -> Any:
 
 def memory_of(prompt: str) -> str:
     """What the answering model saw of the memory."""
-    return prompt.split("[[ ## memory ## ]]")[1].split("[[ ## question ## ]]")[0]
+    return prompt.split("[[ ## evidence ## ]]")[1].split("[[ ## question ## ]]")[0]
 
 
 # --- one module, its prompt ---------------------------------------------------------------------
@@ -96,7 +96,7 @@ def test_an_optimizer_sees_one_module_and_changes_no_other(place: Place, target:
     seen = dict(student.named_predictors())
     name = "program.store.predict" if target == "store" else f"program.ask.{target}.predict"
     assert list(seen) == [name]
-    seen[name].demos = [dspy.Example(sql="-- none")]
+    seen[name].demos = [dspy.Example(window="", catalog="", evidence="", sql="-- none")]
     for other in set(TARGETS) - {target}:
         assert candidate_of(student.program, other) == candidate_of(MemoryProgram(), other)
     assert candidate_of(student.program, target) != candidate_of(MemoryProgram(), target)
@@ -405,14 +405,14 @@ def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
     replies: dict[str, Any] = {"retrieve": lambda prompt: "", "answer": lambda prompt: said}
     student, engine = place.task("answer", limits=PACKAGED, **replies)
     [(_, inputs, outputs)] = traced("answer", student, "pen")
-    whole, cut = memory_of(engine.prompts_for("answer")[0]), inputs["memory"]
+    whole, cut = memory_of(engine.prompts_for("answer")[0]), inputs["evidence"]
     assert bool(outputs["turns"]) is cites
     assert count_tokens(cut) <= student.bench.demo_tokens < count_tokens(whole)
     assert "I keep the pen in the loft." in cut
     assert all(line in whole.splitlines() for line in cut.splitlines())
 
 
-ANSWERED = "[[ ## memory ## ]][[ ## question ## ]] I keep the lamp"
+ANSWERED = "[[ ## evidence ## ]][[ ## question ## ]] I keep the lamp"
 
 
 @pytest.mark.parametrize("memory", ["", "word " * 900, "день " * 900, "[1] Ann: hi\n\n\n" * 90])
@@ -430,8 +430,8 @@ def test_an_examples_memory_of_any_text_is_cut(
 
     monkeypatch.setattr(student.program.answer, "forward", seen)
     [(_, inputs, _)] = traced("answer", student)
-    assert count_tokens(inputs["memory"]) <= student.bench.demo_tokens
-    assert bool(inputs["memory"]) is bool(memory)
+    assert count_tokens(inputs["evidence"]) <= student.bench.demo_tokens
+    assert bool(inputs["evidence"]) is bool(memory)
 
 
 @pytest.mark.few(1)
@@ -443,10 +443,10 @@ def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: 
     steps = [traced("answer", student, thing)[0] for thing in things]
     shown = [dspy.Example(**inputs, **outputs) for _, inputs, outputs in steps]
     asked = {
-        "memory": memory_of(engine.prompts_for("answer")[0]).strip(),
+        "evidence": memory_of(engine.prompts_for("answer")[0]).strip(),
         "question": "Where? " * 10,
     }
-    assert count_tokens(asked["memory"]) > 300
+    assert count_tokens(asked["evidence"]) > 300
     signature = student.program.answer.predict.signature.with_instructions("Answer. " * 50)
     prompt = SmallModelAdapter().format(signature, shown, asked)
     marks = 6  # of a message's role, its beginning and end

@@ -196,7 +196,7 @@ def test_gold_conversations_become_examples_as_the_tuned_model_is_asked(
     assert "answer examples of 2 conversations; held out: 1" in capsys.readouterr().out
     [lines] = server.files.values()
     system, user, answer = lines[0]["messages"]
-    assert "[[ ## memory ## ]]" in user["content"]
+    assert "[[ ## evidence ## ]]" in user["content"]
     assert "[[ ## answer ## ]]" in answer["content"]
     # Gold answers are phrases: a model learns them under the prompt that asks for phrases.
     program = load_program(folder / "grpo_checkpoints" / name / "program.json")

@@ -61,7 +61,7 @@ def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
         prediction = team(bench, server.url, "answer")(**one.inputs())
         [(predict, inputs, said)] = dspy.settings.trace
     assert predict.signature == MemoryProgram().answer.predict.signature
-    assert "[1] " in inputs["memory"]
+    assert "[1] " in inputs["evidence"]
     assert isinstance(said, FailedPrediction)
     assert (said.completion_text, said.format_reward) == ("So?", FORMAT_FAILURE)
     assert prediction.outcomes[0].answer == "", "what says nothing of the memory is no answer"
@@ -81,7 +81,7 @@ def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Ben
             observer=Watcher(),
         )
         with dspy.context(adapter=small, lm=lm):
-            inputs = {"memory": "[1] (8 May 2023) Ann: I moved.", "question": "When did Ann move?"}
+            inputs = {"evidence": "[1] (8 May 2023) Ann: I moved.", "question": "When did Ann move?"}
             MemoryProgram().answer.predict(**inputs)
         [body] = server.bodies("chat")
     assert body["logit_bias"] == {ABSTAIN_WORD: -2.0}

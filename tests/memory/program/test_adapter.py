@@ -139,7 +139,7 @@ def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
 def test_a_tuned_modules_repair_is_asked_for_as_of_the_untuned(folder: Path) -> None:
     """It learned none: without the grammar a window whose SQL is refused once is refused always."""
     tuned = load_model("local-base", adapter=adapter(folder, "store"))
-    asked = {"turns": "[7] Ann: I moved to Lyon.", "catalog": "", "feedback": "Refused: no"}
+    asked = {"window": "[7] Ann: I moved to Lyon.", "catalog": "", "feedback": "Refused: no"}
     said = []
     for model in (tuned, load_model("local-base")):
         with model.active():

@@ -275,7 +275,7 @@ def test_a_choice_that_is_none_ends_in_what_the_ranking_shows(address: str, writ
 
 def test_the_form_is_saved_and_loaded(tmp_path: Path) -> None:
     program = MemoryProgram("brief")
-    program.answer.predict.demos = [dspy.Example(memory="[1] A: b", question="c?", answer="b")]
+    program.answer.predict.demos = [dspy.Example(evidence="[1] A: b", question="c?", answer="b")]
     save_program(program, tmp_path / "p.json", CARD)
     loaded = load_program(tmp_path / "p.json")
     assert (loaded.form, len(loaded.answer.predict.demos)) == ("brief", 1)
@@ -294,7 +294,7 @@ def test_examples_stand_before_the_call_as_a_chat() -> None:
 @pytest.mark.parametrize(
     ("module", "inputs", "shown_once"),
     [
-        (PROGRAM.answer, {"memory": "[1] A: I sail.", "question": "Who?"}, "What was said:"),
+        (PROGRAM.answer, {"evidence": "[1] A: I sail.", "question": "Who?"}, "What was said:"),
         (PROGRAM.ask.retrieve.otherwise, {"catalog": "facts of A: b(1)", "question": "?"}, "Tom:"),
     ],
 )

@@ -113,7 +113,7 @@ def test_the_modules_of_a_little_model_keep_their_beginnings_beside_each_other()
             program.ask.retrieve.otherwise.predict(
                 catalog=catalog, question=f"Cat {number}?", feedback=""
             )
-            program.answer.predict(memory=f"[{number}] Anna: I have cats.", question="Cats?")
+            program.answer.predict(evidence=f"[{number}] Anna: I have cats.", question="Cats?")
         calls = [call["usage"] for call in dspy.clients.base_lm.GLOBAL_HISTORY[-3:]]
         return [
             call["prompt_tokens"] - call["prompt_tokens_details"]["cached_tokens"] for call in calls
@@ -138,7 +138,7 @@ def test_a_little_model_abstains_the_sooner_the_larger_the_bias(
         for bias in (-100.0, 100.0):
             monkeypatch.setattr(in_process, "ABSTENTION_BIAS", bias)
             with model.active():
-                answers.append(answer.predict(memory=SAID[0].text, question="Cats?").answer)
+                answers.append(answer.predict(evidence=SAID[0].text, question="Cats?").answer)
         return answers
 
     seldom, often = answers_of(model)

@@ -555,14 +555,14 @@ def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
         local.active(),
     ):
         MemoryProgram("tiny").answer.predict(
-            memory="word " * 4_000, question="?", asker="", today=""
+            evidence="word " * 4_000, question="?", asker="", today=""
         )
 
 
 def test_an_optimized_predictor_keeps_its_instruction_and_examples():
-    demo = {"turns": "[1] A: b", "catalog": "", "feedback": "", "sql": "-- none"}
+    demo = {"window": "[1] A: b", "catalog": "", "feedback": "", "sql": "-- none"}
     changed = WriteFacts.with_instructions("Be brief.")
-    inputs = {"turns": TURN, "catalog": "left out", "feedback": ""}
+    inputs = {"window": TURN, "catalog": "left out", "feedback": ""}
     plain = SmallModelAdapter().format(PROMPTS["tiny"].store, [], inputs)
     tuned = SmallModelAdapter().format(changed, [demo], inputs)
     assert [m["content"] for m in tuned] == ["Be brief.", "[1] A: b", "-- none", TURN]

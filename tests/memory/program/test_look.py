@@ -223,7 +223,7 @@ def test_what_is_looked_up_stays_within_the_budget(runs: Store) -> None:
     memory = memory_of(runs, [([], look(every)), ([], answer("60"))])
     asked = memory.ask(QUESTION)
     assert asked.tokens <= BUDGET
-    shown = prompts_of(memory)[1].partition("[[ ## memory ## ]]")[2].partition("[[ ## question")[0]
+    shown = prompts_of(memory)[1].partition("[[ ## evidence ## ]]")[2].partition("[[ ## question")[0]
     assert count_tokens(shown) <= BUDGET + 10
 
 
@@ -363,7 +363,7 @@ def test_examples_and_instructions_of_a_compiled_program_look_too(
     program = in_phrases(plain_program(scripted_model([])))
     predict = program.answer.predict
     predict.demos = [
-        dspy.Example(memory="m", question="q", asker="", today="", answer="a", turns="")
+        dspy.Example(evidence="m", question="q", asker="", today="", answer="a", turns="")
     ]
     program.save(tmp_path / "program.json")
     loaded = load_program(tmp_path / "program.json")
@@ -404,7 +404,7 @@ def test_a_look_is_in_the_trace(runs: Store) -> None:
     lm = ScriptedLM([([], look(COUNT)), ([], answer("60"))])
     with dspy.context(lm=lm, callbacks=[traced]):
         AskMemory(sql="when it pays", budget=BUDGET)(question=QUESTION, memory=runs)
-    answering = ["AnswerQuestion", "Predict"]
+    answering = ["AnswerQuestion", "MemoryPredict"]
     assert traced.names == ["AskMemory", *answering, "LookFurther", *answering]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import dspy
 import pytest
 
-from memory import AskMemory, Memory, Turn, load_model, load_program
+from memory import AskMemory, Memory, StoreTurns, Turn, load_model, load_program
 from memory.program import plain_program
+from memory.store.namespaces import path_of
 from memory.text.tokens import count_tokens
 from tests.support.commands import run
 from tests.support.obedient import RULES, THINGS, Obedient, obedient
@@ -158,6 +159,110 @@ def test_an_optimizer_compiles_the_module_which_is_saved_and_loaded(
     assert asked == answers
 
 
+# --- their own defaults -------------------------------------------------------------------------
+
+Optimize = Callable[[dspy.Module, list[dspy.Example], Any], dspy.Module]
+BY_DEFAULT: dict[str, Optimize] = {
+    "LabeledFewShot": lambda student, examples, metric: dspy.LabeledFewShot().compile(
+        student, trainset=examples
+    ),
+    "BootstrapFewShot": lambda student, examples, metric: dspy.BootstrapFewShot(
+        metric=metric
+    ).compile(student, trainset=examples),
+    "BootstrapFewShotWithRandomSearch": lambda student, examples, metric: (
+        dspy.BootstrapFewShotWithRandomSearch(metric=metric).compile(student, trainset=examples)
+    ),
+    "KNNFewShot": lambda student, examples, metric: dspy.KNNFewShot(
+        k=3, trainset=examples, vectorizer=dspy.Embedder(_lengths)
+    ).compile(student),
+    "COPRO": lambda student, examples, metric: dspy.COPRO(metric=metric).compile(
+        student, trainset=examples, eval_kwargs={"display_progress": False}
+    ),
+    "SIMBA": lambda student, examples, metric: dspy.SIMBA(metric=metric).compile(
+        student, trainset=examples * 4
+    ),
+    "MIPROv2": lambda student, examples, metric: dspy.MIPROv2(metric=metric).compile(
+        student, trainset=examples, valset=examples
+    ),
+    "GEPA": lambda student, examples, metric: dspy.GEPA(
+        metric=metric, auto="light", reflection_lm=dspy.settings.lm
+    ).compile(student, trainset=examples, valset=examples),
+}
+SOON = ("LabeledFewShot", "BootstrapFewShot")
+by_default = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in SOON else pytest.mark.slow) for n in BY_DEFAULT]
+)
+
+
+def _lengths(texts: list[str]) -> list[list[float]]:
+    return [[float(len(text)), 1.0] for text in texts]
+
+
+@by_default
+@pytest.mark.filterwarnings("ignore:.*are left out of the prompt")
+def test_examples_of_an_optimizer_are_what_the_answering_model_was_shown(
+    name: str, engine: Obedient
+) -> None:
+    examples = [example.copy(memory=str(path_of("ann"))) for example in EXAMPLES]
+    compiled = BY_DEFAULT[name](AskMemory(), examples, metric)
+    compiled(**examples[0].inputs())
+    shown = "".join(engine.prompts_for("answer"))
+    for demo in _demos(compiled, AskMemory):
+        assert demo["evidence"].splitlines()
+        assert all(line in shown for line in demo["evidence"].splitlines())
+    assert "ann.db" not in "".join(engine.seen(*RULES))
+
+
+@by_default
+@pytest.mark.filterwarnings("ignore:.*are left out of the prompt")
+def test_examples_of_an_optimizer_are_windows_that_the_storing_model_was_shown(name: str) -> None:
+    model, engine = obedient("store")
+    examples = [
+        dspy.Example(
+            turns=[{"speaker": "Ann", "text": f"I keep the {thing} in the {place}."}],
+            facts=f"{thing} in the {place}",
+        ).with_inputs("turns")
+        for thing, place in KEPT.items()
+    ]
+    with dspy.context(lm=model.lm, adapter=None):
+        compiled = BY_DEFAULT[name](StoreTurns(), examples, stored)
+        compiled(**examples[0].inputs())
+    shown = "".join(engine.prompts_for("store"))
+    for demo in _demos(compiled, StoreTurns):
+        assert demo["window"] in shown
+    assert "{'speaker'" not in "".join(engine.seen("store"))
+
+
+def stored(
+    gold: dspy.Example,
+    pred: dspy.Prediction,
+    trace: Any = None,
+    pred_name: str | None = None,
+    pred_trace: Any = None,
+) -> Any:
+    """1 if a fact has the value, with feedback."""
+    score = float(any(gold.facts in fact.value for fact in pred.facts))
+    feedback = f"Right is: {gold.facts}."
+    return dspy.Prediction(score=score, feedback=feedback) if pred_name else score
+
+
+def _demos(compiled: dspy.Module, kind: type[dspy.Module]) -> list[Any]:
+    module = compiled if isinstance(compiled, kind) else compiled.student  # of KNNFewShot
+    predict = module.answer.predict if kind is AskMemory else module.predict
+    return list(predict.demos)
+
+
+def test_examples_without_evidence_are_left_out_with_a_warning(engine: Obedient) -> None:
+    with pytest.warns(UserWarning, match=r"8 examples without evidence are left out .*Answer"):
+        compiled = dspy.LabeledFewShot(k=8).compile(AskMemory(sql="never"), trainset=EXAMPLES)
+    assert not compiled.answer.is_compiled
+    compiled.answer.predict.demos = [
+        dspy.Example(evidence="[1] Ann: I sail.", question="What does Ann do?", answer="sail")
+    ]
+    compiled(**EXAMPLES[0].inputs())
+    assert "[1] Ann: I sail." in engine.seen("answer")[-1]
+
+
 def answers_of(program: dspy.Module) -> list[str]:
     return [program(**example.inputs()).answer for example in EXAMPLES]
 
@@ -227,7 +332,7 @@ def test_prompts_of_an_optimizer_are_short_enough_for_several_examples(engine: O
     demos = [demo for demo in compiled.answer.predict.demos if "augmented" in demo]
     assert demos
     for demo in demos:
-        assert count_tokens(demo.memory) <= compiled.answer.example_tokens
+        assert count_tokens(demo.evidence) <= compiled.answer.example_tokens
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def answering() -> Talker:
 
 def memory_of(engine: Talker) -> str:
     [prompt] = engine.prompts_for("answer")
-    return prompt.partition("[[ ## memory ## ]]\n")[2].partition("\n\n[[ ## question ## ]]")[0]
+    return prompt.partition("[[ ## evidence ## ]]\n")[2].partition("\n\n[[ ## question ## ]]")[0]
 
 
 def test_a_model_is_shown_as_much_as_fits_a_budget_in_its_own_tokens(store: Store) -> None:

@@ -140,7 +140,7 @@ def test_a_saved_program_remembers_its_form(empty: Store, tmp_path: Path) -> Non
 
 def test_dspy_saves_and_loads_it(tmp_path: Path) -> None:
     program = MemoryProgram("short")
-    program.store.predict.demos = [dspy.Example(turns="[1] A: b", sql="-- none")]
+    program.store.predict.demos = [dspy.Example(window="[1] A: b", sql="-- none")]
     program.save(tmp_path / "program.json")
     loaded = MemoryProgram("short")
     loaded.load(tmp_path / "program.json")
