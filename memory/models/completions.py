@@ -115,11 +115,11 @@ def _marked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
 
 def _tagged(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
     """The texts in XML tags of output fields, as XMLAdapter asks for them; of two the first."""
-    found = {}
+    texts = {}
     for name in signature.output_fields:
         if tag := re.search(rf"<{name}>(.*?)</{name}>", spoken, re.DOTALL):
-            found[name] = unescape(tag[1]).strip()
-    return found
+            texts[name] = unescape(tag[1]).strip()
+    return texts
 
 
 def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dspy.utils.exceptions import AdapterParseError
 from memory.models.completions import CompletionAdapter
 
 # The fields with what a predictor is shown of a memory.
-_SHOWN = frozenset({"evidence", "window", "turn", "catalog"})
+_MEMORY_FIELDS = frozenset({"evidence", "window", "turn", "catalog"})
 
 
 class MemoryPredict(dspy.Predict):
@@ -30,25 +30,31 @@ class MemoryPredict(dspy.Predict):
 
     @demos.setter
     def demos(self, demos: Sequence[Any]) -> None:
-        shown = _SHOWN.intersection(self.signature.input_fields)
+        fields = _MEMORY_FIELDS.intersection(self.signature.input_fields)
         self._demos = [
             demo
             for demo in demos
-            if not shown or any(demo.get(name) is not None for name in shown)
+            if not fields or any(demo.get(name) is not None for name in fields)
         ]
         if left_out := len(demos) - len(self._demos):
             warnings.warn(
-                f"{left_out} examples without {' or '.join(sorted(shown))} are left out of the"
+                f"{left_out} examples without {' or '.join(sorted(fields))} are left out of the"
                 f" prompt {self.signature.__name__}: they show nothing of a memory",
                 stacklevel=2,
             )
+
+    def reset(self) -> None:
+        """Forget the examples, not the LM of `set_lm`: optimizers reset what they compile."""
+        lm = vars(self).get("lm")
+        super().reset()
+        self.lm = lm
 
     def forward(self, **kwargs: Any) -> dspy.Prediction:
         """As DSPy's."""
         try:
             return super().forward(**kwargs)
         except AdapterParseError as error:
-            signature = kwargs.get("signature", self.signature)
+            signature = kwargs.get("signature") or self.signature
             outputs = CompletionAdapter().parse(signature, error.lm_response or "")
             with dspy.context(adapter=_AlreadyRead(outputs)):
                 return super().forward(**kwargs)

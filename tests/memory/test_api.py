@@ -340,7 +340,9 @@ def test_the_answering_model_sees_no_more_than_the_budget(address: str) -> None:
             told = memory.ask("What is blue?")
             lm = memory.model.lm
             assert isinstance(lm, ScriptedLM)
-            shown = lm.script.prompts[-1].split("[[ ## evidence ## ]]")[1].split("[[ ## ")[0].strip()
+            shown = (
+                lm.script.prompts[-1].split("[[ ## evidence ## ]]")[1].split("[[ ## ")[0].strip()
+            )
             assert budget - 40 < count_tokens(shown) == told.tokens <= budget
 
 

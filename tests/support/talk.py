@@ -108,7 +108,9 @@ _PLAIN: dict[str, Callable[[str], str]] = {
     "correct": lambda prompt: "[[ ## edits ## ]]\nnone\n\n[[ ## completed ## ]]",
     "answer": lambda prompt: answer("Lyon", "1"),
     "retrieve": lambda prompt: sql("SELECT turn_id, value FROM facts"),
-    "store": lambda prompt: sql(FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0])),
+    "store": lambda prompt: sql(
+        FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0])
+    ),
 }
 
 

@@ -81,7 +81,10 @@ def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Ben
             observer=Watcher(),
         )
         with dspy.context(adapter=small, lm=lm):
-            inputs = {"evidence": "[1] (8 May 2023) Ann: I moved.", "question": "When did Ann move?"}
+            inputs = {
+                "evidence": "[1] (8 May 2023) Ann: I moved.",
+                "question": "When did Ann move?",
+            }
             MemoryProgram().answer.predict(**inputs)
         [body] = server.bodies("chat")
     assert body["logit_bias"] == {ABSTAIN_WORD: -2.0}
@@ -89,7 +92,7 @@ def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Ben
 
 def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
     program = MemoryProgram()
-    program.answer.predict.demos = [dspy.Example(memory="m", question="q", answer="a", turns="")]
+    program.answer.predict.demos = [dspy.Example(evidence="m", question="q", answer="a", turns="")]
     lm = dspy.LM("openai/arbor:Qwen")
     made = MultiTaskProgram(program, ("answer",), ("answer",), bench, lm)
     [predictor] = made.predictors()

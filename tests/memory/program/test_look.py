@@ -223,7 +223,9 @@ def test_what_is_looked_up_stays_within_the_budget(runs: Store) -> None:
     memory = memory_of(runs, [([], look(every)), ([], answer("60"))])
     asked = memory.ask(QUESTION)
     assert asked.tokens <= BUDGET
-    shown = prompts_of(memory)[1].partition("[[ ## evidence ## ]]")[2].partition("[[ ## question")[0]
+    shown = (
+        prompts_of(memory)[1].partition("[[ ## evidence ## ]]")[2].partition("[[ ## question")[0]
+    )
     assert count_tokens(shown) <= BUDGET + 10
 
 

@@ -159,7 +159,7 @@ def test_an_optimizer_compiles_the_module_which_is_saved_and_loaded(
     assert asked == answers
 
 
-# --- their own defaults -------------------------------------------------------------------------
+# --- their own defaults, in one round where these take thousands of calls -------------------------
 
 Optimize = Callable[[dspy.Module, list[dspy.Example], Any], dspy.Module]
 BY_DEFAULT: dict[str, Optimize] = {
@@ -175,10 +175,10 @@ BY_DEFAULT: dict[str, Optimize] = {
     "KNNFewShot": lambda student, examples, metric: dspy.KNNFewShot(
         k=3, trainset=examples, vectorizer=dspy.Embedder(_lengths)
     ).compile(student),
-    "COPRO": lambda student, examples, metric: dspy.COPRO(metric=metric).compile(
+    "COPRO": lambda student, examples, metric: dspy.COPRO(metric=metric, depth=1).compile(
         student, trainset=examples, eval_kwargs={"display_progress": False}
     ),
-    "SIMBA": lambda student, examples, metric: dspy.SIMBA(metric=metric).compile(
+    "SIMBA": lambda student, examples, metric: dspy.SIMBA(metric=metric, max_steps=1).compile(
         student, trainset=examples * 4
     ),
     "MIPROv2": lambda student, examples, metric: dspy.MIPROv2(metric=metric).compile(
@@ -250,6 +250,17 @@ def _demos(compiled: dspy.Module, kind: type[dspy.Module]) -> list[Any]:
     module = compiled if isinstance(compiled, kind) else compiled.student  # of KNNFewShot
     predict = module.answer.predict if kind is AskMemory else module.predict
     return list(predict.demos)
+
+
+@pytest.mark.filterwarnings("ignore:.*are left out of the prompt")
+def test_an_lm_that_was_set_on_the_module_is_compiled_with() -> None:
+    model, _ = obedient()
+    ask = AskMemory(sql="never")
+    ask.set_lm(model.lm)
+    with dspy.context(lm=None):
+        compiled = dspy.BootstrapFewShot(metric=metric).compile(ask, trainset=EXAMPLES)
+        assert answers_of(compiled) == [example.answer for example in EXAMPLES]
+    assert len(compiled.answer.predict.demos) == 4
 
 
 def test_examples_without_evidence_are_left_out_with_a_warning(engine: Obedient) -> None:

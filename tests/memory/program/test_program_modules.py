@@ -272,7 +272,13 @@ def test_the_script_fails_loudly(path: Path):
 def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
     """The same prompts, but now they stand where an optimizer looks."""
     begun, plain = starting_program(load_model("local-base")), MemoryProgram("tiny")
-    inputs = {"window": TURNS, "question": "Where?", "catalog": "", "evidence": TURNS, "feedback": "x"}
+    inputs = {
+        "window": TURNS,
+        "question": "Where?",
+        "catalog": "",
+        "evidence": TURNS,
+        "feedback": "x",
+    }
 
     def prompt(predictor) -> list[dict[str, str]]:
         return SmallModelAdapter().format(predictor.signature, predictor.demos, inputs)

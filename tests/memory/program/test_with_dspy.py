@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from dspy.utils import DummyLM
 from memory import AskMemory, Fact, Memory, Store, StoreTurns, Turn, open_store
 from memory.errors import ModelError
 from memory.program import AnswerQuestion, Checked, TemplateRows
+from memory.program.chat import ReplyToMessage
 from memory.store.namespaces import path_of
 from tests.support.scripted import ScriptedLM, answer, sql
 
@@ -114,6 +116,51 @@ def test_without_an_adapter_it_is_ours_which_reads_bare_sql(home: Path) -> None:
     assert (prediction.answer, len(prediction.sql)) == ("Oslo", 1)
 
 
+@pytest.mark.parametrize(
+    ("adapter", "replies"),
+    [
+        (dspy.JSONAdapter(), ['{"sql": "-- none"}', '{"answer": "Oslo"}']),
+        (
+            dspy.XMLAdapter(use_json_adapter_fallback=False),
+            ["<sql>\n-- none\n</sql>", "<answer>\nOslo\n</answer>"],
+        ),
+        (
+            dspy.XMLAdapter(use_json_adapter_fallback=False),
+            ["<sql>-- none</sql>", "Sure! <answer>Oslo</answer> <turns>1"],
+        ),
+        (
+            dspy.ChatAdapter(use_json_adapter_fallback=False),
+            ["[[ ## sql ## ]]\n-- none", "[[ ## answer ## ]]\nOslo"],
+        ),
+        (dspy.JSONAdapter(), ["<sql>-- none</sql>", answer("Oslo", "1")]),
+        (None, ["-- none", "<answer>Oslo</answer>"]),
+    ],
+)
+def test_a_reply_without_all_fields_is_read_whatever_the_adapter(
+    home: Path, adapter: dspy.Adapter | None, replies: list[str]
+) -> None:
+    lm = OwnLM(replies)
+    with dspy.context(trace=[]):
+        prediction = asked_with(lm, adapter=adapter)
+        assert (prediction.answer, list(prediction.turns), prediction.calls) == ("Oslo", [1], 2)
+        outputs = [said for *_, said in dspy.settings.trace]
+    assert outputs[-1].answer == "Oslo"  # as an optimizer sees it
+
+
+def test_facts_and_replies_are_read_from_partial_replies_of_other_adapters(home: Path) -> None:
+    with dspy.context(lm=OwnLM([f"Here it is: <sql>{FACT}</sql>"]), adapter=dspy.XMLAdapter()):
+        assert [fact.value for fact in StoreTurns()(memory="anna").facts] == ["Oslo"]
+    fields = {
+        "character": "Bo",
+        "persona": "",
+        "known_as": "",
+        "recent": "",
+        "evidence": "[1] A: I",
+    }
+    with dspy.context(lm=OwnLM(['{"reply": "Hi!"}']), adapter=dspy.JSONAdapter()):
+        assert ReplyToMessage()(**fields, message="Hello").reply == "Hi!"
+
+
 # --- DSPy's functions -------------------------------------------------------------------------
 
 
@@ -152,6 +199,49 @@ def test_it_answers_a_batch_and_is_evaluated(home: Path) -> None:
         result = evaluate(AskMemory())
     assert [prediction.answer for prediction in answers] == ["Oslo"] * 3
     assert result.score == 100.0
+
+
+def test_programs_vote(home: Path) -> None:
+    lms = [
+        ScriptedLM(ASKED),
+        ScriptedLM([ASKED[0], (["Oslo"], answer("Paris"))]),
+        ScriptedLM(ASKED),
+    ]
+    modules = [AskMemory() for _ in lms]
+    for module, lm in zip(modules, lms, strict=True):
+        module.set_lm(lm)
+    ensemble = dspy.Ensemble(reduce_fn=dspy.majority).compile(modules)
+    assert ensemble(question=QUESTION, memory="anna").answer == "Oslo"
+
+
+def test_a_prediction_has_the_evidence_and_the_text_of_its_hits(home: Path) -> None:
+    prediction = asked_with(ScriptedLM(ASKED))
+    assert "Anna: I moved to Oslo." in prediction.evidence
+    assert {hit.text for hit in prediction.hits} == {turn.text for turn in SAID}
+    groundedness = dspy.evaluate.CompleteAndGrounded()
+    judge = DummyLM([_GROUNDED | {"completeness": 1.0}, _GROUNDED])
+    with dspy.context(lm=judge, adapter=None):
+        said = dspy.Prediction(response=prediction.answer, context=prediction.evidence)
+        judged = groundedness(dspy.Example(question=QUESTION, response="Oslo"), said)
+    assert judged.score == 1.0
+    assert "I moved to Oslo." in str(judge.history)
+
+
+_GROUNDED = {
+    "reasoning": "", "ground_truth_key_ideas": "Oslo", "system_response_key_ideas": "Oslo",
+    "system_response_claims": "Oslo", "discussion": "", "groundedness": 1.0,
+}  # fmt: skip
+
+
+def test_modules_are_pickled_and_read_again(home: Path) -> None:
+    for module in (AskMemory(), AskMemory(prompts="short", sql="never"), StoreTurns()):
+        again = pickle.loads(pickle.dumps(module))  # noqa: S301
+        assert [name for name, _ in again.named_predictors()] == [
+            name for name, _ in module.named_predictors()
+        ]
+    again = pickle.loads(pickle.dumps(AskMemory()))  # noqa: S301
+    with dspy.context(lm=ScriptedLM(ASKED)):
+        assert again(question=QUESTION, memory="anna").answer == "Oslo"
 
 
 def _is_right(gold: dspy.Example, pred: dspy.Prediction, trace: Any = None) -> bool:
