@@ -17,12 +17,11 @@ from memory.api.calls import for_user, refuses_others
 from memory.api.other_libraries import AnswersOthersNames, config_line, is_config
 from memory.api.several import open_together, places_by_name
 from memory.api.users import Place, UserId, UserMemories
-from memory.errors import InputError, PromptTooLong
+from memory.errors import InputError, ModelError, PromptTooLong
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import LEAST_BUDGET, refuse_budget
 from memory.evidence.reader import MemoryReader
 from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
-from memory.models.model_names import PACKAGED_MODEL
 from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.recall.answers import citations
 from memory.recall.messages import (
@@ -76,8 +75,7 @@ if TYPE_CHECKING:
     from memory.evidence.prompt_block import Injected
     from memory.models import Model
     from memory.program import MemoryProgram
-    from memory.program.chat import ChatMessage
-    from memory.program.replies import Reply
+    from memory.program.replies import ChatMessage, Reply
     from memory.recall.corrections import Correction
     from memory.records import SqlUse
     from memory.search.rerank import Reranker
@@ -86,6 +84,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _log = logging.getLogger("memory.api")
 
+# What a memory without a model says where one is needed.
+NO_MODEL = 'this memory has no model; name one: Memory(..., model="openai/gpt-4o-mini")'
 # For which questions SELECTs are written, unless a program says otherwise.
 SQL_USE: SqlUse = "when it pays"
 
@@ -94,7 +94,7 @@ SQL_USE: SqlUse = "when it pays"
 class Setup:
     """What works on a memory. The users of an application share one."""
 
-    given_model: str | Model | BaseLM
+    given_model: str | Model | BaseLM | None
     program: Module | None
     budget: int | None
     api_base: str | None
@@ -103,7 +103,9 @@ class Setup:
 
     @cached_property
     def loaded_model(self) -> Model:
-        """The model, loaded when it is first needed."""
+        """The model, loaded when it is first needed. Raises ModelError if there is none."""
+        if self.given_model is None:
+            raise ModelError(NO_MODEL)
         from memory.models import as_model
 
         return as_model(self.given_model, api_base=self.api_base)
@@ -136,7 +138,8 @@ class Memory(AnswersOthersNames):
     Arguments:
         store: a namespace's name, a path or an address (both have a dot or a slash), or an open
             Store (which the caller then closes).
-        model: "local", any litellm name ("openai/gpt-4o-mini"), any LM of DSPy, or a loaded Model.
+        model: any litellm name ("openai/gpt-4o-mini"), any LM of DSPy, a loaded Model, or "local"
+            (the packaged model). Without one, rows of facts answer, or the nearest turns are shown.
         program: a compiled program, or a part of one (AskMemory, StoreTurns); the plain one by
             default. Searches rank by its weights.
         budget: how many tokens of memory the answering model may see, in its own tokens where its
@@ -155,7 +158,7 @@ class Memory(AnswersOthersNames):
     def __init__(
         self,
         store: Store | str | Path | None = None,
-        model: str | Model | BaseLM = PACKAGED_MODEL,
+        model: str | Model | BaseLM | None = None,
         program: Module | None = None,
         budget: int | None = None,
         api_base: str | None = None,
@@ -168,9 +171,7 @@ class Memory(AnswersOthersNames):
             refuse_budget(budget)
         setup = Setup(model, program, budget, api_base, embedder, reranker)
         _ = setup.reranker  # an unusable reranker is refused before a memory is opened
-        # The packaged model is loaded on first use: DSPy takes more than a second to import, and
-        # adding and searching need no model.
-        if model != PACKAGED_MODEL or program is not None:
+        if model is not None:
             setup.warn_of_concerns()
         is_name = store is None or (isinstance(store, str) and namespaces.is_name(store))
         name = str(store or namespaces.DEFAULT) if is_name else ""
@@ -218,7 +219,7 @@ class Memory(AnswersOthersNames):
             source = open_together(places, opened)
             together = cls(
                 source.to_read(),
-                model or (like.loaded_model if like else PACKAGED_MODEL),
+                model or (like.given_model if like else None),
                 program=program or (like.program if like else None),
                 budget=budget or (like.budget if like else None),
                 api_base=api_base,
@@ -252,9 +253,17 @@ class Memory(AnswersOthersNames):
         """What puts the best turns in its own order."""
         return self._setup.reranker
 
+    @property
+    def has_model(self) -> bool:
+        """Whether a language model works on this memory."""
+        return self._setup.given_model is not None
+
     @cached_property
     def model(self) -> Model:
-        """The model, with the prompts from the memory's settings if the caller chose none."""
+        """The model, with the prompts from the memory's settings if the caller chose none.
+
+        Raises ModelError if there is none.
+        """
         model = self._setup.loaded_model
         history = settings_of(self._first, PROMPTS) if model.prompts == "auto" else []
         if not history:
@@ -273,7 +282,11 @@ class Memory(AnswersOthersNames):
     @cached_property
     def budget(self) -> int:
         """How many tokens of memory the answering model may see."""
-        return self._setup.budget or self.model.limits.budget
+        if self._setup.budget or self.has_model:
+            return self._setup.budget or self.model.limits.budget
+        from memory.evidence.prompt_block import BUDGET
+
+        return BUDGET
 
     def close(self) -> None:
         """Close the stores that this memory opened."""
@@ -345,8 +358,8 @@ class Memory(AnswersOthersNames):
 
     @property
     def stores_facts(self) -> bool:
-        """Whether a digest asks the model for facts: not "local", unless it was tuned to."""
-        return self.program.stores_facts
+        """Whether a digest asks a model for facts: not "local", unless it was tuned to."""
+        return self.has_model and self.program.stores_facts
 
     @for_user
     def add(
@@ -477,9 +490,9 @@ class Memory(AnswersOthersNames):
     ) -> Digest:
         """Let the model store new windows as facts.
 
-        With "local" (see `stores_facts`) no model is asked: statements in all turns that match the
-        vocabulary's templates are recorded, including templates added since. The turns still wait
-        for a larger model, whose digest adds to these facts.
+        Without a model, and with "local" (see `stores_facts`), statements in all turns that match
+        the vocabulary's templates are recorded, including templates added since. The turns still
+        wait for a larger model, whose digest adds to these facts.
 
         A window whose SQL cannot be repaired waits in `pending`. Later calls try it again,
         WINDOW_ATTEMPTS times in all, or without a limit with `replay`. If a window would end or
@@ -519,6 +532,9 @@ class Memory(AnswersOthersNames):
     ) -> Answer:
         """Answer from memory, or say that memory does not hold the answer.
 
+        Without a model, rows of facts answer a question in a template's form. For any other
+        question the answer's text is the nearest turns, and its `basis` is "quotes".
+
         Arguments:
             question: a whole question.
             asker: the name of the person asking, as in the turns: I, me and my in the question. By
@@ -530,11 +546,15 @@ class Memory(AnswersOthersNames):
         Raises InputError for an empty question and a `now` that is not a date, ModelError when the
         model cannot be used.
         """
-        from memory.program.answer_sources import as_answer
-
         if not question.strip():
             raise InputError("the question is empty")
         day = day_of(now)
+        if not self.has_model:
+            progress("finding what was said")
+            answer, hits = self._answered_without_model(question, asker, day)
+            return self._shown(answer, hits)
+        from memory.program.answer_sources import as_answer
+
         program = self._program_at_cost()
 
         def answered(budget: int) -> Any:
@@ -550,9 +570,25 @@ class Memory(AnswersOthersNames):
                 )
 
         prediction = self._that_fits(answered)
-        answer = as_answer(prediction)
+        return self._shown(as_answer(prediction), prediction.hits)
+
+    def _answered_without_model(
+        self, question: str, asker: str, day: date | None
+    ) -> tuple[Answer, Sequence[Hit]]:
+        from memory.evidence.question import UserQuestion
+        from memory.program.without_model import answer_without_model
+
+        if self._setup.program is not None:
+            raise ModelError(f"a program runs on a model: {NO_MODEL}")
+        today = day.isoformat()[:10] if day else ""
+        reader = self.reader
+        asked = UserQuestion(sound_text(question), reader.asker(asker), today)
+        return answer_without_model(asked, reader)
+
+    def _shown(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
+        """An answer as callers get it: its turns counted, and cited with what found them."""
         self._united.count_shown(answer.shown)
-        answer = replace(answer, citations=citations(answer, prediction.hits))
+        answer = replace(answer, citations=citations(answer, hits))
         return own_answer(self._united, answer)
 
     def _program_at_cost(self) -> MemoryProgram:
@@ -582,13 +618,18 @@ class Memory(AnswersOthersNames):
         Iterating raises ModelError when the model cannot be used. Raises InputError for an empty
         message.
         """
-        from memory.program.chat import ChatMessage
-        from memory.program.replies import Reply
+        from memory.program.replies import ChatMessage, Reply
 
         if not message.text.strip():
             raise InputError("the message is empty")
         chat_message = ChatMessage(message, recent, character, persona, known_as)
-        return Reply(self._counted(self._reply_that_fits(chat_message)))
+        if self.has_model:
+            return Reply(self._counted(self._reply_that_fits(chat_message)))
+        from memory.program.without_model import reply_without_model
+
+        return Reply(
+            self._pieces_shown(reply_without_model(chat_message, self.reader, self.budget))
+        )
 
     def correct(
         self, message: Turn, answer: Answer, seen: int | None = None
@@ -608,7 +649,7 @@ class Memory(AnswersOthersNames):
         from memory.evidence.messages import is_question
         from memory.recall.corrections import correct_answer
 
-        read = self.program.correct
+        read = self.program.correct if self.has_model else None
         if read is None or is_question(message.text):
             return ()
         return correct_answer(self._first, self.model, read, answer, message, seen)
@@ -792,20 +833,22 @@ class Memory(AnswersOthersNames):
 
         Over several memories, each turn has a number that no other turn shares.
         """
+        from memory.evidence.block import Options, evidence
         from memory.evidence.question import UserQuestion
         from memory.evidence.recollection import RANKED_TURNS
 
         asked = UserQuestion(question, asker)
         if hits is None:
             hits = self._ranked(asked.ranked_text, RANKED_TURNS)
-        ask = self.program.ask
-        return ask.evidence(
+        ask = self.program.ask if self.has_model else None
+        lay_out = ask.evidence if ask else evidence
+        return lay_out(
             asked,
             self.reader,
             numbered_hits(self._united, hits),
             [numbered_rows(self._united, result) for result in rows],
-            budget=packaged_tokens(self.model.name, self.budget),
-            options=replace(ask.options, without=frozenset(without)),
+            budget=packaged_tokens(self.model.name, self.budget) if ask else self.budget,
+            options=replace(ask.options if ask else Options(), without=frozenset(without)),
         )
 
     @property
@@ -857,10 +900,14 @@ class Memory(AnswersOthersNames):
         )
 
     def _counted(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
-        """The same pieces; counts the turns shown to the model after the last one."""
+        """The same pieces, with the answer's tokens as the model counts them."""
+        answer = yield from self._pieces_shown(pieces)
+        return replace(answer, tokens=own_tokens(self.model.name, answer.tokens))
+
+    def _pieces_shown(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
+        """The same pieces; counts the turns shown after the last one."""
         answer = yield from pieces
         self._united.count_shown(answer.shown)
-        answer = replace(answer, tokens=own_tokens(self.model.name, answer.tokens))
         return own_answer(self._united, answer)
 
 

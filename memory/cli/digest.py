@@ -17,6 +17,7 @@ from memory.cli.options import (
     Prompts,
     Yes,
     is_on_command_line,
+    loaded_model,
     open_memory,
 )
 from memory.cli.output import LONGEST_REASON, change_line, held_lines, left_out_text, read_line
@@ -45,7 +46,7 @@ def digest(
     context: typer.Context,
     namespace: Namespace = DEFAULT,
     db: Db = None,
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     prompts: Prompts = "auto",
     replay: Annotated[
@@ -89,7 +90,7 @@ def digest(
 
     with open_memory(namespace, db) as store:
         chosen = _load(model, api_base, budget, prompts) if budget or prompts != "auto" else model
-        memory = Memory(store, model=chosen, api_base=api_base)
+        memory = Memory(store, model=chosen or None, api_base=api_base)
         if not memory.stores_facts:
             read = _read_shown(memory)
             print_clean(read_line(read))
@@ -136,13 +137,15 @@ def _print_forecast(model: "Model", ahead: "Waiting", max_calls: int | None) -> 
         print_clean(f"{turns}; about {ahead.cost} without repairs{ends}", error=True)
 
 
-def _load(name: str, api_base: str | None, budget: int | None, prompts: "FormChoice") -> "Model":
+def _load(
+    name: str, api_base: str | None, budget: int | None, prompts: "FormChoice"
+) -> "Model | None":
     """The model; with a budget its calls have windows of at most this many tokens."""
-    from memory.models import load_model
-
-    model = load_model(name, api_base, prompts=prompts)
+    model = loaded_model(name, api_base, prompts)
     if budget is None:
         return model
+    if model is None:
+        raise InputError("--budget is for a model: name one with --model")
     limits = model.limits
     if budget > limits.window_tokens:
         raise InputError(f"--budget {budget}: give {name} at most {limits.window_tokens}")
@@ -150,9 +153,12 @@ def _load(name: str, api_base: str | None, budget: int | None, prompts: "FormCho
     return replace(model, limits=replace(limits, window=window, window_tokens=budget))
 
 
-def _digest_all(model: "Model", *, replay: bool, over: str, yes: bool) -> None:
-    from memory.cli.digests import digest_all
+def _digest_all(model: "Model | None", *, replay: bool, over: str, yes: bool) -> None:
+    from memory.cli.digests import digest_all, read_all
 
+    if model is None:
+        read_all()
+        return
     _require_consent(model, yes)
     digest_all(model, replay, over)
 

@@ -78,7 +78,7 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
     namespace fails, the others are digested and StoreError is raised at the end.
     """
     if not program_for(model).stores_facts:
-        _read_all(model)
+        read_all()
         return
     broken = []
     forecast = Cost()
@@ -120,11 +120,11 @@ def digest_all(model: Model, replay: bool, over: str) -> None:
         raise StoreError(f"{count(len(failed), 'namespace')} could not be digested, see above")
 
 
-def _read_all(model: Model) -> None:
-    """Let rules read the turns of every namespace; print a line for each."""
+def read_all() -> None:
+    """Match the turns of every namespace with the templates; print a line for each."""
     for name in names():
         with open_memory(name, None) as store:
-            print_clean(f"{clean_line(name)}: {read_line(Memory(store, model=model).digest())}")
+            print_clean(f"{clean_line(name)}: {read_line(Memory(store).digest())}")
     print_clean(WITHOUT_MODEL)
 
 

@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 
 from memory.cli.options import DEFAULT, Db, Namespace, open_memory
 from memory.cli.output import print_json
-from memory.models.model_names import PACKAGED_MODEL
 from memory.store import Store
 from memory.system.home import default_model
 
@@ -81,7 +80,7 @@ def _memory_of(store: Store) -> "Memory":
     """The Memory on a store, with the model that `memory setup` has chosen."""
     from memory.api import Memory
 
-    return Memory(store, default_model() or PACKAGED_MODEL)
+    return Memory(store, default_model() or None)
 
 
 def _parameters(operation: "Operation", schemas: Mapping[str, Any]) -> Iterator[Parameter]:

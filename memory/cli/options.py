@@ -16,7 +16,7 @@ from memory.store import Store, open_store
 from memory.store.namespaces import DEFAULT as DEFAULT
 from memory.store.namespaces import Location, existing, location_of, make_folder
 from memory.store.united import refuse_repeated, unite
-from memory.system.home import default_model
+from memory.system.home import NO_MODEL, default_model
 from memory.system.machines import check_over
 from memory.system.terminal import clean_line, print_clean
 
@@ -99,17 +99,20 @@ Db = Annotated[
 
 
 def _model(context: typer.Context, name: str) -> str:
-    """The named model, else the choice of `memory setup --model`."""
-    return name if is_on_command_line(context, "model") else default_model() or name
+    """The named model, else the choice of `memory setup`; "" for none."""
+    if is_on_command_line(context, "model"):
+        return "" if name == NO_MODEL else name
+    return default_model()
 
 
 ModelName = Annotated[
     str,
     typer.Option(
         "--model",
-        help="local (packaged), gguf:NAME or gguf:FILE, or PROVIDER/MODEL: openai/gpt-4o-mini.",
+        help="PROVIDER/MODEL (openai/gpt-4o-mini), gguf:NAME or gguf:FILE, local (packaged), or"
+        " none.",
         callback=_model,
-        show_default="local, or what `memory setup --model` has chosen",
+        show_default="what `memory setup` has chosen, or none",
     ),
 ]
 ApiBase = Annotated[
@@ -161,9 +164,27 @@ def needs_extra() -> Iterator[None]:
         raise InputError(f"{_MISSING_EXTRA} ({error.name} is missing)") from None
 
 
-def check_budget(model: "Model", budget: int | None) -> None:
+def loaded_model(
+    name: str, api_base: str | None = None, prompts: FormChoice = "auto"
+) -> "Model | None":
+    """The model of the option `ModelName`; None for none.
+
+    Raises InputError for options of a model without one, and as `load_model` does.
+    """
+    if not name:
+        given = [("--api-base", api_base), ("--prompts", prompts != "auto")]
+        for option, value in given:
+            if value:
+                raise InputError(f"{option} is for a model: name one with --model")
+        return None
+    from memory.models import load_model  # takes a second
+
+    return load_model(name, api_base, prompts=prompts)
+
+
+def check_budget(model: "Model | None", budget: int | None) -> None:
     """Raise InputError for a budget larger than our own models' context."""
-    if budget and model.limits.are_own and budget > model.limits.budget:
+    if model and budget and model.limits.are_own and budget > model.limits.budget:
         raise InputError(f"--budget {budget}: give {model.name} at most {model.limits.budget}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,7 @@ from memory.cli.options import (
     RerankerName,
     ShownBudget,
     check_budget,
+    loaded_model,
     open_memories,
     open_memory,
 )
@@ -38,6 +40,7 @@ from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
 if TYPE_CHECKING:
+    from memory.program import MemoryProgram
     from memory.records import Answer, Citation
 
 _MOST_FEATURES = 3  # of the ranking, those with the largest share
@@ -48,7 +51,7 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     namespaces: Namespaces = None,
     db: Db = None,
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     prompts: Prompts = "auto",
     as_of: Annotated[
@@ -77,17 +80,17 @@ def ask(
     """
     refuse_unreachable(model, api_base)
     from memory.api import Memory  # takes a second
-    from memory.models import load_model
-    from memory.program import load_program
     from memory.recall.answers import answer_record
 
     day = _question_day(now, as_of)
-    compiled = load_program(program) if program else None
+    if program and not model:
+        raise InputError("--program is for a model: name one with --model")
+    compiled = _program(program) if program else None
     with (
         open_memories(namespaces, db) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
     ):
-        loaded = load_model(model, api_base, prompts=prompts)
+        loaded = loaded_model(model, api_base, prompts)
         check_budget(loaded, budget)
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
         answer = memory.ask(question, asker=speaker, now=day)
@@ -98,8 +101,14 @@ def ask(
         print_clean("\n".join(_answer_lines(answer, turns, reranker, why=why)))
         if why:
             _print_statements(answer)
-        if loaded.server:  # the packaged model's calls cost nothing
+        if loaded and loaded.server:  # other calls cost nothing
             print_clean(_bill(answer))
+
+
+def _program(path: Path) -> "MemoryProgram":
+    from memory.program import load_program  # with DSPy
+
+    return load_program(path)
 
 
 def _bill(answer: "Answer") -> str:

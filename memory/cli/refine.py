@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def refine(
     namespace: Namespace = DEFAULT,
     db: Db = None,
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     operations: Annotated[int, typer.Option(min=1, help="Tool calls at most.")] = 30,
     questions: Annotated[
@@ -58,7 +58,7 @@ def refine(
     with open_memory(namespace, db) as store:
         memory = Memory(
             store,
-            model=model,
+            model=model or None,
             api_base=api_base,
             program=load_program(program) if program else None,
         )

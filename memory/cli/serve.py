@@ -22,6 +22,7 @@ from memory.cli.options import (
     check_budget,
     existing_memory,
     is_on_command_line,
+    loaded_model,
     names_of,
     needs_extra,
     open_memory,
@@ -56,7 +57,7 @@ def mcp(
     db: Db = None,
     read_only: ReadOnly = False,
     tools: Groups = "",
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,
@@ -131,10 +132,9 @@ def _refuse_budget(budget: int | None, model: str, api_base: str | None) -> None
     if budget is None:
         return
     from memory.evidence.lines import refuse_budget
-    from memory.models import load_model  # takes a second
 
     refuse_budget(budget)
-    check_budget(load_model(model, api_base), budget)
+    check_budget(loaded_model(model, api_base), budget)
 
 
 def _rights(read_only: bool) -> "tuple[Right, ...]":
@@ -194,7 +194,7 @@ def serve(
     cache: Annotated[
         str, typer.Option(help="Memory of each process for open memories: 500MB, 2GB.")
     ] = "1GB",
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     program: Program = None,
     reranker: RerankerName = None,

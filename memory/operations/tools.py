@@ -227,8 +227,8 @@ def memory_tools(
 
         return Memory(
             opened,
-            memory.model,
-            program=memory.program,
+            memory.model if memory.has_model else None,
+            program=memory.program if memory.has_model else None,
             budget=memory.budget,
             reranker=memory.reranker,
         )

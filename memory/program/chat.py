@@ -1,52 +1,34 @@
 """A character of a chat: its replies to messages, and the corrections that messages make."""
 
 import re
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dspy
 
-from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import turn_lines
-from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_question
+from memory.evidence.messages import is_question
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.evidence.recollection import RANKED_TURNS
 from memory.models.costs import StepLog
 from memory.program.answer_sources import answer_from
 from memory.program.ask import AskMemory, Gathered
-from memory.program.lookup import look_up
 from memory.program.prompted import MemoryModule, PromptedModule
-from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
+from memory.program.quotations import quotations_of
+from memory.program.replies import ChatMessage
 from memory.program.retrieve import no_rows
 from memory.program.signatures.further import CorrectFacts, ReplyInChat
 from memory.program.streaming import stream
-from memory.records import Answer, Basis, Quotation, Rows, SqlUse, Turn
+from memory.program.without_model import reply_without_model, touches
+from memory.records import Answer, SqlUse, Turn
 from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
 from memory.text.word_forms import forms_of, is_among, telling_words
 
 _MESSAGE_TOKENS = 2_000  # of the message to reply to, and of the conversation before it
-_CHAT_CANDIDATES = 200  # of the ranking: a chat itself has many questions and quotations
-_MOST_FACTS = 5  # named for a message
 # An id, a kind, a value and a date, as `CorrectFacts` asks for them.
 _EDIT_LINE = re.compile(r"\W*(?:id )?(\d{1,18})\s*\|([^|\n]*)\|([^|\n]*)(?:\|([^|\n]*))?")
-
-
-@dataclass(frozen=True)
-class ChatMessage:
-    """A message of a chat that a character replies to, and what it needs to know for that.
-
-    `turn` is the message, with its id when it is stored; `recent` the conversation just before it;
-    `known_as` are names that its speaker had before.
-    """
-
-    turn: Turn
-    recent: Sequence[Turn] = ()
-    character: str = "Assistant"
-    persona: str = ""
-    known_as: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +77,7 @@ class ReplyToMessage(PromptedModule):
         )
         just_said = {turn.id, *(recent.id for recent in latest)}
         log = StepLog()
-        is_touched = _touches(question, reader, just_said)
+        is_touched = touches(question, reader, just_said)
         asks = bool(is_question(turn.text) and telling_words(turn.text))
         if is_touched or asks:
             gathered = ask.gather(question, reader, log, budget=budget, sql=sql, without=just_said)
@@ -133,15 +115,6 @@ class ReplyToMessage(PromptedModule):
         )
 
 
-def _touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
-    """Whether a message touches the memory, by the gate; turns in `without` are shown anyway."""
-    hits = reader.search(question.ranked_text, RANKED_TURNS)
-    ids = [hit.turn_id for hit in hits if hit.turn_id not in without][:MOST_TURNS]
-    turns = reader.turns_by_id(ids, missing_ok=True)
-    different = list({(turn.speaker, turn.text): turn for turn in turns}.values())
-    return bool(touched(reader.store, question.text, different, turns))
-
-
 def _repeats(reply: str, question: str, lines: str) -> bool:
     """Whether a reply without sources repeats what it was shown: two of its words in three.
 
@@ -167,62 +140,8 @@ class QuoteTurns(MemoryModule):
         budget: int,
         sql: SqlUse,
     ) -> Generator[str, None, Answer]:
-        """The reply in one piece; calls no model.
-
-        A message that asks nothing is acknowledged by its number, if stored, with its facts. Small
-        talk is answered by how to choose a model.
-        """
-        turn = message.turn
-        text = trim(turn.text, budget)
-        question = UserQuestion(text, asker=turn.speaker, today=turn.said_at)
-        statements: tuple[str, ...] = ()
-        rows: tuple[Rows, ...] = ()
-        basis: Basis = "quotes"
-        turn_ids: tuple[int, ...] = ()
-        if not is_question(text):
-            reply = _kept(turn, reader)
-        elif found := look_up(question, reader):
-            reply, turn_ids, basis = found.text, found.turn_ids, "rows"
-            statements, rows = found.sql, found.rows
-        else:
-            nearest = _nearest(question, message, reader)
-            turn_ids = tuple(quoted.turn_id for quoted in nearest)
-            lines = [NEAREST_HEAD, *map(quotation_line, nearest)]
-            reply = "\n".join(lines) if nearest else NO_TURNS
-            if nearest and not _touches(question, reader, {turn.id}):
-                reply, turn_ids = NO_MODEL, ()
-        yield reply
-        return Answer(
-            text=reply,
-            turns=turn_ids,
-            sql=statements,
-            rows=rows,
-            tokens=count_tokens(reply),
-            calls=0,
-            shown=turn_ids,
-            basis=basis,
-        )
-
-
-def _nearest(
-    question: UserQuestion, message: ChatMessage, reader: MemoryReader
-) -> tuple[Quotation, ...]:
-    """Quotations of the nearest turns other than the message itself."""
-    ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
-    hits = [hit for hit in ranked if hit.turn_id != message.turn.id]
-    return quotations_of(question, hits, reader, without=message.character)
-
-
-def _kept(turn: Turn, reader: MemoryReader) -> str:
-    """What was stored of a message: its turn, and the facts in it."""
-    if not turn.id:
-        return "This asks nothing, and was not stored."
-    facts = [
-        f"{fact.subject} {fact.attribute}: {fact.value}"
-        + (f" since {fact.happened_on}" if fact.happened_on else "")
-        for fact in reader.facts_from([turn.id])[:_MOST_FACTS]
-    ]
-    return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."
+        """The reply in one piece; calls no model."""
+        return reply_without_model(message, reader, budget)
 
 
 def _latest(turns: Sequence[Turn], tokens: int) -> list[Turn]:

@@ -1,8 +1,24 @@
-"""A reply in a chat: what a character says, piece by piece, and the whole answer."""
+"""A message of a chat, and the reply to it: what a character says, and the whole answer."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 
-from memory.records import Answer
+from memory.records import Answer, Turn
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """A message of a chat that a character replies to, and what it needs to know for that.
+
+    `turn` is the message, with its id when it is stored; `recent` the conversation just before it;
+    `known_as` are names that its speaker had before.
+    """
+
+    turn: Turn
+    recent: Sequence[Turn] = ()
+    character: str = "Assistant"
+    persona: str = ""
+    known_as: Sequence[str] = ()
 
 
 class Reply:

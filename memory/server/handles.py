@@ -77,7 +77,7 @@ class Handles:
     `run_slow_on_store`: their own thread and their own store.
 
     Arguments:
-        model: "local", or a litellm name; loaded when it is first needed.
+        model: "" for none, or a name as `load_model` takes it; loaded when it is first needed.
         api_base: the address of an OpenAI-compatible server for `model`.
         program: a compiled program; the plain one by default. Searches rank by its weights.
         reranker: the name of a reranker for search results.
@@ -94,7 +94,7 @@ class Handles:
 
     def __init__(
         self,
-        model: "str | Model" = "local",
+        model: "str | Model" = "",
         api_base: str | None = None,
         *,
         program: "Module | None" = None,
@@ -230,18 +230,20 @@ class Handles:
         if self._meter:
             self._meter.close()
 
-    def model(self) -> "Model":
-        """The model, loaded once. Raises ModelError when it cannot be used."""
-        from memory.models import load_model
-
+    def model(self) -> "Model | None":
+        """The model, loaded once; None for none. Raises ModelError when it cannot be used."""
         with self._model_lock:
+            if not self._model:
+                return None
             if isinstance(self._model, str):
+                from memory.models import load_model
+
                 self._model = load_model(self._model, self._api_base)
             return self._model
 
     @property
     def model_name(self) -> str:
-        """The name of the model in use, as `load_model` takes it. Does not load it."""
+        """The name of the model in use, as `load_model` takes it, "" for none. Loads nothing."""
         return self._model if isinstance(self._model, str) else self._model.name
 
     @property
@@ -268,12 +270,12 @@ class Handles:
 
     @property
     def stores_facts(self) -> bool:
-        """Whether a digest asks the model for facts. Does not load it."""
+        """Whether a digest asks a model for facts. Does not load it."""
         model = self._model
         if isinstance(model, str):
             from memory.models.model_names import stores_facts
 
-            return stores_facts(model)
+            return bool(model) and stores_facts(model)
         from memory.program import program_for
 
         return program_for(model).stores_facts
@@ -328,7 +330,10 @@ class Handles:
         tokens_in = sum(entry["prompt_tokens"] for entry in entries)
         tokens_out = sum(entry["completion_tokens"] for entry in entries)
         bill.calls, bill.tokens = len(entries), tokens_in + tokens_out
-        cost = priced(self.model(), calls=len(entries), tokens_in=tokens_in, tokens_out=tokens_out)
+        model = self.model()
+        if model is None:  # chosen since the call began
+            return
+        cost = priced(model, calls=len(entries), tokens_in=tokens_in, tokens_out=tokens_out)
         with self._counts_lock:
             self.counts.calls += cost.calls
             self.counts.tokens_in += cost.tokens_in

@@ -30,6 +30,9 @@ ITEM_KEYS = "forgotten-items.keys"  # what marks forgotten turns, a key a line, 
 USED = "used-today"  # what each user of the server has used, and SQLite's files next to it
 
 
+NO_MODEL = "none"  # the name of no model, where one may be named
+
+
 def home() -> Path:
     """The folder of all namespaces: MEMORY_HOME, or this platform's folder for user data.
 
@@ -48,12 +51,13 @@ def home_address() -> str:
 
 
 def default_model() -> str:
-    """The model of commands that name none, as `memory setup --model` has chosen it; "" for none.
+    """The model of commands that name none, as `memory setup` has chosen it; "" for none.
 
     A file that cannot be read chooses none.
     """
     try:
-        return str(json.loads((home() / DEFAULT_MODEL).read_bytes())["model"])
+        name = str(json.loads((home() / DEFAULT_MODEL).read_bytes())["model"])
+        return "" if name == NO_MODEL else name
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

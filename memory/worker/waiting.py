@@ -69,7 +69,7 @@ def _advance(progress: Callable[[Digest], None], before: Digest, sums: Digest) -
 
 def waiting(
     store: Store,
-    model: Model,
+    model: Model | None,
     *,
     replay: bool = False,
     first: int = 0,
@@ -79,10 +79,10 @@ def waiting(
     """Estimate a digest by a model of the turns with the ids `first` to `last`.
 
     With `replay`, include windows that failed too often. `seconds_a_call` is the measured time of
-    earlier calls. If rules store facts, the estimate is zero.
+    earlier calls. If no model stores facts, the estimate is zero.
     """
-    program = program_for(model)
-    if not program.stores_facts:
+    program = program_for(model) if model else None
+    if model is None or program is None or not program.stores_facts:
         return Waiting(0, Cost(), seconds=0.0)
     windows = store.pending()
     spans = [

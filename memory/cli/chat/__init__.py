@@ -20,7 +20,7 @@ from memory.system.providers import refuse_unreachable
 def chat(
     namespace: Namespace = DEFAULT,
     db: Db = None,
-    model: ModelName = "local",
+    model: ModelName = "",
     api_base: ApiBase = None,
     reranker: RerankerName = None,
     speaker: Annotated[
@@ -45,10 +45,9 @@ def chat(
     from memory.cli.chat.commands import talk
     from memory.cli.chat.screen import terminal
     from memory.cli.chat.session import Chat
-    from memory.models import load_model
     from memory.store.turn_reads import last_turn
 
-    loaded = load_model(model, api_base)
+    loaded = options.loaded_model(model, api_base)
     options.check_budget(loaded, budget)
     path = options.memory_location(namespace, db)
     with options.open_memory(namespace, db, create=True) as store:

@@ -50,13 +50,13 @@ class Background:
     def __init__(
         self,
         path: Path | str,
-        model: "Model",
+        model: "Model | None",
         since: int = 0,
         digests: bool = True,
         pause_s: float = PAUSE_S,
     ) -> None:
         self.since = since
-        self.digests = digests and program_for(model).stores_facts
+        self.digests = bool(digests and model and program_for(model).stores_facts)
         self.stored = 0  # windows
         self.seconds = 0.0  # that digesting them took
         self.error = ""
@@ -82,7 +82,8 @@ class Background:
     def turns_added(self, count: int = 1) -> None:
         """Note new turns; calls the model once there are enough, or no one adds any."""
         turns = self._undigested_turns + count
-        size = min(self._model.limits.window, TURNS_A_DIGEST)
+        window = self._model.limits.window if self._model else TURNS_A_DIGEST
+        size = min(window, TURNS_A_DIGEST)
         windows, self._undigested_turns = divmod(turns, size)
         if windows:
             self._request(windows)
@@ -118,7 +119,7 @@ class Background:
         """Stop after the current window; the next start goes on from there."""
         self._requests.put(None)
         self._stop.set()
-        self._thread.join(self._model.pace.stop_seconds)
+        self._thread.join(self._model.pace.stop_seconds if self._model else None)
 
     def _request(self, windows: int, since: int | None = None) -> threading.Event:
         """Have at most this many windows digested; the event is set when that is done."""

@@ -63,7 +63,8 @@ class Chat:
         self.recent: list[Turn] = []
         self.last: Answer | None = None
         self._seen = 0  # the newest change at that time
-        self._ignores_persona = bool(persona) and not memory.program.reply.takes_persona
+        self._talks = memory.has_model and memory.program.reply.takes_persona
+        self._ignores_persona = bool(persona) and not self._talks
         self.character = self._remembered("character", character, "Assistant")
         self.persona = self._remembered("persona", persona, "")
         # Read before this session adds a turn; None in a new memory.
@@ -128,8 +129,8 @@ class Chat:
                 self.screen.show(correction.line, "dim")
 
     def _show_stored(self, message: Turn) -> None:
-        """Show the facts that were stored with a message; the packaged model's reply names them."""
-        if not self.memory.program.reply.takes_persona:
+        """Show the facts that were stored with a message, unless the reply names them."""
+        if not self._talks:
             return
         for fact in facts_from(self.store, [message.id]):
             self.screen.show(f"stored: {fact_line(fact)}", "dim")
@@ -180,7 +181,7 @@ class Chat:
         self.screen.show(text)
         if self._ignores_persona:
             self.screen.show(
-                "the packaged model takes no persona; this one is remembered for other models",
+                "a persona needs a larger model; this one is remembered for it",
                 "dim",
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 from memory.errors import InputError
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
-from memory.system.home import set_default_model
+from memory.system.home import NO_MODEL, set_default_model
 
 _LOOK_SECONDS = 0.3  # between two looks at how much of a model has come
 
@@ -20,9 +20,10 @@ async def model_page(request: PageRequest) -> PageResponse:
 
     here = await asyncio.to_thread(choices)
     handles = request.handles
-    names = list(dict.fromkeys([*here.names, handles.first_model_name, handles.model_name]))
+    names = [NO_MODEL, *here.names, handles.first_model_name, handles.model_name]
+    names = list(dict.fromkeys(filter(None, names)))
     values = {
-        "current": handles.model_name,
+        "current": handles.model_name or NO_MODEL,
         "names": names,
         "choices": here,
         "can_choose": _can_choose(request),
@@ -39,6 +40,10 @@ async def choose(request: PageRequest) -> PageResponse:
     name = request.inputs.text("hosted") or request.inputs.text("model")
     if not name:
         raise InputError("choose a model, or type the name of one")
+    if name == NO_MODEL:
+        request.handles.choose_model("")
+        set_default_model(NO_MODEL)
+        return Redirect(request.address("model"))
     if name == request.handles.first_model_name:
         request.handles.choose_model(name)  # whose address is known to the server alone
         return Redirect(request.address("model"))

@@ -1,0 +1,114 @@
+"""Answers and replies without a language model: rows of facts decide, or the nearest turns show.
+
+DSPy is not imported here, which takes more than a second.
+"""
+
+from collections.abc import Collection, Generator, Sequence
+
+from memory.evidence.gate import MOST_TURNS, touched
+from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_question
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.evidence.recollection import RANKED_TURNS
+from memory.program.lookup import look_up
+from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
+from memory.program.replies import ChatMessage
+from memory.records import Answer, Hit, Quotation, Turn
+from memory.text.tokens import count_tokens, trim
+
+_CHAT_CANDIDATES = 200  # of the ranking: a chat itself has many questions and quotations
+_MOST_FACTS = 5  # named for a message
+
+
+def answer_without_model(
+    question: UserQuestion, reader: MemoryReader
+) -> tuple[Answer, Sequence[Hit]]:
+    """The answer that rows of facts decide, else the nearest turns; and the ranking's hits."""
+    hits = reader.search(question.ranked_text, RANKED_TURNS)
+    if decided := _decided(question, reader):
+        return decided, hits
+    return _quoting(quotations_of(question, hits, reader)), hits
+
+
+def reply_without_model(
+    message: ChatMessage, reader: MemoryReader, budget: int
+) -> Generator[str, None, Answer]:
+    """A reply in one piece: what rows decide, or the nearest turns.
+
+    A message that asks nothing is acknowledged by its number, if stored, with its facts; a
+    question that the memory has nothing about by how to choose a model.
+    """
+    turn = message.turn
+    text = trim(turn.text, budget)
+    question = UserQuestion(text, asker=turn.speaker, today=turn.said_at)
+    if not is_question(text):
+        answer = _answer(_kept(turn, reader))
+    elif decided := _decided(question, reader):
+        answer = decided
+    else:
+        ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
+        hits = [hit for hit in ranked if hit.turn_id != turn.id]
+        nearest = quotations_of(question, hits, reader, without=message.character)
+        is_small_talk = bool(nearest) and not touches(question, reader, {turn.id})
+        answer = _answer(NO_MODEL) if is_small_talk else _quoting(nearest)
+    yield answer.text
+    return answer
+
+
+def touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
+    """Whether a message touches the memory, by the gate; turns in `without` are shown anyway."""
+    hits = reader.search(question.ranked_text, RANKED_TURNS)
+    ids = [hit.turn_id for hit in hits if hit.turn_id not in without][:MOST_TURNS]
+    turns = reader.turns_by_id(ids, missing_ok=True)
+    different = list({(turn.speaker, turn.text): turn for turn in turns}.values())
+    return bool(touched(reader.store, question.text, different, turns))
+
+
+def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:
+    found = look_up(question, reader)
+    if found is None:
+        return None
+    return Answer(
+        text=found.text,
+        turns=found.turn_ids,
+        sql=found.sql,
+        rows=found.rows,
+        tokens=count_tokens(found.text),
+        calls=0,
+        shown=found.turn_ids,
+        basis="rows",
+    )
+
+
+def _quoting(quotations: Sequence[Quotation]) -> Answer:
+    """The nearest turns as an answer, which cites none of them; or that there are none."""
+    if not quotations:
+        return _answer(NO_TURNS)
+    lines = [NEAREST_HEAD, *map(quotation_line, quotations)]
+    return _answer("\n".join(lines), quotations)
+
+
+def _answer(text: str, quotations: Sequence[Quotation] = ()) -> Answer:
+    return Answer(
+        text=text,
+        turns=(),
+        sql=(),
+        rows=(),
+        tokens=count_tokens(text),
+        calls=0,
+        shown=tuple(quoted.turn_id for quoted in quotations),
+        basis="quotes" if quotations else "none",
+        quotations=tuple(quotations),
+    )
+
+
+def _kept(turn: Turn, reader: MemoryReader) -> str:
+    """What was stored of a message: its turn, and the facts in it."""
+    if not turn.id:
+        return "This asks nothing, and was not stored."
+    facts = [
+        f"{fact.subject} {fact.attribute}: {fact.value}"
+        + (f" since {fact.happened_on}" if fact.happened_on else "")
+        for fact in reader.facts_from([turn.id])[:_MOST_FACTS]
+    ]
+    return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."
