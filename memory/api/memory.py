@@ -85,7 +85,7 @@ T = TypeVar("T")
 _log = logging.getLogger("memory.api")
 
 # What a memory without a model says where one is needed.
-NO_MODEL = 'this memory has no model; name one: Memory(..., model="openai/gpt-4o-mini")'
+NO_MODEL = 'it needs a language model: give --model, or model="openai/gpt-4o-mini" in Python'
 # For which questions SELECTs are written, unless a program says otherwise.
 SQL_USE: SqlUse = "when it pays"
 
@@ -579,7 +579,7 @@ class Memory(AnswersOthersNames):
         from memory.program.without_model import answer_without_model
 
         if self._setup.program is not None:
-            raise ModelError(f"a program runs on a model: {NO_MODEL}")
+            raise ModelError(f"a compiled program runs on a model; {NO_MODEL}")
         today = day.isoformat()[:10] if day else ""
         reader = self.reader
         asked = UserQuestion(sound_text(question), reader.asker(asker), today)

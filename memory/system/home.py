@@ -57,9 +57,9 @@ def default_model() -> str:
     """
     try:
         name = str(json.loads((home() / DEFAULT_MODEL).read_bytes())["model"])
-        return "" if name == NO_MODEL else name
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+    return "" if name == NO_MODEL else name
 
 
 def set_default_model(name: str) -> None:

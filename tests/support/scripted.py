@@ -136,6 +136,8 @@ def patch_load_model(monkeypatch: pytest.MonkeyPatch, load: Callable[..., Model]
 
     The package keeps what it has looked up in its module, so it is told first.
     """
+    # The commands ask a model where `memory setup` has chosen one.
+    monkeypatch.setattr("memory.cli.options.default_model", lambda: "local")
     monkeypatch.setattr("memory.models.load_model", load)
     monkeypatch.setattr("memory.models.loading.load_model", load)
 

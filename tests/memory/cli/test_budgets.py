@@ -18,6 +18,8 @@ from tests.support.server_process import server_process
 
 WHEN_IT_PAYS = True
 
+LOCAL = ("--model", "local")
+
 
 PARK = "where I walk the dog by the river every day, in any weather"
 TURNS = [Turn("Anna", f"I live in Oslo near park {i}, {PARK}.") for i in range(30)]
@@ -88,7 +90,7 @@ def test_a_server_does_not_begin_with_a_budget_that_cannot_be(
 ):
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
     run(*command, "--budget", 63, says="give at least 64")
-    run(*command, "--budget", 9_000, says="--budget 9000: give local at most")
+    run(*command, "--budget", 9_000, *LOCAL, says="--budget 9000: give local at most")
     assert not [*tmp_path.glob("anna*")]
 
 
@@ -96,9 +98,10 @@ def test_a_server_does_not_begin_with_a_budget_that_cannot_be(
     ("arguments", "words"),
     [
         (("ask", "Where?", "--budget", 63), "give at least 64"),
-        (("ask", "Where?", "--budget", 9_000), "--budget 9000: give local at most"),
-        (("chat", "--budget", 9_000), "--budget 9000: give local at most"),
-        (("digest", "--budget", 9_000), "--budget 9000: give local at most 200"),
+        (("ask", "Where?", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most"),
+        (("chat", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most"),
+        (("digest", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most 200"),
+        (("digest", "--budget", 9_000), "--budget is for a model: name one with --model"),
     ],
 )
 def test_a_budget_that_cannot_be_is_refused(path: Path, arguments: tuple[object, ...], words: str):

@@ -56,4 +56,6 @@ def test_the_prompts_are_those_asked_for(
 
 
 def test_the_packaged_model_has_none_to_choose(path: Path) -> None:
-    run("ask", "Where?", "--prompts", "short", "--db", path, says="leave --prompts out")
+    asked = ("ask", "Where?", "--prompts", "short", "--db", path)
+    run(*asked, "--model", "local", says="leave --prompts out")
+    run(*asked, says="--prompts is for a model")

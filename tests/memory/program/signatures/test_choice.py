@@ -104,7 +104,7 @@ def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
     with pytest.raises(InputError, match="the packaged model has its own prompts"):
         load_model("local", prompts="short")
     Settings(store).set("prompts", "short")
-    assert Memory(store).program.form == "tiny"
+    assert Memory(store, "local").program.form == "tiny"
 
 
 def test_a_compiled_program_keeps_its_form_whatever_the_model_s(store: Store) -> None:
