@@ -582,8 +582,8 @@ class Memory(AnswersOthersNames):
             raise ModelError(f"a compiled program runs on a model; {NO_MODEL}")
         today = day.isoformat()[:10] if day else ""
         reader = self.reader
-        asked = UserQuestion(sound_text(question), reader.asker(asker), today)
-        return answer_without_model(asked, reader)
+        user_question = UserQuestion(sound_text(question), reader.asker(asker), today)
+        return answer_without_model(user_question, reader)
 
     def _shown(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
         """An answer as callers get it: its turns counted, and cited with what found them."""

@@ -1,7 +1,7 @@
 """A character of a chat: its replies to messages, and the corrections that messages make."""
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -65,17 +65,17 @@ def touches(question: UserQuestion, reader: MemoryReader, without: Collection[in
 
 
 def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:
-    found = look_up(question, reader)
-    if found is None:
+    by_facts = look_up(question, reader)
+    if by_facts is None:
         return None
     return Answer(
-        text=found.text,
-        turns=found.turn_ids,
-        sql=found.sql,
-        rows=found.rows,
-        tokens=count_tokens(found.text),
+        text=by_facts.text,
+        turns=by_facts.turn_ids,
+        sql=by_facts.sql,
+        rows=by_facts.rows,
+        tokens=count_tokens(by_facts.text),
         calls=0,
-        shown=found.turn_ids,
+        shown=by_facts.turn_ids,
         basis="rows",
     )
 

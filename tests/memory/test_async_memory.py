@@ -82,7 +82,7 @@ def test_each_call_of_a_memory_is_there_with_its_arguments() -> None:
     own = {name for name in vars(Memory) if not name.startswith("_")}
     # What is no call, makes several one, or is a part of `ask`.
     own -= {"stores_facts", "searcher", "over", "evidence", "model", "program", "budget"}
-    own -= {"reader"}
+    own -= {"reader", "has_model"}
     own -= {"store", "stores", "reranker", "of"}
     for name in own - {"close"}:
         asynchronous, own_signature = getattr(AsyncMemory, name), getattr(Memory, name)

@@ -405,4 +405,6 @@ def test_the_packaged_model_quotes_whichever_memory_says_it(stores: Mapping[str,
         reply = memory.reply(Turn("Anna", question, said_at="2017-06-20"))
         assert words in "".join(reply)
         assert reply.answer is not None
-        assert (reply.answer.turns[0], reply.answer.memories[0]) == (turn_id, name)
+        answer = reply.answer
+        assert answer.turns == ()
+        assert (answer.shown[0], answer.shown_memories[0]) == (turn_id, name)

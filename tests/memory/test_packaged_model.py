@@ -158,7 +158,8 @@ def test_nothing_is_installed_without_a_yes(
 
 def test_the_project_itself_asks_for_the_same_packages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    bounds = [*project["dependency-groups"]["local"], *project["project"]["dependencies"]]
+    extra = project["project"]["optional-dependencies"]["local"]
+    bounds = [*project["dependency-groups"]["local"], *extra]
     assert {name + bound for name, bound in REQUIREMENTS.items()} <= set(bounds)
 
 

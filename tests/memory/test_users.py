@@ -95,7 +95,7 @@ def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -
         return scripted_model([])
 
     patch_load_model(monkeypatch, load_model)
-    with Memory() as memory:
+    with Memory(model="local") as memory:
         assert memory.of("anna").model is memory.of("ben").model is memory.model
     assert loaded == ["local"]
 

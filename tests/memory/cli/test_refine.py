@@ -74,7 +74,7 @@ def test_the_packaged_model_is_not_asked(address: str, memory_options: list[str]
 def test_without_a_model_nothing_is_refined(address: str, memory_options: list[str]) -> None:
     furnished(address)
     done = CliRunner().invoke(app, ["facts", "refine", *memory_options])
-    assert "this needs a language model: name one (--model" in str(done.exception)
+    assert "it needs a language model: give --model" in str(done.exception)
 
 
 def test_ctrl_c_says_that_nothing_was_changed(

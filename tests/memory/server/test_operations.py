@@ -205,8 +205,8 @@ def test_a_refinement_is_a_job(home: str) -> None:
         assert len(store.facts()) == 12
 
 
-def test_the_packaged_model_does_not_refine() -> None:
-    run("admin", "call", "refine", "-n", "anna", says="too small to refine")
+def test_nothing_is_refined_without_a_model() -> None:
+    run("admin", "call", "refine", "-n", "anna", says="it needs a language model")
 
 
 def test_another_method_is_told_which_one_is_for_an_address(client: TestClient) -> None:

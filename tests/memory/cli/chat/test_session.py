@@ -231,7 +231,8 @@ def test_a_user_who_tells_a_name_later_stays_the_same(address: str) -> None:
 
 def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(address: str) -> None:
     packaged = load_model("local")
-    assert "needs a larger model" in chat(address, ["bye"], packaged, persona="a pirate", digests=False)
+    by_packaged = chat(address, ["bye"], packaged, persona="a pirate", digests=False)
+    assert "needs a larger model" in by_packaged
     assert "needs a larger model" not in chat(address, ["bye"], persona="a pirate")
 
 
