@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from math import log
 
 from memory.evidence.fact_lists import FactList, dated_fact, fact_lists, spread
 from memory.evidence.fence import fence_tokens
@@ -19,7 +20,6 @@ from memory.search.answer_kinds import (
     asks_for_present,
     asks_for_several,
     asks_for_story,
-    asks_for_whole,
 )
 from memory.text.characters import one_line
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
@@ -37,6 +37,9 @@ _STORY_TURN = 100
 # _WHOLE_STORY; the rest of a line is its id and its speaker.
 _GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
 _STORY_TURNS = 20
+# How likely a turn has to be an answer, compared with the best one. Scores of the ranking are
+# logarithms of such odds: its weights are fitted as a softmax over turns (locomo.retrieval.fit).
+_LEAST_ODDS = 1 / 20
 _FACT_LINE_TOKENS = 100  # of a current fact
 _UNTIL = re.compile(r"until \d{4}[-\d]*")
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
@@ -213,8 +216,7 @@ def _with_lists(
     in_order = [hit.turn_id for hit in recollected.hits]
     # A story is thinned throughout, not cut at the end of its rows.
     quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
-    # What the reader asked to look at is shown at length.
-    longest = _SHORT_TURN if asks_for_whole(question) and not options.looked else None
+    longest = _SHORT_TURN if is_story and not options.looked else None
     notes: Mapping[int, Turn] = {}
     if is_story and recollected.question.asker:
         own, notes = _own_turns(recollected, reader)
@@ -245,6 +247,7 @@ def _with_lists(
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
+        near=0 if is_story else near_turns(recollected.hits),
         marks={
             turn_id: mark
             for turn_id, mark in recollected.marks.items()
@@ -257,6 +260,14 @@ def _with_lists(
         opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
+
+
+def near_turns(hits: Sequence[Hit]) -> int:
+    """How many turns are near enough to the best one to belong to a question."""
+    if not hits:
+        return 0
+    least = max(hit.score for hit in hits) + log(_LEAST_ODDS)
+    return sum(hit.score >= least for hit in hits)
 
 
 def _fact_lists_beside(recollected: Recollection, tokens: int, source: int) -> list[FactList]:

@@ -28,9 +28,10 @@ from memory.text.tokens import count_tokens, line_tokens, trim
 # asks for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
 # Turns of LoCoMo's seven conversations are as long in 1 of 100.
 LONG_TURN = 100  # tokens
+# In a budget with room for a dozen of them, turns are only cut above this: nine of ten messages of
+# people who talk to an assistant are shorter.
+_LONG_WITH_ROOM, _DOZEN = 160, 12
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
-# No turn takes more than this share of a budget: one of 950 tokens was in 13 of 20 prompts.
-_MOST_OF_BUDGET = 1 / 6
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may follow
 
 
@@ -123,13 +124,16 @@ def _section(head: str, lines: Sequence[str]) -> str:
 class TurnForm:
     """How turns become lines.
 
-    With a `question` a long turn shows the sentences that it asks for, in at most `longest` tokens.
+    With a `question` a long turn shows the sentences that it asks for, in at most `longest` tokens,
+    a turn in `near` in at most `longest_near`.
     `marks` says, by turn id, what is no longer so; `dates` and `spans` are `dated_line`'s. A turn
     in `opened` is shown whole or in outline, in at most `longest_opened`.
     """
 
     question: str = ""
     longest: int = LONG_TURN
+    near: Collection[int] = ()
+    longest_near: int = LONG_TURN
     marks: Mapping[int, str] = field(default_factory=dict)
     dates: bool = True
     spans: bool = False
@@ -143,7 +147,8 @@ class TurnForm:
             limit = max(min(tokens_left - _HEAD_TOKENS, self.longest_opened), LONG_TURN)
             turn = replace(turn, text=outline(turn.text, limit))
         elif self.question:
-            limit = min(max(tokens_left // 2, LONG_TURN), self.longest)
+            longest = self.longest_near if turn.id in self.near else self.longest
+            limit = min(max(tokens_left // 2, LONG_TURN), longest)
             if is_larger(turn.text, limit, count_tokens):
                 # The question names its asker ("user"), which is no reason to show a "user" in
                 # their code.
@@ -163,8 +168,24 @@ class TurnForm:
 
 
 def longest_turn(budget: int) -> int:
-    """How many tokens one turn's text may take when a question cuts long ones."""
-    return max(int(budget * _MOST_OF_BUDGET) - _HEAD_TOKENS, LONG_TURN)
+    """How many tokens of text any turn may take when a question cuts long ones."""
+    return min(max(budget // _DOZEN, LONG_TURN), _LONG_WITH_ROOM)
+
+
+def longest_of(turns: Iterable[Turn], budget: int) -> int:
+    """How many tokens of text each of these turns may take so that all of them fit.
+
+    The whole budget if none has to be cut, and never less than `longest_turn`: the last turns are
+    left out then.
+    """
+    sizes = sorted(count_tokens(turn.text) for turn in turns)
+    room = budget - _HEAD_TOKENS * len(sizes)
+    for number, size in enumerate(sizes):
+        share = room // (len(sizes) - number)
+        if size > share:
+            return max(share, longest_turn(budget))
+        room -= size
+    return budget
 
 
 def lay_out(
@@ -178,6 +199,7 @@ def lay_out(
     question: str = "",
     marks: Mapping[int, str] | None = None,
     longest: int | None = None,
+    near: int = 0,
     spans: bool = False,
     by_day: bool = False,
     best_first: bool = False,
@@ -199,6 +221,8 @@ def lay_out(
         question: if given, a long turn shows the sentences that it asks for, in at most `longest`
             tokens (by default `longest_turn`), and shorter turns may follow one that does not fit.
             Without it, the first turn that does not fit ends the list.
+        near: how many of the first turns belong to the question: they are shown whole, or as long
+            as all of them fit (`longest_of`).
         marks: what to note of turns, by their ids: that they are outdated.
         spans: whether relative dates are shown as spans (see `dated_line`).
         by_day: whether a line names the day of the turns after it, which then have no date.
@@ -208,10 +232,13 @@ def lay_out(
             half of the budget.
     """
     turns = _Turns(ranked)
+    first = [*islice(turns, near)]
     form = TurnForm(
         question,
         longest_turn(budget) if longest is None else longest,
-        marks or {},
+        near={turn.id for turn in first},
+        longest_near=longest_of(first, budget),
+        marks=marks or {},
         dates=not by_day,
         spans=spans,
         opened=opened,
