@@ -8,7 +8,7 @@ from math import log
 
 from memory.evidence.fact_lists import FactList, dated_fact, fact_lists, spread
 from memory.evidence.fence import fence_tokens
-from memory.evidence.layout import Evidence, FactLine, alternate, lay_out
+from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of, longest_turn
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
@@ -37,9 +37,11 @@ _STORY_TURN = 100
 # _WHOLE_STORY; the rest of a line is its id and its speaker.
 _GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
 _STORY_TURNS = 20
-# How likely a turn has to be an answer, compared with the best one. Scores of the ranking are
-# logarithms of such odds: its weights are fitted as a softmax over turns (locomo.retrieval.fit).
-_LEAST_ODDS = 1 / 20
+# Odds of a turn to be an answer, compared with the best one. Turns above the first are shown whole
+# if they fit. A question for one thing gets turns above the second, and at least so many tokens: as
+# many of the answers' words as in all of 6,000 tokens, in half of them (the log).
+_ODDS_TO_BE_WHOLE, _ODDS_TO_BE_SHOWN = 1 / 20, 1 / 150
+_LEAST_OF_ONE_THING = 2_000
 _FACT_LINE_TOKENS = 100  # of a current fact
 _UNTIL = re.compile(r"until \d{4}[-\d]*")
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
@@ -142,7 +144,7 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
     )
     longest = options.longest
     if options.best_first and longest is None:
-        longest = _share_of_each(facts, turns, budget)
+        longest = longest_of(turns, budget - sum(line_tokens(fact.line) for fact in facts))
     return lay_out(
         facts,
         turns,
@@ -153,14 +155,6 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
         best_first=options.best_first,
         spans=options.spans,
     )
-
-
-def _share_of_each(facts: Sequence[RowLine], turns: Sequence[Turn], budget: int) -> int | None:
-    """How many tokens of text each of these turns gets so that all fit; None for all."""
-    room = budget - sum(line_tokens(fact.line) for fact in facts)
-    if not turns or sum(count_tokens(turn.text) + _TURN_HEAD for turn in turns) <= room:
-        return budget
-    return max(room // len(turns) - _TURN_HEAD, 1)
 
 
 def _current_facts(facts: Sequence[Fact], tokens: int) -> list[RowLine]:
@@ -239,6 +233,8 @@ def _with_lists(
         return telling_first([turn for turn in turns_in_order if turn.id not in left_out])
 
     is_beside_lists = options.looked or asks_for_several(question)
+    if not (is_beside_lists or is_story or lists):
+        budget = _room_for_one_thing(recollected, budget)
     block = lay_out(
         lists,
         turns(in_order),
@@ -247,7 +243,7 @@ def _with_lists(
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
-        near=0 if is_story else near_turns(recollected.hits),
+        near=0 if is_story else near_turns(recollected.hits, _ODDS_TO_BE_WHOLE),
         marks={
             turn_id: mark
             for turn_id, mark in recollected.marks.items()
@@ -255,19 +251,30 @@ def _with_lists(
         },
         longest=longest,
         spans=True,
-        by_day=is_story,
+        by_day=True,
         noted=notes,
         opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
 
 
-def near_turns(hits: Sequence[Hit]) -> int:
-    """How many turns are near enough to the best one to belong to a question."""
+def near_turns(hits: Sequence[Hit], odds: float) -> int:
+    """How many turns have these odds, at least, to be an answer, compared with the best one.
+
+    Scores of the ranking are logarithms of such odds: its weights are fitted as a softmax over
+    turns (locomo.retrieval.fit).
+    """
     if not hits:
         return 0
-    least = max(hit.score for hit in hits) + log(_LEAST_ODDS)
+    least = max(hit.score for hit in hits) + log(odds)
     return sum(hit.score >= least for hit in hits)
+
+
+def _room_for_one_thing(recollected: Recollection, budget: int) -> int:
+    """How many tokens a question for one thing gets: the rest of the ranking is not about it."""
+    near = recollected.ranked[: near_turns(recollected.hits, _ODDS_TO_BE_SHOWN)]
+    sizes = [min(count_tokens(turn.text), longest_turn(budget)) + _TURN_HEAD for turn in near]
+    return min(budget, max(sum(sizes), _LEAST_OF_ONE_THING))
 
 
 def _fact_lists_beside(recollected: Recollection, tokens: int, source: int) -> list[FactList]:

@@ -22,7 +22,7 @@ from memory.evidence.story import NO_STORY, Story
 from memory.records import Turn
 from memory.text.dates import spoken_date
 from memory.text.passages import CUT, excerpt, is_larger
-from memory.text.tokens import count_tokens, line_tokens, trim
+from memory.text.tokens import TRIMMED, count_tokens, line_tokens, trim
 
 # A turn longer than this, and than half of the room left, shows the sentences that the question
 # asks for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
@@ -67,7 +67,8 @@ class Evidence:
 
     `standing` holds the asker's wishes and the contradictions, `story` a short account of events;
     `facts`, `notes` (turns shown as their facts) and `turns` are lines. `turn_ids` are the turns in
-    any of them, and `marked` the turns that facts call outdated or disputed.
+    any of them, `marked` the turns that facts call outdated or disputed, and `cut` the turns of
+    which a part is left out.
     """
 
     standing: Standing = NO_STANDING
@@ -77,6 +78,7 @@ class Evidence:
     turns: tuple[str, ...] = ()
     turn_ids: tuple[int, ...] = ()
     marked: frozenset[int] = frozenset()
+    cut: frozenset[int] = frozenset()
 
     @property
     def fact_lines(self) -> int:
@@ -175,15 +177,14 @@ def longest_turn(budget: int) -> int:
 def longest_of(turns: Iterable[Turn], budget: int) -> int:
     """How many tokens of text each of these turns may take so that all of them fit.
 
-    The whole budget if none has to be cut, and never less than `longest_turn`: the last turns are
-    left out then.
+    The whole budget if none has to be cut.
     """
     sizes = sorted(count_tokens(turn.text) for turn in turns)
     room = budget - _HEAD_TOKENS * len(sizes)
     for number, size in enumerate(sizes):
         share = room // (len(sizes) - number)
         if size > share:
-            return max(share, longest_turn(budget))
+            return max(share, 1)
         room -= size
     return budget
 
@@ -233,11 +234,13 @@ def lay_out(
     """
     turns = _Turns(ranked)
     first = [*islice(turns, near)]
+    if longest is None:
+        longest = longest_turn(budget)
     form = TurnForm(
         question,
-        longest_turn(budget) if longest is None else longest,
+        longest,
         near={turn.id for turn in first},
-        longest_near=longest_of(first, budget),
+        longest_near=max(longest_of(first, budget), longest),
         marks=marks or {},
         dates=not by_day,
         spans=spans,
@@ -292,7 +295,7 @@ def _laid_out(
 
     spoken = {turn.id for turn, _ in pairs}
     # A cut turn may lack just what a fact tells.
-    whole = {turn.id for turn, line in pairs if CUT not in line or CUT in turn.text}
+    whole = spoken - _cut(pairs)
     facts_left = int(tokens_left * facts_share) if pairs else tokens_left
     told: set[int] = set()  # turns that lines of facts replace
     named: set[int] = set()
@@ -318,6 +321,17 @@ def _laid_out(
         turns=_in_form(said, form),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
         marked=frozenset(t.id for t, _ in said if is_of_facts(form.marks.get(t.id, ""))),
+        cut=_cut(said),
+    )
+
+
+def _cut(pairs: Sequence[tuple[Turn, str]]) -> frozenset[int]:
+    """The turns whose lines lack a part of them."""
+    return frozenset(
+        turn.id
+        for turn, line in pairs
+        for mark in (CUT, TRIMMED)
+        if mark in line and mark not in turn.text
     )
 
 
@@ -348,10 +362,15 @@ def _fitting(turns: Iterable[Turn], tokens: int, form: TurnForm) -> list[tuple[T
     """The turns that fit a number of tokens, with their lines; none after _MOST_MISSES misses."""
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if form.question else 1
+    days: set[str] = set()
     for turn in turns:
         line = form.line(turn, tokens)
         size = line_tokens(line)
+        day = "" if form.dates else spoken_date(turn.said_at)
+        if day and day not in days:
+            size += line_tokens(f"{day}:")
         if size <= tokens:
+            days.add(day)
             tokens -= size
             pairs.append((turn, line))
         else:

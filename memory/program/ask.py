@@ -295,8 +295,9 @@ class AskMemory(MemoryModule):
         def ask(evidence: Evidence, **inputs: str) -> dspy.Prediction:
             return self.answer(question, evidence, hits=gathered.hits, reader=reader, **inputs)
 
-        # If all that was found is shown, there is little more to look for.
-        if further is None or len(block.turn_ids) >= len(gathered.hits):
+        # If all that was found is shown whole, there is little more to look for.
+        is_all_shown = len(block.turn_ids) >= len(gathered.hits) and not block.cut
+        if further is None or is_all_shown:
             with log.step("answer"):
                 return ask(evidence=block), gathered
         with log.step("answer"):

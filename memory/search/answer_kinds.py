@@ -11,10 +11,18 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _SINGLE = re.compile(r"^\W*(?:when|where|since|how much|from)\b", re.IGNORECASE)
+# Counts, sums and lists over everything that was said.
+_WHOLE = re.compile(
+    r"\b(?:how (?:many|often)|number of|in (?:all|total)|total|altogether|list|all|every|each"
+    r"|everything|different|various|distinct|across|throughout|so far)\b",
+    re.IGNORECASE,
+)
 
 
 def asks_for_several(question: str) -> bool:
     """Whether an answer probably needs several turns, judged by English words alone."""
+    if _WHOLE.search(question):
+        return True
     return bool(_SEVERAL.search(question)) and not _SINGLE.search(question)
 
 
@@ -27,22 +35,11 @@ _STORY = re.compile(
     r"|\bhow (?:did|has|have|was|were|is|are)\b(?! you\b).*\b(?:progress|evolv|develop|unfold)\w*",
     re.IGNORECASE,
 )
-# Counts and lists over everything that was said.
-_WHOLE = re.compile(
-    r"\b(?:how (?:many|often|much)|number of|in (?:all|total)|total|altogether|list|all|every|each"
-    r"|everything|different|various|distinct|across|throughout|so far|kinds?|sorts?)\b",
-    re.IGNORECASE,
-)
 
 
 def asks_for_story(question: str) -> bool:
     """Whether a question asks for a summary or an order, judged by English words alone."""
     return bool(_STORY.search(question))
-
-
-def asks_for_whole(question: str) -> bool:
-    """Whether it asks for a story, a count or a list over everything that was said."""
-    return asks_for_story(question) or bool(_WHOLE.search(question))
 
 
 _PAST = re.compile(

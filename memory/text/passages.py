@@ -23,6 +23,9 @@ _SENTENCE_END = re.compile(
 # its question.
 _SHARE_BEFORE = 0.5
 _SHARE_AFTER = 0.25
+# A number, or a capital within a sentence: people ask for amounts, dates and names.
+_SHARE_OF_DETAIL = 0.3
+_DETAIL = re.compile(r"\d|(?<=[\w,;] )[^\W\d_a-z]\w")
 _MOST_READ = 40_000  # characters of a text
 _PARTS = 4  # at least, in a passage from a single long sentence
 
@@ -60,7 +63,10 @@ def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = c
         parts += _halves(sentence, limit // _PARTS, size) if is_large else [sentence]
     shared = [0, *_shared_words(question, parts), 0]
     worth = [
-        shared[n] + _SHARE_BEFORE * shared[n - 1] + _SHARE_AFTER * shared[n + 1]
+        shared[n]
+        + _SHARE_BEFORE * shared[n - 1]
+        + _SHARE_AFTER * shared[n + 1]
+        + _SHARE_OF_DETAIL * bool(_DETAIL.search(parts[n - 1]))
         for n in range(1, len(parts) + 1)
     ]
     chosen: set[int] = set()

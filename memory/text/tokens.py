@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from memory.text.text_cache import TextCache
 
 # No token has more characters than this, so a cut never needs to read more of a text.
+TRIMMED = " ..."  # behind the beginning of a text
 CHARACTERS_PER_TOKEN = 16
 _Label = TypeVar("_Label")
 # The tokenizer merges characters without splitting a text first, so it takes 2 ms for a turn of
@@ -97,11 +98,11 @@ def trim(text: str, tokens: int) -> str:
     low, high = 0, len(head)
     while low < high:
         middle = (low + high + 1) // 2
-        if count_tokens(head[:middle] + " ...") <= tokens:
+        if count_tokens(head[:middle] + TRIMMED) <= tokens:
             low = middle
         else:
             high = middle - 1
-    return head[:low] + " ..." if low else ""
+    return head[:low] + TRIMMED if low else ""
 
 
 def first_lines(lines: Iterable[str], tokens: int) -> str:

@@ -30,7 +30,7 @@ NOT_ASKED = "openai/nobody"  # a hosted model's way of being shown a memory; it 
 def shown_words(
     conversation: Conversation, labels: list[dict[str, object]], budgets: list[int]
 ) -> dict[int, list[tuple[str, bool, int]]]:
-    """For each budget and label: the question with its words, whether they are shown, the tokens."""
+    """By budget, for each label: its question and words, whether they are shown, the tokens."""
     shown: dict[int, list[tuple[str, bool, int]]] = defaultdict(list)
     with temporary_memory(conversation.turns, None) as store:
         ids = {turn.source: turn.id for turn in store.turns()}
@@ -69,7 +69,9 @@ def main() -> None:
     table = Table("budget", "words shown", "of", "tokens")
     for budget, shown in results.items():
         tokens = f"{fmean(tokens for *_, tokens in shown):,.0f}"
-        table.add_row(f"{budget:,}", str(sum(is_in for _, is_in, _ in shown)), str(len(shown)), tokens)
+        table.add_row(
+            f"{budget:,}", str(sum(is_in for _, is_in, _ in shown)), str(len(shown)), tokens
+        )
         for name, is_in, _ in shown:
             if args.misses and not is_in:
                 print(f"{budget:,}: {name}")
