@@ -189,6 +189,15 @@ def longest_of(turns: Iterable[Turn], budget: int) -> int:
     return budget
 
 
+def _fit_whole(turns: Iterable[Turn], budget: int) -> bool:
+    """Whether all turns fit a budget whole."""
+    for turn in turns:
+        if is_larger(turn.text, budget, count_tokens):
+            return False
+        budget -= count_tokens(turn.text) + _HEAD_TOKENS
+    return budget >= 0
+
+
 def lay_out(
     facts: Sequence[FactLine],
     ranked: Iterable[Turn],
@@ -222,8 +231,8 @@ def lay_out(
         question: if given, a long turn shows the sentences that it asks for, in at most `longest`
             tokens (by default `longest_turn`), and shorter turns may follow one that does not fit.
             Without it, the first turn that does not fit ends the list.
-        near: how many of the first turns belong to the question: they are shown whole, or as long
-            as all of them fit (`longest_of`).
+        near: how many of the first turns are near to the question: these are shown whole, or as
+            long as all of them fit (`longest_of`). Where all turns fit whole, all are.
         marks: what to note of turns, by their ids: that they are outdated.
         spans: whether relative dates are shown as spans (see `dated_line`).
         by_day: whether a line names the day of the turns after it, which then have no date.
@@ -234,6 +243,8 @@ def lay_out(
     """
     turns = _Turns(ranked)
     first = [*islice(turns, near)]
+    if near and _fit_whole(turns, budget):
+        first = [*turns]
     if longest is None:
         longest = longest_turn(budget)
     form = TurnForm(

@@ -149,6 +149,13 @@ def test_no_look_is_offered_where_all_that_was_found_is_shown(runs: Store) -> No
     assert "[[ ## look ## ]]" not in prompts_of(memory)[0]
 
 
+def test_a_look_is_offered_where_a_turn_is_cut(address: str) -> None:
+    with open_store(address) as store:
+        store.add([Turn("Ben", LONG * 4), Turn("Ben", "The mast is new.")])
+        memory = memory_of(store, [(["[2] Ben", "`[[ ## look ## ]]`"], answer("1908", "1"))])
+        assert memory.ask("When was the boat of Ben built?").text == "1908"
+
+
 @pytest.mark.parametrize("sql_use", ["always", "never"])
 def test_no_look_is_offered_where_selects_are_not_the_models_choice(
     runs: Store, sql_use: Any

@@ -94,21 +94,6 @@ def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
     assert context.tokens == count_tokens(context.text) <= 500
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("question", "most"),
-    [
-        ("How many plans for the shed are there in total?", 100),
-        ("Which plan is for the shed?", 500),
-    ],
-)
-def test_where_a_whole_is_asked_each_turn_is_short(shed: Store, question: str, most: int) -> None:
-    sizes = [count_tokens(line) for line in asked(shed, question, 3_000)[1:]]
-    assert max(sizes) <= most
-    if most > 100:
-        assert max(sizes) > 100
-
-
 @pytest.mark.few(1)
 @pytest.mark.parametrize("budget", [1_000, 2_000, 6_000])
 def test_no_turn_takes_more_than_a_sixth_of_a_budget(shed: Store, budget: int) -> None:
