@@ -1,8 +1,11 @@
 """The values that pass between the layers: plain, immutable, without behaviour."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from itertools import starmap
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 _Item = TypeVar("_Item")
 Kind = Literal["message", "document", "tool"]
@@ -17,36 +20,74 @@ ABSTAIN = "No information available"  # what every answering model says when mem
 CORRECTIONS = "corrections"  # the session of turns that add and edit facts by hand
 
 
-class HasKeys:
-    """A record whose fields can also be read by mem0's keys: `hit["memory"]`.
+class Record(dict[str, Any]):
+    """A value with fields, which is also a read-only dict of them: `json.dumps` takes it.
 
-    For a name that only other libraries have, KeyError and AttributeError say what to write.
+    Other libraries' names for its fields are keys, too. For a name that only they have, KeyError
+    and AttributeError say what to write.
     """
 
-    KEYS: ClassVar[Mapping[str, str]] = {}  # mem0's key -> the attribute
+    KEYS: ClassVar[Mapping[str, str]] = {}  # another library's key -> the attribute
     ADVICE: ClassVar[Mapping[str, str]] = {}  # a name that is not here -> what to write
 
-    def __getitem__(self, key: str) -> Any:
+    def __post_init__(self) -> None:
+        dict.update(self, self.__dict__)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON has it: a dict of plain values, lists and dicts."""
+        return {key: plain(value) for key, value in self.items()}
+
+    model_dump = to_dict
+
+    def __missing__(self, key: str) -> Any:
         if key in self.KEYS:
             return getattr(self, self.KEYS[key])
         raise KeyError(self._advice(key))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a mem0 key, or the default for a key that no library has."""
-        return self[key] if key in self.KEYS or key in self.ADVICE else default
+        """The value of a key, or the default for a key that no library has."""
+        return self[key] if key in self or key in self.KEYS or key in self.ADVICE else default
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+        # Of the fields, as dataclass makes it.
+        def __hash__(self) -> int: ...  # type: ignore[override]
+
+    else:
+        __ne__ = object.__ne__  # a dict's compares the items, also those that do not count
 
         def __getattr__(self, name):
             raise AttributeError(self._advice(name), name=name, obj=self)
+
+        def __reduce__(self):
+            return _record_of, (type(self), dict(self.__dict__))
+
+        def _refuse_writing(self, *args, **kwargs):
+            kind = type(self).__name__
+            raise TypeError(f"a {kind} is read-only; change a copy: {kind.lower()}.to_dict()")
+
+        __setitem__ = __delitem__ = __ior__ = _refuse_writing
+        clear = pop = popitem = setdefault = update = _refuse_writing
 
     def _advice(self, name: str) -> str:
         kind, advice = type(self).__name__, self.ADVICE.get(name, "")
         return f"a {kind} has no {name!r}" + (f"; write {advice}" if advice else "")
 
 
+def _record_of(kind: type[Any], fields: Mapping[str, Any]) -> Any:
+    return kind(**fields)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: tuples are lists, records are dicts."""
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value
+
+
 @dataclass(frozen=True)
-class Turn(HasKeys):
+class Turn(Record):
     """A message, a chunk of a document, or a tool use. Immutable once stored.
 
     `said_at` is ISO text as exact as known (`2017-05-08T13:56`, `2017-05-08`, `2017-05`, ``);
@@ -64,7 +105,6 @@ class Turn(HasKeys):
     tags: Tags = field(default_factory=dict, hash=False)
 
     KEYS: ClassVar[Mapping[str, str]] = {
-        "id": "id",
         "memory": "text",
         "metadata": "tags",
         "created_at": "said_at",
@@ -78,9 +118,12 @@ class Turn(HasKeys):
         "role": "turn.speaker",
     }
 
+    def __str__(self) -> str:
+        return f"{self.speaker}: {self.text}"
+
 
 @dataclass(frozen=True)
-class Withheld:
+class Withheld(Record):
     """What a memory did not store, counted: secrets, and pieces of text in <private> tags."""
 
     secrets: int = 0
@@ -91,11 +134,19 @@ NOTHING_WITHHELD = Withheld()
 
 
 @dataclass(frozen=True)
-class Skipped:
+class Skipped(Record):
     """An item that did not become a turn, or a date that a turn lost: where it is, and why."""
 
     where: str
     why: str
+
+
+def _html_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table of cells for a notebook. What is in them is text, whatever it looks like."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    lines = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 class Results(list[_Item]):
@@ -115,6 +166,21 @@ class Results(list[_Item]):
 
         def _results(self):
             return self
+
+    def to_dict(self) -> list[Any]:
+        """The items as JSON has them."""
+        return [plain(item) for item in self]
+
+    model_dump = to_dict
+
+    def _repr_html_(self) -> str:
+        """A table, in a notebook."""
+        records = [item for item in self if isinstance(item, Record)]
+        if len(records) < len(self):
+            return f"<pre>{escape(repr(self))}</pre>"
+        columns = dict.fromkeys(key for record in records for key in record)
+        rows = ([record.get(key, "") for key in columns] for record in records)
+        return _html_table(columns, rows)
 
 
 class TurnIds(Results[int]):
@@ -151,7 +217,7 @@ class TurnIds(Results[int]):
 
 
 @dataclass(frozen=True)
-class Fact:
+class Fact(Record):
     """One statement about a subject, with the turn it came from. Dates are ISO text or ``."""
 
     subject: str
@@ -162,6 +228,9 @@ class Fact:
     ended_on: str = ""
     recorded_at: str = ""
     id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.attribute} {self.value}"
 
 
 @dataclass(frozen=True)
@@ -208,7 +277,7 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class Contradiction:
+class Contradiction(Record):
     """Two current facts that cannot both be true, in the order they were stored.
 
     `said_at` has the times of their turns (ISO text).
@@ -246,6 +315,21 @@ class Rows:
     rows: tuple[tuple[Any, ...], ...]
     truncated: bool = False
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rows as JSON has them."""
+        return {name: plain(value) for name, value in vars(self).items()}
+
+    model_dump = to_dict
+
+    def _repr_html_(self) -> str:
+        return _html_table(self.columns, self.rows)
+
 
 @dataclass(frozen=True)
 class CurrencyRules:
@@ -261,7 +345,7 @@ class CurrencyRules:
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(Record):
     """One journaled write to facts: `facts` counts the rows it inserted, updated or deleted.
 
     `rows` counts its edits of tags, attributes, entities and aliases. `window` is the run of turns
@@ -282,9 +366,12 @@ class Change:
     rows: int = 0
     note: str = ""
 
+    def __str__(self) -> str:
+        return f"change {self.id} ({self.cause})"
+
 
 @dataclass(frozen=True)
-class Edit:
+class Edit(Record):
     """What one change did to one fact: the fact before and after (None: it did not exist).
 
     `moment` is when the edit begins to count for `as_of`. For a fact stored by a digest that is the
@@ -300,7 +387,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class EntityName:
+class EntityName(Record):
     """A name of an entity, and the turn that says so; 0 if a person set it for every turn."""
 
     name: str
@@ -308,7 +395,7 @@ class EntityName:
 
 
 @dataclass(frozen=True)
-class Entity:
+class Entity(Record):
     """A person or thing that facts are about, or that their values name.
 
     `names` are its other names. `facts` counts the facts about it, and `mentions` the facts whose
@@ -339,7 +426,7 @@ class StatedFact:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Record):
     """What happened from one turn to another, in a sentence or two by a model.
 
     `kind` is "session", or "month" for all lines of a month. `text` is empty while it waits to be
@@ -353,7 +440,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Record):
     """One value that a setting had from `set_at` (UTC) on: any JSON value."""
 
     name: str
@@ -362,7 +449,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class Forgotten(Record):
     """What a `forget` removed: ids of turns and facts, and of changes whose text was removed too.
 
     `sha256` is the hash of the removed text after `salt`, which is kept nowhere else. With the salt
@@ -391,7 +478,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True)
-class Pending:
+class Pending(Record):
     """A window (first to last turn id, inclusive) that no model has stored yet, or only in part.
 
     `error` is why the last attempt failed; it is empty while a process works on the window.
@@ -460,12 +547,15 @@ class WaitingWork:
         return any((*counts, self.blank_summaries, self.forgets, *settings))
 
 
+_TURN_FIELDS_OF_A_HIT = ("text", "speaker", "said_at", "session", "source", "kind", "tags")
+
+
 @dataclass(frozen=True)
-class Hit(HasKeys):
+class Hit(Record):
     """One turn found by a search. Scores can only be compared within one search.
 
-    `shares` says how much each feature of the ranking gave; they sum to the score. `text`,
-    `speaker` and `said_at` are the turn's, if `Memory.search` returned the hit.
+    `shares` says how much each feature of the ranking gave; they sum to the score. The other fields
+    are the turn's, if `Memory.search` returned the hit.
     """
 
     turn_id: int
@@ -474,21 +564,40 @@ class Hit(HasKeys):
     text: str = field(default="", compare=False)
     speaker: str = field(default="", compare=False)
     said_at: str = field(default="", compare=False)
+    session: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
+    kind: Kind = field(default="message", compare=False)
+    tags: Tags = field(default_factory=dict, compare=False)
 
     KEYS: ClassVar[Mapping[str, str]] = {
         "id": "turn_id",
         "memory": "text",
-        "score": "score",
         "created_at": "said_at",
+        "metadata": "tags",
+        "run_id": "session",
     }
     ADVICE: ClassVar[Mapping[str, str]] = {
         "id": "hit.turn_id",
         "memory": "hit.text",
         "content": "hit.text",
         "created_at": "hit.said_at",
-        "metadata": "memory.of(user_id).store.turn(hit.turn_id).tags",
-        "tags": "memory.of(user_id).store.turn(hit.turn_id).tags",
+        "metadata": "hit.tags",
+        "role": "hit.speaker",
     }
+
+    def __str__(self) -> str:
+        return f"[{self.turn_id}] {self.speaker}: {self.text}"
+
+    def of(self, turn: Turn) -> Self:
+        """The hit with its turn."""
+        fields = vars(turn)
+        return replace(self, **{name: fields[name] for name in _TURN_FIELDS_OF_A_HIT})
+
+    @property
+    def turn(self) -> Turn:
+        """The turn, if `Memory.search` returned the hit."""
+        fields = {name: getattr(self, name) for name in _TURN_FIELDS_OF_A_HIT}
+        return Turn(**fields, id=self.turn_id)
 
 
 @dataclass(frozen=True)
@@ -500,9 +609,20 @@ class MemoryHit(Hit):
 
     memory: str = ""
 
+    @property
+    def turn(self) -> Turn:
+        return MemoryTurn(**vars(super().turn), memory=self.memory)
+
+
+def _fill_with_memory(source: "Citation | Quotation") -> None:
+    """Fill a record with its fields, with the name of its memory if several were asked."""
+    dict.update(source, vars(source))
+    if not source.memory:
+        dict.pop(source, "memory")
+
 
 @dataclass(frozen=True)
-class Citation:
+class Citation(Record):
     """A turn that an answer cites, and what brought it up.
 
     `rank` is its rank for the question, after a reranker if there is one (1 is the best, 0 if the
@@ -517,9 +637,12 @@ class Citation:
     sql: tuple[str, ...]
     memory: str = ""
 
+    def __post_init__(self) -> None:
+        _fill_with_memory(self)
+
 
 @dataclass(frozen=True)
-class Quotation:
+class Quotation(Record):
     """A turn close to a question, shown to people when nothing answers it.
 
     `text` is the turn's, or the relevant part of a long turn. `mark` says which part of it is
@@ -534,6 +657,9 @@ class Quotation:
     mark: str = ""
     memory: str = ""
 
+    def __post_init__(self) -> None:
+        _fill_with_memory(self)
+
 
 # The basis of an answer: rows of facts that decided it, a model, nothing (the nearest turns are
 # shown), or a memory without turns.
@@ -543,7 +669,7 @@ StepName = Literal["search", "select", "answer"]
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Record):
     """The cost of one step of answering, and its results.
 
     "search" ranks turns and fills the budget, "select" writes SELECTs and runs them (or says in
@@ -564,9 +690,17 @@ class Step:
     displaced: int = 0
 
 
+_TOKENS_IN, _TOKENS_OUT = attrgetter("tokens_in"), attrgetter("tokens_out")
+_SECONDS = attrgetter("seconds")
+
+
+def _statement(sql: str, rows: Rows) -> dict[str, Any]:
+    return {"statement": sql, **vars(rows)}
+
+
 @dataclass(frozen=True, repr=False)
-class Answer:
-    """An answer and its sources; `str(answer)` is its text.
+class Answer(Record):
+    """An answer and its sources; `str(answer)` is its text. False if nothing answers the question.
 
     `turns` are the ids of the turns it cites, and `shown` the ids of the turns that the answering
     model saw. `sql` ran and returned `rows`. `tokens` counts the memory shown, `calls` the calls of
@@ -577,7 +711,8 @@ class Answer:
     answer is based on; with "quotes" nothing answers. `quotations` are the nearest turns, given in
     that case and when a model names no source. `steps` has the cost and results of each step, in
     order. `standing` has the asker's standing instructions and preferences that the model saw,
-    `contradictions` the contradicting facts that may matter and are not settled.
+    `contradictions` the contradicting facts that may matter and are not settled. `sources` are the
+    turns of `turns`, with their texts. As a dict it is the record that the JSON API returns.
     """
 
     text: str
@@ -596,9 +731,46 @@ class Answer:
     steps: tuple[Step, ...] = ()
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    sources: tuple[Turn, ...] = ()
+
+    KEYS: ClassVar[Mapping[str, str]] = {"text": "text", "response": "text", "content": "text"}
+    ADVICE: ClassVar[Mapping[str, str]] = {
+        "answer": "answer.text",
+        "content": "answer.text",
+        "response": "answer.text",
+    }
+
+    def __post_init__(self) -> None:
+        statements = zip(self.sql, self.rows, strict=True) if self.sql else ()
+        record = {
+            "answer": self.text,
+            "basis": self.basis,
+            "nearest": self.quotations,
+            "turns": self.sources,
+            "citations": self.citations,
+            "sql": [*starmap(_statement, statements)],
+            "standing": self.standing,
+            "contradictions": self.contradictions,
+            "tokens": self.tokens,
+            "calls": self.calls,
+            "tokens_in": sum(map(_TOKENS_IN, self.steps)),
+            "tokens_out": sum(map(_TOKENS_OUT, self.steps)),
+            "seconds": round(sum(map(_SECONDS, self.steps)), 3),
+            "steps": self.steps,
+        }
+        dict.update(self, record)
+
+    def __bool__(self) -> bool:
+        return self.basis in ("rows", "model")
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        cited = [(turn.id, turn.speaker, turn.said_at, turn.text) for turn in self.sources]
+        near = [(turn.turn_id, turn.speaker, turn.said_at, turn.text) for turn in self.quotations]
+        table = _html_table(("turn", "speaker", "said at", "text"), cited or near)
+        return f"<p>{escape(self.text)}</p>{table if cited or near else ''}"
 
     def __repr__(self) -> str:
         return f"Answer({self.text!r}, turns={self.turns}, basis={self.basis!r})"
@@ -606,14 +778,14 @@ class Answer:
     @property
     def tokens_in(self) -> int:
         """How many tokens the language model read."""
-        return sum(step.tokens_in for step in self.steps)
+        return int(self["tokens_in"])
 
     @property
     def tokens_out(self) -> int:
         """How many tokens the language model wrote."""
-        return sum(step.tokens_out for step in self.steps)
+        return int(self["tokens_out"])
 
     @property
     def seconds(self) -> float:
-        """How long the answer took."""
-        return sum(step.seconds for step in self.steps)
+        """How long the answer took, to the millisecond."""
+        return float(self["seconds"])

@@ -57,6 +57,7 @@ from memory.store.standing_facts import names_of_askers
 from memory.store.store_source import NamedStore, OpenStore, StoreSource
 from memory.store.united import (
     first_store,
+    found_turns,
     numbered_hits,
     numbered_rows,
     own_answer,
@@ -723,16 +724,7 @@ class Memory(AnswersOthersNames):
             raise InputError(f"limit is a number, not {k if limit is None else limit!r}")
         wanted = filter if filters is None else filters
         hits = self.searcher.search(self._united, query, k if limit is None else limit, wanted)
-        turns = {
-            turn.id: turn
-            for turn in self._united.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
-        }
-        told = [
-            replace(hit, text=turn.text, speaker=turn.speaker, said_at=turn.said_at)
-            for hit in hits
-            if (turn := turns.get(hit.turn_id))  # not forgotten since
-        ]
-        return Results(own_hits(self._united, told))
+        return Results(found_turns(self._united, hits))
 
     def _ranked(self, question: str, k: int) -> list[Hit]:
         """The hits of `search` without their texts."""

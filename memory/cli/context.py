@@ -71,7 +71,7 @@ def context(
             profile=profile,
         )
     if as_json:
-        print_json(vars(injected))
+        print_json(injected.to_dict())
     elif injected.prompt:
         print_clean(injected.prompt)
 

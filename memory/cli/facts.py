@@ -85,7 +85,7 @@ def list_command(
         all_matches = fact_edits.find(store, text, ended=True, point=as_of or None)
     if as_json:
         for fact in matches:
-            print_json(_fact_json(fact))
+            print_json(fact.to_dict())
     elif matches:
         print_rows(_table(matches))
     else:
@@ -273,9 +273,9 @@ def _list_standing(facts: list[Fact], ineffective: list[StandingFact], as_json: 
     """The current ones, then those without effect, each with the reason."""
     if as_json:
         for fact in facts:
-            print_json(_fact_json(fact))
+            print_json(fact.to_dict())
         for standing in ineffective:
-            print_json(_fact_json(standing.fact) | {"without_effect": standing.reason})
+            print_json(standing.fact.to_dict() | {"without_effect": standing.reason})
         return
     if facts:
         print_rows(_table(facts))
@@ -315,7 +315,7 @@ def _explain(store: Store, fact_id: int, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "fact": _fact_json(present) if present else None,
+                "fact": present.to_dict() if present else None,
                 "turn": asdict(turn) if turn else None,
                 "history": [
                     asdict(changes[edit.change_id]) | {"edit": asdict(edit)} for edit in edits
@@ -346,7 +346,3 @@ def _cells(fact: Fact) -> tuple[Any, ...]:
 def _table(facts: Iterable[Fact]) -> Rows:
     rows = (tuple(clean_line(str(cell or "")) for cell in _cells(fact)) for fact in facts)
     return Rows(_COLUMNS, tuple(rows))
-
-
-def _fact_json(fact: Fact) -> dict[str, Any]:
-    return dict(zip(_COLUMNS, _cells(fact), strict=True)) | {"recorded_at": fact.recorded_at}

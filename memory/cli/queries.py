@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +31,7 @@ from memory.errors import InputError, SqlError
 from memory.evidence.lines import named_cells
 from memory.records import Rows, Turn
 from memory.store.points_in_time import time_of_question
-from memory.store.united import cited_turns, memory_of, own_hits, turns_in
+from memory.store.united import found_turns
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, print_dim
 from memory.text.turn_filter import filter_of_pairs
@@ -80,7 +79,6 @@ def ask(
     """
     refuse_unreachable(model, api_base)
     from memory.api import Memory  # takes a second
-    from memory.recall.answers import answer_record
 
     day = _question_day(now, as_of)
     if program and not model:
@@ -94,11 +92,10 @@ def ask(
         check_budget(loaded, budget)
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
         answer = memory.ask(question, asker=speaker, now=day)
-        turns = cited_turns(store, answer)
     if as_json:
-        print_json(answer_record(answer, turns))
+        print_json(answer.to_dict())
     else:
-        print_clean("\n".join(_answer_lines(answer, turns, reranker, why=why)))
+        print_clean("\n".join(_answer_lines(answer, answer.sources, reranker, why=why)))
         if why:
             _print_statements(answer)
         if loaded and loaded.server:  # other calls cost nothing
@@ -136,7 +133,7 @@ def _question_day(now: str, as_of: str) -> datetime:
 
 
 def _answer_lines(
-    answer: "Answer", turns: list[Turn], reranker: str | None, why: bool
+    answer: "Answer", turns: Sequence[Turn], reranker: str | None, why: bool
 ) -> Iterator[str]:
     from memory.program.quotations import answer_lines  # with DSPy
 
@@ -215,13 +212,12 @@ def search(
 
         weights = load_program(program).feature_weights
     with open_memories(namespaces, db) as store:
-        hits = own_hits(store, Searcher(weights, orderer).search(store, text, k, turn_filter))
-        turns = turns_in(store, [(memory_of(hit), hit.turn_id) for hit in hits])
-    for hit, turn in zip(hits, turns, strict=True):
+        hits = found_turns(store, Searcher(weights, orderer).search(store, text, k, turn_filter))
+    for hit in hits:
         if as_json:
-            print_json({"score": round(hit.score, 4), **asdict(turn)})
+            print_json(hit.to_dict())
         else:
-            print_clean(clean_line(turn_line(turn)))
+            print_clean(clean_line(turn_line(hit.turn)))
     if not hits and turn_filter:
         print_clean("no turn passes --where", error=True)
     elif not hits:

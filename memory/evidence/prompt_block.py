@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from memory.errors import InputError
 from memory.evidence.block import Options, evidence
@@ -18,7 +18,7 @@ from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import recollect
 from memory.evidence.restated import newest_first
 from memory.evidence.story import STORY_HEAD, Story, story_line
-from memory.records import Contradiction, Fact, Hit, Turn
+from memory.records import Contradiction, Fact, Hit, Turn, plain
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.settings import settings_of
@@ -40,11 +40,11 @@ _NEWEST_SUMMARIES = 60  # that are looked at
 _JOINT_TOKENS = 2  # two texts may have one more together
 
 
-@dataclass(frozen=True)
-class Injected:
-    """Memories for a prompt.
+@dataclass(frozen=True, eq=False, repr=False)
+class Injected(str):
+    """Memories for a prompt: a text, and what it is made of.
 
-    `text` is the text to inject, `tokens` long; it is empty when the memory holds nothing for the
+    `text` is the text itself, `tokens` long; it is empty when the memory holds nothing for the
     message and knows nothing of the user that always matters. First come the `standing`
     instructions and preferences of the user, to be followed where they are meant; then, in a fence,
     what is quoted: the user's `profile`, the `contradictions` that the
@@ -61,6 +61,15 @@ class Injected:
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     profile: tuple[Fact, ...] = ()
+
+    def __new__(cls, text: str, *args: Any, **fields: Any) -> Self:
+        return super().__new__(cls, text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The text and its parts, as JSON has them."""
+        return {name: plain(value) for name, value in vars(self).items()}
+
+    model_dump = to_dict
 
 
 def inject(

@@ -84,18 +84,26 @@ class AddedTurns(TypedDict):
     skipped: NotRequired[list[Skipped]]
 
 
-class SearchHit(TypedDict):
+class HitRecord(TypedDict):
     """A turn, its score, and what each feature of the ranking gave."""
 
+    turn_id: int
     score: float
     shares: dict[str, float]
-    turn: TurnOfMemory
+    text: str
+    speaker: str
+    said_at: str
+    session: str
+    source: str
+    kind: str
+    tags: dict[str, str | list[str]]
+    memory: NotRequired[str]
 
 
 class SearchHits(TypedDict):
     """The best turns, best first."""
 
-    hits: list[SearchHit]
+    hits: list[HitRecord]
 
 
 class RecalledTurn(TypedDict):
@@ -250,6 +258,7 @@ class ContextBlock(TypedDict):
     """Memories as a block for a prompt, and what it is made of."""
 
     text: str
+    prompt: str
     tokens: int
     turn_ids: list[int]
     memories: list[str]

@@ -1,24 +1,16 @@
 """What is found for a question: turns, an answer, a block for a prompt."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, cast
 
 from pydantic import Field
 
 from memory.evidence.recollection import recollect
-from memory.operations.answers import AnswerRecord, ContextBlock, Recalled, SearchHits, TurnOfMemory
+from memory.operations.answers import AnswerRecord, ContextBlock, HitRecord, Recalled, SearchHits
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
 from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
-from memory.store.united import (
-    cited_turns,
-    first_store,
-    memory_of,
-    own_hits,
-    past_or_present,
-    turns_in,
-)
+from memory.store.united import first_store, found_turns, past_or_present
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
 
 Query = Annotated[str, Field(description="Words that may have been used, or a question.")]
@@ -37,15 +29,8 @@ def search(
     refuse_empty(query)
     turn_filter = read_filter(filter or None)
     with past_or_present(memory.store, as_of) as past:
-        hits = own_hits(past, memory.searcher.search(past, query, limit, turn_filter))
-        turns = turns_in(past, [(memory_of(hit), hit.turn_id) for hit in hits])
-    records = [cast("TurnOfMemory", asdict(turn)) for turn in turns]
-    return {
-        "hits": [
-            {"score": hit.score, "shares": dict(hit.shares), "turn": record}
-            for hit, record in zip(hits, records, strict=True)
-        ]
-    }
+        hits = found_turns(past, memory.searcher.search(past, query, limit, turn_filter))
+    return {"hits": [cast("HitRecord", hit.to_dict()) for hit in hits]}
 
 
 @operation("read", "GET /recall")
@@ -92,13 +77,11 @@ def ask(
     as_of: AsOf = "",
 ) -> AnswerRecord:
     """Answer a question, with sources and SQL."""
-    from memory.recall.answers import answer_record
-
     now = time_of_question(as_of)
     with past_or_present(memory.store, as_of) as past:
         asking = asker or asker_of(first_store(memory.store))
         answer = memory.memory_of(past).ask(question, asker=asking, now=now)
-        return cast("AnswerRecord", answer_record(answer, cited_turns(past, answer)))
+        return cast("AnswerRecord", answer.to_dict())
 
 
 @operation("read", "POST /context")
@@ -127,17 +110,15 @@ def context(
     """A block for a prompt; calls no model."""
     from memory.evidence.prompt_block import inject
 
-    block = asdict(
-        inject(
-            memory.store,
-            messages,
-            speaker=speaker or owner_of(memory.store),
-            budget=budget,
-            session=session,
-            weights=memory.searcher.weights,
-            counts=not memory.store.read_only,
-            gate=gate,
-            profile=profile,
-        )
+    block = inject(
+        memory.store,
+        messages,
+        speaker=speaker or owner_of(memory.store),
+        budget=budget,
+        session=session,
+        weights=memory.searcher.weights,
+        counts=not memory.store.read_only,
+        gate=gate,
+        profile=profile,
     )
-    return cast("ContextBlock", {name: block[name] for name in ContextBlock.__annotations__})
+    return cast("ContextBlock", block.to_dict())

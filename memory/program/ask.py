@@ -170,6 +170,8 @@ class AskMemory(MemoryModule):
                 pairs = reader.standing(question, *asked.askers).pairs
                 standing = replace(standing, pairs=pairs)
             answer = _counted(log.added_to(answer), answering_lm)
+            sources = reader.turns_by_id(answer.turns, missing_ok=True)
+            answer = replace(answer, sources=tuple(sources))
             return as_prediction(
                 answer,
                 hits=_with_text(gathered.hits, reader),
@@ -355,14 +357,10 @@ def _counted(answer: Answer, name: str) -> Answer:
 
 
 def _with_text(hits: Sequence[Hit], reader: MemoryReader) -> list[Hit]:
-    """The hits with their turns' texts."""
+    """The hits with their turns."""
     ids = [hit.turn_id for hit in hits]
     turns = {turn.id: turn for turn in reader.turns_by_id(ids, missing_ok=True)}
-    return [
-        replace(hit, text=turn.text, speaker=turn.speaker, said_at=turn.said_at)
-        for hit in hits
-        if (turn := turns.get(hit.turn_id))
-    ]
+    return [hit.of(turns[hit.turn_id]) for hit in hits if hit.turn_id in turns]
 
 
 def _seconds_of_a_call() -> float:

@@ -106,6 +106,7 @@ class ReplyToMessage(PromptedModule):
         )
         return replace(
             answer,
+            sources=tuple(reader.turns_by_id(answer.turns, missing_ok=True)),
             steps=log.steps,
             standing=evidence.standing.facts,
             contradictions=evidence.standing.pairs,

@@ -35,5 +35,6 @@ class Reply:
         return self.answer is None or self.answer.calls > 0
 
     def __iter__(self) -> Iterator[str]:
-        # Iterated again, an exhausted generator returns None: the answer stays.
-        self.answer = (yield from self._pieces) or self.answer
+        answer = yield from self._pieces
+        if answer is not None:  # else it is iterated again: the answer stays
+            self.answer = answer

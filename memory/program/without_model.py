@@ -77,6 +77,7 @@ def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:
         calls=0,
         shown=by_facts.turn_ids,
         basis="rows",
+        sources=tuple(reader.turns_by_id(by_facts.turn_ids, missing_ok=True)),
     )
 
 

@@ -410,6 +410,7 @@ def own_answer(store: Store, answer: Answer) -> Answer:
             replace(citation, turn_id=own_id, memory=memory)
             for citation, (memory, own_id) in zip(answer.citations, cited, strict=False)
         ),
+        sources=tuple(_own_turns(store, answer.sources)),
         quotations=tuple(
             replace(quotation, turn_id=store.own_id(quotation.turn_id)[1])
             for quotation in answer.quotations
@@ -422,10 +423,20 @@ def turns_in(store: Store, own_ids: Sequence[tuple[str, int]]) -> list[Turn]:
 
     Raises InputError for a missing id.
     """
-    turns = _numbered_turns(store, own_ids)
+    return _own_turns(store, _numbered_turns(store, own_ids))
+
+
+def _own_turns(store: Store, turns: Sequence[Turn]) -> list[Turn]:
     if not isinstance(store, UnitedStore):
-        return turns
-    return [replace(turn, id=own_id) for turn, (_, own_id) in zip(turns, own_ids, strict=True)]
+        return [*turns]
+    return [replace(turn, id=store.own_id(turn.id)[1]) for turn in turns]
+
+
+def found_turns(store: Store, hits: Sequence[Hit]) -> list[Hit]:
+    """Hits with their turns, and the ids of their memories; without turns forgotten since."""
+    ids = [hit.turn_id for hit in hits]
+    turns = {turn.id: turn for turn in store.turns_by_id(ids, missing_ok=True)}
+    return own_hits(store, [hit.of(turns[hit.turn_id]) for hit in hits if hit.turn_id in turns])
 
 
 def cited_turns(store: Store, answer: Answer, numbered: bool = False) -> list[Turn]:
@@ -434,14 +445,17 @@ def cited_turns(store: Store, answer: Answer, numbered: bool = False) -> list[Tu
     If `numbered`, with their numbers in a united store.
     """
     memories = answer.memories or [""] * len(answer.turns)
-    own_ids = [*zip(memories, answer.turns, strict=True)]
-    return _numbered_turns(store, own_ids) if numbered else turns_in(store, own_ids)
+    turns = _numbered_turns(store, [*zip(memories, answer.turns, strict=True)], missing_ok=True)
+    return turns if numbered else _own_turns(store, turns)
 
 
-def _numbered_turns(store: Store, own_ids: Sequence[tuple[str, int]]) -> list[Turn]:
+def _numbered_turns(
+    store: Store, own_ids: Sequence[tuple[str, int]], missing_ok: bool = False
+) -> list[Turn]:
     if not isinstance(store, UnitedStore):
-        return store.turns_by_id([turn_id for _, turn_id in own_ids])
-    return store.turns_by_id([store.number_of(memory, own_id) for memory, own_id in own_ids])
+        return store.turns_by_id([turn_id for _, turn_id in own_ids], missing_ok)
+    numbers = [store.number_of(memory, own_id) for memory, own_id in own_ids]
+    return store.turns_by_id(numbers, missing_ok)
 
 
 def memory_name(address: str | Path) -> str:

@@ -564,7 +564,7 @@ def test_facts_lists_what_is_true_now(run: Run) -> None:
     assert anna.index("2018") == header.index("until")
     assert "Oslo       2017-05-06         1" in run("facts", "--as-of", "1").stdout
     [line] = run("facts", "berg", "--json").stdout.splitlines()
-    assert json.loads(line)["since"] == "2018"
+    assert json.loads(line)["happened_on"] == "2018"
     assert "--all" in run("facts", "oslo").stderr
     assert run("facts", "paris").stderr == "no such facts\n"
 

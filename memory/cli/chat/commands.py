@@ -42,7 +42,7 @@ def show_help(chat: Chat, _: str) -> None:
 
 def why(chat: Chat, _: str) -> None:
     """Show the SQL of the last answer, and its sources."""
-    if not chat.last:
+    if chat.last is None:
         chat.screen.show("no answer yet")
         return
     for statement in chat.last.sql:

@@ -139,7 +139,7 @@ class Chat:
         """Show the turns nearest to a question whose answer has no source; they are not a reply."""
         from memory.program.quotations import nearest_lines  # with DSPy
 
-        for line in nearest_lines(answer) if answer else ():
+        for line in () if answer is None else nearest_lines(answer):
             self.screen.show(line, "dim")
 
     def add(self, speaker: str, text: str, tags: Tags | None = None) -> Turn:

@@ -92,7 +92,8 @@ async def say(request: PageRequest) -> PageResponse:
         settings = Settings(memory.store)
         character = str(settings.get("character") or "Assistant")
         recent = [turn for turn in _turns_of(memory.store, session) if turn.id < message.id]
-        if (last := _last_reply(request, session)) and last.answer:
+        last = _last_reply(request, session)
+        if last and last.answer is not None:
             for correction in memory.correct(message, last.answer, last.seen):
                 task.text += f"{correction.line}\n"
         reply = memory.reply(

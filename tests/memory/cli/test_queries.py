@@ -222,7 +222,7 @@ def test_a_search_gives_the_best_turns_without_a_model(run: Run) -> None:
     [hit] = map(
         json.loads, run("search", "Ben adopted a dog", "-k", "1", "--json").stdout.splitlines()
     )
-    assert (hit["id"], hit["speaker"], hit["session"]) == (4, "Ben", "session_2")
+    assert (hit["turn_id"], hit["speaker"], hit["session"]) == (4, "Ben", "session_2")
     assert hit["score"] > 0
 
 
@@ -450,7 +450,7 @@ def test_a_search_of_several_memories_names_them() -> None:
     ]
     lines = run_command("search", "Oslo", "-n", "anna", "-n", "our team", "--json").splitlines()
     records = [json.loads(line) for line in lines]
-    assert {(record["memory"], record["id"]) for record in records} == {
+    assert {(record["memory"], record["turn_id"]) for record in records} == {
         ("anna", 1),
         ("our team", 1),
     }

@@ -75,13 +75,14 @@ def test_a_question_in_a_chat_is_answered_from_rows_or_with_the_nearest_turns(pa
         )
         home = memory.reply(Turn("Anna", "Where do I live?", "t", "2026-11-21"), character="Miku")
         assert "".join(home) == "Bergen"
-        assert home.answer
+        assert home.answer is not None
         assert (home.answer.basis, home.answer.turns, home.answer.calls) == ("rows", (1,), 0)
         pills = memory.reply(
             Turn("Anna", "How many pills did the vet give Rufus?"), character="Miku"
         )
         assert "".join(pills).startswith(f"{NEAREST_HEAD}\n[1] Anna, 20 Nov 2026: ")
-        assert "two pills" in pills.answer.text if pills.answer else False
+        assert pills.answer is not None
+        assert "two pills" in pills.answer.text
 
 
 def test_what_asks_nothing_is_acknowledged_by_its_number(path: Path) -> None:

@@ -82,7 +82,7 @@ def test_search_ranks_and_says_why(client: TestClient) -> None:
     hits = client.get("/api/anna/search?query=which pet?&limit=2").json()["hits"]
     assert len(hits) == 2
     assert hits[0]["shares"]
-    assert "Miso" in hits[0]["turn"]["text"] + hits[1]["turn"]["text"]
+    assert "Miso" in hits[0]["text"] + hits[1]["text"]
     past = client.get("/api/anna/search?query=dog&as_of=2017-05").json()["hits"]
     assert "Rufus" not in str(past)
 
@@ -90,7 +90,7 @@ def test_search_ranks_and_says_why(client: TestClient) -> None:
 def test_search_finds_only_the_turns_that_a_filter_lets_pass(client: TestClient) -> None:
     given = {"query": "pet", "filter": '{"speaker": "Ben", "since": "2017-06"}'}
     hits = client.get("/api/anna/search", params=given).json()["hits"]
-    assert {hit["turn"]["id"] for hit in hits} == {4}
+    assert {hit["turn_id"] for hit in hits} == {4}
     refused = client.get("/api/anna/search", params=given | {"filter": '{"mood": "good"}'})
     assert refused.status_code == 400
     assert "there are speaker, session, kind" in refused.json()["error"]["message"]
@@ -105,7 +105,7 @@ def test_tags_are_stored_set_counted_and_searched(client: TestClient) -> None:
     assert client.get("/api/anna/tags").json()["tags"]["project"] == {"later": 2}
     asked = {"query": "Oslo", "filter": '{"tags": {"project": "later"}}'}
     hits = client.get("/api/anna/search", params=asked).json()["hits"]
-    assert {hit["turn"]["id"] for hit in hits} == {1, number}
+    assert {hit["turn_id"] for hit in hits} == {1, number}
     client.post(f"/api/anna/changes/{change['id']}/undo")
     client.post("/api/anna/tags", json={"turn_ids": [number], "remove": ["topic"]})
     assert client.get("/api/anna/tags").json() == {"tags": {"project": {"move": 1}}}
@@ -120,7 +120,7 @@ def test_search_ranks_by_the_weights_of_the_program() -> None:
         assert ranked != [hit.turn_id for hit in store.search("pet")]
     with serving(signed_in=False, program=reversing_program()) as client:
         hits = client.get("/api/anna/search?query=pet", headers=token("anna")).json()["hits"]
-    assert [hit["turn"]["id"] for hit in hits] == ranked
+    assert [hit["turn_id"] for hit in hits] == ranked
 
 
 def test_an_answer_names_its_turns_and_sql(client: TestClient) -> None:
@@ -331,7 +331,7 @@ def test_memories_in_postgres_are_served_alike(
         new = {"text": "I play the flute.", "speaker": "Anna"}
         assert served.post(f"/api/{name}/turns", json=new).json() == {"id": 1, "new": True}
         [hit] = served.get(f"/api/{name}/search?query=flute").json()["hits"]
-        assert hit["turn"]["text"] == "I play the flute."
+        assert hit["text"] == "I play the flute."
         assert served.get("/api/nobody/turns", headers=token("*")).status_code == 404
 
 

@@ -51,7 +51,7 @@ def client() -> Iterator[TestClient]:
 def test_the_api_asks_several_memories(client: TestClient) -> None:
     headers = token("anna", "team")
     hits = client.get("/api/anna/search?query=Oslo&also=team", headers=headers).json()["hits"]
-    assert {(hit["turn"]["memory"], hit["turn"]["id"]) for hit in hits} >= {
+    assert {(hit["memory"], hit["turn_id"]) for hit in hits} >= {
         ("anna", 1),
         ("team", 1),
     }
@@ -63,11 +63,11 @@ def test_the_api_asks_several_memories(client: TestClient) -> None:
     assert said["sql"][0]["columns"][0] == "memory"
     assert said["sql"][0]["rows"] == [["team", 1, "Cleo", "the Oslo office"]]
     alone = client.get("/api/anna/search?query=Oslo", headers=headers).json()["hits"]
-    assert all("memory" not in hit["turn"] for hit in alone)
+    assert all("memory" not in hit for hit in alone)
     past = client.get(
         "/api/anna/search?query=Oslo&also=team&as_of=2017-05-31", headers=headers
     ).json()["hits"]
-    assert {hit["turn"]["memory"] for hit in past} == {"anna"}
+    assert {hit["memory"] for hit in past} == {"anna"}
 
 
 @pytest.mark.few(5)

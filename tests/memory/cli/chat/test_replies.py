@@ -46,7 +46,7 @@ def test_what_was_just_said_may_be_cited_and_corrected(known: str) -> None:
         told = store.turn(5)
         reply = memory.reply(Turn("Anna", "Where do I live?"), recent=[told])
         list(reply)
-        assert reply.answer
+        assert reply.answer is not None
         [fact] = answer_facts(store, reply.answer, seen=None)
         assert fact.value == "Lisbon"
 

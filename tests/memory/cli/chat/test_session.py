@@ -370,7 +370,7 @@ def test_a_reply_is_heard_while_the_model_still_speaks(
             heard.set()
         assert said == f"Once {'and again ' * 12}the end."
         assert list(reply) == []
-        assert reply.answer
+        assert reply.answer is not None
         assert reply.answer.text == said
 
 
@@ -417,7 +417,7 @@ def test_a_server_that_does_not_stream_replies_in_one_piece(address: str, status
         for _ in range(2):
             reply = memory.reply(memory.store.turn(turn_id))
             assert list(reply) == ["Hello there."]
-            assert reply.answer
+            assert reply.answer is not None
             assert reply.answer.text == "Hello there."
     assert asked_to_stream.count(True) == 1, "asked again, each reply would be paid twice"
 
