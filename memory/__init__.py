@@ -13,6 +13,10 @@ def __getattr__(name: str) -> object:
     try:
         return _public(name)
     except AttributeError:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("sql-memory")
         from memory.api.other_libraries import hint_of_import
 
         if hint := hint_of_import(name):

@@ -20,3 +20,5 @@ from .records import Rows as Rows
 from .records import Turn as Turn
 from .store import Store as Store
 from .store import open_store as open_store
+
+__version__: str

@@ -1,13 +1,16 @@
 """How a call of Memory is taken: whose memory it is for, and the names of other libraries in it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, signature
+from numbers import Integral
+from types import NoneType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
 from memory.api.other_libraries import groups_of, own_keywords, refuse_namespace
 from memory.api.users import UserId
-from memory.errors import DeletedError
+from memory.errors import DeletedError, InputError
 
 _DELETIONS = 20  # of one user's memory, that a call survives
 
@@ -23,6 +26,32 @@ _R = TypeVar("_R")
 _Memory = TypeVar("_Memory", bound=_HasUsers)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """The types that a parameter takes, and what they are called."""
+
+    types: tuple[type, ...]
+    words: str
+
+    def takes(self, value: object) -> bool:
+        is_number = isinstance(value, bool) and bool not in self.types
+        return isinstance(value, self.types) and not is_number
+
+
+_KINDS = {
+    "str": _Kind((str,), "a text"),
+    "int": _Kind((Integral,), "a whole number"),
+    "bool": _Kind((bool,), "True or False"),
+}
+
+
+def _kind_of(parameter: Parameter) -> _Kind | None:
+    """What a parameter takes, if its annotation is one of _KINDS, or that or None."""
+    name, _, other = str(parameter.annotation).partition(" | ")
+    kind = _KINDS.get(name) if other in ("", "None") else None
+    return replace(kind, types=(*kind.types, NoneType)) if kind and other else kind
+
+
 def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
     """A call that also takes the words of other libraries, and says what to write for the rest."""
     parameters = [*signature(method).parameters.values()][1:]
@@ -33,6 +62,7 @@ def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
     name = "Memory" if method.__name__ == "__init__" else method.__name__
+    kinds = {parameter.name: _kind_of(parameter) for parameter in parameters}
 
     @wraps(method)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -43,6 +73,9 @@ def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
         has_reranker = name != "Memory" and getattr(memory, "reranker", None) is not None
         named = dict(zip(places, values, strict=False)) | kwargs
         arguments: dict[str, Any] = own_keywords(name, named, taken, has_reranker)
+        for parameter, value in arguments.items():
+            if (kind := kinds.get(parameter)) and not kind.takes(value):
+                raise InputError(f"{name} takes {parameter}= as {kind.words}, not {value!r:.60}")
         return cast(Callable[..., _R], method)(memory, **arguments)
 
     for path, group in groups_of(name).items():

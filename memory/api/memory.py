@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
@@ -22,6 +22,7 @@ from memory.evidence.layout import Evidence
 from memory.evidence.lines import LEAST_BUDGET, refuse_budget
 from memory.evidence.reader import MemoryReader
 from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
+from memory.facts.edit_history import newest_change
 from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.recall.answers import citations
 from memory.recall.messages import (
@@ -38,6 +39,7 @@ from memory.recall.messages import (
 )
 from memory.records import (
     Answer,
+    Change,
     Fact,
     Forgotten,
     Hit,
@@ -298,6 +300,22 @@ class Memory(AnswersOthersNames):
         if self._place.owns_source:
             self._place.source.close()
 
+    def __len__(self) -> int:
+        """How many turns there are."""
+        return self._united.count_turns()
+
+    def __bool__(self) -> bool:
+        """True, also without a turn."""
+        return True
+
+    def __iter__(self) -> Iterator[Turn]:
+        """All turns, in their order."""
+        return iter(self.get_all())
+
+    def __repr__(self) -> str:
+        name = self._place.name or self._first.location
+        return f"<{type(self).__name__} {name!r}: {len(self):,} turns>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -383,11 +401,11 @@ class Memory(AnswersOthersNames):
         One call stores all its turns or none. It holds them all, about 1 kB each besides the texts,
         so add millions in calls of some thousands.
 
-        A turn is a Turn, a text, a pair ("Anna", "I moved."), a dict: {"speaker": ..., "text": ...}
-        or a message of the OpenAI shape, or a message object of OpenAI, LangChain, pydantic or a
-        dataclass. Instructions to a model (role "system"), tool calls and messages without visible
-        text are skipped, and `skipped` of the ids lists them with the reason. A message with only a
-        picture is kept as "[image]".
+        A turn is a Turn, a text, a pair ("Anna", "I moved.") as a tuple, a dict: {"speaker": ...,
+        "text": ...} or a message of the OpenAI shape, or a message object of OpenAI, LangChain,
+        pydantic or a dataclass. Instructions to a model (role "system"), tool calls and messages
+        without visible text are skipped, and `skipped` of the ids lists them with the reason. A
+        message with only a picture is kept as "[image]".
 
         Arguments:
             speaker: the speaker of texts and of the user's messages without a name; the memory's
@@ -718,10 +736,6 @@ class Memory(AnswersOthersNames):
         order and a warning is logged ("memory.rerank", once until it works again). `limit` and
         `filters` are other names for `k` and `filter`. Raises ModelError like `Store.search`.
         """
-        if not isinstance(query, str):
-            raise InputError(f"a query is a text, not {query!r:.60}")
-        if not isinstance(limit, int | None) or not isinstance(k, int):
-            raise InputError(f"limit is a number, not {k if limit is None else limit!r}")
         wanted = filter if filters is None else filters
         hits = self.searcher.search(self._united, query, k if limit is None else limit, wanted)
         return Results(found_turns(self._united, hits))
@@ -793,6 +807,21 @@ class Memory(AnswersOthersNames):
             if passes(turn, wanted)
         ]
         return Results(turns if limit is None else turns[max(0, len(turns) - limit) :])
+
+    @for_user
+    def changes(self, *, limit: int | None = None, user_id: UserId = "") -> Results[Change]:
+        """Every write to facts, oldest first; with a `limit`, at most so many, the last ones."""
+        changes = self._first.changes()
+        return Results(changes if limit is None else changes[max(0, len(changes) - limit) :])
+
+    @for_user
+    def undo(self, change_id: int | None = None, *, user_id: UserId = "") -> Change:
+        """Undo a change, or the last change to facts that is not undone; the undo is a change too.
+
+        Raises NotThereError for an id without a change, InputError if there is nothing to undo or
+        later changes rest on it.
+        """
+        return self._first.undo(newest_change(self._first).id if change_id is None else change_id)
 
     def read(self, sql: str | CheckedSelect) -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
@@ -915,6 +944,11 @@ def _opened(store: Store | str | Path | None, embedder: str | None) -> StoreSour
     if isinstance(store, (str, Path)):
         opened = open_store(namespaces.place_of(store), embedder=embedder)
         return OpenStore(opened, owned=[opened])
+    if not hasattr(store, "vectors"):
+        raise InputError(
+            "a memory is a name, a path, an address or an open Store, not"
+            f" {type(store).__name__} {store!r:.60}"
+        )
     if embedder not in (None, store.vectors.embedder):
         raise InputError(f"this store's embedder is {store.vectors.embedder}, not {embedder}")
     return OpenStore(store)

@@ -1,6 +1,6 @@
 """The part of a memory that goes into a prompt: a block of evidence for a message."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from memory.store import Store
 from memory.store.settings import settings_of
 from memory.store.summaries import newest_summaries
 from memory.store.turn_validation import session_label
+from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
 
 START = "<START>"
@@ -38,6 +39,9 @@ _FACT_TOKENS = 120  # of the current facts
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
 _JOINT_TOKENS = 2  # two texts may have one more together
+
+
+_MESSAGES = 'messages are a text, or a list of {"role": "user", "content": "..."}'
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -284,14 +288,23 @@ def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
     """The messages of a single text, or of OpenAI's form, whose content may come in parts."""
     if isinstance(messages, str):
         return [_Message("user", messages.strip(), "")]
-    conversation = []
-    for message in messages:
-        content = message.get("content") or ""
-        if not isinstance(content, str):
-            content = "\n".join(part["text"] for part in content if part.get("type") == "text")
-        name = message.get("name") or ""
-        conversation.append(_Message(str(message.get("role")), content.strip(), name))
-    return conversation
+    if not isinstance(messages, Iterable) or isinstance(messages, bytes):
+        raise InputError(_MESSAGES)
+    return [*map(_parsed_message, [messages] if isinstance(messages, Mapping) else messages)]
+
+
+def _parsed_message(message: Any) -> _Message:
+    if isinstance(message, Turn):
+        return _Message("user", message.text.strip(), message.speaker)
+    if isinstance(message, str):
+        return _Message("user", message.strip(), "")
+    role, content = field_of(message, "role"), field_of(message, "content") or ""
+    if not role or not isinstance(content, (str, list, tuple)):
+        raise InputError(_MESSAGES)
+    if not isinstance(content, str):
+        texts = (field_of(part, "text") for part in content if field_of(part, "type") == "text")
+        content = "\n".join(filter(None, texts))
+    return _Message(str(role), content.strip(), field_of(message, "name") or "")
 
 
 def _name(store: Store, conversation: Sequence[_Message], role: str, given: str) -> str:

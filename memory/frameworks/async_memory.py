@@ -75,6 +75,8 @@ class AsyncMemory(AnswersOthersNames):
 
     add = _on_a_thread(Memory.add)
     forget = _on_a_thread(Memory.forget)
+    changes = _on_a_thread(Memory.changes)
+    undo = _on_a_thread(Memory.undo)
     delete = _on_a_thread(Memory.delete)
     delete_all = _on_a_thread(Memory.delete_all)
     digest = _on_a_thread(Memory.digest)

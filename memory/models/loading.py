@@ -74,6 +74,8 @@ def as_model(model: Model | dspy.BaseLM | str, api_base: str | None = None) -> M
         return model
     if isinstance(model, dspy.BaseLM):
         return hosted_model(model, api_base=getattr(model, "kwargs", {}).get("api_base"))
+    if not isinstance(model, str):
+        raise InputError(f"a model is a name, an LM of DSPy or a loaded Model, not {model!r:.60}")
     return load_model(model, api_base=api_base)
 
 

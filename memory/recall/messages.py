@@ -100,7 +100,8 @@ def _is_one(message: Any) -> bool:
     """Whether something that can be iterated is one message."""
     if isinstance(message, (Turn, str, Mapping)) or hasattr(message, "content"):
         return True
-    return isinstance(message, tuple) and _is_pair(message) and message[0] in _PAIR_ROLES
+    # Two sentences in a tuple are two texts.
+    return isinstance(message, tuple) and _is_pair(message) and not message[0].endswith(_ENDS)
 
 
 def _is_pair(item: Any) -> bool:

@@ -51,6 +51,8 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
     InputError for an address of another kind, a name that is no embedder's, or an embedder other
     than the recorded one (`Vectors.reembed` changes it).
     """
+    if not isinstance(address, str | Path):
+        raise InputError(f"a memory's path or address is a text or a Path, not {address!r:.60}")
     text = str(address)
     if "\0" in text or len(text) > _LONGEST_ADDRESS:
         raise InputError(
