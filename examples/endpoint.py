@@ -30,6 +30,6 @@ async def chat(message: Message) -> str:
     messages = [{"role": turn.speaker, "content": turn.text} for turn in turns]
     messages[-1]["content"] += f"\n\n{block.text}"
     completion = await acompletion(MODEL, messages=messages)
-    reply = completion.choices[0].message.content
+    reply: str = completion.choices[0].message.content
     await user.add([{"role": "assistant", "content": reply}], run_id=message.thread)
     return reply

@@ -1,3 +1,4 @@
+from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI  # or any chat model of LangChain
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -14,5 +15,5 @@ graph.add_conditional_edges("model", tools_condition)
 graph.add_edge("tools", "model")
 agent = graph.compile()
 
-result = agent.invoke({"messages": [("user", input("You: "))]})
+result = agent.invoke({"messages": [HumanMessage(input("You: "))]})
 print(result["messages"][-1].content)

@@ -3,7 +3,7 @@ from agents import Agent, Runner, function_tool
 from memory import InputError, Memory, SqlError, memory_tools
 
 
-def error_shown(context, error):
+def error_shown(context: object, error: Exception) -> str:
     """What the model reads of an error that it can repair; any other is raised."""
     if isinstance(error, InputError | SqlError):
         return str(error)
