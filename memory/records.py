@@ -547,9 +547,6 @@ class WaitingWork:
         return any((*counts, self.blank_summaries, self.forgets, *settings))
 
 
-_TURN_FIELDS_OF_A_HIT = ("text", "speaker", "said_at", "session", "source", "kind", "tags")
-
-
 @dataclass(frozen=True)
 class Hit(Record):
     """One turn found by a search. Scores can only be compared within one search.
@@ -590,14 +587,30 @@ class Hit(Record):
 
     def of(self, turn: Turn) -> Self:
         """The hit with its turn."""
-        fields = vars(turn)
-        return replace(self, **{name: fields[name] for name in _TURN_FIELDS_OF_A_HIT})
+        return replace(
+            self,
+            text=turn.text,
+            speaker=turn.speaker,
+            said_at=turn.said_at,
+            session=turn.session,
+            source=turn.source,
+            kind=turn.kind,
+            tags=turn.tags,
+        )
 
     @property
     def turn(self) -> Turn:
         """The turn, if `Memory.search` returned the hit."""
-        fields = {name: getattr(self, name) for name in _TURN_FIELDS_OF_A_HIT}
-        return Turn(**fields, id=self.turn_id)
+        return Turn(
+            self.speaker,
+            self.text,
+            session=self.session,
+            said_at=self.said_at,
+            source=self.source,
+            kind=self.kind,
+            id=self.turn_id,
+            tags=self.tags,
+        )
 
 
 @dataclass(frozen=True)

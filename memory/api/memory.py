@@ -483,7 +483,7 @@ class Memory(AnswersOthersNames):
         )
 
     @for_user
-    def delete(self, turn_id: int, *, user_id: UserId = "") -> list[Forgotten]:
+    def delete(self, turn_id: int | str, *, user_id: UserId = "") -> list[Forgotten]:
         """Forget one turn for good, as `forget` does: `delete(hit.turn_id)`."""
         [turn_id] = read_ids(turn_id)
         self._place.refuse_ids_of_no_user(f"delete({turn_id}", self._users.are_in_use)
@@ -768,7 +768,7 @@ class Memory(AnswersOthersNames):
         )
 
     @for_user
-    def get(self, turn_id: int, *, user_id: UserId = "") -> Turn | None:
+    def get(self, turn_id: int | str, *, user_id: UserId = "") -> Turn | None:
         """One turn, or None if it does not exist: `get(hit.turn_id)`.
 
         Raises InputError without a user if the application has several users.

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import dspy
 
 from memory.evidence.layout import Evidence
 from memory.evidence.messages import abstains
 from memory.evidence.standing import Standing
-from memory.records import Answer, Basis, Hit
+from memory.records import Answer, Basis, Hit, Turn
 from memory.text.word_forms import forms_of, is_among, telling_words
 
 
@@ -74,14 +74,23 @@ def answer_from(
 
 
 def as_prediction(
-    answer: Answer, *, hits: Sequence[Hit], evidence: str, standing: Standing
+    answer: Answer,
+    *,
+    sources: Sequence[Turn],
+    hits: Sequence[Hit],
+    evidence: str,
+    standing: Standing,
 ) -> dspy.Prediction:
     """An answer as a Prediction: its text is `answer`, the last field, which DSPy votes on.
 
-    `hits` are the turns of the ranking, `evidence` is what the answering model was shown.
+    `sources` are the turns that it cites, `hits` those of the ranking, and `evidence` is what the
+    answering model was shown.
     """
-    answer = replace(answer, standing=standing.facts, contradictions=standing.pairs)
-    named = {field.name: getattr(answer, field.name) for field in fields(answer)}
+    named = {field.name: getattr(answer, field.name) for field in fields(answer)} | {
+        "sources": tuple(sources),
+        "standing": standing.facts,
+        "contradictions": standing.pairs,
+    }
     text = named.pop("text")
     return dspy.Prediction(**named, hits=list(hits), evidence=evidence, answer=text)
 

@@ -170,11 +170,12 @@ class AskMemory(MemoryModule):
                 pairs = reader.standing(question, *asked.askers).pairs
                 standing = replace(standing, pairs=pairs)
             answer = _counted(log.added_to(answer), answering_lm)
-            sources = reader.turns_by_id(answer.turns, missing_ok=True)
-            answer = replace(answer, sources=tuple(sources))
+            ids = dict.fromkeys([*answer.turns, *[hit.turn_id for hit in gathered.hits]])
+            turns = {turn.id: turn for turn in reader.turns_by_id([*ids], missing_ok=True)}
             return as_prediction(
                 answer,
-                hits=_with_text(gathered.hits, reader),
+                sources=[turns[turn_id] for turn_id in answer.turns if turn_id in turns],
+                hits=[hit.of(turns[hit.turn_id]) for hit in gathered.hits if hit.turn_id in turns],
                 evidence="\n".join(filter(None, (gathered.evidence.text, gathered.note))),
                 standing=standing,
             )
@@ -354,13 +355,6 @@ class AskMemory(MemoryModule):
 def _counted(answer: Answer, name: str) -> Answer:
     """The same answer, with its tokens of memory as the LM of this name counts them."""
     return replace(answer, tokens=own_tokens(name, answer.tokens))
-
-
-def _with_text(hits: Sequence[Hit], reader: MemoryReader) -> list[Hit]:
-    """The hits with their turns."""
-    ids = [hit.turn_id for hit in hits]
-    turns = {turn.id: turn for turn in reader.turns_by_id(ids, missing_ok=True)}
-    return [hit.of(turns[hit.turn_id]) for hit in hits if hit.turn_id in turns]
 
 
 def _seconds_of_a_call() -> float:

@@ -164,9 +164,11 @@ def test_one_user_in_filters_is_that_user(memory: Memory) -> None:
 def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:
     queries: Any = (["cat", "dog"], ("memories",), None)
     for query in queries:
-        assert "a query is a text, not" in refusal(lambda query=query: memory.search(query))
+        assert "takes query= as a text, not" in refusal(lambda query=query: memory.search(query))
     limit: Any = "5"
-    assert "a number, not '5'" in refusal(lambda: memory.search("cat", limit=limit))
+    assert "takes limit= as a whole number, not '5'" in refusal(
+        lambda: memory.search("cat", limit=limit)
+    )
 
 
 def test_a_hit_is_read_as_a_dictionary_too(memory: Memory) -> None:
