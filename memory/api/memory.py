@@ -19,12 +19,11 @@ from memory.api.several import open_together, places_by_name
 from memory.api.users import Place, UserId, UserMemories
 from memory.errors import InputError, ModelError, PromptTooLong
 from memory.evidence.layout import Evidence
-from memory.evidence.lines import LEAST_BUDGET, refuse_budget
+from memory.evidence.lines import LEAST_BUDGET, citations, refuse_budget
 from memory.evidence.reader import MemoryReader
 from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
 from memory.facts.edit_history import newest_change
 from memory.models.token_rates import own_tokens, packaged_tokens
-from memory.recall.answers import citations
 from memory.recall.messages import (
     Defaults,
     Message,

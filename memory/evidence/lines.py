@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from memory.errors import InputError
-from memory.records import Fact, Rows, Turn
+from memory.records import Answer, Citation, Fact, Hit, Rows, Turn
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates
 from memory.text.passages import excerpt
@@ -162,6 +162,18 @@ def named_turns(rows: Rows) -> set[int]:
     if column is None:
         return set()
     return {row[column] for row in rows.rows if isinstance(row[column], int)}
+
+
+def citations(answer: Answer, hits: Sequence[Hit]) -> tuple[Citation, ...]:
+    """What brought up each turn that an answer cites: the ranking, SELECTs, or both."""
+    ranking = {hit.turn_id: (rank, hit.shares) for rank, hit in enumerate(hits, start=1)}
+    statements = list(zip(answer.sql, map(named_turns, answer.rows), strict=True))
+    cited = []
+    for turn_id in answer.turns:
+        rank, shares = ranking.get(turn_id, (0, {}))
+        sql = tuple(statement for statement, named in statements if turn_id in named)
+        cited.append(Citation(turn_id, rank=rank, shares=shares, sql=sql))
+    return tuple(cited)
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,7 @@ def test_an_answer_names_its_turns_and_shows_the_sql_that_found_them(store: Stor
     pairs = [
         (["Which pets", "speakers: Anna(3), Ben(2)"], sql(PETS)),
         (
-            ["[3] (Mon 08 May 2017) Anna: Small, but my cat Miso", "I adopted a dog, Rufus."],
+            ["[3] Anna: Small, but my cat Miso", "I adopted a dog, Rufus."],
             answer("cat Miso, dog Rufus", "3, 4, 99"),
         ),
     ]
