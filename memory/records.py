@@ -1,7 +1,9 @@
 """The values that pass between the layers: plain, immutable, without behaviour."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from html import escape
 from itertools import starmap
 from operator import attrgetter
@@ -525,6 +527,7 @@ class WaitingWork:
     dead process, `claimed_windows` are under way, `dead_windows` wait for a person.
     `blank_summaries` must be rewritten, and `forgets` finished. `last_change` is the newest change
     in the journal. `refine` and `retention_days` are the settings of these names, as JSON or "".
+    `next_expiry` is the moment (UTC) at which the next turn expires, or "".
     """
 
     name: str
@@ -538,13 +541,20 @@ class WaitingWork:
     last_change: int = 0
     refine: str = ""
     retention_days: str = ""
+    next_expiry: str = ""
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether turns are to be forgotten now."""
+        now = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return "" < self.next_expiry <= now
 
     @property
     def is_any(self) -> bool:
         """Whether anything waits, or is under way."""
         counts = (self.turns, self.windows, self.claimed_windows, self.dead_windows)
         settings = (self.refine, self.retention_days)
-        return any((*counts, self.blank_summaries, self.forgets, *settings))
+        return any((*counts, self.blank_summaries, self.forgets, *settings, self.has_expired))
 
 
 @dataclass(frozen=True)

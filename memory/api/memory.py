@@ -51,11 +51,13 @@ from memory.records import (
 )
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
+from memory.store.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
 from memory.store.forgetting.preview import forget_matching, turns_about
 from memory.store.setting_values import PROMPTS, WRONG_ANSWER_COST
 from memory.store.settings import settings_of
 from memory.store.standing_facts import names_of_askers
 from memory.store.store_source import NamedStore, OpenStore, StoreSource
+from memory.store.tags import FORGET_AFTER
 from memory.store.united import (
     first_store,
     found_turns,
@@ -390,6 +392,7 @@ class Memory(AnswersOthersNames):
         said_at: Moment | None = None,
         tags: Mapping[str, Any] | None = None,
         source: str = "",
+        expires: Expiry = "",
         user_id: UserId = "",
         agent_id: str | None = None,
         run_id: str | None = None,
@@ -414,6 +417,8 @@ class Memory(AnswersOthersNames):
             source: your own id, for one turn; several have each their own. With the same id a turn
                 is stored once, so a call whose answer was lost can be made again; `new` of the ids
                 has the turns stored by this one.
+            expires: from when on all these turns are forgotten, with all that they say: a date,
+                which counts whole, a time, or how long ("12h", "7d", a timedelta).
             run_id, metadata, agent_id: a session, tags, and the tag `agent_id` by other names.
 
         Secrets are masked, and `withheld` of the ids counts them (`Store.add`). Statements that
@@ -433,10 +438,31 @@ class Memory(AnswersOthersNames):
             if len(new) != 1:
                 raise InputError(f"source is the id of one turn, and here are {len(new)}")
             new = [replace(new[0], source=source)]
+        if expires:
+            moment = {FORGET_AFTER: expiry_text(expires)}
+            new = [replace(turn, tags={**turn.tags, **moment}) for turn in new]
         refuse_used_sources(self._first, new)
         ids = add_turns(self.store, new, once=True) if new else TurnIds()
         ids.skipped = skipped
         return ids
+
+    @for_user
+    def expire(
+        self, turn_ids: int | Collection[int], expires: Expiry, *, user_id: UserId = ""
+    ) -> Change:
+        """Have turns forgotten after a moment, as `add(expires=)` does, or "never".
+
+        A change, which can be undone until then. Raises InputError for a turn that is not there,
+        and a moment that is none or has passed.
+        """
+        ids = read_ids(turn_ids)
+        self._place.refuse_ids_of_no_user(f"expire({[*ids]}", self._users.are_in_use)
+        return set_expiry(self._first, ids, expires, str(user_id))
+
+    @for_user
+    def expiring(self, *, user_id: UserId = "") -> list[Expiring]:
+        """The turns that will be forgotten, the next one first."""
+        return expiring_turns(self._first)
 
     @for_user
     def forget(

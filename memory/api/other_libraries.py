@@ -76,7 +76,7 @@ ADD: dict[str, Rule] = {
         (False, None), "memory.digest(user_id=user_id) after add, which asks no model"
     ),
     **_NO_CHOICE,
-    "expiration_date": LeaveOut("the setting retention_days is for all turns of a memory"),
+    "expiration_date": Runs("expires"),
     **dict.fromkeys(
         (
             *("prompt", "custom_instructions", "agent_custom_instructions", "custom_categories"),

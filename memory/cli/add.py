@@ -20,7 +20,9 @@ from memory.cli.options import (
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError
 from memory.records import Turn
+from memory.store.expiry import moment_of_expiry
 from memory.store.owner import UNNAMED, person_of
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_validation import local_now, valid_turn
 from memory.system.terminal import count, print_clean
 from memory.text.characters import one_line
@@ -48,6 +50,10 @@ def add(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="A tag, such as project=move. Can be repeated."),
     ] = None,
+    expires: Annotated[
+        str,
+        typer.Option(help="When to forget it: 2026-12-04 (the whole day counts), 12h, 7d or 2w."),
+    ] = "",
     namespace: Namespace = DEFAULT,
     db: Db = None,
     as_json: AsJson = False,
@@ -63,6 +69,9 @@ def add(
     if kind not in ("", "message", "document"):
         raise InputError(f"--kind {kind!r} is unknown; give message or document")
     tags = tags_of_pairs(tag or [])
+    if expires:
+        moment_of_expiry(expires)  # before the memory is opened, too
+        tags[FORGET_AFTER] = [expires]
     if kind == "document" or (not kind and _are_files(texts, speaker=speaker)):
         if speaker or session or said_at:
             raise InputError(

@@ -10,11 +10,13 @@ from memory.facts.queries import beginning_of, in_short, iso_date
 from memory.records import CORRECTIONS, Change, Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.expiry import Expiry, expiry_text, moment_of_expiry, set_expiry
 from memory.store.fact_reads import facts_of_subjects, spelling_of
 from memory.store.owner import person_of
 from memory.store.pending_windows import last_turn_taken
 from memory.store.protocol import Facts
 from memory.store.settings import settings_of
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_reads import has_turns
 from memory.store.turn_validation import local_now
 from memory.store.vocabulary_edits import vocabulary_of
@@ -49,6 +51,7 @@ def add(
     happened_on: str = "",
     turn_id: int | None = None,
     new_attribute: bool = False,
+    expires: Expiry = "",
     by: str = "",
 ) -> Change:
     """Add a fact from a turn, or from a new turn with what a person just said.
@@ -56,7 +59,8 @@ def add(
     The fact gets the attribute's name in the memory's vocabulary, or the spelling of other facts. A
     new value of an attribute with one value ends the current one, on `happened_on` (default: the
     day of the turn), but if the current one has no date, not before the day on which it was said.
-    An earlier value ends when the next one began. If the change is undone, a turn stored for it
+    An earlier value ends when the next one began. With `expires`, the turn is forgotten then
+    (`Memory.add`), and with it the fact. If the change is undone, a turn stored for it
     stays and is marked as withdrawn.
 
     Raises InputError when there is no such turn, a required text is empty, the date is not an ISO
@@ -68,6 +72,7 @@ def add(
             raise InputError(f"a fact needs a {name}")
     day = iso_date(happened_on) if happened_on else ""
     turn = None if turn_id is None else store.turn(turn_id)
+    expiring = _expiring(expires)
     refuse_secrets(store, value)
     subject, value = person_of(store, subject), value.strip()
     attribute = known_name(store, attribute, new_attribute=new_attribute)
@@ -108,13 +113,17 @@ def add(
         text += f" {since} {day}" if day else ""
         text += f" until {until}" if until else ""
         text += f", no longer {ended[0].value}." if ended else "."
-        addition = Turn(_speaker(store, by), text, session=CORRECTIONS, said_at=local_now())
+        addition = Turn(
+            _speaker(store, by), text, session=CORRECTIONS, said_at=local_now(), tags=expiring
+        )
         [turn_id] = store.add([addition])
         window = _own_window(store, turn_id)
     change = _write(store, statements(turn_id), by, window=window)
     if change.facts <= len(ended):  # a fact to be ended has changed
         store.undo(change.id)
         raise conflict_over(store, ended[0].id)
+    if turn and expires:
+        set_expiry(store, [turn.id], expires, by)
     return change
 
 
@@ -125,6 +134,7 @@ def edit(
     *,
     value: str = "",
     on: str = "",
+    expires: Expiry = "",
     by: str = "",
     seen: int | None = None,
 ) -> Change:
@@ -135,13 +145,16 @@ def edit(
     journal (`correct`); without both it is deleted (`remove`). "is over": it was true until `on`
     (default: today), and nothing replaced it (`end`).
 
-    Raises InputError for another kind or a value that does not fit it, and what these raise.
+    With `expires` a new value of the first kind is forgotten then, and the earlier one is true
+    again. Raises InputError for another kind or a value that does not fit it, and what these raise.
     """
     key = name_key(kind)
+    if expires and key != name_key("changed"):
+        raise InputError('only a new value expires: the kind "changed"; turns do by Memory.expire')
     if key == name_key("changed"):
         if not value.strip():
             raise InputError('give the value that is true now; for an end, the kind "is over"')
-        return supersede(store, fact_id, value, since=on, by=by, seen=seen)
+        return supersede(store, fact_id, value, since=on, expires=expires, by=by, seen=seen)
     if key == name_key("was wrong"):
         if not (value.strip() or on):
             return remove(store, fact_id, by, seen=seen)
@@ -164,6 +177,7 @@ def supersede(
     since: str = "",
     by: str = "",
     *,
+    expires: Expiry = "",
     seen: int | None = None,
 ) -> Change:
     """End a fact on `since` (default: today), and add its new value from then on.
@@ -182,6 +196,7 @@ def supersede(
     ended, or was edited after `seen`, a change; if that happens at the same time, the correction
     stays as a withdrawn turn.
     """
+    expiring = _expiring(expires)
     old = seen_fact(store, fact_id, seen)
     if has_ended(old, local_now()[:10]):
         if seen is None:
@@ -216,7 +231,9 @@ def supersede(
     attribute = attribute.replace("_", " ")
     when = f"since {day} " if since else ""
     text = f"Correction: {when}{old.subject} {attribute} {value}, not {old.value}."
-    correction = Turn(_speaker(store, by), text, session=CORRECTIONS, said_at=local_now())
+    correction = Turn(
+        _speaker(store, by), text, session=CORRECTIONS, said_at=local_now(), tags=expiring
+    )
     [turn_id] = store.add([correction])
     # A window ends a fact only once.
     window = None if ends and old.ended_on else _own_window(store, turn_id)
@@ -412,6 +429,15 @@ def _write(store: Facts, sql: str, by: str, window: tuple[int, int] | None = Non
         return store.write(_checked(sql), cause=cause, window=window, by_person=True)
     except SqlError as error:  # its message is for a model
         raise InputError(f"this cannot be stored: {error}") from error
+
+
+def _expiring(expires: Expiry) -> dict[str, str]:
+    """The tag of a turn that expires. Raises InputError for what is no moment."""
+    if not expires:
+        return {}
+    text = expiry_text(expires)
+    moment_of_expiry(text)
+    return {FORGET_AFTER: text}
 
 
 def _speaker(store: Store, by: str) -> str:

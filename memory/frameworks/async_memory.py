@@ -74,6 +74,8 @@ class AsyncMemory(AnswersOthersNames):
         self.memory = memory if isinstance(memory, Memory) else Memory(memory, **options)
 
     add = _on_a_thread(Memory.add)
+    expire = _on_a_thread(Memory.expire)
+    expiring = _on_a_thread(Memory.expiring)
     forget = _on_a_thread(Memory.forget)
     changes = _on_a_thread(Memory.changes)
     undo = _on_a_thread(Memory.undo)

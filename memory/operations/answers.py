@@ -17,6 +17,7 @@ from memory.records import (
     Turn,
     Withheld,
 )
+from memory.store.expiry import Expiring
 from memory.store.forgetting.preview import Preview
 
 
@@ -252,6 +253,12 @@ class ForgetAnswer(TypedDict):
     confirmation: NotRequired[str]
     receipt: NotRequired[Forgotten]
     earlier_receipts: NotRequired[list[Forgotten]]
+
+
+class Expiries(TypedDict):
+    """Turns that will be forgotten."""
+
+    expiring: list[Expiring]
 
 
 class ContextBlock(TypedDict):

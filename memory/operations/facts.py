@@ -9,6 +9,7 @@ from memory.facts.contradictions import settle
 from memory.facts.standing import standing_facts
 from memory.operations.answers import Contradictions, FactHistory, FactPage
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
+from memory.operations.turns import Expires
 from memory.records import Change
 from memory.store.contradictions import open_contradictions
 
@@ -50,6 +51,7 @@ def add_fact(
     new_attribute: Annotated[
         bool, Field(description="Whether the attribute is another than those near to it.")
     ] = False,
+    expires: Expires = "",
 ) -> Change:
     """Add a fact."""
     return edits.add(
@@ -60,6 +62,7 @@ def add_fact(
         value=value,
         happened_on=happened_on,
         new_attribute=new_attribute,
+        expires=expires,
         by=memory.by,
     )
 
@@ -80,10 +83,20 @@ def correct(
     since: Annotated[
         str, Field(description="Since when, or when it ended; today by default.")
     ] = "",
+    expires: Expires = "",
     seen: Seen = None,
 ) -> Change:
     """End a fact and add its new value."""
-    return edits.edit(memory.store, fact_id, kind, value=value, on=since, by=memory.by, seen=seen)
+    return edits.edit(
+        memory.store,
+        fact_id,
+        kind,
+        value=value,
+        on=since,
+        expires=expires,
+        by=memory.by,
+        seen=seen,
+    )
 
 
 @operation("write", "POST /facts/{id}/end")

@@ -1,12 +1,14 @@
-"""Turns and their facts removed for good, once their preview is confirmed."""
+"""Turns and their facts removed for good: once their preview is confirmed, or from a moment on."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from memory.errors import InputError
-from memory.operations.answers import ForgetAnswer
+from memory.operations.answers import Expiries, ForgetAnswer
 from memory.operations.operation import Id, OpenMemory, operation
+from memory.records import Change
+from memory.store.expiry import expiring_turns, set_expiry
 from memory.store.forgetting.preview import Preview, matching_turns
 from memory.store.forgetting.preview import forget as forget_turns
 
@@ -48,3 +50,21 @@ def forget(
         return {"preview": gone, "confirmation": gone.confirmation}
     *earlier, receipt = receipts
     return {"receipt": receipt, "earlier_receipts": earlier}
+
+
+@operation("read", "GET /expiries")
+def expiring(memory: OpenMemory) -> Expiries:
+    """List turns that will be forgotten, the next one first."""
+    return {"expiring": expiring_turns(memory.store)}
+
+
+@operation("forget", "POST /expiries")
+def expire(
+    memory: OpenMemory,
+    turn_ids: Annotated[list[Id], Field(min_length=1)],
+    expires: Annotated[
+        str, Field(description="A date, which counts whole, a time, 12h or 7d; or never.")
+    ],
+) -> Change:
+    """Have turns forgotten after a moment; only if a person asks for it."""
+    return set_expiry(memory.store, turn_ids, expires, memory.by)

@@ -36,6 +36,7 @@ from memory.store.history import edits_of
 from memory.store.owner import asker_of, person_of
 from memory.store.pending_windows import count_turns_not_taken
 from memory.store.points_in_time import time_of_question
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_reads import last_turn
 from memory.store.turn_validation import local_now
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
@@ -124,6 +125,7 @@ class NewTurn(TypedDict):
     speaker: NotRequired[str]
     said_at: NotRequired[str]
     source: NotRequired[str]
+    expires: NotRequired[str]
 
 
 class NewFact(TypedDict):
@@ -456,7 +458,8 @@ class Tools:
         """Store what was said, word for word, and the facts in it.
 
         Args:
-            turns: speaker is the user by default; the same source is stored once.
+            turns: speaker is the user by default; the same source is stored once; expires
+                (a date, 7d) only if asked.
             facts: attribute as in lives_in; turn: which of the turns says it (1 is the first), or
                 turn_id of an earlier one; on: since when, or the day it happened (ISO).
             said_at: when (ISO); default: now.
@@ -656,6 +659,7 @@ def _spoken(store: Store, new: NewTurn, *, session: str, said_at: str) -> Turn:
         session=session,
         said_at=_date(new["said_at"]) if new.get("said_at") else said_at,
         source=new.get("source", ""),
+        tags={FORGET_AFTER: new["expires"]} if new.get("expires") else {},
     )
 
 

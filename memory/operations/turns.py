@@ -12,7 +12,7 @@ from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, op
 from memory.records import Change, Skipped, Turn, Withheld
 from memory.store import Store
 from memory.store.owner import person_of
-from memory.store.tags import count_tags, remove_tags
+from memory.store.tags import FORGET_AFTER, count_tags, remove_tags
 from memory.store.tags import set_tags as set_tags_of
 from memory.store.turn_reads import turns_after
 from memory.store.turn_validation import local_now, valid_tags
@@ -22,6 +22,9 @@ from memory.text.written_dates import clean_date
 Speaker = Annotated[str, Field(description="Who said it; by default the memory's owner.")]
 SaidAt = Annotated[str, Field(description="ISO date or time, as exact as known; default: now.")]
 Source = Annotated[str, Field(description="Your own id: a turn with the same id is stored once.")]
+Expires = Annotated[
+    str, Field(description="When to forget it: a date, which counts whole, a time, 12h or 7d.")
+]
 TagValue = str | bool | int | float
 Tags = Annotated[
     dict[str, TagValue | list[TagValue]], Field(description='Such as {"project": "move", "n": 3}.')
@@ -37,6 +40,7 @@ class NewTurn(Inputs):
     said_at: SaidAt = ""
     source: Source = ""
     tags: Tags = Field({})
+    expires: Expires = ""
 
 
 @operation("read", "GET /turns")
@@ -58,10 +62,17 @@ def add_turn(
     said_at: SaidAt = "",
     source: Source = "",
     tags: Tags = {},  # noqa: B006 - pydantic copies it
+    expires: Expires = "",
 ) -> AddedTurn:
     """Add a turn; durable on return."""
     new = NewTurn(
-        text=text, speaker=speaker, session=session, said_at=said_at, source=source, tags=tags
+        text=text,
+        speaker=speaker,
+        session=session,
+        said_at=said_at,
+        source=source,
+        tags=tags,
+        expires=expires,
     )
     added = _added(memory, [new])["turns"]
     if not added:
@@ -140,5 +151,5 @@ def _turn_of(store: Store, new: NewTurn) -> Turn:
         session=new.session,
         said_at=new.said_at or local_now(),
         source=new.source,
-        tags=valid_tags(new.tags),
+        tags=valid_tags(new.tags | ({FORGET_AFTER: new.expires} if new.expires else {})),
     )

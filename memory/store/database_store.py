@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory import sql as sql_policy
-from memory.errors import HeldError, InputError, NotThereError, SqlError
+from memory.errors import HeldError, InputError, NotThereError, SqlError, StoreError
 from memory.records import (
     Change,
     Fact,
@@ -40,6 +40,7 @@ from memory.store import (
     dump,
     entities,
     entity_edits,
+    expiry,
     history,
     journal,
     pending_windows,
@@ -58,11 +59,13 @@ from memory.store.embedding import EmbedderState, Vectors
 from memory.store.fair_lock import FairLock
 from memory.store.filtered_turns import FilteredTurns
 from memory.store.forgetting import forget as removal
+from memory.store.forgetting.expired import ExpiredTurns
 from memory.store.limits import Served
 from memory.store.owner import asker_of, is_unnamed
 from memory.store.protocol import Store
 from memory.store.search_tables import Searched
-from memory.store.setting_values import TIMEZONE
+from memory.store.setting_values import EXPIRY, TIMEZONE
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, PublicTurns, add_withheld, policy_of, public_turns
@@ -90,6 +93,7 @@ class DatabaseStore(Store):
         self._filtered_turns = FilteredTurns()  # of the index
         self._ranked = ranking.RankedQuestion()
         self._index_embedder: vectors.RecordedEmbedder | None = None  # of the index's vectors
+        self._expired = ExpiredTurns()
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +138,47 @@ class DatabaseStore(Store):
     @abstractmethod
     def _snapshot(self) -> AbstractContextManager[Connection]:
         """A separate connection for a long look at one moment, while others write."""
+
+    @property
+    @abstractmethod
+    def _is_in_block(self) -> bool:
+        """Whether this thread is inside `reading` or `transaction`."""
+
+    def _forget_expired(self) -> None:
+        """Forget the turns whose moment has come, before anything is read.
+
+        They are removed at once. Their bytes are overwritten when a store is opened, and by
+        `memory serve worker`, which both keep the receipts.
+        """
+        if self._expired.are_to_look_for and not self._is_in_block:
+            self._expired.forget(self, self._remove_expired)
+
+    def _remove_expired(self) -> None:
+        """Remove the turns whose moment has come; their bytes are still to be overwritten."""
+        if self.read_only:
+            self._remove_by_writer()
+            return
+        with self._removing(), self.transaction() as conn:
+            if turn_ids := expiry.expired_turns(conn):
+                removal.remove_for_good(conn, turn_ids, self.vectors.embed, is_expiry=True)
+
+    def _remove_by_writer(self) -> None:
+        try:
+            with self._for_writing() as writer:
+                writer.count_turns()
+        except StoreError as error:
+            raise StoreError(
+                f"{self.location}: turns here have expired, and it is opened for reading only;"
+                " open it once for writing, or run: memory serve worker --once"
+            ) from error
+
+    @abstractmethod
+    def _for_writing(self) -> Store:
+        """A store on the same memory that may write."""
+
+    def _removing(self) -> AbstractContextManager[Any]:
+        """A block whose deleted rows leave as few bytes as the database can."""
+        return nullcontext()
 
     @abstractmethod
     def _refuse_newer_schema(self) -> None:
@@ -186,11 +231,15 @@ class DatabaseStore(Store):
                 in_force = conn.run("settings_of_additions").fetchall()
                 embedders = [(row, value) for row, name, value in in_force if name == "embedder"]
                 zones = [value for _, name, value in in_force if name == TIMEZONE]
+                periods = [value for _, name, value in in_force if name == EXPIRY]
                 if vectors.newest_embedder(embedders) == recorded:
                     if recorded is None:
                         width = 0 if rows is None else rows.shape[1]
                         vectors.record_embedder(conn, self.vectors.embedder, width)
                     told = told_in_zone(clean, zones[0]) if zones else clean
+                    told = expiry.with_moments(told, zones, periods)
+                    if any(FORGET_AFTER in turn.tags for turn in told):
+                        self._expired.look_again()
                     if takes_back:
                         branches.take_back(conn, takes_back, self.vectors.embed)
                     if once and replaces:
@@ -381,6 +430,7 @@ class DatabaseStore(Store):
     ) -> Rows:
         from memory.sql import attribute_names, in_force, today  # with the parser
 
+        self._forget_expired()
         # What runs is the statement that the policy renders, never the model's own text.
         select = sql_policy.check_select(sql) if isinstance(sql, str) else sql
         if attribute_names.compares_attributes(select):
@@ -446,6 +496,7 @@ class DatabaseStore(Store):
                 pending_windows.hold(conn, window, held)
         if window:
             self.claims.windows.discard(window)
+        expiry.expire_by_attribute(self, [change.id])
         return change
 
     def _refuse_secrets(self, writes: "sql_policy.CheckedWrites") -> None:
@@ -465,7 +516,7 @@ class DatabaseStore(Store):
         with self._model_transaction() as conn:
             statement = pending_windows.held_statement(conn, window)
             try:
-                return self._change_facts(
+                change = self._change_facts(
                     conn,
                     sql_policy.check_writes(statement),
                     vocabulary,
@@ -478,6 +529,8 @@ class DatabaseStore(Store):
                     f"what is held of turns {window[0]}-{window[1]} does not fit any more"
                     f" ({error}); skip it, or digest again with --replay"
                 ) from error
+        expiry.expire_by_attribute(self, [change.id])
+        return change
 
     def _change_facts(
         self,
@@ -556,6 +609,7 @@ class DatabaseStore(Store):
                 writes = assertions.writes_for(conn, of_turn, vocabulary, removals)
                 if writes:
                     changes.append(change(f"{assertions.CAUSE}{turn.id}", writes))
+        expiry.expire_by_attribute(self, [change.id for change in changes])
         return changes
 
     def undo(self, change_id: int) -> Change:

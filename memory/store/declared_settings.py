@@ -13,10 +13,12 @@ from typing import Any, Literal
 from memory.errors import InputError
 from memory.records import Setting
 from memory.store.entity_edits import add_alias, entities_called
+from memory.store.expiry import read_periods
 from memory.store.owner import OWNER, UNNAMED, owner_of
 from memory.store.protocol import Store
 from memory.store.setting_values import (
     CHAT,
+    EXPIRY,
     LONGEST_NAME,
     NAMES_OF_SPEAKERS,
     RETENTION_DAYS,
@@ -45,7 +47,7 @@ _PLAIN: Mapping[str, Any] = {
 
 
 # What only a person at this machine sets: what is let in, and what is forgotten by its age.
-_OF_PERSON = frozenset({POLICY, RETENTION_DAYS, RETENTION_KEEPS_FACTS})
+_OF_PERSON = frozenset({POLICY, EXPIRY, RETENTION_DAYS, RETENTION_KEEPS_FACTS})
 
 
 def refuse_of_person(name: str) -> None:
@@ -216,6 +218,8 @@ class Settings:
             raise InputError(f"{name} is {value}; give 0 or more (1: as much as a right one gains)")
         if name == TIMEZONE and value is not None:
             known_zone(value)
+        if name == EXPIRY:
+            read_periods(value)
         return value
 
     def _known(self, name: str) -> str:

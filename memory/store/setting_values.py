@@ -20,6 +20,8 @@ _MOST = 2**63 - 1
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 # How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
+# How long turns stay of which sessions, tags and attributes of facts (expiry.py).
+EXPIRY = "expiry"
 # What a wrong answer of the packaged model costs, in right ones.
 WRONG_ANSWER_COST = "wrong_answer_cost"
 # The form of a hosted model's prompts.
@@ -40,6 +42,7 @@ CHAT: Mapping[str, Any] = {
     "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory serve worker`
     RETENTION_DAYS: int | None,  # as well
     RETENTION_KEEPS_FACTS: bool,
+    EXPIRY: dict[str, str],
     WRONG_ANSWER_COST: float,
     PROMPTS: FormChoice,
     TIMEZONE: str | None,
@@ -78,6 +81,8 @@ def _is_of(declared: Any, value: Any) -> bool:
     """Whether a value has a type of CHAT. Pydantic would tell, but takes longer to import."""
     if get_origin(declared) is Literal:
         return value in get_args(declared)
+    if get_origin(declared) is dict:
+        return isinstance(value, dict) and all(map(_is_text, [*value, *value.values()]))
     if choices := get_args(declared):
         return any(_is_of(choice, value) for choice in choices)
     return _TYPES[declared](value)

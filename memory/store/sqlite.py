@@ -215,8 +215,7 @@ class SqliteStore(DatabaseStore):
         self, turn_ids: Sequence[int], replies: bool = True, repeats: bool = False
     ) -> Forgotten:
         self._refuse_newer_schema()
-        with self._storage_errors(), self._alone():
-            self._conn.execute("PRAGMA secure_delete = ON")  # zeros in place of what is deleted
+        with self._removing():
             forgotten = forget.forget(
                 self._conn,
                 self.transaction,
@@ -274,8 +273,22 @@ class SqliteStore(DatabaseStore):
         finally:
             self._mine.conn = before
 
+    @property
+    def _is_in_block(self) -> bool:
+        return getattr(self._mine, "conn", None) is not None
+
+    def _for_writing(self) -> "SqliteStore":
+        return SqliteStore(self.path)
+
+    @contextmanager
+    def _removing(self) -> Iterator[None]:
+        with self._storage_errors(), self._alone():
+            self._conn.execute("PRAGMA secure_delete = ON")  # zeros in place of what is deleted
+            yield
+
     @contextmanager
     def reading(self) -> Iterator[SqliteConnection]:
+        self._forget_expired()
         try:
             with self._reader() as conn:
                 yield conn
@@ -310,6 +323,7 @@ class SqliteStore(DatabaseStore):
     @contextmanager
     def _snapshot(self) -> Iterator[SqliteConnection]:
         self._refuse_fork()
+        self._forget_expired()
         with (
             self._storage_errors(),
             closing(_open_own(self.path, self._opened_files, open_reader)) as reader,
@@ -326,6 +340,7 @@ class SqliteStore(DatabaseStore):
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
         any more after another process has written, and would fail instead of waiting.
         """
+        self._forget_expired()
         is_writing = kind == "IMMEDIATE"
         with (
             span("transaction" if is_writing else "read transaction", TRACED),

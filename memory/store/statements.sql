@@ -314,6 +314,14 @@ WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 -- count_tags --
 SELECT key, value, count(*) FROM memory.tags WHERE namespace = :namespace GROUP BY key, value;
 
+-- expiries --
+SELECT turn_id, value
+FROM memory.tags
+WHERE namespace = :namespace AND key = :key AND value <= :until;
+
+-- next_expiry --
+SELECT min(value) FROM memory.tags WHERE namespace = :namespace AND key = :key;
+
 -- turn_with_key --
 SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key LIMIT 1;
 
@@ -351,7 +359,7 @@ ORDER BY id DESC;
 -- In one look, because every addition takes it: the newest of each name is in force.
 SELECT id, name, value
 FROM memory.settings
-WHERE namespace = :namespace AND name IN ('embedder', 'timezone')
+WHERE namespace = :namespace AND name IN ('embedder', 'timezone', 'expiry')
 ORDER BY id DESC;
 
 -- shown_turns --
@@ -1326,7 +1334,8 @@ WHERE namespace = :namespace AND task = :task;
 -- waiting_work --
 -- The last turn, the last that a digest has taken, windows that a digest may try, those that wait
 -- for a person, whose windows are under way, summaries to be told, turns to be forgotten, the last
--- change, how often to refine, how long turns stay. Postgres has `waiting_work_of_all` beside it.
+-- change, how often to refine, how long turns stay, when the next expires. Postgres has
+-- `waiting_work_of_all` beside it.
 SELECT
     (SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace),
     {greatest}(
@@ -1356,6 +1365,9 @@ SELECT
     coalesce((
         SELECT value FROM memory.settings
         WHERE namespace = :namespace AND name = 'retention_days' ORDER BY id DESC LIMIT 1
+    ), ''),
+    coalesce((
+        SELECT min(value) FROM memory.tags WHERE namespace = :namespace AND key = 'forget_after'
     ), '');
 
 

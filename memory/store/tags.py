@@ -4,7 +4,7 @@ They are stored with their turns, or set later as a change that can be undone. F
 a connection run inside the transaction of the caller.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,8 @@ from memory.store.turn_validation import valid_tags
 from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
 from memory.text.turn_filter import texts_of
 
+# The moment, in UTC, from which a turn is forgotten with all that it says (expiry.py).
+FORGET_AFTER = "forget_after"
 TagValues = Mapping[int, Mapping[str, set[str]]]  # turn id -> key -> values
 
 _COLUMNS, _ = TABLES["tags"]
@@ -65,7 +67,8 @@ def set_tags(
     when nothing would change.
     """
     wanted = {key: {*texts_of(value)} for key, value in valid_tags(tags).items()}
-    return _replace(store, turn_ids, wanted, by)
+    _refuse_expiry(wanted)
+    return replace_tags(store, turn_ids, wanted, by)
 
 
 def remove_tags(
@@ -74,7 +77,16 @@ def remove_tags(
     """Take all values of these keys from turns. Raises InputError as `set_tags` does."""
     names = [keys] if isinstance(keys, str) else keys
     sound = valid_tags(dict.fromkeys(names, "any"))
-    return _replace(store, turn_ids, {key: set() for key in sound}, by)
+    _refuse_expiry(sound)
+    return replace_tags(store, turn_ids, {key: set() for key in sound}, by)
+
+
+def _refuse_expiry(keys: Collection[str]) -> None:
+    if FORGET_AFTER in keys:
+        raise InputError(
+            f"{FORGET_AFTER} says when a turn is forgotten, which takes the right to forget: set it"
+            " by Memory.expire or memory admin call expire"
+        )
 
 
 def count_tags(store: HasConnections) -> dict[str, dict[str, int]]:
@@ -93,9 +105,10 @@ def has_tag(store: HasConnections, key: str) -> bool:
         return conn.run("turn_with_key", key=key).fetchone() is not None
 
 
-def _replace(
-    store: HasConnections, turn_ids: Sequence[int], wanted: Mapping[str, set[str]], by: str
+def replace_tags(
+    store: HasConnections, turn_ids: Collection[int], wanted: Mapping[str, set[str]], by: str
 ) -> Change:
+    """Give turns exactly these values of the keys, as `set_tags` does."""
     ids = sorted({*turn_ids})
     # No key or value: a turn's tags are removed when it is forgotten.
     statement = f"-- tags of {len(ids)} turn{'' if len(ids) == 1 else 's'}"

@@ -10,8 +10,9 @@ import json
 import os
 import secrets
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,7 +20,7 @@ from platformdirs import user_data_path
 
 from memory.errors import InputError
 from memory.records import Forgotten
-from memory.system.files import changing, write_whole
+from memory.system.files import PRIVATE_FOLDER, changing, write_whole
 
 AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
 RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
@@ -98,6 +99,22 @@ def receipt_name(forgotten: Forgotten) -> str:
     """The name of a receipt's file: two of one moment have two, as each has its own salt."""
     moment = "".join(filter(str.isalnum, forgotten.at))
     return f"{RECEIPT}{moment}-{forgotten.sha256[:8]}.json"
+
+
+def save_receipts(location: str, receipts: Iterable[Forgotten]) -> Path:
+    """Write receipts next to a memory, or here for one in a database; returns the folder.
+
+    Raises InputError if a file cannot be written.
+    """
+    folder = home() if "://" in location else Path(location).absolute().parent
+    try:
+        folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}") from error
+    for forgotten in receipts:
+        content = f"{json.dumps(asdict(forgotten))}\n"
+        write_whole(folder / receipt_name(forgotten), content.encode())
+    return folder
 
 
 def agree_to_embedder(location: Path | str, name: str) -> None:

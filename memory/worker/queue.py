@@ -101,7 +101,7 @@ class _Folder:
         seen_state, work, tasks = self._seen.get(name, (None, WaitingWork(name), {}))
         # A worker on a window may die, which changes no file. Other work waits until the file
         # changes: opening one takes 6 ms of CPU, and there may be thousands.
-        if state and (seen_state != state or work.claimed_windows):
+        if state and (seen_state != state or work.claimed_windows or work.has_expired):
             with open_store(location) as store:
                 work = replace(count_waiting(store, WINDOW_ATTEMPTS), name=name)
                 tasks = {task.name: task for task in worker_tasks(store)}

@@ -1,12 +1,10 @@
 """A worker: claims work in one memory after the other, and does it in its own threads."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from memory.api import Memory
 from memory.digest.windows import Digest
@@ -26,11 +24,10 @@ from memory.program import MemoryProgram, program_for
 from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
 from memory.store import Store, open_store
-from memory.store.namespaces import existing, make_folder
+from memory.store.namespaces import existing
 from memory.store.pending_windows import new_claimant
 from memory.store.work import end_task, move_task, spend_on_task, worker_tasks
-from memory.system.files import write_whole
-from memory.system.home import home, receipt_name
+from memory.system.home import save_receipts
 from memory.system.provider_calls import CallsEnded, end_calls
 from memory.system.terminal import clean_line, count
 from memory.system.tracing import root
@@ -411,8 +408,6 @@ class Worker:
 
         The receipts are kept next to the memory.
         """
-        location = existing(job.name)
-        folder = location.parent if isinstance(location, Path) else home()
         now = time.time()
         has_jumped = retention.has_jumped(store, job.position, now)
         move_task(store, job.task, job.claimant, retention.day_number(now) if has_jumped else 0)
@@ -421,10 +416,7 @@ class Worker:
             return "no clock was looked at for long: old turns are forgotten from tomorrow on"
         if not receipts:
             return "no turn is older than may be"
-        for forgotten in receipts:
-            make_folder(folder)
-            path = folder / receipt_name(forgotten)
-            write_whole(path, f"{json.dumps(asdict(forgotten))}\n".encode())
+        folder = save_receipts(store.location, receipts)
         return f"forgetting finished: {count(len(receipts), 'receipt')} in {folder}"
 
     def _send(self, receiver: Receiver, store: Store, job: _Job) -> str:
@@ -476,7 +468,12 @@ class Worker:
 
 
 def _is_to_forget(work: WaitingWork, task: Task) -> bool:
-    """Whether a forgetting was interrupted, or a memory's old turns were not looked for today."""
+    """Whether a forgetting was interrupted, or a memory's old turns were not looked for today.
+
+    Opening a memory forgets its expired turns.
+    """
+    if work.has_expired:
+        return True
     if work.forgets or work.retention_days in ("", "null", "0"):
         return work.forgets > 0
     # A clock that was ahead and was set back does not keep it waiting for years.

@@ -177,10 +177,13 @@ ROWS: Sequence[Row] = (
         "14, 15",
         "mem0",
         (
+            run(
+                'memory.add("Hi.", user_id="alice", expiration_date="2030-01-01")',
+                'memory.expiring(user_id="alice")[-1].forget_after.startswith("2030-01-0")',
+            ),
             hint(
-                'memory.add("Hi.", user_id="alice", expiration_date="2030-01-01", prompt="x",'
+                'memory.add("Hi.", user_id="alice", prompt="x",'
                 ' custom_instructions="x", memory_type="procedural_memory")',
-                "retention_days",
                 "prompt=; leave it out",
                 "custom_instructions=; leave it out",
                 "memory_type=; leave it out",
@@ -328,7 +331,7 @@ ROWS: Sequence[Row] = (
             ),
             hint(
                 'memory.search("cat", user_id="alice")[0].metadata',
-                "memory.of(user_id).store.turn(hit.turn_id).tags",
+                "hit.tags",
                 then='r == {"agent_id": "bot", "category": "hobby", "priority": "2"}',
             ),
         ),

@@ -10,6 +10,7 @@ from memory.server.web.page_request import Page, PageRequest, PageResponse, Page
 from memory.store import Store
 from memory.store.declared_settings import SettingForm, Settings, as_text
 from memory.store.setting_values import (
+    EXPIRY,
     PROMPTS,
     RETENTION_DAYS,
     RETENTION_KEEPS_FACTS,
@@ -64,6 +65,12 @@ WORDS: Mapping[str, Words] = {
         "Forget what was said after",
         "Empty: never. It is done once a day where “memory serve worker” runs.",
         unit="days",
+    ),
+    EXPIRY: Words(
+        "Forget some of it sooner",
+        'Such as {"session scratch": "12h", "tag kind=code": "1d", "attribute door_code": "7d"}.',
+        "{}",
+        is_plain=False,
     ),
     RETENTION_KEEPS_FACTS: Words(
         "But keep the sources of facts",

@@ -80,32 +80,47 @@ def forget(
     receipt = None
     if turn_ids:
         with transaction():
-            quoting = _turns_quoting(conn, turn_ids, with_repeats=repeats)
-            turn_ids = [*turn_ids, *quoting.taken(replies, repeats)]
-            turns = _existing_turns(conn, turn_ids)
-            salt = secrets.token_hex(16)
-            item_key = next(iter(conn.item_keys(makes=True)), None)
-            items = item_marks(turns, item_key)
-            facts, changes = remove(conn, turn_ids, embed)
-            receipt = Forgotten(
-                at=now(),
-                turns=tuple(turn.id for turn in turns),
-                facts=facts,
-                changes=changes,
-                sha256=proof(salt, turns),
-                salt=salt,
-                quoted_in=quoting.left(replies, repeats),
-                exports=files_quoting(_recorded(conn, EXPORT), [turn.text for turn in turns]),
-            )
-            settings.add_setting(conn, DUE, {**asdict(receipt), **marked(turns, salt)})
-            if items:
-                settings.add_setting(conn, FORGOTTEN_ITEMS, items)
-            if item_key:
-                _mark_earlier_items(conn, item_key)
+            receipt = remove_for_good(conn, turn_ids, embed, replies=replies, repeats=repeats)
     forgotten = _overwrite_files(
         conn, transaction, receipt=receipt, location=location, file=file, overwrite=overwrite
     )
     return replace(forgotten, vacuum=vacuum)
+
+
+def remove_for_good(
+    conn: Connection,
+    turn_ids: Sequence[int],
+    embed: EmbedTexts,
+    *,
+    replies: bool = True,
+    repeats: bool = False,
+    is_expiry: bool = False,
+) -> Forgotten:
+    """Remove turns as `forget` does, inside the caller's transaction; overwriting is due then."""
+    quoting = _turns_quoting(conn, turn_ids, with_repeats=repeats)
+    turn_ids = [*turn_ids, *quoting.taken(replies, repeats)]
+    turns = _existing_turns(conn, turn_ids)
+    salt = secrets.token_hex(16)
+    item_key = next(iter(conn.item_keys(makes=True)), None)
+    items = item_marks(turns, item_key)
+    facts, changes = remove(conn, turn_ids, embed)
+    receipt = Forgotten(
+        at=now(),
+        turns=tuple(turn.id for turn in turns),
+        facts=facts,
+        changes=changes,
+        sha256=proof(salt, turns),
+        salt=salt,
+        quoted_in=quoting.left(replies, repeats),
+        exports=files_quoting(_recorded(conn, EXPORT), [turn.text for turn in turns]),
+    )
+    due = {**asdict(receipt), **marked(turns, salt), "expired": is_expiry}
+    settings.add_setting(conn, DUE, due)
+    if items:
+        settings.add_setting(conn, FORGOTTEN_ITEMS, items)
+    if item_key:
+        _mark_earlier_items(conn, item_key)
+    return receipt
 
 
 def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool) -> Quoting:

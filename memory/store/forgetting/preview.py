@@ -11,11 +11,11 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
-from memory.store import Store
 from memory.store.entity_edits import entities_called, facts_about, known_entities
 from memory.store.fact_reads import turns_with_value_about
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.history import edits_of
+from memory.store.protocol import Store
 from memory.store.setting_values import CHARACTER, EXPORT
 from memory.store.settings import settings_of
 from memory.store.standing_facts import characters_of

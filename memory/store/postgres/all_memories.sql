@@ -25,7 +25,11 @@ FROM (
             SELECT coalesce(max(id), 0) FROM memory.changes WHERE namespace = namespaces.id
         ) AS last_change,
         coalesce(refining.value, '') AS refine,
-        coalesce(retention.value, '') AS retention_days
+        coalesce(retention.value, '') AS retention_days,
+        coalesce((
+            SELECT min(value) FROM memory.tags
+            WHERE namespace = namespaces.id AND key = 'forget_after'
+        ), '') AS next_expiry
     FROM memory.namespaces
     LEFT JOIN (
         SELECT namespace,
@@ -57,7 +61,7 @@ FROM (
     ) AS retention ON retention.namespace = namespaces.id
 ) AS memories
 WHERE :every OR last_turn > last_taken OR open > 0 OR dead > 0 OR claimants <> ''
-    OR blanks > 0 OR forgets > 0 OR refine <> '' OR retention_days <> '';
+    OR blanks > 0 OR forgets > 0 OR refine <> '' OR retention_days <> '' OR next_expiry <> '';
 
 -- work_of_all --
 SELECT namespace, task, served_at, due_at, held_by, held_until, failures, error, position, day,

@@ -118,6 +118,11 @@ class NamespaceConnection(threading.local):
             yield lock.fetchone() is not None
 
     @property
+    def is_bound(self) -> bool:
+        """Whether this thread is inside `bound`."""
+        return self._bound is not None
+
+    @property
     def connection(self) -> psycopg.Connection:
         """The connection of the transaction that is open."""
         assert self._bound is not None

@@ -259,13 +259,22 @@ class PostgresStore(DatabaseStore):
         with self._errors(), self._database.own.connection() as conn:
             migrate.refuse_newer(conn, self.location)
 
+    def _for_writing(self) -> "PostgresStore":
+        return PostgresStore(self.address)
+
+    @property
+    def _is_in_block(self) -> bool:
+        return self._conn.is_bound
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
+        self._forget_expired()
         with self._errors():
             yield self._conn
 
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE", is_synced: bool = True) -> Iterator[Connection]:
+        self._forget_expired()
         # All are synced: to say otherwise would take a round trip.
         if kind == "DEFERRED":
             with (
@@ -296,6 +305,7 @@ class PostgresStore(DatabaseStore):
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
+        self._forget_expired()
         # A separate view, so that the store's is free while a caller takes rows.
         reader = NamespaceConnection(self._database.own, self._namespace)
         with (

@@ -153,7 +153,7 @@ def test_descriptions_and_instructions_are_short(handles: Handles) -> None:
     """With the schemas and hints of the tools that a client gets when nothing else is said."""
     tools = tools_listed(handles).values()
     texts = [tool.model_dump_json(by_alias=True, exclude_none=True) for tool in tools]
-    assert sum(map(count_tokens, texts)) <= 1_225
+    assert sum(map(count_tokens, texts)) <= 1_250
     assert count_tokens(INSTRUCTIONS) <= 100
 
 
