@@ -150,7 +150,7 @@ class StoresByRule(StoreTurns):
         self.rule = rule
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
-        sql = self.rule(context.inputs["turns"])
+        sql = self.rule(context.inputs["window"])
         change, unsaid = writer.write(sql)
         return stored_window(change, sql=sql, calls=1, unsaid=unsaid)
 

@@ -56,7 +56,7 @@ def test_the_trace_of_a_digest_has_a_span_for_each_window_with_its_calls(tmp_pat
     ]
     spans = {span.name: span for span in logged.data.spans}
     store = spans["store"]
-    assert "[1]" in store.inputs["turns"]
+    assert "[1]" in store.inputs["window"]
     assert store.outputs["sql"] == right
     assert "turn_id" in store.outputs["refusals"][0]
     assert spans[root].outputs == {"facts": built.facts} == {"facts": 1}

@@ -58,7 +58,11 @@ class Learner:
 
     def __call__(self, messages: list[dict[str, Any]], number: int) -> str:
         prompt = messages[-1]["content"]
-        kinds = (("answer", "[[ ## memory"), ("store", "[[ ## turns"), ("retrieve", "[[ ## ques"))
+        kinds = (
+            ("answer", "[[ ## evidence"),
+            ("store", "[[ ## window"),
+            ("retrieve", "[[ ## ques"),
+        )
         kind = next(kind for kind, sign in kinds if sign in prompt)
         if self.broken and number % 2:
             return "I do not know this form."
