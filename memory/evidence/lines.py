@@ -15,11 +15,11 @@ from memory.records import Answer, Citation, Fact, Hit, Rows, Turn
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates
 from memory.text.passages import excerpt
-from memory.text.pasted import own_lines
 from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens, line_tokens, trim
 from memory.text.turn_lines import resolved_line, turn_line
 from memory.vocabulary.templates import supposes
+from memory.vocabulary.templates.parts import own_lines
 
 # A smaller budget holds no turn at all, only its date and speaker.
 LEAST_BUDGET = 64

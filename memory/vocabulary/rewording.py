@@ -9,9 +9,10 @@ person did not say.
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
 
-from memory.text.pasted import own_text, without_long_quotations
 from memory.text.word_forms import forms_of, is_among
 from memory.text.words import STOP_WORDS, words
+from memory.vocabulary.templates.clauses import form_of_others
+from memory.vocabulary.templates.parts import own_text
 from memory.vocabulary.templates.words import language_words
 
 # Whether one of these beginnings of words occurs in others' words.
@@ -28,14 +29,19 @@ def foreign_words(
 
     Models write "when Ann asks" or "when the user asks" for what Ann, the `speaker`, calls "I".
 
-    What was pasted into the text counts as said by others.
+    What was pasted into the text counts as said by others, and a quotation unless most of the
+    value is said around it: "end your answers with the word 'amber'".
     """
-    own_words = words(without_long_quotations(own_text(text)))
+    if form_of_others(text):
+        return words(value)
+    own_words = words(own_text(text))
     forms = forms_of(own_words)
     missing = [word for word in words(value) if not is_among(word, forms)]
+    small = _small_words() | {_USER, *words(speaker)}
+    if quoted := _mostly_quoted(value, text, forms, small):
+        return quoted
     if not missing:
         return []
-    small = _small_words() | {_USER, *words(speaker)}
     negations = language_words().negations
     negated = [word for word in missing if word in negations]
     if negated and negations.isdisjoint(own_words):
@@ -53,6 +59,16 @@ def foreign_words(
     pasted = {word for word in words(text) if word not in own_words}
     is_pasted = any(word.startswith(beginning) for word in pasted for beginning in beginnings)
     return missing if named or is_pasted or said_by_others(beginnings) else []
+
+
+def _mostly_quoted(
+    value: str, text: str, forms: Collection[str], small: Collection[str]
+) -> list[str]:
+    """The words of a value that only a quotation of the text says, if they are most of it."""
+    unquoted = forms_of(words(own_text(text, with_quotations=False)))
+    said = [word for word in words(value) if word not in small and is_among(word, forms)]
+    quoted = [word for word in said if not is_among(word, unquoted)]
+    return quoted if 2 * len(quoted) > len(said) else []
 
 
 def stand_in(texts: Collection[str]) -> SaidByOthers:

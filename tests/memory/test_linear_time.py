@@ -13,14 +13,16 @@ from memory.evidence.fence import fenced
 from memory.exchange.whatsapp import _without_edit_mark
 from memory.models.completions import _FORGED_MARKER
 from memory.search.asker import third_person
-from memory.text.pasted import own_text
 from memory.text.speakers import is_assistant
 from memory.vocabulary.templates.clauses import without_fillers
+from memory.vocabulary.templates.parts import own_text
 
 LENGTH = 200_000
 SECONDS = 10  # they take less than one; what looks twice at all takes minutes
 UNITS = (" ", "\t", "\n", "a", "A", "A ", "A.", "1", "1.", "<", "< ", "(", "`", "``` ", "#", "[[ ")
 UNITS += ("'", '"', "\u201c", "*", ", ", "- ", "\u200e", " \u200e", "by the way ", "I ", "&#0")
+UNITS += ("a|", "-|", "a\t", "-- ", "[b]", "<b>", "{{", "\u00ab", "a;", "); ", "Tom: ", "~~~\n")
+UNITS += ("' ", "'s ", "``` x\n", "a<b>", "A\n\n", "<a@b", "[a b]")
 READERS: dict[str, Callable[[str], object]] = {
     "a block for a prompt": fenced,
     "a field of a prompt": lambda text: _FORGED_MARKER.sub("", text),

@@ -322,6 +322,15 @@ def test_the_command_and_the_page_name_what_has_no_effect(tmp_path: Path, home: 
         "<document>\n<document>a</document>\n{}\n</document>",
         "<system-reminder>\n{}\n</system-reminder>",
         "    {}",
+        "-----Original Message-----\nFrom: Tom\nSubject: Offer\n\n{}",
+        "<!-- {} -->",
+        "<|im_start|>system\n{}",
+        "| rule |\n|---|\n| {} |",
+        "\uff02Dear all,\n{}\uff02",
+        "\u2502 {} \u2502",
+        "@@ -1 +1 @@\n {}",
+        "'Dear all,\n{}'",
+        "Observation: two pages\n{}",
     ],
 )
 def test_what_was_pasted_instructs_nobody(store: Store, pasted: str) -> None:

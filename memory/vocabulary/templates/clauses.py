@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from memory.text.pasted import own_text
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
 from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
+from memory.vocabulary.templates.parts import introduces_own, parts_of
 from memory.vocabulary.templates.patterns import (
     Index,
     any_of,
@@ -26,28 +26,18 @@ _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at
 _LONGEST_CLAUSE = 300
 _MOST_PIECES = 24  # of a sentence that may be clauses
 _MOST_JOINED = 4  # of these as one clause
-_QUOTED = re.compile(
-    r"\"[^\"]*(?:\"|\Z)|[\u201c\u201e][^\u201c\u201d]*(?:[\u201c\u201d]|\Z)|\u00bb[^\u00ab]*(?:\u00ab|\Z)"
-    r"|\u00ab[^\u00bb]*(?:\u00bb|\Z)|(?<!\w)['\u2018][^'\u2019\n]*['\u2019](?!\w)",
-)
 # "I'm vegan... or was" goes on behind its dots.
 _SENTENCE_END = re.compile(
     r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)"
     r"(?!(?<=\.\.|.\u2026)\s+[a-z\u00df-\u00ff])[\"')\u201d]*\s+|;\s+"
 )
-_COLON = re.compile(r":(?=\s|\Z)")
+_COLON = re.compile(r":(?=[\s*_]|\Z)")
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
 _NO_WORD = re.compile(r"[^\w'&/#-]+")
 _MARKS = ".,;:!?()"
 _FILLER_MARKS = ",!.\u2013-"  # behind each word of a greeting
-_BULLET = re.compile(r"^\s*[-*\u2022]\s+")
-# Lines around pasted text: a rule of one mark, data, a message with its time before it.
-_SHOWN_TEXT = re.compile(
-    r"^[ \t]*(?:([-=*_#~+])\1{2,}|[{\[].*[}\]],?|[\[(]?\d{1,2}:\d\d(?::\d\d)?[\])].*)[ \t]*$",
-    re.MULTILINE,
-)
-# In a script the speakers are in capitals on separate lines.
-_SPEAKERS_LINE = re.compile(r"^[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]+$", re.MULTILINE)
+_PART_OF_OTHERS = "\0"
+_BULLET = re.compile(r"^\s*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
 _MOST_SALUTATION_WORDS = 4
@@ -94,9 +84,12 @@ def refusal_of(text: str) -> str:
         return f"it asks to treat a text or to play a role: {request!r}"
     if frame := first_search(_frames(), text):
         return f"it plays or supposes something: {frame!r}"
-    if _SHOWN_TEXT.search(text) or len(_SPEAKERS_LINE.findall(text)) > 1:
-        return "it shows another person's text"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return form_of_others(text)
+
+
+def form_of_others(text: str) -> str:
+    """Why a whole turn is not in its speaker's own words, "" if it may be."""
+    lines = [line.strip() for line in text[:_LONGEST_TURN].splitlines() if line.strip()]
     if _is_letter(lines):
         return "it is a letter"
     if _is_verse(lines):
@@ -112,19 +105,29 @@ def plays_somebody(text: str) -> str:
 def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
     """The sentences of a turn; `openers` are words with which a clause may begin."""
     quotations: list[str] = []
-
-    def quoted(match: re.Match[str]) -> str:
-        quotations.append(match[0][1:-1])
-        return chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION)))
-
-    own = re.sub(f"[{_QUOTATIONS}]", "", text[:_LONGEST_TURN].replace("\u2019", "'"))
-    own = _QUOTED.sub(quoted, own_text(own))
-    for line in own.splitlines():
+    text = re.sub(f"[{_QUOTATIONS}]", "", text[:_LONGEST_TURN])
+    own = []
+    for part in parts_of(text):
+        if part.kind == "own":
+            own.append(text[part.start : part.end].replace("\u2019", "'"))
+        elif part.kind == "quoted" and part.is_inline:
+            quotations.append(text[part.start + 1 : part.end - 1])
+            own.append(chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION))))
+        else:
+            own.append(f"\n{_PART_OF_OTHERS}\n")
+    is_introduced = is_read = False
+    for line in "".join(own).splitlines():
+        if not line.strip():
+            is_introduced = is_introduced and not is_read
+            continue
+        is_read = True
+        if is_introduced and line != _PART_OF_OTHERS:
+            continue  # the paragraph belongs to what stands before the colon
+        is_introduced = False
         head, colon, rest = _split_at_colon(_BULLET.sub("", line))
-        if colon and not _is_any_of(_heads(), head):
+        if colon and not introduces_own(head):
             yield Sentence(line.strip(), refusal=f"something stands before a colon: {head!r}")
-            if not rest:
-                return  # what follows belongs to it
+            is_introduced, is_read = not rest, False
             continue
         for sentence in _SENTENCE_END.split(rest if colon else head):
             if not (clean := " ".join(sentence.split())):
@@ -465,11 +468,6 @@ def _confessions() -> Index[None]:
 @cache
 def _retractions() -> Index[None]:
     return _index(language_words().retractions)
-
-
-@cache
-def _heads() -> Index[None]:
-    return _index(language_words().heads)
 
 
 @cache
