@@ -50,6 +50,7 @@ NOT_RUN = {
     "the tests themselves": 3,
 }
 LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml", "ini"}
+MOST_WORDS_OF_DECISION = 120
 MOST_WORDS_OF_LOG = 6_000
 
 
@@ -325,6 +326,23 @@ def test_every_link_leads_somewhere() -> None:
             if not linked.exists() or (anchor and anchor not in anchors(linked.read_text("utf-8"))):
                 faults.append(f"{path}: {link}")
     assert not faults, "\n".join(faults)
+
+
+def test_a_decision_is_short_and_whoever_names_one_finds_it() -> None:
+    decisions = (ROOT / "docs/development/decisions.md").read_text("utf-8")
+    texts = dict(re.findall(r"^### (\d+)\. .*\n((?:(?!##).*\n)*)", decisions, re.MULTILINE))
+    long = [number for number, text in texts.items() if len(text.split()) > MOST_WORDS_OF_DECISION]
+    assert not long
+    assert len(texts) == len(re.findall(r"^### \d+\. ", decisions, re.MULTILINE))
+    named = {
+        (path.name, number)
+        for folder in ("memory", "locomo", "docs", "tests", "arbor")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in {".py", ".md", ".sql", ".toml", ".html"}
+        for number in re.findall(r"[Dd]ecision (\d{1,3})\b", path.read_text("utf-8"))
+    }
+    missing = {name for name in named if name[1] not in texts}
+    assert not missing
 
 
 def test_the_log_is_a_table_that_can_be_read_at_once() -> None:
