@@ -298,8 +298,7 @@ def test_the_model_sees_the_memory_and_what_was_just_said(address: str) -> None:
     shown = chat(address, ["I fed the dog.", "/why", "What is his name?", "/why"], model)
     first, second = engine.prompts_for("answer")
     memory, recent = first.split("[[ ## recent ## ]]")
-    assert "] (" in memory
-    assert "Anna: My dog is called Rufus." in memory
+    assert "[1] Anna: My dog is called Rufus." in memory
     assert "I fed the dog." not in memory
     assert "Anna: I fed the dog." in recent
     assert "Anna: I fed the dog." in second.split("[[ ## recent ## ]]")[1]

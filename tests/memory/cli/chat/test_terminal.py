@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 if not hasattr(pexpect, "spawn"):  # Windows has no pseudo-terminals
     pytest.skip("needs a pseudo-terminal", allow_module_level=True)
 
-CHAT = ["chat", "--namespace", "anna", "--character", "Miku"]
+CHAT = ["chat", "--namespace", "anna", "--character", "Miku", "--model", "local"]
 PACKAGED = ["-m", "memory", *CHAT]
 # The same command with a model that sees, and takes its time to store one thing.
 SCRIPT = """
@@ -29,7 +29,7 @@ def store(prompt):
     time.sleep(30 if "Rufus" in prompt else 0)
     return "-- none"
 model, _ = talker(answer=lambda _: "I see.", store=store)
-loading.load_model = lambda *_: model
+loading.load_model = lambda *_, **__: model
 run()
 """
 SCRIPTED = ["-c", SCRIPT, *CHAT]
