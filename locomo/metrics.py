@@ -86,6 +86,17 @@ def f1(prediction: str, gold: str) -> float:
     return 2 * same / (len(predicted) + len(expected)) if same else 0.0
 
 
+def bleu1(prediction: str, gold: str) -> float:
+    """BLEU-1 as papers about memories have it: NLTK's, of lower-case words, 0 to 1."""
+    from nltk.tokenize import NLTKWordTokenizer  # takes a second
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
+    tokenize = NLTKWordTokenizer().tokenize
+    smoothing = SmoothingFunction().method1
+    reference, words = tokenize(gold.lower()), tokenize(prediction.lower())
+    return float(sentence_bleu([reference], words, weights=(1,), smoothing_function=smoothing))
+
+
 def multi_f1(prediction: str, gold: str) -> float:
     """For answers that are lists: mean over gold's comma-separated parts of the best part's F1."""
     parts = prediction.split(",")

@@ -69,7 +69,8 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
     other eight test (152, 81 and 1307 questions of categories 1 to 4). The seed plays no part.
 
     `seven-three`: the first seven train (1347 questions), the other three validate (639), and none
-    is left to test: what is chosen by these three is not measured by them.
+    is left to test: what is chosen by these three is not measured by them. Of other conversations
+    the first seven tenths train.
 
     Depends on the ids and the seed only, not on their order or the machine. Raises InputError
     for an unknown name, fewer than two ids, repeated ids, or other ids than a named split needs.
@@ -77,7 +78,16 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
     if len(set(conversation_ids)) != len(conversation_ids):
         raise InputError("conversation ids repeat; each must be unique")
     parts: Mapping[PartName, Sequence[str]]
-    if name in NAMED:
+    if len(conversation_ids) < 2 and name in ("default", "seven-three"):
+        raise InputError("one conversation cannot be split; give at least two")
+    if name == "seven-three" and set(conversation_ids) != set(LOCOMO):
+        number = min(max(round(0.7 * len(conversation_ids)), 1), len(conversation_ids) - 1)
+        parts = {
+            "train": conversation_ids[:number],
+            "validation": conversation_ids[number:],
+            "test": (),
+        }
+    elif name in NAMED:
         if set(conversation_ids) != set(LOCOMO):
             raise InputError(
                 f"--split {name} needs exactly LoCoMo's ten conversations; fetch them with "
@@ -85,8 +95,6 @@ def split(conversation_ids: Sequence[str], seed: int, name: str) -> dict[str, li
             )
         parts = NAMED[name]
     elif name == "default":
-        if len(conversation_ids) < 2:
-            raise InputError("one conversation cannot be split; give at least two")
         parts = _by_seed(conversation_ids, seed)
     else:
         raise InputError(f"unknown split {name!r}; there are: {', '.join(SPLITS)}")

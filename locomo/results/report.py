@@ -126,7 +126,7 @@ def score_lines(results: Sequence[Result], interval: Interval, judge: str = "") 
     return [
         _line(system, label, of_group, interval, judge)
         for system, of_system in by_system(results).items()
-        for label, of_group in _groups(of_system).items()
+        for label, of_group in by_category(of_system).items()
     ]
 
 
@@ -175,7 +175,7 @@ def most_by(judge: str, result: Result) -> float:
     return float(result.verdicts[judge] is not False)
 
 
-def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
+def by_category(results: Sequence[Result]) -> dict[str, list[Result]]:
     """The results by category, or by question type if the benchmark has types; then 1-4 and all.
 
     A type includes its unanswerable questions, as in LongMemEval's own report.
@@ -201,7 +201,7 @@ def paired_differences(
         _paired_difference(
             label, [(by_question[r.conversation, r.index], r) for r in of_group], interval, score
         )
-        for label, of_group in _groups(answered).items()
+        for label, of_group in by_category(answered).items()
     ]
 
 

@@ -11,13 +11,14 @@ from locomo.choices import Interval
 from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import BuiltMemory, Result
-from locomo.metrics import abstained
+from locomo.metrics import abstained, bleu1
 from locomo.results.report import (
     FAILED_BELOW,
     NAMES,
     Metric,
     PairedDifference,
     ScoreLine,
+    by_category,
     by_system,
     failures,
 )
@@ -91,6 +92,41 @@ def judge_table(metrics: Sequence[Metric], interval: Interval) -> Table:
         table.add_row(*cells[: len(table.columns)], end_section=line.categories == "all")
     if unreadable := sum(line.unreadable for _, line in judged if line.categories == "all"):
         table.caption = f"{unreadable} verdicts could not be read in full and count as wrong there"
+    return table
+
+
+def paper_table(results: Sequence[Result]) -> Table:
+    """Each system in the form that papers print: categories 1 to 4, and what a question took.
+
+    J is the percentage that a judge accepts; F1 and BLEU-1 are percentages too.
+    """
+    judges = sorted({judge for result in results for judge in result.verdicts})
+    numbers = ("n", *(f"J, {escape(judge)}" for judge in judges), "F1", "BLEU-1")
+    table = number_table(
+        "in the form of papers, category 5 left out, means of a question",
+        ("system", "category"),
+        (*numbers, "tokens", "seconds"),
+    )
+    answered = [result for result in results if result.category != ABSTENTION]
+    for system, of_system in by_system(answered).items():
+        for label, of_label in by_category(of_system).items():
+            if label == "all":
+                continue
+            accepted = [
+                [r.verdicts[judge] is True for r in of_label if judge in r.verdicts]
+                for judge in judges
+            ]
+            table.add_row(
+                system,
+                label,
+                str(len(of_label)),
+                *(f"{100 * fmean(verdicts):.1f}" if verdicts else "" for verdicts in accepted),
+                f"{100 * fmean(result.score for result in of_label):.1f}",
+                f"{100 * fmean(bleu1(result.answer, result.gold) for result in of_label):.1f}",
+                f"{fmean(result.tokens for result in of_label):.0f}",
+                f"{fmean(result.seconds for result in of_label):.2f}",
+                end_section=label == "1-4",
+            )
     return table
 
 

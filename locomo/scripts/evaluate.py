@@ -48,6 +48,7 @@ from locomo.results.tables import (
     failure_table,
     judge_table,
     no_evidence_line,
+    paper_table,
 )
 from locomo.results.traces import DigestTrace, Trace, TraceLog
 from locomo.results.written import (
@@ -587,6 +588,8 @@ def _print_scores(
     if any(metric.judge for metric in metrics):
         judged = judge_table(metrics, interval)
         tables.insert(len(tables) if is_locomo else 0, judged)
+        if is_locomo:
+            tables.append(paper_table(results))
     elif any(result.rubric for result in results):
         console.print("The metric of this benchmark is its rubric: name a --judge-model.")
     for table in tables:

@@ -1,5 +1,6 @@
 """LoCoMo's official scores, worked out by hand; what holds for all texts, by hypothesis."""
 
+import math
 import random
 from importlib import import_module
 
@@ -331,3 +332,18 @@ def test_what_is_learned_from_is_never_less_than_the_official_score(
 ) -> None:
     question = Question(0, "When?", right, category, ())
     assert metrics.score(answer, question) <= metrics.meaning_score(answer, question) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "bleu"),
+    [
+        ("Oslo", "Oslo", 1.0),
+        ("In Oslo, I think", "oslo", 0.2),
+        ("the the the", "the cat sat", 1 / 3),  # a word counts as often as it is in gold
+        ("May", "7 May 2023", math.exp(-2)),  # short answers are penalized
+        ("Lyon", "Oslo", 0.0),
+        ("", "Oslo", 0.0),
+    ],
+)
+def test_bleu_1_is_the_one_of_papers(prediction: str, gold: str, bleu: float) -> None:
+    assert metrics.bleu1(prediction, gold) == pytest.approx(bleu)

@@ -112,6 +112,13 @@ def test_the_split_of_seven_and_three_leaves_none_to_test() -> None:
     assert parts["test"] == []
 
 
+@pytest.mark.parametrize(("number", "training"), [(2, 1), (3, 2), (7, 5), (9, 6), (20, 14)])
+def test_seven_tenths_of_other_conversations_train(number: int, training: int) -> None:
+    ids = [f"chat-{n}" for n in range(number)]
+    parts = split(ids, 0, "seven-three")
+    assert parts == {"train": ids[:training], "validation": ids[training:], "test": []}
+
+
 @pytest.mark.parametrize(
     ("ids", "name", "says"),
     [
@@ -123,7 +130,7 @@ def test_the_split_of_seven_and_three_leaves_none_to_test() -> None:
             "unknown split 'by-question'; there are: default, memory-r1, seven-three",
         ),
         (LOCOMO[:7], "memory-r1", "LoCoMo's ten conversations"),
-        (LOCOMO[:7], "seven-three", "--split seven-three needs"),
+        (LOCOMO[:1], "seven-three", "one conversation cannot be split"),
         ([*LOCOMO, "mine"], "memory-r1", "LoCoMo's ten conversations"),
     ],
 )

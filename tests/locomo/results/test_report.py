@@ -33,6 +33,7 @@ from locomo.results.tables import (
     difference_line,
     example_text,
     judge_table,
+    paper_table,
 )
 from locomo.tracking.metric_names import score_metrics
 from memory.records import Step
@@ -395,3 +396,21 @@ def test_recall_is_the_mean_of_those_that_are_known() -> None:
     ):
         assert {line.recall for line in score_lines(results, "independent")} == {recall}
         assert {line.tau for line in score_lines(results, "independent")} == {None}
+
+
+def test_a_table_has_the_form_of_papers() -> None:
+    asked = replace(RIGHT, answer="In Oslo, I think", gold="Oslo", score=0.25, tokens=900)
+    asked = replace(asked, seconds=2.0)
+    results = [
+        replace(asked, verdicts={"lenient (m)": True, "strict (m)": False}),
+        replace(asked, index=1, category=1, verdicts={"lenient (m)": None}, seconds=1.0),
+        replace(asked, index=2, category=5, verdicts={"lenient (m)": True}),
+    ]
+    file = io.StringIO()
+    print_table(Console(file=file, width=200), paper_table(results))
+    rows = [line.strip("| ").split() for line in file.getvalue().splitlines() if "memory" in line]
+    assert [" ".join(row).replace("| ", "") for row in rows] == [
+        "memory 1 multi-hop 1 0.0 25.0 20.0 900 1.00",
+        "memory 4 single-hop 1 100.0 0.0 25.0 20.0 900 2.00",
+        "memory 1-4 2 50.0 0.0 25.0 20.0 900 1.50",
+    ]
