@@ -4,6 +4,7 @@ python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]
 python -m locomo.retrieval --data FILE --shown TOKENS                      evidence shown per token
 python -m locomo.retrieval --data FILE --evidence LOG       by kind of question, beside others
 python -m locomo.retrieval --data FILE --fit                               make the weights
+python -m locomo.retrieval --data FILE --fair      beside textbook rankings, tuned as this one is
 python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION        why these turns
 """
 
@@ -28,6 +29,7 @@ from locomo.dataset.format import Conversation, load_conversations
 from locomo.retrieval.by_ability import evidence_log, evidence_table, measured
 from locomo.retrieval.chart import read_peers, recall_chart, recall_curve
 from locomo.retrieval.explain import explain_data, explain_memory
+from locomo.retrieval.fair import fair_recalls, ranked_cases, ranking_table
 from locomo.retrieval.fit import (
     WEIGHTS_FILE,
     Case,
@@ -87,6 +89,9 @@ def retrieval(
         Path | None,
         Option(help="Evidence shown by kind of question, also by cosine and FTS5; kept here."),
     ] = None,
+    fair: Annotated[
+        bool, Option("--fair", help="Recall beside FTS5, cosine and a hybrid tuned like this one.")
+    ] = False,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
     reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
     over: Over = "",
@@ -106,6 +111,10 @@ def retrieval(
             "--evidence goes with no other task but --shown",
         ),
         (fit and (explains or json_file or chart), "--fit goes with no --explain, --json, --chart"),
+        (
+            fair and (fit or explains or shown or evidence or json_file or chart or k or over),
+            "--fair goes with no other task",
+        ),
         (explains and (json_file or chart), "--explain goes with no --json, --chart"),
         (memory and not explains, "--memory is for --explain: give a question with it"),
         (memory and data, "give --memory or --data, not both"),
@@ -127,6 +136,8 @@ def retrieval(
         _show_by_kind(conversations, shown or _BUDGETS, evidence, embedder)
     elif shown:
         _show(conversations, shown, embedder)
+    elif fair:
+        _compare(conversations, embedder)
     elif fit:
         _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
     else:
@@ -372,6 +383,20 @@ def _fit(
     )
     write_whole(output, content)
     console.print(f"written to {output}", highlight=False, soft_wrap=True)
+
+
+def _compare(conversations: Sequence[Conversation], embedder: str | None) -> None:
+    """Print recall beside textbook rankings, each tuned on the other conversations."""
+    if len(conversations) < 2:
+        raise InputError("--fair needs two conversations or more: one is measured, others tune")
+    weights = weights_in_use()
+    with progress_bar(Console(stderr=True), transient=True) as progress:
+        cases = [
+            ranked_cases(conversation, search_cases(conversation, weights, embedder), embedder)
+            for conversation in progress.track(conversations, description="searching")
+        ]
+    recalls_by_ranking = fair_recalls(cases, np.sign([*weights.values()]), DEPTHS)
+    print_table(Console(), ranking_table(recalls_by_ranking, DEPTHS))
 
 
 def _print_weights(
