@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
@@ -139,6 +140,11 @@ def print_table(console: Console, table: Table) -> None:
     wide = Console(file=console.file, width=_WIDEST)
     width = Measurement.get(wide, wide.options, table).maximum
     Console(file=console.file, width=max(width, console.width)).print(table)
+
+
+def script_command(script: str, *words: object) -> str:
+    """A command line to copy into a shell of this checkout."""
+    return shlex.join(["uv", "run", script, *map(str, words)])
 
 
 def print_line(text: str) -> None:

@@ -143,6 +143,15 @@ class SplitConversations:
         """The conversations of a part, in file order."""
         return [self.conversations[id_] for id_ in self.parts[name]]
 
+    @property
+    def held_out(self) -> Path:
+        """Where evaluate.py finds conversations that did not train: a file or a folder.
+
+        Of a file with all of them, it leaves out those that a program was made from.
+        """
+        folder = self.data / VALIDATION
+        return folder if folder.is_dir() else self.data
+
 
 def load_split(data: Path, seed: int, name: str, further: Path | None = None) -> SplitConversations:
     """Read a file, or a folder of files, and split it by conversation.

@@ -32,6 +32,7 @@ from tests.support import locomo_records
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
+from tests.support.printed import exit_code, printed_commands
 from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql, window
 from tests.support.talk import FACT, RIGHT, kind_of, reply, talk, talker, talks
@@ -580,13 +581,16 @@ def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> N
 
 @pytest.mark.slow
 def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     questions = [longmemeval_question(), longmemeval_question("q-2_abs", answer="You did not say.")]
     locomo_records.write(tmp_path / "talks.json", *questions)
     model, _ = talker(name="a/model")
     run({"a/model": model}, mode="analyze", answers_only=True)
-    assert "--judge-only --judge-model NAME" in capsys.readouterr().out
+    [words] = printed_commands(capsys.readouterr().out, NAME="a/judge")
     lines = (tmp_path / "out" / "hypotheses.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
         {"question_id": "q-1", "index": 0, "hypothesis": "Lyon"},
@@ -594,10 +598,12 @@ def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
     ]
 
     judge, engine = talker(name="a/judge", judge=lambda prompt: RIGHT)
-    done = run({"a/judge": judge}, judge_only=True, judge_model="a/judge")
+    monkeypatch.setattr(evaluating, "load_model", lambda *names, **settings: judge)
+    assert exit_code(words, monkeypatch) == 0
     assert engine.calls() == {"probe": 1, "judge": 2}
-    assert [result.verdicts for result in done.results] == [{"benchmark (a/judge)": True}] * 2
     written = json.loads((tmp_path / "out" / "failure_analysis.json").read_bytes())
+    verdicts = [result["verdicts"] for result in written["results"]]
+    assert verdicts == [{"benchmark (a/judge)": True}] * 2
     lines = {line["categories"]: line["questions"] for line in written["lines"]}
     assert lines == {"knowledge-update": 2, "5 adversarial": 1, "1-4": 1, "all": 2}
 

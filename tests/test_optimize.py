@@ -12,12 +12,14 @@ import pytest
 
 import optimize
 from locomo.prompts.compile import CompileResult
+from locomo.scripts import evaluate as evaluating
 from locomo.scripts import optimize as compiling
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.models import Model, with_prompts
 from memory.program.signatures.forms import PROMPTS
 from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
+from tests.support.printed import exit_code, printed_commands
 from tests.support.scripted import sql
 from tests.support.tracking import track
 
@@ -165,7 +167,24 @@ def test_the_refining_module_learns_from_episodes(
     assert (saved.card.target, saved.card.metric) == ("refine", {"refined": 1.0})
     printed = " ".join(capsys.readouterr().out.split())
     assert "refined, the reward that was optimized, all 12 questions: .000 -> .800" in printed
-    assert "memory facts refine --program optimized_memory_qa.json" in printed
+    command = "uv run memory facts refine --model obedient --program optimized_memory_qa.json"
+    assert f"use it: {command}" in printed
+
+
+@pytest.mark.slow
+def test_the_printed_command_measures_the_program_on_what_it_never_saw(
+    run: Run,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model, _ = obedient("answer")
+    run(model, optimizer="gepa", output=Path("my program.json"))
+    [words] = printed_commands(capsys.readouterr().out)
+    track(evaluating, request, monkeypatch)
+    monkeypatch.setattr(evaluating, "load_model", lambda *names, **settings: model)
+    assert exit_code([*words, "--num-test", "2", "--systems", "memory"], monkeypatch) == 0
+    assert "2 questions of houses/validation" in capsys.readouterr().out
 
 
 def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from locomo.choices import SYSTEMS, Interval, SystemName, systems_named
-from locomo.commands import check_enough, check_folder, print_table
+from locomo.commands import check_enough, check_folder, print_table, script_command
 from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
@@ -222,8 +222,9 @@ def _print_advice(
         ]
         file = answers_folder / HYPOTHESES
         write_whole(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        advice = f"{file}: {len(lines)} answers. Judge them: uv run evaluate.py --judge-only"
-        advice += f" --judge-model NAME --output-dir {answers_folder}"
+        words = ["--judge-only", "--judge-model", "NAME", "--output-dir", answers_folder]
+        judge = script_command("evaluate.py", *words)
+        advice = f"{file}: {len(lines)} answers. Judge them: {judge}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
     if plain_program(setup.model).form == "tiny":  # the packaged model's prompts
         if not setup.stores_facts:

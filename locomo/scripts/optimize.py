@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +25,13 @@ from locomo.choices import (
     Target,
     check_reward,
 )
-from locomo.commands import check_enough, check_folder, print_line, print_table
+from locomo.commands import (
+    check_enough,
+    check_folder,
+    print_line,
+    print_table,
+    script_command,
+)
 from locomo.dataset.format import Question
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Setup, probe
@@ -355,11 +360,12 @@ def _to_use(program: MemoryProgram) -> MemoryProgram:
 def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path) -> str:
     """Whether the program is worth using; `changed` is empty for the plain one."""
     model = job.setup.model
-    words = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
-    words += ["--data", str(job.split.data), "--optimized-path", str(output)]
-    use = f"uv run evaluate.py {shlex.join(words)}"
+    server = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
     if job.measured == "refine":
-        use = f"uv run memory facts refine --program {output}"
+        use = script_command("memory", "facts", "refine", *server, "--program", output)
+    else:
+        held_out = ["--data", job.split.held_out, "--optimized-path", output]
+        use = script_command("evaluate.py", *server, *held_out)
     if not compiled.new_prompts:
         if any("all rewards are equal" in cause for cause in compiled.untried):
             return "the plain program, for nothing was tried; other questions may leave room"
@@ -434,9 +440,10 @@ def _report_ranking(
     content = {**params, **asdict(tuned)}
     report = output_dir / f"ranking-{split.sha256[:12]}" / "report.json"
     write_whole(report, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    held_out = ["--data", split.held_out, "--optimized-path", output]
+    search = script_command("memory", "search", "--program", output)
     advice = {
-        "gain": f"use it: uv run evaluate.py --data {split.data} --optimized-path {output}, or"
-        " memory search --program",
+        "gain": f"use it: {search} TEXT, or {script_command('evaluate.py', *held_out)}",
         "no gain": "not recommended: no gain in recall on conversations that it never saw",
         "too few conversations": f"not recommended before more is known: {MORE_DATA}",
         "not measured": "not recommended: nothing was there to measure it on",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from locomo.commands import print_table
+from locomo.commands import print_table, script_command
 from locomo.tasks.gains import gain_line, gain_table, program_card, verdict
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.metric_names import gain_metrics
@@ -105,13 +105,18 @@ def report_training(options: TrainOptions, result: TrainingResult, student: str)
 
 def _advice(result: TrainingResult, student: str, options: TrainOptions) -> str:
     """Whether the tuned weights are worth using."""
-    data, output = options.data_path, options.output
     match verdict(result.gains):
         case "gain":
             if is_packaged(student):
-                return f"use it: uv run evaluate.py --model {result.checkpoint} --data {data}"
-            engine = " --engine trl" if options.engine == "trl" else ""
-            use = f"uv run train.py --mode evaluate{engine} --data {data} --output {output}"
+                words = ["--model", result.checkpoint, "--data", options.conversations.held_out]
+                return f"use it: {script_command('evaluate.py', *words)}"
+            words = [
+                "--mode",
+                "evaluate",
+                *(["--engine", "trl"] if options.engine == "trl" else []),
+            ]
+            words += ["--data", options.data_path, "--output", options.output]
+            use = script_command("train.py", *words)
             return f"use it: {use}; weights: {result.checkpoint}"
         case "no gain":
             return (
@@ -178,10 +183,10 @@ def distill_examples(options: TrainOptions) -> None:
         console.print(f"{target} is left out: {why}", style="yellow", markup=False)
     for reason, number in summary.dropped.items():
         console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
-    advice = f"tune on them: uv run train.py --mode sft --examples {file}"
+    words = ["--mode", "sft", "--examples", file]
     if options.together:
-        sft = "uv run train.py --mode sft --provider together"
-        advice = f"tune on them: {sft} --examples {file} --model NAME"
+        words += ["--provider", "together", "--model", "NAME"]
+    advice = f"tune on them: {script_command('train.py', *words)}"
     console.print(advice, highlight=False, soft_wrap=True)
 
 
@@ -196,8 +201,9 @@ def tune_supervised(options: TrainOptions) -> None:
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")
     tune_here(options, examples, output, console=console)
-    model = f"--model {options.student} " if is_file(options.student) else ""
-    console.print(f"use it: uv run evaluate.py {model}--adapter {output}", highlight=False)
+    model = ["--model", options.student] if is_file(options.student) else []
+    use = script_command("evaluate.py", *model, "--adapter", output)
+    console.print(f"use it: {use}", highlight=False, soft_wrap=True)
 
 
 def gold_examples(options: TrainOptions, output: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from locomo.commands import script_command
 from locomo.examples.jsonl import (
     ExamplesCard,
     read_examples,
@@ -343,10 +344,11 @@ def _report(
             soft_wrap=True,
         )
     form = plain_program(base).form
-    prompts = "" if plain_program(tuned).form == form else f" --prompts {form}"
-    own = f"{options.provider}/{record.tuned_model}"
+    words = ["--mode", "analyze", "--model", f"{options.provider}/{record.tuned_model}"]
+    words += ["--optimized-path", path]
+    words += [] if plain_program(tuned).form == form else ["--prompts", form]
     console.print(
-        f"use it: uv run evaluate.py --mode analyze --model {own} --optimized-path {path}{prompts}",
+        f"use it: {script_command('evaluate.py', *words)}",
         highlight=False,
         soft_wrap=True,
     )
