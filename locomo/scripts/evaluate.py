@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 
 from rich.console import Console
 
@@ -31,6 +32,7 @@ from locomo.results.judging import (
 from locomo.results.outcomes import little_sql, no_facts, outcome_table, used_table
 from locomo.results.report import (
     Metric,
+    PairedDifference,
     ScoreLine,
     failures,
     metrics_of,
@@ -64,15 +66,18 @@ from locomo.split_data import PARTS, tuned_conversations
 from locomo.split_data import split as split_ids
 from locomo.systems import FullConversation, MemorySystem, NewestTurns, System
 from locomo.tasks.modules import draw
-from locomo.tracking.metric_names import score_metrics
+from locomo.tracking.metric_names import SCORE_TABLE, score_metrics, score_table
 from locomo.tracking.overview import log_overview
 from locomo.tracking.runs import (
     connect_mlflow,
     data_hash,
     judged_run,
     log_answers,
+    log_params,
     log_questions,
+    mlflow_errors,
     mlflow_run,
+    rename_run,
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
@@ -168,7 +173,6 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
         over=options.over,
         budget=setup.budget,
     )
-    evaluation = run.run()
     params: dict[str, object] = {
         "mode": options.mode,
         "data": f"{data.parent.name}/{data.name}" if data.is_dir() else data.name,
@@ -179,16 +183,24 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     params |= _run_params(
         run, setup, options.adapter, program=options.optimized_path, learned=learned
     )
-    params["interval"] = options.interval or usual_interval(evaluation.results)
-    _report(
-        evaluation,
-        params,
-        output_dir=options.output_dir,
-        traces=_judged_traces(run.traces, evaluation.results) if run.traces else (),
-        digests=run.digests,
-        questions=questions,
-        data=data,
-    )
+    with mlflow_run(EXPERIMENT, params, _title(params)) as tracked:
+        with mlflow_errors(tracked):
+            pairs = [(conversation.id, question) for conversation, question in questions]
+            log_questions(tracked, pairs, data, str(params["data_sha256"]), "evaluation")
+        evaluation = run.run()
+        found = {
+            "reranker_failures": setup.reranker.failures if setup.reranker else 0,
+            "interval": options.interval or usual_interval(evaluation.results),
+        }
+        log_params(tracked, found)
+        _report(
+            tracked,
+            evaluation,
+            params | found,
+            output_dir=options.output_dir,
+            traces=_judged_traces(run.traces, evaluation.results) if run.traces else (),
+            digests=run.digests,
+        )
     _print_advice(
         evaluation, setup, run.conversations, options.output_dir if options.answers_only else None
     )
@@ -256,16 +268,12 @@ def _judge(output_dir: Path, judging: Model | None, threads: int) -> Evaluation:
     if judging.server:
         expected = {"judging": judging_cost(unjudged, judging)}
         print_table(console, cost_table("forecast", expected))
-    with spending(judging) as spent:
-        results = judge_answers(results, judging, log=log, threads=threads, console=console)
-    evaluation = Evaluation(written.memories, results, {"judging": spent.cost})
     params = {**written.params, "judge_model": judging.name}
-    _report(
-        evaluation,
-        params,
-        output_dir=output_dir,
-        only_judged=True,
-    )
+    with judged_run(EXPERIMENT, params, _title(params)) as tracked:
+        with spending(judging) as spent:
+            results = judge_answers(results, judging, log=log, threads=threads, console=console)
+        evaluation = Evaluation(written.memories, results, {"judging": spent.cost})
+        _report(tracked, evaluation, params, output_dir=output_dir, only_judged=True)
     return evaluation
 
 
@@ -287,7 +295,6 @@ def _run_params(
         "wrong_answer_cost": setup.wrong_answer_cost,
         "embedder": run.embedder,
         "reranker": reranker.name if reranker else "none",
-        "reranker_failures": reranker.failures if reranker else 0,
         "judge_model": run.judging.name if run.judging else "none",
         "answers": run.log.path.name,
         "training_questions": sum(conversation.id in learned for conversation, _ in run.questions),
@@ -494,26 +501,29 @@ def _program(path: Path | None, model: Model, *, phrases: bool) -> MemoryProgram
     return in_phrases(program) if phrases else program
 
 
+def _title(params: Mapping[str, object]) -> str:
+    return f"{params['model']}, {params['questions']} questions of {params['data']}"
+
+
 def _report(
+    tracked: ModuleType,
     evaluation: Evaluation,
     params: Mapping[str, object],
     output_dir: Path,
     traces: Iterable[Trace] = (),
     digests: Iterable[DigestTrace] = (),
-    questions: Iterable[AskedQuestion] = (),
-    data: Path = FIRST_RUN,
     only_judged: bool = False,
 ) -> None:
-    """Print the results, write them to `output_dir` and log them to MLflow, with traces.
+    """Print the results, write them to `output_dir` and log them to MLflow's run, with traces.
 
-    Verdicts alone go into the run of their answers, which has the `questions` of `data` already.
+    With `only_judged` the run has a table of the answers already.
     """
     interval: Interval = "clustered" if params["interval"] == "clustered" else "independent"
     metrics = metrics_of(evaluation.results, interval)
     lines = next(metric.lines for metric in metrics if not metric.judge)
     memory_results = [result for result in evaluation.results if result.system == "memory"]
     differences = system_differences(evaluation.results, interval)
-    title = f"{params['model']}, {params['questions']} questions of {params['data']}"
+    title = _title(params)
     if seen := params.get("training_questions"):
         title += f", {seen} of them of TRAINING conversations"
     if failures_of_reranker := params.get("reranker_failures"):
@@ -556,22 +566,28 @@ def _report(
     if example := stored_example(memory_results, evaluation.built):
         console.print(example + "\n", highlight=False, soft_wrap=True)
     write_whole(file, json.dumps(content, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
-    tracked = judged_run if only_judged else mlflow_run
-    with tracked(EXPERIMENT, params, f"{params['mode']}: {title}") as run:
-        if not only_judged:
-            pairs = ((conversation.id, question) for conversation, question in questions)
-            log_questions(run, pairs, data, str(params["data_sha256"]), "evaluation")
-        # The scores first: traces may take minutes, and an interruption keeps finished work.
-        run.log_metrics(score_metrics(lines, metrics, differences))
-        log_overview(run, evaluation.results, lines, differences)
-        log_answers(run, evaluation.results, replaces=only_judged)
+    with mlflow_errors(tracked):
+        # The scores first: traces may take a while, and an interruption keeps finished work.
+        tracked.log_metrics(score_metrics(lines, metrics, differences))
+        rename_run(tracked, f"{title}: {_outcome(lines, differences)}")
+        tracked.log_text(score_table(lines, metrics), SCORE_TABLE)
+        log_overview(tracked, evaluation.results, lines, differences)
+        log_answers(tracked, evaluation.results, replaces=only_judged)
         with progress_bar(console) as bar:
-            log_traces(run, traces, digests, bar)
+            log_traces(tracked, traces, digests, bar)
         trace_file = traces_beside(output_dir / str(params["answers"]))
         for artifact in (file, trace_file):
             if artifact.exists():
-                run.log_artifact(str(artifact))
+                tracked.log_artifact(str(artifact))
     console.print(f"{file}; MLflow: experiment {EXPERIMENT}", soft_wrap=True)
+
+
+def _outcome(lines: Sequence[ScoreLine], differences: Mapping[str, PairedDifference]) -> str:
+    """The first difference, or the memory's score, in a few words for a run's name."""
+    for name, difference in differences.items():
+        return f"{difference.change:+.3f} ({name}), {difference.verdict}"
+    scores = [line.score for line in lines if line.system == "memory"]
+    return f"F1 {scores[-1]:.3f}" if scores else "no score"
 
 
 def _print_scores(

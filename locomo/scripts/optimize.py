@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import dspy
 import typer
@@ -58,13 +59,14 @@ from locomo.tasks.gains import (
     RECALL,
     gain_line,
     gain_table,
+    outcome,
     program_card,
     prompt_diff,
 )
 from locomo.tasks.modules import RETRIEVE_BUDGET, candidate_of
 from locomo.tasks.rewards import WEIGHTS, card_metric
-from locomo.tracking.compiles import CompiledFile, track_compile
-from locomo.tracking.runs import connect_mlflow
+from locomo.tracking.compiles import CompiledFile, log_compile
+from locomo.tracking.runs import connect_mlflow, log_params, mlflow_run, rename_run
 from memory import InputError, MemoryProgram, load_model
 from memory.models import Model, is_file, over_machines
 from memory.program import in_phrases, in_sentences, save_program, starting_program
@@ -258,7 +260,7 @@ def _compile(
 ) -> CompileResult:
     """Compile, and report the gain; the job's folder has all that `resume` needs."""
     console = Console(file=sys.stdout)  # bound now: an optimizer's own sys.stdout is a log file
-    connect_mlflow(EXPERIMENT)
+    connect_mlflow(EXPERIMENT)  # its errors must show before a model is asked
     if can_propose(job.prompt_model):
         probe(job.prompt_model)
     probe(job.setup.model)
@@ -266,17 +268,21 @@ def _compile(
     if resume and not folder.exists():
         console.print("nothing to resume: there is no earlier run with these options and this code")
     ledger = Ledger(folder, limits, resume, with_requests=with_requests, began=began)
-    with closing(ledger), ledger.active(), progress_bar(console) as bar:
-        compiled = CompileRun(
-            job=job,
-            ledger=ledger,
-            folder=folder,
-            memories=output_dir / "memories",
-            resume=resume,
-            bar=bar,
-            save=partial(_save, job, output),
-        ).run()
-    _report(job, compiled, folder=folder, output=output, console=console)
+    targets = ", ".join(job.targets)
+    name = f"{job.options.optimizer} of {targets} for {job.setup.model.name}, {job.split.data.name}"
+    with mlflow_run(EXPERIMENT, job.params(), name) as run:
+        with closing(ledger), ledger.active(), progress_bar(console) as bar:
+            compiled = CompileRun(
+                job=job,
+                ledger=ledger,
+                folder=folder,
+                memories=output_dir / "memories",
+                resume=resume,
+                bar=bar,
+                save=partial(_save, job, output),
+            ).run()
+        _report(run, job, compiled, folder=folder, output=output, console=console)
+        rename_run(run, f"{name}: {outcome(compiled.gains)}")
     return replace(compiled, program=_to_use(compiled.program))
 
 
@@ -390,33 +396,64 @@ def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[st
 def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> CompileResult:
     """Fit the ranking's weights, write the program that has them, and report the gain."""
     console = Console(file=sys.stdout)
-    connect_mlflow(EXPERIMENT)
     began = time.monotonic()
-    with progress_bar(console) as bar:
-        tuned = tune_ranking(split, bar)
-    program = MemoryProgram()
-    program.feature_weights = tuned.weights
-    spent = Spent(seconds=time.monotonic() - began)
-    compiled = CompileResult(program, gains=tuned.gains, spent=spent)
-    card = program_card(
-        split,
-        tuned.gains,
-        model="",  # no model answered
-        optimizer="listwise softmax",
-        target="ranking",
-        metric={RECALL: 1.0},
-    )
-    save_program(program, output, card)
-    _report_ranking(tuned, compiled, split, output=output, output_dir=output_dir, console=console)
+    params = {"target": "ranking", "data": split.data.name, "data_sha256": split.sha256}
+    name = f"ranking, {split.data.name}"
+    with mlflow_run(EXPERIMENT, params, name) as run:
+        with progress_bar(console) as bar:
+            tuned = tune_ranking(split, bar)
+        program = MemoryProgram()
+        program.feature_weights = tuned.weights
+        spent = Spent(seconds=time.monotonic() - began)
+        compiled = CompileResult(program, gains=tuned.gains, spent=spent)
+        card = program_card(
+            split,
+            tuned.gains,
+            model="",  # no model answered
+            optimizer="listwise softmax",
+            target="ranking",
+            metric={RECALL: 1.0},
+        )
+        save_program(program, output, card)
+        found = {**params, "examples": tuned.questions, "verdict": compiled.verdict}
+        report = output_dir / f"ranking-{split.sha256[:12]}" / "report.json"
+        content = json.dumps({**found, **asdict(tuned)}, ensure_ascii=False, indent=1)
+        write_whole(report, content.encode())
+        _print_ranking(tuned, compiled, split, output=output, console=console)
+        log_params(run, {"examples": tuned.questions})
+        log_compile(
+            run,
+            target="ranking",
+            candidates=(),
+            gains=tuned.gains,
+            cost={"seconds": spent.seconds},
+            files=[report, output],
+            compiled=_compiled_ranking(split, output),
+        )
+        rename_run(run, f"{name}: {outcome(tuned.gains)}")
+    console.print(f"{report}; MLflow: experiment {EXPERIMENT}", highlight=False, soft_wrap=True)
     return compiled
 
 
-def _report_ranking(
+def _compiled_ranking(split: SplitConversations, output: Path) -> CompiledFile:
+    return CompiledFile(
+        program=output,
+        model="",
+        api_base=None,
+        data=split.data,
+        sha256=split.sha256,
+        questions={
+            "training": [(c.id, q) for c in split.part("train") for q in c.questions],
+            "validation": [(c.id, q) for c in split.part("validation") for q in c.questions],
+        },
+    )
+
+
+def _print_ranking(
     tuned: TunedRanking,
     compiled: CompileResult,
     split: SplitConversations,
     output: Path,
-    output_dir: Path,
     console: Console,
 ) -> None:
     shipped = weights_in_use()
@@ -430,16 +467,6 @@ def _report_ranking(
     )
     print_table(console, gain_table(tuned.gains, {}))
     console.print(gain_line(tuned.gains, RECALL), highlight=False, soft_wrap=True)
-    params = {
-        "target": "ranking",
-        "data": split.data.name,
-        "data_sha256": split.sha256,
-        "examples": tuned.questions,
-        "verdict": compiled.verdict,
-    }
-    content = {**params, **asdict(tuned)}
-    report = output_dir / f"ranking-{split.sha256[:12]}" / "report.json"
-    write_whole(report, json.dumps(content, ensure_ascii=False, indent=1).encode())
     held_out = ["--data", split.held_out, "--optimized-path", output]
     search = script_command("memory", "search", "--program", output)
     advice = {
@@ -449,31 +476,15 @@ def _report_ranking(
         "not measured": "not recommended: nothing was there to measure it on",
     }[compiled.verdict]
     console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)
-    track_compile(
-        EXPERIMENT,
-        f"ranking, {tuned.questions} training questions",
-        params=params,
-        candidates=(),
-        gains=tuned.gains,
-        cost={"seconds": compiled.spent.seconds},
-        files=[report, output],
-        compiled=CompiledFile(
-            program=output,
-            model="",
-            api_base=None,
-            data=split.data,
-            sha256=split.sha256,
-            questions={
-                "training": [(c.id, q) for c in split.part("train") for q in c.questions],
-                "validation": [(c.id, q) for c in split.part("validation") for q in c.questions],
-            },
-        ),
-    )
-    console.print(f"{report}; MLflow: experiment {EXPERIMENT}", highlight=False, soft_wrap=True)
 
 
 def _report(
-    job: CompileJob, compiled: CompileResult, folder: Path, output: Path, console: Console
+    run: ModuleType,
+    job: CompileJob,
+    compiled: CompileResult,
+    folder: Path,
+    output: Path,
+    console: Console,
 ) -> None:
     """Print the gain, write it to the folder and log it to MLflow."""
     changed = prompt_diff(_prompts(job.setup.program), _prompts(compiled.program))
@@ -490,7 +501,6 @@ def _report(
     text = json.dumps(content, ensure_ascii=False, indent=1)
     write_whole(report, text.encode("utf-8", "replace"))
     write_whole(diff, changed.encode("utf-8", "replace"))
-    title = f"{job.options.optimizer} of {', '.join(job.targets)} for {job.setup.model.name}"
     spent = compiled.spent
     nothing = "no prompt that was tried is better on the training conversations"
     if not compiled.new_prompts:
@@ -511,10 +521,9 @@ def _report(
     )
     advice = _advice(job, compiled, changed, output)
     console.print(f"{output}: {advice}", highlight=False, soft_wrap=True)
-    track_compile(
-        EXPERIMENT,
-        title,
-        params={**job.params(), "verdict": compiled.verdict},
+    log_compile(
+        run,
+        target=", ".join(job.targets),
         candidates=compiled.tried,
         gains=compiled.gains,
         cost={name: float(value) for name, value in asdict(spent).items()},

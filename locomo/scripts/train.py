@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from locomo.commands import print_table, script_command
-from locomo.tasks.gains import gain_line, gain_table, program_card, verdict
+from locomo.tasks.gains import gain_line, gain_table, outcome, program_card, verdict
 from locomo.tasks.rewards import WEIGHTS, card_metric
-from locomo.tracking.metric_names import gain_metrics
-from locomo.tracking.runs import connect_mlflow, mlflow_run
+from locomo.tracking.compiles import log_gains
+from locomo.tracking.runs import mlflow_run, rename_run
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
 from locomo.weights.launch import (
@@ -152,13 +152,6 @@ def evaluate_tuned(options: TrainOptions) -> None:
 
 def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection[str]) -> None:
     """Compare tuned weights with their start and print the gain."""
-    connect_mlflow(EXPERIMENT)  # its errors must show before a model is asked
-    comparison = compare_tuned(options, tuned, trained_on, console=console)
-    for failure in comparison.failures:
-        console.print(f"left out: {failure}", style="yellow", markup=False)
-    print_table(console, gain_table(comparison.gains, WEIGHTS))
-    measured = "answer from facts alone" if options.targets == ("store",) else "answer"
-    console.print(gain_line(comparison.gains, measured), highlight=False)
     params = {
         "tuned": tuned,
         "start": options.start or "as it comes",
@@ -167,9 +160,16 @@ def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection
         "helper": options.helper,
         "seed": options.seed,
     }
-    with mlflow_run(EXPERIMENT, params, name=f"comparison: {tuned.name}") as run:
-        run.log_metrics(gain_metrics(comparison.gains))
-        run.set_tag("verdict", verdict(comparison.gains))
+    name = f"comparison: {tuned.name}, {options.target}, {options.data_path.name}"
+    with mlflow_run(EXPERIMENT, params, name) as run:
+        comparison = compare_tuned(options, tuned, trained_on, console=console)
+        for failure in comparison.failures:
+            console.print(f"left out: {failure}", style="yellow", markup=False)
+        print_table(console, gain_table(comparison.gains, WEIGHTS))
+        measured = "answer from facts alone" if options.targets == ("store",) else "answer"
+        console.print(gain_line(comparison.gains, measured), highlight=False)
+        log_gains(run, comparison.gains)
+        rename_run(run, f"{name}: {outcome(comparison.gains)}")
 
 
 def distill_examples(options: TrainOptions) -> None:

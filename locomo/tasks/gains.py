@@ -100,6 +100,8 @@ def component_gain(
     groups = [score.group or score.key for score, _ in pairs]
     conversations = [score.conversation for score, _ in pairs]
     low, high = paired_bootstrap(after, before, groups=groups, clusters=conversations)
+    most = max(1.0, *before, *after)  # of a score 1; the bootstrap's interval is wider at times
+    low, high = max(low, -most), min(high, most)
     return Gain(
         component=component,
         categories=label,
@@ -202,6 +204,13 @@ def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
             lines.append(_change_line(f"{gain.component}, the reward that was optimized", gain))
             lines.append(f"the verdict is of what is given to users: {measured}")
     return "\n".join(lines)
+
+
+def outcome(results: Sequence[Gain]) -> str:
+    """The verdict and the change in a few words, for a run's name."""
+    decisive = _decisive(results)
+    change = _short(f"{decisive.after - decisive.before:+.3f}") if decisive else ""
+    return f"{verdict(results)} {change}".rstrip()
 
 
 def _change_line(name: str, gain: Gain) -> str:

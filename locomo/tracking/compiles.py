@@ -8,9 +8,9 @@ from types import ModuleType
 from urllib.parse import urlsplit, urlunsplit
 
 from locomo.dataset.format import Question
-from locomo.tasks.gains import Gain, gain_line, verdict
-from locomo.tracking.metric_names import REFUSED, gain_metrics
-from locomo.tracking.runs import DESCRIPTION, clean, log_questions, mlflow_run
+from locomo.tasks.gains import Gain, Verdict, gain_line, verdict
+from locomo.tracking.metric_names import GAIN_TABLE, REFUSED, gain_metrics, gain_table
+from locomo.tracking.runs import DESCRIPTION, clean, log_questions, mlflow_errors
 
 REGISTERED = "sql-memory-program"
 _CANDIDATE_RUNS = 100
@@ -49,27 +49,28 @@ class CompiledFile:
     questions: Mapping[str, Sequence[tuple[str, Question]]]
 
 
-def track_compile(
-    experiment: str,
-    name: str,
-    params: Mapping[str, object],
+def log_compile(
+    mlflow: ModuleType,
+    *,
+    target: str,
     candidates: Sequence[TriedPrompt],
     gains: Sequence[Gain],
     cost: Mapping[str, float],
     files: Sequence[Path],
     compiled: CompiledFile | None = None,
 ) -> None:
-    """Log a compile as an MLflow run: gain, cost, the files as artifacts, data and program.
+    """Log a compile in the active run: gain, cost, the files as artifacts, data and program.
 
     The rewards of the candidates are a curve, whose steps are model calls. The program is a model
     of the run, and a new version of the registered model REGISTERED if it has a gain. The 100 best
     candidates become nested runs, each with its prompts as an artifact; a run takes about 15 ms.
     Raises InputError when MLflow cannot store them.
     """
-    with mlflow_run(experiment, params, name) as mlflow:
-        numbers = {f"cost/{REFUSED.sub('_', name)}": value for name, value in cost.items()}
-        mlflow.log_metrics(gain_metrics(gains) | numbers)
-        mlflow.set_tag("verdict", verdict(gains))
+    with mlflow_errors(mlflow):
+        log_gains(mlflow, gains)
+        mlflow.log_metrics(
+            {f"cost/{REFUSED.sub('_', name)}": value for name, value in cost.items()}
+        )
         mlflow.set_tag(DESCRIPTION, clean(gain_line(gains)))
         for tried in candidates:
             curve = {"training/reward": tried.reward, "training/best_reward": tried.best}
@@ -85,14 +86,22 @@ def track_compile(
         if compiled:
             for part, questions in compiled.questions.items():
                 log_questions(mlflow, questions, compiled.data, compiled.sha256, part)
-            _log_program(mlflow, compiled, params, is_registered=verdict(gains) == "gain")
+            _log_program(mlflow, compiled, target, verdict(gains))
+
+
+def log_gains(mlflow: ModuleType, gains: Sequence[Gain]) -> None:
+    """Log gains in the active run: as metrics, as a table, and the verdict as a tag."""
+    with mlflow_errors(mlflow):
+        mlflow.log_metrics(gain_metrics(gains))
+        mlflow.log_text(gain_table(gains), GAIN_TABLE)
+        mlflow.set_tag("verdict", verdict(gains))
 
 
 def _log_program(
     mlflow: ModuleType,
     compiled: CompiledFile,
-    params: Mapping[str, object],
-    is_registered: bool,
+    target: str,
+    outcome: Verdict,
 ) -> None:
     mlflow.pyfunc.log_model(
         name="program",
@@ -102,8 +111,8 @@ def _log_program(
             "model": compiled.model or None,
             "api_base": without_login(compiled.api_base) if compiled.api_base else None,
         },
-        registered_model_name=REGISTERED if is_registered else None,
-        tags={name: str(params[name]) for name in ("target", "verdict") if name in params},
+        registered_model_name=REGISTERED if outcome == "gain" else None,
+        tags={"target": target, "verdict": outcome},
         # Named, because MLflow would load the model in its own process to find out.
         pip_requirements=[f"sql-memory[bench]=={version('sql-memory')}"],
     )

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,8 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 # A server that does not answer fails after seconds, not minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")  # seconds, of each of three tries
-# A trace that cannot be written in the background is lost with a line in the log.
-os.environ.setdefault("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
+# Traces are written in the background, by one thread: of two that meet in SQLite one is lost.
+os.environ.setdefault("MLFLOW_ASYNC_TRACE_LOGGING_MAX_WORKERS", "1")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
@@ -99,29 +99,67 @@ def mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
 def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
     """An MLflow run of this name and these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
 
-    Yields the mlflow module; the run ends as failed when the block raises. Raises InputError
-    when MLflow cannot keep the run.
+    Yields the mlflow module. The run lasts as long as the block and ends as it ends: finished,
+    failed, or killed by Ctrl-C. Raises InputError when MLflow cannot keep the run.
     """
     mlflow = connect_mlflow(experiment)
-    with mlflow_errors(mlflow), mlflow.start_run(run_name=name):
-        mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
-        mlflow.set_tag("commit", code_commit())
-        if _ANSWERS in params:
-            mlflow.set_tag(_ANSWERS, str(params[_ANSWERS]))
+    with mlflow_errors(mlflow):
+        mlflow.start_run(run_name=name)
+    status = "FAILED"
+    try:
+        with mlflow_errors(mlflow):
+            log_params(mlflow, params)
+            mlflow.set_tag("commit", code_commit())
+            if _ANSWERS in params:
+                mlflow.set_tag(_ANSWERS, str(params[_ANSWERS]))
         yield mlflow
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        with mlflow_errors(mlflow):
+            mlflow.end_run(status)
+
+
+def log_params(mlflow: ModuleType, params: Mapping[str, object]) -> None:
+    """Add parameters to the active run."""
+    with mlflow_errors(mlflow):
+        mlflow.log_params({name: str(value)[:500] for name, value in params.items()})
+
+
+def rename_run(mlflow: ModuleType, name: str) -> None:
+    """Give the active run a name that tells its result."""
+    with mlflow_errors(mlflow):
+        mlflow.set_tag("mlflow.runName", clean(name))
+
+
+def step_log(mlflow: ModuleType) -> Callable[[Mapping[str, float], int], None]:
+    """Logs the numbers of a step in the run that is active now, from whichever thread.
+
+    MLflow's own function would start a run for a thread that has none.
+    """
+    run_id = mlflow.active_run().info.run_id
+
+    def log(numbers: Mapping[str, float], step: int) -> None:
+        with mlflow_errors(mlflow):
+            mlflow.log_metrics(dict(numbers), step=step, run_id=run_id)
+
+    return log
 
 
 @contextmanager
 def judged_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
-    """The newest run of the same answers, to add verdicts to; a new one if there is none.
+    """The newest finished run of the same answers, to add verdicts to; a new one without one.
 
-    The judge becomes a tag: parameters of a run cannot change. Raises InputError as `mlflow_run`.
+    The judge becomes a tag: parameters of a run cannot change. The run's times stay those of the
+    answers. Raises InputError as `mlflow_run`.
     """
     mlflow = connect_mlflow(experiment)
     with mlflow_errors(mlflow):
         runs = mlflow.search_runs(
             experiment_names=[experiment],
-            filter_string=f"tags.{_ANSWERS} = '{params[_ANSWERS]}'",
+            filter_string=f"tags.{_ANSWERS} = '{params[_ANSWERS]}' AND status = 'FINISHED'",
             order_by=["attributes.start_time DESC"],
             max_results=1,
             output_format="list",
@@ -130,9 +168,18 @@ def judged_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
         with mlflow_run(experiment, params, name) as mlflow:
             yield mlflow
         return
-    with mlflow_errors(mlflow), mlflow.start_run(run_id=runs[0].info.run_id):
-        mlflow.set_tag("judge_model", str(params["judge_model"]))
+    answered = runs[0].info
+    with mlflow_errors(mlflow):
+        mlflow.start_run(run_id=answered.run_id)
+    try:
+        with mlflow_errors(mlflow):
+            mlflow.set_tag("judge_model", str(params["judge_model"]))
         yield mlflow
+    finally:
+        with mlflow_errors(mlflow):
+            mlflow.end_run()
+            client = mlflow.MlflowClient()
+            client.set_terminated(answered.run_id, end_time=answered.end_time)
 
 
 def log_questions(

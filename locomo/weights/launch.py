@@ -12,11 +12,11 @@ from rich.progress import TimeRemainingColumn
 from locomo.choices import Target, compares_speakers
 from locomo.commands import check_enough, print_table
 from locomo.harness import fingerprint
-from locomo.tasks.gains import verdict
+from locomo.tasks.gains import outcome
 from locomo.tasks.modules import Bench
 from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
-from locomo.tracking.metric_names import gain_metrics
-from locomo.tracking.runs import mlflow_run
+from locomo.tracking.compiles import log_gains
+from locomo.tracking.runs import mlflow_errors, mlflow_run, rename_run, step_log
 from locomo.weights.arbor_client import ModelInfo, Server
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import ARBOR_YAML, TrainOptions
@@ -216,7 +216,7 @@ def _train(
         measuring_steps=options.measuring_steps,
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
-    name = f"{options.student}, {', '.join(targets)}"
+    name = f"{options.student}, {', '.join(targets)}, {options.data_path.name}"
     with mlflow_run(EXPERIMENT, params, name) as run:
         with progress_bar(console, last=TimeRemainingColumn()) as bar:
             line = bar.add_task("step", total=settings.steps, completed=begin.step if begin else 0)
@@ -224,9 +224,10 @@ def _train(
             def show(row: StepRecord) -> None:
                 bar.update(line, completed=row.step, description=step_line(row))
 
-            record = RunRecord(plan, show, console.print, run.log_metrics, begin)
+            record = RunRecord(plan, show, console.print, step_log(run), begin)
             result = run_plan(record)
         _record(run, result, folder=options.checkpoints)
+        rename_run(run, f"{name}: {outcome(result.gains)}")
     console.print(f"MLflow: experiment {EXPERIMENT}", highlight=False)
     return result
 
@@ -269,10 +270,10 @@ def _bench(
 
 def _record(run: ModuleType, result: TrainingResult, folder: Path) -> None:
     """Log the gains and the files of a training to MLflow."""
-    run.log_metrics(gain_metrics(result.gains))
-    run.set_tag("verdict", verdict(result.gains))
-    for file in (STEPS_FILE, HELD_OUT_FILE):
-        run.log_artifact(str(folder / file))
+    with mlflow_errors(run):
+        log_gains(run, result.gains)
+        for file in (STEPS_FILE, HELD_OUT_FILE):
+            run.log_artifact(str(folder / file))
 
 
 def _checkpoint_to_resume(

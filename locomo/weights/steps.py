@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from locomo.json_lines import JsonLines
+from memory.system import count
 
 # Steps whose rewards are averaged: one group is of one question, and by tens of steps the answer's
 # reward of a rehearsal still went .10 .02 .14 .04 .08 (the log, 2026-11-20).
@@ -122,10 +123,14 @@ def step_line(row: StepRecord) -> str:
 
 
 def reward_summary(rows: Sequence[StepRecord]) -> str:
-    """The reward of the first and the last WINDOW steps, and of each component: one line."""
+    """The reward of the first and the last steps, and of each component: one line.
+
+    They are WINDOW steps each, or half of all: the same step is not on both sides.
+    """
     if not rows:
         return "no step was done"
-    first, last = rows[:WINDOW], rows[-WINDOW:]
+    size = max(min(WINDOW, len(rows) // 2), 1)
+    first, last = rows[:size], rows[-size:]
 
     def both(value: str) -> str:
         ends = (fmean(row.numbers().get(value, 0.0) for row in window) for window in (first, last))
@@ -136,4 +141,4 @@ def reward_summary(rows: Sequence[StepRecord]) -> str:
     if rows[-1].own is not None:
         reward.append(f"of it what the trained module can change {both('reward_own')}")
     numbers = ", ".join([*reward, *parts, f"valid SQL {both('valid_sql')}"])
-    return f"{numbers} (means of the first and the last {min(WINDOW, len(rows))} steps)"
+    return f"{numbers} (means of the first and the last {count(size, 'step')})"

@@ -344,7 +344,12 @@ def _report(
             soft_wrap=True,
         )
     form = plain_program(base).form
-    words = ["--mode", "analyze", "--model", f"{options.provider}/{record.tuned_model}"]
+    words: list[object] = [
+        "--mode",
+        "analyze",
+        "--model",
+        f"{options.provider}/{record.tuned_model}",
+    ]
     words += ["--optimized-path", path]
     words += [] if plain_program(tuned).form == form else ["--prompts", form]
     console.print(

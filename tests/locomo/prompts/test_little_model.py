@@ -25,6 +25,7 @@ from memory import InputError, load_program, open_store
 from memory.program.brief import AnswerBriefly
 from tests.support.obedient import THINGS, houses_to_hold_out
 from tests.support.scripted import UnexpectedPrompt, model_over
+from tests.support.tracking import track
 
 PLAIN = "in a few of its words"  # of the plain instruction, and of none of our own
 
@@ -67,11 +68,12 @@ class Householder:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompileResult]:
+def run(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., CompileResult]:
     """optimize.optimize for a model's file over an engine, on four houses."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compiling, "connect_mlflow", lambda experiment: None)
-    monkeypatch.setattr(compiling, "track_compile", lambda *results, **more: None)
+    track(compiling, request, monkeypatch)
     houses_to_hold_out(Path("houses"))
 
     def compiled(engine: Householder, **flags: Any) -> CompileResult:

@@ -35,7 +35,7 @@ from locomo.results.tables import (
     judge_table,
     paper_table,
 )
-from locomo.tracking.metric_names import score_metrics
+from locomo.tracking.metric_names import MOST_METRICS, score_metrics, score_table
 from memory.records import Step
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
@@ -104,13 +104,30 @@ def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> Non
     numbers = score_metrics(lines, differences=system_differences(results, "independent"))
     groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
     assert groups == [
-        *("difference", "memory", "newest", "ranking"),
-        *("memory by category", "newest by category", "ranking by category"),
+        *("difference", "memory", "newest", "ranking", "memory by category"),
     ]
     assert [*numbers][:3] == [
         f"difference/memory - ranking{side}" for side in ("", " low", " high")
     ]
     assert numbers["memory by category/score 1 multi-hop"] == 0.5
+    [header, *rows] = score_table(lines, ()).splitlines()
+    assert header.startswith("metric,system,categories,questions,score,low,high")
+    assert len(rows) == len(lines) == 12
+
+
+def test_a_run_has_a_page_of_metrics_however_many_systems_and_judges() -> None:
+    verdicts = {f"judge {n}": True for n in range(3)}
+    results = [
+        replace(RIGHT, system=system, index=index, category=category, verdicts=verdicts)
+        for index, category in enumerate((1, 2, 3, 4, 5))
+        for system in ("newest", "full", "ranking", "facts", "memory")
+    ]
+    metrics = metrics_of(results, "independent")
+    lines = score_lines(results, "independent")
+    numbers = score_metrics(lines, metrics, system_differences(results, "independent"))
+    assert len(numbers) == MOST_METRICS
+    assert "memory/judge judge 2 1-4" in numbers
+    assert len(score_table(lines, metrics).splitlines()) == 1 + 4 * len(lines)
 
 
 def test_each_system_is_compared_with_the_memory_and_with_the_one_before_it() -> None:

@@ -1,5 +1,6 @@
 """A compiled program in MLflow: registered, loaded by mlflow.pyfunc, and answering."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 
 from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain
-from locomo.tracking.compiles import REGISTERED, CompiledFile, track_compile
+from locomo.tracking.compiles import REGISTERED, CompiledFile, log_compile
+from locomo.tracking.runs import mlflow_run
 from memory import MemoryProgram, Turn, open_store
 from memory.errors import InputError
 from memory.program import Card, save_program
@@ -42,7 +44,9 @@ def compiled(folder: Path) -> CompiledFile:
     program = MemoryProgram()
     predict = program.answer.predict
     predict.signature = predict.signature.with_instructions(RULE)
-    predict.demos = [dspy.Example(memory="m", question="q", answer="Oslo", turns="1")]
+    predict.demos = [
+        dspy.Example(evidence="[1] Ann: Oslo.", question="q", answer="Oslo", turns="1")
+    ]
     path = folder / "compiled.json"
     save_program(program, path, CARD)
     data = folder / "data.json"
@@ -57,13 +61,19 @@ def compiled(folder: Path) -> CompiledFile:
     )
 
 
+def record(experiment: str, file: CompiledFile, gains: Sequence[Gain] = (GAIN,)) -> None:
+    with mlflow_run(experiment, {}, "gepa") as run:
+        log_compile(
+            run, target="answer", candidates=(), gains=gains, cost={}, files=[], compiled=file
+        )
+
+
 def test_a_compiled_program_is_registered_loaded_and_answers(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
 
-    params = {"target": "answer", "verdict": "gain"}
-    track_compile("models", "gepa", params, (), [GAIN], {}, [], compiled(place))
+    record("models", compiled(place))
     loaded = mlflow.pyfunc.load_model(newest_model())
     inner: Any = loaded.unwrap_python_model()
     assert inner.config == {"model": "openai/some-model", "api_base": "http://localhost:1/v1"}
@@ -92,11 +102,11 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
 def test_a_program_without_a_gain_is_a_model_of_its_run_and_no_version(place: Path) -> None:
     import mlflow
 
-    track_compile("first", "gepa", {}, (), [GAIN], {}, [], compiled(place))
+    record("first", compiled(place))
     registered = newest_model()
     no_gain = replace(GAIN, low=-0.1)
     for gains in ((), (no_gain,)):
-        track_compile("no gain", "gepa", {}, (), gains, {}, [], compiled(place))
+        record("no gain", compiled(place), gains)
     assert newest_model() == registered
     experiment = mlflow.get_experiment_by_name("no gain")
     models = mlflow.MlflowClient().search_logged_models([experiment.experiment_id])
@@ -109,9 +119,7 @@ def test_what_mlflow_keeps_of_a_program_has_no_key_and_no_pickled_code(
     keys = ("sk-proj-FromTheEnvironment1234567890abcdefgh", "the-password", "key-of-the-query")
     monkeypatch.setenv("OPENAI_API_KEY", keys[0])
     address = f"https://me:{keys[1]}@host:4000/v1?api_key={keys[2]}"
-    track_compile(
-        "keys", "gepa", {}, (), [GAIN], {}, [], replace(compiled(place), api_base=address)
-    )
+    record("keys", replace(compiled(place), api_base=address))
     loaded = mlflow_model(newest_model())
     assert loaded.config["api_base"] == "https://host:4000/v1"
     kept = [path for path in place.rglob("*") if path.is_file()]
@@ -126,7 +134,7 @@ def test_what_mlflow_keeps_of_a_program_has_no_key_and_no_pickled_code(
 def test_a_question_to_a_served_model_opens_no_server(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    track_compile("served", "gepa", {}, (), [GAIN], {}, [], compiled(place))
+    record("served", compiled(place))
     model = mlflow_model(newest_model())
     used = type(model).load_context.__globals__
     monkeypatch.setitem(used, "load_model", lambda *names: scripted_model([]))
@@ -154,7 +162,7 @@ def newest_model() -> str:
 def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
     import mlflow
 
-    track_compile("others", "gepa", {}, (), [GAIN], {}, [], compiled(place))
+    record("others", compiled(place))
     model = {"model": "ollama_chat/qwen2.5:7b"}
     loaded = mlflow.pyfunc.load_model(newest_model(), model_config=model)
     inner: Any = loaded.unwrap_python_model()
@@ -164,7 +172,7 @@ def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
 def test_the_data_of_a_compile_are_datasets_of_its_run(place: Path) -> None:
     import mlflow
 
-    track_compile("data", "gepa", {}, (), (), {}, [], compiled(place))
+    record("data", compiled(place), gains=())
     experiment = mlflow.get_experiment_by_name("data")
     [run] = mlflow.MlflowClient().search_runs([experiment.experiment_id])
     inputs = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}

@@ -5,6 +5,8 @@ import io
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +20,12 @@ from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
 from locomo.tracking import compiles
 from locomo.tracking import runs as tracking
-from locomo.tracking.compiles import TriedPrompt, track_compile
+from locomo.tracking.compiles import TriedPrompt, log_compile
 from locomo.tracking.overview import log_overview
 from locomo.tracking.runs import code_commit
 from locomo.tracking.spans import log_traces
 from memory import InputError
+from memory.errors import ModelError
 from memory.models.costs import Step
 from memory.system.progress import progress_bar
 
@@ -79,12 +82,14 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
     ]
     cost = {"calls": 52, "usd (gpt-4o)": 0.125}
     params = {"optimizer": "gepa", "seed": 0}
-    track_compile("compile", "gepa of store", params, tried, FOUND, cost, [diff])
+    with tracking.mlflow_run("compile", params, "gepa of store") as run:
+        log_compile(run, target="store", candidates=tried, gains=FOUND, cost=cost, files=[diff])
+        tracking.rename_run(run, "gepa of store: gain")
 
     import mlflow
 
     (parent,), nested = runs("compile")
-    assert parent.info.run_name == "gepa of store"
+    assert parent.info.run_name == "gepa of store: gain"
     assert parent.data.params == {"optimizer": "gepa", "seed": "0"}
     assert parent.data.tags["commit"] == code_commit()
     assert parent.data.metrics == {
@@ -93,19 +98,16 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
         "difference/reward all high": 0.5,
         "difference/reward all before": 0.5,
         "difference/reward all after": 0.75,
-        "difference/reward all questions": 9,
         "difference by category/answer 1 multi-hop": 0.25,
-        "difference by category/answer 1 multi-hop low": -0.125,
-        "difference by category/answer 1 multi-hop high": 0.75,
-        "difference by category/answer 1 multi-hop before": 0.25,
-        "difference by category/answer 1 multi-hop after": 0.5,
-        "difference by category/answer 1 multi-hop questions": 4,
         "cost/calls": 52,
         "cost/usd _gpt-4o_": 0.125,
         "training/reward": 0.5,
         "training/best_reward": 0.5,
     }
     assert parent.data.tags["verdict"] == "not measured"
+    [multi_hop, reward] = csv.DictReader(text(parent, "gains.csv").splitlines())
+    assert (multi_hop["questions"], multi_hop["low"]) == ("4", "-0.125")
+    assert (reward["component"], reward["questions"]) == ("reward", "9")
     curve = mlflow.MlflowClient().get_metric_history(parent.info.run_id, "training/reward")
     assert [(point.step, point.value) for point in curve] == [(12, 0.25), (40, 0.5)]
     assert text(parent, "prompts.diff") == "+Answer in two words.\n"
@@ -122,14 +124,19 @@ def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(compiles, "_CANDIDATE_RUNS", 2)  # each takes its time
     scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
     tried = [tried_prompt(name, score) for name, score in scores.items()]
-    track_compile("many", "all", {}, tried, [], {}, [])
+    with tracking.mlflow_run("many", {}, "all") as run:
+        log_compile(run, target="all", candidates=tried, gains=[], cost={}, files=[])
     (_,), nested = runs("many")
     assert {run.info.run_name for run in nested} == {"b", "d"}
 
 
 def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None:
-    with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI"):
-        track_compile("broken", "a run", {}, [], FOUND, {}, [place / "not there"])
+    absent = [place / "not there"]
+    with (
+        pytest.raises(InputError, match="set MLFLOW_TRACKING_URI"),
+        tracking.mlflow_run("broken", {}, "a run") as run,
+    ):
+        log_compile(run, target="all", candidates=[], gains=FOUND, cost={}, files=absent)
     (parent,), _ = runs("broken")
     assert parent.info.status == "FAILED"
     assert not is_run_active()
@@ -352,6 +359,26 @@ def test_a_run_is_described_drawn_and_has_a_row_for_each_question() -> None:
     }
     picture = mlflow.artifacts.load_image(f"{run.info.artifact_uri}/scores.png")
     assert picture.width > picture.height > 100
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, "FINISHED"), (KeyboardInterrupt(), "KILLED"), (ModelError("it failed"), "FAILED")],
+)
+def test_a_run_ends_as_its_script_ended_and_has_what_came_before(
+    error: BaseException | None, status: str
+) -> None:
+    ends = pytest.raises(type(error)) if error else nullcontext()
+    with ends, tracking.mlflow_run(f"ended {status}", {"seed": 1}, "a run") as run:
+        log = tracking.step_log(run)
+        with ThreadPoolExecutor(1) as threads:  # TRL's processes are answered in threads
+            threads.submit(log, {"reward": 0.5}, 3).result()
+        if error:
+            raise error
+    [ended_run], _ = runs(f"ended {status}")
+    assert (ended_run.info.status, ended_run.data.params) == (status, {"seed": "1"})
+    assert ended_run.data.metrics == {"reward": 0.5}
+    assert not is_run_active()
 
 
 def test_traces_are_written_with_progress() -> None:
