@@ -1,0 +1,238 @@
+"""Stories of change: what the memory holds as true afterwards, says, and stores by mistake; no model.
+
+    python -m tests.benchmarks.changes [--half fit|check|all] [--show] [--fillers 12]
+
+Each story of `stories.toml` becomes a memory, with other talk between its turns. Its questions are
+asked of `context` and of `ask`. A text is outdated where it was true before; a line that shows one
+is marked when the newer text stands in the line, or the line says that it is over, or names a
+later turn. Stories of even numbers are only to check what was fitted on the others.
+"""
+
+import re
+import tempfile
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from locomo.commands import print_table, run_command
+from memory import Memory, Turn
+
+FOLDER = Path(__file__).parent
+NOW = "2026-02-01"
+_MARKS = re.compile(r"\[(?:later|outdated|disputed)|; later,|until \d{4}|no longer")
+Half = Literal["fit", "check", "all"]
+
+
+@dataclass
+class Counts:
+    """How many of how many, by what is counted, and what fell short."""
+
+    of: Counter[str] = field(default_factory=Counter)
+    all: Counter[str] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)
+
+    def add(self, name: str, is_so: bool, told: str = "", *, is_goal: bool = True) -> None:
+        self.all[name] += 1
+        self.of[name] += is_so
+        if is_so != is_goal:
+            self.missed.append(f"{name}: {told}")
+
+
+def read(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+
+
+def of_half(cases: Sequence[Any], half: Half) -> Iterator[tuple[int, Any]]:
+    """The cases of a half with their numbers, from 1."""
+    for number, case in enumerate(cases, 1):
+        if half == "all" or (half == "fit") == (number % 2 == 1):
+            yield number, case
+
+
+def owner_of(number: int) -> str:
+    """Every third story is told by a service's user, the others by a person with a name."""
+    return "user" if number % 6 in (0, 3) else "Nora"
+
+
+def told(
+    said: Sequence[Sequence[str]], owner: str, fillers: int, *, seed: int
+) -> list[Turn]:
+    """The turns of a story, with other talk on the days between."""
+    pool = read("fillers")
+    random = Random(seed)
+    own, others = (cycle(random.sample(pool[name], len(pool[name]))) for name in ("owner", "other"))
+    friend = "assistant" if owner == "user" else "Ben"
+    turns: list[Turn] = []
+    for place, (day, text, *speaker) in enumerate(said):
+        turns.append(Turn(*speaker or [owner], text, session=f"on {day}", said_at=day))
+        following = said[place + 1][0] if place + 1 < len(said) else ""
+        if following[:10] <= day:  # a correction comes at once, and the last turn has none after it
+            continue
+        start = date.fromisoformat(day)
+        gap = (date.fromisoformat(following) - start).days
+        for n in range(1, fillers // 2 + 1):
+            on = (start + timedelta(days=gap * n // (fillers // 2 + 1))).isoformat()
+            turns += [
+                Turn(owner, next(own), session=f"on {on}", said_at=on),
+                Turn(friend, next(others), session=f"on {on}", said_at=on),
+            ]
+    return turns
+
+
+def has(text: str, wanted: Sequence[str]) -> bool:
+    """Whether a text has one of some texts, as whole words in any case."""
+    return any(
+        re.search(rf"(?<!\w){re.escape(one.strip())}(?!\w)", text, re.IGNORECASE) for one in wanted
+    )
+
+
+def stories(half: Half, fillers: int, counts: Counts) -> None:
+    for number, story in of_half(read("stories")["stories"], half):
+        owner = owner_of(number)
+        with memory_of(told(story["said"], owner, fillers, seed=number)) as memory:
+            for asked, right, outdated in story["asks"]:
+                name = f"{number} {story['kind']}: {asked}"
+                asker = {} if owner == "user" else {"asker": owner}
+                block = memory.context(asked, speaker=asker.get("asker", ""), now=NOW).text
+                answer = memory.ask(asked, now=NOW, **asker)
+                said = f"{name}\n    -> {answer.basis}: {answer.text}"
+                counts.add("context current", has(block, right), f"{name}\n{block}")
+                is_old = has(answer.text, outdated) and not has(answer.text, right)
+                counts.add("ask right", has(answer.text, right), said)
+                counts.add("outdated value said", is_old, said, is_goal=False)
+                if lines := [line for line in block.splitlines() if has(line, outdated)]:
+                    bare = [
+                        line
+                        for line in lines
+                        if not (has(line, right) or _MARKS.search(line))
+                    ]
+                    counts.add("older value with the newer beside", not bare, f"{name}\n" + "\n".join(bare))
+
+
+def passing(half: Half, fillers: int, counts: Counts) -> None:
+    for number, case in of_half(read("stories")["passing"], half):
+        owner = owner_of(number)
+        with memory_of(told(case["said"], owner, fillers, seed=number)) as memory:
+            current = [fact.value for fact in memory.facts()]
+            block = memory.context("Any ideas for dinner?", speaker=owner, now="2026-11-20").text
+            about = block.partition("About the asker")[2].partition("What was said")[0]
+            listed = f"{case['said']} -> {current}\n{about}"
+            if case["stays"]:
+                counts.add("passing ended something", not has(str(current), [case["stays"]]), listed, is_goal=False)
+            if gone := case.get("gone"):
+                counts.add("passing still shown", has(about, [gone]), listed, is_goal=False)
+
+
+def ends(half: Half, fillers: int, counts: Counts) -> None:
+    for number, case in of_half(read("stories")["ends"], half):
+        owner = owner_of(number)
+        with memory_of(told(case["said"], owner, fillers, seed=number)) as memory:
+            current = [fact.value for fact in memory.facts()]
+            block = memory.context("Tell me something.", speaker=owner, now=NOW, gate=False).text
+            about = block.partition("About the asker")[2].partition("What was said")[0]
+            lines = [line for line in about.splitlines() if has(line, [case["value"]])]
+            is_over = not has(str(current), [case["value"]])
+            is_beside = bool(lines) and all(_MARKS.search(line) for line in lines)
+            first, *_ = [line for line in block.splitlines() if case["said"][0][1] in line] or [""]
+            listed = f"{case['said']} -> {current}\n{about}{first}"
+            counts.add("real end changes or stands beside", is_over or is_beside, listed)
+
+
+def wishes(half: Half, counts: Counts) -> None:
+    cases = read("wishes")
+    for kind, is_kept in (("withdrawn", False), ("kept", True)):
+        for _, (wish, later, word) in of_half(cases[kind], half):
+            turns = [Turn("user", wish, said_at="2025-03-01"), Turn("user", later, said_at="2025-03-10")]
+            with memory_of(turns) as memory:
+                head = wanted(memory)
+                counts.add(f"wish {kind} still stands", has(head, [word]), f"{wish} | {later}\n{head}", is_goal=is_kept)
+    for kind, is_order in (("orders", True), ("no_orders", False)):
+        for _, text in of_half(cases[kind], half):
+            with memory_of([Turn("user", text, said_at="2025-03-01")]) as memory:
+                head = wanted(memory)
+                counts.add(f"{kind} stand", bool(head), f"{text}\n{head}", is_goal=is_order)
+
+
+def wanted(memory: Memory) -> str:
+    """The wishes above a block."""
+    return memory.context("What is a good recipe for lentils?", now=NOW).text.partition("<memory>")[0]
+
+
+def traps(half: Half, counts: Counts) -> None:
+    cases = read("traps")
+    dialogues: list[Mapping[str, Any]] = [
+        *({"said": [["Nora" if n % 2 else "user", text]]} for n, text in enumerate(cases["traps"])),
+        *cases["dialogues"],
+    ]
+    for _, case in of_half(dialogues, half):
+        turns = [Turn(speaker, text, said_at="2025-03-01") for speaker, text in case["said"]]
+        with memory_of(turns) as memory:
+            false = [
+                (fact.attribute, fact.value)
+                for fact in memory.facts()
+                if fact.value not in case.get("allowed", ()) and _is_about_owner(fact.subject, case)
+            ]
+            counts.add("false facts", bool(false), f"{case['said'][-1][1]!r} {false}", is_goal=False)
+
+
+def _is_about_owner(subject: str, case: Mapping[str, Any]) -> bool:
+    """Of a dialogue only what is believed of its owner is a false fact."""
+    return subject == case.get("owner", subject)
+
+
+def memory_of(turns: Sequence[Turn]) -> Any:
+    """A memory of these turns in a folder that goes with it."""
+    folder = tempfile.TemporaryDirectory()
+    memory = Memory(Path(folder.name) / "story.db")
+    memory.add([*islice(turns, None)])
+    return _Closing(memory, folder)
+
+
+@dataclass
+class _Closing:
+    memory: Memory
+    folder: Any
+
+    def __enter__(self) -> Memory:
+        return self.memory
+
+    def __exit__(self, *_: object) -> None:
+        self.memory.close()
+        self.folder.cleanup()
+
+
+def main(
+    half: Annotated[str, typer.Option(help="fit, check or all")] = "fit",
+    show: Annotated[bool, typer.Option(help="print what fell short (of the half to fit)")] = False,
+    fillers: Annotated[int, typer.Option(help="other turns between two of a story")] = 12,
+) -> None:
+    """Print how many of each kind."""
+    counts = Counts()
+    chosen: Half = "check" if half == "check" else "all" if half == "all" else "fit"
+    stories(chosen, fillers, counts)
+    passing(chosen, fillers, counts)
+    ends(chosen, fillers, counts)
+    wishes(chosen, counts)
+    traps(chosen, counts)
+    if show and chosen == "fit":
+        print("\n".join(counts.missed))
+    table = Table("what", "of", "all")
+    for name, all_of in counts.all.items():
+        table.add_row(name, str(counts.of[name]), str(all_of))
+    print_table(Console(), table)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False)
+    app.command()(main)
+    run_command(app)
