@@ -338,12 +338,14 @@ class CurrencyRules:
     """The names of the attributes for which a date or a newer fact decides what is current.
 
     `one_valued` attributes have one value at a time, `states` begin on their date, and `opposed`
-    have an opposite attribute for the same value.
+    have an opposite attribute for the same value. `exclusive` are values that exclude each other,
+    with their attribute: "diet=vegan".
     """
 
     one_valued: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     opposed: tuple[str, ...] = ()
+    exclusive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ MEMORY_LAYERS = [
     {"memory.system", "memory.text"},
     {"memory.search", "memory.sql", "memory.vocabulary"},
     {"memory.models", "memory.store"},
-    {"memory.evidence", "memory.facts"},
+    {"memory.facts"},
+    {"memory.evidence"},
     {"memory.program"},
     {"memory.digest", "memory.recall", "memory.refine"},
     {"memory.api", "memory.exchange"},
@@ -585,7 +586,6 @@ SELECTS_OF_OTHERS = {
     "memory/operations/tools.py": "an agent's, by the tool query_memory",
     "memory/program/look.py": "a model's, and the search that it asks for, which an answer shows",
     "memory/program/brief.py": "of what a little model chose, which an answer shows as its SQL",
-    "memory/program/lookup.py": "a template's, which an answer shows as its SQL",
     "memory/program/retrieve.py": "a model's",
     "memory/server/web/sql.py": "a person's, on the page",
     "memory/store/united.py": "whoever's, in each of several memories",
@@ -600,7 +600,6 @@ QUOTING = {
     "memory/program/brief.py",
     "memory/program/brief_store.py",
     "memory/program/look.py",
-    "memory/program/lookup.py",
     "memory/refine/workbench.py",
     "memory/store/assertions.py",
     "memory/store/journal.py",
@@ -645,7 +644,7 @@ def test_no_select_is_put_together_outside_the_rooms_of_sql() -> None:
         for node in syntax_nodes(path)
         if isinstance(node, ast.JoinedStr) and re.search(r"\bSELECT\b.* FROM ", ast.unparse(node))
     }
-    rooms = ("brief", "look", "lookup")
+    rooms = ("brief", "look")
     assert glued == {f"memory/program/{room}.py" for room in rooms}
 
 

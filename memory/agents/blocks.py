@@ -14,9 +14,9 @@ from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.evidence.restated import newest_first
 from memory.evidence.wishes import applying, wishes_of, working_profile
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
+from memory.facts.restated import newest_first
 from memory.records import Fact, Hit, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
 from memory.store import Store

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memory.evidence.lines import DISPUTED, OUTDATED, in_words
-from memory.evidence.restated import restated
+from memory.facts.restated import restated
 from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
 from memory.store.fact_reads import current_among, successors

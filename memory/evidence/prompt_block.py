@@ -16,8 +16,8 @@ from memory.evidence.ltm_config import LtmConfig, load_config
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import recollect
-from memory.evidence.restated import newest_first
 from memory.evidence.story import STORY_HEAD, Story, story_line
+from memory.facts.restated import newest_first
 from memory.records import Contradiction, Fact, Hit, Turn, plain
 from memory.search.searcher import Searcher
 from memory.store import Store

@@ -31,6 +31,7 @@ from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
+from memory.vocabulary.entities import Relation
 from memory.vocabulary.templates import (
     Found,
     Reading,
@@ -183,8 +184,25 @@ def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> li
         others = frozenset(speakers) - {turn.speaker}
         clear = Reading(tuple(found for found in reading.found if not _addresses(found, others)))
         aliases = aliases_in(turn, clear.found, vocabulary, speakers)
-        asserted.append(TurnAssertions(turn, clear.assertions, aliases))
+        by_relation = Reading(tuple(_by_relation(match, turn, others) for match in clear.found))
+        asserted.append(TurnAssertions(turn, by_relation.assertions, aliases))
     return asserted
+
+
+def _by_relation(match: Found, turn: Turn, speakers: frozenset[str]) -> Found:
+    """What a clause says of "my sister Anna" is said of "Ben's sister" if an Anna speaks, too.
+
+    Nobody knows whether they are one person.
+    """
+    relation, name = match.introduces
+    if name not in speakers:
+        return match
+    relative = str(Relation(turn.speaker.strip(), relation, several=False))
+    assertions = (
+        replace(assertion, subject=relative) if assertion.subject == name else assertion
+        for assertion in match.assertions
+    )
+    return replace(match, assertions=tuple(assertions))
 
 
 def _addresses(found: Found, speakers: frozenset[str]) -> bool:

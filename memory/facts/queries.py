@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from memory.errors import InputError, NotThereError
-from memory.facts.current import current_at
+from memory.facts.state import current_at
 from memory.records import Fact
 from memory.store import Store
 from memory.store.entity_edits import facts_about

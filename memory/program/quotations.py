@@ -7,7 +7,7 @@ from memory.evidence.lines import marked
 from memory.evidence.messages import NEAREST_HEAD, is_evidence, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.evidence.restated import newest_first
+from memory.facts.restated import newest_first
 from memory.records import (
     ABSTAIN,
     CORRECTIONS,

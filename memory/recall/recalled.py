@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from memory.errors import InputError
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.evidence.restated import newest_first
 from memory.facts import day_of
+from memory.facts.restated import newest_first
 from memory.records import Hit
 from memory.search.searcher import Searcher
 from memory.store import Store

@@ -10,9 +10,7 @@ A name in braces means a shared part of statements.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from memory.records import CurrencyRules
 from memory.sql.tokens import quoted
 
 _HEADER = re.compile(r"-- (\w+|\{\w+\}) --")
@@ -20,7 +18,7 @@ _PLACEHOLDER = re.compile(r"(= ANY \(|<> ALL \()?(?<![:\w]):(\w+)(?(1)\))")
 _PART = re.compile(r"\{[a-z]\w*\}")
 _LISTS = {"= ANY (": "IN", "<> ALL (": "NOT IN"}
 
-Value = str | int | Sequence[str]
+Value = str | int | Sequence[str] | Sequence[int]
 
 
 def named_texts(file: Path) -> Iterator[tuple[str, str]]:
@@ -60,15 +58,7 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
             return quoted(value) if isinstance(value, str) else str(value)
         assert not isinstance(value, int)
         # No name is empty, and an empty list is not valid SQL.
-        return f"{_LISTS[match[1]]} ({', '.join(map(quoted, value or ['']))})"
+        texts = [str(one) if isinstance(one, int) else quoted(one) for one in value or [""]]
+        return f"{_LISTS[match[1]]} ({', '.join(texts)})"
 
     return _PLACEHOLDER.sub(written, text)
-
-
-def day_values(day: str, rules: CurrencyRules) -> dict[str, Any]:
-    """The values of facts_now.sql for a day (ISO)."""
-    return {
-        "day": day,
-        "month_of_span": f"{day[:7]}/",
-        **{name: [*names] for name, names in vars(rules).items()},
-    }

@@ -20,6 +20,7 @@ from memory.store.contradictions import open_pairs
 from memory.store.database import Connection
 from memory.store.journal import to_fact
 from memory.store.points_in_time import now
+from memory.store.rights import CAUSE, Provenance, Right, moment, provenance_of
 from memory.text.dates import is_iso_date
 from memory.text.written_dates import date_key, dates_agree, is_later
 from memory.vocabulary import Vocabulary, name_key
@@ -28,8 +29,6 @@ from memory.vocabulary.entities.resolution import Source
 if TYPE_CHECKING:
     from memory.sql import CheckedWrites
 
-# What the cause of such a change begins with; the id of the turn follows.
-CAUSE = "stated in turn "
 NAMES_CAUSE = "names in turn "  # the same for the names that the turn gives
 # Causes of changes that no person made to a fact in particular: templates, digests, another name
 # of an attribute; a cause that quoted a forgotten turn says "forgotten".
@@ -42,14 +41,12 @@ _MOST_REMOVALS = 2_000  # of facts by persons, the newest
 class KnownFact:
     """A fact that is in a memory before a turn's assertions are stored.
 
-    `said_at` is when its turn was said (ISO), `touched_at` when a person changed it last ("" for
-    never), `by_template` whether a template made it and no person has touched it.
+    `said_at` is when its turn was said (ISO); `provenance` says by which right.
     """
 
     fact: Fact
-    said_at: str = ""
-    touched_at: str = ""
-    by_template: bool = False
+    said_at: str
+    provenance: Provenance
 
     @property
     def began(self) -> str:
@@ -143,14 +140,11 @@ def _known(
         entity=subject if entity is None else entity,
         attributes=sorted(attributes),
     ).fetchall()
-    causes = _causes(conn, [row[0] for row in rows])
+    provenance = provenance_of(conn, [row[0] for row in rows])
     known = []
     for *columns, said_at in rows:
         fact = to_fact(columns)
-        touches = [at for cause, at in causes[fact.id] if _is_by_person(cause)]
-        touched_at = max(touches, default="")
-        by_template = _is_by_template(causes[fact.id])
-        known.append(KnownFact(fact, said_at, touched_at, by_template))
+        known.append(KnownFact(fact, said_at, provenance[fact.id]))
     return known
 
 
@@ -240,9 +234,15 @@ class _Plan:
             turn_id=self._turn.id,
             happened_on=assertion.happened_on,
         )
-        new = KnownFact(fact, self._turn.said_at, by_template=True)
+        is_own = assertion.subject == self._turn.speaker.strip()
+        new = KnownFact(fact, self._turn.said_at, Provenance(Right.OWN if is_own else Right.OTHER))
         canonical = self._vocabulary.canonical(attribute)
-        same = [known for known in known_facts if _plain(known.fact.value) == _plain(value)]
+        same = [
+            known
+            for known in known_facts
+            if _plain(known.fact.value) == _plain(value)
+            and not new.provenance.outranks(known.provenance)
+        ]
         if canonical and canonical.kind == "event":
             if not any(dates_agree(known.start, new.start) for known in same):
                 self._put(new)  # again on another day it is another event
@@ -259,7 +259,7 @@ class _Plan:
         if any(self._is_touched_since(known) and known.fact.ended_on for known in same):
             return  # a person has ended it after this was said
         contrary = self._contrary(new)
-        if later := [known for known in contrary if _is_before(new, known)]:
+        if later := [known for known in contrary if self._follows(known, new)]:
             following = min(later, key=_order)
             if not any(_holds(known, new) for known in same):
                 self._put(_ended(new, following))
@@ -269,17 +269,28 @@ class _Plan:
         else:
             self._put(new)
         for known in contrary:
-            if _holds(known, new) and not self._is_touched_since(known):
+            if _holds(known, new) and self._may_end(known, new):
                 self._set(known, ended_on=_end_by(known, new))
 
     def _contrary(self, new: KnownFact) -> list[KnownFact]:
-        """The facts that say the contrary of the same value."""
+        """The facts that exclude it: the contrary of its value, or another of exclusive values."""
         opposite = self._vocabulary.opposite_of(new.fact.attribute)
+        of_subject = [
+            known for known in self._facts.values() if known.fact.subject == new.fact.subject
+        ]
+        exclusive = self._vocabulary.currency.exclusive
+        if _exclusive_key(new.fact) in exclusive:
+            return [
+                known
+                for known in of_subject
+                if _exclusive_key(known.fact) in exclusive
+                and known.fact.attribute == new.fact.attribute
+                and _plain(known.fact.value) != _plain(new.fact.value)
+            ]
         return [
             known
-            for known in self._facts.values()
+            for known in of_subject
             if opposite
-            and known.fact.subject == new.fact.subject
             and _same_name(known.fact.attribute, opposite, self._vocabulary)
             and _plain(known.fact.value) == _plain(new.fact.value)
         ]
@@ -289,7 +300,7 @@ class _Plan:
     ) -> None:
         """What is said last is true: it ends what was said before, whenever that is added."""
         if any(self._is_touched_since(known) for known in known_facts):
-            return  # what a person says of it is newer
+            return  # what a person wrote of it is newer
         if current := [known for known in same if _holds(known, new)]:
             self._date(current[0], new)
             return
@@ -298,30 +309,31 @@ class _Plan:
             for known in known_facts
         ):
             return  # a turn with two values at a time: unclear which
-        if later := [known for known in known_facts if _is_before(new, known)]:
-            following = min(later, key=_order)
-            if following not in same:
-                self._put(_ended(new, following))
-            return
+        later = [known for known in known_facts if self._follows(known, new)]
         for known in known_facts:
-            if _holds(known, new):
+            if _holds(known, new) and known not in later and self._may_end(known, new):
                 self._set(known, ended_on=_end_by(known, new))
-        self._put(new)
+        if not later:
+            self._put(new)
+        elif (following := min(later, key=_order)) not in same:
+            self._put(_ended(new, following))
 
     def _end(self, assertion: Assertion, known_facts: Sequence[KnownFact]) -> None:
         fact = Fact(assertion.subject, "", "", self._turn.id, happened_on=assertion.happened_on)
-        end = KnownFact(fact, self._turn.said_at)
+        is_own = assertion.subject == self._turn.speaker.strip()
+        end = KnownFact(fact, self._turn.said_at, Provenance(Right.OWN if is_own else Right.OTHER))
         for known in known_facts:
             is_meant = not assertion.value or _plain(known.fact.value) == _plain(assertion.value)
             is_open = not known.fact.ended_on and known.fact.turn_id != self._turn.id
-            is_older = not (_is_before(end, known) or self._is_touched_since(known))
+            is_older = not _is_before(end, known) and self._may_end(known, end)
             is_meant = is_meant and (bool(assertion.value) or _may_have_ended(known, end))
             if is_meant and is_open and is_older:
                 self._set(known, ended_on=_end_by(known, end))
 
     def _date(self, known: KnownFact, new: KnownFact) -> None:
         """A state that was stored without its beginning gets it."""
-        if known.by_template and not known.fact.happened_on and new.fact.happened_on:
+        is_plain = known.provenance.by_template and not known.provenance.edited_at
+        if is_plain and not known.fact.happened_on and new.fact.happened_on:
             self._set(known, happened_on=new.fact.happened_on)
 
     def _put(self, new: KnownFact) -> None:
@@ -337,7 +349,16 @@ class _Plan:
         self._facts[fact.id] = replace(known, fact=fact)
 
     def _is_touched_since(self, known: KnownFact) -> bool:
-        return bool(known.touched_at) and is_later(known.touched_at, self._turn.said_at)
+        edited_at = known.provenance.edited_at
+        return bool(edited_at) and is_later(edited_at, moment(self._turn.said_at))
+
+    def _may_end(self, known: KnownFact, new: KnownFact) -> bool:
+        """Whether what is said may end a fact: nobody ends what another says of himself."""
+        return known.provenance.yields_to(new.provenance.is_own, self._turn.said_at)
+
+    def _follows(self, known: KnownFact, new: KnownFact) -> bool:
+        """Whether a fact that was said later may have ended a new one."""
+        return not new.provenance.outranks(known.provenance) and _is_before(new, known)
 
 
 def _same_name(name: str, other: str, vocabulary: Vocabulary) -> bool:
@@ -358,14 +379,14 @@ def _is_before(one: KnownFact, other: KnownFact) -> bool:
     """
     if one.fact.turn_id == other.fact.turn_id:
         return _cut(one.began, other.began) < _cut(other.began, one.began)
-    first, second = date_key(one.said_at), date_key(other.said_at)
+    first, second = date_key(moment(one.said_at)), date_key(moment(other.said_at))
     if not dates_agree(first, second):
         return first < second
     return one.fact.turn_id < other.fact.turn_id
 
 
 def _order(known: KnownFact) -> tuple[str, int]:
-    return date_key(known.said_at), known.fact.turn_id
+    return date_key(moment(known.said_at)), known.fact.turn_id
 
 
 def _ended(fact: KnownFact, following: KnownFact) -> KnownFact:
@@ -395,6 +416,11 @@ def _may_have_ended(known: KnownFact, end: KnownFact) -> bool:
         return False
     days = date.fromisoformat(known.start) - date.fromisoformat(end.began)
     return days.days <= _RECENT_DAYS
+
+
+def _exclusive_key(fact: Fact) -> str:
+    """How the vocabulary's rules write a value that excludes others."""
+    return f"{fact.attribute}={fact.value.lower()}"
 
 
 def _is_same_plan(known: Fact, new: Fact) -> bool:

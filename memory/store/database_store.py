@@ -45,6 +45,7 @@ from memory.store import (
     journal,
     pending_windows,
     repeated_facts,
+    rights,
     search_tables,
     settings,
     summaries,
@@ -437,8 +438,9 @@ class DatabaseStore(Store):
             names_of = vocabulary_of(self).names_of
             select = attribute_names.select_by_all_names(select, names_of)
         if in_force.reads_facts_now(select):
-            rules = vocabulary_of(self).currency
-            select = in_force.select_with_facts_now(select, self.today, rules)
+            with self.reading() as conn:
+                values = rights.values_for_models(conn, self.today)
+            select = in_force.select_with_facts_now(select, values)
         if today.reads_today(select):
             select = today.select_on(select, self.today)
         hits = [
@@ -608,7 +610,7 @@ class DatabaseStore(Store):
                     changes.append(change(f"{assertions.NAMES_CAUSE}{turn.id}", names))
                 writes = assertions.writes_for(conn, of_turn, vocabulary, removals)
                 if writes:
-                    changes.append(change(f"{assertions.CAUSE}{turn.id}", writes))
+                    changes.append(change(f"{rights.CAUSE}{turn.id}", writes))
         expiry.expire_by_attribute(self, [change.id for change in changes])
         return changes
 

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 from memory.records import Fact, Kind
-from memory.sql.named_sql import day_values
 from memory.store import assertions
 from memory.store.database import HasConnections
 from memory.store.journal import to_fact
 from memory.store.protocol import Store
+from memory.store.rights import currency_values, joined_names, values_on
 from memory.store.united import stores_by_name, united_facts
-from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.vocabulary_table import read_definition
 
 Order = Literal["new", "date", "person", "attribute"]  # of a list
@@ -83,8 +82,8 @@ def current_facts(store: Store, day: str = "") -> list[Fact]:
     """
 
     def read(part: Store, _: list[int]) -> list[Fact]:
-        values = day_values(day or part.today, vocabulary_of(part).currency)
         with part.reading() as conn:
+            values = values_on(conn, day or part.today)
             return [to_fact(row) for row in conn.run("current_facts", **values)]
 
     return sorted(united_facts(store, read), key=lambda fact: fact.id)
@@ -94,8 +93,8 @@ def current_among(store: Store, facts: Sequence[Fact], day: str = "") -> list[Fa
     """Those of some facts that are current, as `facts_now` has them, in their order."""
 
     def read(part: Store, own_ids: list[int]) -> list[Fact]:
-        values = day_values(day or part.today, vocabulary_of(part).currency)
         with part.reading() as conn:
+            values = values_on(conn, day or part.today)
             current = [
                 number for (number,) in conn.run("current_among", fact_ids=own_ids, **values)
             ]
@@ -115,8 +114,8 @@ def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> lis
     about = [*entities]
 
     def read(own: Store, _: list[int]) -> list[Fact]:
-        values = day_values(day or own.today, vocabulary_of(own).currency)
         with own.reading() as conn:
+            values = values_on(conn, day or own.today)
             return [to_fact(row) for row in conn.run("facts_now_about", about=about, **values)]
 
     return united_facts(store, read)
@@ -137,7 +136,7 @@ def successors(store: HasConnections, ended: Sequence[Fact], day: str) -> dict[i
         ]
         if not single:
             return {}
-        values = day_values(day, vocabulary.currency)
+        values = currency_values(vocabulary.currency, day, joined_names(conn))
         rows = conn.run("successors", fact_ids=single, **values).fetchall()
     return {fact_id: to_fact(row) for fact_id, *row in rows if row[0] != fact_id}
 
@@ -195,16 +194,16 @@ def listed_facts(
         ended_too: also facts that are not current.
         day: on which facts are current (ISO).
     """
-    values = {
+    values: dict[str, Any] = {
         "about": about,
         "attribute": attribute,
         "without": [*without],
         "ended": int(ended_too),
         "most": most,
         "first": first,
-        **day_values(day, vocabulary_of(store).currency),
     }
     with store.reading() as conn:
+        values |= values_on(conn, day)
         match order:
             case "new":
                 rows = conn.run("facts_newest_first", **values)
@@ -231,8 +230,8 @@ def newest_of_each(
     Those with one of the `attributes` come first; only current ones on a day, unless `ended_too`.
     """
     newest: dict[str, list[Fact]] = {entity: [] for entity in entities}
-    values = day_values(day, vocabulary_of(store).currency)
     with store.reading() as conn:
+        values = values_on(conn, day)
         rows = conn.run(
             "newest_facts_of_each",
             about=[*newest],

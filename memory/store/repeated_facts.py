@@ -13,6 +13,7 @@ from memory.records import Fact
 from memory.store import journal
 from memory.store.assertions import KnownFact
 from memory.store.database import Connection
+from memory.store.rights import provenance_of
 from memory.text.written_dates import dates_agree
 from memory.vocabulary import STANDING, Attribute, Vocabulary, name_key
 
@@ -34,8 +35,10 @@ def drop_repeated(
     rows = conn.run("facts_beside", fact_ids=sorted(new), attributes=sorted(names)).fetchall()
     # Facts of one attribute of one person or thing; by id, so that what was there comes first.
     groups = defaultdict[tuple[str, str], list[KnownFact]](list)
+    provenance = provenance_of(conn, [row[0] for row in rows])
     for *columns, said_at, who in rows:
-        known = KnownFact(journal.to_fact(columns), said_at)
+        fact = journal.to_fact(columns)
+        known = KnownFact(fact, said_at, provenance[fact.id])
         groups[who, name_key(vocabulary.name_of(known.fact.attribute))].append(known)
 
     repeated: list[tuple[Fact, Fact]] = []
@@ -98,7 +101,12 @@ def _repeated(
 ) -> KnownFact | None:
     """The fact, of those with the same attribute, that a new one repeats."""
     value, turn_id = _plain(new.fact.value), new.fact.turn_id
-    same = [known for known in stored if _plain(known.fact.value) == value]
+    # Somebody's own words are stored beside the same of others, whom they outrank.
+    same = [
+        known
+        for known in stored
+        if _plain(known.fact.value) == value and not new.provenance.outranks(known.provenance)
+    ]
     for known in same:
         if known.fact.turn_id == turn_id and _says_the_same(new.fact, known.fact, attribute):
             return known

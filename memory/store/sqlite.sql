@@ -17,13 +17,10 @@ CASE WHEN cause GLOB 'stated in turn *'
 -- {turn_ids} --
 (SELECT value AS turn_id FROM json_each(:turn_ids))
 
--- {speaker_and_subject} --
-turns.speaker || char(31) || facts.subject
-
--- {is_edited_by_a_person} --
+-- {is_edited} --
 EXISTS (
     SELECT 1 FROM facts_log JOIN changes ON changes.id = facts_log.change_id
-    WHERE facts_log.fact_id = facts.id AND substr(changes.cause, 1, 8) = 'edit by '
+    WHERE facts_log.fact_id = f.id AND {is_by_a_person}
 )
 
 -- {is_entry_of_alias} --

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from memory.records import CORRECTIONS, Contradiction, Fact, Setting, Turn
+from memory.records import Contradiction, Fact, Setting, Turn
 from memory.store import settings, vocabulary_table
 from memory.store.contradictions import MOST_OPEN, open_pairs
 from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
-from memory.store.turn_validation import IMPORTED_AS, ME, WRITTEN_AS
+from memory.store.rights import currency_values, joined_names
+from memory.store.turn_validation import local_now
 from memory.vocabulary import STANDING, Vocabulary
 from memory.vocabulary.rewording import SaidByOthers, foreign_words
 
@@ -29,7 +30,7 @@ def names_of_askers(store: HasConnections, *askers: str) -> set[str]:
     """All names of those who ask, as `asker_of` knows them; of the memory's user without any."""
     with store.reading() as conn:
         with conn.together():
-            user, pairs = rows_of_user(conn), conn.run("names_joined_by_persons")
+            user, pairs = rows_of_user(conn), joined_names(conn)
         return _all_names(user.fetchall(), _joined_names(pairs.fetchall()), askers)
 
 
@@ -113,15 +114,12 @@ class _Persons:
             "attributes": [*attributes],
             "every": int(self.are_all),
             "names": sorted(self.names),
-            "joined": [
-                f"{name}\x1f{other}" for name, others in self.groups.items() for other in others
-            ],
-            "joined_names": sorted(self.groups),
-            "corrections": CORRECTIONS,
-            "written_as": WRITTEN_AS,
-            "imported_as": IMPORTED_AS,
-            "me": ME,
             "most": most,
+            **currency_values(
+                self.vocabulary.currency,
+                local_now()[:10],
+                ((name, other) for name, others in self.groups.items() for other in others),
+            ),
         }
 
 
@@ -134,7 +132,7 @@ def _persons(conn: Connection, askers: Sequence[str] | None) -> _Persons:
 def _ask_persons(conn: Connection) -> tuple[tuple[Cursor, Cursor], Cursor, Cursor]:
     """The statements of `_persons`, to be sent together with others."""
     definition = vocabulary_table.ask_definition(conn)
-    return definition, rows_of_user(conn), conn.run("names_joined_by_persons")
+    return definition, rows_of_user(conn), joined_names(conn)
 
 
 def _persons_of(

@@ -24,6 +24,7 @@ Nothing is ever added to a condition: a namespace that is not written is an erro
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from memory.sql import named_sql
@@ -38,6 +39,7 @@ _FOR_SQLITE = [
     (r"= ANY \((:\w+)\)", r"IN (SELECT value FROM json_each(\1))"),
     (r"<> ALL \((:\w+)\)", r"NOT IN (SELECT value FROM json_each(\1))"),
 ]
+_OF_NAMESPACE = 4  # of these, the ones that take the namespace out
 _NOT_OF_SQLITE = ("namespace", "::", " ANY (", " ALL (")
 # What is current, as models read it too.
 FACTS_NOW = Path(named_sql.__file__).with_name("facts_now.sql")
@@ -91,6 +93,22 @@ def for_postgres(statement: str) -> str:
     if len(tables) > sum(statement.count(binding) for binding in _BINDINGS):
         raise ValueError(f"does not bind each of its {len(tables)} tables to the namespace")
     return for_owner(statement)
+
+
+def as_select(name: str, values: Mapping[str, named_sql.Value]) -> str:
+    """A statement of statements.sql with its values, as a person or a model may run it again."""
+    statement = _portable_statements()[name]
+    for pattern, replacement in _FOR_SQLITE[:_OF_NAMESPACE]:
+        statement = re.sub(pattern, replacement, statement)
+    return named_sql.with_values(statement, values).rstrip(";")
+
+
+@cache
+def _portable_statements() -> Mapping[str, str]:
+    """The statements as they are written, with the shared texts as SQLite has them."""
+    here = Path(__file__).parent
+    names = ("statements.sql", "leases.sql", "sqlite.sql")
+    return read_statements(*(here / name for name in names), FACTS_NOW, render=str)
 
 
 def for_owner(statement: str) -> str:

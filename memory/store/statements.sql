@@ -589,51 +589,28 @@ LIMIT 1;
 -- ======== standing instructions and preferences (standing_facts.py) ========
 
 -- {standing_facts} --
-SELECT facts.id, facts.subject, facts.attribute, facts.value, facts.happened_on, facts.ended_on,
-    facts.turn_id, facts.recorded_at, turns.speaker, turns.text, turns.kind
-FROM memory.facts JOIN memory.turns ON turns.id = facts.turn_id
-WHERE facts.namespace = :namespace AND turns.namespace = :namespace
-    AND facts.attribute = ANY (:attributes)
-    AND (:every = 1 OR facts.subject = ANY (:names))
-
--- {is_own} --
-(
-    turns.kind = 'message' AND (
-        turns.speaker = facts.subject OR {speaker_and_subject} = ANY (:joined)
-        OR (turns.session = :corrections AND {is_edited_by_a_person})
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM memory.tags
-        WHERE tags.namespace = :namespace AND tags.turn_id = turns.id
-            AND (
-                tags.key = :written_as
-                OR (tags.key = :imported_as AND tags.value <> :me AND NOT turns.speaker = ANY (:joined_names))
-            )
-    )
-)
+SELECT {fact}, t.speaker, t.text, t.kind
+{dated_facts} AND f.attribute = ANY (:attributes) AND (:every = 1 OR f.subject = ANY (:names))
 
 -- {is_imported} --
 EXISTS (
     SELECT 1 FROM memory.tags
-    WHERE tags.namespace = :namespace AND tags.turn_id = turns.id AND tags.key = :imported_as
+    WHERE tags.namespace = :namespace AND tags.turn_id = t.id AND tags.key = 'imported_as'
 )
 
 -- facts_that_subjects_said --
--- In messages. What somebody corrected is theirs, whoever wrote the correction: the journal says
--- that a person did, as anybody may name a session. Other names of a speaker come in pairs. A speaker
--- who spells a name with a letter that no reader sees is another speaker, and so is one of an import.
 {standing_facts} AND {is_own} AND NOT {is_imported}
-ORDER BY facts.turn_id DESC, facts.id DESC
+ORDER BY f.turn_id DESC, f.id DESC
 LIMIT :most;
 
 -- facts_that_others_said --
 -- Of the same attributes; they are nobody's to follow.
-{standing_facts} AND (NOT {is_own} OR {is_imported}) AND facts.ended_on IS NULL
-ORDER BY facts.turn_id DESC, facts.id DESC
+{standing_facts} AND (NOT {is_own} OR {is_imported}) AND f.ended_on IS NULL
+ORDER BY f.turn_id DESC, f.id DESC
 LIMIT :most;
 
 -- profile_facts --
---- What persons said of themselves, the newest of each attribute first; past facts are among them.
+-- What persons said of themselves, the newest of each attribute first; past facts are among them.
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
 FROM (
     SELECT said.*, ROW_NUMBER() OVER (
@@ -652,14 +629,114 @@ WHERE namespace = :namespace AND id BETWEEN :first AND :last
     AND (speaker <> :speaker OR kind <> 'message') AND lower(text) LIKE :pattern
 LIMIT 1;
 
+-- ======== by which right facts are said (rights.py) ========
+
+-- {is_by_a_person} --
+(
+    changes.undone_at IS NULL
+    AND (substr(changes.cause, 1, 8) = 'edit by ' OR substr(changes.cause, 1, 7) = 'audit: ')
+)
+
+-- {is_disguised} --
+EXISTS (
+    SELECT 1 FROM memory.tags
+    WHERE tags.namespace = :namespace AND tags.turn_id = t.id AND {is_tag_of_another}
+)
+
+-- edited_facts --
+-- The newest that persons edited.
+SELECT DISTINCT facts_log.fact_id
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
+    AND {is_by_a_person} AND facts_log.after IS NOT NULL
+ORDER BY facts_log.fact_id DESC
+LIMIT :most;
+
 -- names_joined_by_persons --
+-- Anybody may say that he goes by a name.
 SELECT DISTINCT aliases.name, aliases.entity
 FROM memory.aliases
 JOIN memory.rows_log ON rows_log.table_name = 'aliases' AND rows_log.turn_id = aliases.turn_id
     AND {is_entry_of_alias}
 JOIN memory.changes ON changes.id = rows_log.change_id
 WHERE aliases.namespace = :namespace AND rows_log.namespace = :namespace
-    AND changes.namespace = :namespace AND substr(changes.cause, 1, 8) = 'edit by ';
+    AND changes.namespace = :namespace AND {is_by_a_person};
+
+-- provenance_of_facts --
+-- Whether their person said them, whether a template made them, and when a person edited them last.
+SELECT f.id, CASE WHEN {is_own} THEN 1 ELSE 0 END,
+    EXISTS (
+        SELECT 1 FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
+        WHERE facts_log.namespace = :namespace AND changes.namespace = :namespace
+            AND facts_log.fact_id = f.id AND facts_log.before IS NULL
+            AND substr(changes.cause, 1, length(:template)) = :template
+    ), (
+        SELECT max(changes.at)
+        FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
+        WHERE facts_log.namespace = :namespace AND changes.namespace = :namespace
+            AND facts_log.fact_id = f.id AND {is_by_a_person}
+    )
+{dated_facts} AND f.id = ANY (:fact_ids)
+ORDER BY f.id;
+
+
+-- ======== the state of facts (facts/state.py) ========
+
+-- {statements_of_facts} --
+SELECT {fact}, COALESCE(f.entity, f.subject), t.speaker, t.said_at,
+    CASE WHEN {is_own} THEN 1 ELSE 0 END
+{dated_facts}
+
+-- statements_of_facts --
+{statements_of_facts} AND f.id = ANY (:fact_ids)
+ORDER BY f.id;
+
+-- {about_person} --
+-- By a name in any case, or another name of the same entity.
+SELECT f.id, f.subject, f.attribute, f.value, f.happened_on, f.ended_on, f.turn_id, f.entity,
+    t.said_at
+{dated_facts} AND f.attribute = ANY (:attributes) AND (
+    lower(f.subject) = ANY (:names) OR lower(f.entity) = ANY (:names) OR f.entity IN (
+        SELECT entity FROM memory.aliases
+        WHERE namespace = :namespace AND lower(name) = ANY (:names)
+    )
+
+-- facts_about_person --
+{about_person})
+ORDER BY f.id
+LIMIT :most;
+
+-- facts_about_relative --
+-- Also whom somebody calls "my sister", or has as a sister.
+{about_person} OR f.entity IN (
+        SELECT a.entity FROM memory.aliases AS a JOIN memory.turns AS s ON s.id = a.turn_id
+        WHERE a.namespace = :namespace AND s.namespace = :namespace
+            AND lower(s.speaker) = ANY (:owners) AND lower(a.name) = :relative
+    ) OR f.entity IN (
+        SELECT value_entity FROM memory.facts
+        WHERE namespace = :namespace AND lower(subject) = ANY (:owners)
+            AND attribute = ANY (:relations) AND ended_on IS NULL
+    )
+)
+ORDER BY f.id
+LIMIT :most;
+
+-- statements_beside_turns --
+-- What may have taken the place of the facts of some turns, or contradicts them, and these.
+{statements_of_facts} AND (
+    f.turn_id = ANY (:turn_ids) OR (
+        COALESCE(f.entity, f.subject) IN (
+            SELECT COALESCE(entity, subject) FROM memory.facts
+            WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+        ) AND {is_contested} AND (
+            f.attribute = ANY (:opposed) OR f.attribute IN (
+                SELECT attribute FROM memory.facts
+                WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
+            )
+        )
+    )
+)
+ORDER BY f.id;
 
 
 -- ======== facts that contradict each other (contradictions.py) ========
@@ -676,7 +753,7 @@ FROM memory.facts JOIN memory.facts_log ON facts_log.fact_id = facts.id
 WHERE facts.namespace = :namespace AND facts_log.namespace = :namespace
     AND changes.namespace = :namespace AND facts.turn_id = ANY (:turn_ids)
     AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
-    AND changes.cause LIKE 'edit by %'
+    AND substr(changes.cause, 1, 8) = 'edit by '
 ORDER BY facts_log.id;
 
 -- facts_by_id --

@@ -189,6 +189,7 @@ def _row(attribute: Attribute) -> dict[str, Any]:
         "form": attribute.form,
         "opposite": attribute.opposite,
         "profile": attribute.profile,
+        "one_of": attribute.one_of,
     }
     # The column takes the first three kinds only: memories of before have it so.
     is_plan = attribute.kind == "plan"

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from memory.errors import InputError
 from memory.records import CurrencyRules
-from memory.vocabulary.forms import check_form
+from memory.vocabulary.forms import check_form, word_lists
 from memory.vocabulary.template_syntax import PLACEHOLDERS, check_templates
 
 Kind = Literal["one value", "many", "event", "plan"]
@@ -55,7 +55,8 @@ class Attribute:
     them. `instruction` tells models what belongs here. `opposite` is an attribute with the contrary
     meaning (likes, dislikes): the newer of two such facts ends the other. `profile` is the part of
     a person's profile that the values belong to, or "": the asker's facts with such attributes are
-    shown with every question.
+    shown with every question. `one_of` is a form of values that exclude each other, while others
+    stand beside: a vegetarian is no vegan, but may be gluten-free.
 
     Templates are plain forms of statements and questions (see docs/guides/vocabulary.md). A turn in
     the form of `says` makes a fact, and one of `ends` ends a fact. A question in the form of `asks`
@@ -79,6 +80,7 @@ class Attribute:
     asks_last: tuple[str, ...] = ()
     opposite: str = ""
     profile: str = ""
+    one_of: str = ""
 
     @property
     def is_state(self) -> bool:
@@ -141,8 +143,8 @@ class Attribute:
             v for v, key in zip(values, value_keys, strict=True) if value_keys.count(key) > 1
         ]:
             raise InputError(f"{of_name} allows the value {repeated[0]!r} twice")
-        if self.form:
-            check_form(self.form)
+        for form in filter(None, (self.form, self.one_of)):
+            check_form(form)
         if self.profile and self.profile not in PROFILE_PARTS:
             parts = ", ".join(f"'{part}'" for part in PROFILE_PARTS)
             raise InputError(
@@ -157,6 +159,7 @@ class Attribute:
             form=self.form,
             opposite=self.opposite.strip(),
             profile=self.profile,
+            one_of=self.one_of,
             **{field: check_templates(of, field, name) for field, of in self.templates.items()},
         )
 
@@ -217,6 +220,12 @@ class Vocabulary:
             one_valued=names(lambda attribute: attribute.kind == "one value"),
             states=names(lambda attribute: attribute.is_state),
             opposed=names(lambda attribute: attribute.name in opposed),
+            exclusive=tuple(
+                f"{attribute.name}={value}"
+                for attribute in self.attributes
+                if attribute.one_of
+                for value in sorted(word_lists()[attribute.one_of])
+            ),
         )
 
     @cached_property

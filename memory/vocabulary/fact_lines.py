@@ -44,7 +44,7 @@ def is_current(fact: Fact, day: str, vocabulary: Vocabulary | None = None) -> bo
 
     A date less exact than a day counts from its first day: a fact that ended in "2026" is past on
     2026-01-01. Without a memory's `vocabulary` the default one says what a state is. Other facts
-    may say something newer: see `memory.facts.current.current_of`.
+    may say something newer: see `memory.facts.state.state_of`.
     """
     waits = is_state(fact, vocabulary) and bool(_DATE.match(fact.happened_on))
     return not (waits and first_day(fact.happened_on) > day) and not has_ended(fact, day)

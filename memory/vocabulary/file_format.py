@@ -27,6 +27,7 @@ class _Entry(BaseModel):
     asks_last: list[str] = []
     opposite: str = ""
     profile: ProfilePart | Literal[""] = ""
+    one_of: str = ""
 
 
 class FileContent(BaseModel):

@@ -83,6 +83,7 @@ def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
                 **({"form": attribute.form} if attribute.form else {}),
                 **({"opposite": attribute.opposite} if attribute.opposite else {}),
                 **({"profile": attribute.profile} if attribute.profile else {}),
+                **({"one_of": attribute.one_of} if attribute.one_of else {}),
                 **{field: [*templates] for field, templates in attribute.templates.items()},
             }
             for attribute in attributes

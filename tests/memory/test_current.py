@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from memory import Store, Turn, open_store
 from memory.facts import facts_named, find
-from memory.facts.current import current_of
+from memory.facts.state import current_of
 from memory.store.fact_reads import current_among, current_facts, facts_now_about, listed_facts
 from memory.store.namespaces import create
+from memory.store.rights import edited_facts
 from memory.store.vocabulary_edits import set_attribute, vocabulary_of
 from memory.vocabulary import Attribute, default_vocabulary
 from tests.support.commands import run
@@ -157,42 +158,61 @@ DAYS = [
     "2025-01-01T10:00:30",
     "2025-06",
     "2025-07-02",
+    "2099-01-01",
 ]
-ATTRIBUTES = ["lives_in", "home", "likes", "dislikes", "goal", "visited", "said", "has_pet"]
+ATTRIBUTES = ["lives_in", "home", "likes", "dislikes", "goal", "visited", "said", "has_pet", "diet"]
 fact = st.tuples(
     st.sampled_from(DAYS),
-    st.sampled_from(["Anna", "Ben"]),
+    st.sampled_from([("Anna", "message"), ("Ben", "message"), ("page", "document")]),
+    st.sampled_from(["Anna", "Ben", "Cleo"]),
     st.sampled_from(ATTRIBUTES),
-    st.sampled_from(["tea", "Tea", "Oslo"]),
+    st.sampled_from(["tea", "Tea", "Oslo", "vegan", "vegetarian"]),
     st.sampled_from(DATES),
     st.sampled_from(["", "", "", "2024", "2025-01-11", "2099"]),
+    st.booleans(),
 )
 
 
-@given(st.lists(fact, min_size=1, max_size=8), st.sampled_from(["2025-01-11", "2025-08-01"]))
+@given(st.lists(fact, min_size=1, max_size=8), st.sampled_from(["2025-01-11", "2025-08-01", ""]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_sql_and_python_agree(
-    store: Store, rows: list[tuple[str, str, str, str, str, str]], day: str
+    store: Store,
+    rows: list[tuple[str, tuple[str, str], str, str, str, str, str, bool]],
+    day: str,
 ) -> None:
+    """Whoever said it, whenever, and whether a person edited it or not; models' SELECTs as well."""
+    is_today, day = not day, day or store.today
     if store.facts():
         store.write("DELETE FROM facts WHERE id > 0", cause="test", by_person=True)
     ids = store.add(
-        [Turn(who, f"{value}.", said_at=day_said) for day_said, who, _, value, *_ in rows]
+        [
+            Turn(speaker, f"{value}.", kind=kind, said_at=day_said)
+            for day_said, (speaker, kind), _, _, value, *_ in rows
+        ]
     )
     columns = ", ".join(
         f"('{who}', '{attribute}', '{value}', '{began}', '{ended}', {turn_id})"
-        for turn_id, (_, who, attribute, value, began, ended) in zip(ids, rows, strict=True)
+        for turn_id, (_, _, who, attribute, value, began, ended, _) in zip(ids, rows, strict=True)
     )
     store.write(f"{COLUMNS} {columns}", cause="test")
+    for turn_id, (*_, is_edited) in zip(ids, rows, strict=True):
+        if is_edited:
+            edit = f"UPDATE facts SET value = 'Rome' WHERE turn_id = {turn_id}"
+            store.write(edit, cause="edit by Anna", by_person=True)
     facts = store.facts()
 
-    def said_at(turn_ids: Sequence[int]) -> dict[int, str]:
-        return {turn.id: turn.said_at for turn in store.turns_by_id(turn_ids)}
+    def turns_of(turn_ids: Sequence[int]) -> dict[int, Turn]:
+        return {turn.id: turn for turn in store.turns_by_id(turn_ids)}
 
-    expected = current_of(facts, day, default_vocabulary(), said_at)
+    with store.reading() as conn:
+        edited = edited_facts(conn)
+    expected = current_of(facts, day, default_vocabulary(), turns_of, edited)
     assert current_facts(store, day) == expected
+    if is_today:
+        ids_now = [number for (number,) in store.read("SELECT id FROM facts_now ORDER BY id").rows]
+        assert ids_now == [fact.id for fact in expected]
     assert current_among(store, facts, day) == expected
     listed = listed_facts(store, day=day, most=100)
     assert sorted(listed, key=lambda fact: fact.id) == expected
-    about = facts_now_about(store, ["Anna", "Ben"], day)
+    about = facts_now_about(store, ["Anna", "Ben", "Cleo"], day)
     assert sorted(about, key=lambda fact: fact.id) == expected

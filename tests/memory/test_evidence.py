@@ -10,8 +10,8 @@ from memory.agents.blocks import prompt_block
 from memory.evidence.fence import fenced
 from memory.evidence.layout import Evidence
 from memory.evidence.prompt_block import inject
-from memory.evidence.restated import newest_first, restated
 from memory.facts.additions import add_turns
+from memory.facts.restated import newest_first, restated
 from memory.operations.tools import memory_tools
 from memory.program.quotations import answer_lines
 from memory.records import ABSTAIN

@@ -7,6 +7,7 @@ from memory.sql import Hits, check_select
 from memory.sql.in_force import reads_facts_now, select_with_facts_now
 from memory.sql.rendering import Dialect
 from memory.sql.today import reads_today, select_on
+from memory.store.rights import currency_values
 
 Search = Callable[[str, int], Hits]
 
@@ -16,7 +17,8 @@ def rendered(sql: str, search: Search, dialect: Dialect = "sqlite") -> str:
     select = check_select(sql)
     if reads_facts_now(select):
         rules = CurrencyRules(one_valued=("lives_in", "works_as"))
-        select = select_with_facts_now(select, "2017-06-30", rules)
+        values = {**currency_values(rules, "2017-06-30", ()), "edited": [0]}
+        select = select_with_facts_now(select, values)
     if reads_today(select):
         select = select_on(select, "2017-06-30")
     return select.render([search(call.text, call.k) for call in select.searches], dialect)

@@ -18,15 +18,12 @@ CASE WHEN cause ~ '^stated in turn [0-9]{1,18}$'
 -- {turn_ids} --
 unnest(:turn_ids::bigint[]) AS shown_turns (turn_id)
 
--- {speaker_and_subject} --
-concat(turns.speaker, chr(31), facts.subject)
-
--- {is_edited_by_a_person} --
-facts.id IN (
+-- {is_edited} --
+f.id IN (
     SELECT facts_log.fact_id
     FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
     WHERE facts_log.namespace = :namespace AND changes.namespace = :namespace
-        AND substr(changes.cause, 1, 8) = 'edit by '
+        AND {is_by_a_person}
 )
 
 -- {is_entry_of_alias} --

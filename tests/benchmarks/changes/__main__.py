@@ -1,4 +1,4 @@
-"""Stories of change: what the memory holds as true afterwards, says, and stores by mistake; no model.
+"""Stories of change: what holds afterwards, what is said, what is stored by mistake; no model.
 
     python -m tests.benchmarks.changes [--half fit|check|all] [--show] [--fillers 12]
 
@@ -64,9 +64,7 @@ def owner_of(number: int) -> str:
     return "user" if number % 6 in (0, 3) else "Nora"
 
 
-def told(
-    said: Sequence[Sequence[str]], owner: str, fillers: int, *, seed: int
-) -> list[Turn]:
+def told(said: Sequence[Sequence[str]], owner: str, fillers: int, *, seed: int) -> list[Turn]:
     """The turns of a story, with other talk on the days between."""
     pool = read("fillers")
     random = Random(seed)
@@ -111,12 +109,10 @@ def stories(half: Half, fillers: int, counts: Counts) -> None:
                 counts.add("ask right", has(answer.text, right), said)
                 counts.add("outdated value said", is_old, said, is_goal=False)
                 if lines := [line for line in block.splitlines() if has(line, outdated)]:
-                    bare = [
-                        line
-                        for line in lines
-                        if not (has(line, right) or _MARKS.search(line))
-                    ]
-                    counts.add("older value with the newer beside", not bare, f"{name}\n" + "\n".join(bare))
+                    bare = [line for line in lines if not (has(line, right) or _MARKS.search(line))]
+                    counts.add(
+                        "older value with the newer beside", not bare, f"{name}\n" + "\n".join(bare)
+                    )
 
 
 def passing(half: Half, fillers: int, counts: Counts) -> None:
@@ -128,7 +124,12 @@ def passing(half: Half, fillers: int, counts: Counts) -> None:
             about = block.partition("About the asker")[2].partition("What was said")[0]
             listed = f"{case['said']} -> {current}\n{about}"
             if case["stays"]:
-                counts.add("passing ended something", not has(str(current), [case["stays"]]), listed, is_goal=False)
+                counts.add(
+                    "passing ended something",
+                    not has(str(current), [case["stays"]]),
+                    listed,
+                    is_goal=False,
+                )
             if gone := case.get("gone"):
                 counts.add("passing still shown", has(about, [gone]), listed, is_goal=False)
 
@@ -152,10 +153,18 @@ def wishes(half: Half, counts: Counts) -> None:
     cases = read("wishes")
     for kind, is_kept in (("withdrawn", False), ("kept", True)):
         for _, (wish, later, word) in of_half(cases[kind], half):
-            turns = [Turn("user", wish, said_at="2025-03-01"), Turn("user", later, said_at="2025-03-10")]
+            turns = [
+                Turn("user", wish, said_at="2025-03-01"),
+                Turn("user", later, said_at="2025-03-10"),
+            ]
             with memory_of(turns) as memory:
                 head = wanted(memory)
-                counts.add(f"wish {kind} still stands", has(head, [word]), f"{wish} | {later}\n{head}", is_goal=is_kept)
+                counts.add(
+                    f"wish {kind} still stands",
+                    has(head, [word]),
+                    f"{wish} | {later}\n{head}",
+                    is_goal=is_kept,
+                )
     for kind, is_order in (("orders", True), ("no_orders", False)):
         for _, text in of_half(cases[kind], half):
             with memory_of([Turn("user", text, said_at="2025-03-01")]) as memory:
@@ -165,7 +174,9 @@ def wishes(half: Half, counts: Counts) -> None:
 
 def wanted(memory: Memory) -> str:
     """The wishes above a block."""
-    return memory.context("What is a good recipe for lentils?", now=NOW).text.partition("<memory>")[0]
+    return memory.context("What is a good recipe for lentils?", now=NOW).text.partition("<memory>")[
+        0
+    ]
 
 
 def traps(half: Half, counts: Counts) -> None:
@@ -182,7 +193,9 @@ def traps(half: Half, counts: Counts) -> None:
                 for fact in memory.facts()
                 if fact.value not in case.get("allowed", ()) and _is_about_owner(fact.subject, case)
             ]
-            counts.add("false facts", bool(false), f"{case['said'][-1][1]!r} {false}", is_goal=False)
+            counts.add(
+                "false facts", bool(false), f"{case['said'][-1][1]!r} {false}", is_goal=False
+            )
 
 
 def _is_about_owner(subject: str, case: Mapping[str, Any]) -> bool:

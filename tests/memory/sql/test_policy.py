@@ -26,6 +26,7 @@ from memory.sql import (
 from memory.sql.in_force import select_with_facts_now
 from memory.sql.policy import check_facts
 from memory.store.connection import add_functions_of_models
+from memory.store.rights import currency_values
 from memory.text.turn_filter import read_filter
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
@@ -52,7 +53,7 @@ def database() -> sqlite3.Connection:
     add_functions_of_models(db)
     for table, columns in TABLES.items():
         column_types = ", ".join(
-            f"{c} {'INTEGER' if c == 'turn_id' else 'TEXT'}" for c in columns[1:]
+            f"{c} {'INTEGER' if c == 'turn_id' else 'TEXT'}" for c in columns if c != "id"
         )
         db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column_types})")
     db.executemany("INSERT INTO turns (speaker, text, said_at) VALUES (?, ?, ?)", TURNS)
@@ -173,10 +174,11 @@ def test_both_spellings_of_no_end_find_what_has_not_ended(condition: str) -> Non
 
 def test_facts_now_reads_the_table_alone_of_one_namespace() -> None:
     text = "SELECT f.value FROM facts_now f, facts_now g WHERE EXISTS (SELECT 1 FROM facts_now)"
-    select = select_with_facts_now(check_select(text), "2017-06-30", CurrencyRules(("lives_in",)))
+    values = {**currency_values(CurrencyRules(("lives_in",)), "2017-06-30", ()), "edited": [0]}
+    select = select_with_facts_now(check_select(text), values)
     tree = sqlglot.parse_one(select.render([], "postgres", 42), read="postgres")
     tables = [table for table in tree.find_all(sqlglot.exp.Table) if table.name != "facts_now"]
-    assert {table.sql() for table in tables} == {"memory.facts", "memory.turns"}
+    assert {table.sql() for table in tables} == {"memory.facts", "memory.turns", "memory.tags"}
     assert all("namespace = 42" in table.parent.parent.sql() for table in tables)
 
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, combinations
+from itertools import chain
 
 from memory.records import Turn
 from memory.text.dates import COUNT, around_relative_date, short_day
@@ -114,15 +114,18 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
     shared = _QuestionWords(question, [said for _, sentences in by_turn for said in sentences])
     again: dict[int, Restated] = {}
     for group in _groups(by_turn):
-        # The newest comes last and wins, even if it repeats the first value.
-        for (turn, earlier), (later_turn, later) in combinations(group, 2):
-            if turn.id == later_turn.id:
-                continue
-            if earlier.folded == later.folded:
-                if not (earlier.is_part or later.is_part):
-                    again.pop(turn.id, None)
-            elif other := _other_value(earlier, later, shared):
-                again[turn.id] = Restated(later_turn, *other)
+        for place, (turn, earlier) in enumerate(group):
+            # The newest wins, even if it repeats the first value: the rest need not be compared.
+            for later_turn, later in reversed(group[place + 1 :]):
+                if turn.id == later_turn.id:
+                    continue
+                if earlier.folded == later.folded:
+                    if not (earlier.is_part or later.is_part):
+                        again.pop(turn.id, None)
+                        break
+                elif other := _other_value(earlier, later, shared):
+                    again[turn.id] = Restated(later_turn, *other)
+                    break
     return again
 
 
