@@ -56,7 +56,7 @@ from memory.store.forgetting.preview import forget_matching, turns_about
 from memory.store.setting_values import PROMPTS, WRONG_ANSWER_COST
 from memory.store.settings import settings_of
 from memory.store.standing_facts import names_of_askers
-from memory.store.store_source import NamedStore, OpenStore, StoreSource
+from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
 from memory.store.tags import FORGET_AFTER
 from memory.store.united import (
     first_store,
@@ -333,6 +333,18 @@ class Memory(AnswersOthersNames):
         Raises InputError if this memory is not a namespace by name, for a blank id, and for None.
         """
         return self._users.of(self._place.user(user_id))
+
+    def off_the_record(self) -> Memory:
+        """This memory opened anew, to be asked and talked to without leaving anything in it.
+
+        It answers as this one does, with its model, and keeps no count of the turns it showed. What
+        would change it raises StoreError, `add` as well. Close it, or use it in `with`.
+        """
+        memory = type(self).__new__(type(self))
+        source = off_the_record(self._united)
+        place = Place(OpenStore(source, [source]), is_of_user=self._place.is_of_user)
+        memory._begin(self._setup, place, UserMemories(memory._open_for_user))
+        return memory
 
     def users(self) -> list[str]:
         """The ids of all users that have a memory: the other namespaces, sorted."""

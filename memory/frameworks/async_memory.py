@@ -102,6 +102,12 @@ class AsyncMemory(AnswersOthersNames):
         """The memory of a user, to await: see `Memory.of`, which its `memory` is."""
         return AsyncMemory(self.memory.of(user_id))
 
+    def off_the_record(self) -> "AsyncMemory":
+        """This memory to be asked without leaving anything in it: see `Memory.off_the_record`."""
+        private = AsyncMemory(self.memory.off_the_record())
+        private._is_ours = True
+        return private
+
     async def close(self) -> None:
         """Close the stores that this memory opened."""
         if self._is_ours:

@@ -1,5 +1,6 @@
 """What is found for a question: turns, an answer, a block for a prompt."""
 
+from contextlib import ExitStack
 from typing import Annotated, Any, cast
 
 from pydantic import Field
@@ -10,11 +11,17 @@ from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, op
 from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.owner import asker_of, owner_of
 from memory.store.points_in_time import time_of_question
+from memory.store.store_source import off_the_record as opened_off_the_record
 from memory.store.united import first_store, found_turns, past_or_present
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
 
 Query = Annotated[str, Field(description="Words that may have been used, or a question.")]
 Filter = Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")]
+
+
+OffTheRecord = Annotated[
+    bool, Field(description="Whether this leaves nothing here, not even a count of turns shown.")
+]
 
 
 @operation("read", "GET /search", reads_several=True)
@@ -75,10 +82,15 @@ def ask(
         Field(description="Who is asking; I and my mean this person. Default: the memory's owner."),
     ] = "",
     as_of: AsOf = "",
+    off_the_record: OffTheRecord = False,
 ) -> AnswerRecord:
     """Answer a question, with sources and SQL."""
     now = time_of_question(as_of)
-    with past_or_present(memory.store, as_of) as past:
+    with ExitStack() as opened:
+        store = memory.store
+        if off_the_record:
+            store = opened.enter_context(opened_off_the_record(store))
+        past = opened.enter_context(past_or_present(store, as_of))
         asking = asker or asker_of(first_store(memory.store))
         answer = memory.memory_of(past).ask(question, asker=asking, now=now)
         return cast("AnswerRecord", answer.to_dict())
@@ -106,6 +118,7 @@ def context(
     profile: Annotated[
         bool, Field(description="Whether the speaker's lasting facts come first.")
     ] = True,
+    off_the_record: OffTheRecord = False,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""
     from memory.evidence.prompt_block import inject
@@ -117,7 +130,7 @@ def context(
         budget=budget,
         session=session,
         weights=memory.searcher.weights,
-        counts=not memory.store.read_only,
+        counts=not (memory.store.read_only or off_the_record),
         gate=gate,
         profile=profile,
     )

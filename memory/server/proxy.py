@@ -53,8 +53,10 @@ from memory.text.characters import is_visible
 NAMESPACE = "x-memory-namespace"
 SESSION = "x-memory-session"
 SPEAKER = "x-memory-speaker"
+OFF_THE_RECORD = "x-memory-off-the-record"  # yes: this request is answered and leaves nothing
 STATUS = "x-memory"
 STORED = "x-memory-stored"
+_NO = ("", "no", "0", "false")
 _KEYS = ("authorization", "x-api-key", "api-key")
 # Headers of the servers' protocols; clients' cookies and addresses are not passed on.
 _SENT_ON = (
@@ -241,6 +243,9 @@ class _Proxy:
         may_write = bool(namespace) and _may(grant, namespace, "write")
         if task or not (upstream.is_success and self._options.stores and may_write):
             conversation = None
+        is_private = request.headers.get(OFF_THE_RECORD, "").lower() not in _NO
+        if is_private:
+            conversation = None
         exchange = _Exchange(
             namespace,
             protocol,
@@ -248,11 +253,13 @@ class _Proxy:
             speaker=request.headers.get(SPEAKER, ""),
             said_at=said_at,
             conversation=conversation,
-            shown=block.turn_ids,
+            shown=() if is_private else block.turn_ids,
         )
         pieces, stored = self._passed_on(upstream, exchange), "off"
         if task:
             stored = f"nothing: a task of {task}"
+        elif is_private:
+            stored = "nothing: off the record"
         elif conversation and _is_stream(upstream):
             stored = AFTER_ANSWER
         elif conversation:

@@ -11,6 +11,7 @@ from typing import Protocol
 from memory.errors import DeletedError, StoreError
 from memory.store import namespaces, open_store
 from memory.store.protocol import Store
+from memory.store.united import open_united, stores_by_name
 
 
 class StoreSource(Protocol):
@@ -123,3 +124,12 @@ def _empty_store(process: int) -> tuple[Store, TemporaryDirectory[str]]:
     """A memory without turns for a process, and its folder, which goes when that ends."""
     folder = TemporaryDirectory(prefix="memory-empty-")
     return open_store(Path(folder.name) / "empty.db"), folder
+
+
+def off_the_record(store: Store) -> Store:
+    """The same memory, or several as one, opened anew for reading only: nothing is left in it."""
+    opens = {
+        name: lambda _, address=each.address: open_store(address, read_only=True)
+        for name, each in stores_by_name(store).items()
+    }
+    return opens[""](True) if [*opens] == [""] else open_united(opens)

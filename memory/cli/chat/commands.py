@@ -30,6 +30,7 @@ reset          forgets all turns, after a question
 /forget TEXT   forgets every turn with TEXT, and its facts, after a question
 /speaker NAME  sets who speaks; the first name is yours
 /rename NAME   changes your name
+/private       stores nothing of what follows, and stores again
 /help          shows this list"""
 _MOST_FACTS = 40
 _MOST_SPEAKERS = 10
@@ -151,6 +152,14 @@ def set_speaker(chat: Chat, name: str) -> None:
         chat.screen.show(f"{chat.speaker} speaks now; /speaker {chat.user} switches back")
 
 
+def private(chat: Chat, _: str) -> None:
+    """Store nothing of what follows; once more, store again."""
+    if chat.go_off_the_record():
+        chat.screen.show("off the record: nothing of what follows is stored; /private ends it")
+    else:
+        chat.screen.show("on the record again: what follows is stored")
+
+
 COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
     "why": why,
     "memory": memory,
@@ -159,6 +168,7 @@ COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
     "forget": forget,
     "speaker": set_speaker,
     "rename": rename,
+    "private": private,
     "reset": reset,
     "help": show_help,
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.cli.chat.screen import Screen
+from memory.errors import InputError
 from memory.evidence.ago import time_difference
 from memory.evidence.messages import is_question
 from memory.facts import newest_id
@@ -63,6 +64,7 @@ class Chat:
         self.recent: list[Turn] = []
         self.last: Answer | None = None
         self._seen = 0  # the newest change at that time
+        self.private: Memory | None = None  # what replies off the record
         self._talks = memory.has_model and memory.program.reply.takes_persona
         self._ignores_persona = bool(persona) and not self._talks
         self.character = self._remembered("character", character, "Assistant")
@@ -78,11 +80,15 @@ class Chat:
             self.set_speaker(name_of(speaker))
 
     def exchange(self, text: str) -> None:
-        """Store something said and let the character reply; each is durable before what follows."""
+        """Store something said and let the character reply; each is durable before what follows.
+
+        Off the record nothing is stored.
+        """
         message = self.add(self.speaker, text)
-        self._correct(message)
-        self._show_stored(message)
-        reply = self.memory.reply(
+        if self.private is None:
+            self._correct(message)
+            self._show_stored(message)
+        reply = (self.private or self.memory).reply(
             message,
             recent=self.recent[:-1],  # the last one is the message itself
             character=self.character,
@@ -110,7 +116,8 @@ class Chat:
                 self.add(self.character, reply_text, tags={} if is_whole else CUT_ANSWER)
             self.last = reply.answer
             self._seen = newest_id(self.store)
-            self.background.turns_added(2 if reply.is_by_model else 1)
+            if self.private is None:
+                self.background.turns_added(2 if reply.is_by_model else 1)
             says_nothing = is_whole and not is_visible(reply_text)
             self.screen.show("(says nothing)" if says_nothing else "")
         self._show_nearest(reply.answer)
@@ -143,11 +150,31 @@ class Chat:
             self.screen.show(line, "dim")
 
     def add(self, speaker: str, text: str, tags: Tags | None = None) -> Turn:
-        """Store a turn of this session; it is durable on return."""
+        """Store a turn of this session, unless it is off the record; it is durable on return."""
         turn = Turn(speaker, text, session=self.session, said_at=local_now(), tags=tags or {})
-        [turn_id] = self.memory.add(turn)
-        self.recent.append(self.store.turn(turn_id))
-        return self.recent[-1]
+        if self.private is None:
+            [turn_id] = self.memory.add(turn)
+            turn = self.store.turn(turn_id)
+        self.recent.append(turn)
+        return turn
+
+    def go_off_the_record(self) -> bool:
+        """Store nothing from now on, or store again; returns whether it is off the record now.
+
+        What was said off the record is not shown to the model any more once it ends.
+        """
+        if self.private is None:
+            self.private = self.memory.off_the_record()
+        else:
+            self.end_off_the_record()
+        return self.private is not None
+
+    def end_off_the_record(self) -> None:
+        """Store again what is said, and let go of what was said off the record."""
+        if self.private is not None:
+            self.private.close()
+            self.private, self.last = None, None
+            self.recent = [turn for turn in self.recent if turn.id]
 
     def set_speaker(self, name: str) -> None:
         """Let this person speak. The first name in a memory is the user's; others are guests."""
@@ -159,6 +186,8 @@ class Chat:
     def rename(self, new: str) -> None:
         """Give the user another name from now on; a turn of the memory says so."""
         # Said under the old name, so that the turns tell who is who; the setting alone would not.
+        if self.private is not None:
+            raise InputError("a name is remembered, and this is off the record; /private ends it")
         self.add(self.user, f"My name is {new}.")
         self.background.turns_added()
         self.settings.set("user", new)
@@ -190,6 +219,7 @@ class Chat:
 
         Ctrl-C leaves the rest for a later digest.
         """
+        self.end_off_the_record()
         name = "" if self.speaker == UNNAMED else f", {self.speaker}"
         self.screen.show(f"{self.character}: ", "bold", end="")
         self.screen.show(f"Bye{name}!")

@@ -146,6 +146,29 @@ def test_a_request_gets_the_memory_and_both_sides_are_stored(nora: str, upstream
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_request_off_the_record_gets_the_memory_and_leaves_nothing(
+    nora: str, upstream: Upstream, streams: bool
+) -> None:
+    with open_store(namespaces.existing(nora)) as store:
+        before = [*store.dump(), times_shown(store)]
+    with proxied(upstream, namespace=nora) as client:
+        for value in ("yes", "no"):
+            answer = client.post(
+                "/v1/chat/completions",
+                json=BODY | {"stream": streams},
+                headers={"x-memory-off-the-record": value},
+            )
+            assert answer.headers["x-memory"] == "added"
+            assert "x-memory-off-the-record" not in upstream.headers[-1]
+            if value == "yes":
+                assert answer.headers["x-memory-stored"] == "nothing: off the record"
+                with open_store(namespaces.existing(nora)) as store:
+                    assert [*store.dump(), times_shown(store)] == before
+    assert "I live in Oslo" in upstream.requests[0]["messages"][-1]["content"]
+    assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
+
+
 def test_a_block_is_counted_in_tokens_of_the_model_that_answers(
     nora: str, upstream: Upstream
 ) -> None:
