@@ -72,7 +72,9 @@ class Record(dict[str, Any]):
 
     def _advice(self, name: str) -> str:
         kind, advice = type(self).__name__, self.ADVICE.get(name, "")
-        return f"a {kind} has no {name!r}" + (f"; write {advice}" if advice else "")
+        return f"a {kind} has no {name!r}; " + (
+            f"write {advice}" if advice else f"it has {', '.join(self)}"
+        )
 
 
 def _record_of(kind: type[Any], fields: Mapping[str, Any]) -> Any:

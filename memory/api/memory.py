@@ -212,6 +212,8 @@ class Memory(AnswersOthersNames):
         Raises InputError for no memory, for more than MOST_MEMORIES, and for a memory given twice;
         otherwise like Memory.
         """
+        if isinstance(memories, str):
+            raise InputError(f"name several memories: Memory.over([{memories!r}, ...])")
         if isinstance(memories, Mapping):
             places = {name: _place_of(memory) for name, memory in memories.items()}
         else:

@@ -209,7 +209,92 @@ _NAMESPACES = "`from memory.store import namespaces`"
 _FACTS = "`from memory import facts`"
 _TOOLS = "memory_tools(memory.of(user_id)): `from memory import memory_tools`"
 _NOTHING = "nothing: leave the call out"
+_ADD = "memory.add(text, user_id=user_id)"
+_SEARCH = "memory.search(query, user_id=user_id, limit=5)"
+_ALL = "memory.get_all(user_id=user_id)"
+_CONTEXT = "memory.context(message, user_id=user_id)"
+_ANSWER = "memory.ask(question, user_id=user_id).text"
+_DUMP = "[*memory.of(user_id).store.dump()]"
+_DIGEST = "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)"
+_NEW_FACT = (
+    "facts.add(memory.of(user_id).store, subject=subject, attribute=attribute, value=value):"
+    f" {_FACTS}"
+)
+_OTHER_VALUE = (
+    "facts.supersede(memory.of(user_id).store, fact_id, value) for what has changed, and"
+    f" facts.correct(memory.of(user_id).store, fact_id, value=value) for what was wrong: {_FACTS}"
+)
+# Words that people try in any library.
+_USUAL: dict[str, tuple[str, ...]] = {
+    _ADD: (
+        *("remember", "memorize", "insert", "append", "push", "write", "ingest", "log", "upsert"),
+        *("add_text", "add_memory", "add_note", "add_document", "from_texts", "from_documents"),
+    ),
+    "memory.add(messages, user_id=user_id)": (
+        *("add_message", "add_conversation", "add_turn", "add_turns", "put_messages"),
+        *("aput_messages", "record_messages", "write_documents", "from_messages"),
+    ),
+    _SEARCH: (
+        *("query", "retrieve", "find", "lookup", "fetch", "get_relevant_documents"),
+        *("search_memory", "search_memories", "semantic_search", "embedding_retrieval"),
+        *("bm25_retrieval", "max_marginal_relevance_search", "invoke_retriever"),
+    ),
+    _ALL: (
+        *("all", "items", "list", "turns", "messages", "list_memories", "peek"),
+        *("get_memories", "get_messages", "filter_documents", "load_messages"),
+    ),
+    _CONTEXT: (
+        *("get_context", "build_context", "as_context", "to_prompt", "inject", "load_memory"),
+        *("buffer", "chat_memory"),
+    ),
+    _ANSWER: (
+        *("answer", "complete", "generate", "run", "ask_question", "as_query_engine"),
+        *("as_chat_engine", "responses.create"),
+    ),
+    "memory.facts(user_id=user_id)": ("get_facts", "list_facts", "triples", "get_profile"),
+    _NEW_FACT: ("add_fact", "add_facts", "remember_fact"),
+    _OTHER_VALUE: ("edit", "replace", "modify", "revise", "update_memory", "update_fact", "fix"),
+    f"facts.remove(memory.of(user_id).store, fact_id): {_FACTS}": ("delete_fact", "remove_fact"),
+    "memory.undo(user_id=user_id)": ("revert", "rollback", "restore_previous"),
+    "memory.undo(user_id=user_id), which undoes an undo, too": ("redo",),
+    "memory.forget(turn_ids, user_id=user_id)": (
+        *("remove", "erase", "delete_memory", "delete_memories", "delete_documents"),
+        "delete_messages",
+    ),
+    "memory.delete_all(user_id)": ("clear", "wipe", "purge", "drop", "empty", "delete_user"),
+    "len(memory.of(user_id))": ("count", "size", "length", "count_documents"),
+    f"namespaces.summary(user_id): {_NAMESPACES}": ("stats", "info", "describe"),
+    _THREADS: ("sessions", "threads", "list_sessions", "get_sessions", "list_threads"),
+    "memory.of(user_id)": (
+        *("for_user", "with_user", "as_user", "set_user", "collection", "get_collection"),
+        *("create_collection", "get_or_create_collection"),
+    ),
+    'Memory("anna.db"), which opens it': ("load", "open", "connect", "from_file", "load_local"),
+    'Memory("alice"), which goes on where the last program stopped': ("from_defaults",),
+    f"{_NOTHING}, as each is on disk when it returns": (
+        *("save", "commit", "flush", "persist", "sync", "save_local", "save_to_disk"),
+    ),
+    f"{_NOTHING}, as add and search embed": ("embed", "embed_query", "embed_documents"),
+    _DUMP: ("export", "dump", "to_list", "to_json", "export_json"),
+    "[turn.to_dict() for turn in memory.get_all(user_id=user_id)]": (
+        *("to_dict", "model_dump", "dict", "json", "to_pandas", "to_df"),
+    ),
+    "memory.of(user_id).store.backup(path)": ("backup", "snapshot", "copy", "clone"),
+    "memory.of(user_id).store.summaries()": ("summary", "summarize", "summaries"),
+    "memory.digest(user_id=user_id)": ("consolidate", "compact", "extract", "distill", "process"),
+    f"{_TOOLS}, for an agent": ("as_tool", "as_tools", "tools", "get_tools", "bind_tools"),
+    "set_tags(memory.of(user_id).store, [turn_id], metadata):"
+    " `from memory.store.tags import set_tags`": (
+        *("tag", "set_tags", "add_tags", "set_metadata", "update_metadata"),
+    ),
+    # OpenAI's Assistants
+    "memory.add(messages, user_id=user_id, run_id=thread_id), and memory.context(message,"
+    " user_id=user_id, run_id=thread_id)": ("beta.threads", "beta.assistants"),
+    _SEARCH + " ": ("vector_stores.search",),
+    _ADD + " ": ("vector_stores.create",),
+}
 METHODS: dict[str, str] = {
+    **{name: line.strip() for line, names in _USUAL.items() for name in names},
     # mem0
     "update": (
         "[facts.supersede(memory.of(user_id).store, fact.id, text) for fact in"
@@ -224,14 +309,13 @@ METHODS: dict[str, str] = {
     ),
     "reset": f"[namespaces.delete(name) for name in namespaces.names()]: {_NAMESPACES}",
     "delete_users": "memory.delete_all(user_id)",
-    "chat": "memory.ask(question, user_id=user_id).text",
+    "chat": _ANSWER,
     "batch_delete": "memory.forget(turn_ids, user_id=user_id)",
     "batch_update": (
         f"facts.supersede(memory.of(user_id).store, fact_id, value) for each: {_FACTS}"
     ),
     "feedback": f"facts.correct(memory.of(user_id).store, fact_id, value=value): {_FACTS}",
-    "create_memory_export": "[*memory.of(user_id).store.dump()]",
-    "get_memory_export": "[*memory.of(user_id).store.dump()]",
+    **dict.fromkeys(("create_memory_export", "get_memory_export"), _DUMP),
     "get_summary": "memory.of(user_id).store.summaries()",
     "project": f"{_NOTHING}; a vocabulary says which facts there are (docs/guides/vocabulary.md)",
     **dict.fromkeys(
@@ -265,11 +349,8 @@ METHODS: dict[str, str] = {
     "graph.delete": "memory.delete_all(user_id)",
     "graph.node": 'memory.of(user_id).read("SELECT DISTINCT subject FROM facts").rows',
     "graph.edge": "memory.facts(user_id=user_id)",
-    "graph.episode": "memory.get_all(user_id=user_id)",
-    "graph.add_fact_triple": (
-        "facts.add(memory.of(user_id).store, subject=subject, attribute=attribute, value=value):"
-        f" {_FACTS}"
-    ),
+    "graph.episode": _ALL,
+    "graph.add_fact_triple": _NEW_FACT,
     "graph.create": _BEGINS,
     "graph.set_ontology": f"{_NOTHING}; a vocabulary says which facts there are",
     "memory.add": "memory.add(messages, user_id=user_id, run_id=session_id)",
@@ -289,29 +370,30 @@ METHODS: dict[str, str] = {
     "retrieve_episodes": "memory.get_all(user_id=group_id, limit=5)",
     "build_indices_and_constraints": _NOTHING,
     # LangMem
-    "invoke": "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)",
-    "ainvoke": "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)",
-    "submit": "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)",
+    **dict.fromkeys(("invoke", "ainvoke", "submit"), _DIGEST),
     # The store of LangGraph
     **dict.fromkeys(
         (
-            *("put", "aput", "aget", "adelete", "batch", "abatch", "asearch"),
+            *("aget", "adelete", "batch", "abatch", "asearch"),
             *("list_namespaces", "alist_namespaces"),
         ),
         _STORE,
     ),
+    # LlamaIndex's memory has it as well
+    "put": f"{_ADD}, or for LangGraph {_STORE}",
+    "aput": f"{_ADD}, or for LangGraph {_STORE}",
     # The session of the Agents SDK
     **dict.fromkeys(("get_items", "add_items", "pop_item", "clear_session"), _SESSION),
     # LangChain
     **dict.fromkeys(
         ("similarity_search", "similarity_search_with_score", "as_retriever"),
-        "memory.search(query, user_id=user_id, limit=5)",
+        _SEARCH,
     ),
     **dict.fromkeys(
         ("add_messages", "aadd_messages", "add_user_message", "add_ai_message", "save_context"),
         "memory.add(messages, user_id=user_id)",
     ),
-    **dict.fromkeys(("add_texts", "add_documents"), "memory.add(text, user_id=user_id)"),
+    **dict.fromkeys(("add_texts", "add_documents"), _ADD),
     "load_memory_variables": "memory.context(message, user_id=user_id).text",
     # Letta
     "agents.create": _BEGINS,
@@ -341,11 +423,11 @@ METHODS: dict[str, str] = {
         f"{_TOOLS}, for an agent",
     ),
     # Supermemory
-    "search.memories": "memory.search(query, user_id=user_id, limit=5)",
-    "search.documents": "memory.search(query, user_id=user_id, limit=5)",
-    "search.execute": "memory.search(query, user_id=user_id, limit=5)",
-    "memories.add": "memory.add(text, user_id=user_id)",
-    "documents.add": "memory.add(text, user_id=user_id)",
+    "search.memories": _SEARCH,
+    "search.documents": _SEARCH,
+    "search.execute": _SEARCH,
+    "memories.add": _ADD,
+    "documents.add": _ADD,
     "profile": "memory.facts(user_id=user_id)",
     # Honcho
     "peer": (
@@ -359,10 +441,10 @@ METHODS: dict[str, str] = {
     ),
     # Hindsight
     "create_bank": _BEGINS,
-    "retain": "memory.add(text, user_id=user_id)",
+    "retain": _ADD,
     "retain_batch": "memory.add(messages, user_id=user_id)",
     "recall": "memory.search(query, user_id=user_id)",
-    "reflect": "memory.ask(question, user_id=user_id).text",
+    "reflect": _ANSWER,
 }
 # What people import.
 _MEMORY = "Memory(): `from memory import Memory`"
@@ -371,12 +453,12 @@ _TOOLS_OF_LANGMEM = (
     "memory_tools(memory.of(user_id)): `from memory import memory_tools`. LangMem's own tools also"
     f" run, with store={_STORE}"
 )
-_DIGEST = "memory.add(messages, user_id=user_id), then memory.digest(user_id=user_id)"
 IMPORTS: dict[str, str] = {
     **dict.fromkeys(
         (
             *("MemoryClient", "Zep", "Graphiti", "Hindsight", "HindsightClient", "Letta"),
-            *("Supermemory", "Honcho", "MemoryConfig"),
+            *("Supermemory", "Honcho", "ChatMemory", "ChatMemoryBuffer", "Client", "Collection"),
+            *("ConversationBufferMemory", "PersistentClient", "VectorStore", "MemoryManager"),
         ),
         _MEMORY,
     ),
@@ -387,6 +469,11 @@ IMPORTS: dict[str, str] = {
     ),
     "Message": (
         'Turn("user", text): `from memory import Turn`, or {"role": "user", "content": text}'
+    ),
+    "namespaces": f"namespaces.names(): {_NAMESPACES}",
+    "set_tags": (
+        "set_tags(memory.of(user_id).store, [turn_id], metadata): `from memory.store.tags import"
+        " set_tags`"
     ),
     "create_manage_memory_tool": _TOOLS_OF_LANGMEM,
     "create_search_memory_tool": _TOOLS_OF_LANGMEM,
@@ -584,6 +671,12 @@ def is_config(options: object) -> bool:
     return isinstance(options, Mapping) or _field(options, "llm") is not None
 
 
+_CALLS = (
+    "add, search, ask, context, facts, get_all, get, forget, delete, delete_all, undo, changes,"
+    " digest, read, of and users"
+)
+
+
 class _Answering(type):
     """Of classes that answer a method of another library with ours."""
 
@@ -606,8 +699,12 @@ class AnswersOthersNames(metaclass=_Answering):
     if not TYPE_CHECKING:  # else mypy would find every name
 
         def __getattr__(self, name: str) -> Any:
-            # What is not here raises as usual, and a property what went wrong in it.
-            return _answer(type(self).__name__, name) or object.__getattribute__(self, name)
+            kind = type(self)
+            if group := _answer(kind.__name__, name):
+                return group
+            if name.startswith("_") or hasattr(kind, name):  # a property, and what went wrong in it
+                return object.__getattribute__(self, name)
+            raise AttributeError(f"{kind.__name__} has no {name}; it has {_CALLS}")
 
 
 class Group:

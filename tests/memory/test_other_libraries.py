@@ -44,7 +44,7 @@ def test_the_guide_is_made_of_the_calls_that_are_tested() -> None:
 
 
 def test_most_of_what_people_type_runs() -> None:
-    assert len(ROWS) == 73
+    assert len(ROWS) == 81
     assert sum(not all(call.write for call in row.calls) for row in ROWS) >= 45
 
 
@@ -169,6 +169,11 @@ def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:
     assert "takes limit= as a whole number, not '5'" in refusal(
         lambda: memory.search("cat", limit=limit)
     )
+
+
+def test_several_memories_are_not_one_text() -> None:
+    said = refusal(lambda: Memory.over("alice"))
+    assert said == "name several memories: Memory.over(['alice', ...])"
 
 
 def test_a_hit_is_read_as_a_dictionary_too(memory: Memory) -> None:

@@ -71,6 +71,62 @@ MESSAGES = '[{"role": "user", "content": "I play chess."}]'
 TAGGED = '{"tags": {"category": "hobby"}}'
 ALICE = 'memory.get_all(user_id="alice")'
 ONE_HIT = "[hit.turn_id for hit in r] == [1]"
+_SEARCH = "memory.search(query, user_id=user_id, limit=5)"
+# Words that are usual in libraries without a table of their own.
+USUAL: dict[str, Sequence[tuple[str, str]]] = {
+    "LlamaIndex": (
+        ('Memory.from_defaults(session_id="alice", token_limit=4000)', 'Memory("alice")'),
+        ("memory.put(message)", "memory.add(text, user_id=user_id)"),
+        ("memory.put_messages(messages)", "memory.add(messages, user_id=user_id)"),
+        ("memory.as_query_engine()", "memory.ask(question, user_id=user_id).text"),
+        ("memory.retrieve('cat')", _SEARCH),
+    ),
+    "Haystack": (
+        ("memory.write_documents([])", "memory.add(messages, user_id=user_id)"),
+        ("memory.filter_documents()", "memory.get_all(user_id=user_id)"),
+        ("memory.count_documents()", "len(memory.of(user_id))"),
+        ("memory.bm25_retrieval('cat')", _SEARCH),
+    ),
+    "Chroma": (
+        ("memory.get_or_create_collection('alice')", "memory.of(user_id)"),
+        ("memory.upsert(documents=['x'], ids=['1'])", "memory.add(text, user_id=user_id)"),
+        ("memory.query(query_texts=['cat'], n_results=5)", _SEARCH),
+        ("memory.peek()", "memory.get_all(user_id=user_id)"),
+        ("memory.count()", "len(memory.of(user_id))"),
+        ("from memory import PersistentClient", "Memory()"),
+    ),
+    "OpenAI": (
+        ("memory.beta.threads.create()", "memory.add(messages, user_id=user_id, run_id=thread_id)"),
+        ("memory.responses.create(input='x')", "memory.ask(question, user_id=user_id).text"),
+        ("memory.vector_stores.search('cat')", _SEARCH),
+    ),
+    "LangChain": (
+        ("memory.get_relevant_documents('cat')", _SEARCH),
+        ("memory.buffer", "memory.context(message, user_id=user_id)"),
+        ("memory.messages", "memory.get_all(user_id=user_id)"),
+        ("from memory import ConversationBufferMemory", "Memory()"),
+        ("memory.save_local('x')", "leave the call out"),
+    ),
+    "any": (
+        ("memory.remember('x')", "memory.add(text, user_id=user_id)"),
+        ("memory.clear()", "memory.delete_all(user_id)"),
+        ("memory.remove(1)", "memory.forget(turn_ids, user_id=user_id)"),
+        ("memory.save()", "leave the call out"),
+        ("memory.export()", "[*memory.of(user_id).store.dump()]"),
+        ("memory.backup()", "memory.of(user_id).store.backup(path)"),
+        ("memory.edit(1, 'x')", "facts.supersede(memory.of(user_id).store, fact_id, value)"),
+        ("memory.redo()", "memory.undo(user_id=user_id)"),
+        ("memory.to_dict()", "[turn.to_dict() for turn in memory.get_all(user_id=user_id)]"),
+        ("memory.stats()", "namespaces.summary(user_id)"),
+        ("memory.as_tool()", "memory_tools(memory.of(user_id))"),
+        ("from memory import namespaces", "namespaces.names()"),
+    ),
+    "no library": (
+        ("memory.wings()", "has add, search, ask"),
+        ("memory.search('cat', user_id='alice')[0].wings", "has turn_id, score"),
+        ("memory.get_all(user_id='alice')[0]['wings']", "has speaker, text"),
+    ),
+}
 ROWS: Sequence[Row] = (
     # ------------------------------------------------------------------ mem0: opening
     Row("1", "mem0", (run("Memory()", "r.get_all()"),)),
@@ -1073,6 +1129,29 @@ ROWS: Sequence[Row] = (
             hint('Memory(workspace_id="w")', "Memory(workspace_id)"),
         ),
     ),
+    *(
+        Row(str(number), library, tuple(hint(typed, write) for typed, write in calls))
+        for number, (library, calls) in enumerate(USUAL.items(), start=65)
+    ),
+    Row(
+        "72",
+        "Python",
+        (
+            run("len(memory.of('alice'))", "r == 3"),
+            run("[turn.text for turn in memory.of('alice')]", '"I love cats." in r'),
+            run('json.dumps(memory.search("cat", user_id="alice"))', '"I love cats." in r'),
+            run("memory.search('cat', user_id='alice')[0].model_dump()", 'r["turn_id"] == 1'),
+            run("memory.get_all(user_id='alice').to_dict()", 'r[0]["text"] == "I love cats."'),
+            run("memory.get_all(user_id='alice')._repr_html_()", '"<table>" in r'),
+            run("memory.facts(user_id='alice')._repr_html_()", '"<td>Rome</td>" in r'),
+            run("f\"{memory.context('Where do I live?', user_id='alice')}\"", '"Rome" in r'),
+            run("bool(memory.context('', user_id='nobody'))", "not r"),
+            run('memory.add(("Alice", "I swim."), user_id="alice")', "len(r) == 1"),
+            run("memory.undo(user_id='alice')", "r.cause.startswith('undo')"),
+            run("memory.changes(user_id='alice')", "len(r) >= 1"),
+            run("__import__('memory').__version__", "r[0].isdigit()"),
+        ),
+    ),
 )
 
 
@@ -1167,6 +1246,7 @@ def names_of_a_program(folder: Path) -> Iterator[dict[str, Any]]:
             "created_at": "2026-05-01",
             "reference_date": "2026-05-01",
             "metadata": {"category": "home"},
+            "path": folder / "copy.db",
             "page": 2,
             "size": 2,
             "max_tokens": 100,
@@ -1211,6 +1291,8 @@ def obey(call: Call, message: str, names: dict[str, Any]) -> None:
     if call.typed.startswith("AsyncMemory("):
         names["memory"] = AsyncMemory(names["memory"])
     for code in [call.obeyed] if call.obeyed else call.write:
+        if code == "leave the call out" or code.startswith("has "):  # nothing to write
+            continue
         names["r"] = value_of(code, names)
     assert eval(call.then, names), f"{call.write[-1]} gives {names['r']!r:.200}"
 
