@@ -1,10 +1,11 @@
 """A chat endpoint that remembers each of its users: uvicorn endpoint:app"""
 
 import os
+from typing import Annotated
 
 from fastapi import FastAPI
 from litellm import acompletion
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from memory import AsyncMemory
 
@@ -13,10 +14,13 @@ app = FastAPI()
 memory = AsyncMemory()  # one memory for each user, in files below MEMORY_HOME
 
 
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class Message(BaseModel):
-    user_id: str  # take it from your sign-in: anyone who can choose it reads that user's memory
+    user_id: Line  # take it from your sign-in: anyone who can choose it reads that user's memory
     thread: str
-    text: str
+    text: Line
 
 
 @app.post("/chat")

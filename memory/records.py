@@ -139,7 +139,7 @@ NOTHING_WITHHELD = Withheld()
 
 @dataclass(frozen=True)
 class Skipped(Record):
-    """An item that did not become a turn, or a date that a turn lost: where it is, and why."""
+    """An item that did not become a turn, or what a turn lost of it: where it is, and why."""
 
     where: str
     why: str

@@ -51,6 +51,12 @@ def test_the_endpoint_shows_each_user_their_own_block_without_a_model(
     assert "Oslo" not in ask_endpoint("bo", ["Where do I live?"])[0]
 
 
+def test_the_endpoint_refuses_a_user_or_a_text_that_is_blank() -> None:
+    for user, text in (("  ", "Hello."), ("alex", " ")):
+        [refusal] = ask_endpoint(user, [text])
+        assert "at least 1 character" in str(refusal)
+
+
 def test_the_endpoint_replies_with_any_model(monkeypatch: pytest.MonkeyPatch) -> None:
     with answering_server() as address:
         monkeypatch.setenv("CHAT_MODEL", "openai/gpt-4o-mini")

@@ -25,7 +25,7 @@ from memory.store.owner import UNNAMED, person_of
 from memory.store.tags import FORGET_AFTER
 from memory.store.turn_validation import local_now, valid_turn
 from memory.system.terminal import count, print_clean
-from memory.text.characters import one_line
+from memory.text.characters import one_line, unsound
 from memory.text.turn_filter import tags_of_pairs
 from memory.text.written_dates import clean_date
 
@@ -86,6 +86,8 @@ def add(
     with open_memory(namespace, db, create=True) as store:
         turn = replace(turn, speaker=person_of(store, turn.speaker))
         added = add_turns(store, [turn])
+    if sound := unsound(turn.text):
+        print_clean(f"  {sound}", error=True)
     if as_json:
         print_json({"turn": added[0], **withheld_json(added.withheld)})
         return
@@ -157,12 +159,15 @@ def _message(
 
 
 def _standard_input() -> str:
-    try:
+    """What is piped in, which is UTF-8 whatever the code page of the console is."""
+    if sys.stdin.isatty():
         return sys.stdin.read()
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"standard input is not {sys.stdin.encoding}: {error.reason}; for UTF-8 set"
-            " PYTHONIOENCODING=utf-8"
+            f"standard input is not UTF-8 at byte {error.start + 1:,}; convert it first:"
+            " iconv -f WINDOWS-1252 -t UTF-8"
         ) from error
 
 

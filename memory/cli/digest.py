@@ -118,6 +118,8 @@ def digest(
     _print_failures(failures)
     for line in held_lines(failures, namespace, db):
         print_clean(line)
+    if result.failed and not result.stored:
+        raise typer.Exit(1)
 
 
 def _print_failures(failures: "Iterable[Pending]") -> None:

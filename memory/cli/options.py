@@ -212,7 +212,10 @@ def open_memory(
     # Without `create` a namespace must exist, or a typo would make an empty memory.
     path = memory_location(namespace, db) if create else existing_memory(namespace, db)
     if isinstance(path, Path):
-        make_folder(path.parent)
+        if db is None:
+            make_folder(path.parent)
+        elif not path.parent.is_dir():
+            raise InputError(f"the folder {path.parent} is not there; make it first, or mend --db")
         if path.exists():
             read_only = read_only or not all(os.access(p, os.W_OK) for p in (path, path.parent))
     with open_store(path, read_only=read_only) as store:

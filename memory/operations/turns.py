@@ -16,6 +16,7 @@ from memory.store.tags import FORGET_AFTER, count_tags, remove_tags
 from memory.store.tags import set_tags as set_tags_of
 from memory.store.turn_reads import turns_after
 from memory.store.turn_validation import local_now, valid_tags
+from memory.text.characters import unsound
 from memory.text.message_parts import INVISIBLE
 from memory.text.written_dates import clean_date
 
@@ -132,6 +133,8 @@ def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> AddedTurns:
     added: list[AddedTurn] = []
     skipped: list[Skipped] = []
     for number, (turn_id, is_new, withheld) in enumerate(stored, 1):
+        if lost := unsound(new_turns[number - 1].text):
+            skipped.append(Skipped(f"turn {number}", lost))
         if not turn_id:
             skipped.append(Skipped(f"turn {number}", INVISIBLE))
             continue

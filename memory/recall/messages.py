@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from memory.errors import InputError
 from memory.records import Skipped, Tags, Turn
 from memory.store.turn_validation import local_now
-from memory.text.characters import is_visible
+from memory.text.characters import is_visible, unsound
 from memory.text.message_parts import INVISIBLE, TOOLS, content_text, field_of, reason_not_said
 from memory.text.speakers import speaker_by_role
 from memory.text.written_dates import clean_date
@@ -80,6 +80,8 @@ def turns_of(
             read = INVISIBLE
         if isinstance(read, Turn):
             turns.append(read)
+            if lost := unsound(read.text):
+                skipped.append(Skipped(f"message {number}", lost))
         else:
             skipped.append(Skipped(f"message {number}", read))
     if swapped := next(filter(_seems_swapped, turns), None):

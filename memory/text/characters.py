@@ -44,6 +44,7 @@ _FLAGS = frozenset(
     _FLAG + "".join(chr(_TAG + ord(letter)) for letter in region) + _TAG_END
     for region in ("gbeng", "gbsct", "gbwls")
 )
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _SIGNS = frozenset({"So", "Sk", "Sm", "Po", "Pd"})
 _KEYS = "0123456789#*"  # a keycap has one of these
 _AROUND = 6  # characters before a run that are looked at: a letter and the marks on it
@@ -57,8 +58,14 @@ def sound_text(text: str) -> str:
         return text
     # Postgres stores no NUL, and SQLite's own functions end a text at one. Half of a surrogate pair
     # cannot be encoded as UTF-8; a whole pair in two halves becomes its character.
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = text.replace("\0", _REPLACEMENT)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def unsound(text: str) -> str:
+    """A line that says what `sound_text` replaces in a text; "" if nothing."""
+    count = sound_text(text).count(_REPLACEMENT) - text.count(_REPLACEMENT)
+    return f"characters that no database keeps became U+FFFD: {count}" if count else ""
 
 
 def is_visible(text: str) -> bool:

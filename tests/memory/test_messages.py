@@ -192,6 +192,14 @@ def test_messages_of_installed_libraries_become_turns(memory: Memory) -> None:
     assert said(memory.store)[2:] == [("user", "Hi."), ("assistant", "Ho."), ("assistant", "Hm.")]
 
 
+def test_characters_that_no_database_keeps_are_replaced_and_counted(memory: Memory) -> None:
+    ids = memory.add(["Hi \0 and \ud83d.", "Ho \ufffd."])
+    assert len(ids) == 2
+    assert [(skipped.where, skipped.why) for skipped in ids.skipped] == [
+        ("message 1", "characters that no database keeps became U+FFFD: 2")
+    ]
+
+
 def test_what_becomes_no_turn_is_skipped_and_counted(memory: Memory) -> None:
     messages: list[Any] = [
         {"role": "system", "content": "Be kind."},

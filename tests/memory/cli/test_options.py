@@ -172,17 +172,29 @@ def test_a_process_whose_stdout_is_ascii_ends_well(store: SqliteStore, path: Pat
 
 
 @pytest.mark.slow
-def test_what_comes_in_by_another_encoding_is_refused(path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "memory", "add", "-", "--speaker", "Ben", "--db", path],
-        env={"PYTHONIOENCODING": "ascii", "PATH": ""},
-        input="na\xefve".encode(),
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"error: standard input is not ascii")
+@pytest.mark.parametrize("console", ["ascii", "cp1252"])
+def test_what_is_piped_in_is_utf_8_whatever_the_console_is(path: Path, console: str) -> None:
+    def added(text: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "memory", "add", "-", "--speaker", "Ben", "--db", path],
+            env={"PYTHONIOENCODING": console, "PATH": ""},
+            input=text,
+            capture_output=True,
+            check=False,
+        )
+
+    refused = added("na\xefve".encode("cp1252"))
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert refused.stderr.startswith(b"error: standard input is not UTF-8 at byte 3; convert it")
     assert not path.exists()
+    assert added("na\xefve \N{RAINBOW}".encode()).returncode == 0
+    with open_store(path) as store:
+        assert [turn.text for turn in store.turns()] == ["na\xefve \N{RAINBOW}"]
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    run("add", "Hello.", "--db", tmp_path / "no" / "x.db", says="folder .*no is not there; make it")
+    assert not (tmp_path / "no").exists()
 
 
 # ------------------------------------------------------------------------------ the groups

@@ -330,6 +330,13 @@ def test_a_digest_counts_what_waits_and_says_what_it_did(run: Run, store: Store)
     assert again.startswith("windows: 1 stored, 0 failed, 2 waiting; 1 fact changed (")
 
 
+def test_a_digest_of_which_nothing_was_stored_fails(run: Run, store: Store) -> None:
+    script = [([], sql("DROP TABLE facts"))] * 3
+    done = run("digest", "--max-calls", "3", script=script, window=9)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("windows: 0 stored, 1 failed, 1 waiting;")
+
+
 def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> None:
     done = run("digest", "--max-calls", "9", script=[([], sql(MOVED)), ([], sql(DOG))], window=3)
     assert re.fullmatch(
