@@ -2,11 +2,12 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import MAXYEAR, MINYEAR, date
 from functools import lru_cache
 
 from memory.text.characters import label
+from memory.text.tense import is_past_before
 
 WORD = re.compile("[a-z]+")
 MONTHS: list[str] = WORD.findall(
@@ -35,22 +36,26 @@ _DAYS = {
     "tomorrow": 1,
     "the day after tomorrow": 2,
 }
-# Until then people say "yesterday" of the day before the evening that they are still up from.
+# Until then "yesterday" is counted from the date or from the evening that people are still up from.
 _NIGHT_HOURS = 4
 # An hour in the night, local: not midnight itself, which is how a day without a time is written.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?(.*)")
 _UTC = ("Z", "+00:00", "+0000", "+00")
-_SUNDAY = 6
+_SATURDAY, _SUNDAY = 5, 6
 _ABOUT = 3  # days around "two weeks ago"
 _LONGEST_BEFORE = 16  # characters before a date; their last words say whether it is one
 _OF_DAYS = frozenset({"week", "weekend", *WEEKDAYS})
 # A day of a month right behind these: "this weekend, May 18-19", "next Friday (18 May)".
 _MONTH = rf"(?:{'|'.join(MONTHS)}|{'|'.join(month[:3] for month in MONTHS)}|sept)"
-_NAMED_DAY = re.compile(
-    rf"[\s,:(\u2013\u2014-]*(?:\w+ ){{0,3}}?(?:{_MONTH}\b\.? \d{{1,2}}(?!\d)"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|\d{{4}}-\d\d-\d\d)",
-    re.IGNORECASE | re.ASCII,
+_DATED = (
+    rf"(?:{_MONTH}\b\.?,? (?:\d{{1,2}}(?:st|nd|rd|th)?|\d{{4}})(?!\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|\d{{4}}-\d\d-\d\d)"
 )
+_NAMED_DAY = re.compile(rf"[\s,:(\u2013\u2014-]*(?:\w+ ){{0,3}}?{_DATED}", re.IGNORECASE | re.ASCII)
+_NAMED_BEFORE = re.compile(
+    rf"{_DATED}(?: \d{{4}})?[\s,:)\u2013\u2014-]*$", re.IGNORECASE | re.ASCII
+)
+_CLAUSE = re.compile(r"[,.!?;\n]")
 # Words before a distance with which it names another time: "more than 20 years ago".
 _INEXACT = (" than ", " over ", " under ", " almost ", " nearly ", " at least ", " for ")
 # "The next month" is the month that follows, of any day; "it feels like yesterday" is not a day.
@@ -115,8 +120,8 @@ def relative_date(phrase: str, said_at: str) -> str | None:
     match = _RELATIVE.fullmatch(phrase)
     if not match:
         return None
-    today = _day_of_speaking(said_at)
-    return _resolved_span(match, today, iso=True) if today else ""
+    days = _days_of_speaking(said_at)
+    return _resolved_span(match, days, iso=True) if days else ""
 
 
 def resolve_dates(
@@ -133,26 +138,26 @@ def resolve_dates(
     Unchanged if `said_at` (ISO) names no day.
 
     With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
-    `(2017-05-13/2017-05-14)`, unless its days are named right after it, and at one at night
-    "yesterday" is the day before the evening. Words that often mean another date are not changed
-    (`_is_sure`), nor are words after a text that `is_told` denies. Without `spans` dates are as the
-    packaged model's adapters learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
+    `(2017-05-13/2017-05-14)`, and at one at night "yesterday" is one of two days. Words with a date
+    beside them are not changed, nor those that often mean another date (`_is_sure`), nor words
+    after a text that `is_told` denies. Without `spans` dates are as the packaged model's adapters
+    learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
     """
-    today = _day_of_speaking(said_at) if spans else named_day(said_at)
+    today = named_day(said_at)
     if not today:
         return text
+    days = _days_of_speaking(said_at)
 
     def with_date(match: re.Match[str]) -> str:
         if not spans:
             resolved = _resolved(match, today, iso)
-        elif (match["period"] or "").lower() in _OF_DAYS and _NAMED_DAY.match(text, match.end()):
+        elif _is_beside_date(match):
             resolved = ""
         else:
             before = text[: match.start()]
-            words_before = _last_words(before)
-            is_sure = _is_sure(match, words_before, today) and (is_told is None or is_told(before))
-            is_exact = words_before.endswith(" exactly ")
-            resolved = _resolved_span(match, today, iso, is_exact) if is_sure else ""
+            is_sure = _is_sure(match, today) and (is_told is None or is_told(before))
+            is_exact = _last_words(before).endswith(" exactly ")
+            resolved = _resolved_span(match, days, iso, is_exact) if is_sure else ""
         return f"{match[0]} ({resolved})" if resolved else match[0]
 
     return _RELATIVE.sub(with_date, text)
@@ -189,13 +194,30 @@ def _last_words(text: str) -> str:
     return f" {' '.join(text[-_LONGEST_BEFORE:].lower().split())} "
 
 
-def _is_sure(match: re.Match[str], words_before: str, today: date) -> bool:
+def _is_beside_date(match: re.Match[str]) -> bool:
+    """Whether a date is written next to relative words: "last month on May 15th"."""
+    before = match.string[max(match.start() - _LONGEST_BEFORE, 0) : match.start()]
+    after = _NAMED_DAY.match(match.string, match.end())
+    return after is not None or _NAMED_BEFORE.search(before) is not None
+
+
+def _is_told_as_past(match: re.Match[str]) -> bool:
+    """Whether the clause around relative words is in the past tense."""
+    is_past = is_past_before(match.string[: match.start()])
+    if is_past is None:
+        is_past = is_past_before(_CLAUSE.split(match.string[match.end() :], maxsplit=1)[0])
+    return bool(is_past)
+
+
+def _is_sure(match: re.Match[str], today: date) -> bool:
     """Whether words mean the date that is computed for them in 95 of 100 turns (decision 202).
 
     Read in chats: "in 12 days" tells how long something took, "today" means nowadays and adds
     nothing to the date of its turn, "this Friday" is before or ahead, "this week" on a Sunday
-    mostly the next one, "the last month" the days until now.
+    mostly the next one, "the last month" the days until now, and on a Wednesday "we went camping
+    this weekend" is about the one before.
     """
+    words_before = _last_words(match.string[: match.start()])
     if match["day"]:
         return match["day"].lower() != "today" and not words_before.endswith(_ROLLING)
     if match["ago"]:
@@ -203,10 +225,13 @@ def _is_sure(match: re.Match[str], words_before: str, today: date) -> bool:
     if match["ahead"]:
         return match[0].lower().endswith(" time")
     is_this = match["modifier"].lower() == "this"
-    if match["period"].lower() in WEEKDAYS:
+    name = match["period"].lower()
+    if name in WEEKDAYS:
         return not is_this
-    is_over = is_this and today.weekday() == _SUNDAY and match["period"].lower() in _OF_DAYS
-    return not is_over and not words_before.endswith(_ROLLING)
+    if is_this and name == "weekend" and today.weekday() < _SATURDAY:
+        return not _is_told_as_past(match)
+    is_over = is_this and today.weekday() == _SUNDAY and name in _OF_DAYS
+    return not is_over and not _is_rolling(match) and not words_before.endswith(_ROLLING)
 
 
 def spoken_day(happened_on: str) -> str:
@@ -234,18 +259,41 @@ def _short_day(iso: str) -> str:
 def dated_question(question: str, today: str) -> str:
     """A question with its relative dates resolved from `today`, in brackets after them.
 
-    `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`. A
-    day, a month and a year have the form of dates in facts. Unchanged if `today` (ISO) names no
-    day.
+    `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`, and
+    `in the past month` has `(2026-10-21 to 2026-11-21)`. A day, a month and a year have the form of
+    dates in facts. Unchanged if `today` (ISO) names no day, or a date is beside the words.
     """
     day = named_day(today)
     if not day:
         return question
 
     def with_span(match: re.Match[str]) -> str:
-        return f"{match[0]} ({_iso_span(*_span(match, day))})"
+        if _is_beside_date(match):
+            return match[0]
+        first, days = _rolling(match["period"], day) if _is_rolling(match) else _span(match, day)
+        return f"{match[0]} ({_iso_span(first, days)})"
 
     return _RELATIVE.sub(with_span, question)
+
+
+def _is_rolling(match: re.Match[str]) -> bool:
+    """Whether words mean the days until now: "the past month", "the last year"."""
+    if (match["period"] or "").lower() not in ("week", "month", "year"):
+        return False
+    name = match["modifier"].lower()
+    return name == "past" or (
+        name == "last" and _last_words(match.string[: match.start()]).endswith(" the ")
+    )
+
+
+def _rolling(name: str, today: date) -> tuple[date, int]:
+    """The first day and the number of days of a week, a month or a year until today."""
+    if name.lower() == "week":
+        first = add_days(today, -7)
+    else:
+        month = _add_months(today, -12 if name.lower() == "year" else -1)
+        first = month.replace(day=min(today.day, _months(month, 1)[1]))
+    return first, (today - first).days + 1
 
 
 @lru_cache(maxsize=4_096)
@@ -257,17 +305,19 @@ def named_day(said_at: str) -> date | None:
         return None
 
 
-def _day_of_speaking(said_at: str) -> date | None:
-    """The day that a speaker counts from: before four at night it is still the one before.
+def _days_of_speaking(said_at: str) -> tuple[date, ...]:
+    """The days that a speaker may count from: before four at night also the one before.
 
-    A time in UTC says nothing of the speaker's night.
+    A time in UTC says nothing of the speaker's night. Empty if the date names no day.
     """
     day = named_day(said_at)
+    if day is None:
+        return ()
     time = _TIME.match(said_at)
-    if day is None or time is None or time[4] in _UTC:
-        return day
+    if time is None or time[4] in _UTC or int(time[1]) >= _NIGHT_HOURS:
+        return (day,)
     is_midnight = not any(int(digits or 0) for digits in time.groups()[:3])
-    return add_days(day, -1) if int(time[1]) < _NIGHT_HOURS and not is_midnight else day
+    return (day,) if is_midnight else (add_days(day, -1), day)
 
 
 def _span(match: re.Match[str], today: date) -> tuple[date, int]:
@@ -302,20 +352,29 @@ def _iso_span(first: date, days: int, between: str = " to ") -> str:
     return first.isoformat() if days == 1 else f"{first.isoformat()}{between}{last.isoformat()}"
 
 
-def _resolved_span(match: re.Match[str], today: date, iso: bool, is_exact: bool = False) -> str:
-    """The days that a match of _RELATIVE means; empty for two meanings.
+def _resolved_span(
+    match: re.Match[str], today: Sequence[date], iso: bool, is_exact: bool = False
+) -> str:
+    """The days that a match of _RELATIVE means, counted from each of `today`.
 
-    In the form of facts, or in that of people: `10 to 11 June 2017`, `June to August 2016`.
+    In the form of facts, or in that of people: `10 to 11 June 2017`, `June to August 2016`. Of two
+    days in a row both are named, `7 or 8 May 2017`; other meanings that differ are left out.
     """
     if (match["period"] or "").lower() in SEASONS and match["modifier"].lower() == "this":
         return ""  # "this summer" may be before or ahead
-    first, days = _span(match, today)
-    if is_exact and match["ago"] and days == 2 * _ABOUT + 1:
-        first, days = add_days(first, _ABOUT), 1
-    return _iso_span(first, days, between="/") if iso else _spoken_span(first, days)
+    spans = dict.fromkeys(_span(match, day) for day in today)
+    if len(spans) > 1:
+        firsts, days = [first for first, _ in spans], {days for _, days in spans}
+        if days != {1} or (firsts[-1] - firsts[0]).days != 1:
+            return ""
+        return _iso_span(firsts[0], 2, between="/") if iso else _spoken_span(firsts[0], 2, " or ")
+    ((first, days_of_span),) = spans
+    if is_exact and match["ago"] and days_of_span == 2 * _ABOUT + 1:
+        first, days_of_span = add_days(first, _ABOUT), 1
+    return _iso_span(first, days_of_span, between="/") if iso else _spoken_span(first, days_of_span)
 
 
-def _spoken_span(first: date, days: int) -> str:
+def _spoken_span(first: date, days: int, between: str = " to ") -> str:
     """`8 June 2017`, `May 2017`, `2016`, `10 to 11 June 2017`, `June to August 2016`."""
     if _months(first, 12) == (first, days) and first.month == 1:
         return str(first.year)
@@ -331,7 +390,7 @@ def _spoken_span(first: date, days: int) -> str:
         beginning.append(str(first.year))
     elif first.month == last.month:
         beginning.pop()
-    return f"{' '.join(beginning)} to {' '.join(end)} {last.year}"
+    return f"{' '.join(beginning)}{between}{' '.join(end)} {last.year}"
 
 
 def _resolved(match: re.Match[str], today: date, iso: bool) -> str:

@@ -66,7 +66,7 @@ def test_a_span_of_days_is_one_that_a_fact_can_have(text: str, days: str) -> Non
 @pytest.mark.parametrize(
     ("text", "days"),
     [
-        ("this weekend", "10 to 11 June 2017"),
+        ("last weekend", "3 to 4 June 2017"),
         ("last week", "29 May to 4 June 2017"),
         ("two weeks ago", "23 to 29 May 2017"),
         ("exactly two weeks ago", "26 May 2017"),
@@ -187,19 +187,90 @@ def test_a_phrase_that_is_a_relative_date_has_one(
 @pytest.mark.parametrize(
     ("text", "said_at", "day"),
     [
-        ("yesterday", "2017-06-10T01:30", "8 June 2017"),
-        ("last night", "2017-06-10 00:05:00", "8 June 2017"),
-        ("tonight", "2017-06-10T03:59:00+02:00", "9 June 2017"),
-        ("tomorrow", "2017-06-10T01:30", "10 June 2017"),
+        ("yesterday", "2017-06-10T01:30", "8 or 9 June 2017"),
+        ("yesterday", "2017-06-02T01:30", "31 May or 1 June 2017"),
+        ("last night", "2017-06-10 00:05:00", "8 or 9 June 2017"),
+        ("tonight", "2017-06-10T03:59:00+02:00", "9 or 10 June 2017"),
+        ("tomorrow", "2017-06-10T01:30", "10 or 11 June 2017"),
+        ("2 days ago", "2017-06-10T01:30", "7 or 8 June 2017"),
+        ("last month", "2017-06-10T01:30", "May 2017"),
         ("yesterday", "2017-06-10T04:00", "9 June 2017"),
         ("yesterday", "2017-06-10T00:00:00", "9 June 2017"),  # a day without a time
         ("yesterday", "2017-06-10T01:30:00Z", "9 June 2017"),  # it may be noon there
         ("yesterday", "2017-06-10", "9 June 2017"),
     ],
 )
-def test_after_midnight_it_is_still_the_day_before(text: str, said_at: str, day: str) -> None:
+def test_after_midnight_a_day_is_counted_from_either(text: str, said_at: str, day: str) -> None:
     assert resolve_dates(text, said_at, spans=True) == f"{text} ({day})"
-    assert is_iso_date(said_at[:10])
+
+
+def test_after_midnight_a_fact_has_both_days() -> None:
+    assert relative_date("yesterday", "2017-06-10T01:30") == "2017-06-08/2017-06-09"
+    resolved = resolve_dates("yesterday", "2017-06-10T01:30", iso=True, spans=True)
+    assert resolved == "yesterday (2017-06-08/2017-06-09)"
+
+
+def test_after_midnight_weeks_that_differ_are_left_out() -> None:
+    said_at = "2017-06-12T01:30"
+    assert resolve_dates("We met last weekend", said_at, spans=True) == "We met last weekend"
+    assert relative_date("last weekend", said_at) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We planted two apple trees this weekend.",
+        "I slept badly this weekend, and I'm tired",
+        "This weekend we drove to the coast.",
+        "What a storm we had this weekend!",
+    ],
+)
+def test_a_weekend_that_is_told_in_the_past_is_not_the_one_ahead(text: str) -> None:
+    assert resolve_dates(text, "2024-01-10", spans=True) == text
+    weekend = resolve_dates(text, "2024-01-13", spans=True)  # on a Saturday there is one
+    assert "this weekend (13 to 14 January 2024)" in weekend.replace("This", "this")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Are you free this weekend?", "this weekend we're going to paint", "party this weekend!"],
+)
+def test_another_weekend_said_on_a_wednesday_is_ahead(text: str) -> None:
+    resolved = resolve_dates(text, "2024-01-10", spans=True)
+    assert resolved == text.replace("weekend", "weekend (13 to 14 January 2024)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I flew back last month on May 15th",
+        "What did I pay last month (June 2023)?",
+        "On 7 May, yesterday, the boiler broke",
+        "It broke yesterday, May 7th",
+    ],
+)
+def test_a_date_beside_the_words_is_enough(text: str) -> None:
+    assert resolve_dates(text, "2023-07-08", spans=True) == text
+    assert dated_question(text, "2023-07-08") == text
+
+
+@pytest.mark.parametrize(
+    ("question", "days"),
+    [
+        ("What did I spend in the past month", "2023-04-30 to 2023-05-30"),
+        ("What did I spend during the last month", "2023-04-30 to 2023-05-30"),
+        ("How often did I run this past week", "2023-05-23 to 2023-05-30"),
+        ("Which books in the last year", "2022-05-30 to 2023-05-30"),
+        ("What did I spend last month", "2023-04"),
+        ("Where was I the past weekend", "2023-05-27 to 2023-05-28"),
+    ],
+)
+def test_the_past_month_of_a_question_ends_today(question: str, days: str) -> None:
+    assert dated_question(question, "2023-05-30") == f"{question} ({days})"
+
+
+def test_the_past_month_began_on_the_last_day_of_a_shorter_one() -> None:
+    assert dated_question("the past month", "2023-03-31").endswith("(2023-02-28 to 2023-03-31)")
 
 
 def test_this_weekend_said_on_a_wednesday_is_its_two_days() -> None:
