@@ -243,7 +243,7 @@ def _with_lists(
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
-        near=0 if is_story else near_turns(recollected.hits, _ODDS_TO_BE_WHOLE),
+        near=0 if is_story else count_near(recollected.hits, _ODDS_TO_BE_WHOLE),
         marks={
             turn_id: mark
             for turn_id, mark in recollected.marks.items()
@@ -258,7 +258,7 @@ def _with_lists(
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
 
 
-def near_turns(hits: Sequence[Hit], odds: float) -> int:
+def count_near(hits: Sequence[Hit], odds: float) -> int:
     """How many turns have these odds, at least, to be an answer, compared with the best one.
 
     Scores of the ranking are logarithms of such odds: its weights are fitted as a softmax over
@@ -272,7 +272,7 @@ def near_turns(hits: Sequence[Hit], odds: float) -> int:
 
 def _room_for_one_thing(recollected: Recollection, budget: int) -> int:
     """How many tokens a question for one thing gets: the rest of the ranking is not about it."""
-    near = recollected.ranked[: near_turns(recollected.hits, _ODDS_TO_BE_SHOWN)]
+    near = recollected.ranked[: count_near(recollected.hits, _ODDS_TO_BE_SHOWN)]
     sizes = [min(count_tokens(turn.text), longest_turn(budget)) + _TURN_HEAD for turn in near]
     return min(budget, max(sum(sizes), _LEAST_OF_ONE_THING))
 

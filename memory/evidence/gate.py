@@ -1,14 +1,16 @@
 """Whether a message touches a memory: if it does not, nothing is shown with it.
 
 A search always finds something, even for "what is 2+2". The gate looks at the turns that it found:
-how near they are to the message, and which of its words they all lack. A word counts by how much it
-tells (`word_weights`), not by a list of common words. The gate does not depend on the memory's
+how near they are to the message, whether it names a person or thing of theirs, and which of its
+words they all lack. A word counts by how much it tells (`word_weights`), not by a list of common
+words. A message about oneself ("my", "I") mostly asks. The gate does not depend on the memory's
 embedder, its vectors or its database.
 
-It decides about the message, not about each turn: an answer often shares no word with its question,
-so dropping single turns lost the evidence of one question in thirteen (docs/log.md).
+It decides about the message, not about each turn: an answer often shares no word with its question.
+Which turns are shown then is read from the ranking (`count_near`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -27,22 +29,26 @@ from memory.text.words import words
 # The formula: a message touches a memory if the sum of weight times value is above 0. Fitted by
 # `python -m tests.benchmarks.gate --fit` to memories of 5 to 12,500 turns (docs/log.md).
 WEIGHTS = {
-    "near": 14.206,  # the mean cosine of the nearest turns
-    "missing": -0.656,  # how much the words tell that no turn holds
-    "names": 7.199,  # whether it names a speaker of the turns
-    "own": 1.549,  # whether it says I, and my: 0 to 2
-    "length": 3.885,  # log of the message's words: as many more may be missing
-    "size": -0.854,  # log of the memory's different turns: of many, some are near by chance
-    "always": -7.2,
+    "near": 16.007,  # the mean cosine of the nearest turns
+    "missing": -0.646,  # how much the words tell that no turn holds
+    "speaker": 7.490,  # whether it names a speaker of the turns
+    "name": 2.169,  # whether a word of it is a name in the turns
+    "my": 3.600,  # whether it says my or our
+    "self": 2.155,  # whether it says I or we
+    "length": 2.189,  # log of the message's words: as many more may be missing
+    "size": -0.954,  # log of the memory's different turns: of many, some are near by chance
+    "always": -2.686,
 }
+_FEWEST_TURNS = 10  # as many count at least: in fewer, all messages are near by the formula
 MOST_TURNS = 24  # looked at, the best first
 _NEAR_TURNS = 10  # how many of the nearest count
 _NEAREST = 3
 _LONGEST = 4_000  # characters of a message or a turn
 _WEIGHT_UNIT = 100.0  # about the weight of a word such as "garden"
 # Who says I or my speaks of themselves, and asks for a fact of the world less often. Without these
-# words 20 instead of 10 in 100 statements were lost (docs/log.md).
-_SELF = frozenset(words("i me we us ich mich mir wir uns je moi nous yo nosotros ik wij"))
+# words 20 instead of 10 in 100 statements were lost (docs/log.md). "Me" is none of them: "tell me a
+# joke" is said as often.
+_SELF = frozenset(words("i we im ive id ich wir je nous yo nosotros ik wij"))
 _OWN = frozenset(
     words(
         "my mine our ours mein meine meinen meinem meiner unser unsere mon ma mes notre nos mi mis"
@@ -50,6 +56,7 @@ _OWN = frozenset(
     )
 )
 _ROLES = frozenset({"user", "human", "you"})  # speakers without names
+_WITHIN_SENTENCE = re.compile(r"(?<=[\w,;] )[^\W\d_]\w+")
 
 
 def touched(
@@ -107,10 +114,12 @@ def features(
     return {
         "near": _near(nearness, times or [1] * len(turns)),
         "missing": float(is_missing @ np.array([*map(_weight, telling)]) / _WEIGHT_UNIT),
-        "names": float(is_named),
-        "own": float(sum(not own.isdisjoint(message_words) for own in (_SELF, _OWN))),
+        "speaker": float(is_named),
+        "name": float(_holds_name(telling, texts)),
+        "my": float(not _OWN.isdisjoint(message_words)),
+        "self": float(not _SELF.isdisjoint(message_words)),
         "length": float(np.log1p(len(message_words))),
-        "size": float(np.log(max(memory_turns, 1))),
+        "size": float(np.log(max(memory_turns, _FEWEST_TURNS))),
         "always": 1.0,
     }
 
@@ -164,6 +173,21 @@ def _held(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool_]:
     return held
 
 
+def _holds_name(telling: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether one of these words is a name: within sentences it mostly has a capital."""
+    capitals = Counter[str]()
+    for text in texts:
+        for word, is_capital in _known_cases[text]:
+            capitals[word] += 1 if is_capital else -1
+    return any(capitals[word] > 0 for word in telling)
+
+
+def _cases(text: str) -> tuple[tuple[str, bool], ...]:
+    """The words within sentences, and whether they have a capital."""
+    found = _WITHIN_SENTENCE.findall(text)
+    return tuple((form, word[0].isupper()) for word in found for form in words(word))
+
+
 @lru_cache(maxsize=4_000)
 def _weight(word: str) -> float:
     return word_weights([word])[0]
@@ -172,3 +196,4 @@ def _weight(word: str) -> float:
 # The next question finds most of the same turns.
 _known_vectors = TextCache(lambda text: embed([text])[0], most=1_000, longest=2_000)
 _known_words = TextCache(lambda text: tuple(telling_words(text)), most=1_000, longest=2_000)
+_known_cases = TextCache(_cases, most=1_000, longest=2_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from memory.errors import InputError
-from memory.evidence.block import Options, evidence
+from memory.evidence.block import Options, count_near, evidence
 from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import refuse_budget
@@ -19,6 +19,7 @@ from memory.evidence.recollection import recollect
 from memory.evidence.story import STORY_HEAD, Story, story_line
 from memory.facts.restated import newest_first
 from memory.records import Contradiction, Fact, Hit, Turn, plain
+from memory.search.answer_kinds import asks_for_several
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.settings import settings_of
@@ -26,6 +27,7 @@ from memory.store.summaries import newest_summaries
 from memory.store.turn_validation import session_label
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
+from memory.text.word_forms import forms_of, is_among, telling_words
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -33,6 +35,10 @@ _USER = "User"  # who speaks where nothing says so
 _SETTINGS = {"user": "user", "assistant": "character"}  # with the name of who speaks in a role
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
 _MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
+# Of those, the turns with so much of the best one's odds to be an answer: of ten turns shown with a
+# short question one was needed (the log).
+_LEAST_ODDS, _LEAST_ODDS_OF_SEVERAL = 1 / 30, 1 / 150
+_WORDS_OF_QUESTION = 2  # in a turn below these odds that is shown
 _TURN_TOKENS = 15  # about the least that a turn takes
 _MOST_CANDIDATES = 400
 _FACT_TOKENS = 120  # of the current facts
@@ -116,7 +122,8 @@ def inject(
         weights: the weights of the ranking, as for `Store.search`.
         counts: whether the turns count as shown now; who has no time to write gives their ids to
             `Store.count_shown` later.
-        gate: whether a message that the memory does not touch gets none of its turns.
+        gate: whether a message that asks nothing of the memory gets none of its turns, and one that
+            does, without a budget, only those that are about as near as the best one.
         profile: whether the user's lasting facts stand first, whatever the message is about.
 
     An empty message gets what is known of the user. Raises InputError without a message of theirs,
@@ -153,9 +160,12 @@ def inject(
 
     if config is None:
         most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
-        turns, hits = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
+        found = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
+        turns = found.turns
         if gate and reader.overview(asked) is None:
-            turns = touched(store, question, turns, hits)
+            turns = touched(store, question, turns, found.repeated)
+            if budget is None:
+                turns = _near(question, turns, found.scores)
         block = _block(
             asked,
             reader,
@@ -167,7 +177,7 @@ def inject(
         text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
         places = max(config.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
-        turns, _ = _candidates(reader, question, places, can_be_shown)
+        turns = _candidates(reader, question, places, can_be_shown).turns
         character = _name(store, conversation, "assistant", character) or "Assistant"
         names = {"name1": user, "name2": character}
         block, text, memories = _in_templates(
@@ -319,13 +329,21 @@ def _setting(store: Store, name: str) -> str:
     return str(values[-1].value or "") if values else ""
 
 
+class _Candidates(NamedTuple):
+    """Turns that may be shown, the best first, each text once; and what the search found for them.
+
+    `repeated` are all turns of the search, and `scores` their scores by turn id.
+    """
+
+    turns: list[Turn]
+    repeated: list[Turn]
+    scores: Mapping[int, float]
+
+
 def _candidates(
     reader: MemoryReader, question: str, number: int, can_be_shown: Callable[[Turn], bool]
-) -> tuple[list[Turn], list[Turn]]:
-    """The best `number` turns that may be shown, each text once; and all that the search found.
-
-    There are fewer if the memory has no more.
-    """
+) -> _Candidates:
+    """The best `number` turns that may be shown; fewer if the memory has no more."""
     k = 2 * number
     while True:
         hits = reader.search(question, k)
@@ -334,8 +352,22 @@ def _candidates(
         for turn in filter(can_be_shown, turns):
             candidates.setdefault((turn.speaker, turn.text), turn)
         if len(candidates) >= number or len(hits) < k:
-            return list(candidates.values())[:number], turns
+            scores = {hit.turn_id: hit.score for hit in hits}
+            return _Candidates([*candidates.values()][:number], turns, scores)
         k *= 4
+
+
+def _near(question: str, turns: Sequence[Turn], scores: Mapping[int, float]) -> list[Turn]:
+    """The turns about as near as the best one, and those with two words of the question."""
+    odds = _LEAST_ODDS_OF_SEVERAL if asks_for_several(question) else _LEAST_ODDS
+    near = count_near([Hit(turn.id, scores[turn.id]) for turn in turns], odds)
+    asked = set(telling_words(question))
+
+    def names_it(turn: Turn) -> bool:
+        forms = forms_of(telling_words(turn.text))
+        return sum(is_among(word, forms) for word in asked) >= _WORDS_OF_QUESTION
+
+    return [*turns[:near], *filter(names_it, turns[near:])]
 
 
 def _with_memories(context: str, text: str, location: str) -> str:

@@ -6,8 +6,10 @@ Each file or folder is one kind of data. Each of its conversations becomes a mem
 own questions with evidence, the statements of `data/gate/statements.json` that are about it, and
 messages of `data/gate/irrelevant.json`. `data/gate/short.json` has questions of one to four words;
 of those to memories held out, neither a relevant nor an irrelevant one is fitted to. Then the same
-of parts of 5 to 20 turns, and of all conversations in one memory. The gate lets all turns through
-or none, so a question that it lets through keeps what evidence the search found.
+of parts of 5 to 20 turns, and of all conversations in one memory. `short_questions.json` has six
+more memories with 150 short questions and a general message in three kinds of talk: of people
+called user, between people with names, and notes; those of half "check" are held out. The gate lets
+all turns through or none, so a question that it lets through keeps what evidence the search found.
 
 `--fit` fits the weights anew and prints them. Its table is cross-validated: a message is judged by
 weights that were fitted without its conversation and without its text.
@@ -17,7 +19,7 @@ import json
 import tempfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -45,11 +47,14 @@ HELD_OUT_NAME = "held out: "
 IRRELEVANT = ROOT / "data" / "gate" / "irrelevant.json"
 STATEMENTS = ROOT / "data" / "gate" / "statements.json"
 SHORT = ROOT / "data" / "gate" / "short.json"
+TALK = Path(__file__).parent / "short_questions.json"
 MOST_MESSAGES = 1_500  # irrelevant ones of one kind of data
 PARTS = 100  # of 5 to 20 turns
 LARGE_QUESTIONS = 200  # of all conversations in one memory
 FOLDS = 5
-LET_THROUGH = 0.05  # of irrelevant messages, where the fit puts the threshold
+# Of irrelevant messages, where the fit puts the threshold: a turn shown for nothing costs tokens, a
+# hidden one the answer.
+LET_THROUGH = 0.1
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +83,8 @@ def main(
         for file in files or ([*DATA] if fit else [*DATA, *HELD_OUT])
         for message in _of_file(file)
     ]
+    if not files:
+        messages += _of_talk({"fit"} if fit else {"fit", "check"})
     values = np.array([message.values for message in messages])
     relevant = np.array([message.is_relevant for message in messages])
     if fit:
@@ -159,6 +166,23 @@ def _of_short(store: Store, data: str, chat: Conversation) -> Iterator[Message]:
     if relevant:
         for text in short["irrelevant, held out" if is_held_out else "irrelevant"]:
             yield _message(store, data, chat, "short message", text, is_relevant=False)
+
+
+def _of_talk(halves: Collection[str]) -> Iterator[Message]:
+    """The short questions and general messages of these halves; each memory is a kind of data."""
+    talk = json.loads(TALK.read_text("utf-8"))
+    for memory in talk["memories"]:
+        if memory["half"] not in halves:
+            continue
+        name = memory["name"] if memory["half"] == "fit" else f"{HELD_OUT_NAME}{memory['name']}"
+        turns = [Turn(speaker, text) for speaker, text in memory["turns"]]
+        chat = Conversation(memory["name"], tuple(turns), questions=(), dropped_evidence=0)
+        with tempfile.TemporaryDirectory() as home, open_store(Path(home) / "talk.db") as store:
+            add_turns(store, turns)
+            for text, _ in memory["questions"]:
+                yield _message(store, name, chat, "short question", text, is_relevant=True)
+            for text in talk["general"]:
+                yield _message(store, name, chat, "general message", text, is_relevant=False)
 
 
 def _of_all(store: Store, data: str, chats: Sequence[Conversation]) -> Iterator[Message]:

@@ -1,7 +1,9 @@
 """The gate: nothing is shown with a message that a memory does not touch."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,64 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with serving(monkeypatch) as served:
         yield served
+
+
+SHORT = json.loads((Path(__file__).parents[1] / "benchmarks" / "short_questions.json").read_text())
+MEMORIES = SHORT["memories"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("talk", MEMORIES, ids=[talk["name"] for talk in MEMORIES])
+def test_a_short_question_gets_the_turn_that_the_search_found(
+    tmp_path: Path, talk: dict[str, Any]
+) -> None:
+    speaker = "" if talk["asker"] == "user" else talk["asker"]
+    with Memory(tmp_path / "memory.db") as memory:
+        memory.add([Turn(speaker, text) for speaker, text in talk["turns"]])
+        needed = shown = lines = 0
+        for question, turn_ids in talk["questions"]:
+            all_of_them = memory.context(question, speaker=speaker, gate=False)
+            context = memory.context(question, speaker=speaker)
+            needed += len(set(turn_ids) & set(all_of_them.turn_ids))
+            shown += len(set(turn_ids) & set(context.turn_ids))
+            lines += len(context.memories)
+        opened = [text for text in SHORT["general"] if memory.context(text).memories]
+    assert shown >= 0.85 * needed
+    assert lines <= 7 * needed  # of ten shown one was needed
+    assert len(opened) <= 2
+
+
+def test_a_message_without_a_budget_gets_the_turns_about_as_near_as_the_best(
+    sample: Store,
+) -> None:
+    memory = Memory(sample)
+    question = "What is the name of the dog?"
+    near, all_of_them = memory.context(question), memory.context(question, gate=False)
+    assert 0 < len(near.memories) < len(all_of_them.memories) == 10
+    assert set(near.memories) <= set(all_of_them.memories)
+    assert len(memory.context(question, budget=2_000).memories) > 10
+
+
+@pytest.mark.parametrize(
+    ("message", "is_touched"),
+    [
+        ("Who is Iliana?", True),  # a name within a sentence of theirs
+        ("where does Iliana work", True),
+        ("Do I have a tortoise?", True),
+        ("what's my job", True),
+        ("Who is Napoleon?", False),
+        ("lol good evening", False),
+        ("what's the boiling point of ethanol?", False),
+    ],
+)
+def test_who_asks_of_oneself_or_of_a_name_opens_the_gate(message: str, is_touched: bool) -> None:
+    turns = [
+        Turn("user", "ugh, late again, and then Iliana wanted the numbers at once"),
+        Turn("user", "our tortoise Gustl has got out of the garden"),
+        Turn("user", "I run the lab at the dairy in Perth"),
+        *(Turn("assistant", text) for text in ("Noted.", "How annoying!", "Poor Gustl.")),
+    ]
+    assert touches(message, turns, 60) is is_touched
 
 
 def found(store: Store, message: str) -> list[Turn]:

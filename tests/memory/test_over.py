@@ -74,8 +74,8 @@ def test_an_answer_names_the_memory_of_each_turn_and_row(stores: Mapping[str, St
     ]
     shown = [
         "memory: anna | n: 1\nmemory: team | n: 1",
-        "[1] anna (Mon 08 May 2017) Anna: I moved to Oslo",
-        "[100002] team (Thu 01 Jun 2017) Anna: Friday is fine",
+        "[1] anna Anna: I moved to Oslo",
+        "[100002] team Anna: Friday is fine",
     ]
     statements = f"SELECT COUNT(*) AS n FROM facts; {ALL_FACTS};"
     memory, lm = asked(stores, [(both, sql(statements)), (shown, answer("Oslo", "1, 100002"))])

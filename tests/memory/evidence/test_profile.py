@@ -76,7 +76,7 @@ def test_a_message_that_touches_nothing_gets_the_profile_alone(
     assert "sailing" not in block.text
 
 
-@pytest.mark.parametrize("message", ["What should I cook tonight?", *IRRELEVANT])
+@pytest.mark.parametrize("message", IRRELEVANT)
 def test_without_a_profile_such_a_message_gets_nothing(memory: Memory, message: str) -> None:
     assert memory.context(message, profile=False).text == ""
 
@@ -135,7 +135,7 @@ def test_no_one_gets_the_profile_of_another(store: Store, owner: str) -> None:
         set_owner(store, owner)
     with Memory(store) as memory:
         memory.add([Turn("Mallory", text, said_at=DAY) for text in SAID])
-        assert memory.context("What should I cook tonight?").text == ""
+        assert not profile(memory.context("What should I cook tonight?").text)
         assert profile(memory.context("What should I cook?", speaker="Mallory").text)
 
 
