@@ -194,11 +194,17 @@ def test_it_answers_a_batch_and_is_evaluated(home: Path) -> None:
     with dspy.context(lm=lm):
         answers = AskMemory().batch(examples, num_threads=2, disable_progress_bar=True)
         evaluate = dspy.Evaluate(
-            devset=examples, metric=_is_right, num_threads=2, display_progress=False
+            devset=examples,
+            metric=_is_right,
+            num_threads=2,
+            display_progress=False,
+            save_as_json=str(home / "evaluated.json"),
         )
         result = evaluate(AskMemory())
     assert [prediction.answer for prediction in answers] == ["Oslo"] * 3
     assert result.score == 100.0
+    [first, *_] = json.loads((home / "evaluated.json").read_bytes())
+    assert {hit["text"] for hit in first["hits"]} == {turn.text for turn in SAID}
 
 
 def test_programs_vote(home: Path) -> None:
