@@ -58,7 +58,7 @@ from memory.store.catalog import catalog
 from memory.store.database import Connection
 from memory.store.embedding import EmbedderState, Vectors
 from memory.store.fair_lock import FairLock
-from memory.store.filtered_turns import FilteredTurns
+from memory.store.filtered_turns import FilteredTurns, with_signs
 from memory.store.forgetting import forget as removal
 from memory.store.forgetting.expired import ExpiredTurns
 from memory.store.limits import Served
@@ -72,6 +72,7 @@ from memory.store.vocabulary_edits import vocabulary_of
 from memory.store.withheld import POLICY, PublicTurns, add_withheld, policy_of, public_turns
 from memory.text.secrets import DEFAULT_POLICY, mask
 from memory.text.turn_filter import TurnFilter, read_filter
+from memory.text.words import signs_of
 from memory.vocabulary import Vocabulary
 
 # What a store says in a process that was forked after it was opened.
@@ -356,7 +357,7 @@ class DatabaseStore(Store):
         vectors_of: dict[tuple[int, str], NDArray[np.float32]] = {}
         self.vectors.embed_waiting()
         while True:
-            with self._searched(turn_filter) as searched:
+            with self._searched(turn_filter, signs_of(text)) as searched:
                 if searched is None:
                     return []
                 query = searched.index.query(text, searched.selection)
@@ -384,7 +385,9 @@ class DatabaseStore(Store):
             yield searched
 
     @contextmanager
-    def _searched(self, turn_filter: TurnFilter | None) -> Iterator[Searched | None]:
+    def _searched(
+        self, turn_filter: TurnFilter | None, signs: Sequence[str] = ()
+    ) -> Iterator[Searched | None]:
         # A read transaction: index, words and vectors are of one moment and one embedder.
         with self._searching, self.transaction("DEFERRED") as conn:
             new_rows = search_tables.rows_after(conn, self._index)
@@ -407,6 +410,8 @@ class DatabaseStore(Store):
             selection = None
             if turn_filter:
                 selection = self._filtered_turns.select(conn, self._index, turn_filter)
+            if signs:
+                selection = with_signs(conn, self._index, signs, selection)
             yield Searched(
                 self._index,
                 conn.words,

@@ -120,6 +120,21 @@ class FilteredTurns:
         return known
 
 
+def with_signs(
+    conn: Connection, index: Index, signs: Iterable[str], selection: Selection | None
+) -> Selection | None:
+    """The turns of a selection, or of all, that have these emoji; all of it where none has them.
+
+    The index of words knows no emoji, so all texts are looked through.
+    """
+    mask = np.ones(index.count + 1, np.bool_) if selection is None else selection.mask.copy()
+    mask[0] = False
+    for sign in signs:
+        rows = conn.run("turns_with_text", pattern=f"%{sign}%").fetchall()
+        mask &= index.with_ids(np.array([turn_id for (turn_id,) in rows], np.int64))
+    return index.select(mask) if mask.any() else selection
+
+
 def _spellings(texts: Iterable[str], to_label: Callable[[str], str] = label) -> list[str]:
     """Texts as turns have them, and as turns of older versions do."""
     sound = [*map(sound_text, texts)]

@@ -621,6 +621,9 @@ FROM (
 WHERE number <= :most
 ORDER BY turn_id DESC, id DESC;
 
+-- turns_with_text --
+SELECT id FROM memory.turns WHERE namespace = :namespace AND text LIKE :pattern;
+
 -- is_said_by_others --
 -- Whether somebody else, or a document or a tool, says something like it near a turn.
 SELECT id

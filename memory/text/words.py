@@ -47,6 +47,14 @@ _ONE_FORM = str.maketrans(
 )
 
 
+def signs_of(text: str) -> list[str]:
+    """The emoji and other signs of a text that has no word, without the tones of their skin."""
+    if text.isascii() or words(text):
+        return []
+    is_sign = {sign: unicodedata.category(sign) == "So" for sign in text}
+    return [sign for sign, is_one in is_sign.items() if is_one]
+
+
 def words(text: str) -> list[str]:
     """The words of a text, in order: lower case, without accents and variant letters.
 
