@@ -7,7 +7,7 @@ so that `memory` shows how it was. A deleted item is hidden; `memory forget` rem
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from memory.text.characters import label
 
 _BY = "langgraph"
 _SESSION = "langgraph "  # before the namespace, as JSON
+_UNSEARCHED = "langgraph unsearched"  # the tag of an item that no query finds
 _MOST_HITS = 200
 _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
     "$eq": operator.eq,
@@ -82,17 +83,19 @@ def _carry_out(store: Store, op: Op) -> Result:
         case PutOp():
             _refuse_unusual_names(op)
             old = _turns_of(store, op.namespace, op.key)
-            if op.index is not None:
+            if op.index:
                 raise NotImplementedError(
-                    "leave index= out: every field is searched, and none can be left out"
+                    "index=[...] is not there: every field is searched, or with index=False none"
                 )
             if op.value is not None:
                 text = json.dumps(op.value, ensure_ascii=False)
                 session = _session(op.namespace)
-                said_at = local_now()
-                # The time of the first value goes along: an item knows when it was created.
-                created = old[0].source if old else f"{_BY} {said_at}"
-                turn = Turn(op.key, text, session, said_at, created, kind="document")
+                # When the first value was put, and this one: the time of a turn is in seconds.
+                updated = datetime.now(UTC).isoformat()
+                created, _ = _times(old[0]) if old else (updated, "")
+                source = f"{_BY} {created} {updated}"
+                tags = {_UNSEARCHED: "yes"} if op.index is False else {}
+                turn = Turn(op.key, text, session, local_now(), source, "document", tags=tags)
                 store.add([turn])
             hide(store, old, _BY)
             return None
@@ -139,22 +142,30 @@ def _fields(turn: Turn) -> dict[str, Any]:
         value = json.loads(turn.text)
     except ValueError:  # withheld text took a quote with it
         value = {"text": turn.text}
+    created, updated = _times(turn)
     return {
         "value": value if isinstance(value, dict) else {"text": turn.text},
         "key": turn.speaker,
         "namespace": _namespace(turn),
-        "created_at": datetime.fromisoformat(turn.source.removeprefix(f"{_BY} ")),
-        "updated_at": datetime.fromisoformat(turn.said_at),
+        "created_at": datetime.fromisoformat(created),
+        "updated_at": datetime.fromisoformat(updated),
     }
+
+
+def _times(turn: Turn) -> tuple[str, str]:
+    """When the first value of an item was put, and when this one; earlier versions kept one."""
+    created, _, updated = turn.source.removeprefix(f"{_BY} ").partition(" ")
+    return created, updated or turn.said_at
 
 
 def _search(store: Store, op: SearchOp) -> list[SearchItem]:
     """Items below a prefix that pass the filter: by the ranking of a query, else the newest."""
     scores: dict[int, float] = {}
+    prefix = tuple(op.namespace_prefix)
     fitting = {
         turn.id: turn
         for turn in _all_turns(store)
-        if _namespace(turn)[: len(op.namespace_prefix)] == op.namespace_prefix
+        if _namespace(turn)[: len(prefix)] == prefix and not (op.query and _UNSEARCHED in turn.tags)
     }
     turns = [*fitting.values()][::-1]
     if op.query:

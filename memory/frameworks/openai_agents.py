@@ -59,12 +59,14 @@ class MemorySession:
         self._thread = StoreThread(location)
 
     async def get_items(self, limit: int | None = None) -> "list[TResponseInputItem]":
-        """The newest items, oldest first; all of them without a limit."""
+        """The newest items, oldest first; without a limit, as many as `session_settings` say."""
+        if limit is None and self.session_settings is not None:
+            limit = self.session_settings.limit
         turns = await self._thread.acall(lambda store: self._turns(store, limit))
         return [cast("TResponseInputItem", _item(turn)) for turn in turns]
 
     async def add_items(self, items: "list[TResponseInputItem]") -> None:
-        """Store items at the end of the conversation."""
+        """Store items at the end of the conversation. Raises TypeError for what is no JSON."""
         turns = [self._turn(dict(item)) for item in items]
         if turns:
             await self._thread.acall(lambda store: add_turns(store, turns))
@@ -101,7 +103,7 @@ class MemorySession:
             if item != {"role": role, "content": text}:
                 tags[_ITEM] = _pieces(_without_texts(item))
             return Turn(speaker, text, self.session_id, local_now(), tags=tags)
-        written = json.dumps(item, ensure_ascii=False, default=str)
+        written = json.dumps(item, ensure_ascii=False)
         speaker = str(item.get("name") or item.get("type") or "tool")
         return Turn(speaker, written, self.session_id, local_now(), kind="tool")
 

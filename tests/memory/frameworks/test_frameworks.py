@@ -178,6 +178,7 @@ def test_langgraphs_store_puts_gets_searches_and_lists(path: Path) -> None:
     assert again
     assert again.value == {"text": "Anna lives in Bergen."}
     assert again.created_at == item.created_at
+    assert again.updated_at > item.updated_at
     assert len(store.search(("users", "anna"))) == 2
     store.delete(("users", "anna"), "home")
     assert store.get(("users", "anna"), "home") is None
@@ -188,6 +189,43 @@ def test_langgraphs_store_puts_gets_searches_and_lists(path: Path) -> None:
     assert kept
     assert kept.value == {"text": "use [withheld]"}
     store.close()
+
+
+def test_an_item_of_langgraphs_store_can_stay_out_of_searches(path: Path) -> None:
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    store = MemoryStore(path)
+    store.put(("notes", "anna"), "cat", {"text": "The cat is called Miso."})
+    store.put(("notes", "anna"), "key", {"text": "The cat has a key."}, index=False)
+    assert [item.key for item in store.search(("notes",), query="the cat")] == ["cat"]
+    assert {item.key for item in store.search(("notes",))} == {"cat", "key"}
+    of_list = ["notes", "anna"]
+    assert {item.key for item in store.search(of_list)} == {"cat", "key"}  # type: ignore[arg-type]
+    store.put(("notes", "anna"), "key", {"text": "The cat has a key."})
+    assert len(store.search(("notes",), query="the cat")) == 2
+    store.close()
+
+
+def test_a_session_of_the_agents_sdk_obeys_its_settings_and_refuses_what_is_no_json(
+    path: Path,
+) -> None:
+    from agents import SessionSettings
+
+    from memory.frameworks.openai_agents import MemorySession
+
+    session = MemorySession(path, "chat")
+    session.session_settings = SessionSettings(limit=2)
+
+    async def talk() -> None:
+        await session.add_items([{"role": "user", "content": str(n)} for n in range(4)])
+        assert [item["content"] for item in await session.get_items()] == ["2", "3"]
+        assert len(await session.get_items(limit=3)) == 3
+        with pytest.raises(TypeError):
+            await session.add_items([{"role": "user", "content": object()}])  # type: ignore
+        assert len(await session.get_items(limit=9)) == 4
+
+    asyncio.run(talk())
+    session.close()
 
 
 def test_a_callback_of_litellm_stores_both_sides(path: Path) -> None:
