@@ -1,4 +1,4 @@
-"""A hosted LM whose calls end in time, and which learns what its server refuses."""
+"""A hosted LM whose calls end in time and size, and which learns what its server refuses."""
 
 import asyncio
 import logging
@@ -17,12 +17,14 @@ from dspy.utils import exceptions as lm_errors
 from memory.models.costs import Usage, counting, traced_call
 from memory.models.model_errors import (
     CallTimeoutError,
+    EndlessAnswerError,
     MissingKeyError,
     ServerDownError,
     retry_after,
 )
 from memory.models.server_refusals import accepted_instead, is_context_size, lacks_path
-from memory.system.provider_calls import run, too_slow, within
+from memory.system.counting_loop import MOST_BYTES, AnswerTooLongError
+from memory.system.provider_calls import bounded, run, too_slow, within
 from memory.system.providers import missing_keys
 from memory.text.characters import sound_text
 from memory.text.tokens import count_tokens
@@ -85,7 +87,12 @@ class BoundedLM(dspy.LM):
         try:
             with traced_call(self.model), counting(usage):
                 call = self._accepted(prompt, messages, kwargs)
-                outputs = _spoken(await within(self._unless_down(call), self.seconds))
+                with bounded():
+                    outputs = _spoken(await within(self._unless_down(call), self.seconds))
+        except AnswerTooLongError as error:
+            raise EndlessAnswerError(
+                f"{self.model} sent more than {MOST_BYTES // 2**20} MB for one answer"
+            ) from error
         except TimeoutError as error:
             raise CallTimeoutError(
                 too_slow(self.model, self.seconds), retry_after=retry_after(error)

@@ -7,6 +7,7 @@ DSPy's, unchanged.
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
@@ -24,10 +25,11 @@ _TOOL_CALLS = "tool_calls"
 _SPACES = r"[ \t]*"
 # A marker as models write it: in bold or code, as a heading, with fewer spaces.
 _BARE_MARKER = rf"\[\[{_SPACES}##{_SPACES}(\w+){_SPACES}##{_SPACES}\]\]"
-_MARKER = re.compile(rf"(?:#+{_SPACES})?([*_`]*){_BARE_MARKER}\1")
+_MARKER = re.compile(rf"(?:#{{1,6}}{_SPACES})?([*_`]{{0,3}}){_BARE_MARKER}\1")
 # Of texts that may be long, and begin with any number of backticks.
 _FORGED_MARKER = re.compile(_BARE_MARKER)
-_FENCE = re.compile(r"^[ \t]*(```|~~~)[ \t]*\w*[ \t]*\n(.*?)^[ \t]*\1[ \t]*$", re.M | re.S)
+_LINE_END = re.compile(r"[^\S\n]*+(?:\n|\Z)")
+_FENCE = re.compile(r"^[ \t]*+(?P<mark>```|~~~)[ \t]*+(?P<info>\w*+)[ \t]*+(?:\n|\Z)", re.M)
 
 
 class CompletionAdapter(dspy.ChatAdapter):
@@ -97,9 +99,13 @@ def _marked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
     """
     names = {name.lower(): name for name in signature.output_fields}
     starts: list[tuple[str, int, int]] = []  # field, start and end of its marker
+    last_end = 0
     for marker in _MARKER.finditer(spoken):
-        begins_line = not spoken[: marker.start()].rpartition("\n")[2].strip()
-        ends_line = not spoken[marker.end() :].partition("\n")[0].strip()
+        line_start = spoken.rfind("\n", last_end, marker.start()) + 1
+        is_after_marker = last_end and not line_start
+        begins_line = not (is_after_marker or spoken[line_start : marker.start()].strip())
+        ends_line = _LINE_END.match(spoken, marker.end())
+        last_end = marker.end()
         name = names.get(marker[2].lower(), "")
         is_new = name and all(name != other for other, _, _ in starts)
         if begins_line or is_new or (ends_line and marker[2].lower() == "completed"):
@@ -117,15 +123,39 @@ def _tagged(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
     """The texts in XML tags of output fields, as XMLAdapter asks for them; of two the first."""
     texts = {}
     for name in signature.output_fields:
-        if tag := re.search(rf"<{name}>(.*?)</{name}>", spoken, re.DOTALL):
-            texts[name] = unescape(tag[1]).strip()
+        _, _, opened = spoken.partition(f"<{name}>")
+        text, closed, _ = opened.partition(f"</{name}>")
+        if closed:
+            texts[name] = unescape(text).strip()
     return texts
+
+
+def _fences(text: str) -> tuple[list[str], str]:
+    """What stands in fences that are closed, and the text without these."""
+    lines = [*_FENCE.finditer(text)]
+    closings = {
+        mark: [n for n, line in enumerate(lines) if line["mark"] == mark and not line["info"]]
+        for mark in ("```", "~~~")
+    }
+    fences, rest = [], []
+    position = number = 0
+    while number < len(lines):
+        opening, closers = lines[number], closings[lines[number]["mark"]]
+        index = bisect_right(closers, number)
+        number += 1
+        if index < len(closers):
+            number = closers[index] + 1
+            closing = lines[closers[index]]
+            fences.append(text[opening.end() : closing.start()].strip())
+            rest.append(text[position : opening.start()])
+            position = closing.end()
+    return fences, "".join([*rest, text[position:]])
 
 
 def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
     """The fields of a JSON object, the only fence, the only statements, or the only field."""
     fields = signature.output_fields
-    fences = [match[2].strip() for match in _FENCE.finditer(spoken)]
+    fences, rest = _fences(spoken)
     for text in [*fences[:1], spoken] if len(fences) < 2 else []:
         if values := _json_fields(signature, text):
             return values
@@ -135,7 +165,7 @@ def _unmarked(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
     texts = [name for name, field in fields.items() if field.annotation is str]
     if len(texts) != len(fields):
         return {}  # a verdict or a call is not text
-    if len(fences) == 1 and not _FENCE.sub("", spoken).strip():
+    if len(fences) == 1 and not rest.strip():
         return {texts[0]: fences[0]}
     is_page = spoken.lstrip().startswith("<")  # from a server, which is not an answer
     return {texts[0]: spoken.strip()} if len(texts) == 1 and spoken.strip() and not is_page else {}

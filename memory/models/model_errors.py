@@ -24,6 +24,10 @@ class CallTimeoutError(lm_errors.LMTimeoutError):
     """A call was ended because it took too long as a whole."""
 
 
+class EndlessAnswerError(lm_errors.LMProviderError):
+    """A call was ended because its answer is longer than any model's."""
+
+
 class ServerDownError(lm_errors.LMTransportError):
     """Nothing listens at the address of your own server."""
 
@@ -83,6 +87,8 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
             wait = error.retry_after
             asked = f" (it asks to wait {wait:,.0f} seconds)" if wait else ""
             return f"{error.message}{where}{asked}"
+        case EndlessAnswerError():
+            return f"{error.message}{where}; its server is broken or hostile"
         case _ if _UNREACHABLE.search(reason):
             where = api_base or f"the provider of {name}"
             return f"cannot reach {where}: is this machine online? ({reason})"

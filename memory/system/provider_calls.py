@@ -11,10 +11,12 @@ import re
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
 from memory.errors import InputError, ModelError
+from memory.system.counting_loop import CountingLoop
 from memory.system.providers import load_litellm, missing_keys
 
 # For one call: connecting, all reads, all attempts and the waits between them. An answer of 3,000
@@ -55,6 +57,12 @@ async def within(call: Coroutine[Any, Any, T], seconds: float) -> T:
         return await call
 
 
+def bounded() -> AbstractContextManager[None]:
+    """Raises AnswerTooLongError for a call that receives too much, in the loop of `run`."""
+    loop = asyncio.get_running_loop()
+    return loop.bounded() if isinstance(loop, CountingLoop) else nullcontext()
+
+
 class CallsEnded(BaseException):
     """A call was ended by `end_calls`. Not an Exception: no one is to try again."""
 
@@ -92,7 +100,7 @@ def end_calls() -> None:
 @cache
 def _loop(pid: int) -> asyncio.AbstractEventLoop:
     """The event loop of this process. A forked process needs its own: it has no parent threads."""
-    loop = asyncio.new_event_loop()
+    loop = CountingLoop()
     threading.Thread(target=loop.run_forever, name="model calls", daemon=True).start()
     return loop
 

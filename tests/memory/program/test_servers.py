@@ -19,6 +19,7 @@ from memory.models import bounded_lm, load_model
 from memory.records import CUT_ANSWER, Summary
 from memory.store.namespaces import create, existing
 from memory.store.summaries import set_summary
+from memory.system import counting_loop
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
 from tests.support.page_client import page_client
 
@@ -485,3 +486,31 @@ def test_a_page_stores_of_a_reply_that_is_cut_what_it_showed(home: str):
     assert hello.text == "hello there"
     assert said.tags == CUT_ANSWER
     assert WALK.startswith(said.text)
+
+
+def test_an_answer_without_end_is_ended_in_one_line(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting_loop, "MOST_BYTES", 2**20)
+    with pytest.raises(ModelError, match=r"sent more than \d+ MB for one answer") as error:
+        ask(lambda _: Sent(b" " * 2**22))
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_nor_is_a_packed_one_unpacked_beyond_that(ask: Callable[..., str]) -> None:
+    with pytest.raises(ModelError, match=r"sent more than 64 MB for one answer"):
+        ask(lambda _: Sent(b" " * 2**27, zipped=True))
+    assert ask(lambda request: replace(whole(spoken(request)), zipped=True))
+
+
+def test_each_call_has_that_room_for_itself(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting_loop, "MOST_BYTES", 2**20)
+    padded = [b" " * 600_000]
+
+    def behaviour(request: Request) -> Sent:
+        return Sent(padded[0] + whole(spoken(request)).data)
+
+    assert ask(behaviour)
+    assert ask(behaviour)
