@@ -39,8 +39,8 @@ WEIGHTS = {
     "size": -0.954,  # log of the memory's different turns: of many, some are near by chance
     "always": -2.686,
 }
-_FEWEST_TURNS = 10  # as many count at least: in fewer, all messages are near by the formula
-MOST_TURNS = 24  # looked at, the best first
+# Looked at, the best first. A memory of fewer turns counts as one of so many.
+MOST_TURNS = 24
 _NEAR_TURNS = 10  # how many of the nearest count
 _NEAREST = 3
 _LONGEST = 4_000  # characters of a message or a turn
@@ -119,7 +119,7 @@ def features(
         "my": float(not _OWN.isdisjoint(message_words)),
         "self": float(not _SELF.isdisjoint(message_words)),
         "length": float(np.log1p(len(message_words))),
-        "size": float(np.log(max(memory_turns, _FEWEST_TURNS))),
+        "size": float(np.log(max(memory_turns, MOST_TURNS))),
         "always": 1.0,
     }
 

@@ -90,7 +90,7 @@ def test_a_short_question_gets_the_turn_that_the_search_found(
         opened = [text for text in SHORT["general"] if memory.context(text).memories]
     assert shown >= 0.85 * needed
     assert lines <= 7 * needed  # of ten shown one was needed
-    assert len(opened) <= 2
+    assert len(opened) <= 3, opened
 
 
 def test_a_message_without_a_budget_gets_the_turns_about_as_near_as_the_best(
