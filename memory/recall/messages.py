@@ -163,6 +163,8 @@ def _fields(item: Any, number: int) -> Mapping[str, Any]:
             if unknown:
                 keys = ", ".join(_KEYS)
                 raise InputError(f"turn {number}: there is no {unknown[0]!r}; there are {keys}")
+            if not has_role and fields.get("speaker") in _PAIR_ROLES:
+                fields |= {"role": fields["speaker"], "speaker": None}
             return fields
     elif any(hasattr(item, key) for key in ("content", "text")):
         values = {key: field_of(item, key) for key in sorted(_READ)}
