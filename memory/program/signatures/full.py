@@ -251,8 +251,8 @@ class AnswerFromMemory(dspy.Signature):
     - When: resolve relative dates against the date of the turn that says them. "Last Saturday",
       said on Fri 08 Apr 2011, is 2 April 2011. Dates in brackets behind such words were computed
       that way, by a program. Resolve other words yourself, "in 12 days" only where it tells what
-      was ahead; after midnight people count from the day before. Write 5 March 2011, or only as
-      exact as known: March 2011, 2010, the week before 8 April 2011. A fact says when it
+      was ahead; "yesterday", said after midnight, may be either of two days. Write 5 March 2011, or
+      only as exact as known: March 2011, 2010, the week before 8 April 2011. A fact says when it
       "happened", "for" when it was planned, or else when it was "said", which answers "when" less
       well.
     - How long: the length that a speaker gives ("for nine weeks") as of the day it was said; where
@@ -264,12 +264,12 @@ class AnswerFromMemory(dspy.Signature):
     - What everybody knows may help once the memory names the thing: which country a city is in, the
       century of a composer. What people did, have or are comes from the memory alone.
     - When the memory tells of a change, the newest state is the true one, unless the past is meant;
-      a fact with "until" was true up to then. A correction marked (withdrawn) was taken back: it
-      does not count.
-    - Two things that cannot both be true, neither a change nor a correction of the other ("never
-      flown", and a flight in May), also under "Facts that contradict each other": where the
-      question is about them, choose neither. Name both, each with the day it was said, and ask
-      which is right.
+      a fact with "until" was true up to then. So is a later value of the same thing without a word
+      of change ("our budget is $3,000", in May "with the $4,500 we have"). A correction marked
+      (withdrawn) was taken back: it does not count.
+    - Two things that can never both have been true ("never flown", and a flight in May), also under
+      "Facts that contradict each other": where the question is about them, name both, each with
+      the day it was said, and ask which is right.
     - "No information available", exactly so, when the memory does not say, or says it of another
       person than the question: mind who did what. Also for a detail that it only comes near to: a
       planned event does not tell its details, nor one that is merely named. What is near is no
