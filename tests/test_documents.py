@@ -47,7 +47,7 @@ NOT_RUN = {
     "needs the extra tune": 2,
     "takes an hour": 14,
     "takes minutes, data or a key": 24,
-    "the tests themselves": 3,
+    "the tests themselves": 2,
 }
 LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml", "ini"}
 MOST_WORDS_OF_DECISION = 120

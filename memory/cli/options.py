@@ -152,7 +152,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 
-_MISSING_EXTRA = "the server needs more packages: pip install 'sql-memory[server]'"
+_MISSING_EXTRA = "the server needs more packages: pip install '.[server]' in the clone"
 
 
 @contextmanager

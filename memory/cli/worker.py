@@ -126,7 +126,7 @@ def _metrics_at(address: str) -> "Observer":
         from memory.worker.metrics import Metrics
     except ModuleNotFoundError as error:
         raise InputError(
-            f"--metrics needs more packages: pip install 'sql-memory[server]' ({error.name} is"
+            f"--metrics needs more packages: pip install '.[server]' in the clone ({error.name} is"
             " missing)"
         ) from None
     metrics = Metrics()

@@ -83,7 +83,7 @@ def postgres_module(name: str) -> Any:
         return import_module(f"memory.store.postgres.{name}")
     except ImportError as error:
         raise InputError(
-            "a memory in Postgres needs more packages: pip install 'sql-memory[postgres]'"
+            "a memory in Postgres needs more packages: pip install '.[postgres]' in the clone"
         ) from error
 
 

@@ -17,7 +17,7 @@ from memory.errors import InputError, Stop
 RAY = "ray"
 _SCHEME = "ray://"
 _RETRIES = 3  # of an item whose machine was lost
-_MISSING = "--over needs Ray: `pip install 'sql-memory[ray]'`"
+_MISSING = "--over needs Ray: `pip install '.[ray]'` in the clone"
 _WAIT_S = 1.0
 _PATIENCE_S = 60.0
 # In which a cluster answers: Ray itself tries for minutes, and prints what it tries.

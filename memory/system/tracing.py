@@ -104,7 +104,7 @@ def begin() -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ModuleNotFoundError:
         _log.warning(
-            "OTEL_* asks for traces, which need more packages: pip install 'sql-memory[otel]'"
+            "OTEL_* asks for traces, which need more packages: pip install '.[otel]' in the clone"
         )
         return
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME") or _NAME})

@@ -269,8 +269,8 @@ def _start_server(settings: ServerSettings) -> Any:
         import xllamacpp
     except ModuleNotFoundError:
         raise ModelError(
-            "models in this process need llama.cpp: pip install 'sql-memory[local]' (in a clone"
-            " of the repository pip install '.[local]'), or name a hosted model (--model)"
+            "models in this process need llama.cpp: pip install '.[local]' in the clone, or name a"
+            " hosted model (--model)"
         ) from None
     for lora in settings.loras:
         # A file that was replaced could end the process, or answer with other weights.

@@ -147,7 +147,7 @@ def test_without_the_packages_the_server_says_so_and_goes_on(
     with caplog.at_level(logging.WARNING):
         tracing.begin()
     assert not tracing.is_on()
-    assert "pip install 'sql-memory[otel]'" in caplog.text
+    assert "pip install '.[otel]' in the clone" in caplog.text
 
 
 def test_importing_the_memory_does_not_load_opentelemetry() -> None:
