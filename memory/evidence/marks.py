@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memory.evidence.lines import DISPUTED, OUTDATED, in_words
+from memory.facts.latest_word import latest_words
 from memory.facts.restated import restated
 from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
@@ -14,6 +15,8 @@ from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 from memory.vocabulary.fact_lines import has_ended, is_current
+
+_MOST_LATEST = 8  # current facts whose latest word is looked for; more have no room in a block
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ def recalled_facts(
         for fact in dict.fromkeys(in_force)
         if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in followers.values()
     ]
+    fitting.sort(key=order)
+    latest = latest_words(store, fitting[:_MOST_LATEST], day)
+    fitting = [fact for fact in fitting if fact.id not in latest]
     marks = {turn_id: f"{OUTDATED}{text}" for turn_id, text in outdated.items()}
     for turn_id, text in disputed.items():
         _append(marks, turn_id, f"{DISPUTED}{text}")
@@ -96,8 +102,11 @@ def recalled_facts(
             _append(marks, turn.id, "its end is missing")
     for turn_id, again in restated(turns, question).items():
         marks.setdefault(turn_id, again.mark)
+    for fact in in_force:
+        if word := latest.get(fact.id):
+            marks.setdefault(fact.turn_id, word.text)
     stored = tuple(state.fact for state in stated)
-    return Recalled(tuple(sorted(fitting, key=order)), marks, stored)
+    return Recalled(tuple(fitting), marks, stored)
 
 
 def marks_of(

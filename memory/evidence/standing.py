@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from memory.evidence.lines import LEAST_BUDGET
-from memory.evidence.profile import PROFILE_HEAD, PROFILE_TOKENS
+from memory.evidence.profile import LATER_TOKENS, PROFILE_HEAD, PROFILE_TOKENS
 from memory.records import Contradiction, Fact, Turn
 from memory.text.tokens import fitting_lines, line_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
 
 STANDING_HEAD = "What the asker wants of answers, newest first:"
+WISHED = "Wished once:"
 CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"
 _WISHES_SHARE, _PROFILE_SHARE = 1 / 4, 1 / 4  # of a budget at most
 # A turn says no more than a wish if it has this share of its words, and few others.
@@ -23,7 +24,8 @@ class Standing:
 
     The asker's standing instructions and preferences (`facts`, `lines`), those to keep when room is
     short first, the asker's profile (`profile`, `profile_lines`), and contradictory facts that the
-    question may be about (`pairs`, `pair_lines`).
+    question may be about (`pairs`, `pair_lines`). `taken_back` are wishes that a later turn may
+    have taken back, quoted with it.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -32,9 +34,10 @@ class Standing:
     pair_lines: tuple[str, ...] = ()
     profile: tuple[Fact, ...] = ()
     profile_lines: tuple[str, ...] = ()
+    taken_back: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.lines or self.pair_lines or self.profile_lines)
+        return bool(self.lines or self.pair_lines or self.profile_lines or self.taken_back)
 
     @property
     def wishes(self) -> str:
@@ -50,8 +53,9 @@ class Standing:
 
     @property
     def about_asker(self) -> str:
-        """The profile under its heading; "" for none."""
-        return "\n".join((PROFILE_HEAD, *self.profile_lines)) if self.profile_lines else ""
+        """The profile and wishes that were taken back under its heading; "" for none."""
+        lines = (*self.profile_lines, *(f"{WISHED} {line}" for line in self.taken_back))
+        return "\n".join((PROFILE_HEAD, *lines)) if lines else ""
 
     @property
     def text(self) -> str:
@@ -87,17 +91,17 @@ class Standing:
         pairs = [*fitting_lines(zip(self.lines, self.facts, strict=True), room)]
         lines, facts = zip(*pairs, strict=True) if pairs else ((), ())
         fitting = replace(self, facts=facts, lines=lines)
-        if budget * _PROFILE_SHARE < PROFILE_TOKENS:
+        if budget * _PROFILE_SHARE < PROFILE_TOKENS + LATER_TOKENS:
             room = int(budget * _PROFILE_SHARE) - line_tokens(PROFILE_HEAD)
             of_asker = [*fitting_lines(zip(self.profile_lines, self.profile, strict=True), room)]
             lines, facts = zip(*of_asker, strict=True) if of_asker else ((), ())
-            fitting = replace(fitting, profile=facts, profile_lines=lines)
+            fitting = replace(fitting, profile=facts, profile_lines=lines, taken_back=())
         return fitting if budget - fitting.tokens >= LEAST_BUDGET else Standing()
 
     @property
     def without_profile(self) -> "Standing":
         """A copy without the profile."""
-        return replace(self, profile=(), profile_lines=())
+        return replace(self, profile=(), profile_lines=(), taken_back=())
 
     @property
     def turn_ids(self) -> set[int]:

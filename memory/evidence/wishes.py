@@ -6,12 +6,13 @@ of a document, a tool or an assistant, or of one person about another, are never
 whatever a model made of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from memory.evidence.disputes import pair_line, touched
 from memory.evidence.profile import WORKING_PARTS, mentions_of, profile_of
 from memory.evidence.standing import CONTRADICTIONS_HEAD, STANDING_HEAD, Standing
+from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.fact_reads import current_among
@@ -23,6 +24,7 @@ from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
 
 STANDING_TOKENS = 300  # shown with a question, their heading included
 _LINE_TOKENS = 45
+_MOST_TAKEN_BACK = 2  # wishes that are shown with the later turn
 # Of the contradictions that are shown with a question, their heading included, and of a fact.
 _CONTRADICTION_TOKENS, _FACT_TOKENS = 250, 45
 
@@ -39,7 +41,9 @@ def working_profile(store: Store, *askers: str) -> list[str]:
     """Lines of the asker's profile for an agent that works on a project with them."""
     known = facts_of_askers(store, askers)
     current = current_among(store, known.profile)
-    return [line for _, line in profile_of(current, known.vocabulary, parts=WORKING_PARTS)]
+    latest = latest_words(store, current)
+    profile = profile_of(current, known.vocabulary, parts=WORKING_PARTS, latest=latest)
+    return [line for _, line in profile]
 
 
 def applying(store: Store, question: str, *askers: str) -> Standing:
@@ -47,16 +51,24 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
 
     The model that reads them decides whether one applies to the question. Calls no language model.
     """
-    return _applying(question, wishes_of(store, *askers))
+    facts = wishes_of(store, *askers)
+    return _applying(question, facts, latest_words(store, facts))
 
 
-def _applying(question: str, facts: Sequence[Fact]) -> Standing:
+def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestWord]) -> Standing:
+    """The wishes, without any that a later turn may have taken back: these are quoted."""
+    taken_back = [f"{_line(fact)}; {latest[fact.id].text}" for fact in facts if fact.id in latest]
+    facts = [fact for fact in facts if fact.id not in latest]
     lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in _said_once(facts)]
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:
         lines = _nearest_first(question, lines)
     fitting = [*fitting_lines(lines, room)]
-    return Standing(tuple(fact for _, fact in fitting), tuple(line for line, _ in fitting))
+    return Standing(
+        tuple(fact for _, fact in fitting),
+        tuple(line for line, _ in fitting),
+        taken_back=tuple(taken_back[:_MOST_TAKEN_BACK]),
+    )
 
 
 def shown_before(store: Store, question: str, *askers: str) -> Standing:
@@ -64,11 +76,14 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
     known = facts_of_askers(store, askers)
     current = current_among(store, [*known.wishes, *known.profile])
     wishes = {*known.wishes}
-    standing = _applying(question, [fact for fact in current if fact in wishes])
+    latest = latest_words(store, current)
+    standing = _applying(question, [fact for fact in current if fact in wishes], latest)
+    of_profile = [fact for fact in current if fact not in wishes]
     profile = profile_of(
-        [fact for fact in current if fact not in wishes],
+        of_profile,
         known.vocabulary,
         mentions=mentions_of(known.profile),
+        latest=latest,
     )
     names = [name.strip() for name in askers if name.strip()]
     pairs: list[Contradiction] = []

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from memory.evidence.lines import in_words
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
+from memory.facts.latest_word import latest_words
 from memory.facts.state import FactState, Person, state_of_person
 from memory.records import Rows
+from memory.store import Store
 from memory.store.statement_file import as_select
 from memory.store.turn_reads import speakers_named
-from memory.text.dates import MONTHS
+from memory.text.dates import MONTHS, is_iso_date
 from memory.text.word_forms import telling_words
 from memory.text.words import words
 from memory.vocabulary import Kind, Vocabulary
@@ -56,10 +58,32 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
         states = _ranked(known.states)
         answer = _answer(group[0], states, vocabulary) if states else None
         if answer:
-            text, sources = answer
-            turn_ids = tuple(dict.fromkeys(state.fact.turn_id for state in sources))
+            text, turn_ids = _with_latest(answer, group[0], reader.store, today)
             return RowsAnswer(text, turn_ids, (known.sql,), (known.rows,))
     return None
+
+
+def _with_latest(
+    answer: _Answer, question: Question, store: Store, today: str
+) -> tuple[str, tuple[int, ...]]:
+    """The answer beside the latest words on its facts, and the turns of both.
+
+    A question for a day of the past is answered by what was true then.
+    """
+    text, sources = answer
+    current = [] if question.date else [state for state in sources if state.is_current]
+    latest = latest_words(store, [state.fact for state in current], today)
+    turn_ids = [state.fact.turn_id for state in sources]
+    for state in current:
+        if word := latest.get(state.fact.id):
+            turn_ids.append(word.turn.id)
+            day = spoken(word.turn.said_at[:10]) if is_iso_date(word.turn.said_at[:10]) else ""
+            if word.value and len(sources) == 1:
+                said = f", said {day}" if day else ""
+                text = f"{word.value}{said}; before that {state.fact.value}"
+            else:
+                text = f"{text}; later{f', {day}' if day else ''}: {word.quotation}"
+    return text, tuple(dict.fromkeys(turn_ids))
 
 
 def _known_of_one(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:

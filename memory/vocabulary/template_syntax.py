@@ -83,6 +83,20 @@ def check_template(template: str, field: str) -> str:
     return clean
 
 
+def bare_words(template: str) -> str:
+    """A template without its placeholders and optional words, each choice by its first option."""
+
+    def texts(words: Words) -> Iterator[str]:
+        for word in words:
+            for part in word:
+                if isinstance(part, str):
+                    yield part
+                elif isinstance(part, Group) and not part.is_optional:
+                    yield from texts(part.options[0])
+
+    return " ".join(texts(parse(template)))
+
+
 def parts_of(words: Words) -> Iterator[Part]:
     """All parts of a template, including the parts of groups."""
     for word in words:

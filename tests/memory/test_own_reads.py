@@ -18,7 +18,7 @@ from tests.support.page_client import page_client
 from tests.support.scripted import answer, scripted_model, sql
 
 WHEN_IT_PAYS = True
-MOST_CALLS = 1_050  # of functions in memory/ while a question is answered, the model's own aside
+MOST_CALLS = 1_120  # of functions in memory/ while a question is answered, the model's own aside
 
 
 @pytest.fixture

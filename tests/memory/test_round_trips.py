@@ -14,8 +14,8 @@ from tests.support.scripted import Pairs, answer, scripted_model, sql
 
 CHATS = Path(__file__).parents[2] / "data" / "chats.json"
 BUDGET = 19_000  # tokens, which the turns of these chats fill
-MOST_STATEMENTS = 41  # of SQLite, transactions and the full-text index's own included
-MOST_ROUND_TRIPS = 23  # to Postgres: 21, and each pool may ask whether its connection stands
+MOST_STATEMENTS = 46  # of SQLite, transactions and the full-text index's own included
+MOST_ROUND_TRIPS = 24  # to Postgres: 21, and each pool may ask whether its connection stands
 
 
 @pytest.fixture(scope="module")

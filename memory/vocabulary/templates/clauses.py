@@ -77,6 +77,17 @@ class Clause:
     phrase: str = ""
 
 
+def is_passing(clause: Clause) -> bool:
+    """Whether a clause tells what is so on some days only: "I'm not vegetarian today".
+
+    "I moved today" tells what is so from then on.
+    """
+    known = language_words()
+    return clause.phrase.casefold().split(" ")[0] in known.passing and bool(
+        words_of(clause.text) & known.present
+    )
+
+
 def refusal_of(text: str) -> str:
     """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
@@ -136,6 +147,15 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
                 yield Sentence(clean, refusal="it is a question")
                 continue
             yield Sentence(clean, tuple(_pieces(clean, openers)), "", tuple(quotations))
+
+
+def told_sentences(text: str) -> Iterator[str]:
+    """The sentences of a turn that are no questions, as they are written."""
+    for line in text.splitlines():
+        for sentence in _SENTENCE_END.split(line):
+            clean = " ".join(sentence.split())
+            if clean and not clean.rstrip("!.)\"' ").endswith("?"):
+                yield clean
 
 
 def unasserted(text: str) -> str:

@@ -16,6 +16,7 @@ from memory.vocabulary.templates.clauses import (
     Sentence,
     clauses,
     doubt_around,
+    is_passing,
     refusal_of,
     retraction,
     sentences,
@@ -188,6 +189,8 @@ class Templates:
         if match is None:
             return None
         form = entry.value
+        if form.attribute.is_state and is_passing(clause):
+            return None
         date = _date(match, clause, turn.said_at, can_end=bool(form.attribute.ends))
         if date is None:
             return None

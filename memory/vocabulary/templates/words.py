@@ -41,6 +41,10 @@ class Words:
     stops: frozenset[str]
     opens: frozenset[str]
     negations: frozenset[str]
+    changes: frozenset[str]
+    corrections: frozenset[str]
+    passing: frozenset[str]
+    present: frozenset[str]
     no_names: frozenset[str]
     unasserted: tuple[str, ...]
     scenes: frozenset[str]
@@ -116,6 +120,10 @@ def language_words() -> Words:
         stops=single("stops"),
         opens=single("opens"),
         negations=single("negations"),
+        changes=single("changes"),
+        corrections=single("corrections"),
+        passing=single("passing"),
+        present=single("present"),
         no_names=single("no_names"),
         unasserted=lines("unasserted"),
         scenes=single("scenes"),

@@ -1,0 +1,253 @@
+"""The latest word on facts: the later turn in which their speaker speaks of what a fact says.
+
+A fact comes from one sentence; much of what changes it later is in no form that code reads ("no dog
+anymore, my ex kept him"). So a later turn of the same speaker stands beside the fact, by what can
+be seen without reading it: it says the sentence again with another value, it has the value with a
+word of change, or it is near the attribute's own sentences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from memory.facts.restated import restated
+from memory.records import CORRECTIONS, Fact, Turn
+from memory.store import Store
+from memory.store.turn_reads import last_turn, turns_after
+from memory.store.united import first_store
+from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.characters import one_line
+from memory.text.dates import short_day
+from memory.text.speakers import is_assistant
+from memory.text.tokens import trim
+from memory.text.turn_filter import TurnFilter
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import words
+from memory.vocabulary import INSTRUCTION, PREFERENCE, STANDING, Attribute
+from memory.vocabulary.forms import word_lists
+from memory.vocabulary.template_syntax import bare_words
+from memory.vocabulary.templates.clauses import told_sentences, unasserted
+from memory.vocabulary.templates.forms import fits
+from memory.vocabulary.templates.parts import own_text
+from memory.vocabulary.templates.words import language_words
+
+if TYPE_CHECKING:  # with numpy, which listing facts does not need
+    from numpy import float32
+    from numpy.typing import NDArray
+
+_MOST_FOUND = 8  # turns of a search for one fact
+_MOST_NEW = 48  # turns since the last look: as many are read, for more a search is quicker
+_LONGEST = 2_000  # characters of a turn: people say news in short messages
+_QUOTE_TOKENS = 28
+# The share of a value's words by which a sentence means it: "Lund" is of "Ingrid Lund", and "yoga"
+# alone is not "aerial yoga".
+_SHARES: Mapping[str, float] = {"one value": 0.01, "wish": 0.5, "many": 1}
+_MOST_BEHIND = 4  # turns in which people correct what they have just said
+# The cosine of a sentence to an attribute's own sentences, with a word of change and without. In
+# stories of change other talk reached .41, and a new value in other words .17 to .80
+# (tests/benchmarks/changes).
+_NEAR_WITH_CHANGE, _NEAR = 0.3, 0.5
+
+
+@dataclass(frozen=True)
+class LatestWord:
+    """A later turn that speaks of a fact, and the sentence that does.
+
+    `value` is the new value if the sentence says the same with another one, else "": then it may
+    or may not change the fact.
+    """
+
+    turn: Turn
+    sentence: str
+    value: str = ""
+
+    @property
+    def text(self) -> str:
+        """`later, turn 3, 10 Mar 2026: "no dog anymore"`."""
+        day = f", {short_day(self.turn.said_at)}" if self.turn.said_at else ""
+        return f"later, turn {self.turn.id}{day}: {self.quotation}"
+
+    @property
+    def quotation(self) -> str:
+        """The sentence in quotation marks, cut if it is long."""
+        return f'"{trim(one_line(self.sentence), _QUOTE_TOKENS)}"'
+
+
+@dataclass
+class _Seen:
+    """The turns that speak of a fact, of those up to `last_turn`: by their ids, with the words."""
+
+    last_turn: int = 0
+    said: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+# What was found stays as long as the store is open: only turns added since are looked at.
+_seen_of: "WeakKeyDictionary[Store, dict[tuple[int, str], _Seen]]" = WeakKeyDictionary()
+
+
+def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[int, LatestWord]:
+    """The latest word on facts that their speaker said, up to a day (ISO), by the facts' ids.
+
+    A fact that nobody speaks of later is left out, and so is one that was said again as it was.
+    Only states have one: an event happened once.
+    """
+    own = first_store(store)
+    if own is not store:  # several memories count their turns apart
+        return {}
+    vocabulary = vocabulary_of(own)
+    states = [
+        (fact, attribute)
+        for fact in facts
+        if (attribute := vocabulary.canonical(fact.attribute)) and attribute.is_state
+    ]
+    if not states:
+        return {}
+    newest = last_turn(own)
+    seen = _seen_of.setdefault(own, {})
+    behind = [
+        (fact, attribute)
+        for fact, attribute in states
+        if seen.setdefault((fact.id, fact.value), _Seen()).last_turn < newest
+    ]
+    _look(own, behind, seen, newest)
+    turn_ids = {turn_id for fact, _ in states for turn_id in seen[fact.id, fact.value].said}
+    turns = {turn.id: turn for turn in own.turns_by_id(sorted(turn_ids), missing_ok=True)}
+    latest: dict[int, LatestWord] = {}
+    for fact, _ in states:
+        said = seen[fact.id, fact.value].said
+        later = [turns[turn_id] for turn_id in said if turn_id in turns]
+        later = [turn for turn in later if not day or turn.said_at[:10] <= day]
+        if later:
+            turn = max(later, key=lambda turn: turn.id)
+            sentence, value = said[turn.id]
+            if sentence:
+                latest[fact.id] = LatestWord(turn, sentence, value)
+    return latest
+
+
+def _look(
+    store: Store,
+    states: Sequence[tuple[Fact, Attribute]],
+    seen: Mapping[tuple[int, str], _Seen],
+    newest: int,
+) -> None:
+    """Look for turns that speak of facts, among those that were added since the last look."""
+    if not states:
+        return
+    sources = {
+        turn.id: turn
+        for turn in store.turns_by_id(sorted({fact.turn_id for fact, _ in states}), missing_ok=True)
+    }
+    first = min(seen[fact.id, fact.value].last_turn for fact, _ in states)
+    is_near = newest - first <= _MOST_NEW
+    added = turns_after(store, first, _MOST_NEW) if is_near else []
+    for fact, attribute in states:
+        known, source = seen[fact.id, fact.value], sources.get(fact.turn_id)
+        if source:
+            speaker = _speaker(fact, source)
+            turns = added if is_near else _found(store, fact, attribute, speaker)
+            said_later = [
+                turn
+                for turn in turns
+                if turn.id > fact.turn_id and turn.speaker == speaker and turn.kind == "message"
+            ]
+            known.said |= _said_of(fact, attribute, source, said_later)
+        known.last_turn = newest
+
+
+def _speaker(fact: Fact, source: Turn) -> str:
+    """Whose later words count: who said it, or whom it is about where a person wrote it."""
+    is_told = source.kind == "message" and not is_assistant(source.speaker)
+    return source.speaker if is_told and source.session != CORRECTIONS else fact.subject
+
+
+def _found(store: Store, fact: Fact, attribute: Attribute, speaker: str) -> list[Turn]:
+    """The turns of a speaker that a search finds for a fact."""
+    own_sentence = next(iter(_sentences_of(attribute)), "")
+    query = f"{fact.value} {own_sentence}"
+    hits = store.search(query, _MOST_FOUND, filter=TurnFilter(speaker=(speaker,)))
+    behind = range(fact.turn_id + 1, fact.turn_id + 1 + _MOST_BEHIND)
+    turn_ids = sorted({*behind, *(hit.turn_id for hit in hits)})
+    return store.turns_by_id(turn_ids, missing_ok=True)
+
+
+def _said_of(
+    fact: Fact, attribute: Attribute, source: Turn, turns: Sequence[Turn]
+) -> dict[int, tuple[str, str]]:
+    """The turns, by id, that speak of a fact: the sentence and its new value.
+
+    The sentence is "" where it says the same again.
+    """
+    said: dict[int, tuple[str, str]] = {}
+    value_words = _value_words(fact, attribute)
+    has_one_value, is_wish = attribute.kind == "one value", attribute.name in STANDING
+    again = restated([source, *turns], "").get(source.id) if has_one_value else None
+    language = language_words()
+    # "No emojis, please" and later "no emojis" is the same again: what is new makes a change.
+    first_words = {*words(f"{source.text[:_LONGEST]} {fact.value}")}
+    for place, turn in enumerate(turns):
+        for sentence in told_sentences(own_text(turn.text[:_LONGEST])):
+            said_words = {*words(sentence)}
+            forms = forms_of(telling_words(sentence))
+            shared = [is_among(word, forms) for word in value_words]
+            if all(shared):
+                said_words -= first_words
+            is_meant = bool(shared) and sum(shared) >= _SHARES[_kind(attribute)] * len(shared)
+            # "English again, please": of a listed form, another value is known by its word alone.
+            is_meant = is_meant or (has_one_value and _has_value(sentence, attribute))
+            has_change = bool(said_words & language.changes)
+            is_denied = bool(said_words & language.negations)
+            is_correction = place == 0 and turn.session == source.session
+            if again and again.turn.id == turn.id and again.value in sentence:
+                said[turn.id] = sentence, again.value
+            elif (is_meant and (has_change or is_denied)) or (
+                is_correction and said_words & language.corrections
+            ):
+                said[turn.id] = sentence, ""
+            elif (is_meant or has_one_value) and not unasserted(sentence):
+                nearness = _nearness(sentence, attribute)
+                if has_change and nearness >= _NEAR_WITH_CHANGE:
+                    said[turn.id] = sentence, ""
+                elif nearness >= _NEAR and not (is_wish or is_denied):
+                    said[turn.id] = "" if shared and all(shared) else sentence, ""
+    return said
+
+
+def _kind(attribute: Attribute) -> str:
+    return "wish" if attribute.name in (INSTRUCTION, PREFERENCE) else attribute.kind
+
+
+def _value_words(fact: Fact, attribute: Attribute) -> list[str]:
+    """The words by which a sentence means a value: of an order what it is about, not its verb."""
+    value_words = telling_words(fact.value)
+    is_order = attribute.name == INSTRUCTION and len(value_words) > 1
+    return value_words[1:] if is_order else value_words
+
+
+def _has_value(sentence: str, attribute: Attribute) -> bool:
+    form = attribute.form
+    return form in word_lists() and any(fits(word, form) for word in words(sentence))
+
+
+def _nearness(sentence: str, attribute: Attribute) -> float:
+    """The cosine of a sentence to the nearest sentence of an attribute."""
+    from memory.search.embed import embed
+
+    vectors = _vectors_of(_sentences_of(attribute))
+    return float((vectors @ embed([sentence])[0]).max()) if len(vectors) else 0.0
+
+
+@lru_cache(maxsize=200)
+def _vectors_of(sentences: tuple[str, ...]) -> "NDArray[float32]":
+    from memory.search.embed import embed
+
+    return embed(sentences)
+
+
+@lru_cache(maxsize=200)
+def _sentences_of(attribute: Attribute) -> tuple[str, ...]:
+    """An attribute's templates without their placeholders: "I live in", "where do I live"."""
+    templates = (*attribute.says, *attribute.asks)
+    return tuple(dict.fromkeys(filter(None, map(bare_words, templates))))

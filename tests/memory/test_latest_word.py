@@ -1,0 +1,159 @@
+"""Nothing derived is shown without the later turn of its speaker that speaks of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from memory import Memory, Store, Turn, open_store
+from memory.facts import find
+from memory.facts.latest_word import latest_words
+
+BOTH_STORES = "slow"
+NOW = "2026-02-01"
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[Store]:
+    """A memory without turns."""
+    with open_store(address) as store:
+        yield store
+
+
+def told(store: Store, *texts: str) -> Memory:
+    """What Anna says, a month after the other."""
+    memory = Memory(store)
+    memory.add(
+        [
+            Turn("Anna", text, f"month {month}", f"2025-{month:02}-01")
+            for month, text in enumerate(texts, 1)
+        ]
+    )
+    return memory
+
+
+def about_anna(memory: Memory) -> str:
+    block = memory.context("Any ideas for tonight?", speaker="Anna", now=NOW).text
+    return (
+        block.partition("About the asker:")[2]
+        .partition("What was said:")[0]
+        .removesuffix("</memory>")
+    )
+
+
+def test_the_same_sentence_with_another_value_gives_the_new_one(store: Store) -> None:
+    memory = told(store, "I live in Oslo.", "I live in Ulm now, the move was tiring.")
+    assert "[2] lives in Ulm; before: Oslo" in about_anna(memory)
+    answer = memory.ask("Where do I live?", asker="Anna", now=NOW)
+    assert answer.text == "Ulm, said 1 February 2025; before that Oslo"
+    assert answer.turns == (1, 2)
+
+
+LATER = [
+    ("My girlfriend is called Mia.", "mia and me split up"),
+    ("I'm allergic to walnuts.", "The tests came back, no more trouble with walnuts!"),
+    ("I work at Nokia.", "Nokia laid off half of us, me too."),
+    ("I live in Graz.", "we left graz in august, linz is home now"),
+]
+
+
+@pytest.mark.parametrize(("first", "later"), LATER)
+def test_a_word_of_change_about_the_value_stands_beside_the_fact(
+    store: Store, first: str, later: str
+) -> None:
+    memory = told(store, first, "The bus was late.", later)
+    assert f'; later, turn 3, 1 Mar 2025: "{later}"' in about_anna(memory)
+
+
+def test_an_answer_from_facts_gives_both_with_dates(store: Store) -> None:
+    memory = told(store, "I work at Nokia.", "Nokia laid off half of us, me too.")
+    answer = memory.ask("Where do I work?", asker="Anna", now=NOW)
+    assert answer.text == ('Nokia; later, 1 February 2025: "Nokia laid off half of us, me too."')
+    assert answer.turns == (1, 2)
+
+
+def test_a_correction_at_once_needs_no_value(store: Store) -> None:
+    memory = Memory(store)
+    for text in ("I live in Cork.", "Sorry, I meant Galway."):
+        memory.add(Turn("Anna", text, "s", "2025-02-01"))
+    assert "Sorry, I meant Galway." in about_anna(memory)
+
+
+SAME = [
+    "The bus to Oslo was late.",
+    "Where in Oslo is the museum?",
+    "I live in Oslo.",
+    "If I left Oslo?",
+]
+
+
+@pytest.mark.parametrize("later", SAME)
+def test_what_says_nothing_new_does_not_stand_beside(store: Store, later: str) -> None:
+    memory = told(store, "I live in Oslo.", later)
+    assert about_anna(memory).strip() == "[1] lives in Oslo"
+
+
+def test_others_have_no_latest_word_on_her_facts(store: Store) -> None:
+    memory = told(store, "I live in Oslo.")
+    memory.add(Turn("Ben", "Anna left Oslo.", "s", "2025-03-01"))
+    assert about_anna(memory).strip() == "[1] lives in Oslo"
+
+
+def test_a_turn_that_was_forgotten_is_quoted_no_more(store: Store) -> None:
+    memory = told(store, "I live in Oslo.", "I left Oslo for good.", "The bus was late.")
+    [fact] = find(store, ended=True)
+    assert latest_words(store, [fact])[fact.id].turn.id == 2
+    store.forget([2])
+    assert latest_words(store, [fact]) == {}
+    assert "for good" not in memory.context("Where do I live?", speaker="Anna", now=NOW).text
+
+
+def test_turns_added_since_are_seen(store: Store) -> None:
+    memory = told(store, "I'm allergic to walnuts.")
+    assert "later" not in about_anna(memory)
+    memory.add(Turn("Anna", "No more trouble with walnuts!", "s", "2025-03-01"))
+    assert "No more trouble" in about_anna(memory)
+
+
+WITHDRAWN = [
+    ("No emojis please.", "You can use emojis again."),
+    ("Always give sources.", "Stop giving sources."),
+    ("Answer in German.", "English again, please."),
+    ("Call me Bex.", "Please don't call me Bex."),
+    ("From now on use metric units.", "From now on use imperial units."),
+]
+
+
+@pytest.mark.parametrize(("wish", "later"), WITHDRAWN)
+def test_a_wish_that_was_taken_back_is_no_order_but_a_quotation(
+    store: Store, wish: str, later: str
+) -> None:
+    memory = told(store, wish, later)
+    orders, fence, quoted = memory.context("Hello", speaker="Anna", now=NOW).text.partition(
+        "<memory>"
+    )
+    assert "[1]" not in orders
+    assert fence
+    assert "Wished once: [1]" in quoted
+    assert later in quoted
+
+
+def test_a_wish_stands_while_talk_is_of_other_things(store: Store) -> None:
+    memory = told(store, "Never use tables.", "Use a table for this one.", "Tables are sturdy.")
+    orders, _, _ = memory.context("Hello", speaker="Anna", now=NOW).text.partition("<memory>")
+    assert "[1] Never use tables" in orders
+
+
+PASSING = [
+    ("I am vegetarian.", "I'm not vegetarian today", ["vegetarian"]),
+    ("I work at Tesco.", "I don't work at Tesco this week", ["Tesco"]),
+    ("I can't eat spicy food this week", "", []),
+    ("I moved to York today.", "", ["York"]),
+]
+
+
+@pytest.mark.parametrize(("first", "later", "current"), PASSING)
+def test_a_day_that_passes_ends_nothing_and_begins_nothing(
+    store: Store, first: str, later: str, current: list[str]
+) -> None:
+    told(store, *filter(None, (first, later)))
+    assert [fact.value for fact in find(store)] == current
