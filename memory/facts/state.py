@@ -71,8 +71,13 @@ class FactState:
 
     @property
     def was_true(self) -> bool:
-        """Whether it was true for any time: what was corrected at once was not."""
-        return not self.until or self.until > self.since or not self.since
+        """Whether it was true for any time: what was corrected at once was not.
+
+        A fact that ended before it was said was true before, if nobody said since when.
+        """
+        if not self.until or not self.since or self.until > self.since:
+            return True
+        return not self.began and self.until < self.since
 
     def is_true_in(self, first: str, last: str) -> bool:
         """Whether it was true on a day of a span; not if it began later, or no one knows when."""

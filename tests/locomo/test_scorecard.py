@@ -205,7 +205,7 @@ def test_a_memory_that_stores_more_takes_more(
     add = SqliteStore.add
 
     def add_twice(store: Store, turns: list[Turn], **options: Any) -> TurnIds:
-        add(store, turns, **options)
+        add(store, [replace(turn, source=f"{turn.source}, again") for turn in turns], **options)
         return add(store, turns, **options)
 
     monkeypatch.setattr(SqliteStore, "add", add_twice)

@@ -31,7 +31,7 @@ def test_without_ray_the_command_that_installs_it_is_named(
 ) -> None:
     monkeypatch.setattr(machines, "find_spec", lambda name: find_spec("no such package"))
     assert check_over("") == ""
-    with pytest.raises(InputError, match=r"pip install 'sql-memory\[ray\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
         check_over("ray")
 
 

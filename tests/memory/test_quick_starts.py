@@ -49,7 +49,7 @@ def test_the_same_is_awaited(home: str) -> None:
 
 
 def test_what_is_no_name_of_others_fails_as_usual(memory: Any) -> None:
-    with pytest.raises(AttributeError, match="'Memory' object has no attribute 'bogus'"):
+    with pytest.raises(AttributeError, match="Memory has no bogus; it has add, search, ask"):
         memory.bogus  # noqa: B018
     with pytest.raises(AttributeError, match="No memory attribute bogus"):
         package.bogus  # noqa: B018

@@ -410,12 +410,12 @@ def test_a_window_without_an_answer_says_so(tmp_path: Path, answer: Sent):
 # Replies in pieces
 
 
-def reply(path: Path, behaviour: Behaviour, pieces: list[str]) -> None:
+def reply(path: Path, behaviour: Behaviour, pieces: list[str], turns: int = 60) -> None:
     with (
         odd_server(behaviour) as server,
         Memory(path, load_model("openai/m", api_base=server.address, retries=1)) as memory,
     ):
-        tell(memory, 60)
+        tell(memory, turns)
         pieces += memory.reply(Turn("Anna", "Where do I live?"))
 
 
@@ -444,7 +444,7 @@ def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path, piece: int):
     pieces: list[str] = []
     halves = "How nice \ud83d\ude00 !"
     behaviour = says(lambda text: streamed(text.replace("How nice!", halves), piece=piece))
-    reply(tmp_path / "anna.db", behaviour, pieces)
+    reply(tmp_path / "anna.db", behaviour, pieces, turns=5)
     assert "".join(pieces) == "How nice \U0001f600 !"
     assert all(piece.encode() for piece in pieces)
 

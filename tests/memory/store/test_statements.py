@@ -21,6 +21,7 @@ from memory.store.statement_file import (
 )
 
 FOLDER = Path(memory.store.__file__).parent
+FACTS = FOLDER.parent / "facts"
 SHARED = FOLDER / "statements.sql"
 LEASES = FOLDER / "leases.sql"
 OWN_WORDS = [FOLDER / "sqlite.sql", FOLDER / "postgres" / "postgres.sql"]
@@ -73,7 +74,7 @@ def names_run(folder: Path) -> Iterator[str]:
 
 
 def test_every_statement_is_used_and_every_one_that_is_used_is_there() -> None:
-    assert {*names_run(FOLDER)} == {*OF_POSTGRES}
+    assert {*names_run(FOLDER), *names_run(FACTS)} == {*OF_POSTGRES}
     assert {*names_run(FOLDER / "postgres")} >= {*OF_POSTGRES} - {*OF_SQLITE}
 
 
