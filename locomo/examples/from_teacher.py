@@ -322,7 +322,8 @@ def make_answer_examples(
             # The best are taken first, then sorted by when they were said: putting the evidence
             # first leaves out the worst ranked, and does not show.
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
-            context = lay_out([], store.turns_by_id(turn_ids), distillation.student.budget)
+            turns = store.turns_by_id(turn_ids)
+            context = lay_out([], turns, distillation.student.budget, by_day=True)
             attempts.append(
                 _answer_attempt(
                     distillation,

@@ -39,7 +39,7 @@ _MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
 # short question one was needed (the log).
 _LEAST_ODDS, _LEAST_ODDS_OF_SEVERAL = 1 / 30, 1 / 150
 _WORDS_OF_QUESTION = 2  # in a turn below these odds that is shown
-# At least, when the gate is open: what changed was often said in other words, and with the best turn
+# At least, if the gate is open: what changed is often said in other words, and with the best turn
 # alone 10 of 42 contexts lacked the value that holds (tests.benchmarks.changes).
 _LEAST_TURNS = 3
 _TURN_TOKENS = 15  # about the least that a turn takes

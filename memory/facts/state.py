@@ -291,7 +291,10 @@ def _read_person(
 ) -> tuple[list[tuple[Any, ...]], list[Statement]]:
     """The rows of {about_person}, and the statements of these facts."""
     with store.reading() as conn:
-        rows = conn.run(_statement_of(person), **values).fetchall()
+        if person.relation:
+            rows = conn.run("facts_about_relative", **values).fetchall()
+        else:
+            rows = conn.run("facts_about_person", **values).fetchall()
         if not rows:
             return [], []
         on_day = currency_values(vocabulary.currency, store.today, joined_names(conn))
