@@ -410,7 +410,7 @@ def test_a_window_without_an_answer_says_so(tmp_path: Path, answer: Sent):
 # Replies in pieces
 
 
-def reply(path: Path, behaviour: Behaviour, pieces: list[str], turns: int = 60) -> None:
+def reply(path: Path, behaviour: Behaviour, pieces: list[str], turns: int = 5) -> None:
     with (
         odd_server(behaviour) as server,
         Memory(path, load_model("openai/m", api_base=server.address, retries=1)) as memory,
@@ -428,13 +428,19 @@ def reply(path: Path, behaviour: Behaviour, pieces: list[str], turns: int = 60) 
         says(lambda text: streamed(text, finish=None)),
         refuses("max_completion_tokens", Sent(UNKNOWN_FIELD, 422)),
         refuses("temperature", refusal("'temperature' does not support 0.0 with this model")),
-        holds(1_500, refusal("maximum context length is 1500 tokens")),
     ],
-    ids=["usage alone", "gzip", "no end", "unknown field", "temperature", "context"],
+    ids=["usage alone", "gzip", "no end", "unknown field", "temperature"],
 )
 def test_the_reply_comes_in_spite_of(tmp_path: Path, behaviour: Behaviour):
     pieces: list[str] = []
     reply(tmp_path / "anna.db", behaviour, pieces)
+    assert "".join(pieces) == "How nice!"
+
+
+def test_a_reply_to_a_prompt_that_is_too_long_is_asked_for_again(tmp_path: Path):
+    pieces: list[str] = []
+    behaviour = holds(1_500, refusal("maximum context length is 1500 tokens"))
+    reply(tmp_path / "anna.db", behaviour, pieces, turns=60)
     assert "".join(pieces) == "How nice!"
 
 
@@ -444,7 +450,7 @@ def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path, piece: int):
     pieces: list[str] = []
     halves = "How nice \ud83d\ude00 !"
     behaviour = says(lambda text: streamed(text.replace("How nice!", halves), piece=piece))
-    reply(tmp_path / "anna.db", behaviour, pieces, turns=5)
+    reply(tmp_path / "anna.db", behaviour, pieces)
     assert "".join(pieces) == "How nice \U0001f600 !"
     assert all(piece.encode() for piece in pieces)
 
