@@ -73,6 +73,8 @@ def test_a_compile_takes_no_more_than_its_forecast(
         monkeypatch.setattr(kind, "forward", counted)
     model, engine = obedient(target, name="local", window=1)
     monkeypatch.chdir(tmp_path)
+    # One database for all: MLflow keeps it open, and to make one takes seconds.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{data.parent / 'mlflow.db'}")
     monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
     monkeypatch.setattr(compiling, "forecast", watched)
     # The forecast is of the most: questions that facts or turns decide ask no model.

@@ -51,7 +51,7 @@ def test_a_cost_that_is_none_is_refused(cost: float, path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_setting_decides_what_a_memory_answers(path: Path) -> None:
-    with Memory(path) as memory:
+    with Memory(path, model="local") as memory:
         memory.add(Turn("Ben", "I adopted a dog! Her name is Rufa.", "1", "2017-05-08T10:01"))
         settings = Settings(memory.store)
         settings.set("wrong_answer_cost", 0)
