@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from memory.facts.restated import restated
-from memory.records import CORRECTIONS, Fact, Turn
+from memory.records import CORRECTIONS, WITHDRAWN, Fact, Turn
 from memory.store import Store
 from memory.store.turn_reads import last_turn, turns_after
 from memory.store.united import first_store
@@ -118,7 +118,11 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     for fact, _ in states:
         said = seen[fact.id, fact.value].said
         later = [turns[turn_id] for turn_id in said if turn_id in turns]
-        later = [turn for turn in later if not day or turn.said_at[:10] <= day]
+        later = [
+            turn
+            for turn in later
+            if not turn.text.startswith(WITHDRAWN) and (not day or turn.said_at[:10] <= day)
+        ]
         if later:
             turn = max(later, key=lambda turn: turn.id)
             sentence, value = said[turn.id]
