@@ -207,7 +207,7 @@ def _period(state: FactState) -> str:
 
 def _none_any_more(last: FactState) -> _Answer:
     if not last.was_true:
-        return f"none; {last.fact.value} was wrong", [last]
+        return f"none; {last.fact.value} no longer holds", [last]
     until = f" until {spoken(last.until)}" if last.until else ""
     return f"none any more; {last.fact.value}{until}", [last]
 
