@@ -249,7 +249,7 @@ def _import(conflict: Conflict, text: str, said_at: str) -> None:
     message = {"speaker": _WHO, "text": text, "said_at": said_at, "source": "imported"}
     file = conflict.folder / "messages.jsonl"
     file.write_text(json.dumps(message), "utf-8")
-    report = import_turns(conflict.memory.store, read_export(file))
+    report = import_turns(conflict.memory.store, read_export(file, user=_WHO))
     if report.turns != 1:
         raise InputError(f"{file} was not imported")
 
