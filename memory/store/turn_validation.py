@@ -62,7 +62,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
     tags = valid_tags(turn.tags, f"turn {number}: ")
     if speaker != turn.speaker and turn.kind == "message":
         tags[WRITTEN_AS] = ascii(turn.speaker)[:MAX_TAG_CHARACTERS]
-    return replace(
+    valid = replace(
         turn,
         speaker=speaker,
         text=sound_text(turn.text),
@@ -71,6 +71,8 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         source=source_label(turn.source),
         tags=tags,
     )
+    # A call may add a million turns: most are as they were, and need no second copy.
+    return turn if valid == turn else valid
 
 
 def has_clean_names(turn: Turn) -> bool:

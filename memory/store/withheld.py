@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import get_args
 
 from memory.errors import SecretError
-from memory.records import Setting, Turn, Withheld
+from memory.records import NOTHING_WITHHELD, Setting, Turn, Withheld
 from memory.store import settings
 from memory.store.database import Connection, HasConnections
 from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
@@ -60,7 +60,13 @@ def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> Publ
             replace(turn, text=text.text) if text.text != turn.text else turn
             for turn, text in zip(turns, masked, strict=True)
         ],
-        [Withheld(text.secrets, text.private) for text in masked],
+        [
+            # One record for all of which nothing is left out: a call may add a million turns.
+            Withheld(masks.secrets, masks.private)
+            if masks.secrets or masks.private
+            else NOTHING_WITHHELD
+            for masks in masked
+        ],
     )
 
 
