@@ -24,6 +24,7 @@ from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model, load_program
 from memory.models import packaged_gguf, read_card
 from memory.program import Card, save_program
+from memory.text.tokens import count_tokens
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import ArborServer, arbor_server
 from tests.support.gguf_adapter import adapter
@@ -261,8 +262,8 @@ def test_examples_for_a_served_student_fit_what_grpo_shows_it(
     line = f"--mode distill --data long.json --target answer --model {QWEN}"
     assert command(line, monkeypatch) == 0
     prompts = [json.loads(line)["messages"] for line in (folder / "sft_examples.jsonl").open()]
-    letters = [sum(len(message["content"]) for message in messages) for messages in prompts]
-    assert 2_000 < max(letters) / 4 < GrpoSettings().context
+    tokens = [sum(count_tokens(message["content"]) for message in messages) for messages in prompts]
+    assert 2_000 < max(tokens) < GrpoSettings().context
     assert command(f"{line} --together", monkeypatch) == 0
     assert (folder / "sft_examples.jsonl").stat().st_size / 4 > GrpoSettings().context
 

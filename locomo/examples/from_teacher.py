@@ -315,6 +315,8 @@ def make_answer_examples(
     Calls no model: the answer is the dataset's own.
     """
     attempts = []
+    budget = distillation.student.budget
+    lists = distillation.student_program.ask.options.lists  # the layout in which days are heads
     with temporary_memory(planned[0].conversation.turns) as store:
         for example in planned:
             hits = store.search(example.question.text, _RANKED_TURNS)
@@ -323,7 +325,7 @@ def make_answer_examples(
             # first leaves out the worst ranked, and does not show.
             turn_ids = ranked if example.absent else [*example.evidence, *ranked]
             turns = store.turns_by_id(turn_ids)
-            context = lay_out([], turns, distillation.student.budget, by_day=True)
+            context = lay_out([], turns, budget, by_day=lists)
             attempts.append(
                 _answer_attempt(
                     distillation,

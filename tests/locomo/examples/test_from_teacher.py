@@ -78,7 +78,7 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     says = dict(zip(signs, [no_fact, select, answer_text], strict=True))
     store_prompt, retrieve_prompt, answer_prompt = at_work(student, tmp_path / "own.db", says)
     distillation = maker.distillation(*TARGETS)
-    turns = store_prompt[-1]["content"].split("turns ## ]]\n")[-1].split("\n\n[[")[0]
+    turns = store_prompt[-1]["content"].split("window ## ]]\n")[-1].split("\n\n[[")[0]
     said = "\n".join(f"{turn.speaker}: {turn.text}" for turn in maker.conversations[0].turns[:2])
     attributes = attribute_lines(default_vocabulary(), said)
     inputs = {"window": turns, "catalog": catalog, "attributes": attributes, "feedback": ""}
