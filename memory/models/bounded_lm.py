@@ -23,8 +23,8 @@ from memory.models.model_errors import (
     retry_after,
 )
 from memory.models.server_refusals import accepted_instead, is_context_size, lacks_path
-from memory.system.counting_loop import MOST_BYTES, AnswerTooLongError
-from memory.system.provider_calls import bounded, run, too_slow, within
+from memory.system.counting_loop import AnswerTooLongError
+from memory.system.provider_calls import run, too_long, too_slow, within
 from memory.system.providers import missing_keys
 from memory.text.characters import sound_text
 from memory.text.tokens import count_tokens
@@ -87,12 +87,9 @@ class BoundedLM(dspy.LM):
         try:
             with traced_call(self.model), counting(usage):
                 call = self._accepted(prompt, messages, kwargs)
-                with bounded():
-                    outputs = _spoken(await within(self._unless_down(call), self.seconds))
+                outputs = _spoken(await within(self._unless_down(call), self.seconds))
         except AnswerTooLongError as error:
-            raise EndlessAnswerError(
-                f"{self.model} sent more than {MOST_BYTES // 2**20} MB for one answer"
-            ) from error
+            raise EndlessAnswerError(too_long(self.model)) from error
         except TimeoutError as error:
             raise CallTimeoutError(
                 too_slow(self.model, self.seconds), retry_after=retry_after(error)

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
 from memory.search.turn_columns import disagreement, sign_codes
+from memory.system.counting_loop import AnswerTooLongError
 from memory.system.local_models import explain_loading, without_progress_bars
 from memory.system.provider_calls import (
+    UNPACKED,
     call_seconds,
     explain_failure,
     run,
     server_address,
+    too_long,
     too_slow,
     within,
 )
@@ -283,6 +286,8 @@ class HostedEmbedder:
                 answer = run(within(self._answer(litellm, texts, address), seconds))
         except TimeoutError as error:
             raise ModelError(too_slow(self.name, seconds)) from error
+        except AnswerTooLongError as error:
+            raise ModelError(too_long(self.name)) from error
         return _checked(_vectors(answer, self.name), len(texts), self.name)
 
     async def _answer(self, litellm: Any, texts: Sequence[str], address: Mapping[str, str]) -> Any:
@@ -299,7 +304,11 @@ class HostedEmbedder:
         while True:
             try:
                 return await litellm.aembedding(
-                    self.name, [*texts], timeout=REQUEST_TIMEOUT_S, **address
+                    self.name,
+                    [*texts],
+                    timeout=REQUEST_TIMEOUT_S,
+                    extra_headers=UNPACKED,
+                    **address,
                 )
             except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
                 if attempt == REQUEST_RETRIES or not isinstance(error, passing):

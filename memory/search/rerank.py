@@ -15,12 +15,15 @@ from typing import Any, Protocol
 
 from memory.errors import InputError, ModelError
 from memory.records import Hit, Turn
+from memory.system.counting_loop import AnswerTooLongError
 from memory.system.local_models import explain_loading, without_progress_bars
 from memory.system.provider_calls import (
+    UNPACKED,
     call_seconds,
     explain_failure,
     run,
     server_address,
+    too_long,
     too_slow,
     within,
 )
@@ -211,12 +214,15 @@ def _hosted_scores(name: str, question: str, passages: Sequence[str]) -> Sequenc
         top_n=len(passages),
         return_documents=False,
         timeout=seconds,
+        headers=UNPACKED,
         **server_address(name),
     )
     try:
         answer = run(within(call, seconds))
     except TimeoutError as error:
         raise ModelError(too_slow(name, seconds)) from error
+    except AnswerTooLongError as error:
+        raise ModelError(too_long(name)) from error
     except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
         if any(words in str(error) for words in _NO_RERANKER):
             raise InputError(

@@ -22,6 +22,7 @@ class AnswerTooLongError(Exception):
 class _Call:
     task: asyncio.Task[Any]
     received_before: int
+    at_work: int  # the calls that were at work since this one began, with it
     is_too_long: bool = False
 
 
@@ -39,7 +40,10 @@ class CountingLoop(asyncio.SelectorEventLoop):
     @contextmanager
     def bounded(self) -> Iterator[None]:
         """Raises AnswerTooLongError in place of a call that received too much."""
-        call = _Call(cast(asyncio.Task[Any], asyncio.current_task()), self._received)
+        for other in self._calls:
+            other.at_work += 1
+        task = cast(asyncio.Task[Any], asyncio.current_task())
+        call = _Call(task, self._received, at_work=len(self._calls) + 1)
         self._calls.append(call)
         try:
             yield
@@ -54,8 +58,8 @@ class CountingLoop(asyncio.SelectorEventLoop):
     def count(self, received: int) -> None:
         """Count bytes that a connection received."""
         self._received += received
-        most = MOST_BYTES * len(self._calls)
         for call in self._calls:
+            most = MOST_BYTES * call.at_work
             if not call.is_too_long and self._received - call.received_before > most:
                 call.is_too_long = True
                 call.task.cancel()

@@ -11,12 +11,12 @@ import re
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
 from memory.errors import InputError, ModelError
-from memory.system.counting_loop import CountingLoop
+from memory.system.counting_loop import MOST_BYTES, CountingLoop
 from memory.system.providers import load_litellm, missing_keys
 
 # For one call: connecting, all reads, all attempts and the waits between them. An answer of 3,000
@@ -24,6 +24,8 @@ from memory.system.providers import load_litellm, missing_keys
 CALL_SECONDS = 120.0
 CALL_SECONDS_NAME = "MEMORY_CALL_SECONDS"
 _LONGEST_LINE = 200
+# Headers of a call that may be answered with much: of a packed answer the limit allows far less.
+UNPACKED = {"accept-encoding": "identity"}
 T = TypeVar("T")
 _ended = threading.Event()
 
@@ -51,16 +53,21 @@ def too_slow(model: str, seconds: float) -> str:
     )
 
 
+def too_long(model: str) -> str:
+    """The message for a call that received too much."""
+    return f"{model} sent more than {MOST_BYTES // 2**20} MB for one answer"
+
+
 async def within(call: Coroutine[Any, Any, T], seconds: float) -> T:
-    """The result of a call. Cancels the call and raises TimeoutError when it takes longer."""
-    async with asyncio.timeout(seconds):
-        return await call
+    """The result of a call. Cancels the call and raises TimeoutError when it takes longer.
 
-
-def bounded() -> AbstractContextManager[None]:
-    """Raises AnswerTooLongError for a call that receives too much, in the loop of `run`."""
+    In the loop of `run` it raises AnswerTooLongError when the call receives too much.
+    """
     loop = asyncio.get_running_loop()
-    return loop.bounded() if isinstance(loop, CountingLoop) else nullcontext()
+    room = loop.bounded() if isinstance(loop, CountingLoop) else nullcontext()
+    with room:
+        async with asyncio.timeout(seconds):
+            return await call
 
 
 class CallsEnded(BaseException):

@@ -13,6 +13,7 @@ from memory import InputError, Memory, open_store
 from memory.errors import ModelError
 from memory.search import embed
 from memory.search.embed import load_embedder
+from memory.system import counting_loop
 from tests.conftest import SAID
 from tests.support.embedding_server import (
     KEY,
@@ -180,6 +181,25 @@ def test_a_wrong_answer_is_one_line_without_the_key(
     assert KEY not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(server.requests) <= 3 * (embed.REQUEST_RETRIES + 1)
+
+
+def test_an_answer_without_end_is_ended(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting_loop, "MOST_BYTES", 2**20)
+    server.plan = [(200, b" " * 2**23)]
+    with pytest.raises(ModelError, match=r"sent more than \d+ MB for one answer"):
+        load_embedder(SMALL)(["hello"])
+    assert len(server.requests) == 1
+    assert load_embedder(SMALL)(["hello"]).shape == (1, 16)
+
+
+def test_vectors_come_unpacked_so_that_many_have_room(server: Server) -> None:
+    """A packed answer is taken for the largest that it can become."""
+    texts = [f"text {number}" for number in range(96)]
+    server.packs = lambda accepted: "gzip" in accepted
+    assert load_embedder("openai/many-3072")(texts).shape == (96, 3072)
+    server.packs = lambda _: True
+    with pytest.raises(ModelError, match="sent more than 64 MB"):
+        load_embedder("openai/many-3072")(texts)
 
 
 def test_a_server_that_does_not_answer_in_time_is_left(

@@ -12,6 +12,7 @@ from memory import InputError, Memory, Store, Turn, memory_tools, open_store
 from memory.errors import ModelError
 from memory.search import rerank
 from memory.search.rerank import RERANKED_TURNS, Reranker, load_reranker
+from memory.system import counting_loop
 from tests.conftest import SAID
 from tests.support.embedding_server import KEY, error
 from tests.support.reranking_server import PROVIDERS, RerankingServer, reranking
@@ -162,6 +163,21 @@ def test_after_a_wrong_answer_the_order_of_the_ranking_stands_and_one_line_says_
     assert complaint in line
     assert KEY not in line
     assert "\n" not in line
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_scores_without_end_are_ended(
+    server: RerankingServer,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    provider: str,
+) -> None:
+    monkeypatch.setattr(counting_loop, "MOST_BYTES", 2**20)
+    server.plan = [(200, b" " * 2**23)]
+    assert turn_ids(store, load_reranker(f"{provider}/best")) == own_order(store)
+    assert f"{provider}/best sent more than" in caplog.messages[-1]
     assert len(server.requests) == 1
 
 

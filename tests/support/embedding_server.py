@@ -1,5 +1,6 @@
 """An embedding server on localhost, and memories with its vectors."""
 
+import gzip
 import json
 import socket
 import threading
@@ -39,6 +40,7 @@ class Server:
         self.addresses: list[tuple[str, str]] = []  # the path and the key of each
         self.slow_s = 0.0
         self.width = 0  # instead of the name's
+        self.packs: Callable[[str], bool] = lambda _: False  # by what a client accepts
         self.at_request: Callable[[], object] | None = None  # once
         outer = self
 
@@ -56,7 +58,11 @@ class Server:
                     return
                 status, body = planned
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                packed = outer.packs(self.headers["accept-encoding"] or "")
+                data = gzip.compress(data) if packed else data
                 self.send_response(status)
+                if packed:
+                    self.send_header("content-encoding", "gzip")
                 self.send_header("retry-after", "0")
                 self.send_header("retry-after-ms", "1")  # the client beneath hears this one
                 self.send_header("content-type", "application/json")
