@@ -1,6 +1,6 @@
 """What happened to a fact: its edits, the changes that made them, and conflicts between edits."""
 
-from memory.errors import EditConflict, InputError
+from memory.errors import EditConflict, InputError, NotThereError
 from memory.facts.queries import fact_of, in_short
 from memory.records import Change, Edit, Fact
 from memory.store import Store
@@ -17,11 +17,11 @@ _LONGEST_CAUSE = 60  # characters of it in a message
 def history(store: Facts, fact_id: int) -> list[Edit]:
     """The history of a fact, oldest first, even of a deleted one.
 
-    Raises InputError when there never was such a fact.
+    Raises NotThereError when there never was such a fact.
     """
     edits = edits_of(store, fact_id=fact_id)
     if not edits:
-        raise InputError(f"there never was a fact {fact_id}")
+        raise NotThereError(f"there never was a fact {fact_id}")
     return edits
 
 

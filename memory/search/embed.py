@@ -53,6 +53,7 @@ REQUEST_TIMEOUT_S = 60.0
 REQUEST_RETRIES = 5
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+_LONGEST_NUMBER = 12  # digits of the seconds that a server asks to wait
 # In tokens. A longer text is a sum over its distinct tokens: a vector for every token of a long
 # text would take gigabytes.
 _SHORT_TEXT = 512
@@ -311,9 +312,12 @@ class HostedEmbedder:
                     **address,
                 )
             except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
+                asked = _asked_wait(error)
+                if asked and asked > LONGEST_WAIT_S:
+                    raise ModelError(f"{self.name} asks to wait {asked:,} seconds") from error
                 if attempt == REQUEST_RETRIES or not isinstance(error, passing):
                     raise ModelError(explain_failure(error, self.name, "vectors")) from error
-                await asyncio.sleep(_wait(error, attempt))
+                await asyncio.sleep(FIRST_WAIT_S * 2**attempt if asked is None else asked)
                 attempt += 1
 
 
@@ -372,9 +376,8 @@ def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
     return _unit_rows(rows)
 
 
-def _wait(error: Any, attempt: int) -> float:
-    """Seconds before the next attempt: what the server asks for, otherwise longer each time."""
+def _asked_wait(error: Any) -> int | None:
+    """The seconds that a server asks to wait before the next attempt; None if it does not."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    retry_after = str(headers.get("retry-after", ""))
-    seconds = float(retry_after) if retry_after.isdigit() else FIRST_WAIT_S * 2**attempt
-    return min(seconds, LONGEST_WAIT_S)
+    seconds = str(headers.get("retry-after", ""))[:_LONGEST_NUMBER]
+    return int(seconds) if seconds.isdecimal() else None

@@ -135,6 +135,7 @@ class Guard:
 
     async def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        _refuse_two_lengths(headers)
         self._check_host(headers)
         if _is_oauth(scope["path"]):
             self._refuse_oauth(scope)
@@ -238,6 +239,15 @@ class Guard:
                 " it works once, and the server prints a new one at each start",
             )
         return f"session {session}"
+
+
+def _refuse_two_lengths(headers: Headers) -> None:
+    """Refuse a body that says its length twice: a proxy may read another request in the rest.
+
+    RFC 9112, section 6.3; the connection is closed, as what follows is not known.
+    """
+    if "content-length" in headers and "transfer-encoding" in headers:
+        raise Refusal(400, "send Content-Length or Transfer-Encoding, not both", connection="close")
 
 
 def _is_oauth(path: str) -> bool:

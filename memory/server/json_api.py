@@ -1,6 +1,5 @@
 """The JSON API at /api/NAMESPACE, for programs without MCP; FastAPI reads it from the types."""
 
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -385,6 +384,9 @@ def _allowed(endpoint: Endpoint) -> Callable[..., None]:
     def refuse(
         request: Request, namespace: str, _: Annotated[object, Depends(_bearer)] = None
     ) -> None:
+        # No memory is made or erased whose name is the address of another endpoint.
+        if not endpoint.path and _methods_of_endpoints(request, is_name=False):
+            raise HTTPException(405)
         is_served = needed in request.app.state.serving.rights
         _refuse(request.state.grant, endpoint.right, namespace, is_served=is_served)
 
@@ -398,8 +400,6 @@ def _answering(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
         request: Request, namespace: str, inputs: Inputs | None = None, **path: int
     ) -> Response:
         serving: _Serving = request.app.state.serving
-        if not endpoint.path:
-            _refuse_name_of_address(endpoint, namespace)
         call = whole.Call(
             request,
             namespace,
@@ -432,22 +432,22 @@ def _answering(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
     return answer
 
 
-def _refuse_name_of_address(endpoint: Endpoint, namespace: str) -> None:
-    """Refuse to make or erase a memory of a name that is the address of another endpoint."""
-    for other in ENDPOINTS:
-        first = other.path.partition("{")[0].rstrip("/")
-        if first and re.search(f"{re.escape(first)}(?:/\\d+)?$", f"/{namespace}"):
-            raise InputError(
-                f"a memory is not called {namespace!r}; {endpoint.method} is for /api/NAME alone"
-            )
-
-
 async def _no_endpoint(request: Request) -> Response:
     """404, or 405 for an endpoint of another method."""
-    scope = dict(request.scope)
     # Names may have slashes: an address of no endpoint could be a name.
-    is_name = "/" not in request.path_params["path"]
-    methods = {
+    is_name = "/" not in request.scope["path"].removeprefix("/api/")
+    if methods := _methods_of_endpoints(request, is_name):
+        allowed = ", ".join(sorted(methods))
+        refusal = _error(405, "OtherMethod", f"this address is for {allowed}")
+        refusal.headers["allow"] = allowed
+        return refusal
+    return _error(404, "NoEndpoint", f"there is no such endpoint; {DOCUMENT} lists them")
+
+
+def _methods_of_endpoints(request: Request, is_name: bool) -> set[str]:
+    """The methods for the address of a request; `is_name` if it can be that of a memory."""
+    scope = dict(request.scope)
+    return {
         method
         for route in request.app.routes
         if isinstance(route, APIRoute)
@@ -455,12 +455,6 @@ async def _no_endpoint(request: Request) -> Response:
         and route.matches(scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
-    if methods:
-        allowed = ", ".join(sorted(methods))
-        refusal = _error(405, "OtherMethod", f"this address is for {allowed}")
-        refusal.headers["allow"] = allowed
-        return refusal
-    return _error(404, "NoEndpoint", f"there is no such endpoint; {DOCUMENT} lists them")
 
 
 async def _on_fault(request: Request, fault: MemoryFault) -> Response:
@@ -494,7 +488,7 @@ def _in_words(fault: dict[str, Any]) -> str:
 
 
 async def _on_unreadable(request: Request, error: HTTPException) -> Response:
-    if error.status_code == 405:  # a method that HTTP does not even have
+    if error.status_code == 405:
         return await _no_endpoint(request)
     return _error(error.status_code, "InputError", "the body cannot be read as JSON")
 

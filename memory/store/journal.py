@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from memory.errors import HeldError, InputError, SqlError
+from memory.errors import HeldError, InputError, NotThereError, SqlError
 from memory.records import Change, Fact
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store import journaled_rows
@@ -401,13 +401,13 @@ def changes(
 
 
 def change(conn: Connection, change_id: int) -> Change:
-    """The change with this id. Raises InputError when there is none."""
+    """The change with this id. Raises NotThereError when there is none."""
     row = None
     if abs(change_id) < 2**63:  # a larger number raises OverflowError
         conn.facts.log()
         row = conn.run("change", change_id=change_id).fetchone()
     if row is None:
-        raise InputError(f"there is no change {change_id}")
+        raise NotThereError(f"there is no change {change_id}")
     return _to_change(row)
 
 

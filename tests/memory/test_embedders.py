@@ -151,6 +151,16 @@ def test_what_passes_is_tried_again(server: Server, failure: tuple[int, object] 
     assert load_embedder(SMALL)(["hello"]).shape == (1, 16)
 
 
+def test_a_server_that_asks_for_a_long_wait_is_not_waited_for(server: Server) -> None:
+    server.plan = [(429, error("rate_limit"))] * 50
+    server.retry_after = "100000"
+    with pytest.raises(ModelError, match=r"^openai/small-16 asks to wait 100,000 seconds$"):
+        load_embedder(SMALL)(["hello"])
+    server.retry_after = "9" * 5_000
+    with pytest.raises(ModelError, match=r"asks to wait 999,999,999,999 seconds"):
+        load_embedder(SMALL)(["hello"])
+
+
 def row(*numbers: float, index: int = 0) -> dict[str, object]:
     return {"object": "embedding", "index": index, "embedding": numbers}
 

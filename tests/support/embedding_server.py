@@ -39,6 +39,7 @@ class Server:
         self.requests: list[int] = []  # number of texts in each
         self.addresses: list[tuple[str, str]] = []  # the path and the key of each
         self.slow_s = 0.0
+        self.retry_after = "0"
         self.width = 0  # instead of the name's
         self.packs: Callable[[str], bool] = lambda _: False  # by what a client accepts
         self.at_request: Callable[[], object] | None = None  # once
@@ -63,7 +64,7 @@ class Server:
                 self.send_response(status)
                 if packed:
                     self.send_header("content-encoding", "gzip")
-                self.send_header("retry-after", "0")
+                self.send_header("retry-after", outer.retry_after)
                 self.send_header("retry-after-ms", "1")  # the client beneath hears this one
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))

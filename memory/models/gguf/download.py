@@ -1,6 +1,5 @@
-"""Models of the Hugging Face hub, fetched once into its cache and checked against its hash."""
+"""Models of the Hugging Face hub, fetched once into its cache and checked against our hashes."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from memory.errors import InputError
 from memory.models.gguf.header import file_sha256
 from memory.models.gguf.models import InstructModel
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ROUNDING = 1.2  # of the sizes in the list of models
 
 
 def cache_folder() -> Path:
@@ -35,15 +34,15 @@ def fetch(model: InstructModel) -> Path:
     Raises InputError in one line where the hub, the disk or what was fetched does not serve.
     """
     if cached := fetched_file(model):
-        _check(cached, cached.resolve().name, model)
+        _check(cached, model)
         return cached
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
     with _explained(model):
         metadata = get_hf_file_metadata(hf_hub_url(model.repository, model.file))
-        _check_space(metadata.size or 0, model)
+        _check_size(metadata.size or 0, model)
         file = Path(hf_hub_download(model.repository, model.file))
-    _check(file, metadata.etag or "", model)
+    _check(file, model)
     return file
 
 
@@ -57,7 +56,12 @@ def fetched_bytes(model: InstructModel) -> int:
     return max((part.stat().st_size for part in folder.glob("blobs/*.incomplete")), default=0)
 
 
-def _check_space(size: int, model: InstructModel) -> None:
+def _check_size(size: int, model: InstructModel) -> None:
+    if size > model.gigabytes * 1e9 * _ROUNDING:
+        raise InputError(
+            f"{model.repository} holds another {model.file} than the one we know: it has"
+            f" {size / 1e9:,.1f} GB, not {model.gigabytes:g}; choose another model"
+        )
     folder = cache_folder()
     while not folder.exists():
         folder = folder.parent
@@ -69,16 +73,14 @@ def _check_space(size: int, model: InstructModel) -> None:
         )
 
 
-def _check(file: Path, sha256: str, model: InstructModel) -> None:
-    """Raise InputError, with the file removed, where it is not what the hub says it is."""
-    if not _SHA256.fullmatch(sha256):
-        return  # a cache made by other means; the hub gives the sha256 of every large file
-    if file_sha256(file.resolve()) != sha256:
+def _check(file: Path, model: InstructModel) -> None:
+    """Raise InputError, with the file removed, if it is not the one that we know."""
+    if file_sha256(file.resolve()) != model.sha256:
         file.resolve().unlink()
         file.unlink(missing_ok=True)
         raise InputError(
-            f"what came of {model.file} is not what {model.repository} holds (another sha256), and"
-            " was removed; run the command again"
+            f"what came of {model.file} is not the file that we know of {model.repository} (another"
+            " sha256), and was removed; run the command again, or choose another model"
         )
 
 

@@ -46,6 +46,7 @@ from memory.store.points_in_time import now
 from memory.store.setting_values import CHARACTER, EXPORT
 from memory.store.standing_facts import characters_of
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
+from memory.system.call_history import empty_call_history
 from memory.system.files import discard
 
 # Names of settings that are the store's own: overwriting is due, a receipt, the path of a backup,
@@ -120,6 +121,7 @@ def remove_for_good(
         settings.add_setting(conn, FORGOTTEN_ITEMS, items)
     if item_key:
         _mark_earlier_items(conn, item_key)
+    empty_call_history()
     return receipt
 
 

@@ -280,6 +280,24 @@ def test_the_history_shows_what_was_sent_and_usage_is_counted(home: Path) -> Non
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (140, 60)
 
 
+def test_what_is_forgotten_leaves_the_history_of_calls_and_what_they_cost_stays(
+    address: str,
+) -> None:
+    lm = OwnLM(texts())
+    module = AskMemory()
+    with Memory(address) as memory:
+        memory.add(SAID)
+        with dspy.context(lm=lm):
+            module(question=QUESTION, memory=memory)
+        assert "Oslo" in str(lm.history)
+        assert "Oslo" in str(module.history)
+        memory.forget(1)
+    kept = [lm.history, module.history, dspy.clients.base_lm.GLOBAL_HISTORY]
+    assert not any("Oslo" in str(history) for history in kept)
+    assert [call["model"] for call in lm.history] == ["mine", "mine"]
+    lm.inspect_history(2)
+
+
 def test_a_memory_that_is_asked_changes_nothing_in_dspy(home: Path) -> None:
     before = dspy.settings.adapter, dspy.settings.lm
     asked_with(ScriptedLM(ASKED))

@@ -85,6 +85,18 @@ def test_a_body_that_is_too_large_is_refused(
     assert "1,000 bytes" in answer.text
 
 
+def test_a_body_that_says_its_length_twice_is_refused_and_the_connection_closed(
+    client: TestClient,
+) -> None:
+    """A proxy in between may believe the other length, and read a request in the rest."""
+    chunked = {"content-length": "4", "transfer-encoding": "chunked"}
+    for path in ("/m/anna/ask", "/api/anna/turns", "/mcp/anna", "/sign-in"):
+        response = client.post(path, headers=chunked, content=b"0\r\n\r\nGET / HTTP/1.1")
+        assert response.status_code == 400
+        assert "send Content-Length or Transfer-Encoding, not both" in response.text
+        assert response.headers["connection"] == "close"
+
+
 def test_a_client_that_asks_too_often_waits(client: TestClient) -> None:
     with serving(requests_a_second=1) as hasty:
         assert [hasty.get("/").status_code for _ in range(4)] == [200, 200, 429, 429]

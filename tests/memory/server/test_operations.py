@@ -218,6 +218,30 @@ def test_another_method_is_told_which_one_is_for_an_address(client: TestClient) 
     assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, PUT")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "turns", "GET, HEAD, POST"),
+        ("DELETE", "turns", "GET, HEAD, POST"),
+        ("PUT", "turns/1", "GET, HEAD"),
+        ("DELETE", "changes/1/undo", "POST"),
+        ("DELETE", "tokens/revoke", "POST"),
+    ],
+)
+def test_an_address_below_a_memory_is_no_memory_to_make_or_erase(
+    client: TestClient, method: str, path: str, allowed: str
+) -> None:
+    refused = client.request(method, f"/api/anna/{path}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+
+
+def test_what_is_not_there_is_404_whatever_it_is(client: TestClient) -> None:
+    for path in ("facts/999/history", "turns/999"):
+        assert client.get(f"/api/anna/{path}").status_code == 404
+    for path in ("changes/999/undo", "facts/999/end"):
+        assert client.post(f"/api/anna/{path}", json={}).status_code == 404
+
+
 def test_true_is_no_number_and_no_lines_are_no_export(client: TestClient) -> None:
     no_numbers = {"tags": {"turn_ids": [True], "remove": ["a"]}, "digest": {"calls": True}}
     for path, body in no_numbers.items():

@@ -1,7 +1,9 @@
 """The page of the language model: what is on this machine is listed, tried, fetched and kept."""
 
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,8 @@ def test_a_model_is_set_up_with_its_progress(
         monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template)
 
     content = write_gguf(tmp_path / "m.gguf", CHAT_MODEL, 6_000_000).read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(MODELS, FETCHED.name, replace(FETCHED, sha256=sha256))
     with hub_server() as hub:
         hub.files[URL] = Hosted(content, cut_after=15_000_000, stalled=True)
         use_hub(hub)

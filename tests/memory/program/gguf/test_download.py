@@ -1,15 +1,19 @@
 """`memory setup --model NAME`: fetched from a hub, resumed, checked, remembered, used offline."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from memory import InputError
+from memory.models.gguf import download
 from memory.models.gguf.models import MODELS
 from tests.support.gguf_files import CHAT_MODEL, write_gguf
 from tests.support.hub_server import Hosted, Hub, hub_server
@@ -43,9 +47,16 @@ def environment(home: Path, hub: Hub) -> dict[str, str]:
     }
 
 
+def command(hub: Hub, *arguments: str) -> list[str]:
+    """The command line, which knows the hub's file as the one of MODEL."""
+    hosted = hub.files.get(URL, Hosted(b""))
+    sha256 = hashlib.sha256(hosted.body).hexdigest()
+    return ["-m", "tests.support.pinned_memory", MODEL.name, sha256, *arguments]
+
+
 def memory(home: Path, hub: Hub, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "memory", *arguments],
+        [sys.executable, *command(hub, *arguments)],
         env=environment(home, hub),
         capture_output=True,
         text=True,
@@ -118,29 +129,34 @@ def test_a_download_that_broke_off_goes_on_where_it_ended(
 @pytest.mark.slow
 def test_ctrl_c_in_a_download_keeps_what_came(tmp_path: Path, hub: Hub, content: bytes) -> None:
     hub.files[URL] = Hosted(content, cut_after=15 * MEGABYTES, stalled=True)
-    command = pexpect.spawn(
+    running = pexpect.spawn(
         sys.executable,
-        ["-m", "memory", "setup", "--model", MODEL.name, "--yes"],
+        command(hub, "setup", "--model", MODEL.name, "--yes"),
         env=environment(tmp_path, hub),
         encoding="utf-8",
         timeout=120,
     )
-    command.expect("44%")  # the progress: ten of 24 megabytes are on the disk
-    command.sendintr()
-    command.expect(pexpect.EOF)
-    command.close()
-    assert "Traceback" not in (command.before or "")
-    assert command.exitstatus == 2, command.before
+    running.expect("44%")  # the progress: ten of 24 megabytes are on the disk
+    running.sendintr()
+    running.expect(pexpect.EOF)
+    running.close()
+    assert "Traceback" not in (running.before or "")
+    assert command.exitstatus == 2, running.before
     hub.files[URL] = Hosted(content)
     assert setup(tmp_path, hub).returncode == 0
     assert hub.requests[-1][2] >= 10 * MEGABYTES
 
 
 @pytest.mark.slow
-def test_what_is_not_what_the_hub_says_is_removed(tmp_path: Path, hub: Hub, content: bytes) -> None:
-    hub.files[URL] = Hosted(content, sha256="b" * 64)
-    said = refusal(setup(tmp_path, hub))
-    assert "another sha256" in said
+def test_a_file_that_is_not_the_one_we_know_is_removed_whatever_the_hub_says(
+    tmp_path: Path, hub: Hub, content: bytes
+) -> None:
+    hub.files[URL] = Hosted(content)
+    as_shipped = [sys.executable, "-m", "memory", "setup", "--model", MODEL.name, "--yes"]
+    done = subprocess.run(
+        as_shipped, env=environment(tmp_path, hub), capture_output=True, text=True, check=False
+    )
+    assert "another sha256" in refusal(done)
     assert not [file for file in (tmp_path / "hub").rglob("*") if file.stat().st_size > MEGABYTES]
     memory(tmp_path, hub, "add", "I moved to Oslo.", "--speaker", "Anna")
     assert "fetch it with: memory setup --model qwen2.5-0.5b" in refusal(
@@ -167,7 +183,7 @@ def test_a_fetched_file_that_was_damaged_is_found_out(
         (Hosted(b"", status=404, error_code="EntryNotFound"), "has no qwen2.5-0.5b-instruct"),
         (Hosted(b"", status=404, error_code="RepoNotFound"), "has no qwen2.5-0.5b-instruct"),
         (Hosted(b"", status=403, error_code="GatedRepo"), "asks for an account"),
-        (Hosted(b"x", size=10**16), "10,000,000.0 GB, and"),
+        (Hosted(b"x", size=10**16), "it has 10,000,000.0 GB, not 0.5"),
         (Hosted(b"no model at all"), "is no GGUF file, or it is cut"),
     ],
 )
@@ -177,6 +193,15 @@ def test_what_cannot_be_fetched_is_refused_in_one_line(
     hub.files[URL] = hosted
     assert why in refusal(setup(tmp_path, hub))
     assert not (tmp_path / "memories" / "default-model.json").exists()
+
+
+def test_a_model_for_which_there_is_no_room_is_not_begun(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nearly_full = namedtuple("Usage", "total used free")(10**9, 10**9 - 5, 5)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: nearly_full)
+    with pytest.raises(InputError, match=r"takes 0\.5 GB, and 0\.0 GB are free"):
+        download._check_size(500_000_000, MODEL)
 
 
 @pytest.mark.slow
