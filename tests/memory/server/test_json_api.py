@@ -204,7 +204,7 @@ def test_a_client_waits_for_changes_after_one(
         ("POST", "/api/anna/turns", {"text": ""}, 400, "has no text"),
         ("POST", "/api/anna/turns", {"text": "x", "namespace": "ben"}, 400, "namespace: Extra"),
         ("POST", "/api/anna/facts/99/correction", {"value": "x"}, 404, "there is no fact 99"),
-        ("POST", "/api/anna/changes/99/undo", None, 400, "there is no change 99"),
+        ("POST", "/api/anna/changes/99/undo", None, 404, "there is no change 99"),
         ("GET", "/api/ben/turns", None, 403, "may not read in 'ben'"),
         ("GET", f"/api/anna/turns?after=-{'9' * 22}", None, 400, "after: Input should be greater"),
         ("GET", f"/api/anna/turns?after={2**63}", None, 400, "after: Input should be less"),
@@ -353,7 +353,7 @@ def test_a_memory_is_made_once_by_who_may_write_in_it(client: TestClient) -> Non
     reader = token("third", rights="read")
     assert client.put("/api/third", headers=reader).status_code == 403
     mistaken = client.put("/api/anna/turns", headers=token("*"))
-    assert (mistaken.status_code, "PUT is for /api/NAME" in mistaken.text) == (400, True)
+    assert (mistaken.status_code, mistaken.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
 def test_turns_come_in_batches_whole_or_not_at_all(client: TestClient) -> None:
@@ -477,4 +477,4 @@ def test_a_memory_is_exported_and_erased_by_a_request_each(
     assert client.get("/api/anna/turns").status_code == 404
     assert client.request("DELETE", "/api/anna", json=named).status_code == 404
     of_facts = client.request("DELETE", "/api/anna/facts", json=named, headers=token("*"))
-    assert of_facts.status_code in (400, 403)
+    assert of_facts.status_code == 405

@@ -141,7 +141,7 @@ def test_ctrl_c_in_a_download_keeps_what_came(tmp_path: Path, hub: Hub, content:
     running.expect(pexpect.EOF)
     running.close()
     assert "Traceback" not in (running.before or "")
-    assert command.exitstatus == 2, running.before
+    assert running.exitstatus == 2, running.before
     hub.files[URL] = Hosted(content)
     assert setup(tmp_path, hub).returncode == 0
     assert hub.requests[-1][2] >= 10 * MEGABYTES
