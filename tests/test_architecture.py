@@ -182,7 +182,7 @@ APART = {
     ),
     "its importer is in another room, which does not know what it knows": (
         *("memory.models.adapters", "memory.models.token_rates", "memory.search.answer_kinds"),
-        *("memory.sql.in_force", "memory.sql.inserts"),
+        *("memory.sql.in_force", "memory.sql.inserts", "memory.system.call_history"),
     ),
     "its importer is a front door": (
         *("memory.exchange.documents.tool_uses", "memory.program.answer_forms"),
