@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from memory.evidence.block import Options, evidence
-from memory.evidence.fence import fence_tokens, fenced
 from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
@@ -26,6 +25,7 @@ from memory.store.turn_reads import last_session
 from memory.store.turn_validation import session_label
 from memory.text.characters import label, one_line
 from memory.text.dates import short_day
+from memory.text.fence import fence_tokens, fenced
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
 from memory.text.turn_lines import speaker_name

@@ -7,7 +7,6 @@ from itertools import zip_longest
 from math import log
 
 from memory.evidence.fact_lists import FactList, dated_fact, fact_lists, spread
-from memory.evidence.fence import fence_tokens
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of, longest_turn
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
 from memory.evidence.question import UserQuestion
@@ -22,6 +21,7 @@ from memory.search.answer_kinds import (
     asks_for_story,
 )
 from memory.text.characters import one_line
+from memory.text.fence import fence_tokens
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
 from memory.vocabulary.fact_lines import spoken_line
 

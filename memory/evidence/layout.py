@@ -7,7 +7,6 @@ from functools import cached_property
 from itertools import chain, groupby, islice, zip_longest
 from typing import Protocol, Self
 
-from memory.evidence.fence import fenced
 from memory.evidence.lines import (
     NOTED_HEAD,
     ROWS_HEAD,
@@ -21,6 +20,7 @@ from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, Story
 from memory.records import Turn
 from memory.text.dates import spoken_date
+from memory.text.fence import fenced
 from memory.text.passages import CUT, excerpt, is_larger
 from memory.text.tokens import TRIMMED, count_tokens, line_tokens, trim
 

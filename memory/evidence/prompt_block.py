@@ -16,6 +16,7 @@ from memory.evidence.ltm_config import LtmConfig, load_config
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import recollect
+from memory.evidence.said_again import said_again
 from memory.evidence.story import STORY_HEAD, Story, story_line
 from memory.facts.restated import newest_first
 from memory.records import Contradiction, Fact, Hit, Turn, plain
@@ -25,6 +26,7 @@ from memory.store import Store
 from memory.store.settings import settings_of
 from memory.store.summaries import newest_summaries
 from memory.store.turn_validation import session_label
+from memory.text.fence import without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -172,7 +174,11 @@ def inject(
         block = _block(
             asked,
             reader,
-            newest_first(turns, question)[:most],
+            [
+                repeat
+                for turn in newest_first(turns, question)[:most]
+                for repeat in found.again.get(turn.id, [turn])
+            ],
             story,
             budget=budget or BUDGET,
             profile=profile,
@@ -300,7 +306,7 @@ class _Message(NamedTuple):
 def _parsed(messages: str | Sequence[Mapping[str, Any]]) -> list[_Message]:
     """The messages of a single text, or of OpenAI's form, whose content may come in parts."""
     if isinstance(messages, str):
-        return [_Message("user", messages.strip(), "")]
+        return [_Message("user", without_block(messages).strip(), "")]
     if not isinstance(messages, Iterable) or isinstance(messages, bytes):
         raise InputError(_MESSAGES)
     return [*map(_parsed_message, [messages] if isinstance(messages, Mapping) else messages)]
@@ -310,14 +316,14 @@ def _parsed_message(message: Any) -> _Message:
     if isinstance(message, Turn):
         return _Message("user", message.text.strip(), message.speaker)
     if isinstance(message, str):
-        return _Message("user", message.strip(), "")
+        return _Message("user", without_block(message).strip(), "")
     role, content = field_of(message, "role"), field_of(message, "content") or ""
     if not role or not isinstance(content, (str, list, tuple)):
         raise InputError(_MESSAGES)
     if not isinstance(content, str):
         texts = (field_of(part, "text") for part in content if field_of(part, "type") == "text")
         content = "\n".join(filter(None, texts))
-    return _Message(str(role), content.strip(), field_of(message, "name") or "")
+    return _Message(str(role), without_block(content).strip(), field_of(message, "name") or "")
 
 
 def _name(store: Store, conversation: Sequence[_Message], role: str, given: str) -> str:
@@ -335,12 +341,14 @@ def _setting(store: Store, name: str) -> str:
 class _Candidates(NamedTuple):
     """Turns that may be shown, the best first, each text once; and what the search found for them.
 
-    `repeated` are all turns of the search, and `scores` their scores by turn id.
+    `repeated` are all turns of the search, `scores` their scores by turn id, and `again` those that
+    say what a turn says, by its id.
     """
 
     turns: list[Turn]
     repeated: list[Turn]
     scores: Mapping[int, float]
+    again: Mapping[int, list[Turn]]
 
 
 def _candidates(
@@ -351,12 +359,15 @@ def _candidates(
     while True:
         hits = reader.search(question, k)
         turns = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+        can_be = [*filter(can_be_shown, turns)]
+        again = said_again(can_be[:_MOST_CANDIDATES])
         candidates: dict[tuple[str, str], Turn] = {}
-        for turn in filter(can_be_shown, turns):
-            candidates.setdefault((turn.speaker, turn.text), turn)
+        for turn in can_be:
+            first = again.get(turn.id, [turn])[0]
+            candidates.setdefault((first.speaker, first.text), turn)
         if len(candidates) >= number or len(hits) < k:
             scores = {hit.turn_id: hit.score for hit in hits}
-            return _Candidates([*candidates.values()][:number], turns, scores)
+            return _Candidates([*candidates.values()][:number], turns, scores, again)
         k *= 4
 
 

@@ -1,13 +1,14 @@
 """What a question brings up, before the layout: turns, what is outdated in them, facts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memory.evidence.fact_lists import completed
 from memory.evidence.lines import named_turns, quoted_turns
 from memory.evidence.messages import is_quotation, is_withdrawn, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
+from memory.evidence.said_again import again_mark, said_again
 from memory.evidence.standing import Standing
 from memory.records import Fact, Hit, Rows, Turn
 
@@ -82,6 +83,8 @@ def recollect(
         for turn in reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
     }
     most = max(_MARKED_TURNS, budget // _LEAST_TURN)
+    hits, again = _once(hits, turns, most)
+    best = [hit.turn_id for hit in hits]
     to_mark = dict.fromkeys([*best[:most], *named])
     recalled = reader.recalled(
         [turns[turn_id] for turn_id in to_mark if turn_id in turns],
@@ -96,10 +99,23 @@ def recollect(
         [completed(result, recalled.stored) for result in rows],
         standing=reader.standing(question.text, *question.askers),
         turns=turns,
-        marks=recalled.marks,
+        marks={**again, **recalled.marks},
         facts=recalled.in_force if overview is None else overview,
         is_overview=overview is not None,
     )
+
+
+def _once(
+    hits: Sequence[Hit], turns: Mapping[int, Turn], most: int
+) -> tuple[list[Hit], dict[int, str]]:
+    """The hits with one of the turns that say the same in place of all; and its marks."""
+    among = [turns[hit.turn_id] for hit in hits[:most] if hit.turn_id in turns]
+    groups = said_again(among)
+    once = dict[int, Hit]()
+    for hit in hits:
+        turn_id = groups[hit.turn_id][0].id if hit.turn_id in groups else hit.turn_id
+        once.setdefault(turn_id, replace(hit, turn_id=turn_id))
+    return [*once.values()], {group[0].id: again_mark(group) for group in groups.values()}
 
 
 def telling_first(turns: Iterable[Turn]) -> list[Turn]:

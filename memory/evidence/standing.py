@@ -7,10 +7,10 @@ from functools import cached_property
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.profile import LATER_TOKENS, PROFILE_HEAD, PROFILE_TOKENS
 from memory.records import Contradiction, Fact, Turn
+from memory.text.fence import STANDING_HEAD
 from memory.text.tokens import fitting_lines, line_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
 
-STANDING_HEAD = "What the asker wants of answers, newest first:"
 WISHED = "Wished once:"
 CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"
 _WISHES_SHARE, _PROFILE_SHARE = 1 / 4, 1 / 4  # of a budget at most

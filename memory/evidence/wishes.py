@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from memory.evidence.disputes import pair_line, touched
 from memory.evidence.profile import WORKING_PARTS, mentions_of, profile_of
-from memory.evidence.standing import CONTRADICTIONS_HEAD, STANDING_HEAD, Standing
+from memory.evidence.standing import CONTRADICTIONS_HEAD, Standing
 from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.fact_reads import current_among
 from memory.store.standing_facts import facts_of_askers, facts_of_persons
 from memory.text.characters import one_line
+from memory.text.fence import STANDING_HEAD
 from memory.text.tokens import fitting_lines, line_tokens, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE

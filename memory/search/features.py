@@ -35,6 +35,9 @@ DATE_SHARES = (0.6, 0.06)
 TIME_SHARES = (0.8, 0.4)
 LENGTH_SHARES = (2.5, -1.25)
 OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words
+# Of `own_words`, for each word of a question of one or two: more than all other features together,
+# so that no turn without the word comes before one with it.
+HELD_WORD = 8.0
 # With an assistant, a turn that is longer than LONG_TURN loses a little of `length`: it holds a
 # question's words by its size, and people ask about what they said themselves. Between 0 and .3,
 # recall@10 differs by .007 (the log).
@@ -74,12 +77,13 @@ def columns_of(
     `words` are positions.
     """
     turns = _described(index, positions)
-    word_shares, own_words = _words(index, turns, words, counts)
+    word_shares, own_words, words_held = _words(index, turns, words, counts)
     return {
         "words": word_shares,
         # Among many long turns, what a turn itself holds tells more than its share of a long
         # question. Between people it costs .003 of recall@10 (the log).
-        "own_words": own_words * turns.with_assistant,
+        "own_words": own_words * turns.with_assistant
+        + words_held * (HELD_WORD * query.is_of_words),
         "kind": _examples(index, positions, words),
         "session": _best_of_session(index, turns.session, word_shares),
         "speaker": by_speakers(turns.speaker, query.speakers),
@@ -141,10 +145,10 @@ def _describe(index: Index, positions: NDArray[np.int64]) -> Described:
 
 def _words(
     index: Index, turns: Described, words: Sequence[WordMatches], counts: Counts
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The share of the question's words around each turn, 0 to 1; rare words weigh more.
 
-    And the rarity of the words that the turn itself holds, in OWN_WORDS_UNIT.
+    And the rarity of the words that the turn itself holds, in OWN_WORDS_UNIT, and how many it does.
 
     Each word saturates separately, as in BM25 (Robertson and Zaragoza 2009): two words near a
     turn beat one word twice. One score for all words together cost .006 to .009 of recall@10
@@ -154,6 +158,7 @@ def _words(
     neighbours = turns.neighbours
     total = np.zeros(neighbours.shape[1], np.float32)
     own = np.zeros(neighbours.shape[1], np.float32)
+    words_held = np.zeros(neighbours.shape[1], np.float32)
     possible = 0.0
     for match, holders in zip(words, counts.holders, strict=True):
         if holders:
@@ -165,9 +170,11 @@ def _words(
             index.scratch[match.related] = index.scratch[match.exact] = 0
             rarity = counts.rarity(holders)
             total += rarity * amount / (amount + turns.saturation)
-            own += rarity * (near[REACH] == 1)
+            holds_it = near[REACH] == 1
+            own += rarity * holds_it
+            words_held += holds_it
             possible += rarity
-    return total / (possible or 1.0), own / OWN_WORDS_UNIT
+    return total / (possible or 1.0), own / OWN_WORDS_UNIT, words_held
 
 
 def _examples(

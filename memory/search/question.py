@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.text.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
+from memory.text.fence import without_block
 from memory.text.words import STOP_WORDS, UNSPACED, composed, normal, runs, word_runs, words
 
+MOST_OF_WORDS = 2  # in a question that is no sentence
 MAX_WORDS = 48  # each word is a query of the full-text index
 # "march" and "may" are common words, so these two count only with a capital.
 _MONTH = "|".join(MONTHS).replace("march", "(?-i:March)").replace("may", "(?-i:May)")
@@ -79,7 +81,8 @@ class Query:
     out speakers' names. `speakers` are the numbers of the speakers it names, `implied` of those it
     means without a name (`SpeakerNames.implied`). `dates` are (year, month, day) with 0 for a part
     it does not name. `spans` are (first day, last day, worth), packed (yyyymmdd): the worth is 2
-    up to a week, like a named day, else 1, like a named month.
+    up to a week, like a named day, else 1, like a named month. `is_of_words` says that it is a
+    word or two: who types "Biscuit" looks for turns with this word.
     """
 
     words: tuple[str, ...]
@@ -89,6 +92,7 @@ class Query:
     dates: tuple[tuple[int, int, int], ...]
     spans: tuple[tuple[int, int, int], ...]
     asks_time: bool
+    is_of_words: bool
 
     def of_memory(self, memory: int, memories: int) -> "Query":
         """A question to several memories as this one of them reads it (`SpeakerNames.together`)."""
@@ -262,7 +266,7 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
 
     Keeps at most MAX_WORDS words. Names count as words only if the question has no others.
     """
-    text = _TONIGHT.sub(r"\1", composed(text))
+    text = _TONIGHT.sub(r"\1", composed(without_block(text)))
     dates = tuple(_named_dates(_RANGE.sub("", text)))
     speakers, plain = names.take_out(_RESOLVED.sub("", text))
     implied = names.implied(text, speakers)
@@ -279,6 +283,7 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
         dates=dates,
         spans=tuple(_spans(text, dates, newest)),
         asks_time=_ASKS_TIME.search(text) is not None,
+        is_of_words=len(words(text)) <= MOST_OF_WORDS,
     )
 
 

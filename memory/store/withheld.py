@@ -13,6 +13,7 @@ from memory.errors import SecretError
 from memory.records import NOTHING_WITHHELD, Setting, Turn, Withheld
 from memory.store import settings
 from memory.store.database import Connection, HasConnections
+from memory.text.fence import without_block
 from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
 
 POLICY = "secrets"  # the setting with the policy
@@ -39,11 +40,13 @@ class PublicTurns:
 def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> PublicTurns:
     """Turns as a policy lets them in; private text is left out under each.
 
+    So is a block of a memory that comes back in a message (`without_block`).
+
     Raises SecretError under "refuse".
     """
     masked: list[Masked] = []
     for document, run in groupby(turns, _document_of):
-        texts = [turn.text for turn in run]
+        texts = [turn.text if document else without_block(turn.text) for turn in run]
         # A key or private text may begin in one chunk of a document and go on in the next.
         parts = [texts] if document else [[text] for text in texts]
         for part in parts:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from memory.text.fence import without_block
+
 # Reasons to leave something out, as reports count them.
 THOUGHTS = "the model's thinking"
 TOOLS = "a tool's call or result in a chat"
@@ -64,16 +66,17 @@ def joined_parts(parts: Iterable[object], reasons: set[str]) -> str:
 def content_text(content: Any) -> str | None:
     """The text of a message's content, which may be parts; None for what holds no text.
 
-    Parts give their texts, a line each. Without text, they give their kind: "[image]".
+    Parts give their texts, a line each. Without text, they give their kind: "[image]". A block of a
+    memory in it is no one's words and left out (`without_block`).
     """
     if content is None or isinstance(content, str):
-        return content or ""
+        return without_block(content or "")
     is_part = isinstance(content, Mapping) or hasattr(content, "type")
     if not is_part and not isinstance(content, (list, tuple)):
         return None
     parts = [part for part in ([content] if is_part else content) if not reason_not_said(part)]
     texts = [text for part in parts if (text := part if isinstance(part, str) else _own_text(part))]
-    return "\n".join(texts or filter(None, map(part_text, parts)))
+    return without_block("\n".join(texts or filter(None, map(part_text, parts))))
 
 
 def reason_not_said(part: object) -> str | None:

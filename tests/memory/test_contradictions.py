@@ -9,13 +9,13 @@ from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
 from memory.evidence.disputes import pair_line
-from memory.evidence.fence import FENCE_HEAD
 from memory.evidence.wishes import shown_before
 from memory.facts import correct
 from memory.facts.audit import audit
 from memory.facts.contradictions import settle
 from memory.operations.tools import memory_tools
 from memory.store.contradictions import open_contradictions
+from memory.text.fence import FENCE_HEAD
 from memory.text.tokens import count_tokens
 from tests.support.commands import run_in_process
 from tests.support.scripted import answer, scripted_model, sql

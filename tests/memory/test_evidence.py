@@ -7,7 +7,6 @@ import pytest
 
 from memory import AskMemory, Memory, Store, Turn, open_store
 from memory.agents.blocks import prompt_block
-from memory.evidence.fence import fenced
 from memory.evidence.layout import Evidence
 from memory.evidence.prompt_block import inject
 from memory.facts.additions import add_turns
@@ -15,6 +14,7 @@ from memory.facts.restated import newest_first, restated
 from memory.operations.tools import memory_tools
 from memory.program.quotations import answer_lines
 from memory.records import ABSTAIN
+from memory.text.fence import fenced
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"

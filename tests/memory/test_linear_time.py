@@ -11,10 +11,10 @@ from functools import partial
 import dspy
 import pytest
 
-from memory.evidence.fence import fenced
 from memory.exchange.whatsapp import _without_edit_mark
 from memory.models.completions import _FORGED_MARKER, _fences, _marked
 from memory.search.asker import third_person
+from memory.text.fence import fenced
 from memory.text.speakers import is_assistant
 from memory.vocabulary.templates.clauses import without_fillers
 from memory.vocabulary.templates.parts import own_text

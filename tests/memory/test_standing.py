@@ -12,7 +12,6 @@ from memory.cli.queries import _answer_lines
 from memory.errors import SqlError
 from memory.evidence.lines import LEAST_BUDGET, TURNS_HEAD
 from memory.evidence.prompt_block import inject
-from memory.evidence.standing import STANDING_HEAD
 from memory.evidence.wishes import (
     STANDING_TOKENS,
     applying,
@@ -27,6 +26,7 @@ from memory.store.declared_settings import set_owner
 from memory.store.entity_edits import add_alias
 from memory.store.namespaces import create
 from memory.store.settings import set_setting
+from memory.text.fence import STANDING_HEAD
 from tests.support.commands import run
 from tests.support.page_client import page_client, shown
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql

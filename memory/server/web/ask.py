@@ -92,7 +92,7 @@ def _answered(
         Cited(
             turn,
             rank=citation.rank,
-            shares=shares_of(citation.shares),
+            shares=shares_of(citation.shares, question, turn.text),
             statements=[answer.sql.index(statement) + 1 for statement in citation.sql],
         )
         for turn, citation in zip(turns, answer.citations, strict=True)

@@ -16,6 +16,7 @@ from memory.store.tags import remove_tags, set_tags
 from memory.store.turn_reads import passing_turns, sessions_before
 from memory.store.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
+from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.written_dates import clean_date
 
 _TURNS_A_PAGE = 40
@@ -56,11 +57,14 @@ class Line:
     score: float = 0.0
 
 
-def shares_of(shares: Mapping[str, float]) -> list[Share]:
-    """The features that mattered, the largest first."""
+def shares_of(shares: Mapping[str, float], question: str, text: str) -> list[Share]:
+    """The features that mattered for a turn's text, the largest first."""
+    forms = forms_of(telling_words(text))
+    has_word = any(is_among(word, forms) for word in telling_words(question))
+    names = FEATURES if has_word else {**FEATURES, "words": "similar words, or turns nearby"}
     weighed = [(name, amount) for name, amount in shares.items() if abs(amount) >= 0.05]
     weighed.sort(key=lambda share: -abs(share[1]))
-    return [Share(name, FEATURES.get(name, name), amount) for name, amount in weighed]
+    return [Share(name, names.get(name, name), amount) for name, amount in weighed]
 
 
 def conversation(request: PageRequest, store: Store) -> PageResponse:
@@ -199,7 +203,12 @@ def hits(
     best = searcher.search(store, question, most, turn_filter)
     lines = _with_facts(store, store.turns_by_id([hit.turn_id for hit in best]))
     return [
-        Line(line.turn, facts=line.facts, shares=shares_of(hit.shares), score=hit.score)
+        Line(
+            line.turn,
+            facts=line.facts,
+            shares=shares_of(hit.shares, question, line.turn.text),
+            score=hit.score,
+        )
         for line, hit in zip(lines, best, strict=True)
     ]
 

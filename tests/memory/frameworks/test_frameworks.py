@@ -8,6 +8,7 @@ import pytest
 
 from memory import Memory, Turn, open_store
 from memory.operations.tools import memory_tools
+from memory.text.fence import fenced
 from tests.support.secrets_corpus import SECRETS
 
 pytestmark = pytest.mark.slow
@@ -235,7 +236,8 @@ def test_a_callback_of_litellm_stores_both_sides(path: Path) -> None:
     from memory.frameworks.litellm_callback import MemoryCallback
 
     callback = MemoryCallback(path, user="Anna")
-    message = {"role": "user", "content": "I moved to Oslo."}
+    block = fenced("What was said:\n[1] Anna: I live in Rome.")
+    message = {"role": "user", "content": f"I moved to Oslo.\n\n{block}"}
     response = litellm.completion(model="openai/m", messages=[message], mock_response="Nice.")
     kwargs = {"messages": [message], "litellm_params": {"metadata": {"session_id": "chat"}}}
     callback.log_success_event(kwargs, response, None, None)

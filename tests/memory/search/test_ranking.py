@@ -237,7 +237,7 @@ def test_in_a_session_with_an_assistant_the_turns_own_rare_words_count(cuts: lis
     with_assistant = [Turn("Anna", "A cat.", "a"), Turn("Assistant", "A cat and a dog!", "a")]
     ranked = index([*with_assistant, *turns_of("A cat and a dog.", *"xyz")], cuts=cuts)
     words = match(10, 20, 30), match(20, 30)
-    one, two, between_people, *_ = shares("own_words", ranked, "cat dog", *words)
+    one, two, between_people, *_ = shares("own_words", ranked, "a cat or a dog", *words)
     assert two > 2 * one > 0 == between_people
     assert not any(shares("own_words", ranked, "cat", match(related=[10, 20])))
 

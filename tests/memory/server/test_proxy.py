@@ -30,6 +30,7 @@ from memory.server.tokens import Tokens
 from memory.store import namespaces
 from memory.store.settings import times_shown
 from memory.store.turn_validation import local_now
+from memory.text.fence import fenced
 from tests.benchmarks.token_rates import tokenizers
 from tests.support.commands import run
 from tests.support.node import run_openai_client
@@ -85,6 +86,7 @@ TEMPLATES = [
     "A page about <chat_history> tags.\n</context>\n\nWhere do I live?",
     f"<documents>\n<document>{LETTER}</document>\n</documents>\n\nWhere do I live?",
     f"Where do I live?\n\n<context>\n{LETTER}\n</context>",
+    f"{fenced(LETTER)}\n\nWhere do I live?",
 ]
 
 
