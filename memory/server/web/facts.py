@@ -39,22 +39,21 @@ from memory.store.fact_reads import (
 from memory.store.forgetting.derived_facts import origins
 from memory.store.history import edits_of
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.word_forms import forms_of, telling_words
+from memory.vocabulary import PROFILE_PARTS
 from memory.vocabulary.templates import template_of
 
 _SUBJECTS_A_PAGE = 12
 _MOST_FACTS = 200  # of a subject
 _MOST_NEWEST = 200  # from which the newest of the vocabulary's attributes are taken
-_FACTS_OF_A_SUBJECT = 4  # on the page of all subjects, of the newest
+_FACTS_OF_A_SUBJECT = 30  # on the page of all subjects, of the newest
 _NEWEST_OF_A_SUBJECT = 40
-# What a person asks first of another; the rest comes in the vocabulary's order.
-_HOME = ("lives_in", "address", "lives_with")
-_WORK = ("works_as", "works_at", "studies", "studies_at")
+# Beside the profile, what a person asks first of another.
 _FAMILY = (
     *("married_to", "wife", "husband", "partner", "marital_status", "engaged_to", "has_child"),
     *("has_son", "has_daughter", "has_mother", "has_father", "has_sibling", "has_sister"),
     *("has_brother", "has_pet"),
 )
-_FIRST_ATTRIBUTES = ("name", *_HOME, *_WORK, *_FAMILY)
 _MOST_RELATED = 60
 _FACTS_A_PAGE = 40
 ORDERS: tuple[Order, ...] = get_args(Order)  # of the list, by their names on the page
@@ -93,7 +92,8 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
     elif question:
         weights = request.handles.searcher.weights
         related = related_facts(store, [question], _MOST_RELATED, weights=weights)
-        listed = [fact for fact, _ in related]
+        matching, remaining = with_words_first(question, [fact for fact, _ in related])
+        listed = [*matching, *remaining]
         fitting = [
             fact
             for fact in (listed if include_ended else current_among(store, listed))
@@ -120,6 +120,19 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
     else:
         values |= _by_person(request, store, include_ended)
     return Page("facts.html", values)
+
+
+def with_words_first(question: str, facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
+    """The facts that hold a telling word of a question, in any of its forms, and the others."""
+    wanted = forms_of(telling_words(question))
+    matching = [fact for fact in facts if wanted & forms_of(telling_words(in_words(str(fact))))]
+    return matching, [fact for fact in facts if fact not in matching]
+
+
+def names_of_speakers(store: Store) -> dict[str, str]:
+    """The name to show for a speaker who is stored as "user" and said what they are called."""
+    facts = listed_facts(store, about="user", attribute="name", day=store.today, most=1)
+    return {speaker: fact.value for fact in facts for speaker in ("user", "User")}
 
 
 def newest_facts(store: Store, without: Sequence[str] = ()) -> list[Fact]:
@@ -182,9 +195,13 @@ def _by_person(request: PageRequest, store: Store, include_ended: bool) -> dict[
 
 
 def _places(store: Store) -> Callable[[str], int]:
-    """Where an attribute of a person is listed: home, work and family first, unknown ones last."""
+    """Where an attribute of a person is listed: the profile and family first, unknown ones last."""
     vocabulary = vocabulary_of(store)
-    names = dict.fromkeys((*_FIRST_ATTRIBUTES, *vocabulary.names))
+    profile = sorted(
+        vocabulary.profile_names,
+        key=lambda name: PROFILE_PARTS.index(vocabulary.profile_part(name)),
+    )
+    names = dict.fromkeys((*profile, *_FAMILY, *vocabulary.names))
     places = {name: number for number, name in enumerate(names)}
     return lambda attribute: places.get(vocabulary.name_of(attribute), len(places))
 

@@ -178,6 +178,7 @@ def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
         "read_only": store.read_only,
         "stores_facts": request.handles.stores_facts,
         "done": None,
+        "names": facts.names_of_speakers(store),
     }
     if number := request.inputs.optional_number("done"):
         frame["done"] = {
@@ -199,7 +200,8 @@ def _response(
     if isinstance(response, Download):
         media_type = guess_type(response.name)[0] or "application/octet-stream"
         return sent(response.file, media_type, response.name)
-    values = {"request": request, "read_only": False, "done": None, **frame, **response.values}
+    unframed = {"request": request, "read_only": False, "done": None, "names": {}}
+    values = {**unframed, **frame, **response.values}
     headers = {}
     if response.template == "problem.html" and http_request.headers.get("hx-request"):
         # Show the error above the form: replacing the form would lose what was typed.

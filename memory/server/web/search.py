@@ -2,6 +2,7 @@
 
 from memory.facts.related import related_facts
 from memory.server.web.conversation import hits
+from memory.server.web.facts import with_words_first
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
 from memory.store.fact_reads import current_among
@@ -11,7 +12,10 @@ _MOST_TURNS = 12
 
 
 def search(request: PageRequest, store: Store) -> PageResponse:
-    """Current facts that are about the words, then turns, best first, each with why."""
+    """Current facts that hold a word of the question, then turns, best first, each with why.
+
+    If no fact holds a word of it, the related ones are shown.
+    """
     question = request.inputs.text("q")
     searcher = request.handles.searcher
     related = (
@@ -19,9 +23,11 @@ def search(request: PageRequest, store: Store) -> PageResponse:
         if question
         else []
     )
+    current = current_among(store, [fact for fact, _ in related])
+    matching, remaining = with_words_first(question, current)
     values = {
         "q": question,
-        "facts": current_among(store, [fact for fact, _ in related])[:_MOST_FACTS],
+        "facts": (matching or remaining)[:_MOST_FACTS],
         "lines": hits(store, question, None, searcher, most=_MOST_TURNS) if question else [],
     }
     return Page("search.html", values)

@@ -613,6 +613,29 @@ def test_the_facts_of_a_person_begin_with_home_work_and_family(memories: str) ->
             assert places == sorted(places)
 
 
+def test_a_person_of_thirty_facts_is_shown_whole(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        rows = ", ".join(f"('Mia', 'likes', 'thing {number}', 1)" for number in range(30))
+        store.write(
+            f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}", cause="test"
+        )
+    with page_client() as client:
+        text = shown(client.get(f"{ANNA}/facts").text)
+    assert all(f"thing {number} " in text for number in range(30))
+    assert "all 30 facts" not in text
+
+
+def test_a_user_has_the_name_that_they_said(home: str) -> None:
+    with open_store(create("diary")) as store:
+        add_turns(store, [Turn("user", "My name is Ines."), Turn("user", "I live in Lund.")])
+    with page_client() as client:
+        for page_of in ("", "conversation", "facts", "subject?name=user", "turns/2"):
+            page = shown(client.get(f"/m/diary/{page_of}".rstrip("/")).text)
+            assert "Ines" in page.replace("My name is Ines.", ""), page_of
+        assert "Stored as “user”" in shown(client.get("/m/diary/subject?name=user").text)
+        assert "Ines lives in Lund" in shown(client.get("/m/diary/conversation").text)
+
+
 def test_home_says_who_speaks(client: TestClient) -> None:
     text = shown(client.get(ANNA).text)
     assert "People Anna" in text
@@ -921,6 +944,19 @@ def test_a_search_of_everything_shows_facts_and_turns(client: TestClient) -> Non
     assert shown(page).index("dog Rufus") < shown(page).index("Why this result?")
     assert f"{ANNA}/facts/3" in Tags(page).values("a", "href")
     assert f"{ANNA}/turns/4" in Tags(page).values("a", "href")
+
+
+def test_a_search_for_a_word_lists_the_facts_that_hold_it(home: str) -> None:
+    said = ["My dog is called Pepper.", "I live in Lund.", "I work as a baker.", "I like tea."]
+    with open_store(create("diary")) as store:
+        add_turns(store, [Turn("Ines", text) for text in said])
+    with page_client() as client:
+        listed = shown(client.get("/m/diary/search?q=Pepper").text).partition("Turns")[0]
+        ranked = shown(client.get("/m/diary/facts?q=what tea").text)
+    assert "has pet Pepper" in listed
+    assert "Lund" not in listed
+    assert "baker" not in listed
+    assert ranked.index("likes tea") < min(map(ranked.find, ("Lund", "baker")))
 
 
 def test_every_page_searches_and_has_five_rooms_and_more(client: TestClient) -> None:
