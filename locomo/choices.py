@@ -13,11 +13,11 @@ SYSTEMS: tuple[SystemName, ...] = ("newest", "ranking", "facts", "memory")
 FactSource = Literal["model", "templates"]
 CompiledFactSource = Literal["model", "templates", "gold"]
 Interval = Literal["clustered", "independent"]
-Optimizer = Literal["simba", "miprov2", "gepa"]
+Optimizer = Literal["simba", "miprov2", "gepa", "bootstrap"]
 Target = Literal["answer", "retrieve", "store", "refine"]
 TARGETS: tuple[Target, ...] = ("retrieve", "answer", "store")  # the order of "all"
 MODULES: tuple[Target, ...] = (*TARGETS, "refine")
-Reward = Literal["memory", "gated", "unpadded", "sql-memory", "memupdate", "planted"]
+Reward = Literal["memory", "rows", "gated", "unpadded", "sql-memory", "memupdate", "planted"]
 # Rewards that compare a window's facts with each speaker's alone need these written first.
 _BY_SPEAKER = ("gated", "sql-memory")
 
@@ -47,6 +47,8 @@ def check_reward(reward: Reward, target: str, rehearsal: bool = False) -> None:
         raise InputError(f"--reward {reward} is for --target retrieve or --target store")
     if reward in ("unpadded", "memupdate") and target != "refine":
         raise InputError(f"--reward {reward} is for --target refine")
+    if reward == "rows" and target != "store":
+        raise InputError("--reward rows is for --target store: it compares facts with gold rows")
     if reward == "planted" and not (rehearsal and target == "answer"):
         raise InputError(
             "--reward planted is for a rehearsal of --target answer: it says nothing of a memory"

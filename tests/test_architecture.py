@@ -50,7 +50,7 @@ BENCHMARK_LAYERS = [
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
-    {"locomo.others", "locomo.scorecard", "locomo.scripts"},
+    {"locomo.others", "locomo.rows", "locomo.scorecard", "locomo.scripts"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
     {"locomo.retrieval.__main__", "locomo.scorecard.__main__"},

@@ -233,20 +233,21 @@ def test_a_models_file_is_tuned_to_store_in_its_own_form(
     pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training.console, "_width", 300)
-    columns = "(subject, attribute, value, turn_id)"
-    values = "('Ann', 'moved', 'to Lyon', 1), ('Ann', 'has_job', 'teacher', 1)"
-    gold = {"store": {"D1:1": f"INSERT INTO facts {columns} VALUES {values};"}}
+    moved = {"row": "Ann | moved to | Lyon", "words": ["Lyon"]}
+    of_bo = {"row": "Bo | lives in | Lyon", "words": ["Lyon"]}  # the turn has no such row
+    gold = {"rows": {"D1:1": {"facts": [moved, of_bo]}}}
     talks(tmp_path / "mine.json", {**talk("a"), **gold}, {**talk("b"), **gold})
     name = f"gguf:{packaged_gguf()}"
     line = "--mode sft --target store --minutes 0.001 --data mine.json"
     assert command(f"{line} --model {name}", monkeypatch) == 0
     output = " ".join(capsys.readouterr().out.split())
-    assert "1 store examples of 1 conversations" in output
+    assert "2 store examples of 1 conversations" in output
     assert "store: 1 gold facts cannot be quoted of their turns: left out" in output
     tuned = tmp_path / "grpo_checkpoints" / "sft"
-    assert f"use it: uv run evaluate.py --model {name} --adapter" in output
-    [example] = map(json.loads, (tuned / "examples.jsonl").read_text().splitlines())
-    assert example["messages"][-1]["content"].startswith("Ann | moved | to Lyon")
+    assert "use it: uv run python -m locomo.rows mine.json --out rows.jsonl" in output
+    examples = map(json.loads, (tuned / "examples.jsonl").read_text().splitlines())
+    written = {example["messages"][-1]["content"] for example in examples}
+    assert written == {"Ann | moved to | Lyon last Saturday", "none"}
     assert load_model(name, adapter=tuned).weights["store"] != name
     assert command("--mode sft --target retrieve --data mine.json --checkpoints more"
                    f" --model {name}", monkeypatch) == 2  # fmt: skip

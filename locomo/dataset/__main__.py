@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import astuple, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE
@@ -13,12 +14,15 @@ from rich.progress import track
 from rich.table import Table
 from typer import Argument, Option
 
-from locomo.commands import print_table, run_command
+from locomo.commands import number_table, print_table, run_command
 from locomo.dataset.download import SOURCES, Benchmark, download
 from locomo.dataset.format import CATEGORIES, Conversation, is_dated
 from locomo.dataset.made_facts import made_facts
 from memory import InputError
 from memory.system import write_whole
+
+if TYPE_CHECKING:
+    from locomo.examples.rows_from_gold import RowCounts
 
 app = typer.Typer(
     help="Files of benchmarks: fetch them, check them.", add_completion=False, no_args_is_help=True
@@ -55,12 +59,14 @@ def facts_command(
 
 @app.command("check")
 def check_command(paths: list[Path]) -> None:
-    """Count the contents of files in LoCoMo's format, and check their gold SQL if they have any.
+    """Count the contents of files in LoCoMo's format, and check their gold, if they have any.
 
-    A folder means its *.json and the *.json of its subfolder `validation`. Exits with 2 on errors.
+    That is SQL, which must run, and rows, whose words their turn must say. A folder means its
+    *.json and the *.json of its subfolder `validation`. Exits with 2 on errors.
     """
     # Imported here: `locomo.examples` is built on this package, so it must not be loaded with it.
     from locomo.examples.check import Proof, errors_and_summary, prove, read_gold
+    from locomo.examples.rows_from_gold import RowCounts, row_counts
 
     golds = read_gold(paths)
     with_sql = [gold for gold in golds if gold.store or gold.retrieve]
@@ -82,11 +88,25 @@ def check_command(paths: list[Path]) -> None:
     totals = (sum(column) for column in zip(*(c.values() for _, c in rows), strict=True))
     table.add_row("all", *map(str, totals))
     print_table(Console(), table)
+    if labelled := [gold.rows for gold in golds if gold.rows]:
+        counts_of = {rows.conversation.id: row_counts(rows) for rows in labelled}
+        print_table(Console(), _rows_table(counts_of, RowCounts))
     if proofs:
         errors, summary = errors_and_summary(golds, proofs, paths)
         print(*errors, summary, sep="\n")
         if errors:
             raise InputError(f"{title}: errors in gold: {len(errors)}; correct the listed ones")
+
+
+def _rows_table(counts_of: "Mapping[str, RowCounts]", kind: "type[RowCounts]") -> Table:
+    """What the turns of conversations with gold rows say, and what of it can be quoted."""
+    columns = [field.name.replace("_", " ") for field in fields(kind)]
+    table = number_table("gold rows", ["conversation"], columns)
+    for name, counts in counts_of.items():
+        table.add_row(name, *map(str, astuple(counts)))
+    totals = (sum(column) for column in zip(*map(astuple, counts_of.values()), strict=True))
+    table.add_row("all", *map(str, totals))
+    return table
 
 
 _CAPTION = (

@@ -1,7 +1,8 @@
 """Supervised examples from gold conversations: the right output of each module.
 
-store: a turn, and its gold rows as one INSERT; for a little model `rows_from_gold`. retrieve: a
-question, and its gold SELECTs. answer: `answers_from_gold`. Calls no model.
+store: a turn, and its gold rows as one INSERT; for a little model the rows that quote it
+(`rows_from_gold`). retrieve: a question, and its gold SELECTs. answer: `answers_from_gold`. Calls
+no model.
 """
 
 import random
@@ -13,7 +14,7 @@ from locomo.choices import Target
 from locomo.examples.answers_from_gold import AnswerExamples
 from locomo.examples.from_teacher import ChatMessages, render_example
 from locomo.examples.gold import NOTHING, Gold
-from locomo.examples.rows_from_gold import GoldFact, row_examples
+from locomo.examples.rows_from_gold import row_examples
 from locomo.examples.selects import STEM_LETTERS, canonical_selects, widened
 from locomo.harness import Setup, temporary_memory
 from locomo.metrics import normalize
@@ -81,17 +82,13 @@ def _inputs_and_outputs(
     left_out: Counter[str],
 ) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
     """The inputs and right outputs of each module in a conversation, by field."""
+    is_brief = student.program.form == "brief"
+    if "store" in targets and is_brief and gold.rows:
+        for turn, rows in row_examples(gold.rows, rng=rng, left_out=left_out):
+            yield "store", {"turn": turn}, {"rows": rows}
     with temporary_memory(gold.conversation.turns) as store:
         facts = write_gold_facts(store, gold)
-        is_brief = student.program.form == "brief"
-        if "store" in targets and is_brief:
-            quotable = {
-                turn_id: [GoldFact(row.subject, row.value) for row in rows]
-                for turn_id, rows in facts.items()
-            }
-            for turn, rows in row_examples(store, gold, quotable, rng=rng, left_out=left_out):
-                yield "store", {"turn": turn}, {"rows": rows}
-        elif "store" in targets:
+        if "store" in targets and not is_brief:
             inserts = _inserts(gold, facts=facts, store=store, student=student, rng=rng)
             for line, sql in inserts:
                 yield "store", {"window": line, "catalog": "", "feedback": ""}, {"sql": sql}

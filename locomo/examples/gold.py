@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from locomo.dataset.fields import checked
 from locomo.dataset.format import Conversation, files_of, parse_conversation, read_records
+from locomo.dataset.rows import GoldRows, gold_rows
 from locomo.split_data import VALIDATION, split
 from memory import InputError
 from memory.models import NO_FACT
@@ -26,11 +27,13 @@ class Gold:
 
     `store` maps a turn's number, from 1, to its INSERT or NOTHING; `retrieve` a question's index
     to its SELECTs. Either may be empty: a file in LoCoMo's plain format teaches answering only.
+    `rows` has what each turn says, for a little model; None where the file does not say.
     """
 
     conversation: Conversation
     store: Mapping[int, str]
     retrieve: Mapping[int, str]
+    rows: GoldRows | None = None
 
 
 class _RawQuestion(BaseModel):
@@ -92,4 +95,5 @@ def _gold(record: dict[str, object], where: str) -> Gold:
         conversation=conversation,
         store={turn_numbers[source]: sql.strip() for source, sql in raw.store.items()},
         retrieve={index: sql for index, sql in selects.items() if sql},
+        rows=gold_rows(record, where) if "rows" in record else None,
     )

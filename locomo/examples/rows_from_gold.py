@@ -1,178 +1,150 @@
-"""Rows that quote the gold facts of a turn: what a little model should have written of it.
+"""Rows that quote what a turn says: what a little model should have written of it.
 
-Gold values are a person's words. A row is a run of words of one sentence
-(`memory.models.row_grammar`) that begins with whom a fact is about and has half of its value's
-words. It goes to the end of the clause, as in the examples of the untuned model's prompt.
+Gold rows (`data/rows`) name every statement of a turn. A row that may be taught is one of the
+grammar's (`memory.models.row_grammar`) that shows a statement, the one most like the gold row, and
+goes to the end of its clause.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
-from locomo.examples.gold import NOTHING, Gold
-from locomo.examples.selects import STEM_LETTERS
+from locomo.dataset.rows import GoldRow, GoldRows, GoldTurn
+from locomo.harness import temporary_memory
 from locomo.metrics import normalize
+from locomo.tasks.row_score import score_rows
 from memory import Fact, Store, Turn
-from memory.models import (
-    NONE,
-    Word,
-    is_speaker,
-    possible_rows,
-    row_grammar,
-    stated_sentences,
-)
-from memory.program import Row, quoted_fact, shown_turn, subject_of
-from memory.text import STOP_WORDS
-from memory.vocabulary.entities import key, relation_words
+from memory.models import NONE, clause_rows, clauses_of
+from memory.program import Row, quoted_fact, shown_turn, turns_before
 
-# A choice: of the words of a gold value that tell something half must stand in a row.
-_LEAST_SHARE = 0.5
-_CLAUSE_ENDS = ".!?,;:"
-# A choice: a fifth of the examples in the plain prompt are "none", and with half of them the model
-# wrote it of facts, too (the log).
-_NONE_SHARE = 0.3
+# A fifth of the examples in the plain prompt are "none", and with a half of them the model wrote it
+# of facts, too (the log).
+_NONE_SHARE = 0.38
+# Forms that are no harder to quote than others: typing, questions beside, an assistant's advice.
+_PLAIN_FORMS = frozenset({"typo", "question", "advice", "addressed"})
 
 
 @dataclass(frozen=True)
-class GoldFact:
-    """What a row must say: about whom, and words of a value."""
+class PossibleRow:
+    """A row that the grammar of a turn has: where it stands there, and the fact that it becomes."""
 
-    subject: str
-    value: str
-
-
-@dataclass(frozen=True)
-class QuotedRow:
-    """A row as it stands in a turn: its sentence, and where its three parts begin and end there."""
-
-    words: Sequence[Word]
-    sentence: int
-    start: int
-    verb: int
-    value: int
-    end: int
-    subject: str
-
-    @property
-    def row(self) -> Row:
-        """As the model writes it."""
-        attribute = " ".join(word.token for word in self.words[self.verb : self.value])
-        value = [word.token for word in self.words[self.value : self.end]]
-        value[-1] = self.words[self.end - 1].bare
-        return Row(self.subject, attribute, " ".join(value))
+    place: tuple[int, int]  # sentence, first word
+    end: int  # the word after it
+    row: Row
+    fact: Fact
 
 
 def row_examples(
-    store: Store,
-    gold: Gold,
-    facts: Mapping[int, Sequence[GoldFact]],
-    *,
-    rng: Random,
-    left_out: Counter[str],
+    gold: GoldRows, *, rng: Random, left_out: Counter[str]
 ) -> Iterator[tuple[str, str]]:
     """The turns of a conversation as a model is shown them, each with the rows to write, or "none".
 
-    Left out are turns that the model is not asked about, those of whose facts none can be quoted,
-    and "none" beyond a share of the examples. Facts without a row are counted in `left_out`.
+    Left out are turns that the model is not asked about, turns that say something of which nothing
+    can be quoted, and "none" beyond a share of the examples. Statements without a row are counted
+    in `left_out`.
     """
-    quoted: dict[int, str] = {}
-    nothing: list[int] = []
-    for turn_id, sql in gold.store.items():
-        [turn] = store.turns(turn_id, turn_id)
-        of_turn = facts.get(turn_id, ())
-        if not _is_asked(turn):
-            left_out["store"] += len(of_turn)
-        elif sql == NOTHING:
-            nothing.append(turn_id)
-        else:
-            rows, missed = quoted_rows(turn, of_turn, store)
-            left_out["store"] += missed
-            if rows:
-                quoted[turn_id] = "\n".join(row.row.text for row in rows)
-    number = round(len(quoted) * _NONE_SHARE / (1 - _NONE_SHARE))
-    quoted.update(dict.fromkeys(rng.sample(nothing, min(number, len(nothing))), NONE))
-    for turn_id, rows_text in quoted.items():
-        [turn] = store.turns(turn_id, turn_id)
-        yield shown_turn(turn), rows_text
+    telling: list[tuple[str, str]] = []
+    nothing: list[tuple[str, str]] = []
+    for line, rows in right_rows(gold, left_out).values():
+        (nothing if rows == NONE else telling).append((line, rows))
+    number = round(len(telling) * _NONE_SHARE / (1 - _NONE_SHARE))
+    yield from telling
+    yield from rng.sample(nothing, min(number, len(nothing)))
 
 
-def quoted_rows(turn: Turn, facts: Sequence[GoldFact], store: Store) -> tuple[list[QuotedRow], int]:
-    """The rows that quote these facts, in the order of the turn's words, and how many have none.
+@dataclass(frozen=True)
+class RowCounts:
+    """How many turns a conversation has, how many of them say something, and what.
 
-    Facts of one clause share a row. A row that a digest would leave out is none.
+    `small_talk` turns say nothing, `hard` ones say it in a hard form; of the `statements` so many
+    are `quotable`.
     """
-    sentences = stated_sentences(shown_turn(turn).partition(": ")[2])
-    places: dict[tuple[int, int], QuotedRow] = {}
+
+    turns: int
+    saying: int
+    small_talk: int
+    hard: int
+    statements: int
+    quotable: int
+
+
+def row_counts(gold: GoldRows) -> RowCounts:
+    """What the turns of a conversation say, and how much of it a little model can quote."""
+    turns = [gold.of(turn.source) for turn in gold.conversation.turns]
+    statements = sum(len(turn.facts) for turn in turns)
+    missed: Counter[str] = Counter()
+    right_rows(gold, missed)
+    return RowCounts(
+        turns=len(turns),
+        saying=sum(bool(turn.facts) for turn in turns),
+        small_talk=sum(not (turn.facts or turn.other) for turn in turns),
+        hard=sum(bool({*turn.forms} - _PLAIN_FORMS) for turn in turns),
+        statements=statements,
+        quotable=statements - missed["store"],
+    )
+
+
+def right_rows(gold: GoldRows, left_out: Counter[str] | None = None) -> dict[int, tuple[str, str]]:
+    """By the number of a turn, from 1: the turn as a model is shown it, and what it should write.
+
+    Without the turns of which it is not asked, or of whose statements none can be quoted.
+    """
+    right = {}
     missed = 0
-    for fact in facts:
-        row = _best_row(turn, sentences, fact)
-        if row and isinstance(quoted_fact(row.row, turn, store), Fact):
-            places.setdefault((row.sentence, row.start), row)
-        else:
-            missed += 1
-    return _apart([places[place] for place in sorted(places)]), missed
+    with temporary_memory(gold.conversation.turns) as store:
+        for turn in store.turns():
+            gold_turn = gold.of(turn.source)
+            before = turns_before(store, turn)
+            line = shown_turn(turn, before)
+            rows = quoted_rows(gold_turn, turn, before, store) if line and gold_turn.facts else []
+            missed += len(gold_turn.facts) - len(rows)
+            if line and (rows or not gold_turn.facts):
+                right[turn.id] = line, "\n".join(row.text for row in rows) or NONE
+    if left_out is not None:
+        left_out["store"] += missed
+    return right
 
 
-def _is_asked(turn: Turn) -> bool:
-    """Whether the model is asked about a turn, and may write rows of it."""
-    line = shown_turn(turn)
-    return bool(line) and row_grammar(line) != f'root ::= "{NONE}"'
+def quoted_rows(gold_turn: GoldTurn, turn: Turn, before: Sequence[Turn], store: Store) -> list[Row]:
+    """The rows that show what a turn says, in the order of its words; one for each clause."""
+    possible = [*possible_rows(turn, before, store)]
+    chosen: dict[tuple[int, int], PossibleRow] = {}
+    for statement in gold_turn.facts:
+        showing = [row for row in possible if _shows(row, statement, turn)]
+        if showing:
+            best = max(showing, key=lambda row: _likeness(row.row, statement))
+            chosen.setdefault(best.place, best)
+    ordered = [chosen[place] for place in sorted(chosen)]
+    return [
+        row.row
+        for number, row in enumerate(ordered)
+        if number == 0 or _is_after(row, ordered[number - 1])
+    ]
 
 
-def _best_row(turn: Turn, sentences: Sequence[Sequence[Word]], fact: GoldFact) -> QuotedRow | None:
-    """The row whose value is most like the fact's; None where no row has enough of its words."""
-    wanted = _stems(fact.value)
-    best: tuple[float, QuotedRow] | None = None
-    for row in _rows(turn, sentences):
-        if not wanted or not _is_about(row, fact.subject, turn):
-            continue
-        value = _stems(" ".join(word.bare for word in row.words[row.value : row.end]))
-        whole = value + _stems(" ".join(word.bare for word in row.words[row.verb : row.value]))
-        if (whole & wanted).total() < _LEAST_SHARE * wanted.total():
-            continue
-        score = 2 * (value & wanted).total() / max(value.total() + wanted.total(), 1)
-        if best is None or score > best[0]:
-            best = score, row
-    return best[1] if best else None
+def possible_rows(turn: Turn, before: Sequence[Turn], store: Store) -> Iterator[PossibleRow]:
+    """All rows of a turn that its grammar has and that would be stored."""
+    text = shown_turn(turn, before).partition(": ")[2]
+    for number, (sentence, clauses) in enumerate(clauses_of(text, turn.speaker)):
+        for clause in clauses:
+            for cells, end in clause_rows(sentence, clause):
+                row = Row(*cells)
+                fact = quoted_fact(row, turn, store, before)
+                if isinstance(fact, Fact):
+                    yield PossibleRow((number, clause.at), end, row, fact)
 
 
-def _rows(turn: Turn, sentences: Sequence[Sequence[Word]]) -> Iterator[QuotedRow]:
-    """The rows of a turn whose value ends where a clause does."""
-    for number, words in enumerate(sentences):
-        for start, verb, value, last in possible_rows(words):
-            whose = words[start:verb]
-            subject = " ".join(word.token for word in whose)
-            subject = turn.speaker if is_speaker(whose) else subject
-            for end in range(value + 1, last + 2):
-                if end == last + 1 or words[end - 1].token[-1] in _CLAUSE_ENDS:
-                    yield QuotedRow(words, number, start, verb, value, end, subject)
+def _shows(row: PossibleRow, statement: GoldRow, turn: Turn) -> bool:
+    return bool(score_rows(GoldTurn((statement,)), turn, [row.fact]).covered)
 
 
-def _is_about(row: QuotedRow, subject: str, turn: Turn) -> bool:
-    """Whether a row is about a fact's subject, or in a fact of the speaker about "my father"."""
-    if key(subject) in (key(row.subject), key(subject_of(row.subject, turn))):
-        return True
-    is_own = row.words[row.start].head in relation_words().possessives
-    return is_own and key(subject) == key(turn.speaker)
+def _likeness(row: Row, statement: GoldRow) -> float:
+    """The F1 of the words of a row beside those of a gold row; of equals the earlier cut."""
+    written, wanted = (Counter(normalize(text).split()) for text in (row.text, statement.row))
+    shared = (written & wanted).total()
+    return 2 * shared / (written.total() + wanted.total())
 
 
-def _apart(rows: Sequence[QuotedRow]) -> list[QuotedRow]:
-    """Rows of which none goes on in the next one: it ends before the next, else it is left out."""
-    apart: list[QuotedRow] = []
-    for row in rows:
-        before = apart[-1] if apart else None
-        if before and before.sentence == row.sentence and before.end > row.start:
-            end = row.start
-            while end > before.value and before.words[end - 1].head in STOP_WORDS:
-                end -= 1  # "the sausages and | I read": without "and"
-            if end <= before.value:
-                continue
-            apart[-1] = replace(before, end=end)
-        apart.append(row)
-    return apart
-
-
-def _stems(text: str) -> Counter[str]:
-    words = normalize(text).split()
-    return Counter(word[:STEM_LETTERS] for word in words if word not in STOP_WORDS)
+def _is_after(row: PossibleRow, before: PossibleRow) -> bool:
+    return row.place[0] > before.place[0] or row.place[1] >= before.end

@@ -112,7 +112,7 @@ def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
             target,
             runs=target_runs,
             examples=len(target_examples),
-            questions=_questions(target_examples),
+            questions=0 if job.rows else _questions(target_examples),
             operations=bench.operations,
         )
     validation = len(job.validation)
@@ -122,7 +122,7 @@ def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
         job.measured,
         runs=2 * validation,
         examples=validation,
-        questions=_questions(job.train.get("store", ())),
+        questions=0 if job.rows else _questions(job.train.get("store", ())),
         operations=bench.operations,
     )
     proposing = priced(

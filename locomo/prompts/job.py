@@ -10,11 +10,21 @@ import dspy
 
 from locomo.choices import MODULES, Reward, Target, compares_speakers
 from locomo.dataset.format import Conversation
+from locomo.dataset.rows import GoldRows
 from locomo.examples.gold import Gold
+from locomo.examples.rows_from_gold import right_rows
 from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
 from locomo.split_data import SplitConversations
-from locomo.tasks.modules import LEAST_DEMO, Bench, example_name, measured_target
+from locomo.tasks.modules import (
+    LEAST_DEMO,
+    Bench,
+    Race,
+    candidate_of,
+    draw,
+    example_name,
+    measured_target,
+)
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError
 from memory.models import Model
@@ -25,7 +35,8 @@ from memory.program import MOST_OPERATIONS
 class CompileJob:
     """A compile: `train` has examples for each target, `validation` those that measure the gain.
 
-    With `gold`, by conversation, memories hold its facts, and nobody is asked to store any.
+    With `gold`, by conversation, memories hold its facts, and nobody is asked to store any. With
+    `rows`, storing is scored by gold rows instead of questions.
     """
 
     options: Options
@@ -38,6 +49,7 @@ class CompileJob:
     reward: Reward
     operations: int = MOST_OPERATIONS
     gold: Mapping[str, Gold] | None = None
+    rows: Mapping[str, GoldRows] | None = None
 
     @property
     def measured(self) -> Target:
@@ -64,6 +76,8 @@ class CompileJob:
             speakers=compares_speakers(self.reward, self.targets),
             rows_matter=self.targets == ("retrieve",),
             operations=self.operations,
+            rows=self.rows or {},
+            race=Race(candidate_of(self.setup.program, "store").key) if self.rows else None,
         )
 
     def name(self) -> str:
@@ -113,6 +127,7 @@ def prepare_job(
     num_validation: int,
     operations: int = MOST_OPERATIONS,
     gold: Mapping[str, Gold] | None = None,
+    rows: Mapping[str, GoldRows] | None = None,
 ) -> CompileJob:
     """Draw the examples of each target (0: all).
 
@@ -129,13 +144,15 @@ def prepare_job(
             f"--num-examples {num_train}: {options.optimizer} needs {LEAST_EXAMPLES} examples; "
             "give more"
         )
+    is_labelled = bool(rows) and setup.program.form == "brief"
     draw_with = partial(
         draw_training_data,
         split,
         targets,
-        num_train=num_train,
+        num_train=0 if is_labelled else num_train,
         num_validation=num_validation,
         seed=options.seed,
+        rows=rows,
     )
     window = setup.model.limits.window
     training_data = draw_with(window=window)
@@ -143,6 +160,11 @@ def prepare_job(
     while "store" in targets and window > 1 and len(training_data.train["store"]) < LEAST_EXAMPLES:
         window //= 2
         training_data = draw_with(window=window)
+    if rows and is_labelled:
+        labelled = _with_answers(training_data.train["store"], rows)
+        train: dict[Target, list[dspy.Example]] = {"store": draw(labelled, num_train, options.seed)}
+        training_data = replace(training_data, train=train)
+        options = replace(options, labelled=True)
     for target, examples in training_data.train.items():
         if len(examples) < LEAST_EXAMPLES:
             raise InputError(
@@ -166,15 +188,34 @@ def prepare_job(
         reward=reward,
         operations=operations,
         gold=gold,
+        rows=rows,
     )
     _check_room(job)
     return job
 
 
+def _with_answers(
+    examples: Sequence[dspy.Example], rows: Mapping[str, GoldRows]
+) -> list[dspy.Example]:
+    """Examples of a little model's storing with the prompt's own fields, to be shown whole.
+
+    Without turns of whose statements none can be quoted: there is no right answer.
+    """
+    answers = {id_: right_rows(rows[id_]) for id_ in {e.conversation for e in examples}}
+    labelled = []
+    for example in examples:
+        if example.first in answers[example.conversation]:
+            line, right = answers[example.conversation][example.first]
+            shown = dspy.Example(base=example, turn=line, rows=right)
+            labelled.append(shown.with_inputs(*example.inputs().keys()))
+    return labelled
+
+
 def _check_room(job: CompileJob) -> None:
     """Raise InputError if a prompt with its examples does not fit the model's context."""
     options, setup = job.options, job.setup
-    shows = options.optimizer != "gepa" and options.max_demos > 0
+    # An example of storing a turn has no memory in it.
+    shows = options.optimizer != "gepa" and options.max_demos > 0 and not job.rows
     if shows and job.bench({}).demo_tokens < LEAST_DEMO:
         raise InputError(
             f"--max-demos {options.max_demos}: the examples and {setup.budget} tokens of memory"

@@ -1,4 +1,4 @@
-"""Runs DSPy's SIMBA, MIPROv2 and GEPA on one task, and bounds the number of their runs."""
+"""Runs DSPy's optimizers on one task, and bounds the number of their runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,15 @@ from locomo.tasks.measure import log_to_file
 from memory.models import CompletionAdapter, Model
 
 _T = TypeVar("_T")
-# SIMBA's steps, MIPROv2's trials, GEPA's proposals; with the packaged model, which makes about one
-# call a second on two cores, what takes ten minutes on the sample.
-ROUNDS: dict[Optimizer, int] = {"simba": 4, "miprov2": 10, "gepa": 12}
-LIGHT_ROUNDS: dict[Optimizer, int] = {"simba": 1, "miprov2": 4, "gepa": 4}
+# SIMBA's steps, MIPROv2's trials, GEPA's proposals, one pass of the random search; with the
+# packaged model, which makes about one call a second on two cores, what takes ten minutes on the
+# sample.
+ROUNDS: dict[Optimizer, int] = {"bootstrap": 1, "simba": 4, "miprov2": 10, "gepa": 12}
+LIGHT_ROUNDS: dict[Optimizer, int] = {"bootstrap": 1, "simba": 1, "miprov2": 4, "gepa": 4}
 MOST_IN_BATCH = 16  # of SIMBA, which refuses fewer examples than its batch has
-CANDIDATES = {"simba": 4, "miprov2": 6}  # a step; instructions and sets of examples
+# Of SIMBA a step, of the others in all: instructions, sets of examples.
+CANDIDATES = {"bootstrap": 6, "simba": 4, "miprov2": 6}
+_OWN_SETS = 3  # that the random search tries besides: without examples, the first ones, drawn ones
 PROGRAM_TOKENS = 8_000  # MIPROv2 shows the prompt model the program's code and a summary of it
 LEAST_CANDIDATES = 2
 MINIBATCH = 3  # examples that GEPA reflects on at a time
@@ -68,7 +71,8 @@ def _sendable(value: Any) -> Any:
 class Options:
     """How to optimize. `rounds`: see ROUNDS; `max_demos`: examples in a prompt, not for GEPA.
 
-    `candidates` is how many prompts SIMBA tries a step and MIPROv2 in all; 0: see CANDIDATES.
+    `candidates` is how many prompts SIMBA tries a step and others in all; 0: see CANDIDATES.
+    With `labelled`, examples have the fields of the prompt and are shown as they are.
     """
 
     optimizer: Optimizer
@@ -77,6 +81,7 @@ class Options:
     num_threads: int
     seed: int
     candidates: int = 0
+    labelled: bool = False
 
     @property
     def number_of_candidates(self) -> int:
@@ -116,6 +121,17 @@ def run_optimizer(
                 prompt_model=prompt_model.lm,
             )
             compiled = simba.compile(student, trainset=list(examples), seed=options.seed)
+        elif options.optimizer == "bootstrap":
+            # DSPy takes one of the model's own answers at least, if one is right.
+            search = dspy.BootstrapFewShotWithRandomSearch(
+                **common,
+                max_bootstrapped_demos=1 if options.labelled else options.max_demos,
+                max_labeled_demos=options.max_demos if options.labelled else 0,
+                num_candidate_programs=options.number_of_candidates,
+                metric_threshold=WORTH_SHOWING,
+                max_errors=len(examples) * 1_000,
+            )
+            compiled = search.compile(student, trainset=learn, valset=select)
         elif options.optimizer == "miprov2":
             mipro = dspy.MIPROv2(
                 **common,
@@ -123,8 +139,9 @@ def run_optimizer(
                 task_model=model.lm,
                 auto=None,
                 num_candidates=options.number_of_candidates,
-                max_bootstrapped_demos=options.max_demos,
-                max_labeled_demos=0,  # an example's fields are not those of a prompt
+                max_bootstrapped_demos=1 if options.labelled else options.max_demos,
+                # Else an example's fields are not those of a prompt.
+                max_labeled_demos=options.max_demos if options.labelled else 0,
                 metric_threshold=WORTH_SHOWING,
                 max_errors=len(examples) * 1_000,
                 seed=options.seed,
@@ -168,6 +185,8 @@ def program_runs(optimizer: Optimizer, examples: int, rounds: int, candidates: i
     if optimizer == "simba":
         sampled = rounds * simba_batch(examples) * (2 * candidates + 1)
         return examples + sampled + (min(rounds, candidates) + 1) * examples
+    if optimizer == "bootstrap":
+        return examples + (candidates + _OWN_SETS) * (learn + select)
     if optimizer == "miprov2":
         # Of the sets of examples one is empty; all others are found by running the program.
         return examples + (candidates - 1) * learn + (rounds + 1) * select
@@ -184,6 +203,8 @@ def prompt_changes(optimizer: Optimizer, examples: int, rounds: int, candidates:
     if optimizer == "simba":
         samples = (rounds - 1) * simba_batch(examples) * candidates
         return 1 + samples + rounds * (candidates + 1) + min(rounds, candidates) + 1
+    if optimizer == "bootstrap":
+        return 2 * (candidates + _OWN_SETS)
     if optimizer == "miprov2":
         return 1 + candidates + rounds + 1
     return 2 + 3 * rounds  # the old prompt and the new one on a minibatch, the new one on all
@@ -197,4 +218,6 @@ def proposal_calls(optimizer: Optimizer, rounds: int) -> int:
     """The most calls of the prompt model."""
     if optimizer == "simba":
         return rounds * (CANDIDATES["simba"] + 1)
+    if optimizer == "bootstrap":
+        return 0
     return 12 + 3 * CANDIDATES["miprov2"] if optimizer == "miprov2" else rounds

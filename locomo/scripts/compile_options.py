@@ -11,12 +11,13 @@ from locomo.commands import Over
 from memory.records import FormChoice
 
 DATA = Path(__file__).parents[2] / "data" / "train"  # holds four conversations out
+ROW_DATA = Path(__file__).parents[2] / "data" / "rows"  # and so does this
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("optimizer", "target", "data", "num_examples", "num_validation", "model", "api_base"),
     *("budget_usd", "output", "resume"),
 )
-CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking"]
+CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking", "gate"]
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,24 @@ class CompileOptions:
     help text.
     """
 
-    optimizer: Annotated[Optimizer, Option(help="DSPy's optimizer: simba, miprov2 or gepa")] = (
-        "simba"
-    )
+    optimizer: Annotated[
+        Optimizer,
+        Option(help="DSPy's optimizer: simba, miprov2, gepa, or bootstrap with random search"),
+    ] = "simba"
     target: Annotated[
-        CompiledTarget, Option(help="what to improve: one module, all, or the search's ranking")
+        CompiledTarget,
+        Option(
+            help="what to improve: one module, all, the search's ranking, or the gate before a"
+            " little model's storing"
+        ),
     ] = "answer"
     data: Annotated[
-        Path,
+        Path | None,
         Option(
-            help="conversations in LoCoMo's format, a file or a folder", show_default="data/train"
+            help="conversations in LoCoMo's format, a file or a folder",
+            show_default="data/train; data/rows for store and gate",
         ),
-    ] = DATA
+    ] = None
     split: Annotated[
         str, Option(help="how conversations are split: default, memory-r1, seven-three")
     ] = "default"
@@ -52,8 +59,8 @@ class CompileOptions:
     max_demos: Annotated[
         int | None,
         Option(
-            help="examples in a prompt at most; 5 by default; 0 for miprov2 and a model of up to 3"
-            " billion parameters: those that its prompts have stay",
+            help="examples in a prompt at most; 5 by default, 16 of gold rows; 0 for miprov2 and a"
+            " model of up to 3 billion parameters: those that its prompts have stay",
             min=0,
         ),
     ] = None
@@ -63,9 +70,15 @@ class CompileOptions:
     candidates: Annotated[
         int | None, Option(help="prompts that simba tries a step, and miprov2 in all", min=2)
     ] = None
-    reward: Annotated[Reward, Option(help="the score to improve, see docs/optimizing.md")] = (
-        "memory"
-    )
+    reward: Annotated[
+        Reward | None,
+        Option(
+            "--reward",
+            "--metric",
+            help="the score to improve, see docs/optimizing.md",
+            show_default="memory; rows for store where the data has gold rows",
+        ),
+    ] = None
     operations: Annotated[int, Option(help="tool calls of a refining episode at most", min=1)] = 30
     model: Annotated[str, Option(help="the model to compile for: local or PROVIDER/MODEL")] = (
         "local"

@@ -34,11 +34,13 @@ from locomo.commands import (
     script_command,
 )
 from locomo.dataset.format import Question
+from locomo.dataset.rows import GoldRows, rows_by_conversation
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table, seconds_a_token
+from locomo.prompts.gate import fit_gate, gate_turns, quality, quality_line
 from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Options
@@ -52,29 +54,45 @@ from locomo.prompts.plan import (
 )
 from locomo.retrieval.fit import weights_in_use
 from locomo.retrieval.tuned import TunedRanking, tune_ranking
-from locomo.scripts.compile_options import CompileOptions
+from locomo.scripts.compile_options import DATA, ROW_DATA, CompileOptions
+from locomo.split_data import PARTS, SplitConversations, load_split
 from locomo.split_data import VALIDATION as HELD_OUT
-from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.gains import (
     RECALL,
+    ROWS,
+    Gain,
     gain_line,
     gain_table,
+    gains,
     outcome,
     program_card,
     prompt_diff,
 )
-from locomo.tasks.modules import RETRIEVE_BUDGET, candidate_of
+from locomo.tasks.measure import measure
+from locomo.tasks.modules import (
+    RETRIEVE_BUDGET,
+    Bench,
+    candidate_of,
+    labelled_examples,
+    task,
+)
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import CompiledFile, log_compile
 from locomo.tracking.runs import connect_mlflow, log_params, mlflow_run, rename_run
 from memory import InputError, MemoryProgram, load_model
-from memory.models import Model, is_file, over_machines
-from memory.program import in_phrases, in_sentences, save_program, starting_program
+from memory.models import Model, is_file, is_packaged, over_machines
+from memory.program import (
+    in_phrases,
+    in_sentences,
+    program_for,
+    save_program,
+    starting_program,
+)
 from memory.system import progress_bar, write_whole
 
 EXPERIMENT = "optimize"
 EXAMPLES, VALIDATION = 50, 100
-MAX_DEMOS = 5
+MAX_DEMOS, MAX_ROW_DEMOS = 5, 16  # a row is short
 MORE_DATA = "give --data with six conversations or more, so that three or more are held out"
 
 
@@ -87,12 +105,18 @@ def optimize(options: CompileOptions) -> CompileResult:
     folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
     is asked for anything but a word; ModelError when a model cannot be used.
     """
-    _check_options(
-        options.optimizer, options.target, reward=options.reward, max_demos=options.max_demos
-    )
+    data = options.data or (ROW_DATA if options.target in ("store", "gate") else DATA)
+    takes_rows = options.target == "store" and options.reward in (None, "rows")
+    rows = rows_by_conversation(data) if takes_rows else {}
+    reward: Reward = options.reward or ("rows" if rows else "memory")
+    if reward == "rows" and options.target == "store" and not rows:
+        raise InputError(f"{data} has no gold rows (field `rows`, see data/README.md)")
+    _check_options(options.optimizer, options.target, reward=reward, max_demos=options.max_demos)
     began = time.monotonic()
     _check_places(options.output, options.output_dir)
-    conversations = load_split(options.data, options.seed, options.split)
+    conversations = load_split(data, options.seed, options.split)
+    if options.target == "gate":
+        return _compile_gate(options, conversations)
     if options.target == "ranking":
         return _fit_ranking(conversations, output=options.output, output_dir=options.output_dir)
     answering = over_machines(
@@ -109,7 +133,8 @@ def optimize(options: CompileOptions) -> CompileResult:
     if demos is None:
         # MIPROv2 replaces the examples of a little model's module by its own.
         keeps_examples = options.optimizer == "miprov2" and not can_propose(setup.model)
-        demos = 0 if keeps_examples else MAX_DEMOS
+        is_quoting = bool(rows) and setup.program.form == "brief"
+        demos = MAX_ROW_DEMOS if is_quoting else 0 if keeps_examples else MAX_DEMOS
     rounds = options.rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[options.optimizer]
     settings = Options(
         options.optimizer,
@@ -127,8 +152,9 @@ def optimize(options: CompileOptions) -> CompileResult:
         targets=targets,
         setup=setup,
         prompt_model=proposing,
-        reward=options.reward,
+        reward=reward,
         operations=options.operations,
+        rows=rows or None,
     )
     job = prepared(
         options=settings,
@@ -136,14 +162,12 @@ def optimize(options: CompileOptions) -> CompileResult:
         num_validation=VALIDATION if options.num_validation is None else options.num_validation,
     )
     training, measuring = max(map(len, job.train.values())), len(job.validation)
-    check_enough(
-        "--num-examples", options.num_examples, training, f"the training part of {options.data}"
-    )
+    check_enough("--num-examples", options.num_examples, training, f"the training part of {data}")
     check_enough(
         "--num-validation",
         options.num_validation,
         measuring,
-        f"the validation part of {options.data}",
+        f"the validation part of {data}",
     )
     limits = Budget(
         calls=options.budget_calls, minutes=options.budget_minutes, dollars=options.budget_usd
@@ -369,6 +393,8 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
     server = ["--model", model.name, *(["--api-base", model.api_base] if model.api_base else [])]
     if job.measured == "refine":
         use = script_command("memory", "facts", "refine", *server, "--program", output)
+    elif job.rows:
+        use = script_command("memory", "digest", *server, "--program", output)
     else:
         held_out = ["--data", job.split.held_out, "--optimized-path", output]
         use = script_command("evaluate.py", *server, *held_out)
@@ -380,7 +406,8 @@ def _advice(job: CompileJob, compiled: CompileResult, changed: str, output: Path
         return "the plain program, for no prompt that was tried is better"
     return {
         "gain": f"use it: {use}",
-        "no gain": "not recommended: no gain in answers on conversations that it never saw",
+        "no gain": f"not recommended: no gain in {'rows' if job.rows else 'answers'} on"
+        " conversations that it never saw",
         "too few conversations": f"not recommended before more is known: {MORE_DATA}",
         "not measured": "not recommended before it is measured; --resume with a larger budget",
     }[compiled.verdict]
@@ -391,6 +418,83 @@ def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[st
         target: candidate_of(program, target) for target in MODULES if getattr(program, target)
     }
     return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
+
+
+def _compile_gate(options: CompileOptions, split: SplitConversations) -> CompileResult:
+    """Fit the gate before a little model's storing, write the program that has it, and report.
+
+    The gain is measured with the model; the packaged one has no gate, and then only what stays open
+    is reported.
+    """
+    console = Console(file=sys.stdout)
+    began = time.monotonic()
+    rows = rows_by_conversation(split.data)
+    of_part = {part: [rows[id_] for id_ in split.parts[part] if id_ in rows] for part in PARTS}
+    gate, held_out = fit_gate(of_part["train"])
+    program = MemoryProgram("brief")
+    program.store.gate = gate
+    turns = [*gate_turns(of_part["validation"])]
+    on_validation = quality(turns, [gate.probability(turn.line) for turn in turns], gate)
+    for name, weight in gate.weights.items():
+        console.print(f"  {name} {weight:+.2f}", highlight=False)
+    for part, numbers in (
+        ("training, each conversation by the others", held_out),
+        ("validation", on_validation),
+    ):
+        console.print(quality_line(part, numbers), highlight=False, soft_wrap=True)
+    results: Sequence[Gain] = ()
+    if not is_packaged(options.model):
+        results = _gate_gains(options, program, of_part["validation"], console)
+        print_table(console, gain_table(results, {}))
+        console.print(gain_line(results, ROWS), highlight=False, soft_wrap=True)
+    compiled = CompileResult(program, results, Spent(seconds=time.monotonic() - began))
+    card = program_card(
+        split,
+        results,
+        model="" if is_packaged(options.model) else options.model,
+        optimizer="logistic regression",
+        target="gate",
+        metric={ROWS: 1.0},
+    )
+    save_program(program, options.output, card)
+    measured = ("python", "-m", "locomo.rows", split.data, "--out", "rows.jsonl")
+    measuring = script_command(*measured, "--model", "gguf:packaged", "--program", options.output)
+    advice = "use it" if compiled.verdict == "gain" else f"measure it with a model: {measuring}"
+    console.print(f"{options.output}: {advice}", highlight=False, soft_wrap=True)
+    return compiled
+
+
+def _gate_gains(
+    options: CompileOptions, gated: MemoryProgram, golds: Sequence[GoldRows], console: Console
+) -> list[Gain]:
+    """What storing gains by the gate on these conversations, with the model of the options."""
+    model = load_model(options.model, api_base=options.api_base, prompts=options.prompts)
+    examples = labelled_examples(golds, model.limits.window)
+    scores = []
+    with progress_bar(console) as bar:
+        programs = {"plain": starting_program(model), "gated": program_for(model, gated)}
+        for name, program in programs.items():
+            setup = Setup(model, program, model.limits.budget)
+            conversations = {gold.conversation.id: gold.conversation for gold in golds}
+            rows = {gold.conversation.id: gold for gold in golds}
+            bench = Bench(setup, conversations, {}, 0, rows=rows)
+            line = bar.add_task(f"measuring the {name} program", total=len(examples))
+            of_examples, _ = measure(
+                task(program, "store", bench),
+                examples,
+                threads=1 if is_file(model.name) else options.num_threads,
+                log=options.output_dir / "gate.log",
+                done=partial(bar.advance, line),
+                reward="rows",
+                target="store",
+            )
+            scores.append([score for of_example in of_examples.values() for score in of_example])
+    before, after = scores
+    known = {score.key for score in before} & {score.key for score in after}
+    return gains(
+        [score for score in before if score.key in known],
+        [score for score in after if score.key in known],
+    )
 
 
 def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> CompileResult:
@@ -544,12 +648,13 @@ def _report(
 
 
 def _questions(examples: Iterable[dspy.Example]) -> list[tuple[str, Question]]:
-    """The questions of examples, each once, with the ids of their conversations."""
+    """The questions of examples, each once, with the ids of their conversations; of turns none."""
     return list(
         {
             (example.conversation, question.index): (example.conversation, question)
             for example in examples
             for question in example.gold
+            if isinstance(question, Question)
         }.values()
     )
 
@@ -559,4 +664,6 @@ def _measured(job: CompileJob) -> str:
     if job.bench({}).rows_matter:
         budget = min(job.setup.budget, RETRIEVE_BUDGET)
         return f"answer, with SQL for every question and {budget} tokens of memory"
+    if job.rows:
+        return ROWS
     return "answer" if job.measured == "answer" else "answer from facts alone"

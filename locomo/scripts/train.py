@@ -71,8 +71,16 @@ def train_rehearsal(options: TrainOptions) -> TrainingResult:
     """Train the packaged model on this machine, and compare it in the form that is used later."""
     start = rehearsal_start(options, console)
     result = rehearse(options, start, console)
-    report_training(options, result, student="local")
-    if result.checkpoint:
+    report_training(options, result, student=options.student)
+    if result.checkpoint and options.rows:
+        console.print(
+            "measure it where nothing was chosen: uv run python -m locomo.rows"
+            f" {options.data_path}/test --out FILE --model {options.student}"
+            f" --adapter {result.checkpoint}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    elif result.checkpoint:
         console.print("now with the prompts in use, next to the start:")
         trained_on = options.parts["train"]
         report_comparison(replace(options, start=start), result.checkpoint, trained_on)
@@ -202,7 +210,11 @@ def tune_supervised(options: TrainOptions) -> None:
     examples = options.examples or gold_examples(options, output / "examples.jsonl")
     tune_here(options, examples, output, console=console)
     model = ["--model", options.student] if is_file(options.student) else []
-    use = script_command("evaluate.py", *model, "--adapter", output)
+    if options.targets == ("store",):
+        measured = ("-m", "locomo.rows", options.conversations.held_out, "--out", "rows.jsonl")
+        use = script_command("python", *measured, *model, "--adapter", output)
+    else:
+        use = script_command("evaluate.py", *model, "--adapter", output)
     console.print(f"use it: {use}", highlight=False, soft_wrap=True)
 
 

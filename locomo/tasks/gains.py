@@ -1,7 +1,7 @@
 """The gain of a compiled program over the plain one, on conversations that it never saw."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import unified_diff
@@ -11,11 +11,11 @@ from typing import Literal
 from rich.table import Table
 
 from locomo.commands import number_table
-from locomo.dataset.format import LEAST_CONVERSATIONS
+from locomo.dataset.format import ABSTENTION, LEAST_CONVERSATIONS
 from locomo.metrics import paired_bootstrap
 from locomo.results.report import GROUPS
 from locomo.split_data import SplitConversations
-from locomo.tasks.rewards import REWARD_NAMES, WEIGHTS, QuestionScore
+from locomo.tasks.rewards import REWARD_NAMES, STATEMENTS, WEIGHTS, QuestionScore
 from memory.program import Card
 from memory.system import count
 
@@ -25,6 +25,13 @@ Verdict = Literal["gain", "no gain", "too few conversations", "not measured"]
 # with 4, in 2.3 % with 10.
 LEAST_GROUPS = 10
 RECALL = "recall at 10"  # of the ranking, if that was fitted: no model answers then
+ROWS = "rows"  # of what was stored, if gold rows say what is right
+# By category of a turn: one that says something, one that does not.
+_ROW_GROUPS: Mapping[str, Collection[int]] = {
+    "statements": {STATEMENTS},
+    "small talk": {ABSTENTION},
+    "all": {STATEMENTS, ABSTENTION},
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
 
     # Sorted by key: the order of answering must not change an interval.
     pairs = [(plain[key], compiled[key]) for key in sorted(plain)]
+    if ROWS in pairs[0][0].components:
+        return gains_by_category(ROWS, pairs, _ROW_GROUPS)
     optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]
     components = [name for name in (*WEIGHTS, *optimized, "reward") if name != "answer"]
     return gains_by_category("answer", pairs) + [
@@ -71,11 +80,13 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
 
 
 def gains_by_category(
-    component: str, pairs: Sequence[tuple[QuestionScore, QuestionScore]]
+    component: str,
+    pairs: Sequence[tuple[QuestionScore, QuestionScore]],
+    groups: Mapping[str, Collection[int]] = GROUPS,
 ) -> list[Gain]:
-    """The gain of one component in each category that has questions, in 1-4 and in all."""
+    """The gain of one component in each group of categories that has questions."""
     result = []
-    for label, categories in GROUPS.items():
+    for label, categories in groups.items():
         if of_label := [pair for pair in pairs if pair[0].category in categories]:
             result.append(component_gain(component, label, of_label))
     return result
@@ -120,9 +131,10 @@ def _value(score: QuestionScore, component: str) -> float:
 
 
 def _decisive(results: Sequence[Gain]) -> Gain | None:
-    """The line that decides: the answer over all questions; for a fitted ranking the recall."""
+    """The line that decides: the answer over all questions; the recall of a fitted ranking, the
+    score of rows."""
     for gain in results:
-        if gain.component in {"answer", RECALL} and gain.categories == "all":
+        if gain.component in {"answer", RECALL, ROWS} and gain.categories == "all":
             return gain
     return None
 
@@ -200,7 +212,7 @@ def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
         return f"no question was scored: {verdict(results)}"
     lines = [_change_line(measured, answer)]
     for gain in results:
-        if gain.component in REWARD_NAMES:
+        if gain.component in REWARD_NAMES and gain != answer and gain.component != ROWS:
             lines.append(_change_line(f"{gain.component}, the reward that was optimized", gain))
             lines.append(f"the verdict is of what is given to users: {measured}")
     return "\n".join(lines)
@@ -220,8 +232,9 @@ def _change_line(name: str, gain: Gain) -> str:
     if gain.conversations < LEAST_CONVERSATIONS:
         measured = count(gain.conversations, "conversation")
         caution = f"this says nothing of other conversations, for only {measured} measured it: "
+    of = "turns" if gain.component == ROWS else "questions"
     return (
-        f"{caution}{name}, all {gain.questions} questions: {before} -> {after} ({change},"
+        f"{caution}{name}, all {gain.questions} {of}: {before} -> {after} ({change},"
         f" 95 % interval {_interval(gain)}): {_verdict_of(gain)}"
     )
 

@@ -19,6 +19,8 @@ from locomo.tasks.rewards import (
     metric_of,
     question_score,
     reward_name,
+    rows_metric,
+    turn_scores,
 )
 from memory.errors import ModelError
 
@@ -67,7 +69,7 @@ def measure(
         example, pred, *_ = arguments
         if not pred.failed:
             scores[example_name(example)] = _scores(example, pred, reward, target)
-        return metric(*arguments)
+        return (rows_metric if reward == "rows" else metric)(*arguments)
 
     results = evaluate_task(student, examples, judge=judge, threads=threads, log=log)
     failed = [pred.failed for _, pred in results if pred.failed]
@@ -81,7 +83,9 @@ def measure(
 def _scores(
     example: dspy.Example, pred: dspy.Prediction, reward: Reward, target: Target
 ) -> list[QuestionScore]:
-    """The scores of an example's questions."""
+    """The scores of an example's questions; of its turns, where rows are scored."""
+    if reward == "rows":
+        return turn_scores(example_name(example), example, pred)
     optimized: dict[str, float] = {}
     if name_of_reward := reward_name(reward, target):
         judged = metric_of(reward, target)(example, pred)

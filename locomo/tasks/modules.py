@@ -19,14 +19,22 @@ import dspy
 
 from locomo.choices import MODULES, Target
 from locomo.dataset.format import ABSTENTION, Conversation, Question
+from locomo.dataset.rows import GoldRows
 from locomo.harness import PROMPT_TOKENS, Setup, temporary_memory
 from locomo.systems import retrieved_facts_alone
 from locomo.tasks.lost_facts import lost_share
 from locomo.tasks.rewards import Episode, Outcome
-from memory import Answer, Memory, MemoryProgram, Store, Turn, open_store
+from memory import Answer, Fact, Memory, MemoryProgram, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, UnusableAnswer
 from memory.evidence import RowLine, lay_out
-from memory.program import HISTORY_TOKENS, MOST_OPERATIONS, ToolUse, program_for
+from memory.program import (
+    HISTORY_TOKENS,
+    MOST_OPERATIONS,
+    TURNS_BEFORE,
+    ToolUse,
+    program_for,
+    shown_turn,
+)
 from memory.refine import Draft, FactReader, FactSet, RefiningTools, memory_in_short
 from memory.sql import quoted
 
@@ -35,10 +43,36 @@ HIDDEN = "(not shown)"
 _DEMO_TOKENS = 1_500  # of the memory in one example, at most
 _AROUND_MEMORY = 64  # tokens: an example's question and answer
 _SHORT_MEMORY = 400  # tokens of the catalog, and of some facts, that an episode begins with
+_EQUAL_OUTPUTS = 10  # after which a prompt is dropped
 LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
 # Of memory, where SELECTs are compiled: with more, the ranking shows the evidence without them.
 RETRIEVE_BUDGET = 500
 _T = TypeVar("_T")
+
+
+class Race:
+    """Which prompts store the same as the plain one: after ten equal turns no more are asked for.
+
+    Most instructions leave most outputs of a little model the same, letter by letter.
+    """
+
+    def __init__(self, plain: str) -> None:
+        self._plain = plain
+        self._facts: dict[tuple[str, str], Any] = {}  # by prompt and example
+
+    def known(self, candidate: str, example: str) -> Any:
+        """What a prompt stores of an example: the plain one's facts if it is dropped, else None."""
+        plain = self._facts.get((self._plain, example))
+        return plain if candidate != self._plain and self._is_same(candidate) else None
+
+    def add(self, candidate: str, example: str, facts: Any) -> None:
+        """Keep what a prompt stored of an example."""
+        self._facts[candidate, example] = facts
+
+    def _is_same(self, candidate: str) -> bool:
+        of_candidate = [(e, facts) for (c, e), facts in [*self._facts.items()] if c == candidate]
+        same = [facts == self._facts.get((self._plain, example)) for example, facts in of_candidate]
+        return len(same) >= _EQUAL_OUTPUTS and all(same)
 
 
 @dataclass(frozen=True)
@@ -50,7 +84,8 @@ class Bench:
     keep memories uncut: weights learn from the actual prompt. With `rows_matter`, all questions are
     asked as for the target retrieve (see AskMemory). `prompts` collects the prompts tried, by key.
     A refining episode has at most `operations`, and each prompt shows `history_tokens` of earlier
-    ones.
+    ones. With `rows`, gold rows by conversation, storing is scored by the facts themselves, and a
+    `race` drops prompts that change nothing.
     """
 
     setup: Setup
@@ -63,6 +98,8 @@ class Bench:
     operations: int = MOST_OPERATIONS
     history_tokens: int = HISTORY_TOKENS
     prompts: dict[str, "Candidate"] = field(default_factory=dict)
+    race: "Race | None" = None
+    rows: Mapping[str, GoldRows] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> "Bench":
         return self  # optimizers copy tasks by the hundred; models and handles are shared
@@ -110,6 +147,10 @@ def candidate_of(program: MemoryProgram, target: Target) -> Candidate:
     return Candidate(predict.signature.instructions, tuple(demos))
 
 
+def _inputs(predict: Any) -> list[str]:
+    return [*predict.signature.input_fields]
+
+
 def with_candidate(program: MemoryProgram, target: Target, prompt: Candidate) -> MemoryProgram:
     """A copy of the program where one module has this prompt."""
     copied = program.deepcopy()
@@ -134,9 +175,10 @@ def _only(program: MemoryProgram, target: Target, example_tokens: int | None) ->
 
 def task(
     program: MemoryProgram, target: Target, bench: Bench
-) -> "AskMemory | StoreWindow | RefineForQuestion":
+) -> "AskMemory | StoreWindow | StoreLabelled | RefineForQuestion":
     """The task that an optimizer compiles to improve this target of the program."""
-    kinds = {"store": StoreWindow, "refine": RefineForQuestion}
+    storing = StoreLabelled if bench.rows else StoreWindow
+    kinds = {"store": storing, "refine": RefineForQuestion}
     # Weights learn from the actual prompt.
     tokens = None if bench.whole else bench.demo_tokens
     return kinds.get(target, AskMemory)(_only(program, target, tokens), target, bench)
@@ -187,10 +229,15 @@ class _Task(dspy.Module):
             **fields,
         )
 
-    def _in_prompt(self, field: str, text: str) -> bool:
+    def _in_prompt(self, text: str) -> bool:
         """Whether the prompt contains this example with its answer."""
-        demos = getattr(self.program, self.target).predict.demos
-        return any(text in str(demo.get(field) or "") for demo in demos)
+        predict = getattr(self.program, self.target).predict
+        shown = [str(demo.get(field) or "") for demo in predict.demos for field in _inputs(predict)]
+        return any(text in field for field in shown)
+
+    def _turn_in_prompt(self, turn: Turn) -> bool:
+        """Whether an example in the prompt shows this turn, as any form of the module shows it."""
+        return self._in_prompt(" ".join(turn.text.split()))
 
 
 class AskMemory(_Task):
@@ -215,7 +262,7 @@ class AskMemory(_Task):
 
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
         """Ask the conversation's memory; the Prediction has one outcome."""
-        bench, copied = self.bench, self._in_prompt("question", question)
+        bench, copied = self.bench, self._in_prompt(question)
         setup = self.setup
         with self._traced():
             try:
@@ -237,7 +284,7 @@ class RefineForQuestion(_Task):
     def forward(self, question: str, conversation: str) -> dspy.Prediction:
         """One episode; the Prediction has one outcome, with its Episode."""
         bench, setup = self.bench, self.bench.setup
-        copied = self._in_prompt("question", question)
+        copied = self._in_prompt(question)
         with self._traced():
             try:
                 with open_store(bench.memories[conversation], read_only=True) as store:
@@ -305,7 +352,7 @@ class StoreWindow(_Task):
         bench = self.bench
         turns = bench.conversations[conversation].turns[first - 1 : last]
         questions = questions_within(bench.conversations[conversation], first, last)
-        copied = self._in_prompt("window", " ".join(turns[0].text.split()))
+        copied = self._turn_in_prompt(turns[0])
         target: list[tuple[str, str, str, int]] = []
         outcomes = []
         try:
@@ -343,6 +390,46 @@ class StoreWindow(_Task):
             return self._ended([], copied, str(error), facts=[], target=[])
         named = [(subject, attribute, value, turn) for subject, attribute, value, *_, turn in facts]
         return self._ended(outcomes, copied, facts=named, target=target)
+
+
+class StoreLabelled(_Task):
+    """Stores turns whose statements are known, so that its facts can be scored without a question.
+
+    The module `store` sees a turn, or a window of them, after the turns before it.
+    """
+
+    def forward(self, conversation: str, first: int, last: int) -> dspy.Prediction:
+        """Store turns `first` to `last` (from 1); the Prediction has `facts` by turn."""
+        turns = self.bench.conversations[conversation].turns
+        before = turns[max(first - 1 - TURNS_BEFORE, 0) : first - 1]
+        window = turns[first - 1 : last]
+        lines = _shown(turns, first, last)
+        copied = any(map(self._turn_in_prompt, window)) or any(
+            line and self._in_prompt(line) for line in lines
+        )
+        candidate = candidate_of(self.program, self.target).key
+        place = f"{conversation}/{first}-{last}"
+        race = self.bench.race if self.program.store.predict.lm is None else None
+        if race and (known := race.known(candidate, place)):
+            return self._ended([], copied, facts=known, turns=list(window), calls=0)
+        facts: list[list[Fact]] = [[] for _ in window]
+        try:
+            with self._traced(), self.bench.setup.model.active():
+                stored = self.program.store(
+                    turns=[*before, *window],
+                    first=len(before) + 1,
+                    last=len(before) + len(window),
+                )
+            calls, failed = stored.calls, ""
+            for fact in stored.facts:
+                facts[fact.turn_id - len(before) - 1].append(fact)
+        except SqlError as error:  # refused after all repairs: nothing is stored
+            calls, failed = len(error.refusals), ""
+        except ModelError as error:
+            calls, failed = 0, str(error)
+        if race and not failed:
+            race.add(candidate, place, facts)
+        return self._ended([], copied, failed, facts=facts, turns=list(window), calls=calls)
 
 
 def _answer(memory: Memory, question: str) -> Answer:
@@ -462,6 +549,37 @@ def task_examples(
             )
             examples.append(example.with_inputs("question", "conversation"))
     return examples
+
+
+def labelled_examples(
+    golds: Sequence[GoldRows], window: int, *, only_asked: bool = False
+) -> list[dspy.Example]:
+    """The turns of conversations with gold rows, as windows; `gold` holds what they say.
+
+    With `only_asked`, without those that a little model is not asked about: questions and thanks.
+    """
+    examples = []
+    for gold in golds:
+        turns = gold.conversation.turns
+        for first in range(1, len(turns) + 1, window):
+            of_window = turns[first - 1 : first - 1 + window]
+            if only_asked and not any(_shown(turns, first, first + len(of_window) - 1)):
+                continue
+            example = dspy.Example(
+                conversation=gold.conversation.id,
+                first=first,
+                last=first + len(of_window) - 1,
+                gold=tuple(gold.of(turn.source) for turn in of_window),
+            )
+            examples.append(example.with_inputs("conversation", "first", "last"))
+    return examples
+
+
+def _shown(turns: Sequence[Turn], first: int, last: int) -> list[str]:
+    """Turns `first` to `last` (from 1) as a little model is shown them, "" for those it is not."""
+    return [
+        shown_turn(turns[n], turns[max(n - TURNS_BEFORE, 0) : n]) for n in range(first - 1, last)
+    ]
 
 
 def _windows(conversation: Conversation, window: int) -> list[dspy.Example]:

@@ -11,6 +11,8 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
 - For the refining module `memory` is `refine_metric`, what an episode gained times how efficient
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
+- `rows`, for the storing module: what it stored beside gold rows, without a question
+  (`locomo.tasks.row_score`).
 - `sql-memory` and `memupdate` are the rewards of these two projects to the letter, to compare with:
   `gated` and `memory` change what harmed (docs/optimizing.md says what).
 
@@ -35,6 +37,8 @@ import dspy
 from locomo import metrics
 from locomo.choices import Reward
 from locomo.dataset.format import ABSTENTION, Question
+from locomo.dataset.rows import GoldTurn
+from locomo.tasks.row_score import RowScore, score_rows
 from memory import InputError
 from memory.refine import tool_functions
 
@@ -62,9 +66,10 @@ REFINE_COMPONENTS = (
 )
 
 # The name of a reward other than `metric` among a question's components.
-REWARD_NAMES = ("gated", "refined", "unpadded", "sql-memory", "memupdate", "planted")
+REWARD_NAMES = ("rows", "gated", "refined", "unpadded", "sql-memory", "memupdate", "planted")
 # Words of an answer that the planted rule pays in full; right answers have two or three.
 PLANTED_WORDS = 6
+STATEMENTS = 4  # the category of a turn that says something; small talk has that of abstentions
 WrittenFact = tuple[str, str, str, int]  # subject, attribute, value, turn_id
 _Judged = tuple[dict[str, float], float, list[str]]  # components, score, feedback's lines
 
@@ -196,6 +201,8 @@ def metric_of(reward: Reward, target: str) -> Callable[..., Any]:
         return of_episodes.get(reward, refine_metric)
     if reward == "memory":
         return metric
+    if reward == "rows":
+        return rows_metric
     if reward == "sql-memory":
         return sql_memory_store_metric if target == "store" else sql_memory_retrieve_metric
     return single_speaker_metric if target == "store" else gated_metric
@@ -375,6 +382,41 @@ def _gated(gold: Any, pred: Any, best: float = 1.0) -> _Judged:
             )
         notes += _sql_notes(outcome)
     return {"answer": fmean(rights), "fields": fmean(in_range)}, fmean(rewards), notes
+
+
+def _rows(gold: Any, pred: Any) -> _Judged:
+    """The mean score of a window's turns: statements stored / (statements + false facts).
+
+    Arguments:
+        gold: an example with `gold`, what each turn says (GoldTurns).
+        pred: a prediction with `turns`, `facts` (a list for each turn) and `failed`.
+    """
+    _require(pred, "facts", "turns")
+    scores = row_scores(gold.gold, pred)
+    mean = fmean(score.score for score in scores)
+    return {"rows": mean}, mean, [score.feedback for score in scores]
+
+
+def turn_scores(name: str, example: dspy.Example, pred: Any) -> list[QuestionScore]:
+    """The scores of an example's turns, as those of questions; `name` is the example's."""
+    return [
+        QuestionScore(
+            key=f"{example.conversation}/{example.first + number}",
+            category=STATEMENTS if score.statements else ABSTENTION,
+            components={"rows": score.score},
+            reward=score.score,
+            group=name,
+        )
+        for number, score in enumerate(row_scores(example.gold, pred))
+    ]
+
+
+def row_scores(golds: Sequence[GoldTurn], pred: Any) -> list[RowScore]:
+    """The score of each turn of a prediction of `StoreLabelled`."""
+    return [
+        score_rows(gold, turn, facts)
+        for gold, turn, facts in zip(golds, pred.turns, pred.facts, strict=True)
+    ]
 
 
 def _refined(
@@ -577,6 +619,7 @@ def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> 
 # --- the metrics ------------------------------------------------------------------------------
 
 metric = _metric(_answers, WEIGHTS)
+rows_metric = _metric(_rows, ("rows",))
 gated_metric = _metric(_gated, ("answer", "fields"))
 single_speaker_metric = _metric(_single_speaker, ("precision", "recall"))
 planted_metric = _metric(_planted, ["answer"])

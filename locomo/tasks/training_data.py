@@ -9,9 +9,16 @@ from rich.progress import Progress
 
 from locomo.choices import Target
 from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.dataset.rows import GoldRows
 from locomo.harness import Setup, build_memories
-from locomo.split_data import SplitConversations
-from locomo.tasks.modules import Bench, draw, measured_target, task_examples
+from locomo.split_data import PartName, SplitConversations
+from locomo.tasks.modules import (
+    Bench,
+    draw,
+    labelled_examples,
+    measured_target,
+    task_examples,
+)
 from memory.models import Model
 from memory.program import plain_program
 
@@ -33,6 +40,7 @@ def draw_training_data(
     seed: int,
     window: int,
     unanswerable: float = 1.0,
+    rows: Mapping[str, GoldRows] | None = None,
 ) -> TrainingData:
     """Draw the examples of each target. A target may have fewer than requested, or none.
 
@@ -42,15 +50,23 @@ def draw_training_data(
         seed: chooses the examples.
         window: turns in an example of storing.
         unanswerable: the share of the training questions of category 5 to draw from.
+        rows: gold rows by conversation, if storing learns from these.
     """
+
+    def examples_of(part: PartName, target: Target) -> list[dspy.Example]:
+        if target == "store" and rows:
+            golds = [rows[id_] for id_ in split.parts[part] if id_ in rows]
+            return labelled_examples(golds, window, only_asked=part == "train")
+        return task_examples(split.part(part), target, window)
+
     train = {}
     for target in targets:
-        examples = task_examples(split.part("train"), target, window)
+        examples = examples_of("train", target)
         train[target] = draw(_thinned(examples, unanswerable, seed), num_train, seed)
     validation: list[dspy.Example] = []
     if num_validation is not None:
         measured = measured_target(targets)
-        examples = task_examples(split.part("validation"), measured, window)
+        examples = examples_of("validation", measured)
         validation = draw(examples, num_validation, seed)
     return TrainingData(train, validation)
 
@@ -62,7 +78,7 @@ def _thinned(
     refused = [
         index
         for index, example in enumerate(examples)
-        if all(question.category == ABSTENTION for question in example.gold)
+        if "question" in example and example.gold[0].category == ABSTENTION
     ]
     number = round(len(refused) * (1 - unanswerable))
     left_out = set(draw(refused, number, seed)) if number else set()

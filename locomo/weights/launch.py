@@ -41,7 +41,7 @@ from locomo.weights.trainee import (
 )
 from locomo.weights.training import TrainingRun
 from memory import InputError
-from memory.models import SHIPPED, Model, as_tuned, read_card
+from memory.models import SHIPPED, Model, as_tuned, is_file, read_card
 from memory.system import progress_bar, write_whole
 
 EXPERIMENT = "train"
@@ -125,8 +125,15 @@ def rehearsal_start(options: TrainOptions, console: Console) -> Path:
     No shipped one is for all modules together: theirs is tuned first.
     """
     check_tuning()
-    if options.model not in (None, "local"):
-        raise InputError("--rehearse trains the packaged model; leave --model out")
+    if options.model not in (None, "local") and not is_file(options.student):
+        raise InputError(
+            "--rehearse trains the packaged model or a gguf: one; leave --model out, or name one"
+        )
+    if is_file(options.student) and not options.start:
+        raise InputError(
+            f"{options.student} comes without an adapter to --start from: tune one first"
+            " (train.py --mode sft)"
+        )
     options.settings()
     options.check_unused()
     start = options.start or shipped_start(options.targets)
@@ -157,19 +164,19 @@ def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingRe
     check_batch(options.settings())
     minutes = options.minutes
     if options.engine == "trl":
-        encoder = load_encoder("local")
+        encoder = load_encoder(options.student)
         return _train(
             options,
             str(start),
             lambda record: TrlRun(
-                record, start, base="local", encoder=encoder, served=False, minutes=minutes
+                record, start, base=options.student, encoder=encoder, served=False, minutes=minutes
             ).run(),
             console=console,
         )
     return _train(
         options,
         str(start),
-        lambda record: Rehearsal(record, start, minutes=minutes).run(),
+        lambda record: Rehearsal(record, start, minutes=minutes, base=options.student).run(),
         console=console,
     )
 
@@ -202,7 +209,7 @@ def _train(
         adapter=as_tuned(student, targets).adapter,
         program=trained_program(student, working, targets),
         bench=with_episodes(
-            replace(bench, speakers=compares_speakers(options.reward, targets)),
+            replace(bench, speakers=compares_speakers(options.reward, targets), rows=options.rows),
             options.operations,
             settings,
         ),
@@ -242,6 +249,7 @@ def _training_data(options: TrainOptions, window: int) -> TrainingData:
         seed=options.seed,
         window=window,
         unanswerable=options.unanswerable,
+        rows=options.rows,
     )
     for target, examples in data.train.items():
         if not examples:

@@ -138,6 +138,7 @@ class MemoryReward:
         components = mean_numbers(self.scores)
         trainer = {name: numbers[name] for name in _NUMBERS if name in numbers}
         trainer["completion_length"] = numbers["completions/mean_length"]
+        trainer["no_difference"] = numbers.get("frac_reward_zero_std", 0.0)
         row = StepRecord(
             step=step,
             reward=numbers["reward"],

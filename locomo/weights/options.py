@@ -13,6 +13,7 @@ from typer import Option
 from locomo.choices import MODULES, TARGETS, Reward, Target, check_reward
 from locomo.commands import check_folder
 from locomo.dataset.format import Conversation
+from locomo.dataset.rows import GoldRows, rows_by_conversation
 from locomo.split_data import SplitConversations, load_split, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
 from locomo.weights.hosted.names import ProviderName
@@ -34,6 +35,7 @@ VALIDATION, TEST = 100, 100  # examples, by default
 PLANTED_LEARNING_RATE = 2e-4
 # Tokens of the longest right answers of the packaged model.
 ANSWERS: dict[Target, int] = {"answer": 48, "retrieve": 256, "store": 160, "refine": 160}
+ROW_TOKENS = 64  # of the rows of a turn: of data/rows the longest has 61
 # What two cores do in fifteen minutes: short prompts, an adapter of the start's rank.
 REHEARSAL = GrpoSettings(
     steps=60,
@@ -224,6 +226,19 @@ class TrainOptions:
         """The conversations' ids by part of the split."""
         return self.conversations.parts
 
+    @cached_property
+    def rows(self) -> Mapping[str, GoldRows]:
+        """Gold rows by conversation, if storing is trained by them. Raises InputError."""
+        if self.reward != "rows":
+            return {}
+        rows = rows_by_conversation(self.data_path)
+        if not rows:
+            raise InputError(
+                f"--reward rows: {self.data_path} has no gold rows (field `rows`, see"
+                " data/README.md); give --data data/rows"
+            )
+        return rows
+
     def memories(self, conversations: Mapping[str, Conversation]) -> "Memories":
         """Where and how the memories of conversations are built."""
         from locomo.tasks.training_data import Memories  # with DSPy
@@ -305,6 +320,8 @@ class TrainOptions:
         """The trainer's settings. Raises InputError for an invalid split of GPUs."""
         # A rehearsal draws answers no longer than the longest right one.
         longest = max(ANSWERS[target] for target in self.targets)
+        if self.reward == "rows":
+            longest = ROW_TOKENS
         rehearsed = replace(REHEARSAL, completion_tokens=longest)
         defaults = rehearsed if self.rehearse else GrpoSettings()
         inference, training = defaults.inference_gpus, defaults.training_gpus

@@ -8,7 +8,6 @@ answer to see what that is worth.
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from datasets import Dataset
 from transformers import DynamicCache, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from locomo.tasks.modules import task
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter
 from locomo.weights.interruptible import StepControl
 from locomo.weights.memory_reward import MemoryReward
@@ -26,7 +24,7 @@ from locomo.weights.packs import IGNORED, Example, collate, packed_row
 from locomo.weights.record import RunRecord, Scores, TrainingResult
 from locomo.weights.steps import reason_to_stop
 from locomo.weights.student import Student, load_student
-from memory import load_model
+from locomo.weights.trainee import tuned_task
 from memory.models import ABSTAIN_WORD, SMALL, read_card
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
@@ -76,6 +74,13 @@ class SharedPromptTrainer(ResumableTrainer):
         """The tokens up to the end of the turn, without what pads them."""
         ends = (index for index, token in enumerate(tokens, 1) if token in self.eos_token_ids)
         return tokens[: next(ends, len(tokens))]
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """A group whose answers earned the same teaches nothing, so it is not read again."""
+        if not inputs["advantages"].any():
+            weight = next(p for p in model.parameters() if p.requires_grad)
+            return weight.sum() * 0.0
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -140,6 +145,7 @@ class Rehearsal:
     ) -> None:
         self.record, self.plan, self.start, self.minutes = record, record.plan, start, minutes
         plan = record.plan
+        self.base = base
         self._student = load_student(base, start, device)
         torch.manual_seed(plan.seed)
         if not self._student.tuned:
@@ -233,10 +239,7 @@ class Rehearsal:
         plan = self.plan
         if not plan.validation:
             return {}
-        model = load_model("local", adapter=adapter)
-        setup = plan.bench.setup
-        bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.limits.budget))
-        student = task(plan.program, plan.measured, bench)
+        student = tuned_task(plan, self.base, adapter)
         when = f"with {adapter.name}"
         return self.record.measure(student, plan.validation, step=step, when=when)
 

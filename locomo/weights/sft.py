@@ -34,7 +34,8 @@ from memory.system import write_whole
 
 # Tokens of one forward and backward pass: memory grows with them, speed hardly.
 _PACK_TOKENS = 768
-_WARM_UP_STEPS = 10
+# A tenth of the steps: ten warm-up steps of twenty are too many (the log).
+_LEAST_WARM_UP, _MOST_WARM_UP = 3, 10
 _CHECKPOINT_SECONDS = 180.0
 _SAVED = "tuning.json"  # beside the checkpoints
 
@@ -264,10 +265,12 @@ def _trainer(
     parameters = [p for p in student.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
 
+    warm_up = min(max(steps // 10, _LEAST_WARM_UP), _MOST_WARM_UP)
+
     def rate(step: int) -> float:
         # It falls linearly to 0 with the steps or the minutes, whichever is further.
         decay = 1 - max(step / steps, control.share_of_minutes)
-        return max(min(decay, (step + 1) / _WARM_UP_STEPS), 0.0)
+        return max(min(decay, (step + 1) / warm_up), 0.0)
 
     on_gpu = student.device.startswith("cuda")
     settings = SFTConfig(

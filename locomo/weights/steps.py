@@ -140,5 +140,8 @@ def reward_summary(rows: Sequence[StepRecord]) -> str:
     reward = [f"reward {both('reward')}"]
     if rows[-1].own is not None:
         reward.append(f"of it what the trained module can change {both('reward_own')}")
+    if all("no_difference" in row.trainer for row in rows):
+        share = fmean(row.trainer["no_difference"] for row in rows)
+        parts.append(f"groups without a difference {share:.0%}")
     numbers = ", ".join([*reward, *parts, f"valid SQL {both('valid_sql')}"])
     return f"{numbers} (means of the first and the last {count(size, 'step')})"

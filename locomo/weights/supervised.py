@@ -35,7 +35,8 @@ GOLD = "gold"  # who made the examples, where no teacher did
 # on their number takes whole runs.
 _RUN_LENGTH = 8
 _MISSING_GOLD: dict[Target, str] = {
-    "store": "no turn has gold SQL that stores it (field `store`)",
+    "store": "no turn has gold that stores it (field `store`; for a model of up to 3 billion"
+    " parameters `rows`)",
     "retrieve": "no question has gold SELECTs of facts (field `retrieve`)",
     "answer": "no question with evidence has it in what would be shown",
 }

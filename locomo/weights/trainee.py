@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dspy
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
@@ -20,6 +20,9 @@ from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model
 from memory.models import Model, is_file, is_packaged
 from memory.program import plain_program
+
+if TYPE_CHECKING:
+    from locomo.weights.record import TrainingPlan
 
 SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 # The reward of an answer that cannot be parsed: below that of any other. ArborGRPO would skip the
@@ -174,6 +177,17 @@ def trained_program(student: Model, helper: Model, targets: Sequence[Target]) ->
     if "answer" in targets:
         program = program.with_answer(of_student.answer)
     return program
+
+
+def tuned_task(plan: "TrainingPlan", base: str, adapter: Path | None) -> dspy.Module:
+    """The task that a plan measures, with an adapter of the base as llama.cpp uses it."""
+    model = load_model(base, adapter=adapter)
+    setup = plan.bench.setup
+    bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.limits.budget))
+    # A file's model has examples in its prompts until it is tuned.
+    targets = tuple(plan.train)
+    program = trained_program(model, model, targets) if is_file(base) else plan.program
+    return task(program, plan.measured, bench)
 
 
 def load_helper(name: str, api_base: str | None) -> Model:

@@ -8,17 +8,20 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from locomo.tasks.modules import task
 from locomo.weights.memory_reward import Encoder, MemoryReward
 from locomo.weights.processes import Program, running, watch
 from locomo.weights.record import RunRecord, Scores, TrainingResult
 from locomo.weights.serving import SERVER_LOG, vllm_lm, wait_for_server
 from locomo.weights.steps import reason_to_stop
-from locomo.weights.trainee import MultiTaskProgram, with_target, with_trainee
+from locomo.weights.trainee import (
+    MultiTaskProgram,
+    tuned_task,
+    with_target,
+    with_trainee,
+)
 from locomo.weights.trl_commands import (
     KEY,
     POLICY,
@@ -29,7 +32,6 @@ from locomo.weights.trl_commands import (
     trainer_command,
 )
 from locomo.weights.trl_job import Questions, TrlJob
-from memory import load_model
 from memory.errors import ModelError
 from memory.system import write_whole
 
@@ -222,8 +224,5 @@ class TrlRun:
             )
             examples = with_target(plan.validation, plan.measured)
             return self.record.measure(program, examples, step=step, when=when)
-        model = load_model("local", adapter=adapter)
-        setup = plan.bench.setup
-        bench = replace(plan.bench, setup=replace(setup, model=model, budget=model.limits.budget))
-        student = task(plan.program, plan.measured, bench)
+        student = tuned_task(plan, self.base, adapter)
         return self.record.measure(student, plan.validation, step=step, when=when)

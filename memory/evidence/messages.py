@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from memory.records import ABSTAIN, WITHDRAWN, Turn
+from memory.text.sentences import stated_sentences
 from memory.text.words import words
 
 # Goes above the turns that are shown when there is no answer. A chat's reply that begins so repeats
@@ -23,7 +24,6 @@ NO_MODEL = (
 # The question marks of Latin, Chinese and Arabic script; how a question ends in Japanese and
 # Chinese.
 _QUESTION = re.compile("[?\uff1f\u061f]|[\u304b\u5417\u55ce]\u3002?\\s*$")
-_SENTENCE = re.compile(r"[^.!?\uff1f\u061f]+[.!?\uff1f\u061f]*")
 _LONGEST_GREETING = 3  # words
 _BEFORE_WORDS = " \"'*_`\u201c\u2018"
 _QUOTED = re.compile(
@@ -43,12 +43,8 @@ def tells(text: str) -> bool:
 
 
 def has_statement(text: str) -> bool:
-    """Whether a text has a sentence that is not a question and is longer than a greeting."""
-    sentences = _SENTENCE.findall(text)
-    return any(
-        len(sentence.split()) > _LONGEST_GREETING and not is_question(sentence)
-        for sentence in sentences
-    )
+    """Whether a text has a statement longer than a greeting, also before a question's comma."""
+    return any(len(words) > _LONGEST_GREETING for words in stated_sentences(text))
 
 
 def abstains(text: str) -> bool:

@@ -43,11 +43,9 @@ from .packaged import as_tuned as as_tuned
 from .packaged import over_machines as over_machines
 from .packaged import tuned_modules as tuned_modules
 from .row_grammar import NONE as NONE
-from .row_grammar import Word as Word
-from .row_grammar import is_speaker as is_speaker
-from .row_grammar import possible_rows as possible_rows
+from .row_grammar import clause_rows as clause_rows
+from .row_grammar import clauses_of as clauses_of
 from .row_grammar import row_grammar as row_grammar
-from .row_grammar import stated_sentences as stated_sentences
 from .small_prompts import NO_FACT as NO_FACT
 from .small_prompts import SMALL as SMALL
 from .small_prompts import TUNED_INSERT as TUNED_INSERT

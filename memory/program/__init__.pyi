@@ -7,10 +7,13 @@ from .answer import AnswerQuestion as AnswerQuestion
 from .answer_forms import in_phrases as in_phrases
 from .answer_forms import in_sentences as in_sentences
 from .ask import AskMemory as AskMemory
+from .brief_store import TURNS_BEFORE as TURNS_BEFORE
 from .brief_store import Row as Row
+from .brief_store import StoreRows as StoreRows
 from .brief_store import quoted_fact as quoted_fact
 from .brief_store import shown_turn as shown_turn
 from .brief_store import subject_of as subject_of
+from .brief_store import turns_before as turns_before
 from .digest import StoreTurns as StoreTurns
 from .digest import WindowContext as WindowContext
 from .digest import stored_window as stored_window
@@ -20,6 +23,8 @@ from .estimates import prompt_tokens as prompt_tokens
 from .estimates import rendered_prompt as rendered_prompt
 from .estimates import turn_tokens as turn_tokens
 from .fact_checks import dated as dated
+from .gate import StoreGate as StoreGate
+from .gate import features_of as features_of
 from .metrics import answer_score as answer_score
 from .program import MemoryProgram as MemoryProgram
 from .program import plain_program as plain_program

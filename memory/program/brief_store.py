@@ -14,19 +14,19 @@ from typing import Any
 from dspy.utils.exceptions import AdapterParseError
 
 from memory.errors import SqlError
-from memory.evidence.messages import has_statement, is_evidence
+from memory.evidence.messages import has_statement, is_evidence, is_withdrawn
 from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
+from memory.models.brief_prompts import rows_required
 from memory.models.row_grammar import (
-    MARKS,
-    Word,
-    is_speaker,
+    clauses_of,
+    may_be_quoted,
+    place_of,
     spoken_text,
-    stated_sentences,
-    subjects,
 )
 from memory.program.digest import StoreTurns, WindowContext, stored_window
 from memory.program.fact_checks import dated
+from memory.program.gate import StoreGate
 from memory.program.signatures.brief import EXAMPLES_OF_ROWS
 from memory.records import Fact, Turn
 from memory.sql import quoted
@@ -35,18 +35,29 @@ from memory.store import Store
 from memory.store.fact_reads import by_template, facts_now_about
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.dates import resolve_dates
+from memory.text.sentences import MARKS, Word, stated_sentences
+from memory.text.word_classes import is_plural, may_be_verb, third_person
 from memory.text.word_forms import telling_words
 from memory.text.words import words
-from memory.vocabulary.entities import as_spoken, key, relation_named, relation_words
+from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary.entities import (
+    as_spoken,
+    key,
+    relation_named,
+    relation_words,
+    with_names,
+)
 
 _RELATED = 40  # facts that a turn may say again
 _USES_OF_A_WORD = 10  # turns
 _MOST_ROWS = 6  # of a turn
+TURNS_BEFORE = 2  # that may name whom a turn speaks of
 # A computed date is in brackets after the words that mean it.
 _DATE = re.compile(r"^\((\d{4}(?:-\d\d){0,2}(?:/\d{4}(?:-\d\d){0,2})?)\)")
 _WORDS_BEFORE_DATE = 3  # "Porto next month (2011-05)", if the row ends with Porto
 _APOSTROPHE = re.compile("['\u2019]")
 _TIMES = {"ll": "will", "d": "would"}
+_THIRD_PERSON = {"am": "is", "are": "is", "have": "has"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class StoreRows(StoreTurns):
     """
 
     plain_examples = EXAMPLES_OF_ROWS
+    gate: StoreGate | None = None  # that a compile fitted
 
     def __init__(self) -> None:
         super().__init__("brief")
@@ -81,26 +93,52 @@ class StoreRows(StoreTurns):
         left_out: Counter[str] = Counter()
         calls = 0
         for turn in context.turns:
-            line = shown_turn(turn)
+            before = turns_before(writer.store, turn)
+            line = shown_turn(turn, before)
             if not line:
+                continue
+            decision = self.gate.decision(line) if self.gate else "ask"
+            if decision == "skip":
                 continue
             calls += 1
             try:
-                with self._traced():
+                with self._traced(), rows_required(decision == "require"):
                     rows = str(self._predicted(turn=line).rows or "")
             except AdapterParseError:
                 continue
-            facts += _new_facts(rows_in(rows), turn, writer, facts, left_out)
+            facts += _new_facts(rows_in(rows), turn, before, writer, facts, left_out)
         return {**_written(facts, writer, calls, left_out), "left_out": left_out}
 
     def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
         return dated(fact, turn)
 
 
-def shown_turn(turn: Turn) -> str:
-    """A turn as the model is shown it; "" for a question, a greeting, thanks: it is not asked."""
+def shown_turn(turn: Turn, before: Sequence[Turn] = ()) -> str:
+    """A turn as the model is shown it; "" for what it is not asked about.
+
+    That is a question, a greeting, thanks, and whatever its grammar has no row of.
+    "He" and "she" are names where the turn or the turns before it name one person.
+    """
     text = spoken_text(turn.text)
-    return f"{turn.speaker}: {text}" if is_evidence(text) and has_statement(text) else ""
+    if not (is_evidence(text) and has_statement(text)):
+        return ""
+    line = f"{turn.speaker}: {_named(turn, before)}"
+    return line if may_be_quoted(line) else ""
+
+
+def _named(turn: Turn, before: Sequence[Turn]) -> str:
+    """What a turn says, with names for its pronouns."""
+    sayings = [(earlier.speaker, spoken_text(earlier.text)) for earlier in before]
+    return with_names(spoken_text(turn.text), turn.speaker, sayings)
+
+
+def turns_before(store: Store, turn: Turn) -> list[Turn]:
+    """The turns before a turn in its session that may name whom it speaks of."""
+    return [
+        earlier
+        for earlier in store.turns(turn.id - TURNS_BEFORE, turn.id - 1)
+        if earlier.session == turn.session and not is_withdrawn(earlier.text)
+    ]
 
 
 def _written(
@@ -148,6 +186,7 @@ def insert_of(facts: Sequence[Fact]) -> str:
 def _new_facts(
     rows: Sequence[Row],
     turn: Turn,
+    before: Sequence[Turn],
     writer: WindowWriter,
     written: Sequence[Fact],
     left_out: Counter[str],
@@ -164,11 +203,11 @@ def _new_facts(
     standing = [*stated, *known_facts(store, [f"{turn.speaker}: {turn.text}"], _RELATED), *written]
     facts: list[Fact] = []
     for row in rows:
-        fact = quoted_fact(row, turn, store)
+        fact = quoted_fact(row, turn, store, before)
         if isinstance(fact, str):
             left_out[fact] += 1
             continue
-        known = vocabulary.canonical(fact.attribute)
+        known = _known(fact.attribute, vocabulary)
         fact = replace(fact, attribute=known.name if known else fact.attribute)
         if any(_is_double(fact, old) for old in (*standing, *facts)):
             left_out["stored already"] += 1
@@ -191,60 +230,43 @@ def _is_surer(fact: Fact, writer: WindowWriter) -> bool:
     return bool(by_template(writer.store, before))
 
 
-def quoted_fact(row: Row, turn: Turn, store: Store) -> Fact | str:
-    """The fact that a row quotes from a turn, or why it is not one."""
-    text = resolve_dates(spoken_text(turn.text), turn.said_at, iso=True, spans=True)
-    cells = [_bare(cell) for cell in (row.subject, row.attribute, row.value)]
-    if not all(cells):
+def quoted_fact(row: Row, turn: Turn, store: Store, before: Sequence[Turn] = ()) -> Fact | str:
+    """The fact that a row quotes from a turn, or why it is not one.
+
+    `before` are the turns before it that it was shown with.
+    """
+    text = _named(turn, before)
+    written = (row.subject, row.attribute, row.value)
+    dated_text = resolve_dates(text, turn.said_at, iso=True, spans=True)
+    pairs = zip(clauses_of(text, turn.speaker), stated_sentences(dated_text), strict=False)
+    places = (
+        (sentence, dated_sentence, place)
+        for (sentence, clauses), dated_sentence in pairs
+        if (place := place_of(written, sentence, clauses))
+    )
+    if (first_place := next(places, None)) is None:
         return "not the turn's words"
-    by_speaker = cells[0] in (_bare(turn.speaker), ["i"])
-    for sentence in stated_sentences(text):
-        # A computed date is not a word of the turn.
-        plain = [word for word in sentence if not _DATE.match(word.token)]
-        found = _place_of(cells, plain, by_speaker)
-        if found is not None:
-            break
-    else:
-        return "not the turn's words"
-    start, subject = found
-    end = start + len(subject) + len(cells[1]) + len(cells[2])
-    who = turn.speaker if is_speaker(subject) else subject_of(row.subject, turn)
-    attribute = _attribute(row.attribute, subject)
-    value = plain[end - len(cells[2]) : end]
-    if not who or not attribute or not telling_words(row.value) or is_speaker(value[:1]):
+    sentence, dated_sentence, (clause, end) = first_place
+    who = turn.speaker if clause.by_speaker else subject_of(clause.subject, turn)
+    attribute = _attribute(row.attribute, clause.ending)
+    if not who or not attribute or not telling_words(row.value):
         return "says nothing"
-    if relation_words().addressed & {word.head for word in plain[start:end]}:
+    if relation_words().addressed & {word.head for word in sentence[clause.at : end]}:
         return "to the other person"
-    if start == 0 and len(subject) == 1 and who != turn.speaker and _is_word(who, store):
+    is_first_word = (clause.at, clause.start) == (0, 1) and not clause.by_speaker
+    if is_first_word and _is_word(who, store):
         return "about nobody named"
-    day = _day_of(sentence, plain, start, end)
+    day = _day_of(dated_sentence, clause.at, end)
     return Fact(who, attribute, row.value.strip(MARKS), happened_on=day, turn_id=turn.id)
-
-
-def _place_of(
-    cells: Sequence[Sequence[str]], sentence: Sequence[Word], by_speaker: bool
-) -> tuple[int, Sequence[Word]] | None:
-    """Where a row begins in a sentence, and its subject there: "I" for the speaker's name."""
-    bare = [word.bare.casefold() for word in sentence]
-    rest = [*cells[1], *cells[2]]
-    for at in range(len(sentence)):
-        for subject in subjects(sentence, at):
-            end = at + len(subject)
-            is_whose = is_speaker(subject) if by_speaker else False
-            if bare[end : end + len(rest)] == rest and (is_whose or bare[at:end] == cells[0]):
-                return at, subject
-    return None
 
 
 def _is_word(name: str, store: Store) -> bool:
     """Whether a sentence's first word is usually lower case: "Books" is not a name."""
     word = key(name)
+    if not is_plural(word):
+        return False
     hits = store.search(word, k=_USES_OF_A_WORD)
     return any(word in re.findall(r"\w+", store.turn(hit.turn_id).text) for hit in hits)
-
-
-def _bare(cell: str) -> list[str]:
-    return [bare for word in cell.casefold().split() if (bare := word.strip(MARKS))]
 
 
 def subject_of(subject: str, turn: Turn) -> str:
@@ -258,15 +280,30 @@ def subject_of(subject: str, turn: Turn) -> str:
     return str(spoken or "").removeprefix("the ").removeprefix("The ")
 
 
-def _attribute(attribute: str, subject: Sequence[Word]) -> str:
+def _attribute(attribute: str, ending: str) -> str:
     """The words between a subject and a value, with the tense in "I'll" and "I'd"."""
-    ending = _APOSTROPHE.split(subject[-1].bare.casefold())[1:]
-    before = " ".join(_TIMES.get(part, "") for part in ending)
-    return "_".join(words(f"{before} {_APOSTROPHE.sub('', attribute)}"))
+    return "_".join(words(f"{_TIMES.get(ending, '')} {_APOSTROPHE.sub('', attribute)}"))
 
 
-def _day_of(sentence: Sequence[Word], plain: Sequence[Word], start: int, end: int) -> str:
+def _known(attribute: str, vocabulary: Vocabulary) -> Attribute | None:
+    """The attribute of the vocabulary that a quoted one means: lives_in for "just live in".
+
+    Without adverbs before its verb, and in the third person, as the vocabulary writes states.
+    """
+    if known := vocabulary.canonical(attribute):
+        return known
+    parts = attribute.split("_")
+    while len(parts) > 1 and not may_be_verb(parts[0]):
+        parts = parts[1:]
+    first = _THIRD_PERSON.get(parts[0]) or third_person(parts[0])
+    return vocabulary.canonical("_".join(parts)) or vocabulary.canonical(
+        "_".join([first, *parts[1:]])
+    )
+
+
+def _day_of(sentence: Sequence[Word], start: int, end: int) -> str:
     """The date computed for a run of words: inside it, or next to it in its sentence."""
+    plain = [word for word in sentence if not _DATE.match(word.token)]
     days = []
     seen = 0
     for word in sentence:

@@ -171,8 +171,16 @@ def plain_program(model: Model) -> MemoryProgram:
 
     Modules that a little model was tuned for have no examples: the weights stand in their place.
     """
-    program = MemoryProgram(_FORMS[model.size])
-    for target in tuned_modules(model) if program.form == "brief" else ():
+    return _as_tuned(model, MemoryProgram(_FORMS[model.size]))
+
+
+def _as_tuned(model: Model, program: MemoryProgram) -> MemoryProgram:
+    """A program without examples in the plain modules that a little model was tuned for."""
+    modules = tuned_modules(model) if program.form == "brief" else ()
+    plain = [target for target in modules if not getattr(program, target).is_compiled]
+    if plain:
+        program = program.deepcopy()
+    for target in plain:
         module: PromptedModule = getattr(program, target)
         module.plain_examples = module.predict.demos = []
     return program
@@ -186,8 +194,7 @@ def program_for(model: Model, compiled: dspy.Module | None = None) -> MemoryProg
             unchanged.
     """
     program = compiled if isinstance(compiled, MemoryProgram) else plain_program(model)
-    if model.size == "tiny":
-        program = _for_tiny(model, program)
+    program = _for_tiny(model, program) if model.size == "tiny" else _as_tuned(model, program)
     if isinstance(compiled, AskMemory):
         program.ask = compiled
         program.feature_weights = compiled.feature_weights

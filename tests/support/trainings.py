@@ -29,7 +29,7 @@ SETTINGS = GrpoSettings(
 
 
 def plan(bench: Bench, folder: Path, **changes: Any) -> TrainingPlan:
-    red, _ = bench.conversations.values()
+    red, *_ = bench.conversations.values()
     usual = TrainingPlan(
         settings=SETTINGS,
         model="local",

@@ -7,10 +7,11 @@ from memory.models.gguf.download import fetched_file
 from memory.models.gguf.models import MODELS
 
 PREFIX = "gguf:"  # before a file or a name, where a model is named
+_PACKAGED = "packaged"  # the packaged model as any other file: with the prompts of its size
 
 
 def file_of(name: str) -> Path:
-    """The file of "gguf:FILE", or of "gguf:NAME" where that was fetched.
+    """The file of "gguf:FILE", or of "gguf:NAME" where that was fetched or is the packaged one.
 
     Raises InputError for a name that is neither.
     """
@@ -18,6 +19,10 @@ def file_of(name: str) -> Path:
     path = Path(name_or_path).expanduser()
     if name_or_path and (path.exists() or path.suffix == ".gguf"):
         return path
+    if name_or_path == _PACKAGED:
+        from memory.models.llama import packaged_gguf  # which imports this room
+
+        return packaged_gguf()
     if name_or_path not in MODELS:
         raise InputError(
             f"there is no file {name_or_path!r:.200}; give {PREFIX}FILE.gguf, or {PREFIX}NAME of"

@@ -72,7 +72,7 @@ EXAMPLES_OF_ROWS = tuple(
         (
             "Ben: Sounds good. How long have you been running? I hurt my ankle in June and "
             "sold my bike because of it.",
-            "Ben | hurt | my ankle in June and sold my bike because of it",
+            "Ben | hurt | my ankle in June\nBen | sold | my bike because of it",
         ),
         (
             "Nora: We just got back from the lake. The kids swam every day, Karl burned the "
@@ -101,8 +101,8 @@ EXAMPLES_OF_ROWS = tuple(
         (
             "Ben: Guess what, Nora! The landlord wants 200 more from May on. I can't pay that, "
             "I've been without work since the mill closed.",
-            "The landlord | wants | 200 more from May on\nBen | can't pay | that\nBen | been "
-            "without | work since the mill closed",
+            "The landlord | wants | 200 more from May on\nBen | been without | work since the mill "
+            "closed",
         ),
         (
             "Nora: Good luck! You'll be great. I think we should celebrate when I'm back.",
@@ -110,7 +110,7 @@ EXAMPLES_OF_ROWS = tuple(
         ),
         (
             "Nora: The bakery is called Hearth. I run it with Ana, and we only sell rye bread.",
-            "The bakery | is called | Hearth\nNora | run it with | Ana\nNora | only sell | "
+            "The bakery | is called | Hearth\nNora | run | it with Ana\nNora | only sell | "
             "rye bread",
         ),
         (
@@ -121,7 +121,7 @@ EXAMPLES_OF_ROWS = tuple(
         (
             "Nora: Yeah, we just did a play about the war! I'm thinking of writing one myself, "
             "with some friends from school.",
-            "Nora | just did | a play about the war\nNora | thinking of writing | one myself, "
+            "Nora | just did | a play about the war\nNora | thinking of | writing one myself, "
             "with some friends from school",
         ),
     )

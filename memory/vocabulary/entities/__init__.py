@@ -12,6 +12,7 @@ from memory.vocabulary.entities.names import (
     relation_words,
     spellings,
 )
+from memory.vocabulary.entities.people import count_people, is_name, with_names
 from memory.vocabulary.entities.resolution import Alias, Names, Source
 
 __all__ = [
@@ -21,11 +22,14 @@ __all__ = [
     "Source",
     "as_spoken",
     "cases",
+    "count_people",
     "forms",
+    "is_name",
     "is_relative",
     "key",
     "names_somebody",
     "relation_named",
     "relation_words",
     "spellings",
+    "with_names",
 ]

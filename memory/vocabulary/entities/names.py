@@ -52,6 +52,7 @@ class _Words:
     speaker: frozenset[str]
     others: frozenset[str]
     addressed: frozenset[str]
+    genders: Mapping[str, frozenset[str]]
 
 
 def key(name: str) -> str:
@@ -202,6 +203,7 @@ def relation_words() -> _Words:
         speaker=frozenset(table["pronouns"]["speaker"].split()),
         others=frozenset(table["pronouns"]["others"].split()),
         addressed=frozenset(table["pronouns"]["addressed"].split()),
+        genders={pronoun: frozenset(names) for pronoun, names in table["genders"].items()},
     )
 
 

@@ -178,25 +178,41 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
 # --- store, of a little model -------------------------------------------------------------------
 
 CHAT = [
-    turn("D1:1", "I moved to Lyon last Friday, and my sister Ella plays the flute."),
+    turn("D1:1", "I moved to Lyon last Friday, and my sister Nina plays the flute."),
     turn("D1:2", "That is wonderful news for you!", speaker="Bo"),
-    turn("D1:3", "How nice!", speaker="Bo"),
-    turn("D1:4", "She adopted a small dog last week.", speaker="Bo"),
+    turn("D1:3", "She adopted a small dog last week."),
+    turn("D1:4", "I love letters like this one.", speaker="Bo"),
     turn("D1:5", "I bake bread and I sell honey on Sundays. If only they paid!", speaker="Bo"),
     turn("D1:6", "We will see each other again there."),
 ]
-CHAT_SQL = {
-    "D1:1": f"{COLUMNS} ('Ann', 'moved', 'to Lyon', '2017-05-05', 1), "
-    "('Ella', 'plays_instrument', 'flute', '', 1), ('Ann', 'has_job', 'teacher', '', 1);",
-    "D1:2": NO_FACT,
-    "D1:3": NO_FACT,
-    "D1:4": f"{COLUMNS} ('Ella', 'has_pet', 'a small dog', '', 4);",
-    "D1:5": f"{COLUMNS} ('Bo', 'bakes', 'bread', '', 5), ('Bo', 'sells', 'honey', '', 5);",
-    "D1:6": NO_FACT,
+CHAT_ROWS = {
+    "D1:1": {
+        "facts": [
+            {"row": "Ann | moved to | Lyon", "words": ["Lyon"]},
+            {
+                "row": "my sister Nina | plays | the flute",
+                "words": ["flute"],
+                "subjects": ["Nina", "my sister"],
+            },
+            {"row": "Ann | is a | musician", "words": ["sister Nina plays"], "subjects": ["Bo"]},
+        ]
+    },
+    "D1:3": {
+        "facts": [{"row": "Nina | adopted | a small dog", "words": ["dog"], "subjects": ["Nina"]}]
+    },
+    "D1:5": {
+        "facts": [
+            {"row": "Bo | bakes | bread", "words": ["bread"]},
+            {"row": "Bo | sells | honey on Sundays", "words": ["honey"]},
+        ]
+    },
 }
-ROWS = {
-    "Ann: I moved to Lyon last Friday, and my sister Ella plays the flute.": (
-        "Ann | moved | to Lyon last Friday\nmy sister Ella | plays | the flute"
+RIGHT_ROWS = {
+    "Ann: I moved to Lyon last Friday, and my sister Nina plays the flute.": (
+        "Ann | moved to | Lyon last Friday\nmy sister Nina | plays | the flute"
+    ),
+    "Ann: my sister Nina adopted a small dog last week.": (
+        "my sister Nina | adopted | a small dog last week"
     ),
     "Bo: I bake bread and I sell honey on Sundays. If only they paid!": (
         "Bo | bake | bread\nBo | sell | honey on Sundays"
@@ -210,16 +226,13 @@ def little() -> Setup:
 
 
 def test_a_little_model_learns_to_quote_gold_facts_and_to_leave_small_talk(tmp_path: Path) -> None:
-    golds = gold_of(tmp_path, turns=CHAT, store=CHAT_SQL)
+    golds = gold_of(tmp_path, turns=CHAT, rows=CHAT_ROWS)
     left_out: Counter[str] = Counter()
     supervised = supervised_examples(golds, little(), ["store", "retrieve"], left_out=left_out)
     examples = dict(prompts_and_answers(supervised["store"]))
-    [small_talk] = examples.keys() - ROWS.keys()
-    assert examples.pop(small_talk) == "none"
-    assert small_talk in {f"{who}: {CHAT[n]['text']}" for who, n in (("Bo", 1), ("Ann", 5))}
-    assert examples == ROWS
-    # That she is a teacher stands in no turn, and who "she" is in another one.
-    assert left_out == {"store": 2}
+    small_talk = {f"{CHAT[n]['speaker']}: {CHAT[n]['text']}": "none" for n in (3, 5)}
+    assert examples == RIGHT_ROWS | small_talk  # without what the model is not asked about
+    assert left_out == {"store": 1}  # no row is about Bo
     assert not supervised["retrieve"]
     # The prompt is the one of a tuned model, which has no examples.
     assert [message["role"] for message in supervised["store"][0]] == [
@@ -230,19 +243,20 @@ def test_a_little_model_learns_to_quote_gold_facts_and_to_leave_small_talk(tmp_p
 
 
 def test_what_a_little_model_learns_to_write_is_allowed_and_stored(tmp_path: Path) -> None:
-    golds = gold_of(tmp_path, turns=CHAT, store=CHAT_SQL)
+    golds = gold_of(tmp_path, turns=CHAT, rows=CHAT_ROWS)
     examples = dict(prompts_and_answers(supervised_examples(golds, little(), ["store"])["store"]))
     for shown, rows in examples.items():
         assert expression_of(row_grammar(shown)).fullmatch(rows)
-    shown_turns = filter(None, map(shown_turn, golds[0].conversation.turns))
-    said = [([shown], examples.get(shown, "none")) for shown in shown_turns]
+    turns = golds[0].conversation.turns
+    shown_turns = [shown_turn(turn, turns[max(n - 2, 0) : n]) for n, turn in enumerate(turns)]
+    said = [([shown], examples.get(shown, "none")) for shown in shown_turns if shown]
     model = scripted_model(said, window=1, size="little")
     with Memory(tmp_path / "own.db", model=model) as memory:
         memory.add(golds[0].conversation.turns)
         templates = {fact.id for fact in memory.store.facts()}
         memory.digest()
         facts = {(f.subject, f.value) for f in memory.store.facts() if f.id not in templates}
-    assert {("Ann", "to Lyon last Friday"), ("Bo", "bread"), ("Bo", "honey on Sundays")} <= facts
+    assert {("Ann", "Lyon last Friday"), ("Bo", "bread"), ("Bo", "honey on Sundays")} <= facts
 
 
 # --- retrieve -----------------------------------------------------------------------------------

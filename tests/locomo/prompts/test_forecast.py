@@ -38,7 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Each module and each optimizer once; their other pairs take long and differ in nothing new.
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-PAIRS = list(zip(TARGETS, OPTIMIZERS, strict=True))
+PAIRS = list(zip(TARGETS, OPTIMIZERS, strict=False))
 PAIRS += [
     pytest.param(target, optimizer, marks=pytest.mark.slow)
     for target in TARGETS

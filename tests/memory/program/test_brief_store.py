@@ -123,7 +123,7 @@ def test_what_is_said_to_the_other_is_not_stored(address: str) -> None:
 
 
 def test_a_word_that_begins_a_sentence_is_no_name(address: str) -> None:
-    memory = memory_of(address, [([], "none"), ([], "Books | cost | the same\nIda | reads | two")])
+    memory = memory_of(address, [([], "Books | cost | the same\nIda | reads | two")])
     said = "I love how books smell when they are new."
     memory.add(
         [Turn("Tom", said), Turn("Tom", "Books cost the same in May. Ida reads two a week.")]
@@ -131,6 +131,12 @@ def test_a_word_that_begins_a_sentence_is_no_name(address: str) -> None:
     before = facts_of(memory)
     memory.digest()
     assert {subject for subject, *_ in facts_of(memory) - before} == {"Ida"}
+
+
+def test_a_turn_without_a_clause_takes_no_call(address: str) -> None:
+    memory = memory_of(address, [])
+    memory.add([Turn("Tom", "What a lovely, lovely long evening in the park!")])
+    assert memory.digest().calls == 0
 
 
 def test_whom_a_row_is_about(address: str) -> None:
@@ -199,11 +205,12 @@ def test_rows_and_their_insert() -> None:
 def test_the_grammar_cuts_sentences_in_three() -> None:
     rows = expression_of(row_grammar("Ida: We sail at dawn. Is Ana ill? Tom likes it."))
     assert rows.fullmatch("none")
-    assert rows.fullmatch("Ida | sail | at dawn")
+    assert rows.fullmatch("Ida | sail at | dawn")
     assert rows.fullmatch("Ida | sail at | dawn\nTom | likes | it")
     for wrong in (
-        "Tom | likes | it\nIda | sail | at dawn",  # rows stand in the order of the turn
-        "Ida | sail | at dawn\nIda | sail | at dawn",
+        "Tom | likes | it\nIda | sail at | dawn",  # rows stand in the order of the turn
+        "Ida | sail at | dawn\nIda | sail at | dawn",
+        "Ida | sail | at dawn",  # a preposition belongs to its verb
         "Ana | is | ill",  # a question
         "sail | at | dawn",  # nobody
         "Ida | sail | at dusk",

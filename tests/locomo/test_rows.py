@@ -1,0 +1,90 @@
+"""`python -m locomo.rows`: what a model stores of labelled turns, and beside another run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locomo import rows as measuring
+from memory.models import Model
+from tests.support.commands import run_in_process
+from tests.support.locomo_records import DATE, record, turn, write
+from tests.support.scripted import scripted_model
+
+TURNS = [
+    turn("D1:1", "I keep two goats on the hill."),
+    turn("D1:2", "How lovely!", speaker="Bo"),
+    turn("D1:3", "I love a good story about goats.", speaker="Bo"),
+]
+GOLD = {"D1:1": {"facts": [{"row": "Ann | keep | two goats", "words": ["goats"]}]}}
+GOATS, STORY = "Ann | keep | two goats on the hill", "Bo | love | a good story about goats"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    said = {"session_1": TURNS, "session_1_date_time": DATE}
+    records = [{**record(f"c{n}", **said), "rows": GOLD} for n in range(3)]
+    return write(tmp_path / "rows.json", *records)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets a model give these answers in turn, and no more."""
+
+    def give(*texts: str) -> Model:
+        model = scripted_model([([], text) for text in texts], window=1, size="little")
+        monkeypatch.setattr(measuring, "load_model", lambda *_, **__: model)
+        return model
+
+    return give
+
+
+def run(data: Path, out: str, *options: object) -> Any:
+    return run_in_process(measuring.app, data, "--out", data.parent / out, *options)
+
+
+def line_of(printed: str, name: str) -> list[str]:
+    rows = [row.replace("|", " ").split() for row in printed.splitlines()]
+    return next(row for row in rows if row[:1] == [name])
+
+
+def test_it_stores_each_turn_once_and_says_what_was_right(data: Path, answers: Any) -> None:
+    model = answers(*[GOATS, STORY] * 2, "none", "none")
+    done = run(data, "first.jsonl")
+    assert done.returncode == 0, done.stderr
+    model.lm.assert_done()  # nobody is asked about "How lovely!"
+    #                                            turns score   covered     false small talk calls
+    assert line_of(done.stdout, "first")[1:-1] == [
+        *("9", "0.667", "2", "of", "3", "2", "2", "of", "6", "6")
+    ]
+    kept = [json.loads(line) for line in (data.parent / "first.jsonl").read_text().splitlines()]
+    assert [line["key"] for line in kept if "key" in line][:3] == ["c0/D1:1", "c0/D1:2", "c0/D1:3"]
+
+    answers()  # a second run asks nothing
+    assert run(data, "first.jsonl").returncode == 0
+
+
+def test_a_gain_is_paired_by_turn_with_an_interval_over_conversations(
+    data: Path, answers: Any
+) -> None:
+    answers(*["none"] * 6)
+    run(data, "plain.jsonl")
+    answers(*[GOATS, "none"] * 3)
+    done = run(data, "tuned.jsonl", "--against", data.parent / "plain.jsonl")
+    assert "tuned - plain, 9 turns of 3 conversations: +0.333 [+0." in done.stdout
+
+
+def test_only_the_first_turns_of_each_conversation(data: Path, answers: Any) -> None:
+    answers(*[GOATS] * 3)
+    done = run(data, "first.jsonl", "--turns", 1)
+    assert line_of(done.stdout, "first")[1:3] == ["3", "1.000"]
+
+
+def test_what_cannot_be_measured_is_said(data: Path, answers: Any, tmp_path: Path) -> None:
+    answers()  # nothing is stored before it is said
+    plain = write(tmp_path / "plain.json")
+    assert "has no gold rows" in run(plain, "first.jsonl").stderr
+    done = run(data, "first.jsonl", "--against", tmp_path / "no.jsonl")
+    assert done.returncode == 2
+    assert "give the --out of another run" in done.stderr
