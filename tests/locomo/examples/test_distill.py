@@ -64,7 +64,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, th
             calls[kind] = calls.get(kind, 0) + 1
             if calls[kind] in stops[kind]:
                 raise KeyboardInterrupt
-            row = prompt.split("turns ## ]]\n[")[-1].split("]")[0]
+            row = prompt.split("window ## ]]\n[")[-1].split("]")[0]
             return sql(HERE if kind == "retrieve" else FACT.format(row))
 
         return reply
