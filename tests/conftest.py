@@ -308,6 +308,12 @@ def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return database
 
 
+@pytest.fixture
+def tracked(tmp_path: Path, tracking_database: Path) -> str:
+    """The MLflow database of a slow test (`tests.support.tracking`)."""
+    return shutil.copy(tracking_database, tmp_path / "mlflow.db")
+
+
 # --- tuning: tests that need torch ------------------------------------------------------------
 
 

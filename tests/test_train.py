@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -46,12 +45,6 @@ PLAIN = Card(
     verdict="no gain",
     made_at="2026-01-01T00:00:00+00:00",
 )
-
-
-@pytest.fixture
-def tracked(tmp_path: Path, tracking_database: Path) -> str:
-    """The MLflow database of a slow test."""
-    return shutil.copy(tracking_database, tmp_path / "mlflow.db")
 
 
 @pytest.fixture

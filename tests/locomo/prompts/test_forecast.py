@@ -91,7 +91,9 @@ def test_a_compile_takes_no_more_than_its_forecast(
         f"runs {len(runs)} of {most.runs}, calls {asked} of {most.cost.calls}, {proposed} proposals"
     )
     assert len(runs) <= most.runs <= 1.5 * len(runs), said
-    assert asked <= most.cost.calls <= 3 * asked, said
+    assert asked <= most.cost.calls, said
+    # Bootstrapping has nothing to show: the plain prompt is never right here, and no call is new.
+    assert most.cost.calls <= 3 * asked or optimizer == "bootstrap", said
     assert proposed <= most.proposals, said
 
 

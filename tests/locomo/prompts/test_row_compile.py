@@ -15,6 +15,7 @@ from locomo.scripts import optimize as compiling
 from memory import InputError, load_program
 from tests.support.locomo_records import DATE, record, turn, write
 from tests.support.scripted import Script, model_over
+from tests.support.tracking import track
 
 THINGS = [
     "lamp",
@@ -69,10 +70,11 @@ class Storekeeper:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompileResult]:
+def run(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., CompileResult]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compiling, "connect_mlflow", lambda experiment: None)
-    monkeypatch.setattr(compiling, "track_compile", lambda *results, **more: None)
+    track(compiling, request, monkeypatch)
     model = model_over(Storekeeper(), "gguf:small.gguf", size="little", window=1)
     monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
 
