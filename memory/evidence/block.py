@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from math import log
 
 from memory.evidence.fact_lists import FactList, dated_fact, fact_lists, spread
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of, longest_turn
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
+from memory.evidence.looked_up import NOTHING_LOOKED_UP, looked_up
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
@@ -42,6 +42,8 @@ _STORY_TURNS = 20
 # many of the answers' words as in all of 6,000 tokens, in half of them (the log).
 _ODDS_TO_BE_WHOLE, _ODDS_TO_BE_SHOWN = 1 / 20, 1 / 250
 _LEAST_OF_ONE_THING = 2_000
+# Of what a model looked up; the rest is for the turns that it had before.
+_LOOKED_SHARE = 3 / 4
 _FACT_LINE_TOKENS = 100  # of a current fact
 _UNTIL = re.compile(r"until \d{4}[-\d]*")
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
@@ -64,8 +66,8 @@ class Options:
     turn's text. `spans` says how relative dates are shown (see `dated_line`): the packaged model's
     adapters learnt to read the other form. Turns in `opened` are shown whole if they fit, else in
     outline. With `periods` a mark also says when an ended state began. With `looked` the reader
-    asked for these rows: their turns alternate with the ranking's from the first. `wording` says
-    how a turn is worded. A `fenced` block has room for its fence.
+    asked for these rows: they come first, in their order (`looked_up`). `wording` says how a turn
+    is worded. A `fenced` block has room for its fence.
     """
 
     without: Collection[int] = frozenset()
@@ -114,12 +116,31 @@ def evidence(
     others = [fact for fact in recollected.facts if fact.id not in above]
     recollected = replace(recollected, standing=standing, facts=others)
     room = budget - standing.tokens - (fence_tokens() if options.fenced else 0)
+    looked = NOTHING_LOOKED_UP
+    if options.looked:
+        looked = looked_up(
+            recollected.rows,
+            question.ranked_text,
+            turns=recollected.turns,
+            marks=recollected.marks,
+            summaries=reader.summaries(),
+            budget=int(room * _LOOKED_SHARE),
+        )
+        room -= looked.tokens
+        recollected = replace(recollected, rows=())
+        options = replace(options, without={*options.without, *looked.turn_ids})
     if options.lists:
         block = _with_lists(recollected, reader, room, options)
     else:
         block = _with_lines(recollected, room, options)
-    turn_ids = {*block.turn_ids, *standing.turn_ids}
-    return replace(block, standing=standing, turn_ids=tuple(sorted(turn_ids)))
+    turn_ids = {*block.turn_ids, *standing.turn_ids, *looked.turn_ids}
+    return replace(
+        block,
+        standing=standing,
+        looked=looked.lines,
+        turn_ids=tuple(sorted(turn_ids)),
+        cut=block.cut | looked.cut,
+    )
 
 
 def _chosen(standing: Standing, options: Options) -> Standing:
@@ -210,7 +231,7 @@ def _with_lists(
     in_order = [hit.turn_id for hit in recollected.hits]
     # A story is thinned throughout, not cut at the end of its rows.
     quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
-    longest = _SHORT_TURN if is_story and not options.looked else None
+    longest = _SHORT_TURN if is_story else None
     notes: Mapping[int, Turn] = {}
     if is_story and recollected.question.asker:
         own, notes = _own_turns(recollected, reader)
@@ -218,11 +239,7 @@ def _with_lists(
         longest = _SHORT_TURN if notes else longest
         recollected = replace(recollected, turns={**recollected.turns, **own, **notes})
         in_order = [*notes, *own, *in_order]
-    if options.looked:  # old and new in turn
-        opened = [turn_id for turn_id in quoted if turn_id in options.opened]
-        in_turn = zip_longest(quoted, in_order)
-        in_order = [*opened, *(turn_id for pair in in_turn for turn_id in pair if turn_id)]
-    elif is_story:
+    if is_story:
         in_order = [*quoted, *in_order]
     else:
         in_order = [*(turn_id for turn_id in quoted if turn_id in options.opened), *in_order]
@@ -232,7 +249,7 @@ def _with_lists(
         turns_in_order = recollected.in_order(dict.fromkeys(turn_ids))
         return telling_first([turn for turn in turns_in_order if turn.id not in left_out])
 
-    is_beside_lists = options.looked or asks_for_several(question)
+    is_beside_lists = asks_for_several(question)
     if not (is_beside_lists or is_story or lists):
         budget = _room_for_one_thing(recollected, budget)
     block = lay_out(

@@ -8,6 +8,7 @@ from itertools import chain, groupby, islice, zip_longest
 from typing import Protocol, Self
 
 from memory.evidence.lines import (
+    LOOKED_HEAD,
     NOTED_HEAD,
     ROWS_HEAD,
     TURNS_HEAD,
@@ -15,7 +16,6 @@ from memory.evidence.lines import (
     is_of_facts,
     marked,
 )
-from memory.evidence.outline import outline
 from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, Story
 from memory.records import Turn
@@ -65,13 +65,14 @@ class FactLine(Protocol):
 class Evidence:
     """The part of a memory that is shown, section by section, in order.
 
-    `standing` holds the asker's wishes and the contradictions, `story` a short account of events;
-    `facts`, `notes` (turns shown as their facts) and `turns` are lines. `turn_ids` are the turns in
-    any of them, `marked` the turns that facts call outdated or disputed, and `cut` the turns of
-    which a part is left out.
+    `standing` holds the asker's wishes and the contradictions, `looked` what a model looked up,
+    `story` a short account of events; `facts`, `notes` (turns shown as their facts) and `turns` are
+    lines. `turn_ids` are the turns in any of them, `marked` the turns that facts call outdated or
+    disputed, and `cut` the turns of which a part is left out.
     """
 
     standing: Standing = NO_STANDING
+    looked: tuple[str, ...] = ()
     story: Story = NO_STORY
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -84,8 +85,9 @@ class Evidence:
     def fact_lines(self) -> int:
         """How many lines are facts or rows, or turns that facts tell or mark."""
         standing = self.standing
-        lines = (standing.lines, standing.profile_lines, standing.pair_lines, self.facts)
-        return sum(map(len, (*lines, self.notes, self.marked)))
+        of_facts = (self.looked, self.facts, self.notes, self.marked)
+        lines = (standing.lines, standing.profile_lines, standing.pair_lines, *of_facts)
+        return sum(map(len, lines))
 
     @cached_property
     def text(self) -> str:
@@ -105,6 +107,7 @@ class Evidence:
     @property
     def _quoted(self) -> str:
         return _joined(
+            _section(LOOKED_HEAD, self.looked),
             self.standing.about_asker,
             self.standing.disputes,
             self.story.text,
@@ -129,7 +132,7 @@ class TurnForm:
     With a `question` a long turn shows the sentences that it asks for, in at most `longest` tokens,
     a turn in `near` in at most `longest_near`.
     `marks` says, by turn id, what is no longer so; `dates` and `spans` are `dated_line`'s. A turn
-    in `opened` is shown whole or in outline, in at most `longest_opened`.
+    in `opened` has at most `longest_opened`.
     """
 
     question: str = ""
@@ -147,7 +150,7 @@ class TurnForm:
         mark = self.marks.get(turn.id, "")
         if turn.id in self.opened:
             limit = max(min(tokens_left - _HEAD_TOKENS, self.longest_opened), LONG_TURN)
-            turn = replace(turn, text=outline(turn.text, limit))
+            turn = replace(turn, text=excerpt(self.question, turn.text, limit))
         elif self.question:
             longest = self.longest_near if turn.id in self.near else self.longest
             limit = min(max(tokens_left // 2, LONG_TURN), longest)
@@ -238,8 +241,8 @@ def lay_out(
         by_day: whether a line names the day of the turns after it, which then have no date.
         noted: the ids of turns shown as facts, under a separate heading: the words are not
             quotations.
-        opened: the ids of turns that are shown whole, or in outline if they do not fit a share of
-            half of the budget.
+        opened: the ids of turns that are shown whole, or as far as a share of half of the budget
+            has room.
     """
     turns = _Turns(ranked)
     first = [*islice(turns, near)]

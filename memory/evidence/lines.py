@@ -26,6 +26,7 @@ LEAST_BUDGET = 64
 MOST_BUDGET = 10**9
 CATALOG_TOKENS = 1_000  # for the summary of a memory, in the prompts that write SQL
 NAME_TOKENS = 400  # for what is known of names: about twenty entities
+LOOKED_HEAD = "What you looked up:"
 ROWS_HEAD = "What the memory's facts say:"
 NOTED_HEAD = "What was noted of turns:"
 TURNS_HEAD = "What was said:"
@@ -217,13 +218,13 @@ def row_lines(results: Sequence[Rows], rank: Mapping[int, int]) -> list[RowLine]
             continue
         for row in rows.rows:
             turn_id = row[column] if column is not None and isinstance(row[column], int) else None
-            if line := unnumbered(_row_line(rows.columns, row, column)):
+            if line := unnumbered(row_text(rows.columns, row, column)):
                 lines.setdefault(f"[{turn_id}] {line}" if turn_id else line, turn_id)
     ranked = sorted(lines.items(), key=lambda pair: rank.get(pair[1] or 0, len(rank)))
     return [*map(RowLine, sums), *(RowLine(line, turn_id) for line, turn_id in ranked)]
 
 
-def _row_line(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -> str:
+def row_text(columns: Sequence[str], row: Sequence[Any], of_turn: int | None) -> str:
     """The non-empty cells of a row, without the turn's id: `Anna | lives_in | Oslo`."""
     cells = []
     ends = []
