@@ -163,7 +163,7 @@ class Setup:
         refuse_budget(self.budget)
         if self.budget > self.model.limits.context - PROMPT_TOKENS:
             raise InputError(
-                f"a budget of {self.budget} tokens is more than {self.model.name} can read beside"
+                f"a budget of {self.budget} tokens is more than {self.model.name} can read with"
                 f" its instructions; give at most {self.model.limits.context - PROMPT_TOKENS}"
             )
 

@@ -147,7 +147,7 @@ class SplitConversations:
     def held_out(self) -> Path:
         """Where evaluate.py finds conversations that did not train: a file or a folder.
 
-        Of a file with all of them, it leaves out those that a program was made from.
+        Of a file with all of them, it leaves out any that a program was made from.
         """
         folder = self.data / VALIDATION
         return folder if folder.is_dir() else self.data

@@ -4,7 +4,7 @@
     ├── SqlError                a statement was refused, wrong or too slow; the message is for
     │                           the model that wrote it: it is what the next attempt sees
     ├── WindowError             this window cannot be stored now, others can: a digest goes on
-    │   ├── HeldError           its statement ends so many facts that a person must decide
+    │   ├── HeldError           its statement ends too many facts: a person must decide
     │   └── ClaimLostError      another process took the window over, or forgot some of its turns
     └── Stop                    trying again changes nothing: a person must act
         ├── InputError          what was given cannot be used: a file, a flag, a turn

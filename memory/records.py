@@ -55,7 +55,7 @@ class Record(dict[str, Any]):
         def __hash__(self) -> int: ...  # type: ignore[override]
 
     else:
-        __ne__ = object.__ne__  # a dict's compares the items, also those that do not count
+        __ne__ = object.__ne__  # a dict's compares the items, also items that do not count
 
         def __getattr__(self, name):
             raise AttributeError(self._advice(name), name=name, obj=self)

@@ -1,7 +1,7 @@
-"""The package `memory` by a name that no script of one's own has.
+"""The package `memory` by a name that none of your scripts has.
 
 A script called memory.py comes first where Python looks for `memory`. Imported from here, the
-package is loaded from beside this one, and from then on `memory` is its name, too.
+package is loaded from the folder next to this one, and from then on `memory` is its name, too.
 """
 
 import sys

@@ -4,12 +4,19 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from memory import Memory
 from tests.support.answering_server import answering_server
 from tests.support.snippets import ROOT, snippets
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
 
 EXAMPLES = ROOT / "examples"
 # An example -> the guide that prints it, and a line of its block.
@@ -65,17 +72,49 @@ def test_the_endpoint_replies_with_any_model(monkeypatch: pytest.MonkeyPatch) ->
         assert ask_endpoint("alex", ["I live in Oslo. Say yes."]) == ["yes"]
 
 
+def test_the_endpoint_streams_a_reply_and_remembers_it_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next process has the users, the threads and both sides of them."""
+    with answering_server() as address:
+        monkeypatch.setenv("CHAT_MODEL", "openai/gpt-4o-mini")
+        monkeypatch.setenv("OPENAI_API_KEY", "a key of the tests")
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        with endpoint() as client:
+            message = {"user_id": "alex", "thread": "trip", "text": "I live in Oslo. Say yes."}
+            with client.stream("POST", "/chat", json=message) as response:
+                assert response.headers["content-type"].startswith("text/plain")
+                assert "content-length" not in response.headers
+                assert "".join(response.iter_text()) == "yes"
+    with Memory() as memory:
+        stored = memory.get_all(user_id="alex")
+        turns = [(turn.speaker, turn.session, turn.text) for turn in stored]
+    assert turns == [
+        ("user", "trip", "I live in Oslo. Say yes."),
+        ("assistant", "trip", "yes"),
+    ]
+    monkeypatch.delenv("CHAT_MODEL")
+    assert "lives in Oslo" in ask_endpoint("alex", ["Where do I live?"])[0]
+    assert "Oslo" not in ask_endpoint("bo", ["Where do I live?"])[0]
+
+
 def ask_endpoint(user: str, texts: list[str]) -> list[str]:
     """The replies of a new process to what a user says, each in a thread of its own."""
-    from fastapi.testclient import TestClient
-
-    program = runpy.run_path(str(EXAMPLES / "endpoint.py"))
-    client = TestClient(program["app"])
     messages = [
         {"user_id": user, "thread": str(number), "text": text} for number, text in enumerate(texts)
     ]
+    with endpoint() as client:
+        return [client.post("/chat", json=message).text for message in messages]
+
+
+@contextmanager
+def endpoint() -> Iterator["TestClient"]:
+    """A client of the example, in a new process's state."""
+    from fastapi.testclient import TestClient
+
+    program = runpy.run_path(str(EXAMPLES / "endpoint.py"))
     try:
-        return [client.post("/chat", json=message).json() for message in messages]
+        yield TestClient(program["app"])
     finally:
         program["memory"].memory.close()
 

@@ -37,7 +37,7 @@ these pages from the docstrings.
 CONFIG: griffe2md.ConfigDict = {
     "heading_level": 2,
     "summary": False,
-    # The fields of a record have no docstrings of their own: its signature shows them.
+    # The fields of a record have no docstrings: its signature shows them.
     "show_if_no_docstring": False,
     "load_external_modules": False,
 }
@@ -66,7 +66,7 @@ def public_names() -> dict[str, str]:
 
 
 def short_name(path: str) -> str:
-    """The name in a heading: from the class on, or a function with its module, as it is called."""
+    """The name in a heading: from the class on, or a function with its module, as called."""
     parts = path.split(".")
     of_class = next((index for index, part in enumerate(parts) if part[:1].isupper()), None)
     if of_class is not None:

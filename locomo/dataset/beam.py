@@ -153,7 +153,7 @@ def _chats_of_archive(path: Path) -> Iterator[_Chat]:
             continue
         questions = name.parent / _QUESTIONS
         if questions not in contents:
-            raise InputError(f"{path}: {questions} is missing beside {name}")
+            raise InputError(f"{path}: {questions} is missing next to {name}")
         yield _id_of(name), _json(name, content), _json(questions, contents[questions])
 
 

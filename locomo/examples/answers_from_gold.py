@@ -194,7 +194,7 @@ class AnswerExamples:
         return not self._evidence(question) & turn_ids and f" {answer} " not in text
 
     def _with_another_speaker(self, question: Question) -> str:
-        """The question about another speaker, who said none of it; "" if there is no other."""
+        """The question about another speaker, who did not say it; "" if there is no other."""
         if question.category not in (MULTI_HOP, _TEMPORAL, _SINGLE_HOP):
             return ""
         speakers = [

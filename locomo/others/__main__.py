@@ -64,7 +64,7 @@ def others(
         int | None, Option(help="tokens of memory shown with a question; else the model's")
     ] = None,
     only: Annotated[
-        list[str] | None, Option(help=f"beside ours: {', '.join(OTHERS)} or 'full context'")
+        list[str] | None, Option(help=f"next to ours: {', '.join(OTHERS)} or 'full context'")
     ] = None,
     num_threads: Annotated[int, Option(help="questions asked at a time", min=1)] = 4,
     seed: Annotated[int, Option(help="seed for drawing the questions")] = 0,

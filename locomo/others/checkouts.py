@@ -54,7 +54,7 @@ class Adapter:
     use: str
 
     def install(self, checkout: Path) -> list[Path]:
-        """Add the memory to a checkout; returns the changed files, none if it is there already.
+        """Add the memory to a checkout; returns the changed files, none if it has it already.
 
         Raises InputError for another folder, and for a version that lists its systems otherwise;
         nothing is changed then.

@@ -135,7 +135,7 @@ def print_agreement(
     probe(model)
     console = Console()
     number = len(next(iter(judging.values())))
-    title = f"{model.name} beside {number} labels, with 95 % intervals"
+    title = f"{model.name} against {number} labels, with 95 % intervals"
     columns = ("n", "unreadable", "agreement", "kappa", "too generous", "too strict", "bias")
     table = number_table(title, ["judge"], columns)
     differences: list[str] = []

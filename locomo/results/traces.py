@@ -91,7 +91,7 @@ TraceLog = JsonLines[AnswerKey, Trace]
 
 @dataclass
 class _OpenWindow:
-    """A window being stored: by which system, since when, and after how many calls."""
+    """A window being stored: the system, its start, and the calls before it."""
 
     module: StoreTurns
     began: float

@@ -2,9 +2,9 @@
 
 python -m locomo.retrieval --data FILE [--json OUT] [--chart PNG [--peers JSON]]    recall
 python -m locomo.retrieval --data FILE --shown TOKENS                      evidence shown per token
-python -m locomo.retrieval --data FILE --evidence LOG       by kind of question, beside others
+python -m locomo.retrieval --data FILE --evidence LOG       by kind of question, next to others
 python -m locomo.retrieval --data FILE --fit                               make the weights
-python -m locomo.retrieval --data FILE --fair      beside textbook rankings, tuned as this one is
+python -m locomo.retrieval --data FILE --fair      next to textbook rankings, tuned the same way
 python -m locomo.retrieval --data FILE --conversation ID --explain QUESTION        why these turns
 """
 
@@ -90,7 +90,7 @@ def retrieval(
         Option(help="Evidence shown by kind of question, also by cosine and FTS5; kept here."),
     ] = None,
     fair: Annotated[
-        bool, Option("--fair", help="Recall beside FTS5, cosine and a hybrid tuned like this one.")
+        bool, Option("--fair", help="Recall next to FTS5, cosine and a hybrid tuned like this one.")
     ] = False,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
     reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
@@ -386,7 +386,7 @@ def _fit(
 
 
 def _compare(conversations: Sequence[Conversation], embedder: str | None) -> None:
-    """Print recall beside textbook rankings, each tuned on the other conversations."""
+    """Print recall next to textbook rankings, each tuned on the other conversations."""
     if len(conversations) < 2:
         raise InputError("--fair needs two conversations or more: one is measured, others tune")
     weights = weights_in_use()

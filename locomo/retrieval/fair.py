@@ -1,4 +1,4 @@
-"""Recall beside textbook rankings on equal terms: all are tuned on the same other conversations.
+"""Recall next to textbook rankings on equal terms: all are tuned on the same other conversations.
 
 The strongest textbook ranking is a hybrid: bm25 and cosine, joined by reciprocal ranks (Cormack et
 al. 2009), with the constant and the share of each chosen where the weights are fitted.

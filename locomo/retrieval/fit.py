@@ -68,7 +68,7 @@ def search_cases(
 
     Args:
         conversation: its turns are stored, its questions searched.
-        weights: of the ranking, none of them 0.
+        weights: of the ranking; all differ from 0.
         embedder: its name, None for the packaged one.
     """
     divisors = np.array([*weights.values()])

@@ -19,7 +19,7 @@ _numbers = count(1)
 class Scratch:
     """A home with only a measurement's memories, or with these added to others.
 
-    `folder` is for files; in SQLite the memories are there too.
+    `folder` is for files; in SQLite it also holds the memories.
     """
 
     folder: Path

@@ -51,7 +51,7 @@ BONUS = 0.25
 # A row has about five columns: at least one row, at most the 30 that the retrieving module's prompt
 # allows in one SELECT; more only fills the budget.
 FIELDS = (5, 30 * 5)
-# For a refined memory's efficiency, from "MemUpdate": the number of facts up to which size costs
+# For a refined memory's efficiency, from "MemUpdate": the number of facts below which size costs
 # nothing, and the bounds of its factors.
 FREE_FACTS = 100
 LEAST_SIZE, MOST_DENSITY, LEAST_CHANGE = 0.1, 1.2, 0.8

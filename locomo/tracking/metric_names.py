@@ -81,7 +81,7 @@ def _score_metrics(
     for measure, line in sums:
         if line.system == _MEASURED:
             yield from _line_metrics(measure, line)
-    # Of other systems the first sum, which is 1-4: the memory beside them is what matters.
+    # Of other systems the first sum, which is 1-4: the memory next to them is what matters.
     seen = {_MEASURED: {*measures}}
     for measure, line in sums:
         if measure not in seen.setdefault(line.system, set()):

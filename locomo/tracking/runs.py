@@ -152,7 +152,7 @@ def step_log(mlflow: ModuleType) -> Callable[[Mapping[str, float], int], None]:
 def judged_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
     """The newest finished run of the same answers, to add verdicts to; a new one without one.
 
-    The judge becomes a tag: parameters of a run cannot change. The run's times stay those of the
+    The judge becomes a tag: parameters of a run cannot change. The run keeps the times of the
     answers. Raises InputError as `mlflow_run`.
     """
     mlflow = connect_mlflow(experiment)
@@ -210,7 +210,7 @@ def log_questions(
     if rows:
         name = f"{data.name}, {context}"
         with warnings.catch_warnings(action="ignore", category=UserWarning):
-            # It warns about every local path that two of its own sources could read it.
+            # It warns about every local path that two of its sources could read it.
             dataset = mlflow.data.from_pandas(
                 pd.DataFrame(rows), str(data), targets="answer", name=name, digest=sha256[:12]
             )

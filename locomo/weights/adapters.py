@@ -130,7 +130,7 @@ def save_adapter(student: Student, folder: Path, card: AdapterCard) -> None:
                 elif (folder / name).exists():
                     shutil.copyfile(folder / name, part / name)
             # By default PEFT asks the hub whether the vocabulary is that of the base. GRPO keeps
-            # the start beside the adapter, which is the one to save.
+            # the start next to the adapter; the adapter is saved.
             student.model.save_pretrained(
                 part, save_embedding_layers=False, selected_adapters=["default"]
             )

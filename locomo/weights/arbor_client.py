@@ -238,13 +238,13 @@ class Server:
         self._request("kill", "chat/kill", dict[str, Any], content={"job_id": "*"}, method="POST")
 
     def download(self, job_id: str, name: str, folder: Path) -> Path:
-        """Fetch a checkpoint's adapter files into `folder`, which appears whole or stays as it was.
+        """Fetch a checkpoint's adapter files into `folder`, which appears whole or stays unchanged.
 
         Raises CheckpointLost when the server does not have it or it arrives broken,
         InputError when it cannot be written.
         """
         query = {"job_id": job_id, "name": name}
-        # Both lie beside the folder, on its disk, so that the last step is a rename.
+        # Both are next to the folder, on its disk, so that the last step is a rename.
         archive, unpacked = _sibling(folder, "tar.part"), _sibling(folder, "new")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,7 @@ from arbor.integrations.dspy import ArborGRPO, ArborProvider, arbor_provider  # 
 
 
 class EpisodeGroups(list[dict[str, Any]]):
-    """The group of an episode's first call; `others` are those of its later calls."""
+    """The group of an episode's first call; `others` are the groups of its later calls."""
 
     others: Sequence[list[dict[str, Any]]] = ()
 
@@ -371,7 +371,7 @@ class QuietGRPO(ArborGRPO):
     def select_training_sample_and_update_shuffled_trainset(
         self, original_trainset: list[dspy.Example], train_step_idx: int
     ) -> list[dspy.Example]:
-        """The examples of a step, in one order for a run and those that go on with it."""
+        """The examples of a step, in one order for a run and any run that resumes it."""
         step = self.steps_done + train_step_idx
         chosen: list[dspy.Example] = super().select_training_sample_and_update_shuffled_trainset(
             original_trainset, step

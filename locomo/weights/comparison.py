@@ -55,7 +55,7 @@ class Comparison:
 def fresh_conversations(
     conversations: Sequence[Conversation], trained_on: Collection[str], tested: Collection[str]
 ) -> list[Conversation]:
-    """The conversations to compare on: those of the test part, else all that were not trained on.
+    """The conversations to compare on: the test part, else all that were not trained on.
 
     Raises InputError when none is left.
     """
@@ -88,7 +88,7 @@ def comparison_examples(
 
 
 def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
-    """The packaged model with an adapter, as it is used, and its start.
+    """The packaged model with an adapter in use, and its start.
 
     That is the model with another adapter or, without one, the same model without the adapter:
     the modules of its card are untuned, the others are as they come.
@@ -109,9 +109,9 @@ def packaged_students(
     memories: Memories,
     bar: Progress,
 ) -> dict[str, Student]:
-    """The packaged model with two adapters, each as it is used.
+    """The packaged model with two adapters, each in use.
 
-    The helper stores both sides' memories, unless storing was tuned beside other modules.
+    The helper stores both sides' memories, unless storing was tuned with other modules.
     """
     students: dict[str, Student] = {}
     # When only storing was tuned, windows are measured, which need no memory that was built before.
@@ -204,7 +204,7 @@ def compare_tuned(
 ) -> Comparison:
     """Ask both models about conversations that the tuned one was not trained on.
 
-    `tuned` is the folder of the tuned weights: those of the packaged model are used here, others
+    `tuned` is the folder of the tuned weights: the packaged model's are used here, others
     on the server that keeps them.
     """
     targets = options.targets

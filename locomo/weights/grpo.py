@@ -31,7 +31,7 @@ class GrpoSettings:
     learning_rate: float = 2e-5
     warmup_steps: int = 10
     beta: float = 0.04
-    # Divided by a group's deviation, answers of F1 0 and .03 would weigh like those of 0 and 1
+    # Divided by a group's deviation, F1 of 0 and .03 would weigh like F1 of 0 and 1
     # (Liu et al. 2025, Dr. GRPO, section 3.1).
     scale_rewards: bool = False
     lora_rank: int = 64

@@ -141,7 +141,7 @@ def rehearsal_start(options: TrainOptions, console: Console) -> Path:
     console.print(f"this takes about {memory} of memory, and no GPU", highlight=False)
     if start is None:
         return supervised_start(options, _rehearsal_folder(options), console)
-    replace(options, start=start).check()  # it was tuned on conversations of its own
+    replace(options, start=start).check()  # it was tuned on its own conversations
     console.print(f"start: {start.parent.name}/{start.name}", highlight=False)
     return start
 

@@ -193,7 +193,7 @@ class TrainOptions:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The modules to tune, in the order in which they work."""
+        """The modules to tune, in their order of work."""
         groups = {"all": TARGETS, "sql": ("retrieve", "store")}
         chosen = groups.get(self.target, (self.target,))
         return tuple(target for target in MODULES if target in chosen)
@@ -305,7 +305,7 @@ class TrainOptions:
         if not self.model and not (self.resume or self.cancel):
             example = "Qwen/Qwen3-8B" if self.provider == "together" else "gpt-4.1-mini-2025-04-14"
             raise InputError(
-                f"--provider {self.provider} needs --model, one that it tunes, such as {example}"
+                f"--provider {self.provider} needs --model with one it tunes, such as {example}"
             )
 
     def check_unused(self, resuming: bool = False) -> None:

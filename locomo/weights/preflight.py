@@ -135,7 +135,7 @@ def check_gpus_there(settings: GrpoSettings, gpus: Sequence[Gpu]) -> Iterator[Ch
 def check_gpus_free(
     settings: GrpoSettings, gpus: Sequence[Gpu], processes: Sequence[Process]
 ) -> Iterator[Check]:
-    """Check that nine tenths of each requested GPU are free, as vLLM requires; none where absent.
+    """Check that nine tenths of each requested GPU are free, as vLLM requires. No GPU, no check.
 
     `processes` are the server's own, which may hold them.
     """

@@ -1,4 +1,4 @@
-"""Programs that run beside train.py: started with a log, watched, and ended with all they began."""
+"""Programs that run next to train.py: started with a log, watched, ended with all they began."""
 
 import os
 import signal

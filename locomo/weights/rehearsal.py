@@ -27,7 +27,7 @@ from locomo.weights.student import Student, load_student
 from locomo.weights.trainee import tuned_task
 from memory.models import ABSTAIN_WORD, SMALL, read_card
 
-TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
+TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, next to the adapters
 
 
 class ResumableTrainer(GRPOTrainer):
@@ -216,7 +216,7 @@ class Rehearsal:
         return reason_to_stop(self.record.rows)
 
     def _save(self, step: int) -> None:
-        """Save the adapter as it is used, and what a run goes on from; measure it if it is time."""
+        """Save the adapter for use, and what a run goes on from; measure it if it is time."""
         plan = self.plan
         start = read_card(self.start) if self.start else None
         card = describe_adapter(

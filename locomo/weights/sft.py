@@ -37,7 +37,7 @@ _PACK_TOKENS = 768
 # A tenth of the steps: ten warm-up steps of twenty are too many (the log).
 _LEAST_WARM_UP, _MOST_WARM_UP = 3, 10
 _CHECKPOINT_SECONDS = 180.0
-_SAVED = "tuning.json"  # beside the checkpoints
+_SAVED = "tuning.json"  # next to the checkpoints
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def sft(
         progress: called after each step with (step, steps, loss).
 
     Writes a checkpoint every few minutes and on Ctrl-C, which also saves the current adapter.
-    On the CPU a run that goes on ends with the very weights of one without an interruption.
+    On the CPU a run that goes on ends with the same weights as one without an interruption.
     Raises InputError for a file, folder, base, adapter or checkpoint that cannot be used.
     """
     dialogues = read_examples(examples)
@@ -240,7 +240,7 @@ def _checkpoint_of(folder: Path, made_of: str) -> tuple[Path | None, float]:
 
 
 class _KeepSeconds(TrainerCallback):
-    """Writes beside each checkpoint what it is of, and how long it took."""
+    """Writes next to each checkpoint what it is of, and how long it took."""
 
     def __init__(self, file: Path, made_of: str, control: StepControl) -> None:
         self._file, self._made_of, self._control = file, made_of, control
@@ -304,7 +304,7 @@ def _trainer(
 
 
 def _mix(student: Student, start: Sequence[Any], share: float) -> None:
-    """Move the adapter towards the one that it started from."""
+    """Move the adapter towards its start."""
     trained = [p for p in student.model.parameters() if p.requires_grad]
     with torch.no_grad():
         for parameter, before in zip(trained, start, strict=True):

@@ -113,7 +113,7 @@ def reason_to_stop(rows: Sequence[StepRecord], groups_an_update: int = 1) -> str
 
 
 def step_line(row: StepRecord) -> str:
-    """A step in words, beside the bar of a run; what the trainer did not report is left out."""
+    """A step in words, next to the bar of a run; what the trainer did not report is left out."""
     parts = [f"reward {row.reward:.2f}", f"spread {row.spread:.2f}"]
     if row.own is not None:
         parts.insert(1, f"own {row.own:.2f}")

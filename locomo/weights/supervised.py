@@ -162,7 +162,7 @@ def _gold_examples(
 
 
 def _neighbours(examples: Sequence[ChatMessages], number: int, seed: int) -> list[ChatMessages]:
-    """At most `number` examples (0: all), in runs of those that stand next to one another."""
+    """At most `number` examples (0: all), in runs of neighbours."""
     if not number or number >= len(examples):
         return list(examples)
     runs = [examples[first : first + _RUN_LENGTH] for first in range(0, len(examples), _RUN_LENGTH)]

@@ -28,16 +28,16 @@ SERVED = "openai/arbor:"  # what the name of a model at Arbor begins with
 # The reward of an answer that cannot be parsed: below that of any other. ArborGRPO would skip the
 # whole group for one such answer (decision 29).
 FORMAT_FAILURE = -1.0
-# Tokens of a large model's prompt beside the memory that it shows: instructions, fields, question.
+# Tokens of a large model's prompt besides the memory that it shows: instructions, fields, question.
 _AROUND_MEMORY = 1_024
-_AROUND_WINDOW = 2_000  # and beside a window of turns
-# And beside the history of an episode that refines: of these 1,320 describe the six tools. So much
+_AROUND_WINDOW = 2_000  # and besides a window of turns
+# And besides the history of an episode that refines: of these 1,320 describe the six tools. So much
 # of a history is shown in any case.
 _AROUND_HISTORY, _LEAST_HISTORY = 3_000, 400
 
 
 class TraineeAdapter(dspy.ChatAdapter):
-    """Formats prompts for the trainee as it is trained, and for the helper in its own format.
+    """Formats prompts for the trainee as in training, and for the helper in its own format.
 
     The helper's answers are cached: all rollouts of a group ask it the same. An answer of the
     trainee that cannot be parsed is traced by its signature, as a failure to learn from.
@@ -140,7 +140,7 @@ def with_trainee(bench: Bench, trained: dspy.Adapter) -> Bench:
 
 
 def with_episodes(bench: Bench, operations: int, settings: GrpoSettings) -> Bench:
-    """A bench whose episodes have so many operations, and prompts that the trainee can read."""
+    """A bench whose episodes have this many operations, and prompts that the trainee can read."""
     history_tokens = max(settings.prompt_tokens - _AROUND_HISTORY, _LEAST_HISTORY)
     return replace(bench, operations=operations, history_tokens=history_tokens)
 
@@ -205,4 +205,4 @@ def student_of(name: str) -> Model:
     """A student's prompt format and limits; a served model is not called."""
     if is_packaged(name) or is_file(name) or Path(name).is_dir():
         return load_model(name)
-    return load_model(f"openai/{name}", prompts="full")  # those that it is trained with
+    return load_model(f"openai/{name}", prompts="full")  # the ones it is trained with

@@ -37,7 +37,7 @@ from memory.system import write_whole
 
 TRAINER_LOG = "trainer.log"
 JOB_FILE, PROMPTS_FILE = "job.json", "prompts.jsonl"
-TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, beside the adapters
+TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, next to the adapters
 _INTERRUPTED = "interrupted"
 
 
@@ -48,7 +48,7 @@ class TrlRun:
         record: has the plan, whose `folder` also gets the adapters, TRL's state and both logs.
         start: the adapter to start from; None for the model as it comes.
         base: the model; "local" for the packaged one.
-        encoder: reads prompts as the model does, to leave out those that are too long.
+        encoder: reads prompts as the model does, to leave out any that are too long.
         served: vLLM draws the answers, on GPUs; otherwise TRL does, on the CPU.
         minutes: the longest training.
         server, trainer: make the two commands.

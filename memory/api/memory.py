@@ -796,7 +796,7 @@ class Memory(AnswersOthersNames):
 
         Arguments:
             about: a name, or words of the facts; all by default.
-            as_of: the facts as they were known on this day.
+            as_of: the facts known on this day.
             ended: also past facts and facts that have not begun.
         """
         point = date_text(as_of) or None
@@ -849,7 +849,7 @@ class Memory(AnswersOthersNames):
 
     @for_user
     def changes(self, *, limit: int | None = None, user_id: UserId = "") -> Results[Change]:
-        """Every write to facts, oldest first; with a `limit`, at most so many, the last ones."""
+        """Every write to facts, oldest first; with a `limit`, only the last ones."""
         changes = self._first.changes()
         return Results(changes if limit is None else changes[max(0, len(changes) - limit) :])
 
@@ -858,7 +858,7 @@ class Memory(AnswersOthersNames):
         """Undo a change, or the last change to facts that is not undone; the undo is a change too.
 
         Raises NotThereError for an id without a change, InputError if there is nothing to undo or
-        later changes rest on it.
+        later changes depend on it.
         """
         return self._first.undo(newest_change(self._first).id if change_id is None else change_id)
 

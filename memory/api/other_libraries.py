@@ -516,7 +516,7 @@ def own_keywords(
 
     Arguments:
         call: "Memory", "add", "search", ...
-        taken: the names of its own parameters.
+        taken: its own parameters' names.
         has_reranker: whether the memory has one, which then reranks in any case.
     """
     reader = _Keywords(call, tuple(taken), has_reranker)

@@ -166,7 +166,7 @@ def _digest_all(model: "Model | None", *, replay: bool, over: str, yes: bool) ->
 
 
 def _require_consent(model: "Model", is_agreed: bool) -> None:
-    """Raises InputError for calls that cost money if no one is there to stop them."""
+    """Raises InputError for calls that cost money if no one can stop them."""
     if not is_agreed and not sys.stdin.isatty() and any(model.price or ()):
         raise InputError(
             f"calls of {model.name} cost money, and no terminal is here to stop them on; add --yes"

@@ -39,7 +39,7 @@ WEIGHTS = {
     "size": -0.954,  # log of the memory's different turns: of many, some are near by chance
     "always": -2.686,
 }
-# Looked at, the best first. A memory of fewer turns counts as one of so many.
+# Looked at, the best first. A smaller memory counts as one of this size.
 MOST_TURNS = 24
 _NEAR_TURNS = 10  # how many of the nearest count
 _NEAREST = 3

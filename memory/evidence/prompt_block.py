@@ -33,7 +33,7 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
-_USER = "User"  # who speaks where nothing says so
+_USER = "User"  # the speaker by default
 _SETTINGS = {"user": "user", "assistant": "character"}  # with the name of who speaks in a role
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
 _MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
@@ -64,7 +64,7 @@ class Injected(str):
     instructions and preferences of the user, to be followed where they are meant; then, in a fence,
     what is quoted: the user's `profile`, the `contradictions` that the
     message may be about, what happened in the last session, where a digest has told it and the
-    budget has room, facts in force, and turns. `memories` are the lines of turns, and `turn_ids`
+    budget has room, current facts, and turns. `memories` are the lines of turns, and `turn_ids`
     the turns of all lines. `prompt` is the character's context with the text in it.
     """
 
@@ -113,7 +113,7 @@ def inject(
         messages: the message, or a conversation in OpenAI's form; then its last message by the
             user counts.
         config: an LtmConfig, the path of an ltm_config.json, or its parsed content. With one the
-            memories stand in its templates, chosen by its distance, in no fence.
+            memories are in its templates, chosen by its distance, in no fence.
         speaker, character: who speaks to whom, {name1} and {name2} in templates. By default the
             `name` in the messages, then the settings "user" and "character", then "User" and
             "Assistant".
@@ -129,7 +129,7 @@ def inject(
             `Store.count_shown` later.
         gate: whether a message that asks nothing of the memory gets none of its turns, and one that
             does, without a budget, only those that are about as near as the best one.
-        profile: whether the user's lasting facts stand first, whatever the message is about.
+        profile: whether the user's lasting facts come first, whatever the message is about.
 
     An empty message gets what is known of the user. Raises InputError without a message of theirs,
     for a context that lacks the <START> the configuration needs, and for a budget below
@@ -269,7 +269,7 @@ def _in_templates(
 
 
 def _that_fits(text: str, tokens: int | None) -> str:
-    """The text, or "" where it does not fit beside another one."""
+    """The text, or "" if it does not fit next to another one."""
     fits = tokens is None or count_tokens(text) + _JOINT_TOKENS <= tokens
     return text if fits else ""
 
@@ -327,7 +327,7 @@ def _parsed_message(message: Any) -> _Message:
 
 
 def _name(store: Store, conversation: Sequence[_Message], role: str, given: str) -> str:
-    """Who speaks in a role: as given, by the messages, or by the setting; "" where none says it."""
+    """Who speaks in a role: as given, by the messages, or by the setting; "" if unknown."""
     by_role = {message.role: message.name for message in conversation if message.name}
     return given or by_role.get(role) or _setting(store, _SETTINGS[role])
 

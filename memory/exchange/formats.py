@@ -139,7 +139,7 @@ def _recognised(
 ) -> tuple[Importer, list[InputFile]]:
     """The importer for most of some files, with these. Raises InputError if there is none.
 
-    `names` are those of all files in the folder or archive; empty for a file alone.
+    `names` are the names of all files in the folder or archive; empty for a file alone.
     """
     if not names and files:
         return _importer_of(Path(path.name), files[0], columns), [*files]

@@ -1,4 +1,4 @@
-"""The files of an export: one file, or those of a folder or zip archive, and their text."""
+"""The files of an export: one file, or all of a folder or zip archive, and their text."""
 
 import codecs
 import os
@@ -27,7 +27,7 @@ _SMALL_FILE = 1_000_000  # bytes; a file up to this size may have any packed siz
 _END, _LONGEST_END = b"PK\x05\x06", 22 + 65_535
 _LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20
 _END_64_BYTES = 56
-# Files that may hold chats, in a folder whose files have names of their own.
+# Files that may hold chats, in a folder whose files have other names.
 _MAY_HOLD_CHATS = (".json", ".jsonl", ".txt")
 # Names of other programs' settings, and of their files other than chats.
 _NO_CHATS = re.compile(r"(.*/)?(package(-lock)?|tsconfig|settings|manifest)\.json")

@@ -62,7 +62,7 @@ def by_bot(name: str) -> str:
 
 
 def as_quotation(text: str, head: str = "") -> str:
-    """The words of somebody else in a message, as mail quotes them, below a line that says so."""
+    """Someone else's words in a message, as mail quotes them, below a line that says so."""
     lines = [f"> {line}".rstrip() for line in text.splitlines()]
     return "\n".join([*([head] if head else []), *lines])
 

@@ -127,7 +127,7 @@ def _outlines(file: InputFile, most: int) -> Iterator[Any]:
 
 
 def outlined_objects(file: InputFile) -> Iterator[dict[str, Any]]:
-    """The objects by which a file's format is known: its first values, and what they wrap."""
+    """The objects that tell a file's format: its first values, and what they wrap."""
     for value in _outlines(file, _PROBED):
         if isinstance(value, dict):
             yield value

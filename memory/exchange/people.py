@@ -1,6 +1,6 @@
 """Who is who in an import: each person by their id, under a name that no one else has.
 
-A name can be chosen. An import of a chat in which somebody else is called like the memory's user
+A name can be chosen. An import of a chat where someone else has the name of the memory's user
 must not speak for the user, nor must two people of one name become one.
 """
 
@@ -23,9 +23,9 @@ _NAMED = 5  # people in a message
 
 
 def person_called(name: str, people: Mapping[str, str]) -> str:
-    """The id of the person with a name, or an id, as somebody types it; "" if no person speaks.
+    """The id of the person with a name, or an id, as typed; "" if no person speaks.
 
-    Raises InputError if nobody or more than one is called so.
+    Raises InputError if no one or more than one is called so.
     """
     people = {
         identity: displayed for identity, displayed in people.items() if not is_assistant(displayed)
@@ -112,7 +112,7 @@ class People:
 
     def _free_name(self, identity: str, displayed: str) -> str:
         name, number = displayed, 1
-        # What an assistant says is nobody's wish or fact, whatever it is called.
+        # An assistant's words are no one's wish or fact, whatever it is called.
         while not is_assistant(name) and self._is_of_another(identity, name):
             number += 1
             name = f"{displayed} ({number})"

@@ -39,9 +39,7 @@ class _Names:
 
     user: str
     people: dict[str, str] = field(default_factory=dict)
-    identities: dict[str, str] = field(
-        default_factory=dict
-    )  # those that no other export gives away
+    identities: dict[str, str] = field(default_factory=dict)  # keys that no other export has
     myself: str = ""
     chats: dict[str, str] = field(default_factory=dict)
 

@@ -165,7 +165,7 @@ def _said_at(message: _Message) -> str:
 
 
 def _text(parts: str | list[Any]) -> str:
-    """The text of a message, in which links and bold words are separate parts."""
+    """The text of a message, whose links and bold words are separate parts."""
     if isinstance(parts, str):
         return parts
     return "".join(map(_part_text, parts))

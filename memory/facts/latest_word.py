@@ -1,7 +1,7 @@
 """The latest word on facts: the later turn in which their speaker speaks of what a fact says.
 
 A fact comes from one sentence; much of what changes it later is in no form that code reads ("no dog
-anymore, my ex kept him"). So a later turn of the same speaker stands beside the fact, by what can
+anymore, my ex kept him"). So a later turn of the same speaker is shown with the fact, by what can
 be seen without reading it: it says the sentence again with another value, it has the value with a
 word of change, or it is near the attribute's own sentences.
 """
@@ -44,7 +44,7 @@ _QUOTE_TOKENS = 28
 # The share of a value's words by which a sentence means it: "Lund" is of "Ingrid Lund", and "yoga"
 # alone is not "aerial yoga".
 _SHARES: Mapping[str, float] = {"one value": 0.01, "wish": 0.5, "many": 1}
-_MOST_BEHIND = 4  # turns in which people correct what they have just said
+_MOST_BEHIND = 4  # turns that correct what was just said
 # The cosine of a sentence to an attribute's own sentences, with a word of change and without. In
 # stories of change other talk reached .41, and a new value in other words .17 to .80
 # (tests/benchmarks/changes).
@@ -90,7 +90,7 @@ _seen_of: "WeakKeyDictionary[Store, dict[tuple[int, str], _Seen]]" = WeakKeyDict
 def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[int, LatestWord]:
     """The latest word on facts that their speaker said, up to a day (ISO), by the facts' ids.
 
-    A fact that nobody speaks of later is left out, and so is one that was said again as it was.
+    A fact that no one speaks of later is left out, and so is one that was said again unchanged.
     Only states have one: an event happened once.
     """
     own = first_store(store)
@@ -137,7 +137,7 @@ def _look(
     seen: Mapping[tuple[int, str], _Seen],
     newest: int,
 ) -> None:
-    """Look for turns that speak of facts, among those that were added since the last look."""
+    """Look for turns that speak of facts, among the turns added since the last look."""
     if not states:
         return
     sources = {

@@ -43,7 +43,7 @@ class FactState:
     """What the state says of a fact on a day.
 
     `since` is the first day on which it is known to be true, `until` the day on which it ended or
-    another fact took its place, both ISO and "" where nobody knows. `successor` is that fact.
+    another fact took its place, both ISO and "" if unknown. `successor` is that fact.
     `is_own` says whether the person whom it is about said it, or a person wrote or edited it;
     `beside` is what others say instead.
     """
@@ -65,7 +65,7 @@ class FactState:
 
     @property
     def began(self) -> str:
-        """The date with which it began, as exact as it was said; "" if nobody said one."""
+        """The date when it began, as exact as stated; "" if no one gave one."""
         began = first_day(self.fact.happened_on)
         return began if is_iso_date(began) else ""
 
@@ -73,7 +73,7 @@ class FactState:
     def was_true(self) -> bool:
         """Whether it was true for any time: what was corrected at once was not.
 
-        A fact that ended before it was said was true before, if nobody said since when.
+        A fact that ended before it was said was true before, if no one said since when.
         """
         if not self.until or not self.since or self.until > self.since:
             return True
@@ -89,7 +89,7 @@ def state_of(statements: Sequence[Statement], day: str, vocabulary: Vocabulary) 
     """The state of facts on a day (ISO), in their order.
 
     `statements` have whatever may take the place of another: all facts of a person under an
-    attribute and its opposite. What somebody says of themselves outranks what others say; of the
+    attribute and its opposite. What people say of themselves outranks what others say; of the
     rest the newest counts.
     """
     rules = vocabulary.currency
@@ -115,7 +115,7 @@ def _alone(statement: Statement, day: str, vocabulary: Vocabulary) -> FactState:
 def _of_topic(
     statements: Sequence[Statement], day: str, vocabulary: Vocabulary
 ) -> dict[int, FactState]:
-    """The state of facts of which at most one is current, by their ids."""
+    """The state of facts that exclude each other, by their ids."""
     states = {statement.fact.id: _alone(statement, day, vocabulary) for statement in statements}
     ordered = _in_order([states[statement.fact.id] for statement in statements], day)
     if any(state.is_own and state.is_current for state in ordered):
@@ -164,7 +164,7 @@ def _followed_by(state: FactState, following: Sequence[FactState]) -> FactState:
 
 
 def _in_order(states: Sequence[FactState], day: str) -> list[FactState]:
-    """The facts in the order in which they were said.
+    """The facts in the order they were said.
 
     A turn without a date, or on the same day without a time, was said after the dated ones that
     were added before it; so was one dated in the future.
@@ -184,7 +184,7 @@ def _in_order(states: Sequence[FactState], day: str) -> list[FactState]:
 
 
 def _topic(fact: Fact, rules: CurrencyRules) -> str:
-    """The key of facts of which one takes the place of another; "" if none can."""
+    """The key of facts that replace each other; "" if none can."""
     if fact.attribute in rules.opposed:
         return f"={fact.value.lower()}"
     if f"{fact.attribute}={fact.value.lower()}" in rules.exclusive:

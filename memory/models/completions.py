@@ -131,7 +131,7 @@ def _tagged(signature: type[dspy.Signature], spoken: str) -> dict[str, Any]:
 
 
 def _fences(text: str) -> tuple[list[str], str]:
-    """What stands in fences that are closed, and the text without these."""
+    """The content of closed fences, and the text without them."""
     lines = [*_FENCE.finditer(text)]
     closings = {
         mark: [n for n, line in enumerate(lines) if line["mark"] == mark and not line["info"]]

@@ -171,7 +171,7 @@ def load_in_process(
     )
     modules = ("store", "retrieve", "answer")
     weights = {module: tuned_name if module in targets else name for module in modules}
-    # Of an adapter for all modules nobody knows which examples its prompts had.
+    # An adapter for all modules does not tell which examples its prompts had.
     prompting = GgufAdapter(targets if targets < {*_MODULES} else frozenset())
     model = Model(tuned_name, lm, prompting, "small", limits, pace=_PACE, weights=weights)
     return sized_file(model, prompts)

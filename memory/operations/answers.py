@@ -49,7 +49,7 @@ class ErrorRecord(TypedDict):
 
 
 class NewMemory(TypedDict):
-    """A memory that is there now; `new` where this request has made it."""
+    """A memory that exists now; `new` if this request created it."""
 
     namespace: str
     new: bool
@@ -57,7 +57,7 @@ class NewMemory(TypedDict):
 
 
 class Erased(TypedDict):
-    """The name that was erased, and backups of it that are there still."""
+    """The name that was erased, and its backups that remain."""
 
     erased: str
     backups: list[str]
@@ -79,7 +79,7 @@ class AddedTurn(TypedDict):
 
 
 class AddedTurns(TypedDict):
-    """The stored turns, in the order of the request, and those that were skipped."""
+    """The stored turns, in the order of the request, and the skipped ones."""
 
     turns: list[AddedTurn]
     skipped: NotRequired[list[Skipped]]

@@ -85,7 +85,7 @@ def add_turn(
 def add_turns(
     memory: OpenMemory, turns: Annotated[list[NewTurn], Field(min_length=1, max_length=1_000)]
 ) -> AddedTurns:
-    """Add many turns, in order; one in which nothing can be seen is skipped."""
+    """Add many turns, in order; one without a visible character is skipped."""
     return _added(memory, turns)
 
 

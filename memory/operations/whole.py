@@ -70,5 +70,5 @@ def export_memory(memory: OpenMemory) -> Iterator[str]:
 
 @operation("write", "POST /import")
 def import_memory(memory: OpenMemory, lines: Path) -> Imported:
-    """Store an export in an empty memory, or in one that holds the beginning of it."""
+    """Store an export in an empty memory, or in a memory with the beginning of it."""
     return {"turns": load_dump(memory.store, lines).turns}

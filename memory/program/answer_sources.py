@@ -83,7 +83,7 @@ def as_prediction(
 ) -> dspy.Prediction:
     """An answer as a Prediction: its text is `answer`, the last field, which DSPy votes on.
 
-    `sources` are the turns that it cites, `hits` those of the ranking, and `evidence` is what the
+    `sources` are the turns that it cites, `hits` the ranking's, and `evidence` is what the
     answering model was shown.
     """
     named = {field.name: getattr(answer, field.name) for field in fields(answer)} | {

@@ -66,7 +66,7 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
 def _with_latest(
     answer: _Answer, question: Question, store: Store, today: str
 ) -> tuple[str, tuple[int, ...]]:
-    """The answer beside the latest words on its facts, and the turns of both.
+    """The answer with the latest words on its facts, and the turns of both.
 
     A question for a day of the past is answered by what was true then.
     """

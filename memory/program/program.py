@@ -169,7 +169,7 @@ _ASKING: Mapping[Form, Callable[..., AskMemory]] = {
 def plain_program(model: Model) -> MemoryProgram:
     """The plain program for a model of this size.
 
-    Modules that a little model was tuned for have no examples: the weights stand in their place.
+    Modules that a little model was tuned for have no examples: the weights replace them.
     """
     return _as_tuned(model, MemoryProgram(_FORMS[model.size]))
 

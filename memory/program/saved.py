@@ -274,7 +274,7 @@ def _predictors(program: MemoryProgram) -> dict[str, Any]:
 
 
 def _place(program: MemoryProgram, name: str) -> str:
-    """The name by which DSPy knows one of these predictors in the program."""
+    """The name that DSPy gives one of these predictors in the program."""
     module, _, predictor = name.partition(".")
     if module not in ("retrieve", "answer"):
         return name

@@ -82,7 +82,7 @@ def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:
 
 
 def _quoting(quotations: Sequence[Quotation]) -> Answer:
-    """The nearest turns as an answer, which cites none of them; or that there are none."""
+    """The nearest turns as an answer, without citing them; or that there are none."""
     if not quotations:
         return _answer(NO_TURNS)
     lines = [NEAREST_HEAD, *map(quotation_line, quotations)]

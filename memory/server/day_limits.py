@@ -74,7 +74,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class DayUse:
-    """What all users together used of a limit today, how many used it, and who has reached it."""
+    """A limit's use today by all users together, how many used it, and who has reached it."""
 
     total: int
     users: int

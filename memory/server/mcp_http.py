@@ -214,7 +214,7 @@ async def _sound_body(scope: Scope, receive: Receive) -> Receive:
 
 
 def _with_session(scope: Scope, session: str) -> Scope:
-    """The request with this session id instead of its own; without one for an empty id."""
+    """The request with this session id instead of the one it has; without one for an empty id."""
     name = _SESSION.encode()
     headers = [header for header in scope["headers"] if header[0] != name]
     if session:

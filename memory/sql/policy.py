@@ -82,7 +82,7 @@ def check_writes(answer: str) -> CheckedWrites:
     """Check the INSERT, UPDATE and DELETE statements of a model's answer, on facts and names.
 
     Returns () when the model says that there is nothing to store. Raises SqlError when one
-    statement is refused; then none of them may run.
+    statement is refused; then nothing may run.
     """
     return tuple(_checked_write(statement) for statement in split(answer))
 

@@ -55,7 +55,7 @@ class KnownFact:
 
     @property
     def start(self) -> str:
-        """The first day on which it is known to be true: its date, or the day of its turn."""
+        """The first day it is known to be true: its date, or the day of its turn."""
         return self.began or _day(self.said_at)
 
     @property
@@ -353,7 +353,7 @@ class _Plan:
         return bool(edited_at) and is_later(edited_at, moment(self._turn.said_at))
 
     def _may_end(self, known: KnownFact, new: KnownFact) -> bool:
-        """Whether what is said may end a fact: nobody ends what another says of himself."""
+        """Whether what is said may end a fact: no one ends what others say of themselves."""
         return known.provenance.yields_to(new.provenance.is_own, self._turn.said_at)
 
     def _follows(self, known: KnownFact, new: KnownFact) -> bool:

@@ -9,7 +9,7 @@ def catalog(conn: Connection, tokens: int) -> str:
     """Speakers, dates and sessions, then subjects with their commonest attributes.
 
     At most `tokens` tokens: what matters most comes first. Lines are left out at the end; the first
-    one that does not fit tells the names that do, with `...` behind them.
+    that does not fit tells the names that do, with `...` behind them.
     """
     with conn.together():
         of_turns = conn.run("catalog_of_turns")

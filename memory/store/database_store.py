@@ -120,7 +120,7 @@ class DatabaseStore(Store):
     def transaction(
         self, kind: str = "IMMEDIATE", is_synced: bool = True
     ) -> AbstractContextManager[Connection]:
-        """See `HasConnections`. A power failure may take back one that is not synced."""
+        """See `HasConnections`. A power failure may take back a write that is not synced."""
 
     def _model_transaction(self) -> AbstractContextManager[Connection]:
         """A transaction for `_run_statements`."""
@@ -132,7 +132,7 @@ class DatabaseStore(Store):
     ) -> None:
         """Run a model's INSERTs, UPDATEs and DELETEs behind walls.
 
-        After those of a digest many searches follow at once.
+        Many searches follow a digest's writes at once.
 
         Raises SqlError when one is refused, wrong or too slow; the caller then rolls back.
         """
@@ -268,7 +268,7 @@ class DatabaseStore(Store):
         """Store what search needs of the new ones of some turns, _AT_ONCE of them at a time.
 
         `rows` are the vectors of the first _AT_ONCE; None where all get theirs later. The rest are
-        made here, inside the transaction: whoever else writes waits for so many turns anyway.
+        made here, inside the transaction: any other writer waits for that many turns anyway.
         """
         done = 0
         for first in range(0, len(texts), _AT_ONCE):

@@ -44,7 +44,7 @@ class EmbedderState:
 
     Attributes:
         requested: the embedder that it was opened with; None for the maker of its vectors.
-        loaded: the one that made the last vectors.
+        loaded: the embedder of the last vectors.
         agreed: for a copy of `as_of`: the hosted embedder that its memory may ask.
         retry_at: in monotonic seconds; above 0 while the embedder cannot be used.
     """
@@ -64,7 +64,7 @@ class EmbedderState:
 class Vectors:
     """The vectors of one open store, whose namespace this reads and writes.
 
-    The store keeps the state alone and makes this when it is asked: if each held the other, a
+    The store keeps the state alone and makes this on demand: if each held the other, a
     store that nothing uses any more would stay open until Python looks for such circles.
     """
 

@@ -1,4 +1,4 @@
-"""The texts of a fact as they are stored: each is one line of bounded length."""
+"""The texts of a stored fact: each is one line of bounded length."""
 
 from memory.records import Fact
 from memory.text.characters import LONGEST_LABEL, LONGEST_SOURCE, LONGEST_VALUE, label
@@ -8,7 +8,7 @@ LONGEST = {"subject": LONGEST_SOURCE, "attribute": LONGEST_LABEL, "value": 2 * L
 
 
 def has_clean_texts(fact: Fact) -> bool:
-    """Whether a fact's texts are as they are stored today; an older version stored any text."""
+    """Whether a fact's texts have today's form; an older version stored any text."""
     texts = (fact.subject, fact.attribute, fact.value)
     return all(
         text == label(text, longest) for text, longest in zip(texts, LONGEST.values(), strict=True)

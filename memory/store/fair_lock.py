@@ -8,10 +8,10 @@ from typing import Self
 
 
 class Places:
-    """A number of places, given to waiting threads in the order in which they came.
+    """A number of places, given to waiting threads in the order they came.
 
-    A semaphore gives a place to whoever asks at the right moment: a thread that gives one back and
-    takes one again is served before others, which on a busy machine waited without end.
+    A semaphore gives a place to any thread that asks at the right moment: a thread that gives one
+    back and takes one again is served before others, which on a busy machine waited without end.
     """
 
     def __init__(self, number: int) -> None:

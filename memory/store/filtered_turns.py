@@ -123,7 +123,7 @@ class FilteredTurns:
 def with_signs(
     conn: Connection, index: Index, signs: Iterable[str], selection: Selection | None
 ) -> Selection | None:
-    """The turns of a selection, or of all, that have these emoji; all of it where none has them.
+    """The turns of a selection, or of all, that have these emoji; all of them if none has.
 
     The index of words knows no emoji, so all texts are looked through.
     """

@@ -42,7 +42,7 @@ EMPTY_VALUE = "subject, attribute and value must not be empty"
 
 
 def longest_wait(seconds: float) -> float:
-    """How long a statement with these seconds of its own work may take on a busy machine."""
+    """How long a statement with these seconds of work may take on a busy machine."""
     return min(_BUSIEST * seconds, _LONGEST_WAIT)
 
 

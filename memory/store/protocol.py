@@ -246,7 +246,7 @@ class Facts(HasConnections, Protocol):
 class Store(Turns, Facts, Protocol):
     """One namespace. A third database would implement this, and a way to open it.
 
-    Threads may share a store: they read at the same time, and write in the order in which they ask.
+    Threads may share a store: they read at the same time, and write in the order they ask.
     Each process opens its own store on the same address, and a process forked later gets a
     StoreError. `open_store` can open `address` again, and `location` names it in messages, without
     a password. A store opened `read_only` never writes to it. A server sets `served`: `add` raises

@@ -64,7 +64,7 @@ def drop_repeated(
 def repeats_left(
     conn: Connection, turn_ids: Collection[int], facts: Iterable[Fact], vocabulary: Vocabulary
 ) -> list[int]:
-    """The facts to store in place of those of some turns, which other turns repeat.
+    """The facts to store in place of some turns' facts, which other turns repeat.
 
     A digest stored each of these once, with the first turn. When that turn goes, the first of the
     others has the fact, unless it has ended since: the end is not that of the repetition.
@@ -101,7 +101,7 @@ def _repeated(
 ) -> KnownFact | None:
     """The fact, of those with the same attribute, that a new one repeats."""
     value, turn_id = _plain(new.fact.value), new.fact.turn_id
-    # Somebody's own words are stored beside the same of others, whom they outrank.
+    # A person's own words are stored next to the same words of others, which they outrank.
     same = [
         known
         for known in stored

@@ -1,6 +1,6 @@
 """By which right a fact is said, which decides what may take its place.
 
-A person's edit outranks what somebody says of themselves, that what a model read in it, and that
+A person's edit outranks what people say of themselves, that what a model read in it, and that
 what others say: another speaker, an assistant, a document, a tool. Nothing of this is stored: the
 journal says who edited a fact, and its turn says who spoke. `memory/sql/facts_now.sql` ranks by it.
 """
@@ -59,18 +59,18 @@ class Provenance:
 
     @property
     def is_own(self) -> bool:
-        """Whether the person whom it is about says it, or a person wrote or edited it."""
+        """Whether the person it is about says it, or a person wrote or edited it."""
         return self.right > Right.OTHER
 
     def outranks(self, rival: "Provenance") -> bool:
-        """Whether it is somebody's own word, and the rival only others'."""
+        """Whether it is the person's own word, and the rival only others'."""
         return self.is_own and not rival.is_own
 
     def yields_to(self, is_own: bool, said_at: str) -> bool:
         """Whether a turn said at a moment may end, replace or reword the fact.
 
-        `is_own` says whether the speaker of the turn is the person whom the fact is about. What a
-        person edited yields only to a later turn of the person whom it is about.
+        `is_own` says whether the speaker of the turn is the person the fact is about. What a
+        person edited yields only to a later turn of the person it is about.
         """
         if self.is_own and not is_own:
             return False

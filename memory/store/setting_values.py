@@ -33,7 +33,7 @@ CHARACTER = "character"
 # The path of an exported file.
 EXPORT = "exported file"
 # Settings that every memory has, each with the type of its values: of those that a person sets and
-# of those that a file may hold.
+# of the settings that a file may hold.
 CHAT: Mapping[str, Any] = {
     "user": str,
     CHARACTER: str,

@@ -70,7 +70,7 @@ _ERRORS_OF_STORAGE = (
 class SqliteStore(DatabaseStore):
     """A namespace in one file.
 
-    One connection writes, for one thread after another in the order in which they ask. It also
+    One connection writes, for one thread after another in the order they ask. It also
     reads when no other thread has it. Threads that read meanwhile have a connection each
     (`_readers`), and so has each SELECT of a model (read-only, behind `authorizer`). Raises
     StoreError for anything that the file system or SQLite cannot do.

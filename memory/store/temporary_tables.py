@@ -39,7 +39,7 @@ def oldest_first(
 ) -> Iterator[dict[str, Any]]:
     """Messages that an export has newest first, or in several files, by `time`.
 
-    Those of one time stay in the order in which they came. Raises StoreError: a full disk.
+    Rows of one time stay in the order they came. Raises StoreError: a full disk.
     """
     with _errors_of_disk(), closing(_temporary_database()) as conn:
         conn.execute("CREATE TABLE messages (time REAL, message TEXT NOT NULL)")
@@ -52,7 +52,7 @@ def oldest_first(
 
 
 def _temporary_database() -> sqlite3.Connection:
-    # Whoever reads an export on may be another thread than the one that began.
+    # The thread that reads on may not be the one to begin.
     conn = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     conn.execute("PRAGMA journal_mode = OFF")  # nothing is ever taken back
     conn.execute("BEGIN")

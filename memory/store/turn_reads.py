@@ -116,7 +116,7 @@ def passing_turns(
     Pages are found by id, so that one of a large memory takes no longer than one of a small one.
 
     Arguments:
-        speakers, sessions: exact names, of which a turn has one; () for all.
+        speakers, sessions: exact names, one for each turn; () for all.
         tag: a key, for which a turn has one of `tag_values`; "" for all turns.
         since, until: ISO dates as exact as known, "" for all turns. A turn whose date is less exact
             than the bound passes.
@@ -153,7 +153,7 @@ def passing_turns(
 
 
 def sessions_before(store: HasConnections, limit: int, before: int | None = None) -> list[Session]:
-    """The sessions that began last, before this turn; those that began last come first."""
+    """The sessions that began last, before this turn, the latest first."""
     with store.reading() as conn:
         rows = conn.run(
             "sessions_before", before=BEYOND_ALL_IDS if before is None else before, most=limit
@@ -229,7 +229,7 @@ def visible_turns(
 
 
 def versions_of_document(store: HasConnections, name: str, hash_letters: int) -> list[str]:
-    """The versions of a document, "name@hash", in the order in which they came."""
+    """The versions of a document, "name@hash", in the order they came."""
     with store.reading() as conn:
         rows = conn.run("versions_of_document", session=name, hash=1 + hash_letters)
         return [version for (version,) in rows if version.startswith(f"{name}@")]

@@ -71,7 +71,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         source=source_label(turn.source),
         tags=tags,
     )
-    # A call may add a million turns: most are as they were, and need no second copy.
+    # A call may add a million turns: most are unchanged, and need no second copy.
     return turn if valid == turn else valid
 
 

@@ -114,7 +114,7 @@ def known_sources(store: HasConnections, sources: Sequence[str]) -> dict[str, in
     """The turns with these outside ids: source -> turn id (the oldest of several)."""
     labels = {source: source_label(source) for source in sources}
     with store.reading() as conn:
-        # Dates from an older version are stored as they were given.
+        # Dates from an older version are stored as given.
         ids = ids_by_source(conn, [*dict.fromkeys([*labels.values(), *labels])])
     known = {source: ids.get(source) or ids.get(name) for source, name in labels.items()}
     return {source: turn_id for source, turn_id in known.items() if turn_id}

@@ -71,7 +71,7 @@ def open_united(
 
 
 class UnitedStore:
-    """See `unite`. What is not defined here is the first store's: settings, the journal, writes."""
+    """See `unite`. Anything else is the first store's: settings, the journal, writes."""
 
     def __init__(self, stores: Mapping[str, Store], owned: Iterable[Store] = ()) -> None:
         self._owned = list(owned)

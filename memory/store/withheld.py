@@ -64,7 +64,7 @@ def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> Publ
             for turn, text in zip(turns, masked, strict=True)
         ],
         [
-            # One record for all of which nothing is left out: a call may add a million turns.
+            # One record for all turns that are kept whole: a call may add a million turns.
             Withheld(masks.secrets, masks.private)
             if masks.secrets or masks.private
             else NOTHING_WITHHELD

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 MOST_BYTES = 64 * 2**20  # of an answer; one of 50,000 tokens has a quarter of a million
-# Of a packed answer each byte may become so many: the most that deflate can do.
+# Each byte of a packed answer may become this many: the most that deflate can do.
 _MOST_UNPACKED = 1_032
 _PACKED = re.compile(rb"\ncontent-encoding\s*:\s*(?!identity)", re.IGNORECASE)
 _LONGEST_HEADER = 64  # bytes of what is searched for, over two pieces

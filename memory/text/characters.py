@@ -137,7 +137,7 @@ def told_apart(name: str) -> str:
     """A name that looks like another in plain letters, with a mark that says so; others unchanged.
 
     One word with letters of two alphabets does, or letters of a font: no one's name is spelled so
-    but to look like somebody else's.
+    but to look like someone else's.
     """
     if name.isascii() or not look(name).isascii():
         return name

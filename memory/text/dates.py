@@ -139,7 +139,7 @@ def resolve_dates(
 
     With `spans` a week or a weekend becomes its days, `this weekend (13 to 14 May 2017)` or
     `(2017-05-13/2017-05-14)`, and at one at night "yesterday" is one of two days. Words with a date
-    beside them are not changed, nor those that often mean another date (`_is_sure`), nor words
+    next to them are not changed, nor words that often mean another date (`_is_sure`), nor words
     after a text that `is_told` denies. Without `spans` dates are as the packaged model's adapters
     learnt to read: `(the weekend of 11 May 2017)`, with `iso` its month.
     """
@@ -261,7 +261,7 @@ def dated_question(question: str, today: str) -> str:
 
     `What did I do last week?` asked on 2026-11-21 has `last week (2026-11-09 to 2026-11-15)`, and
     `in the past month` has `(2026-10-21 to 2026-11-21)`. A day, a month and a year have the form of
-    dates in facts. Unchanged if `today` (ISO) names no day, or a date is beside the words.
+    dates in facts. Unchanged if `today` (ISO) names no day, or a date is next to the words.
     """
     day = named_day(today)
     if not day:

@@ -56,7 +56,7 @@ class Attribute:
     meaning (likes, dislikes): the newer of two such facts ends the other. `profile` is the part of
     a person's profile that the values belong to, or "": the asker's facts with such attributes are
     shown with every question. `one_of` is a form of values that exclude each other, while others
-    stand beside: a vegetarian is no vegan, but may be gluten-free.
+    stay: a vegetarian is no vegan, but may be gluten-free.
 
     Templates are plain forms of statements and questions (see docs/guides/vocabulary.md). A turn in
     the form of `says` makes a fact, and one of `ends` ends a fact. A question in the form of `asks`

@@ -1,4 +1,4 @@
-"""Screenshots of the main pages, of the sample's conversation of a couple.
+"""Screenshots of an answer and its sources, and of the main pages of the sample's conversation.
 
 python -m tests.browser.screenshots FOLDER
 
@@ -14,14 +14,22 @@ import typer
 from playwright.sync_api import Browser, sync_playwright
 
 from locomo.commands import run_command
-from memory import open_store
+from memory import Memory, open_store
 from memory.server.web.page_request import address_of
 from memory.store.namespaces import path_of
 from tests.support.farmhouse import fill
 from tests.support.served import served
 
 NAME = "Neža & Blaž"
+USER = "Tom"
+SAID = {
+    "2017-05-08 19:20": "Hi, I'm Tom. I live in Oslo, and my cat is called Mia.",
+    "2017-05-21 08:05": "Mia was at the vet again. She hates the carrier.",
+    "2018-02-10 20:41": "I moved to Bergen. The rain here is no joke.",
+}
+QUESTION = "Where do I live?"
 WIDE, PHONE = {"width": 1180, "height": 800}, {"width": 390, "height": 780}
+ANSWER = {"width": 1180, "height": 560}
 SHOTS = {
     "conversation": ("conversation?q=what%20colour%20is%20the%20kitchen", WIDE, "light"),
     "known": ("facts", WIDE, "light"),
@@ -43,6 +51,9 @@ def screenshots(folder: Annotated[Path, typer.Argument(help="Where the pictures 
         os.environ["MEMORY_HOME"] = home
         with open_store(path_of(NAME)) as store:
             fill(store)
+        with Memory() as memory:
+            for said_at, text in SAID.items():
+                memory.add(text, said_at=said_at, user_id=USER)
         with served() as link, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path="/usr/bin/chromium", args=["--no-sandbox"]
@@ -65,6 +76,13 @@ def _take(browser: Browser, link: str, folder: Path) -> None:
         page.goto(f"{origin}{address_of(NAME)}/{page_of}".rstrip("/"))
         page.screenshot(path=folder / f"page-{name}.png")
         page.close()
+    page = browser.new_page(storage_state=state, viewport=ANSWER)
+    page.goto(f"{origin}{address_of(USER)}")
+    page.fill("#q", QUESTION)
+    page.click("main button:text-is('Ask')")
+    page.wait_for_selector(".answer")
+    page.screenshot(path=folder / "page-answer.png")
+    page.close()
 
 
 if __name__ == "__main__":

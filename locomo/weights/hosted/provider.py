@@ -64,7 +64,7 @@ class HostedProvider(Provider):
     name: ProviderName
     least_examples: int
     package: ModuleType  # its client; both have the same error classes
-    transport_errors: tuple[type[Exception], ...] = ()  # cut connections beside the client's own
+    transport_errors: tuple[type[Exception], ...] = ()  # cut connections on top of the client's own
 
     def __init__(self, say: Callable[[str], object] = _log.info) -> None:
         super().__init__()

@@ -34,7 +34,7 @@ EXAMPLES_FILE, SENT_FILE, PROGRAM_FILE = "examples.jsonl", "sent.jsonl", "progra
 # An estimate of the provider's that is so much above ours is confirmed once more.
 _HIGHER, _HIGHER_DOLLARS = 1.25, 0.5
 # US dollars for a million tokens of training, from the providers' price lists of 2025. A longer
-# name stands before a shorter one that begins it.
+# name comes before a shorter one that begins it.
 _OPENAI = (
     ("gpt-4.1-mini", 5.0),
     ("gpt-4.1-nano", 1.5),

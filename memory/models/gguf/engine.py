@@ -35,7 +35,7 @@ _under_way: set[Event] = set()
 
 
 def end_calls() -> None:
-    """End the calls of models in this process, also those that wait for their turn.
+    """End the calls of models in this process, also calls that wait for their turn.
 
     They raise KeyboardInterrupt in their threads, within the batch of tokens being computed.
     """
@@ -129,7 +129,7 @@ class GgufEngine:
             except InvalidRequestError as error:
                 if "system" not in str(error).lower() or messages[0]["role"] != "system":
                     raise
-                # Some templates know no system message (those of Gemma 2).
+                # Some templates know no system message (Gemma 2's).
                 messages = _without_system(messages)
                 return (yield from server.stream(messages, slot, **settings))
             except TimeoutError as error:

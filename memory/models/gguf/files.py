@@ -1,4 +1,4 @@
-"""The file of a model that is named: a GGUF file, or one of those that can be fetched."""
+"""The file of a model that is named: a GGUF file, or a model that can be fetched."""
 
 from pathlib import Path
 

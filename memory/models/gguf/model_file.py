@@ -18,7 +18,7 @@ CONTEXT_NAME, THREADS_NAME, MEMORY_NAME = (
 _USUAL_CONTEXT = 8_192
 _LEAST_CONTEXT = 2_048
 _SHARE = 0.8  # of the machine's memory, unless MEMORY_GGUF_GB is set
-_WORKING_BYTES = 300_000_000  # of llama.cpp beside the weights and the cache
+_WORKING_BYTES = 300_000_000  # of llama.cpp besides the weights and the cache
 _CACHE_BYTES = 2  # of a number in the cache of keys and values
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -155,7 +155,7 @@ def _memory() -> float:
 
 
 def machine_memory() -> float:
-    """The bytes of memory of this machine, or of its container; infinite where nothing says so."""
+    """The bytes of memory of this machine, or of its container; infinite if unknown."""
     amounts = [float("inf")]
     if hasattr(os, "sysconf"):
         amounts.append(float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))

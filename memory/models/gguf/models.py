@@ -11,7 +11,7 @@ class InstructModel:
 
     `sha256` is the file's, and counts whatever the hub says. `billions` are the model's parameters,
     `gigabytes` its file; `memory` is the least that a machine has in gigabytes, so that a context
-    of 8,192 tokens fits. `measured` says what it is good for, "" where nobody measured it here.
+    of 8,192 tokens fits. `measured` says what it is good for, "" where it was not measured here.
     """
 
     name: str

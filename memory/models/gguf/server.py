@@ -80,7 +80,7 @@ class ModelCopy:
     """One llama.cpp server: a copy of the model that does one thing at a time.
 
     What it computed for the beginning of a prompt is used again, and rounding depends on where
-    that ends: so every call of a kind starts from the very same beginning, read the same way.
+    that ends: so every call of a kind starts from the same beginning, read the same way.
     """
 
     def __init__(self, settings: ServerSettings) -> None:

@@ -26,7 +26,7 @@ _CONDITIONS, _IN_PARENTHESES, _IN_LIST = 4, 8, 8
 
 _REQUIRED = ("subject", "attribute", "value", "turn_id")
 _OPTIONAL = DATES
-# What stands in a cell of an INSERT, by column.
+# The content of a cell of an INSERT, by column.
 _CELLS = {"attribute": "name", "turn_id": "turn", **dict.fromkeys(_OPTIONAL, "date")}
 
 _LITERALS = rf"""
@@ -164,7 +164,7 @@ json-day ::= "\"" day "\"" """.rstrip()
 
 
 def _spaced(text: str) -> str:
-    """A text in which a JOIN may stand on its own line."""
+    """A text where a JOIN may have its own line."""
     return " space ".join(f'"{part}"' for part in text.replace(" JOIN", "\nJOIN").splitlines())
 
 

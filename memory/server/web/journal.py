@@ -61,7 +61,7 @@ def _folded(entries: Sequence[tuple[Change, Diff]]) -> list[tuple[Change, Diff, 
 
 
 def change_page(request: PageRequest, store: Store) -> PageResponse:
-    """One change: its SQL, what it did to which facts, and a form to undo it."""
+    """One change: its SQL, the facts that it changed, and a form to undo it."""
     number = request.inputs.number("change")
     change = change_of(store, number)
     if change is None:

@@ -63,7 +63,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
 
 
 def revert(request: PageRequest, store: Store) -> PageResponse:
-    """Restore all facts as they were on a date or after a change."""
+    """Restore all facts to a date or a change."""
     change = revert_to(store, request.inputs.text("point"))
     return Redirect(request.address("journal", change.id, done=change.id))
 

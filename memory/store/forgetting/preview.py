@@ -287,7 +287,7 @@ def forget_without_preview(
 ) -> list[Forgotten]:
     """Forget turns for good, and finish an interrupted `forget`; without turns, only the latter.
 
-    `replies` and `repeats` are those of `preview`. Returns the receipts of what was finished, and
+    `replies` and `repeats` are as in `preview`. Returns the receipts of what was finished, and
     last that of these turns. Save all of them: their salts are stored nowhere else from then on.
     Raises StoreError when a file cannot be overwritten; `receipts_due` then has the receipts.
     """
@@ -301,7 +301,7 @@ def forget_matching(
 ) -> list[Forgotten]:
     """Forget the turns that meet the conditions of `matching_turns` for good, without asking.
 
-    `replies` and `repeats` are those of `preview`. Returns receipts as `forget_without_preview`
+    `replies` and `repeats` are as in `preview`. Returns receipts as `forget_without_preview`
     does. Raises InputError without any condition, and where no turn meets them.
     """
     given = {name: value for name, value in conditions.items() if value not in ("", (), None)}

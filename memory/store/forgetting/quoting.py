@@ -18,7 +18,7 @@ from memory.text.word_forms import telling_words
 from memory.text.words import UNSPACED, words
 
 RUN = 4  # telling words in a row: fewer are also said by chance
-_SHORTEST_RUN = 2  # of a short turn, whose words count as a run if all are there
+_SHORTEST_RUN = 2  # of a short turn, whose words count as a run if all occur
 _FRESH_WORDS = 2  # of a reply that quotes in its own words
 _DIGITS = 4  # of a number that tells something by itself, if it is no year
 _YEARS = range(1900, 2100)
@@ -121,7 +121,7 @@ def _as_bytes(text: str) -> bytes:
 
 
 def files_quoting(paths: Iterable[str], texts: Sequence[str]) -> tuple[str, ...]:
-    """The files, of those that exist, with a run or a long number of one of the texts."""
+    """The existing files with a run or a long number of one of the texts."""
     wanted = _Pieces(texts)
     return tuple(path for path in paths if _file_quotes(Path(path), wanted))
 

@@ -20,7 +20,7 @@ LONGEST_NAME = 2_000  # bytes of UTF-8, of a namespace, and of what an index hol
 class Address:
     """Where a namespace is: `conninfo` is for libpq, and holds the password.
 
-    `namespace` is "" in the address of a whole database, and `pooler` where nothing is said of one.
+    `namespace` is "" in the address of a whole database, and `pooler` if it names none.
     """
 
     conninfo: str

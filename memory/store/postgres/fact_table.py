@@ -118,5 +118,5 @@ class FactTable:
 
 
 def _text(image: str | None) -> str:
-    """The text by which search finds a fact; "" for a missing fact."""
+    """The text that search finds a fact by; "" for a missing fact."""
     return " ".join(json.loads(image)[1:4]) if image else ""

@@ -189,7 +189,7 @@ class Pool:
 
 
 def begin(conn: psycopg.Connection, modes: str = "") -> None:
-    """Begin a transaction with these modes, or give them to the one that its pool has begun."""
+    """Begin a transaction with these modes, or give them to the one its pool has begun."""
     is_begun = conn.info.transaction_status == TransactionStatus.INTRANS
     if modes or not is_begun:
         conn.execute(f"{'SET TRANSACTION' if is_begun else 'BEGIN'} {modes}")

@@ -150,7 +150,7 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
 
 
 def told_sentences(text: str) -> Iterator[str]:
-    """The sentences of a turn that are no questions, as they are written."""
+    """The sentences of a turn that are no questions, as written."""
     for line in text.splitlines():
         for sentence in _SENTENCE_END.split(line):
             clean = " ".join(sentence.split())
@@ -260,7 +260,7 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
     """
     whole = f"{clause} "
     ended, begun = _ended(whole), _begun(whole)
-    # Most clauses have nothing before them, and name nobody.
+    # Most clauses have nothing before them, and name no one.
     bare = ended if begun == whole else _ended(begun)
     to_nobody = without_person_spoken_to(bare)
     addressing = bare if to_nobody == bare else without_fillers(to_nobody)

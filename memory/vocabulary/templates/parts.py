@@ -30,7 +30,7 @@ class Part:
     start: int
     end: int
     kind: PartKind = "own"
-    is_inline: bool = False  # a quotation or code within a sentence of one's own
+    is_inline: bool = False  # a quotation or code within the writer's own sentence
 
 
 def parts_of(text: str) -> tuple[Part, ...]:
@@ -70,11 +70,11 @@ def own_lines(text: str) -> list[tuple[str, bool]]:
 _SPECIAL = re.compile(r"[^\w .,!?'()\u2019-]|_|--|(?<!\w)'|\A[ \d]")
 _FENCE = re.compile(r"[ \t>]{0,40}(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
 _RULE = re.compile(r"[ \t]*([-=*_#~+])\1{2,}[ \t]*$")
-# In a script, and in a manual, headings are in capitals on lines of their own.
+# In a script, and in a manual, headings are in capitals on separate lines.
 _CAPITALS = re.compile(r"[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]*(?<!\.)$")
 _NUMBERED = re.compile(r"[ \t]*\d{1,2}[.)][ \t]")
 _LABEL = re.compile(r"[ \t]*(?:[-*\u2022+] )?(?P<label>[^\s:][^:\n]{0,60})[:\uff1a](?=\s|$|\*)")
-# A quotation or code, which ends by marks of its own.
+# A quotation or code, which has its own end marks.
 _SAYS_ITS_END = re.compile(
     r"[ \t]*[>\"'`\u00ab\u00bb\u2018-\u201f\u2039\u300a-\u300f\uff02]|~~~|\t| {4}"
 )
@@ -253,7 +253,7 @@ class _Reader:
         if line.endswith(_COLONS):
             return _label_form(line[:-1], "", following)
         if _NUMBERED.match(line) and not _is_of_writer(introduction):
-            # Exercises, and lists of others; people say of their own that it is theirs.
+            # Exercises, and lists of others; people call their own list theirs.
             return _LineForm("pasted", "line")
         return None
 
@@ -262,8 +262,8 @@ def _label_form(label: str, behind: str, following: str) -> _LineForm | None:
     """Whose words follow a label and its colon, if not the writer's own.
 
     Arguments:
-        label: what stands before the colon.
-        behind: what stands behind it in the same line.
+        label: the words before the colon.
+        behind: the rest of the line.
         following: the next line.
     """
     labels = _forms().labels
@@ -281,7 +281,7 @@ def _label_form(label: str, behind: str, following: str) -> _LineForm | None:
         return None
     if words[-1] in labels["report"]:
         if _SAYS_ITS_END.match(behind or following):
-            return None  # marks of its own say where it ends
+            return None  # its own marks say where it ends
         return _LineForm("pasted", "paragraph" if behind else "rest")
     if introduces_own(name):
         return None
@@ -335,7 +335,7 @@ _PAIRS = {
 }
 _SAME = '"\uff02'
 _SINGLE = "'\u2018\u201a\u201b\uff07"
-# What begins and ends with marks of its own.
+# Parts that begin and end with their own marks.
 _REGIONS: dict[str, tuple[tuple[str, ...], PartKind]] = {
     "<!--": (("-->",), "pasted"),
     "/*": (("*/",), "code"),
