@@ -2,7 +2,8 @@
 
     MemoryFault                 base: `except MemoryFault` catches all of ours
     ├── SqlError                a statement was refused, wrong or too slow; the message is for
-    │                           the model that wrote it: it is what the next attempt sees
+    │   │                       the model that wrote it: it is what the next attempt sees
+    │   └── RefusedRowsError    of some rows of its answer; others can be stored
     ├── WindowError             this window cannot be stored now, others can: a digest goes on
     │   ├── HeldError           its statement ends too many facts: a person must decide
     │   └── ClaimLostError      another process took the window over, or forgot some of its turns
@@ -41,6 +42,17 @@ class SqlError(MemoryFault):
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)
         SqlError.raised += 1
+
+
+class RefusedRowsError(SqlError):
+    """Some rows of a model's answer may not be stored, for these `reasons`; nothing was written.
+
+    `advice` for the model follows the reasons.
+    """
+
+    def __init__(self, reasons: Sequence[str], advice: str) -> None:
+        super().__init__("; ".join([*reasons, advice]))
+        self.reasons = [*reasons]
 
 
 class WindowError(MemoryFault):

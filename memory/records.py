@@ -356,9 +356,10 @@ class Change(Record):
 
     `rows` counts its edits of tags, attributes, entities and aliases. `window` is the run of turns
     it digested, None for a write by a person or an undo. `left_out` has the attributes of facts
-    that were not stored, because the memory's vocabulary is strict and lacks them; only the write
-    itself returns them. `note` is an undo's remark on the turns that a digest had read: they wait
-    again, or why they do not.
+    that were not stored, because the memory's vocabulary is strict and lacks them; `set_aside` says
+    which rows of a digest were not, and why, and `undecided` which wait for a person to decide.
+    Only the write itself returns these three. `note` is an undo's remark on the turns that a digest
+    had read: they wait again, or why they do not.
     """
 
     id: int
@@ -369,6 +370,8 @@ class Change(Record):
     undone_at: str | None = None
     window: tuple[int, int] | None = None
     left_out: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    undecided: str = ""
     rows: int = 0
     note: str = ""
 

@@ -600,6 +600,7 @@ QUOTING = {
     "memory/program/brief.py",
     "memory/program/brief_store.py",
     "memory/program/look.py",
+    "memory/store/digest_rights.py",
     "memory/refine/workbench.py",
     "memory/store/assertions.py",
     "memory/store/journal.py",

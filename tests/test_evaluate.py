@@ -36,7 +36,7 @@ from tests.support.gguf_adapter import adapter
 from tests.support.printed import exit_code, printed_commands
 from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql, window
-from tests.support.talk import FACT, RIGHT, kind_of, reply, talk, talker, talks
+from tests.support.talk import RIGHT, fact_of, kind_of, reply, talk, talker, talks
 from tests.support.tracking import track
 
 SCRIPT = Path(evaluate.__file__)
@@ -69,13 +69,12 @@ def _tracked_there(
 SCRIPTED = f"""
 import runpy, time
 import memory
-from tests.support.scripted import sql
 from tests.support.reranking_server import reranking
-from tests.support.talk import FACT, talker
+from tests.support.talk import fact_of, talker
 
 def store(prompt):
     time.sleep(0.5)
-    return sql(FACT.format(prompt.split("[[ ## window ## ]]\\n[")[1].split("]")[0]))
+    return fact_of(prompt)
 
 memory.load_model = lambda name, *settings, **named: talker(window=1, name=name, store=store)[0]
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
@@ -406,17 +405,13 @@ def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what
     assert re.search(rf"asking +{12 - 5 + 6 - 2} ", forecast)
 
 
-def stored(prompt: str) -> str:
-    return sql(FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0]))
-
-
 @pytest.mark.slow
 def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run) -> None:
     steps: list[str] = []
 
     def store(prompt: str) -> str:
         steps.append("store")
-        return stored(prompt)
+        return fact_of(prompt)
 
     def reply(prompt: str) -> str:
         steps.append("answer")
@@ -430,7 +425,7 @@ def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run)
 
 
 def test_questions_do_not_wait_for_a_memory_that_cannot_be_built(run: Run) -> None:
-    model, engine = talker(name="a/model", window=1, store=after(2, lambda: sql(FACT.format(1))))
+    model, engine = talker(name="a/model", window=1, store=after(2, lambda: sql("-- none")))
     with pytest.raises(KeyboardInterrupt):
         run({"a/model": model}, num_threads=4)
     assert "retrieve" not in engine.calls()
@@ -676,7 +671,7 @@ def test_one_build_that_ends_early_ends_the_others(run: Run, tmp_path: Path) -> 
         if "Stop!" in prompt:
             raise KeyboardInterrupt
         time.sleep(0.1)
-        return sql(FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0]))
+        return fact_of(prompt)
 
     model, engine = talker(name="a/model", window=1, store=slow)
     with pytest.raises(KeyboardInterrupt):
@@ -722,7 +717,7 @@ def test_the_title_says_how_much_could_not_be_stored(
 ) -> None:
     def refused(prompt: str) -> str:
         first = window(prompt).strip()[1]
-        return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
+        return sql("DROP TABLE turns") if first == "3" else fact_of(prompt)
 
     run({"a/model": talker(name="a/model", store=refused)[0]})
     assert "2 windows NOT STORED, which the next run tries again" in capsys.readouterr().out

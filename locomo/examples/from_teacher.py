@@ -20,12 +20,13 @@ from locomo.harness import Setup, temporary_memory
 from locomo.metrics import gold, normalize, score
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Turn, open_store
+from memory.errors import RefusedRowsError
 from memory.evidence import MemoryReader, UserQuestion, lay_out
 from memory.facts import WindowWriter
 from memory.models import NO_FACT, Model, as_tuned
 from memory.program import WindowContext, dated, plain_program, stored_window
 from memory.records import ABSTAIN, Fact
-from memory.sql import CheckedWrites, split
+from memory.sql import split
 
 # As Memory does: an example must be the prompt that the student will see.
 _CATALOG_TOKENS = 1_000
@@ -242,22 +243,29 @@ class _Trial:
     one_row: bool
     turn_ids: frozenset[int] = frozenset()
 
+    has_rows = False  # of an earlier answer: an example is one whole answer
+
     def of(self, turns: Sequence[Turn]) -> "_Trial":
         """The same of these turns."""
         return replace(self, turn_ids=frozenset(turn.id for turn in turns))
 
     def write(self, sql: str) -> tuple[Change, int]:
-        """The change that it would be. Raises SqlError."""
-        return self._taken_back(lambda: self.writer.write(sql))
+        """The change that it would be. Raises SqlError, also if one row may not be stored."""
+        try:
+            return self._taken_back(lambda writer: writer.write(sql))
+        except RefusedRowsError as error:
+            raise SqlError("; ".join(error.reasons)) from None
 
-    def write_checked(self, writes: CheckedWrites) -> Change:
-        """The change that they would be. Raises SqlError."""
-        return self._taken_back(lambda: (self.writer.write_checked(writes), 0))[0]
+    def finish(self) -> Change:
+        """The change without facts."""
+        return self._taken_back(lambda writer: (writer.finish(), 0))[0]
 
-    def _taken_back(self, write: Callable[[], tuple[Change, int]]) -> tuple[Change, int]:
+    def _taken_back(
+        self, write: Callable[[WindowWriter], tuple[Change, int]]
+    ) -> tuple[Change, int]:
         store = self.writer.store
         [[last_id]] = store.read("SELECT max(id) AS id FROM facts").rows
-        change, unsaid = write()
+        change, unsaid = write(replace(self.writer, asks_again=True))
         facts = store.read(f"SELECT turn_id FROM facts WHERE id > {last_id or 0}")
         store.undo(change.id)
         if not {turn_id for (turn_id,) in facts.rows} <= self.turn_ids:

@@ -357,10 +357,9 @@ class StoreWindow(_Task):
         outcomes = []
         try:
             with self._traced() as trace:
-                facts, failed = _facts(turns, self.program, bench.setup)
+                facts, not_stored = _facts(turns, self.program, bench.setup)
                 refusals = [inputs["feedback"] for _, inputs, _ in trace if inputs.get("feedback")]
-            if failed:
-                refusals.append(failed)
+            refusals += not_stored
             if bench.speakers:
                 target = _facts_by_speaker(turns, bench.setup)
             fits = min(1.0, MOST_FACTS * len(turns) / max(len(facts), 1))
@@ -381,7 +380,7 @@ class StoreWindow(_Task):
                             answer=answer.text,
                             shown=sources,
                             text=text,
-                            sql=() if failed else ("-- facts",),
+                            sql=() if not_stored and not facts else ("-- facts",),
                             refusals=tuple(refusals),
                             fits=fits,
                         )
@@ -473,19 +472,25 @@ def _outcome(answer: Answer, turns: Sequence[Turn], setup: Setup) -> Outcome:
 _Fact = tuple[str, str, str, str, str, int]
 
 
-def _facts(turns: Sequence[Turn], program: MemoryProgram, setup: Setup) -> tuple[list[_Fact], str]:
-    """The facts that the store module writes of these turns in a fresh memory, and its errors."""
+def _facts(
+    turns: Sequence[Turn], program: MemoryProgram, setup: Setup
+) -> tuple[list[_Fact], list[str]]:
+    """The facts that the store module writes of these turns in a fresh memory.
+
+    The second list says what is not stored of what it wrote, and why.
+    """
     with temporary_memory() as store:
         # The compiled or tuned module must write, even if the plain one does not.
         program = copy(program)
         program.stores_facts = True
         memory = _memory(store, setup, program)
         store.add([replace(turn, id=0) for turn in turns])  # without facts of templates
-        memory.digest()
+        digest = memory.digest()
         facts = store.read(
             "SELECT subject, attribute, value, happened_on, ended_on, turn_id FROM facts"
         )
-        return [tuple(row) for row in facts.rows], " ".join(p.error for p in store.pending())
+        not_stored = [*digest.refused, *(window.error for window in store.pending())]
+        return [tuple(row) for row in facts.rows], not_stored
 
 
 def _facts_by_speaker(turns: Sequence[Turn], setup: Setup) -> list[tuple[str, str, str, int]]:

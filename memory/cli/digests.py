@@ -165,6 +165,11 @@ def _print_digest(result: NamespaceDigest) -> None:
     print_clean(f"{name}: windows: {windows}, {result.waiting} waiting; {facts}{further}")
     for part in result.digest.refused:
         print_clean(f"{name}: not stored of {clean_line(part)[:LONGEST_REASON]}")
+    for part in result.digest.undecided:
+        print_clean(
+            f"{name}: held of {clean_line(part)[:LONGEST_REASON]}; to decide:"
+            f" memory digest --namespace {name} --apply TURNS, or --skip TURNS"
+        )
 
 
 def _print_sums(done: list[NamespaceDigest], model: Model) -> None:

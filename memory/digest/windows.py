@@ -44,8 +44,10 @@ class Digest:
     can be undone. `read` counts the turns matched with templates, when no model stores facts.
     `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are not
     stored. `left_out` are attributes that the memory's vocabulary lacks, one for each fact: if it
-    is strict, these facts are not stored either. `refused` are parts of the model's text that were
-    not stored, each with the reason: an instruction in words that no person said.
+    is strict, these facts are not stored either. `refused` are rows of the model that were set
+    aside, each with the reason: a value that no turn says. `undecided` says which ends of facts
+    wait for a person, and why: `memory digest --apply 12-27`, `POST /held/12` or `Store.apply_held`
+    applies those of turns 12 to 27.
     """
 
     stored: int = 0
@@ -59,6 +61,7 @@ class Digest:
     rewritten: int = 0
     left_out: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
     def __add__(self, other: "Digest") -> "Digest":
         sums = {name: number + getattr(other, name) for name, number in vars(self).items()}
@@ -246,12 +249,14 @@ def _digest_window(
             weights=program.feature_weights,
             window_turns=turns,
         )
+    turns_text = f"turns {window[0]}-{window[1]}"
     sums = Digest(
         stored=1,
         calls=stored.calls,
         unsaid=stored.unsaid,
         left_out=stored.change.left_out,
-        refused=(f"turns {window[0]}-{window[1]}: {stored.refused}",) if stored.refused else (),
+        refused=tuple(f"{turns_text}: {reason}" for reason in stored.refused),
+        undecided=(f"{turns_text}: {stored.change.undecided}",) if stored.change.undecided else (),
     )
     return sums + effects_of(edits_of(store, stored.change.id))
 

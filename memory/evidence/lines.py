@@ -126,14 +126,24 @@ def turn_lines(
     return "\n".join(lines)
 
 
-def known_fact_line(fact: Fact) -> str:
-    """`id 31: Anna | lives_in | Oslo | happened 2017-05-06`: how a model that stores sees it."""
+def known_fact_line(fact: Fact, note: str = "") -> str:
+    """`id 31: Anna | lives_in | Oslo | happened 2017-05-06`: how a model that stores sees it.
+
+    A `note` says what a person did to it: `corrected by Anna on 2017-06-01, was Leeds`.
+    """
     cells = [fact.subject, fact.attribute, fact.value]
     if fact.happened_on:
         cells.append(f"happened {fact.happened_on}")
     if fact.ended_on:
         cells.append(f"until {fact.ended_on}")
+    if note:
+        cells.append(note)
     return f"id {fact.id}: {' | '.join(map(one_line, cells))}"
+
+
+def deleted_fact_line(fact: Fact, note: str) -> str:
+    """`Anna | lives_in | Leeds | deleted by Anna on 2017-06-01`: what is not to be stored again."""
+    return " | ".join(map(one_line, (fact.subject, fact.attribute, fact.value, note)))
 
 
 def turn_column(columns: Sequence[str]) -> int | None:

@@ -1,22 +1,14 @@
-"""The years in what a model stores: each is in a turn of its window, or follows from one."""
+"""The years that turns give: named in one, or following from one."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from memory.records import Fact, Turn
 from memory.sql import check_writes
-from memory.sql.checked import (
-    CheckedChange,
-    CheckedInsert,
-    CheckedSummaries,
-    CheckedWrite,
-    CheckedWrites,
-)
-from memory.sql.policy import check_facts
-from memory.sql.refused_parts import RefusedPartError
+from memory.sql.checked import CheckedChange
 from memory.text.dates import named_day, resolve_dates
 from memory.text.words import words
 from memory.vocabulary.templates.words import language_words
@@ -28,17 +20,10 @@ _THOUSANDS = re.compile(r"(?<=\d)[,.\u00a0 ](?=\d{3}(?!\d))")
 _DATE = re.compile(r"'(\d{4}(?:-\d\d){0,2})'")
 _LONGEST_SPAN = 120  # years that a number of a turn may tell: an age, how long ago
 _CENTURIES = (19, 20)
-_MOST_NAMED = 5  # faults in a message
 
 
-class UnknownYearError(RefusedPartError):
-    """A model wrote years that follow from no turn."""
-
-
-def check_years(
-    writes: CheckedWrites, turns: Sequence[Turn], before: Sequence[Turn] = (), known: str = ""
-) -> None:
-    """Refuse years that no turn gives.
+class GivenYears:
+    """The years that the turns of a window give, for what a model makes of them.
 
     A turn in the window or just before it gives a year if it names it or if the year was computed
     from its words ("last year"); if the turn was said in that year, the one before or the one
@@ -47,79 +32,44 @@ def check_years(
     gives the years in its text, and what its numbers lead to from them.
 
     Arguments:
-        writes: the statements that a model wrote.
         turns: the window.
         before: the turns before it, as far as the model saw them.
         known: the lines of known facts that the model saw.
-
-    Raises UnknownYearError with advice for the model. Its `without` has empty dates; a value or a
-    summary whose text has such a year is left out, and a fact ends on the day of the last turn.
     """
-    standing = {year for turn in (*before, *turns) for year in _standing(turn)}
-    known_years = set(map(int, _YEAR.findall(known)))
-    check = _Check({turn.id: _given(turn, standing, known_years) for turn in turns}, turns)
-    statements = [check.without_unknown(write) for write in writes]
-    if check.faults:
-        raise UnknownYearError(
-            f"no turn gives the year in {'; '.join(check.faults[:_MOST_NAMED])}. Take years only"
-            " from what turns say and from their dates; where they give none, leave the date empty",
-            tuple(statement for statement in statements if statement),
-        )
 
+    def __init__(self, turns: Sequence[Turn], before: Sequence[Turn] = (), known: str = "") -> None:
+        standing = {year for turn in (*before, *turns) for year in _standing(turn)}
+        known_years = set(map(int, _YEAR.findall(known)))
+        self._turns = turns
+        self._years = {turn.id: _given(turn, standing, known_years) for turn in turns}
+        self._all = set[int]().union(*self._years.values())
 
-@dataclass
-class _Check:
-    """The years that each turn of a window gives, and a model's statements without unknown ones."""
-
-    years: dict[int, set[int]]
-    turns: Sequence[Turn]
-    faults: list[str] = field(default_factory=list)
-
-    def without_unknown(self, write: CheckedWrite) -> CheckedWrite | None:
-        """A statement without unknown years; None if nothing is left of it."""
-        if isinstance(write, CheckedInsert):
-            facts = [fact for fact in map(self._fact, write.facts) if fact]
-            return write if facts == write.facts else check_facts(facts) if facts else None
-        if isinstance(write, CheckedSummaries):
-            rows = tuple(row for row in write.rows if not self._is_unknown(row[2], row[2][:60]))
-            return replace(write, rows=rows) if rows else None
-        if isinstance(write, CheckedChange) and write.command == "update":
-            return self._update(write)
-        return write
-
-    def _fact(self, fact: Fact) -> Fact | None:
-        if fact.turn_id not in self.years:
-            return fact  # the store refuses it
-        years = self.years[fact.turn_id]
-        dates = {name: getattr(fact, name) for name in ("happened_on", "ended_on")}
-        unknown: dict[str, Any] = {
-            name: "" for name, date in dates.items() if {*_years(_YEAR_IN_TURN, date)} - years
-        }
-        description = f"({fact.subject}, {fact.attribute}, {fact.value}, {fact.happened_on})"
+    def of_fact(self, fact: Fact) -> Fact | None:
+        """A fact of one of the turns without dates of unknown years; None if its value has one."""
+        years = self._years[fact.turn_id]
         if {*_years(_YEAR, fact.value)} - years:
-            self.faults.append(description)
             return None
-        if unknown:
-            self.faults.append(description)
+        unknown: dict[str, Any] = {
+            name: ""
+            for name in ("happened_on", "ended_on")
+            if {*_years(_YEAR_IN_TURN, getattr(fact, name))} - years
+        }
         return replace(fact, **unknown)
 
-    def _update(self, write: CheckedChange) -> CheckedChange | None:
-        """A change with an unknown end ends on the day of the last turn, when it was known."""
+    def give(self, text: str) -> bool:
+        """Whether the turns give all years of a text that is of no single one."""
+        return {*_years(_YEAR, text)} <= self._all
+
+    def of_change(self, write: CheckedChange) -> CheckedChange | None:
+        """A change with known years: an unknown end is the day of the last turn, if it has one."""
         assigned, where, condition = write.text.partition(" WHERE ")
-        if not self._is_unknown(assigned, write.text):
+        if write.command != "update" or self.give(assigned):
             return write
-        days = [day.isoformat() for turn in self.turns if (day := named_day(turn.said_at))]
+        days = [day.isoformat() for turn in self._turns if (day := named_day(turn.said_at))]
         if not days or write.columns != ("ended_on",):
             return None
         [statement] = check_writes(_DATE.sub(f"'{days[-1]}'", assigned) + where + condition)
         return statement if isinstance(statement, CheckedChange) else None
-
-    def _is_unknown(self, text: str, description: str) -> bool:
-        """Whether a text from no single turn has a year that the turns do not give."""
-        is_unknown = bool({*_years(_YEAR, text)} - set[int]().union(*self.years.values()))
-        if is_unknown:
-            self.faults.append(description)
-        return is_unknown
 
 
 def _given(turn: Turn, standing: set[int], known: set[int]) -> set[int]:

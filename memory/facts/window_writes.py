@@ -1,37 +1,42 @@
 """Stores what a model writes about a window as facts, in one change."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from memory.errors import HeldError
+from memory.errors import HeldError, RefusedRowsError, SqlError
 from memory.facts.additions import introduced_names
-from memory.facts.given_years import check_years
-from memory.facts.standing import check_standing
+from memory.facts.row_checks import RowChecks
 from memory.records import Change, Fact, Turn
-from memory.sql import CheckedAliases, CheckedChange, CheckedWrites, check_writes
-from memory.sql.checked import CheckedSummaries, CheckedWrite
+from memory.sql import CheckedAliases, CheckedChange, CheckedContradictions, CheckedWrites
+from memory.sql.checked import CheckedInsert, CheckedWrite
 from memory.sql.inserts import revise_inserts
-from memory.sql.policy import check_facts
-from memory.sql.refused_parts import RefusedPartError, check_parts
+from memory.sql.policy import check_each, check_facts
 from memory.store import Store
 from memory.store.candidate_facts import ALIAS
-from memory.store.summaries import parts_of_sessions, session_advice
 from memory.text.speakers import is_assistant
-from memory.vocabulary.entities import names_somebody
+from memory.vocabulary.entities import key, names_somebody
+from memory.vocabulary.said import subject_meant, telling_words
+
+_OTHERS_ARE_KEPT = (
+    "The other rows are kept: write only these again, corrected, or -- none if they cannot be"
+)
 
 
-@dataclass(frozen=True)
+@dataclass
 class WindowWriter:
     """Stores what a model writes about a window, as one change.
+
+    Rows that may not be stored are refused once, so that the model corrects them. What is refused
+    in its second answer is set aside: the change says what, and why (`Change.set_aside`).
 
     Arguments:
         turns: the window without corrections that were undone; `window` its first and last id.
         cause: of the change, for the journal.
         as_stored: turns a fact of a turn into the fact to store; None to skip it.
-        before, known: what else the model saw; the years of facts may come from there.
+        before, known: what else the model saw, which may complete what a turn says.
         kept: facts of an assistant's long answers, in place of what the model writes about these.
         writes_aliases: whether the model says which names mean one person; else the turns do.
+        asks_again: whether rows are refused before they are set aside.
     """
 
     store: Store
@@ -43,89 +48,120 @@ class WindowWriter:
     known: str = ""
     kept: Sequence[Fact] = ()
     writes_aliases: bool = True
+    asks_again: bool = True
     _by_id: dict[int, Turn] = field(default_factory=dict, init=False)
-    _spellings: dict[str, str] = field(default_factory=dict, init=False)
+    _written: CheckedWrites = field(default=(), init=False)  # rows of the first answer
+    _unsaid: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._by_id.update((turn.id, turn) for turn in self.turns)
-        # The turns have one name for it: models write "assistant" with a capital.
-        self._spellings.update((turn.speaker.casefold(), turn.speaker) for turn in self.turns)
-        self._spellings.update((turn.speaker, turn.speaker) for turn in self.turns)
+        self._checks = RowChecks(self.store, self.turns, self.before, self.known, self.kept)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether an answer had rows that may be stored, and none is stored yet."""
+        return bool(self._written)
 
     def write(self, sql: str) -> tuple[Change, int]:
-        """The change that statements make, and how many of their facts were not stored.
+        """The change that statements make, and how many of their facts were not the turns' words.
 
-        Raises SqlError.
+        Raises RefusedRowsError for rows that may not be stored, the first time; the next answer
+        adds to the others. Raises SqlError for an answer that nothing can be stored of.
         """
-        kept = (check_facts(self.kept),) if self.kept else ()
-        writes, unsaid = revise_inserts((*kept, *check_writes(sql)), self._revised)
-        check_parts(
-            writes,
-            lambda writes: check_years(writes, self.turns, self.before, self.known),
-            lambda writes: _check_sessions(writes, self.turns),
-            lambda writes: check_standing(writes, self.turns, self.store, self.before),
-        )
-        return self.write_checked(writes), unsaid
-
-    def write_checked(self, writes: CheckedWrites) -> Change:
-        """The change that checked statements make, with the names that the window introduces."""
-        names = (
-            _aliases(writes) if self.writes_aliases else introduced_names(self.store, self.turns)
-        )
+        writes, unread = check_each(sql)
+        kept = (check_facts(self.kept),) if self.kept and not self._written else ()
+        writes, unsaid = revise_inserts((*kept, *writes), self._revised)
+        writes, refused = self._checks.checked(writes)
+        self._written = (*self._written, *_news(writes, self._written))
+        self._unsaid += unsaid
+        reasons = [*unread, *refused]
+        if not self.asks_again:
+            return self.finish(reasons), self._unsaid
+        self.asks_again = False
         try:
-            return self.store.write((*writes, *names), cause=self.cause, window=self.window)
+            if not reasons:
+                return self._change(sets_aside=False), self._unsaid
+        except (SqlError, HeldError) as error:
+            reasons.append(str(error))
+        raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT)
+
+    def finish(self, reasons: Sequence[str] = ()) -> Change:
+        """The change of all rows that may be stored; others are set aside, those of `reasons` too.
+
+        Without an answer, the window becomes digested without facts.
+        """
+        try:
+            change = self._change(sets_aside=True)
+        except SqlError as error:  # of an UPDATE or DELETE, or of a pair of facts
+            reasons = [*reasons, str(error)]
+            self._written = tuple(
+                write
+                for write in self._written
+                if not isinstance(write, (CheckedChange, CheckedContradictions))
+            )
+            change = self._change(sets_aside=True)
+        return replace(change, set_aside=(*reasons, *change.set_aside))
+
+    def _change(self, *, sets_aside: bool) -> Change:
+        names = (
+            _aliases(self._written)
+            if self.writes_aliases
+            else introduced_names(self.store, self.turns)
+        )
+
+        def written(writes: CheckedWrites) -> Change:
+            # Changes of facts that are there come first: they are not meant for this answer's rows.
+            in_order = sorted(writes, key=lambda write: not isinstance(write, CheckedChange))
+            return self.store.write(
+                tuple(in_order), cause=self.cause, window=self.window, sets_aside=sets_aside
+            )
+
+        try:
+            return written((*self._written, *names))
         except HeldError:
             # If the names would make the change wait for a person, it is written without them.
-            return self._without_held(writes)
+            if not names:
+                raise
+            return written(self._written)
 
     def _revised(self, fact: Fact) -> Fact | None:
         turn = self._by_id.get(fact.turn_id)
-        spelling = self._spellings.get(fact.subject) or self._spellings.get(fact.subject.casefold())
-        fact = replace(fact, subject=spelling or fact.subject)
+        if turn is None:
+            return fact  # which is refused, with advice for the model
+        fact = replace(fact, subject=subject_meant(fact.subject, turn, self._checks.speakers))
         kept: Mapping[int, Fact] = {answer.turn_id: answer for answer in self.kept}
         if fact.turn_id in kept and is_assistant(fact.subject):
             return kept[fact.turn_id]  # equal ones are stored once
-        # A fact of another turn is refused by the store, with advice for the model.
-        return self.as_stored(fact, turn) if turn else fact
-
-    def _without_held(self, writes: CheckedWrites) -> Change:
-        """Store a window; if it ends or deletes too many facts, all but these statements.
-
-        Only these then wait for a person. Raises HeldError if something else must wait.
-        """
-        try:
-            return self.store.write(writes, cause=self.cause, window=self.window)
-        except HeldError as error:
-            changes = [write for write in writes if isinstance(write, CheckedChange)]
-            others = tuple(write for write in writes if write not in changes)
-            held = HeldError(str(error), ";\n".join(change.text for change in changes))
-            if changes:
-                with suppress(HeldError):
-                    return self.store.write(others, cause=self.cause, window=self.window, held=held)
-            raise
+        return self.as_stored(fact, turn) if fact.value.strip() else fact
 
 
-def _check_sessions(writes: CheckedWrites, turns: Sequence[Turn]) -> None:
-    """Refuse lines of a model's story that span several conversations.
+def _news(writes: CheckedWrites, before: CheckedWrites) -> CheckedWrites:
+    """Statements without those, and the rows, that an earlier answer had.
 
-    Raises RefusedPartError with advice for the model.
+    A model that writes all rows again may write some in other words: they are the same row if one
+    has all telling words of the other.
     """
-    without: list[CheckedWrite] = []
-    messages: list[str] = []
+    known = [fact for write in before if isinstance(write, CheckedInsert) for fact in write.facts]
+    news: list[CheckedWrite] = []
     for write in writes:
-        if not isinstance(write, CheckedSummaries):
-            without.append(write)
-            continue
-        rows = []
-        for row in write.rows:
-            if parts := parts_of_sessions(row[:2], turns):
-                messages.append(session_advice(row[:2], parts))
-            else:
-                rows.append(row)
-        if rows:
-            without.append(CheckedSummaries(tuple(rows)))
-    if messages:
-        raise RefusedPartError("; ".join(messages), tuple(without))
+        if isinstance(write, CheckedInsert) and known:
+            facts = [fact for fact in write.facts if not any(_says_it(old, fact) for old in known)]
+            news += [check_facts(facts)] if facts else []
+        elif write not in before:
+            news.append(write)
+    return tuple(news)
+
+
+def _says_it(old: Fact, new: Fact) -> bool:
+    """Whether a row of an earlier answer says what a new one says."""
+    if (old.turn_id, key(old.subject), old.attribute) != (
+        new.turn_id,
+        key(new.subject),
+        new.attribute,
+    ):
+        return False
+    words_of_old, words_of_new = {*telling_words(old.value)}, {*telling_words(new.value)}
+    return words_of_old <= words_of_new or words_of_new <= words_of_old
 
 
 def _aliases(writes: CheckedWrites) -> CheckedWrites:

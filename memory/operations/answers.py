@@ -240,6 +240,21 @@ class AttributeCounts(TypedDict):
     attributes: list[AttributeCount]
 
 
+class HeldChange(TypedDict):
+    """SQL of a digest that waits for a person, of the window between two turns."""
+
+    first_turn: int
+    last_turn: int
+    reason: str
+    sql: str
+
+
+class HeldChanges(TypedDict):
+    """What digests wrote and a person has to decide."""
+
+    changes: list[HeldChange]
+
+
 class Findings(TypedDict):
     """Problems for a person to check."""
 

@@ -1,13 +1,15 @@
-"""Facts: listed, added, edited, ended; pairs that contradict each other; changes undone."""
+"""Facts: listed, added, edited, ended; pairs that contradict each other; undos and held changes."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from memory import facts as edits
+from memory.digest.held_windows import decide
+from memory.errors import NotThereError
 from memory.facts.contradictions import settle
 from memory.facts.standing import standing_facts
-from memory.operations.answers import Contradictions, FactHistory, FactPage
+from memory.operations.answers import Contradictions, FactHistory, FactPage, HeldChanges
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
 from memory.operations.turns import Expires
 from memory.records import Change
@@ -144,3 +146,33 @@ def settle_contradiction(
 def undo(memory: OpenMemory, change_id: Id) -> Change:
     """Undo a change."""
     return memory.store.undo(change_id)
+
+
+@operation("read", "GET /held")
+def held(memory: OpenMemory) -> HeldChanges:
+    """List what digests wrote and a person has to decide: ends of facts, and why they wait."""
+    return {
+        "changes": [
+            {
+                "first_turn": window.first_turn,
+                "last_turn": window.last_turn,
+                "reason": window.error,
+                "sql": window.statement,
+            }
+            for window in memory.store.pending()
+            if window.statement
+        ]
+    }
+
+
+@operation("write", "POST /held/{id}")
+def decide_held(
+    memory: OpenMemory,
+    first_turn: Id,
+    apply: Annotated[bool, Field(description="Whether the SQL runs; else it is dropped.")],
+) -> Change:
+    """Apply what a window holds, by its first turn, or drop it."""
+    for window in memory.store.pending():
+        if window.statement and window.first_turn == first_turn:
+            return decide(memory.store, (first_turn, window.last_turn), apply=apply, by=memory.by)
+    raise NotThereError(f"nothing is held of a window that begins with turn {first_turn}")

@@ -594,6 +594,11 @@ class Tools:
             waits = count_turns_not_taken(store) + pending
         failed = f", {sums.failed} failed" if sums.failed else ""
         refused = "".join(f"\nNot stored of {part}" for part in sums.refused)
+        refused += "".join(
+            f"\nHeld of {part}; a person applies it with `memory digest --apply"
+            f" {part.partition(':')[0].removeprefix('turns ')}`, or drops it with --skip"
+            for part in sums.undecided
+        )
         return (
             f"{count(sums.stored, 'window')} stored{failed}; {sums.changed_text};"
             f" {count(waits, 'turn')} left to digest.{refused}"

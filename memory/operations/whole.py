@@ -25,10 +25,14 @@ def digest(
         NO_TRUTH,
     ] = None,
 ) -> dict[str, float | list[str]]:
-    """Extract the facts of the turns that wait."""
+    """Extract the facts of the turns that wait.
+
+    `refused` are rows of the model that were set aside, and `undecided` changes that a person
+    decides about (`GET /held`), each with its reason.
+    """
     sums = memory.memory_of(memory.store).digest(max_calls=calls)
     numbers = {name: number for name, number in asdict(sums).items() if isinstance(number, int)}
-    return {**numbers, "refused": [*sums.refused]}
+    return {**numbers, "refused": [*sums.refused], "undecided": [*sums.undecided]}
 
 
 @operation("write", "POST /refine", is_job=True)

@@ -13,7 +13,6 @@ from typing import Any
 
 from dspy.utils.exceptions import AdapterParseError
 
-from memory.errors import SqlError
 from memory.evidence.messages import has_statement, is_evidence, is_withdrawn
 from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
@@ -30,7 +29,6 @@ from memory.program.gate import StoreGate
 from memory.program.signatures.brief import EXAMPLES_OF_ROWS
 from memory.records import Fact, Turn
 from memory.sql import quoted
-from memory.sql.refused_parts import RefusedPartError
 from memory.store import Store
 from memory.store.fact_reads import by_template, facts_now_about
 from memory.store.vocabulary_edits import vocabulary_of
@@ -148,17 +146,8 @@ def _written(
     unsaid = left_out.total()
     sql = insert_of(facts)
     if not sql:
-        return stored_window(writer.write_checked(()), calls=calls, unsaid=unsaid)
-    try:
-        change, not_stored = writer.write(sql)
-    except RefusedPartError as error:
-        change = writer.write_checked(error.without)
-        return stored_window(change, sql=sql, calls=calls, refused=str(error), unsaid=unsaid)
-    except SqlError as error:
-        change = writer.write_checked(())
-        return stored_window(
-            change, sql=sql, calls=calls, refused=str(error), unsaid=unsaid + len(facts)
-        )
+        return stored_window(writer.finish(), calls=calls, unsaid=unsaid)
+    change, not_stored = writer.write(sql)
     return stored_window(change, sql=sql, calls=calls, unsaid=unsaid + not_stored)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import dspy
 
-from memory.evidence.lines import CATALOG_TOKENS, NAME_TOKENS, known_fact_line, turn_lines
+from memory.errors import SqlError
+from memory.evidence.lines import (
+    CATALOG_TOKENS,
+    NAME_TOKENS,
+    deleted_fact_line,
+    known_fact_line,
+    turn_lines,
+)
 from memory.evidence.messages import is_evidence, is_quotation, is_withdrawn
 from memory.evidence.outline import numbers_in, outlined
 from memory.evidence.reader import MemoryLike, MemoryReader, writing
@@ -21,13 +28,16 @@ from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.program.signatures.full import NAMES_IN_WINDOW
 from memory.program.signatures.further import NoteAnswers, SummarizeTurns
 from memory.records import Change, Fact, Turn
-from memory.sql.refused_parts import RefusedPartError
+from memory.store.digest_rights import edit_note, persons_edits
+from memory.store.fact_reads import facts_by_id
 from memory.text.speakers import is_assistant
 from memory.text.tokens import first_lines, trim
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
+from memory.vocabulary.entities import key
 
 _MOST_RELATED = 100  # some of them are left out
+_MOST_EDITS = 30  # by persons, of facts about the window's speakers
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
 _SEARCHED_CHARACTERS = 500  # of one turn in a window; long ones are documents and pasted texts
@@ -94,8 +104,8 @@ class StoreTurns(PromptedModule):
 
         Returns a Prediction of change (Change), facts (list of Fact: what is stored of the window's
         turns now), sql (str), calls (int: model calls), refusals (list of str: what was refused
-        before, and why), refused (str: why a part was not stored, after two repairs) and unsaid
-        (int: facts that their turns do not say).
+        before, and why), refused (list of str: which rows were set aside, and why) and unsaid (int:
+        rows of a small model that are not in the words of their turns).
         Raises SqlError with its refusals when two repairs did not help; nothing is written then.
         """
         with lm_in_use(self), writing(memory, turns, weights) as reader:
@@ -116,9 +126,10 @@ class StoreTurns(PromptedModule):
                 f"digest by {by}",
                 self._as_stored,
                 before=context.before,
-                known=context.inputs["known"],
+                known=context.inputs["known"].removeprefix(NAMES_IN_WINDOW),
                 kept=kept,
                 writes_aliases=self.prompts.follows,
+                asks_again=self.prompts.follows,
             )
             stored = self._stored(context, writer)
             turn_ids = [turn.id for turn in context.turns]
@@ -127,7 +138,7 @@ class StoreTurns(PromptedModule):
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         """Ask for SQL and run it; no call for a window without anyone's words."""
         if not any(self._may_hold_facts(turn) for turn in context.turns):
-            return stored_window(writer.write_checked(()))
+            return stored_window(writer.finish())
 
         def ask(feedback: str) -> str:
             return str(self._predicted(**context.inputs, feedback=feedback).sql)
@@ -135,10 +146,12 @@ class StoreTurns(PromptedModule):
         try:
             with self._traced():
                 (change, unsaid), sql, refusals = with_repairs(ask, writer.write)
-        except RefusedPartError as error:  # after all repairs
-            change = writer.write_checked(error.without)
+        except SqlError as error:
+            if not writer.has_rows:
+                raise
+            # Nothing can be stored of the last answer; there are rows of the one before.
             return stored_window(
-                change, calls=len(error.refusals), refusals=error.refusals, refused=str(error)
+                writer.finish([str(error)]), calls=len(error.refusals), refusals=error.refusals
             )
         return stored_window(
             change, sql=sql, calls=len(refusals) + 1, refusals=refusals, unsaid=unsaid
@@ -180,9 +193,8 @@ class StoreTurns(PromptedModule):
             sessions=prompts.form == "full",
         )
         inputs = dict.fromkeys(("before", "known", "attributes"), "")
-        before: Sequence[Turn] = ()
+        before = _turns_before(reader, turns[0]) if turns else []
         if prompts.follows and turns:
-            before = _turns_before(reader, turns[0])
             inputs = _around(reader, turns, before, prompts, weights=weights, share=share)
         catalog = reader.catalog(int(CATALOG_TOKENS * share))
         return WindowContext(window, turns, before, {**inputs, "window": lines, "catalog": catalog})
@@ -194,7 +206,6 @@ def stored_window(
     sql: str = "",
     calls: int = 0,
     refusals: Sequence[str] = (),
-    refused: str = "",
     unsaid: int = 0,
 ) -> dict[str, Any]:
     """What StoreTurns returns about a window."""
@@ -203,7 +214,7 @@ def stored_window(
         "sql": sql,
         "calls": calls,
         "refusals": list(refusals),
-        "refused": refused,
+        "refused": list(change.set_aside),
         "unsaid": unsaid,
     }
 
@@ -245,8 +256,16 @@ def _around(
         if not is_assistant(fact.subject)
         and (not fact.ended_on or any(is_among(word, forms) for word in telling_words(fact.value)))
     ]
-    facts = dict.fromkeys([*stated, *related])
-    known = first_lines(map(known_fact_line, facts), int(prompts.known_tokens * share))
+    # What persons edited binds a digest, so it is shown first.
+    speakers = {key(turn.speaker) for turn in turns}
+    edits = [edit for edit in persons_edits(store) if key(edit.fact.subject) in speakers]
+    edits = list({edit.fact.id: edit for edit in reversed(edits[:_MOST_EDITS])}.values())[::-1]
+    notes = {edit.fact.id: edit_note(edit) for edit in edits}
+    edited = {edit.fact.id for edit in edits if edit.after}
+    facts = dict.fromkeys([*facts_by_id(store, sorted(edited)), *stated, *related])
+    lines = [known_fact_line(fact, notes.get(fact.id, "")) for fact in facts]
+    lines += [deleted_fact_line(edit.fact, edit_note(edit)) for edit in edits if not edit.after]
+    known = first_lines(lines, int(prompts.known_tokens * share))
     return {
         "before": turn_lines(
             outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True

@@ -12,10 +12,11 @@ from memory.store import Store
 from memory.store.fact_reads import current_among, facts_from
 from memory.text.characters import one_line
 from memory.text.turn_lines import turn_line
+from memory.vocabulary.said import ShownTurns, Spoken, telling_words, unsaid_part
 
 if TYPE_CHECKING:
     from memory.models import Model
-    from memory.program.chat import ReadCorrections
+    from memory.program.chat import FactEdit, ReadCorrections
 
 _MOST_FACTS = 12  # of an answer's turns, the newest
 
@@ -25,13 +26,15 @@ class Correction:
     """An edit that a message made: the fact before it, and the change, which can be undone.
 
     `value` is what is true instead; "" if nothing is. If someone else has edited the fact since the
-    answer, it is a `conflict` and nothing was written.
+    answer, it is a `conflict`; if the message does not say what the model read in it, `refused`
+    says so. Then nothing was written.
     """
 
     fact: Fact
     change: Change | None = None
     conflict: EditConflict | None = None
     value: str = ""
+    refused: str = ""
 
     @property
     def line(self) -> str:
@@ -40,7 +43,7 @@ class Correction:
         fact = f"{self.fact.subject} {attribute} {self.fact.value}"
         number = f"(fact {self.fact.id})"
         if self.change is None:
-            return f"Not corrected: {fact} {number}: {self.conflict}"
+            return f"Not corrected: {fact} {number}: {self.conflict or self.refused}"
         new = one_line(self.value) or "no longer"
         return f"Corrected: {one_line(fact)} -> {new} {number}, change {self.change.id}."
 
@@ -71,9 +74,11 @@ def correct_answer(
 
     `read` is the module that reads it.
 
-    No model is called if the answer is based on no fact. Each edit is a change by the message's
-    speaker. With `seen`, the newest change at the time of the answer, a fact that someone has
-    edited since is left alone. Raises ModelError when the model cannot be used.
+    A value has to be in the words of the message, and the fact has to be one that the message or
+    the answer speaks of. No model is called if the answer is based on no fact. Each edit is a
+    change by the message's speaker. With `seen`, the newest change at the time of the answer, a
+    fact that someone has edited since is left alone. Raises ModelError when the model cannot be
+    used.
     """
     facts = {fact.id: fact for fact in answer_facts(store, answer, seen)}
     if not facts:
@@ -84,6 +89,9 @@ def correct_answer(
     corrections = []
     for wanted in edits:
         fact = facts[wanted.fact_id]
+        if reason := _why_not(wanted, fact, [*facts.values()], answer, message):
+            corrections.append(Correction(fact, value=wanted.value, refused=reason))
+            continue
         try:
             change = edit(
                 store,
@@ -101,3 +109,27 @@ def correct_answer(
         else:
             corrections.append(Correction(fact, change, value=wanted.value))
     return corrections
+
+
+def _why_not(
+    wanted: "FactEdit", fact: Fact, facts: Sequence[Fact], answer: Answer, message: Turn
+) -> str:
+    """Why a message does not make the edit that a model read in it; "" if it may."""
+    spoken = Spoken.of(f"{answer.text} {message.text}")
+    meant = [
+        known
+        for known in facts
+        if any(
+            map(spoken.says, telling_words(f"{known.attribute} {known.value}".replace("_", " ")))
+        )
+    ]
+    if meant and fact not in meant:
+        return "neither the answer nor the message speaks of it"
+    unsaid = unsaid_part(
+        wanted.value,
+        fact.subject,
+        fact.attribute,
+        ShownTurns([message]).with_turn(message),
+        is_strict=True,
+    )
+    return f"the message does not say {unsaid}" if unsaid else ""

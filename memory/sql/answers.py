@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from memory.errors import SqlError
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.tokens import FENCE_ADVICE, Token, join, scan
 
@@ -76,12 +77,17 @@ def statements_in(text: str) -> str:
 WholeTree = Callable[[Sequence[Token]], Any]
 
 
-def split_answer(answer: str, whole_tree: WholeTree, commands: str = COMMANDS) -> list[Statement]:
+def split_answer(
+    answer: str,
+    whole_tree: WholeTree,
+    commands: str = COMMANDS,
+    refused: list[str] | None = None,
+) -> list[Statement]:
     """The statements of a model's answer, without comments, fences and semicolons.
 
     A semicolon may be missing where a line starts a statement and all before it is whole, as
     `whole_tree` says. Raises SqlError if that is uncertain, suggesting `commands` in place of
-    others.
+    others; with `refused`, such a part of an answer is left out, and this list gets the reason.
     """
     if len(answer) > MAX_ANSWER:
         refuse("this answer", f"it is too long; write at most {MAX_ANSWER} characters")
@@ -98,12 +104,15 @@ def split_answer(answer: str, whole_tree: WholeTree, commands: str = COMMANDS) -
             text = text.removesuffix("```")
         label = _LABEL.match(text)
         tokens = scan(text, label.end() if label else 0)[0]
-    statements = [
-        statement
-        for run in _split_at_semicolons(tokens)
-        for statement in _split_run(run, whole_tree, commands)
-    ]
-    if not (statements or opening or "--" in text or "/*" in text):
+    statements: list[Statement] = []
+    for run in _split_at_semicolons(tokens):
+        try:
+            statements += _split_run(run, whole_tree, commands)
+        except SqlError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+    if not (statements or refused or opening or "--" in text or "/*" in text):
         refuse("an empty answer", f"{WRITE_FORMS}; or -- none when nothing is worth storing")
     if len(statements) > MAX_STATEMENTS:
         refuse(f"{len(statements)} statements", f"write at most {MAX_STATEMENTS}")

@@ -16,10 +16,14 @@ Messages are written for the model, because they are its next prompt.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from sqlglot import exp
+
+from memory.errors import SqlError
 from memory.records import Fact
-from memory.sql.answers import READ_COMMANDS, Statement, split_answer
+from memory.sql.answers import READ_COMMANDS, Statement, split_answer, statements_in
 from memory.sql.checked import (
     CheckedChange,
     CheckedInsert,
@@ -35,7 +39,7 @@ from memory.sql.grammar import check_grammar
 from memory.sql.kinds import check_kinds
 from memory.sql.name_writes import NAME_TABLES, check_name_write, written_table
 from memory.sql.names import check_query, search_call
-from memory.sql.nodes import QUERIES
+from memory.sql.nodes import QUERIES, sql_of
 from memory.sql.parsing import check_depth, tree_of, whole_tree
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.rendering import change_text, search_tables
@@ -85,6 +89,49 @@ def check_writes(answer: str) -> CheckedWrites:
     statement is refused; then nothing may run.
     """
     return tuple(_checked_write(statement) for statement in split(answer))
+
+
+def check_each(answer: str) -> tuple[CheckedWrites, tuple[str, ...]]:
+    """The statements of a model's answer that may run, and why others, or rows of them, may not.
+
+    The talk around them is left out. Raises SqlError if that leaves nothing but reasons.
+    """
+    reasons: list[str] = []
+    text = statements_in(answer) or answer
+    statements = split_answer(text, whole_tree, refused=reasons)
+    writes: list[CheckedWrite] = []
+    for statement in statements:
+        try:
+            writes.append(_checked_write(statement))
+        except SqlError as error:
+            rows = _rows_apart(statement)
+            if not rows:
+                reasons.append(str(error))
+            for row in rows:
+                try:
+                    writes.append(_checked_write(row))
+                except SqlError as of_row:
+                    reasons.append(str(of_row))
+    if reasons and not writes:
+        raise SqlError("; ".join(reasons))
+    return tuple(writes), tuple(reasons)
+
+
+def _rows_apart(statement: Statement) -> list[Statement]:
+    """A statement for each row of an INSERT of several; empty for another statement."""
+    try:
+        tree = tree_of(statement)
+    except SqlError:
+        return []
+    rows = tree.expression.expressions if isinstance(tree.expression, exp.Values) else []
+    if tree.key != "insert" or len(rows) < 2:
+        return []
+    parts = []
+    for row in rows:
+        part = tree.copy()
+        part.expression.set("expressions", [row.copy()])
+        parts.append(replace(statement, text=sql_of(part), tree=part))
+    return parts
 
 
 def check_facts(facts: Sequence[Fact], columns: Sequence[str] = WRITABLE) -> CheckedInsert:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory import sql as sql_policy
-from memory.errors import HeldError, InputError, NotThereError, SqlError, StoreError
+from memory.errors import InputError, NotThereError, SqlError, StoreError
 from memory.records import (
     Change,
     Fact,
@@ -37,6 +37,7 @@ from memory.store import (
     assertions,
     branches,
     contradictions,
+    digest_rights,
     dump,
     entities,
     entity_edits,
@@ -478,7 +479,7 @@ class DatabaseStore(Store):
         cause: str,
         window: tuple[int, int] | None = None,
         by_person: bool = False,
-        held: HeldError | None = None,
+        sets_aside: bool = False,
     ) -> Change:
         writes = sql_policy.check_writes(sql) if isinstance(sql, str) else sql
         self._refuse_secrets(writes)
@@ -486,25 +487,26 @@ class DatabaseStore(Store):
         vocabulary = vocabulary_of(self)
         with self._model_transaction() as conn:
             pending_windows.refuse_lost_claim(conn, self.claims, window)
-            change = self._change_facts(
+            change, refused = self._change_facts(
                 conn,
                 writes,
                 vocabulary,
                 cause=cause,
                 window=window,
                 by_person=by_person,
+                sets_aside=sets_aside,
             )
             if not by_person:
                 journal.check_ends(conn, change.id)
-        if held and window:
+        if window and refused.statement:
             # A separate transaction: the login that runs a model's SQL may add no window. A kill
             # between the two leaves the new facts stored and the old ones open.
             with self.transaction() as conn:
-                pending_windows.hold(conn, window, held)
+                pending_windows.hold(conn, window, refused.undecided, refused.statement)
         if window:
             self.claims.windows.discard(window)
         expiry.expire_by_attribute(self, [change.id])
-        return change
+        return replace(change, set_aside=refused.reasons, undecided=refused.undecided)
 
     def _refuse_secrets(self, writes: "sql_policy.CheckedWrites") -> None:
         """Refuse statements that hold a secret, unless the memory's policy lets it in."""
@@ -523,7 +525,7 @@ class DatabaseStore(Store):
         with self._model_transaction() as conn:
             statement = pending_windows.held_statement(conn, window)
             try:
-                change = self._change_facts(
+                change, _ = self._change_facts(
                     conn,
                     sql_policy.check_writes(statement),
                     vocabulary,
@@ -548,11 +550,12 @@ class DatabaseStore(Store):
         cause: str,
         window: tuple[int, int] | None,
         by_person: bool,
-    ) -> Change:
+        sets_aside: bool = False,
+    ) -> tuple[Change, digest_rights.SetAside]:
         """Run statements, in the words of a vocabulary, as one change; the window is done with it.
 
-        Raises SqlError for a statement that does more than it may, HeldError if a person must
-        decide.
+        Returns the change, and what of it a digest may not change (`keep_to_rights`). Raises
+        SqlError for a statement that does more than it may, HeldError if a person must decide.
         """
         from memory.store import vocabulary_rules  # with the parser of SQL
 
@@ -562,6 +565,11 @@ class DatabaseStore(Store):
         text = ";\n".join(statement.text for statement in checked)
         change_id = journal.begin(conn, cause, text, window=window)
         self._run_statements(conn, statements, is_digest=window is not None)
+        refused = digest_rights.SetAside()
+        if window is not None and not by_person:
+            refused = digest_rights.keep_to_rights(
+                conn, change_id, window, vocabulary, sets_aside=sets_aside
+            )
         is_update = any(statement.command == "update" for statement in statements)
         if is_update:
             vocabulary_rules.restate_updated(conn, change_id)
@@ -591,7 +599,7 @@ class DatabaseStore(Store):
             window=window,
             repeated=repeated,
         )
-        return replace(journal.change(conn, change_id), left_out=left_out)
+        return replace(journal.change(conn, change_id), left_out=left_out), refused
 
     def record(self, asserted: Sequence[TurnAssertions]) -> list[Change]:
         vocabulary = vocabulary_of(self)
@@ -605,9 +613,10 @@ class DatabaseStore(Store):
                     continue
 
                 def change(cause: str, writes: "sql_policy.CheckedWrites") -> Change:
-                    return self._change_facts(
+                    written, _ = self._change_facts(
                         conn, writes, vocabulary, cause=cause, window=None, by_person=False
                     )
+                    return written
 
                 # Names first: they say which people the facts are about.
                 turn = of_turn.turn

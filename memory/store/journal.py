@@ -16,7 +16,6 @@ compares whole lives.
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -105,10 +104,9 @@ def check_change(
 ) -> None:
     """Refuse a change that is huge, or that goes beyond what a window may do.
 
-    A window may write, change and delete what its own turns said. Facts of other turns it may only
-    end. Unless a person agreed (`by_person`), it may delete or overwrite MOST_ENDED existing facts,
-    and end as many. One turn may end MOST_ENDED_BY_TURN of these, not counting plans whose day has
-    come. An end that a template read in the window may get another date. Without a window a change
+    A window may write facts of its own turns, and delete some. Facts of other turns it may only
+    end. Unless a person agreed (`by_person`), it may delete MOST_ENDED existing facts, and end as
+    many. An end that a template read in the window may get another date. Without a window a change
     may touch MOST_ENDED facts that were there before.
 
     Judged by the log after the statements have run: no look at their text could tell which facts a
@@ -124,10 +122,8 @@ def check_change(
         return
 
     images = net_images(conn, change_id)
-    again = [old["id"] for old, new in images if old and new and old["ended_on"]]
-    redated = _ended_by_templates(conn, again, window) if again else set[int]()
-    ended: list[FactImage] = []
-    gone = 0
+    redated = ends_to_date(conn, images, window)
+    ended = gone = 0
     for before, after in images:
         is_own = before is None or _in_window(before, window)
         if is_own and after is not None and not _in_window(after, window):
@@ -138,84 +134,79 @@ def check_change(
         if before is None or before == after:
             continue
         if after is not None and _is_end(before, after, redated):
-            ended.append(after)
+            ended += 1
         elif is_own:
             gone += 1
         else:
-            raise SqlError(_end_instead(before, window, is_deleted=after is None))
+            raise SqlError(end_instead(before, window, is_deleted=after is None))
     if by_person:
         return
-    counted_ends = [fact for fact in ended if not _is_carried_out(fact)]
-    by_turn = _most_by_turn(
-        counted_ends, [after for before, after in images if after and not before]
-    )
     were_there = "facts that were there before, and a digest may"
-    for count, most, deed in (
-        (len(ended), MOST_ENDED, f"ends {len(ended)} {were_there} end"),
-        (gone, MOST_ENDED, f"deletes or overwrites {gone} {were_there} do that to"),
-        (by_turn, MOST_ENDED_BY_TURN, f"ends {by_turn} facts by one turn, and a digest may end"),
+    for count, deed in (
+        (ended, f"ends {ended} {were_there} end"),
+        (gone, f"deletes or overwrites {gone} {were_there} do that to"),
     ):
-        if count > most:
+        if count > MOST_ENDED:
             statement = change(conn, change_id).statement
-            raise HeldError(f"held for a person: it {deed} {most} by itself", statement)
+            raise HeldError(f"held for a person: it {deed} {MOST_ENDED} by itself", statement)
 
 
-def _most_by_turn(ended: Sequence[FactImage], new: Sequence[FactImage]) -> int:
-    """The most facts that one turn ends.
-
-    A change does not say which turn made it end a fact. As `derived_ends` has it, that is the turn
-    of a new fact which has the same subject and the same attribute, or began on the day of the end.
-    Without such a fact it is unknown, and it may be one turn for all of them.
-    """
-    turns = Counter(
-        min((fact["turn_id"] for fact in new if _replaces(fact, old)), default=None)
-        for old in ended
-    )
-    return max(turns.values(), default=0)
+def ends_to_date(
+    conn: Connection,
+    images: Sequence[tuple[FactImage | None, FactImage | None]],
+    window: tuple[int, int],
+) -> set[int]:
+    """The facts of a change that a template ended in the window, whose end may get another date."""
+    again = [old["id"] for old, new in images if old and new and old["ended_on"]]
+    return _ended_by_templates(conn, again, window) if again else set()
 
 
-def _is_carried_out(fact: FactImage) -> bool:
+def is_carried_out(fact: Fact) -> bool:
     """Whether a plan ended on its day or later, when it was over anyway."""
-    _, _, day = (fact["happened_on"] or "").rpartition("/")
-    has_come = bool(day) and date_key(day) <= date_key(fact["ended_on"])
-    return has_come and fact["attribute"] in _OVER_WITH_THEIR_DAY
-
-
-def _replaces(new: FactImage, old: FactImage) -> bool:
-    is_next = new["attribute"] == old["attribute"] or new["happened_on"] == old["ended_on"]
-    return bool(new["subject"] == old["subject"] and is_next)
+    _, _, day = fact.happened_on.rpartition("/")
+    has_come = bool(day) and date_key(day) <= date_key(fact.ended_on)
+    return has_come and fact.attribute in _OVER_WITH_THEIR_DAY
 
 
 def check_ends(conn: Connection, change_id: int) -> None:
     """Refuse ends of earlier facts at times that the memory knows nothing of.
 
-    A fact ends when it has begun or been told (a plan may end before its day), and not before the
-    memory's first turn unless it began earlier; an end may lie some years ahead. Raises SqlError,
-    whose message is the model's next prompt.
+    Raises SqlError, whose message is the model's next prompt.
     """
     ended = [
-        after
+        to_fact([*after.values()])
         for before, after in net_images(conn, change_id)
         if before and after and after["ended_on"] and after["ended_on"] != before["ended_on"]
     ]
+    for reason in impossible_ends(conn, ended).values():
+        raise SqlError(reason)
+
+
+def impossible_ends(conn: Connection, ended: Sequence[Fact]) -> dict[int, str]:
+    """Which of some facts cannot have ended when they say so, and why, by their ids.
+
+    A fact ends when it has begun or been told (a plan may end before its day), and not before the
+    memory's first turn unless it began earlier; an end may lie some years ahead.
+    """
     if not ended:
-        return
+        return {}
     first, last = conn.run("turn_bounds", first=1, last=BEYOND_ALL_IDS).fetchone()
-    turn_ids = [*{first, last, *(fact["turn_id"] for fact in ended)}]
+    turn_ids = [*{first, last, *(fact.turn_id for fact in ended)}]
     dates = {row[0]: _named_date(row[5]) for row in conn.run("turns_by_id", ids=turn_ids)}
     latest_year = int(max(now()[:4], dates[last][:4])) + _YEARS_AHEAD
+    reasons = {}
     for fact in ended:
-        begun = _named_date(fact["happened_on"] or "")
-        known = [date for date in (begun, dates[first], dates[fact["turn_id"]]) if date]
-        earliest = min(known, default=_FIRST_YEAR)
-        end = fact["ended_on"]
-        shared = min(len(end), len(earliest))
-        if end[:shared] < earliest[:shared] or int(end[:4]) > latest_year:
-            raise SqlError(
-                f"ended_on = {quoted(end)}: the fact that {fact['subject']} {fact['attribute']}"
-                f" {fact['value'][:_QUOTED_VALUE]} cannot have ended then; write a date from"
+        known = [_named_date(fact.happened_on), dates[first], dates[fact.turn_id]]
+        earliest = min(filter(None, known), default=_FIRST_YEAR)
+        shared = min(len(fact.ended_on), len(earliest))
+        is_early = fact.ended_on[:shared] < earliest[:shared]
+        if is_early or int(fact.ended_on[:4]) > latest_year:
+            reasons[fact.id] = (
+                f"ended_on = {quoted(fact.ended_on)}: the fact that {fact.subject} {fact.attribute}"
+                f" {fact.value[:_QUOTED_VALUE]} cannot have ended then; write a date from"
                 f" {earliest} to {latest_year}, such as that of the turn which says so"
             )
+    return reasons
 
 
 def _named_date(text: str) -> str:
@@ -286,7 +277,7 @@ def _is_end(before: FactImage, after: FactImage, redated: Collection[int]) -> bo
     )
 
 
-def _end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> str:
+def end_instead(fact: FactImage, window: tuple[int, int], is_deleted: bool) -> str:
     """Why a fact of another turn may not change, with the exact statement to write instead."""
     columns = ["subject", "attribute"]
     if len(fact["value"]) <= _QUOTED_VALUE:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
-from memory.errors import ClaimLostError, HeldError, InputError
+from memory.errors import ClaimLostError, InputError
 from memory.records import Change, Pending
 from memory.store.database import Connection, HasConnections
 from memory.store.leases import credible
@@ -257,10 +257,10 @@ def pending(conn: Connection) -> list[Pending]:
     ]
 
 
-def hold(conn: Connection, window: Window, error: HeldError) -> None:
-    """Let a part of a window wait for a person, whose other part is stored."""
-    reason = f"stored, except for what is {error}"
-    _insert(conn, window, error=reason[:LONGEST_ERROR], attempts=1, statement=error.statement)
+def hold(conn: Connection, window: Window, reason: str, statement: str) -> None:
+    """Let a part of a window, a statement, wait for a person; the other part is stored."""
+    error = f"stored, except for what is held for a person: {reason}"
+    _insert(conn, window, error=error[:LONGEST_ERROR], attempts=1, statement=statement)
 
 
 def held_statement(conn: Connection, window: Window) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from memory.errors import HeldError
 from memory.records import (
     Change,
     Fact,
@@ -160,7 +159,7 @@ class Facts(HasConnections, Protocol):
         cause: str,
         window: tuple[int, int] | None = None,
         by_person: bool = False,
-        held: HeldError | None = None,
+        sets_aside: bool = False,
     ) -> Change:
         """Run INSERT, UPDATE and DELETE on facts as one transaction and one journaled change.
 
@@ -174,10 +173,13 @@ class Facts(HasConnections, Protocol):
         existing facts may be changed or deleted, and no fact may end at a time that the memory
         knows nothing about. A person (`by_person`) may do more. Facts are stored with the names of
         `vocabulary_of` and the values that it allows. A strict vocabulary drops facts with other
-        attributes (`Change.left_out` names them). Statements in `held`, which are not part of
-        `sql`, wait in the window for a person. Raises SqlError when a statement is refused, wrong,
-        too wide or too slow; HeldError when a window would end too many facts without a person's
-        decision; ClaimLostError when another process took the window over. Then nothing is written.
+        attributes (`Change.left_out` names them).
+
+        What a digest may not do to facts that exist (memory/store/digest_rights.py) is refused;
+        with `sets_aside` the rest is stored: `Change.set_aside` says what was refused and why, and
+        `Change.undecided` what waits in the window for a person. Raises SqlError when a statement
+        is refused, wrong, too wide or too slow; HeldError when a person has to decide whether facts
+        end; ClaimLostError when another process took the window over. Then nothing is written.
         """
 
     def apply_held(self, window: tuple[int, int], by: str = "") -> Change:

@@ -1277,6 +1277,17 @@ ORDER BY facts_log.id DESC
 LIMIT :most;
 
 
+-- ======== what digests may do to facts (digest_rights.py) ========
+
+-- edits_by_persons --
+SELECT facts_log.before, facts_log.after, changes.at, changes.cause
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
+    AND {is_by_a_person}
+ORDER BY facts_log.id DESC
+LIMIT :most;
+
+
 -- ======== facts that a digest writes although they are there (repeated_facts.py) ========
 
 -- facts_beside --

@@ -37,7 +37,7 @@ def foreign_words(
     own_words = words(own_text(text))
     forms = forms_of(own_words)
     missing = [word for word in words(value) if not is_among(word, forms)]
-    small = _small_words() | {_USER, *words(speaker)}
+    small = small_words() | {_USER, *words(speaker)}
     if quoted := _mostly_quoted(value, text, forms, small):
         return quoted
     if not missing:
@@ -54,7 +54,7 @@ def foreign_words(
     share = len(shared) / (len(shared) + len(missing))
     if len(missing) > _MOST_OTHERS or share < _LEAST_SHARED:
         return missing
-    named = [word for word in missing if _is_name(word, value)]
+    named = [word for word in missing if is_name(word, value)]
     beginnings = [min(forms_of([word]), key=len) for word in missing]
     pasted = {word for word in words(text) if word not in own_words}
     is_pasted = any(word.startswith(beginning) for word in pasted for beginning in beginnings)
@@ -82,13 +82,13 @@ def stand_in(texts: Collection[str]) -> SaidByOthers:
 
 
 @cache
-def _small_words() -> frozenset[str]:
+def small_words() -> frozenset[str]:
     """Pronouns, prepositions and the like, of all languages."""
     listed = language_words()
     return STOP_WORDS | {part for word in listed.stops | listed.opens for part in words(word)}
 
 
-def _is_name(word: str, value: str) -> bool:
+def is_name(word: str, value: str) -> bool:
     """Whether a word of a value is a name, a number, a link or a part of one."""
     first, *rest_of_value = value.split() or [""]
     for token in (first, *rest_of_value):

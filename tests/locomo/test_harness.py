@@ -18,7 +18,7 @@ from tests.support.benchmark_records import longmemeval_question
 from tests.support.embedding_server import SMALL, serving
 from tests.support.locomo_records import write
 from tests.support.scripted import answer, sql, window
-from tests.support.talk import ANN, FACT, talk, talker, talks
+from tests.support.talk import ANN, FACT, fact_of, talk, talker, talks
 
 
 def tiny(folder: Path, **changed: Any) -> Conversation:
@@ -135,7 +135,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     def stop(prompt: str) -> str:
         if "[3]" in window(prompt):
             raise KeyboardInterrupt
-        return sql(FACT.format(1))
+        return fact_of(prompt)
 
     interrupted, engine = talker(store=stop)
     for _ in range(5):
@@ -171,7 +171,7 @@ def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
 def test_a_window_that_cannot_be_stored_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
     def refused(prompt: str) -> str:
         first = prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0]
-        return sql("DROP TABLE turns" if first == "3" else FACT.format(first))
+        return sql("DROP TABLE turns") if first == "3" else fact_of(prompt)
 
     model, engine = talker(store=refused)
     built = build_memory(tiny(tmp_path), setup(model), tmp_path / "memories")
@@ -358,7 +358,7 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
             ask_memory(conversation, question, setup(model), built.path)
             ask_newest(conversation, question, setup(model))
         prompts = [prompt for kind, prompt in engine.prompts if kind in ("store", "answer")]
-        assert sum(own in prompt for prompt in prompts) == 8  # one stands before a window
+        assert sum(own in prompt for prompt in prompts) == 9  # one before a window, one in its fact
         assert not any(other in prompt for prompt in prompts)
         engine.prompts.clear()
 

@@ -104,8 +104,9 @@ CONSEQUENCES = {
         " ('Anna', 'leave_approved_by', 'Sara Lindqvist, as the lead', '', 1);",
         ["Big news: Tomasz Wilk is the lead of the team now."],
         ["id 1: team | lead | Sara", "id 2: Anna | leave_approved_by | Sara"],
-        "UPDATE facts SET ended_on = '2026-03-10' WHERE id IN (1, 2);"
-        + FACTS + "('team', 'lead', 'Tomasz Wilk', '2026-03-10', 3);",
+        "UPDATE facts SET ended_on = '2026-03-10' WHERE id = 1;"
+        + FACTS + "('team', 'lead', 'Tomasz Wilk', '2026-03-10', 3);"
+        + LINK + "(2, 3, 'lead');",
         "Who approves my leave?", "by Sara",
     ),
     "the permit of a street": Case(

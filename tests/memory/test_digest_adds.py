@@ -73,7 +73,7 @@ def test_the_facts_of_a_windows_turns_are_known_by_their_ids(nora: Store) -> Non
 def test_what_has_ended_is_known_where_the_window_says_a_word_of_it(nora: Store, text: str) -> None:
     digested(nora, "-- none")
     told(nora, "I live in Bergen.")
-    digested(nora, "UPDATE facts SET ended_on = '2026-03-01' WHERE value = 'Oslo';")
+    digested(nora, "-- none")
     told(nora, text)
     model = scripted_model(
         [(["id 1: Nora | allergic_to | nuts", "| lives_in | Bergen"], sql("-- none"))]
@@ -90,7 +90,6 @@ def test_what_has_ended_is_known_where_the_window_says_a_word_of_it(nora: Store,
         ("'Nora', 'allergic_to', 'Nuts'", False),
         ("'nora', 'home', 'Oslo.'", False),  # another name of lives_in
         ("'Nora', 'lives_in', 'Oslo, Norway'", True),
-        ("'Ben', 'allergic_to', 'nuts'", True),
         ("'Nora', 'likes', 'nuts'", True),
     ],
 )
@@ -136,26 +135,27 @@ def test_a_fact_that_is_replaced_in_the_same_answer_is_stored_anew(nora: Store) 
 
 
 def test_what_a_turn_says_again_can_be_linked_as_a_contradiction(nora: Store) -> None:
-    digested(nora, f"{INSERT}('Nora', 'never', 'flown', '', 6)")
+    digested(nora, "-- none")
     told(nora, "I never flew. I flew to Rome in May.", said_at="2026-05-01")
     digested(
         nora,
-        f"{INSERT}('Nora', 'never', 'flown', '', 8), ('Nora', 'flew_to', 'Rome', '2026-05', 8);"
+        f"{INSERT}('Nora', 'never', 'flew', '', 8), ('Nora', 'flew_to', 'Rome', '2026-05', 8);"
         " INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)"
         " VALUES (8, 'never', 8, 'flew_to')",
     )
     from memory.store.contradictions import open_contradictions
 
     [pair] = open_contradictions(nora)
-    assert (pair.first.value, pair.second.value) == ("flown", "Rome")
+    assert (pair.first.value, pair.second.value) == ("flew", "Rome")
 
 
 def test_a_digest_reports_what_it_did_to_facts_that_were_there(nora: Store) -> None:
-    told(nora, "I love tea.", said_at="2026-04-01")
+    text = "I love tea. Home is Porto, no longer Oslo. The nuts were a mistake of the doctor's."
+    told(nora, text, said_at="2026-04-01")
     digest = digested(
         nora,
         "UPDATE facts SET ended_on = '2026-04' WHERE id = 2; DELETE FROM facts WHERE id = 1;"
-        " UPDATE facts SET value = 'green tea' WHERE id = 3;"
+        " UPDATE facts SET happened_on = '2026-04' WHERE id = 3;"
         f" {INSERT}('Nora', 'lives_in', 'Porto', '2026-04', 8)",
     )
     assert digest.changed_text == "4 facts changed (1 ended, 1 removed, 1 rewritten)"
@@ -165,7 +165,7 @@ def test_a_digest_reports_what_it_did_to_facts_that_were_there(nora: Store) -> N
 
 
 def test_after_an_undo_the_facts_are_back_and_the_turns_wait(nora: Store) -> None:
-    digested(nora, "DELETE FROM facts WHERE id = 1")
+    digested(nora, f"{INSERT}('Nora', 'likes', 'Oslo', '', 7)")
     undo = nora.undo(nora.changes()[-1].id)
     assert lines(nora) == [NUTS, OSLO]
     assert undo.note == "turns 6-7 wait to be digested again"
@@ -176,10 +176,10 @@ def test_after_an_undo_the_facts_are_back_and_the_turns_wait(nora: Store) -> Non
 
 
 def test_what_is_digested_by_now_does_not_wait_and_an_undo_says_so(nora: Store) -> None:
-    digested(nora, "DELETE FROM facts WHERE id = 1")
+    digested(nora, f"{INSERT}('Nora', 'likes', 'Oslo', '', 7)")
     first = nora.changes()[-1].id
     nora.undo(first)
-    digested(nora, f"{INSERT}('Nora', 'likes', 'tea', '', 7)")
+    digested(nora, f"{INSERT}('Nora', 'visited', 'Oslo', '', 7)")
     second = nora.changes()[-1].id
     nora.undo(second)
     redone = nora.undo(nora.changes()[-1].id)
@@ -191,7 +191,7 @@ def test_what_is_digested_by_now_does_not_wait_and_an_undo_says_so(nora: Store) 
 
 
 def test_an_undo_says_why_turns_do_not_wait(nora: Store) -> None:
-    digested(nora, f"{INSERT}('Nora', 'likes', 'tea', '', 7)")
+    digested(nora, f"{INSERT}('Nora', 'visited', 'Oslo', '', 7)")
     first = nora.changes()[-1].id
     nora.write(f"{INSERT}('Nora', 'likes', 'rum', '', 7)", cause="digest again", window=(7, 7))
     second = nora.changes()[-1].id
@@ -285,7 +285,7 @@ def test_facts_that_no_sql_names_are_there_after_any_window(nora: Store, seed: i
         if nonsense:
             answers.named.clear()
         answer = "I am sorry, Dave." if nonsense else "; ".join(answers.statements) or "-- none"
-        digested(nora, answer, calls=3 if nonsense else 1)
+        digested(nora, answer, calls=3)
         for pending in nora.pending():
             decide(nora, (pending.first_turn, pending.last_turn), apply=False)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, open_store
-from memory.facts.given_years import UnknownYearError, check_years
-from memory.sql import check_writes
+from memory.facts.row_checks import RowChecks
+from memory.sql import check_writes, quoted
 from memory.store import Store
 from tests.conftest import INSERT
 from tests.support.scripted import scripted_model, sql
@@ -58,8 +58,8 @@ GIVEN = [
 ]
 
 
-def written(day: str, turn_id: int = 1) -> str:
-    return f"{INSERT}('Anna', 'event', 'moved to Hull', '{day}', {turn_id})"
+def written(day: str, turn_id: int = 1, value: str = "moved to Hull") -> str:
+    return f"{INSERT}('Anna', 'event', {quoted(value)}, '{day}', {turn_id})"
 
 
 def dates(path: Path, turns: Sequence[Turn], *statements: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_a_year_that_no_turn_gives_is_refused_and_then_left_empty(
     text: str, said_at: str, day: str, path: Path
 ) -> None:
     turns = [Turn("Anna", text, said_at=said_at)]
-    assert dates(path, turns, *[written(day)] * 3) == [""]
+    assert dates(path, turns, *[written(day, value=text)] * 2) == [""]
 
 
 @pytest.mark.few(5)
@@ -87,7 +87,8 @@ def test_a_year_that_no_turn_gives_is_refused_and_then_left_empty(
 def test_a_year_that_a_turn_gives_is_stored_at_once(
     text: str, said_at: str, day: str, path: Path
 ) -> None:
-    assert dates(path, [Turn("Anna", text, said_at=said_at)], written(day)) == [day]
+    turns = [Turn("Anna", text, said_at=said_at)]
+    assert dates(path, turns, written(day, value=text)) == [day]
 
 
 def test_the_model_is_told_which_year_no_turn_gives(path: Path) -> None:
@@ -108,7 +109,9 @@ def test_what_is_said_before_and_beside_gives_years(path: Path) -> None:
     with open_store(path) as store:
         store.add([Turn("Anna", "And I began to row.", said_at=_DAY)])
         # The turns before the window are shown, too.
-        Memory(store, model=scripted_model([([], sql(written("2017-06", 3)))])).digest()
+        Memory(
+            store, model=scripted_model([([], sql(written("2017-06", 3, "began to row")))])
+        ).digest()
         assert [fact.happened_on for fact in store.facts()] == ["2017", "2017-06"]
 
 
@@ -118,48 +121,48 @@ def test_a_known_fact_gives_the_year_that_an_age_counts_from(path: Path) -> None
     assert dates(path, turns, born) == ["1990-03-03"]
     with open_store(path) as store:
         store.add([Turn("Anna", "On my birthday at ten I got a bike.", said_at=_DAY)])
-        Memory(store, model=scripted_model([([], sql(written("2000-03-03", 2)))])).digest()
+        Memory(
+            store, model=scripted_model([([], sql(written("2000-03-03", 2, "got a bike")))])
+        ).digest()
         assert [fact.happened_on for fact in store.facts()][1] == "2000-03-03"
 
 
-def checked(statements: str, *turns: Turn) -> list[str]:
-    """What is left of statements, where they are refused."""
-    with pytest.raises(UnknownYearError, match="no turn gives the year") as error:
-        check_years(check_writes(statements), turns)
-    return [statement.text for statement in error.value.without]
+def checked(store: Store, statements: str, *turns: Turn) -> tuple[list[str], list[str]]:
+    """What is left of statements about turns, and why the rest may not be stored."""
+    left, reasons = RowChecks(store, turns).checked(check_writes(statements))
+    return [statement.text for statement in left], reasons
 
 
-def test_a_state_of_an_unknown_end_ends_when_that_was_known() -> None:
+def test_a_state_of_an_unknown_end_ends_when_that_was_known(store: Store) -> None:
     turn = Turn("Anna", "I sold the boat.", said_at=_DAY, id=1)
     ended = "UPDATE facts SET ended_on = '2011-04' WHERE id = 31"
-    [left] = checked(ended, turn)
+    [left], [reason] = checked(store, ended, turn)
     assert left == f"UPDATE facts SET ended_on = '{_DAY}' WHERE id = 31"
-    assert checked(ended, Turn("Anna", "I sold the boat.", id=1)) == []
-    check_years(check_writes(ended.replace("2011", "2023")), [turn])
+    assert "no turn gives the year in" in reason
+    assert checked(store, ended, Turn("Anna", "I sold the boat.", id=1))[0] == []
+    assert checked(store, ended.replace("2011", "2023"), turn)[1] == []
 
 
-def test_a_value_or_a_summary_of_an_unknown_year_is_left_out() -> None:
+def test_a_value_or_a_summary_of_an_unknown_year_is_left_out(store: Store) -> None:
     turn = Turn("Anna", "I moved to Hull, for 2,000 pounds.", said_at=_DAY, id=1)
     value = f"{INSERT}('Anna', 'event', 'moved to Hull in 2011', '', 1)"
     told = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (1, 1, 'Hull, {}')"
-    assert checked(f"{value}; {told.format('2011')}", turn) == []
+    assert checked(store, f"{value}; {told.format('2011')}", turn)[0] == []
     right = f"{INSERT}('Anna', 'paid', '2000 pounds', '', 1); {told.format('2023')}"
-    check_years(check_writes(right), [turn])
-    assert len(checked(f"{right}; {value}", turn)) == 2
+    assert checked(store, right, turn)[1] == []
+    assert len(checked(store, f"{right}; {value}", turn)[0]) == 2
 
 
 def test_an_end_that_no_turn_gives_is_left_empty(store: Store) -> None:
     turn = Turn("Anna", "I lived in Hull, then in Oslo.", said_at=_DAY, id=1)
     insert = "INSERT INTO facts (subject, attribute, value, ended_on, turn_id) VALUES"
-    [left] = checked(f"{insert} ('Anna', 'lives_in', 'Hull', '2011', 1)", turn)
+    [left], _ = checked(store, f"{insert} ('Anna', 'lives_in', 'Hull', '2011', 1)", turn)
     assert "2011" not in left
 
 
-def test_dates_without_a_year_or_of_other_turns_are_not_its_matter() -> None:
-    turn = Turn("Anna", "Hello.", id=1)
-    check_years(
-        check_writes(f"{written('')}; {written('2011', 9)}; DELETE FROM facts WHERE id = 2"), [turn]
-    )
+def test_a_date_without_a_year_is_not_its_matter(store: Store) -> None:
+    turn = Turn("Anna", "I moved to Hull.", id=1)
+    assert checked(store, f"{written('')}; DELETE FROM facts WHERE id = 2", turn)[1] == []
 
 
 def test_there_are_enough_cases() -> None:

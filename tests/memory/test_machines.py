@@ -14,8 +14,8 @@ from memory.store.namespaces import create, location_of, path_of
 from memory.system import machines
 from memory.system.machines import check_over
 from tests.support.commands import run
-from tests.support.scripted import patch_load_model, sql
-from tests.support.talk import FACT, Talker, talker
+from tests.support.scripted import patch_load_model
+from tests.support.talk import FACT, Talker, fact_of, talker
 
 BOTH_STORES = "slow"
 
@@ -100,7 +100,7 @@ def test_a_model_that_fails_ends_it_and_what_was_stored_is_told(
     def second_fails(prompt: str) -> str:
         if "number 1" in prompt:
             raise ModelError("no credit left")
-        return sql(FACT.format(1))
+        return fact_of(prompt)
 
     model, _ = talker(window=1, store=second_fails)
     patch_load_model(monkeypatch, lambda name, *_, **settings: model)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory import Memory, Store, Turn
+from memory import Memory, SqlError, Store, Turn
 from memory.facts import edit, find
 from memory.facts.state import Person, state_of_person
 
@@ -70,7 +70,8 @@ def test_what_a_person_edited_stays_until_they_say_otherwise(store: Store) -> No
     memory.add(OWN)
     [fact] = find(store)
     edit(store, fact.id, "was wrong", value="Bergen", by="Anna")
-    written(store, OTHERS[-1])
+    with pytest.raises(SqlError, match=r"was corrected by Anna on .*, was Oslo"):
+        written(store, OTHERS[-1])
     assert homes(store) == ["Bergen"]
     memory.add(Turn("Anna", "I live in Ulm.", said_at=f"{store.today}T23:59:59"))
     assert homes(store) == ["Ulm"]

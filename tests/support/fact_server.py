@@ -1,14 +1,13 @@
 """A server on localhost with OpenAI's protocol whose model stores one fact for each turn."""
 
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.support.scripted import sql, window
+from tests.support.scripted import rows_saying, sql, window
 
 Refusal = tuple[int, dict[str, str]]  # a status and headers
 
@@ -66,8 +65,7 @@ class FactServer:
 
 def facts_of(prompt: str) -> str:
     """A fact for each turn of a window."""
-    ids = re.findall(r"^\[(\d+)\]", window(prompt), re.MULTILINE)
-    rows = ", ".join(f"('turn {number}', 'was_said', 'yes', {number})" for number in ids)
+    rows = ", ".join(rows_saying("said", window(prompt)))
     return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
 

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.support.answering_server import FIELDS, reply
+from tests.support.scripted import rows_saying
 
 Request = dict[str, Any]
 
@@ -58,11 +59,8 @@ def spoken(request: Request) -> str:
 
 
 def _store(turns: str) -> str:
-    turn_id = turns.strip().partition("]")[0].removeprefix("[")
-    return (
-        "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
-        f" ('Anna', 'has_pet', 'cat Miso', {turn_id})"
-    )
+    columns = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    return f"{columns} {rows_saying('said', turns)[0]}"
 
 
 def whole(content: str | None, finish: str = "stop", **message: object) -> Sent:

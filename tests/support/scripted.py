@@ -3,6 +3,7 @@
 model = scripted_model([(["[1] Anna: I moved"], sql("INSERT INTO facts ..."))])
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,9 @@ from memory.models import CompletionAdapter, Limits, Model, Pace
 from memory.models.hosted import server_of
 from memory.models.sizes import Size
 from memory.program.digest import WindowContext, stored_window
+from memory.sql import quoted
 
+_SHOWN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.+)", re.MULTILINE)
 Pairs = Sequence[tuple[Sequence[str], str]]
 
 
@@ -153,6 +156,14 @@ class StoresByRule(StoreTurns):
         sql = self.rule(context.inputs["window"])
         change, unsaid = writer.write(sql)
         return stored_window(change, sql=sql, calls=1, unsaid=unsaid)
+
+
+def rows_saying(attribute: str, shown: str) -> list[str]:
+    """For each turn that is shown the row of an INSERT that has its words."""
+    return [
+        f"({quoted(speaker)}, '{attribute}', {quoted(text.partition(' (')[0])}, {turn_id})"
+        for turn_id, speaker, text in _SHOWN.findall(shown)
+    ]
 
 
 def sql(statements: str) -> str:

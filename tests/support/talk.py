@@ -10,7 +10,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory.models import Model
 from tests.support.locomo_records import DATE, question, record, turn, write
-from tests.support.scripted import UnexpectedPrompt, answer, model_over, sql
+from tests.support.scripted import UnexpectedPrompt, answer, model_over, rows_saying, sql, window
 
 ANN = [
     turn("D1:1", "I moved to Lyon last Saturday."),
@@ -73,6 +73,19 @@ def reply(prompt: str) -> str:
     return _PLAIN[kind_of(prompt)](prompt)
 
 
+def fact_of(prompt: str) -> str:
+    """SQL of a fact that says the first turn that a prompt shows, and a word more.
+
+    A fact that has only words of a turn is not shown beside it.
+    """
+    columns = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    rows = rows_saying("did", window(prompt))
+    if not rows:
+        return sql("-- none")
+    row, last = rows[0].rsplit("', ", 1)
+    return sql(f"{columns} {row.rstrip('.!')} as told', {last};")
+
+
 class Talker:
     """A DSPy engine that answers by the kind of prompt; many threads may ask it.
 
@@ -108,9 +121,7 @@ _PLAIN: dict[str, Callable[[str], str]] = {
     "correct": lambda prompt: "[[ ## edits ## ]]\nnone\n\n[[ ## completed ## ]]",
     "answer": lambda prompt: answer("Lyon", "1"),
     "retrieve": lambda prompt: sql("SELECT turn_id, value FROM facts"),
-    "store": lambda prompt: sql(
-        FACT.format(prompt.split("[[ ## window ## ]]\n[")[1].split("]")[0])
-    ),
+    "store": fact_of,
 }
 
 

@@ -10,7 +10,6 @@ fails every other time here, and else makes the packaged one's vectors.
 
 import os
 import random
-import re
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +23,7 @@ from memory.errors import ModelError
 from memory.search.embed import HostedEmbedder, embed
 from memory.store import search_tables
 from tests.support.killing import kill_after
-from tests.support.scripted import StoresByRule, scripted_model
+from tests.support.scripted import StoresByRule, rows_saying, scripted_model
 
 ROUNDS = 6
 BLOCK = 8  # so small that processes are killed, and meet, while they make blocks
@@ -32,8 +31,7 @@ MODEL = scripted_model([], window=3, budget=1_000)  # never asked: PROGRAM write
 
 
 def one_fact_a_turn(turns: str) -> str:
-    ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
-    values = ", ".join(f"('turn {n}', 'was_said', 'yes', {n})" for n in ids)
+    values = ", ".join(rows_saying("said", turns))
     return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {values}"
 
 

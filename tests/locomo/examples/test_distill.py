@@ -21,10 +21,7 @@ from tests.support.example_maker import example_maker, long_talk
 from tests.support.locomo_records import question, turn
 from tests.support.obedient import houses, obedient
 from tests.support.scripted import sql
-from tests.support.talk import FACT, talk
-
-HERE = "SELECT turn_id, value FROM facts"
-
+from tests.support.talk import reply, talk
 
 # --- the file -----------------------------------------------------------------------------------
 
@@ -60,14 +57,13 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_file(tmp_path: Path, th
     stops = {"store": (4, 11), "retrieve": (2,)}
 
     def stopping(kind: str) -> Callable[[str], str]:
-        def reply(prompt: str) -> str:
+        def stops_at_times(prompt: str) -> str:
             calls[kind] = calls.get(kind, 0) + 1
             if calls[kind] in stops[kind]:
                 raise KeyboardInterrupt
-            row = prompt.split("window ## ]]\n[")[-1].split("]")[0]
-            return sql(HERE if kind == "retrieve" else FACT.format(row))
+            return reply(prompt)
 
-        return reply
+        return stops_at_times
 
     two = talk("a"), talk("b")
     (tmp_path / "whole").mkdir()

@@ -21,7 +21,7 @@ from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
 from tests.support.obedient import houses
-from tests.support.scripted import answer, sql, window, with_limits
+from tests.support.scripted import answer, rows_saying, sql, window, with_limits
 from tests.support.talk import talk
 
 # --- what an example is -------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def test_the_catalog_and_the_turns_of_an_example_are_those_of_the_window(tmp_pat
     prompts = sorted(messages[1]["content"] for messages in maker.examples())
     assert ["[1]" in prompts[0], "[3]" in prompts[1], "[5]" in prompts[2]] == [True] * 3
     assert ["facts of Ann: did(" in prompt for prompt in prompts] == [False, True, True]
-    assert "did(2)" in prompts[1]  # one of each speaker in the window before
+    assert "facts of Bo: did(" in prompts[1]  # one of each speaker in the window before
 
 
 # --- store --------------------------------------------------------------------------------------
@@ -108,8 +108,7 @@ def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> No
 
     def store(prompt: str) -> str:
         prompts.append(prompt)
-        lines = prompt.split("[[ ## window ## ]]\n")[1].split("\n\n")[0].splitlines()
-        rows = ", ".join(f"('X', 'said', 'it', {line[1]})" for line in lines)
+        rows = ", ".join(rows_saying("said", window(prompt)))
         return sql(f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {rows}")
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
@@ -123,8 +122,9 @@ def test_the_teacher_is_shown_one_speakers_lines_at_a_time(tmp_path: Path) -> No
     assert "Ann:" in messages[1]["content"]
     assert "Bo:" in messages[1]["content"]
     insert = INSERT + "{};"
-    ann, bo = ([f"('X', 'said', 'it', {n})" for n in ids] for ids in ((1, 3, 5), (2, 4, 6)))
-    both = "\n".join(insert.format(", ".join(rows)) for rows in (ann, bo))
+    both = "\n".join(
+        insert.format(", ".join(rows_saying("said", window(prompt)))) for prompt in prompts
+    )
     assert messages[-1]["content"] == sql(both)
     assert (summary.examples, summary.calls) == ({"store": 1}, 2)
 
@@ -133,7 +133,7 @@ def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: P
     moved = f"{INSERT}('Ann', 'moved', 'to Lyon', 1);"
 
     def store(prompt: str) -> str:
-        if "[1] " in window(prompt) and "that of a turn you were shown: 1" not in prompt:
+        if "[1] " in window(prompt) and "Refused:" not in prompt:
             return sql(f"{INSERT}('Ann', 'has', 'Rufus', 2);")  # Bo's
         return (
             sql(f"{INSERT}('Ann', 'moved', 'to Lyon', 1);")

@@ -32,9 +32,10 @@ from memory.program import plain_program
 from memory.records import SqlUse
 from memory.store.sqlite import SqliteStore
 from memory.text.tokens import count_tokens
+from tests.support.locomo_records import question, turn
 from tests.support.obedient import Obedient, houses, obedient
 from tests.support.scripted import answer, sql, with_limits
-from tests.support.talk import talks
+from tests.support.talk import ANN, talk, talks
 
 FACTS = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
 
@@ -45,6 +46,11 @@ class Place:
 
     conversations: dict[str, Conversation]
     memories: dict[str, Path]
+
+    def with_talk(self, talk_record: dict[str, Any], folder: Path) -> "Place":
+        """With a conversation of another record; `question` and `turn` make its parts."""
+        [read] = load_conversations(talks(folder / "talk.json", talk_record))
+        return replace(self, conversations={**self.conversations, read.id: read})
 
     def task(
         self,
@@ -291,7 +297,7 @@ def test_what_no_fact_says_cannot_be_answered(place: Place) -> None:
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
-    ("mended", "worth", "facts", "refused"), [(True, 0.5, 1, 1), (False, 0.0, 0, 3)]
+    ("mended", "worth", "facts", "refused"), [(True, 0.5, 1, 1), (False, 0.0, 0, 2)]
 )
 def test_a_refused_insert_costs_the_sql_component(
     place: Place, mended: bool, worth: float, facts: int, refused: int
@@ -306,22 +312,25 @@ def test_a_refused_insert_costs_the_sql_component(
     assert len(pred.facts) == facts
     assert len(outcome.refusals) == refused
     assert "INSERT" in outcome.refusals[0]
-    assert "turn_id" in outcome.refusals[-1]
+    assert "turn 9 is not one of the turns shown" in outcome.refusals[-1]
 
 
 @pytest.mark.slow
 def test_more_than_four_facts_a_turn_do_not_fit(place: Place) -> None:
-    rows = ", ".join(f"('Ann', 'said', 'it {n} times', 1)" for n in range(20))
+    rows = ", ".join(f"('Ann', 'keeps_{n}', 'the lamp', 1)" for n in range(20))
     pred = run("store", place.task("store", store=lambda prompt: sql(FACTS + rows + ";"))[0])
     assert pred.outcomes[0].fits == 16 / 20
 
 
-def test_facts_of_any_text_are_copied_as_they_are(place: Place) -> None:
+def test_facts_of_any_text_are_copied_as_they_are(place: Place, tmp_path: Path) -> None:
     said = ["it's", "''", "a\\", "--", "/* x", "?1 :a $b", "%s {x}", ";", "a\nb", "\U0001f600"]
     rows = ", ".join("('Ann', 'said', '" + v.replace("'", "''") + "', 1)" for v in said)
     written, read = sql(FACTS + rows + ";"), sql("SELECT value FROM facts")
-    student, engine = place.task("store", store=lambda _: written, retrieve=lambda _: read)
-    pred = student(conversation="red-house", first=1, last=1)
+    odd = talk("odd", [question(4)], session_1=[turn("D1:1", "I said " + " ".join(said))])
+    place = place.with_talk(odd, tmp_path)
+    replies = {"retrieve": lambda _: read, "answer": lambda _: answer("odd", "1")}
+    student, engine = place.task("store", store=lambda _: written, **replies)
+    pred = student(conversation="odd", first=1, last=1)
     lines = [" ".join(value.split()) for value in said]
     assert (pred.failed, [value for _, _, value, _ in pred.facts]) == ("", lines)
     seen = memory_of(engine.prompts_for("answer")[0]).splitlines()
@@ -366,8 +375,10 @@ def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Plac
 
 
 @pytest.mark.slow
-def test_speakers_who_are_confused_cost_the_reward(place: Place) -> None:
+def test_speakers_who_are_confused_cost_the_reward(place: Place, tmp_path: Path) -> None:
     confused = said_by(lambda name, names: names[0])
+    adopted = turn("D1:2", "How nice! There is a dog here now, Rufus.", speaker="Bo")
+    place = place.with_talk(talk(session_1=[ANN[0], adopted, ANN[2]]), tmp_path)
     student, _ = place.task("store", speakers=True, store=confused, **ASKING)
     judged = single_speaker_metric(None, student(conversation="tiny", first=1, last=3))
     assert judged.score == pytest.approx(2 / 3)

@@ -118,8 +118,8 @@ def test_a_digest_says_what_a_strict_vocabulary_left_out(
 ) -> None:
     set_vocabulary(store, strict=True)
     facts = ", ".join(
-        f"('Anna', '{name}', '{number}', '', 1)"
-        for number, name in enumerate(("crates", "crates", "job"))
+        f"('Anna', '{name}', '{value}', '', 1)"
+        for name, value in (("crates", "moved"), ("crates", "Oslo"), ("job", "moved to Oslo"))
     )
     model = scripted_model([([], sql(INSERT + facts))])
     patch_load_model(monkeypatch, lambda name, *_, **settings: model)

@@ -30,7 +30,9 @@ def refused(options: list[str], *arguments: str) -> str:
 def changed_memory(store: Store, memory_options: list[str]) -> list[str]:
     """The options that name a memory with three changes, of which two are digests."""
     store.write(f"{MOVED}; {CAT}", "digest by M", window=(1, 3))
-    store.write(f"UPDATE facts SET ended_on = '2017-06' WHERE id = 1; {DOG}", "digest", (4, 5))
+    store.write(
+        f"UPDATE facts SET ended_on = '2017-06' WHERE id = 1; {DOG}", "digest", (4, 5), True
+    )
     store.write("UPDATE facts SET value = 'cat\x1b[31m Misa' WHERE id = 2", "by hand")
     return memory_options
 

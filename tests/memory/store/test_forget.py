@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import Turn, open_store
-from memory.errors import ClaimLostError, HeldError
+from memory.errors import ClaimLostError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import search_tables
 from memory.store.forgetting import forget
-from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.pending_windows import claim_window, fail_window, hold, reclaim_window
 from memory.store.settings import set_setting, settings_of, times_shown
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -245,7 +245,9 @@ def test_what_is_held_of_a_stored_window_goes_and_the_window_is_not_asked_for(
     store.add([Turn("Ben", "Qvortrup it is.")])
     assert claim_window(store, 2) == (4, 5)
     end = "UPDATE facts SET ended_on = '2017-06' WHERE value <> 'Qvortrup'"
-    store.write(DOG, "digest", window=(4, 5), held=HeldError("held", end))
+    store.write(DOG, "digest", window=(4, 5))
+    with store.transaction() as conn:
+        hold(conn, (4, 5), "held", end)
     assert store.pending()[0].statement == end
     store.forget([turn_id])
     assert store.pending() == []

@@ -153,7 +153,8 @@ def test_a_memory_as_of_a_moment_is_one_that_knows_no_more(
 
 def test_an_imported_history_counts_from_when_it_was_said(store: SqliteStore) -> None:
     store.write(f"{MOVED}; {CAT}", "digest", window=(1, 3))
-    store.write(f"UPDATE facts SET ended_on = '2017-06' WHERE id = 1; {DOG}", "digest", (4, 5))
+    ended = f"UPDATE facts SET ended_on = '2017-06' WHERE id = 1; {DOG}"
+    store.write(ended, "digest", window=(4, 5), by_person=True)
     store.write("UPDATE facts SET value = 'cat Misa' WHERE id = 2", "by a person")
     assert [(f.value, f.ended_on) for f in store.facts("2017-05")] == [
         ("Oslo", ""),

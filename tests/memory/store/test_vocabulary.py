@@ -143,7 +143,7 @@ def test_a_window_of_which_nothing_fits_counts_as_digested(store: Store) -> None
 
 def test_a_model_repairs_a_value_that_is_not_allowed(store: Store) -> None:
     set_attribute(store, URGENCY)
-    refusal = "urgency 'at once': the value is one of 'low', 'high'"
+    refusal = "urgency is one of low, high, not 'at once'"
     pairs = [
         ([""], sql(INSERT + "('Anna', 'priority', 'at once', '', 1)")),
         ([refusal], sql(INSERT + "('Anna', 'urgency', 'high', '', 1)")),

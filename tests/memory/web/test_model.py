@@ -85,8 +85,8 @@ def test_ollamas_models_are_listed_chosen_and_kept(client: TestClient, ollama: O
     assert len(ollama.requests) > asked
     response = client.post("/m/anna/digest")
     assert "facts changed" in shown(finished(client, response.url.path))
-    response = client.get("/m/anna/facts?q=Miso")
-    assert "cat Miso" in shown(response.text)
+    response = client.get("/m/anna/facts?q=moved")
+    assert "I moved to Oslo" in shown(response.text)
 
 
 def test_a_choice_is_undone_by_choosing_the_first_model(

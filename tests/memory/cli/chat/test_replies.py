@@ -11,7 +11,7 @@ from memory.evidence.messages import NEAREST_HEAD
 from memory.recall.corrections import answer_facts
 from tests.memory.cli.chat.test_session import chat, replier, says
 from tests.support.scripted import sql
-from tests.support.talk import FACT, talker
+from tests.support.talk import fact_of, talker
 
 NUTS = ["I'm allergic to nuts.", "My dog Rufus sleeps in the kitchen, in a green basket."]
 
@@ -79,7 +79,7 @@ def test_turns_that_fill_no_window_are_stored_after_a_pause(address: str) -> Non
 
     def store_fact(prompt: str) -> str:
         stored.set()
-        return sql(FACT.format(1))
+        return fact_of(prompt)
 
     model, _ = talker(window=48, store=store_fact)
     background = Background(address, model, since=1, pause_s=0.05)

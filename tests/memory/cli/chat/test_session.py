@@ -427,7 +427,7 @@ def test_a_server_that_does_not_stream_replies_in_one_piece(address: str, status
 def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
     chat(address, ["One."])
     shown = chat(address, ["/memory", "/undo", "/memory", "/undo"], attended=False)
-    assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nAnn\n  did: part 1 [1]" in shown
+    assert "2 turns (Assistant 1, User 1), 1 fact about 1 subject\nUser\n  did: One. [1]" in shown
     assert "undid change 1 (digest by talker):\nINSERT INTO facts" in shown
     assert ", 0 facts" in shown
     assert "there is no change to undo" in shown
@@ -475,10 +475,10 @@ def test_forgetting_waits_for_the_window_under_way(address: str) -> None:
     def slowly(prompt: str) -> str:
         begun.set()
         time.sleep(0.2)
-        return sql(FACT.format(1))
+        return sql(FACT.format(1).replace("'Ann'", "'User'").replace("part", "walk"))
 
     def lines() -> Iterator[str]:
-        yield "My PIN is 4711."
+        yield "My PIN is 4711, and I went for walk 1."
         assert begun.wait(60)
         yield from ("/forget pin", "yes")
 

@@ -217,7 +217,7 @@ def change_facts(store: Store) -> None:
     store.undo(3)
     revert_to(store, 1)
     window = claim_window(store, 3)
-    store.write("DELETE FROM facts WHERE id = 1", cause="window", window=window)
+    store.write(CAT, cause="window", window=window)
     store.forget([2])
 
 
