@@ -4,7 +4,7 @@
 
 Run it after a change of requirements.txt. It needs uv, reads what a package index says of the
 packages, and downloads none. The hashes are of the files that Linux on x86-64 installs with Python
-3.11 and 3.12; addresses are left out, since they are those of the person who ran it.
+3.11 and 3.12; addresses are left out, since they belong to the person who ran it.
 """
 
 import shutil

@@ -40,7 +40,7 @@ from trainer import Repair, end_of_turn, find_arbor, lacks, says
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
 # How long to wait for the trainer's answer while its process runs.
 START_S, COMMAND_S, CHECKPOINT_S = 1500.0, 600.0, 1800.0
-LAST_S = 5.0  # in which a worker's children may end by themselves before they are killed
+LAST_S = 5.0  # for a worker's children to end by themselves before they are killed
 LOOPBACK = "127.0.0.1"
 # One part of a path; it cannot lead out of its folder.
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")

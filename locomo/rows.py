@@ -1,4 +1,4 @@
-"""Measure what a model stores of turns whose statements are known, beside another measurement.
+"""Measure what a model stores of turns whose statements are known, next to another measurement.
 
 python -m locomo.rows DATA --model MODEL --out FILE [--program FILE] [--adapter FOLDER]
     [--against FILE]
@@ -37,7 +37,7 @@ from memory.program import load_program, program_for, starting_program
 
 @dataclass(frozen=True)
 class StoredTurn:
-    """What was stored of a turn, beside what it says.
+    """What was stored of a turn, and what it says.
 
     `key` is its conversation and source (`anna-and-bo/D1:3`); `covered`, `missed` and `false` are
     rows of text, `calls` counts the model's.

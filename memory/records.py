@@ -146,7 +146,7 @@ class Skipped(Record):
 
 
 def _html_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table of cells for a notebook. What is in them is text, whatever it looks like."""
+    """A table of cells for a notebook. Cells are text, whatever they look like."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     lines = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)

@@ -21,7 +21,7 @@ from memory.program import Row, quoted_fact, shown_turn, turns_before
 # A fifth of the examples in the plain prompt are "none", and with a half of them the model wrote it
 # of facts, too (the log).
 _NONE_SHARE = 0.38
-# Forms that are no harder to quote than others: typing, questions beside, an assistant's advice.
+# Forms that are no harder to quote than others: typing, added questions, an assistant's advice.
 _PLAIN_FORMS = frozenset({"typo", "question", "advice", "addressed"})
 
 
@@ -140,7 +140,7 @@ def _shows(row: PossibleRow, statement: GoldRow, turn: Turn) -> bool:
 
 
 def _likeness(row: Row, statement: GoldRow) -> float:
-    """The F1 of the words of a row beside those of a gold row; of equals the earlier cut."""
+    """The F1 of a row's words and a gold row's words; of equals the earlier cut."""
     written, wanted = (Counter(normalize(text).split()) for text in (row.text, statement.row))
     shared = (written & wanted).total()
     return 2 * shared / (written.total() + wanted.total())

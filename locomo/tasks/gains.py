@@ -26,7 +26,7 @@ Verdict = Literal["gain", "no gain", "too few conversations", "not measured"]
 LEAST_GROUPS = 10
 RECALL = "recall at 10"  # of the ranking, if that was fitted: no model answers then
 ROWS = "rows"  # of what was stored, if gold rows say what is right
-# By category of a turn: one that says something, one that does not.
+# By category of a turn: it says something, or nothing.
 _ROW_GROUPS: Mapping[str, Collection[int]] = {
     "statements": {STATEMENTS},
     "small talk": {ABSTENTION},

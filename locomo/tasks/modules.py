@@ -246,7 +246,7 @@ class AskMemory(_Task):
     The module `retrieve` sees a catalog of the memory and the question and writes SELECTs; the
     module `answer` sees the rows they return and the turns that a ranking finds.
 
-    If `retrieve` is the target, it is asked at every question, and RETRIEVE_BUDGET bounds the
+    If `retrieve` is the target, it is called for every question, and RETRIEVE_BUDGET bounds the
     evidence, so that the rows of its SELECTs decide the answer.
     """
 

@@ -11,7 +11,7 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
 - For the refining module `memory` is `refine_metric`, what an episode gained times how efficient
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
-- `rows`, for the storing module: what it stored beside gold rows, without a question
+- `rows`, for the storing module: what it stored next to gold rows, without a question
   (`locomo.tasks.row_score`).
 - `sql-memory` and `memupdate` are the rewards of these two projects to the letter, to compare with:
   `gated` and `memory` change what harmed (docs/optimizing.md says what).
@@ -398,7 +398,7 @@ def _rows(gold: Any, pred: Any) -> _Judged:
 
 
 def turn_scores(name: str, example: dspy.Example, pred: Any) -> list[QuestionScore]:
-    """The scores of an example's turns, as those of questions; `name` is the example's."""
+    """The scores of an example's turns, like questions' scores; `name` is the example's."""
     return [
         QuestionScore(
             key=f"{example.conversation}/{example.first + number}",

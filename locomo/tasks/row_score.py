@@ -13,10 +13,10 @@ from memory.vocabulary.entities import key
 
 @dataclass(frozen=True)
 class RowScore:
-    """What was stored of a turn, beside what it says.
+    """What was stored of a turn, and what it says.
 
     `covered` and `missed` are its statements, `false` the facts that it does not say or that are
-    about somebody else, `stored` the number of all facts.
+    about someone else, `stored` the number of all facts.
     """
 
     covered: tuple[str, ...]

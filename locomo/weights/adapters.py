@@ -60,7 +60,7 @@ def describe_adapter(
     """The card of a student's current adapter. `data` is the sha256 of the training data.
 
     The card includes the conversations of the adapter that the tuning started from. Only the
-    packaged model has prompts of its own to name.
+    packaged model has its own prompts to name.
     """
     config = student.model.peft_config["default"]
     seen = start.conversations if start else []

@@ -399,7 +399,7 @@ class Server:
 
 @cache
 def _http() -> httpx.Client:
-    # A new connection for each request: the server may close one that is kept open just when it
+    # A new connection for each request: the server may close an open one just when it
     # is needed.
     return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 

@@ -280,7 +280,7 @@ class WatchedJob(arbor_provider.ArborReinforceJob):
         ids = state.pending_batch_ids
         fulfilled, newest = set(self.fulfilled), max(self.fulfilled, default=0)
         # The server's list lags behind: a batch may stay on it for a while after it was fulfilled,
-        # but one that left it does not come back, and no older one turns up.
+        # but a call that left it does not come back, and no older one turns up.
         impossible = {
             id_ for id_ in ids if id_ in self._retired or (id_ < newest and id_ not in fulfilled)
         }
@@ -341,7 +341,7 @@ def trainee_lm(
     """The model to be trained, served by Arbor; `lm.provider.job` is its job once there is one.
 
     Answers are sampled as `settings.sampling` says and are never taken from a cache. While a job
-    runs, `lm.model` names the job, so that calls go to the weights as they are then.
+    runs, `lm.model` names the job, so that calls go to its weights of that time.
     """
     watched_server = replace(server, timeouts=timeouts, monitor=monitor)
     return dspy.LM(
@@ -398,7 +398,7 @@ def arbor_grpo(
     """DSPy's optimizer: one example a step, `settings.rollouts` answers to it, no validation.
 
     `steps_done` steps were done by an earlier run. With `episodes` a rollout has many calls, and
-    all are learned from; a shorter episode repeats calls of its own, so that each weighs the same.
+    all are learned from; a shorter episode repeats its calls, so that each weighs the same.
     Checkpoints are the caller's, through `lm.provider.job`; `checkpoint` is the server's folder of
     the one whose trainer goes on.
     """

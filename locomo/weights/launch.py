@@ -156,7 +156,7 @@ def shipped_start(targets: Sequence[Target]) -> Path | None:
 
 def rehearse(options: TrainOptions, start: Path, console: Console) -> TrainingResult:
     """Train the packaged model on this machine, by TRL; with `--engine trl` as on GPUs, in a
-    process of its own."""
+    separate process."""
     from locomo.weights.rehearsal import Rehearsal  # with torch
     from locomo.weights.student import load_encoder
     from locomo.weights.trl_run import TrlRun

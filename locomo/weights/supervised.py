@@ -114,7 +114,7 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
 
 
 def _untuned_student(options: TrainOptions) -> Model:
-    if options.provider:  # in the form that it is asked in afterwards, by its size
+    if options.provider:  # in the form of its later prompts, by its size
         return load_model(litellm_name(options.provider, options.student))
     # What the packaged model comes tuned for plays no part: it is tuned from its base.
     return student_of("local-base" if options.student == "local" else options.student)
@@ -185,7 +185,7 @@ def check_tuning() -> None:
 def check_before_tuning(options: TrainOptions, output: Path) -> None:
     """Raise InputError for examples or a folder for the adapter that cannot be used.
 
-    Such a folder is one that holds the checkpoint of another tuning.
+    Such a folder holds the checkpoint of another tuning.
     """
     check_tuning()
     if options.examples:

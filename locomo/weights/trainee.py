@@ -168,7 +168,7 @@ def working_model(
 
 
 def trained_program(student: Model, helper: Model, targets: Sequence[Target]) -> MemoryProgram:
-    """The helper's program, in which the student's modules have the student's prompts."""
+    """The helper's program, whose student modules have the student's prompts."""
     program, of_student = plain_program(helper), plain_program(student)
     if "store" in targets:
         program.store, program.stores_facts = of_student.store, True

@@ -38,7 +38,7 @@ class TrainingRun:
         self._rollouts: list[tuple[Any, float]] = []
         self._failures: list[str] = []  # of the rollouts in a row that could not be run
         self._step_began = time.monotonic()
-        self._trainer_step = 0  # the newest of which the trainer's numbers were read
+        self._trainer_step = 0  # the newest whose trainer's numbers were read
 
     def run(self) -> TrainingResult:
         """Train until the steps are done, a stop, or Ctrl-C; then free the server.

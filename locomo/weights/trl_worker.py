@@ -1,6 +1,6 @@
 """A process of TRL: GRPO on one GPU, or on the CPU. `trl_run.py` starts one for each GPU.
 
-It knows a model and prompts. What answers are worth, and whether to go on, it asks train.py.
+It knows a model and prompts. It asks train.py for rewards, and whether to go on.
 """
 
 import hashlib

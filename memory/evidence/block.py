@@ -38,7 +38,7 @@ _STORY_TURN = 100
 _GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
 _STORY_TURNS = 20
 # Odds of a turn to be an answer, compared with the best one. Turns above the first are shown whole
-# if they fit. A question for one thing gets turns above the second, and at least so many tokens: as
+# if they fit. A question for one thing gets turns above the second, and at least these tokens: as
 # many of the answers' words as in all of 6,000 tokens, in half of them (the log).
 _ODDS_TO_BE_WHOLE, _ODDS_TO_BE_SHOWN = 1 / 20, 1 / 250
 _LEAST_OF_ONE_THING = 2_000

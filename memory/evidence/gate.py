@@ -46,7 +46,7 @@ _NEAREST = 3
 _LONGEST = 4_000  # characters of a message or a turn
 _WEIGHT_UNIT = 100.0  # about the weight of a word such as "garden"
 # Who says I or my speaks of themselves, and asks for a fact of the world less often. Without these
-# words 20 instead of 10 in 100 statements were lost (docs/log.md). "Me" is none of them: "tell me a
+# words 20 instead of 10 in 100 statements were lost (docs/log.md). "Me" is not one: "tell me a
 # joke" is said as often.
 _SELF = frozenset(words("i we im ive id ich wir je nous yo nosotros ik wij"))
 _OWN = frozenset(

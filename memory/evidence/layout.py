@@ -68,7 +68,7 @@ class Evidence:
     `standing` holds the asker's wishes and the contradictions, `looked` what a model looked up,
     `story` a short account of events; `facts`, `notes` (turns shown as their facts) and `turns` are
     lines. `turn_ids` are the turns in any of them, `marked` the turns that facts call outdated or
-    disputed, and `cut` the turns of which a part is left out.
+    disputed, and `cut` the turns that are shown in part.
     """
 
     standing: Standing = NO_STANDING

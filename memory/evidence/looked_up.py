@@ -1,4 +1,4 @@
-"""What a model asked for in a look, as it is shown: the rows of each SELECT in their order."""
+"""What a model sees after a look: the rows of each SELECT in their order."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _SHORTEST = 2 * LONG_TURN // 3  # tokens of a turn's text where many are asked f
 
 @dataclass(frozen=True)
 class LookedUp:
-    """Lines of what was looked up, the turns in them, and those of which a part is left out."""
+    """Lines of what was looked up, the turns in them, and the turns shown in part."""
 
     lines: tuple[str, ...] = ()
     turn_ids: frozenset[int] = frozenset()
@@ -65,7 +65,7 @@ def looked_up(
     Arguments:
         question: which sentences of a long turn come first.
         turns: all that the rows name, by their ids; `marks` say what in them is outdated.
-        summaries: of the memory, to date those that rows quote.
+        summaries: of the memory, to date summaries in rows.
     """
     summary_of = {summary.text: summary for summary in summaries if summary.text}
     seen: set[str] = set()

@@ -36,7 +36,7 @@ BUDGET = 2_000  # tokens of a block for which nothing else is asked
 _USER = "User"  # the speaker by default
 _SETTINGS = {"user": "user", "assistant": "character"}  # with the name of who speaks in a role
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
-_MOST_TURNS = 10  # where no budget is asked for; one that is given is filled
+_MOST_TURNS = 10  # without a budget; a given budget is filled
 # Of those, the turns with so much of the best one's odds to be an answer: of ten turns shown with a
 # short question one was needed (the log).
 _LEAST_ODDS, _LEAST_ODDS_OF_SEVERAL = 1 / 30, 1 / 150
@@ -128,7 +128,7 @@ def inject(
         counts: whether the turns count as shown now; who has no time to write gives their ids to
             `Store.count_shown` later.
         gate: whether a message that asks nothing of the memory gets none of its turns, and one that
-            does, without a budget, only those that are about as near as the best one.
+            does, without a budget, only turns about as near as the best one.
         profile: whether the user's lasting facts come first, whatever the message is about.
 
     An empty message gets what is known of the user. Raises InputError without a message of theirs,

@@ -1,4 +1,4 @@
-"""Turns in which a speaker says the same again: "too cold", "as I said, too cold" share a line."""
+"""Turns that repeat what their speaker said: "too cold", "as I said, too cold" share a line."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _words_of = TextCache(lambda text: tuple(words(text)), most=1_000, longest=_LONG
 def said_again(turns: Sequence[Turn]) -> Mapping[int, list[Turn]]:
     """Of each message that its speaker said three times or more, by its id: all that say it.
 
-    First comes the turn that stands for them, the newest of the longest. A turn says the same as
+    First comes the turn that represents them, the newest of the longest. A turn says the same as
     another if it has all of its words, in order, and others that hardly change its meaning: no
     number and no "not".
     """

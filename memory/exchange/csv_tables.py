@@ -99,7 +99,7 @@ def _dates_of_table(
 
 
 def _table_lines(file: InputFile) -> Iterator[str]:
-    """The lines of a table, without the one that tells Excel the separator of its cells."""
+    """The lines of a table, without the line that tells Excel its separator."""
     lines = lines_of(file)
     first = next(lines, "")
     if not _SEPARATOR.fullmatch(first):

@@ -61,7 +61,7 @@ class Importer:
         is_path: whether a file or folder of any other kind is; `ExportFiles.files` is empty then.
         files: the names of its files in a folder or archive that holds others as well.
         lists: the names of its files that hold no conversations, such as lists of people.
-        archives: the names of the archives in which one export arrives, together in a folder.
+        archives: the names of the archives of one export, together in a folder.
         notes: what a person should know of an export, with the number of its messages.
         unreadable: patterns of files that it cannot read, each with what to export instead.
         is_plain: whether it reads rows with any names: it comes after all others, and only for a

@@ -90,7 +90,7 @@ def input_files(
     """The file itself, or the files to read of what is in a folder or archive, by name.
 
     Those with one of the `names` that programs give their files; without any, every file that may
-    hold chats. `archives` are the names of those that a folder may hold as they were sent. Raises
+    hold chats. `archives` are the names of archives that a folder may hold unopened. Raises
     InputError for an archive that cannot be read, and for an unknown encoding.
     """
     if encoding:

@@ -1,4 +1,4 @@
-"""The turn of a coding agent's tool use: what it did to which files, its command, its outcome."""
+"""The turn of a coding agent's tool use: its files, its command, its outcome."""
 
 import json
 import re

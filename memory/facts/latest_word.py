@@ -1,4 +1,4 @@
-"""The latest word on facts: the later turn in which their speaker speaks of what a fact says.
+"""The latest word on facts: the later turn where their speaker speaks of what a fact says.
 
 A fact comes from one sentence; much of what changes it later is in no form that code reads ("no dog
 anymore, my ex kept him"). So a later turn of the same speaker is shown with the fact, by what can
@@ -41,7 +41,7 @@ _MOST_FOUND = 8  # turns of a search for one fact
 _MOST_NEW = 48  # turns since the last look: as many are read, for more a search is quicker
 _LONGEST = 2_000  # characters of a turn: people say news in short messages
 _QUOTE_TOKENS = 28
-# The share of a value's words by which a sentence means it: "Lund" is of "Ingrid Lund", and "yoga"
+# The share of a value's words that a sentence needs: "Lund" is of "Ingrid Lund", and "yoga"
 # alone is not "aerial yoga".
 _SHARES: Mapping[str, float] = {"one value": 0.01, "wish": 0.5, "many": 1}
 _MOST_BEHIND = 4  # turns that correct what was just said
@@ -162,7 +162,7 @@ def _look(
 
 
 def _speaker(fact: Fact, source: Turn) -> str:
-    """Whose later words count: who said it, or whom it is about where a person wrote it."""
+    """Whose later words count: who said it, or who it is about if a person wrote it."""
     is_told = source.kind == "message" and not is_assistant(source.speaker)
     return source.speaker if is_told and source.session != CORRECTIONS else fact.subject
 
@@ -224,7 +224,7 @@ def _kind(attribute: Attribute) -> str:
 
 
 def _value_words(fact: Fact, attribute: Attribute) -> list[str]:
-    """The words by which a sentence means a value: of an order what it is about, not its verb."""
+    """The words that a sentence needs to mean a value: of an order its object, not its verb."""
     value_words = telling_words(fact.value)
     is_order = attribute.name == INSTRUCTION and len(value_words) > 1
     return value_words[1:] if is_order else value_words

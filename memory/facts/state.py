@@ -42,9 +42,9 @@ _TO_THE_SECOND = len("2017-05-08T13:56:00")
 class FactState:
     """What the state says of a fact on a day.
 
-    `since` is the first day on which it is known to be true, `until` the day on which it ended or
+    `since` is the first day it is known to be true, `until` the day on which it ended or
     another fact took its place, both ISO and "" if unknown. `successor` is that fact.
-    `is_own` says whether the person whom it is about said it, or a person wrote or edited it;
+    `is_own` says whether the person it is about said it, or a person wrote or edited it;
     `beside` is what others say instead.
     """
 
@@ -215,7 +215,7 @@ def _cut(date: str, other_date: str) -> str:
 
 @dataclass(frozen=True)
 class Person:
-    """Whom facts are about: by a name, or by a relation ("sister") to somebody (`owner`)."""
+    """Who facts are about: by a name, or by a relation ("sister") to someone (`owner`)."""
 
     name: str
     owner: str = ""

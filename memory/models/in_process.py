@@ -205,7 +205,7 @@ def _room(size: Size, context: int) -> tuple[int, int]:
 def lora_of(model: ModelFile, path: Path) -> Lora:
     """An adapter of a model, by its .gguf file or its folder, with or without a card.
 
-    Raises InputError for one of another model, and one that llama.cpp cannot run.
+    Raises InputError for an adapter of another model, or one llama.cpp cannot run.
     """
     file = gguf_of(path)
     targets = frozenset(_MODULES)

@@ -29,7 +29,7 @@ class EndlessAnswerError(lm_errors.LMProviderError):
 
 
 class ServerDownError(lm_errors.LMTransportError):
-    """Nothing listens at the address of your own server."""
+    """Nothing listens at your server's address."""
 
 
 class MissingKeyError(lm_errors.LMNotConfiguredError):

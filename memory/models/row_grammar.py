@@ -43,8 +43,8 @@ _IS = {"m": "am", "s": "is", "re": "are"}
 class Clause:
     """Where a row may begin in a sentence.
 
-    `subject` is whom it is about, as the row writes it: its words, or the speaker's name. It
-    stands at word `at`, the attribute begins at `start`. `ending` is the verb in a
+    `subject` is who it is about, as the row writes it: its words, or the speaker's name. It
+    is at word `at`, the attribute begins at `start`. `ending` is the verb in a
     subject's last word ("m" of "I'm"), `by_speaker` says whether the subject is the speaker.
     """
 
@@ -364,7 +364,7 @@ def attribute_at(words: Sequence[Word], clause: Clause, cut: int) -> str:
 def place_of(
     row: Sequence[str], words: Sequence[Word], clauses: Sequence[Clause]
 ) -> tuple[Clause, int] | None:
-    """Where a row stands in a sentence: its clause, and the word after its value.
+    """Where a row is in a sentence: its clause, and the word after its value.
 
     None where the grammar of the sentence has no such row. Case and marks do not matter.
     """
@@ -457,7 +457,7 @@ def _is_lower_case_name(words: Sequence[Word], at: int) -> bool:
 
 
 def _in_noun_phrase(run: Sequence[Word]) -> bool:
-    """Whether the last word of a run may stand in a noun phrase."""
+    """Whether the last word of a run may be part of a noun phrase."""
     classes = closed_classes()
     before, word = run[-2:]
     if word.head in classes.auxiliaries or word.head in classes.pronouns:

@@ -253,7 +253,7 @@ def _sentence_transformer(name: str) -> Any:
 
 @dataclass(frozen=True)
 class HostedEmbedder:
-    """An embedding model of a provider or of your own server. Requests are batches."""
+    """An embedding model of a provider or on your server. Requests are batches."""
 
     name: str
 

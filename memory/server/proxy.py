@@ -114,7 +114,7 @@ class ProxyOptions:
         needs_token: whether a request without a token of `memory admin tokens` is refused.
         budget: the most tokens of memories in a request, in tokens of the answering model if its
             name tells its vocabulary.
-        model: the model to answer, if it is not the one that a request names.
+        model: the model to answer, if not the model that a request names.
     """
 
     api_base: str

@@ -29,7 +29,7 @@ class Conversation:
     """A request as the memory sees it.
 
     `messages` are in OpenAI's form, users' messages as they wrote them (`front_ends`); `position`
-    is the index of the user's last message, and `speaker` its `name`. `user` is the field in which
+    is the index of the user's last message, and `speaker` its `name`. `user` is the field where
     an application says whose request it is, `task_of` the program whose own task it is, and `model`
     the model to answer.
     """

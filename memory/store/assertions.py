@@ -374,7 +374,7 @@ def _holds(known: KnownFact, new: KnownFact) -> bool:
 def _is_before(one: KnownFact, other: KnownFact) -> bool:
     """Whether one fact was said before another.
 
-    Undated turns were said in the order in which they were added. Within one turn, earlier
+    Undated turns were said in the order they were added. Within one turn, earlier
     beginnings come first.
     """
     if one.fact.turn_id == other.fact.turn_id:

@@ -16,7 +16,7 @@ class CheckedExamples:
     """Examples that a provider will take, and what they come to.
 
     `tokens` are counted by our own tokenizer, so they are about right for another's. `too_long`
-    examples were left out: a provider would cut them, and the answer stands at the end.
+    examples were left out: a provider would cut them, and the answer comes at the end.
     """
 
     examples: Sequence[ChatMessages]

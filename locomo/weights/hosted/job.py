@@ -43,7 +43,7 @@ class JobRecord(BaseModel):
     """A job as its folder remembers it, from the upload on.
 
     `file_id` and `job_id` are the provider's; `job_id` is empty until the job has started.
-    `earlier_jobs` had the same file before: none of them is this job. `model` and `tuned_model` are
+    `earlier_jobs` had the same file before: this job is another. `model` and `tuned_model` are
     the provider's own names.
     """
 

@@ -74,7 +74,7 @@ def _check_size(size: int, model: InstructModel) -> None:
 
 
 def _check(file: Path, model: InstructModel) -> None:
-    """Raise InputError, with the file removed, if it is not the one that we know."""
+    """Raise InputError, with the file removed, if it is not the known one."""
     if file_sha256(file.resolve()) != model.sha256:
         file.resolve().unlink()
         file.unlink(missing_ok=True)

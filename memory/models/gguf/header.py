@@ -106,7 +106,7 @@ def _sha256_of(file: Path, changed: int, size: int) -> str:
 
 @cache  # reading the vocabulary takes half a second
 def _base_header(path: Path, changed: int) -> Gguf:
-    """The header of the base model; `changed`, its time of change, is there for the cache's key."""
+    """The header of the base model; `changed`, its time of change, is part of the cache's key."""
     return read_gguf(path)
 
 

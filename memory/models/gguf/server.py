@@ -64,7 +64,7 @@ class Completion:
     """What the model wrote, and the tokens of the prompt and of that: 0 where they are unknown.
 
     `cached_tokens` of the prompt were kept from an earlier call, and were not read again.
-    `logprobs` has its tokens with those that were nearly chosen, where a call asked for `logprobs`.
+    `logprobs` has its tokens with the next likely ones, where a call asked for `logprobs`.
     `is_cut` says that the answer ended at its limit of tokens.
     """
 
@@ -146,7 +146,7 @@ class ModelCopy:
         stopped: Event | None = None,
         **settings: Any,
     ) -> Generator[str, None, Completion]:
-        """The answer to a chat in pieces as it is made; returns the whole.
+        """The answer to a chat in pieces while it is made; returns the whole.
 
         llama.cpp is called in its own thread, so that Ctrl-C and the end of the `seconds`
         reach the caller; the call ends then, when the generator is closed, and when another thread
