@@ -98,6 +98,7 @@ IMPORTERS = {
     "huggingface_hub": "memory/models/gguf/download.py",
     # It sets the environment first: no look-ups on the internet, no telemetry, no prints.
     "litellm": ("memory/system/providers.py", "memory/frameworks/litellm_callback.py"),
+    "anthropic": "memory/frameworks/anthropic_memory.py",
     "langgraph": "memory/frameworks/langgraph_store.py",
     "agents": "memory/frameworks/openai_agents.py",
     "sentence_transformers": ("memory/search/embed.py", "memory/search/rerank.py"),

@@ -1,4 +1,5 @@
-"""A memory in the protocols of asyncio and of frameworks: OpenAI's Agents SDK, LangGraph, LiteLLM.
+"""A memory in the protocols of asyncio and of frameworks.
 
-Each is its own module, which imports its framework.
+They are OpenAI's Agents SDK, LangGraph, LiteLLM and Anthropic's memory tool. Each is its own
+module, which imports its framework.
 """

@@ -1,13 +1,16 @@
 """LangGraph's `BaseStore`: items of agents in a memory, found by its ranking.
 
-A put item is a turn of kind "document"; a new value of it is another turn and hides the one before,
-so that `memory` shows how it was. A deleted item is hidden; `memory forget` removes it.
+A put item is a turn of kind "document"; a new value of it is another turn and hides the one
+before, so that `memory` shows how it was. A deleted item is hidden; `memory forget` removes it. An
+item with a time to live is forgotten at its end. Where only some fields are searched, they are
+another turn, before the item's own.
 """
 
 import json
 import operator
+import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +25,26 @@ from langgraph.store.base import (
     Result,
     SearchItem,
     SearchOp,
+    TTLConfig,
+    get_text_at_path,
 )
 
 from memory.errors import InputError
 from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
 from memory.records import Turn
 from memory.store import Store
+from memory.store.expiry import expiry_text, set_expiry
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_reads import visible_turns
 from memory.store.turn_validation import local_now, session_label
-from memory.text.characters import label
+from memory.text.characters import is_visible, label
 
 _BY = "langgraph"
 _SESSION = "langgraph "  # before the namespace, as JSON
 _UNSEARCHED = "langgraph unsearched"  # the tag of an item that no query finds
+_FIELDS = "langgraph fields"  # the tag of a turn that has the searched fields of an item
+_TTL = "langgraph ttl"  # the tag with an item's time to live, in minutes
+_LEAST_REFRESH = 0.05  # of a time to live: what passed since it began again, or it stays as it is
 _MOST_HITS = 200
 _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
     "$eq": operator.eq,
@@ -53,21 +63,26 @@ class MemoryStore(BaseStore):
 
     Arguments:
         location: the memory's name, path or address.
+        ttl: how long items stay, and whether reading them begins that time again.
     """
 
-    supports_ttl = False
+    supports_ttl = True
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, *, ttl: TTLConfig | None = None) -> None:
         self._thread = StoreThread(location)
+        self.ttl_config = ttl
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Carry out operations in order; the memory's errors are from `memory.errors`."""
-        listed = list(ops)
+        """Carry out operations in order, or none if one cannot be.
+
+        The memory's errors are from `memory.errors`.
+        """
+        listed = _checked(ops)
         return self._thread.call(lambda store: [_carry_out(store, op) for op in listed])
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Carry out operations in their order, without holding up the event loop."""
-        listed = list(ops)
+        listed = _checked(ops)
         return await self._thread.acall(lambda store: [_carry_out(store, op) for op in listed])
 
     def close(self) -> None:
@@ -75,28 +90,27 @@ class MemoryStore(BaseStore):
         self._thread.close()
 
 
+def _checked(ops: Iterable[Op]) -> list[Op]:
+    """The operations. Raises if an item among them cannot be put."""
+    listed = list(ops)
+    for op in listed:
+        if isinstance(op, PutOp):
+            _refuse_unusual_names(op)
+            json.dumps(op.value)
+    return listed
+
+
 def _carry_out(store: Store, op: Op) -> Result:
     match op:
         case GetOp():
             turns = _turns_of(store, op.namespace, op.key)
+            if op.refresh_ttl:
+                _refresh(store, turns)
             return _item(turns[-1]) if turns else None
         case PutOp():
-            _refuse_unusual_names(op)
             old = _turns_of(store, op.namespace, op.key)
-            if op.index:
-                raise NotImplementedError(
-                    "index=[...] is not there: every field is searched, or with index=False none"
-                )
             if op.value is not None:
-                text = json.dumps(op.value, ensure_ascii=False)
-                session = _session(op.namespace)
-                # When the first value was put, and this one: the time of a turn is in seconds.
-                updated = datetime.now(UTC).isoformat()
-                created, _ = _times(old[0]) if old else (updated, "")
-                source = f"{_BY} {created} {updated}"
-                tags = {_UNSEARCHED: "yes"} if op.index is False else {}
-                turn = Turn(op.key, text, session, local_now(), source, "document", tags=tags)
-                store.add([turn])
+                store.add(_turns_to_put(op, old))
             hide(store, old, _BY)
             return None
         case SearchOp():
@@ -104,6 +118,59 @@ def _carry_out(store: Store, op: Op) -> Result:
         case ListNamespacesOp():
             return _namespaces(store, op)
     raise ValueError(f"unknown operation {type(op).__name__}")
+
+
+def _turns_to_put(op: PutOp, old: list[Turn]) -> list[Turn]:
+    """The turns of an item: what is searched of it, if that is not all, and last its value."""
+    # When the first value was put, and this one: the time of a turn is in seconds.
+    updated = datetime.now(UTC).isoformat()
+    created, _ = _times(old[0]) if old else (updated, "")
+    lifetime = {} if op.ttl is None else _lifetime(op.ttl)
+
+    def turn(text: str, tag: str = "") -> Turn:
+        return Turn(
+            op.key,
+            text,
+            _session(op.namespace),
+            local_now(),
+            f"{_BY} {created} {updated}",
+            "document",
+            tags=lifetime | ({tag: "yes"} if tag else {}),
+        )
+
+    value = json.dumps(op.value, ensure_ascii=False)
+    if op.index is None:
+        return [turn(value)]
+    texts = [text for path in op.index or () for text in get_text_at_path(op.value, path)]
+    fields = "\n".join(filter(is_visible, texts))
+    return [*([turn(fields, _FIELDS)] if fields else []), turn(value, _UNSEARCHED)]
+
+
+def _lifetime(minutes: float) -> dict[str, str]:
+    """The tags of turns that are forgotten after so many minutes."""
+    return {_TTL: f"{minutes:g}", FORGET_AFTER: expiry_text(timedelta(minutes=minutes))}
+
+
+def _refresh(store: Store, turns: list[Turn]) -> None:
+    """Begin the time to live of an item again."""
+    for minutes in {str(turn.tags[_TTL]) for turn in turns if _TTL in turn.tags}:
+        lifetime = timedelta(minutes=float(minutes))
+        due = [
+            turn.id
+            for turn in turns
+            if turn.tags.get(_TTL) == minutes
+            and _end(turn) - _now() < lifetime * (1 - _LEAST_REFRESH)
+        ]
+        if due:
+            set_expiry(store, due, lifetime, _BY)
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+def _end(turn: Turn) -> datetime:
+    return datetime.fromisoformat(str(turn.tags[FORGET_AFTER]))
 
 
 def _refuse_unusual_names(op: PutOp) -> None:
@@ -162,21 +229,28 @@ def _search(store: Store, op: SearchOp) -> list[SearchItem]:
     """Items below a prefix that pass the filter: by the ranking of a query, else the newest."""
     scores: dict[int, float] = {}
     prefix = tuple(op.namespace_prefix)
-    fitting = {
-        turn.id: turn
-        for turn in _all_turns(store)
-        if _namespace(turn)[: len(prefix)] == prefix and not (op.query and _UNSEARCHED in turn.tags)
-    }
-    turns = [*fitting.values()][::-1]
+    below = [turn for turn in _all_turns(store) if _namespace(turn)[: len(prefix)] == prefix]
+    values = {(turn.session, turn.speaker): turn for turn in below if _FIELDS not in turn.tags}
+    turns = [*values.values()][::-1]
     if op.query:
-        sessions = sorted({turn.session for turn in turns})
+        searched = {
+            turn.id: values[turn.session, turn.speaker]
+            for turn in below
+            if _UNSEARCHED not in turn.tags
+        }
+        sessions = sorted({turn.session for turn in searched.values()})
         hits = store.search(op.query, _MOST_HITS, {"session": sessions}) if sessions else []
-        scores = {hit.turn_id: hit.score for hit in hits}
-        turns = [fitting[hit.turn_id] for hit in hits if hit.turn_id in fitting]
-    items = [SearchItem(**_fields(turn), score=scores.get(turn.id)) for turn in turns]
+        hits = [hit for hit in hits if hit.turn_id in searched]
+        turns = [searched[hit.turn_id] for hit in hits]
+        scores = {searched[hit.turn_id].id: hit.score for hit in hits}
+    items = [(turn, SearchItem(**_fields(turn), score=scores.get(turn.id))) for turn in turns]
     _refuse_operators(op.filter or {})
-    items = [item for item in items if _passes(item.value, op.filter or {})]
-    return items[op.offset : op.offset + op.limit]
+    items = [(turn, item) for turn, item in items if _passes(item.value, op.filter or {})]
+    items = items[op.offset : op.offset + op.limit]
+    if op.refresh_ttl:
+        names = {(turn.session, turn.speaker) for turn, _ in items}
+        _refresh(store, [turn for turn in below if (turn.session, turn.speaker) in names])
+    return [item for _, item in items]
 
 
 def _refuse_operators(condition: Any) -> None:

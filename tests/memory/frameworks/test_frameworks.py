@@ -1,16 +1,18 @@
 """A memory in the protocols of real frameworks."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from memory import Memory, Turn, open_store
+from memory import InputError, Memory, Turn, open_store
 from memory.operations.tools import memory_tools
 from memory.text.fence import fenced
 from tests.support.secrets_corpus import SECRETS
 
+BOTH_STORES = True
 pytestmark = pytest.mark.slow
 
 
@@ -103,8 +105,6 @@ def test_langgraphs_filter_of_several_values_is_applied_or_refused(path: Path) -
         store.search(("user",), filter={"color": {"$in": "red"}})
     with pytest.raises(ValueError, match="no operator '\\$regex'"):
         store.search(("user",), filter={"color": {"$regex": "r"}})
-    with pytest.raises(NotImplementedError, match="every field is searched"):
-        store.put(("user",), "d", {"color": "red"}, index=["color"])
     store.close()
 
 
@@ -204,6 +204,69 @@ def test_an_item_of_langgraphs_store_can_stay_out_of_searches(path: Path) -> Non
     assert {item.key for item in store.search(of_list)} == {"cat", "key"}  # type: ignore[arg-type]
     store.put(("notes", "anna"), "key", {"text": "The cat has a key."})
     assert len(store.search(("notes",), query="the cat")) == 2
+    store.close()
+
+
+def test_only_the_named_fields_of_an_item_are_searched(address: str) -> None:
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    store = MemoryStore(address)
+    value = {"title": "Pets", "about": {"cat": "Miso likes herring."}, "note": "Buy a saddle."}
+    store.put(("notes",), "pets", value, index=["title", "about.cat"])
+    store.put(("notes",), "horse", {"text": "A saddle is for a horse."})
+    store.put(("notes",), "blank", {"text": ""}, index=["text", "nowhere"])
+    found = store.search(("notes",), query="Which saddle?")
+    assert [item.key for item in found] == ["horse", "pets"]
+    [first, *_] = store.search(("notes",), query="What does Miso like?")
+    assert first.value == value
+    assert [item.key for item in store.search(("notes",))] == ["blank", "horse", "pets"]
+    assert store.get(("notes",), "pets").value == value  # type: ignore[union-attr]
+    store.put(("notes",), "pets", {"note": "Buy a saddle."}, index=["note"])
+    found = store.search(("notes",), query="Which saddle?")
+    assert {item.key for item in found[:2]} == {"horse", "pets"}
+    store.delete(("notes",), "pets")
+    assert "pets" not in [item.key for item in store.search(("notes",), query="Which saddle?")]
+    store.close()
+
+
+def test_an_item_with_a_time_to_live_is_forgotten_at_its_end(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    began, passed = time.time(), [0.0]
+    monkeypatch.setattr(time, "time", lambda: began + 60 * passed[0])
+    store = MemoryStore(address, ttl={"default_ttl": 30, "refresh_on_read": True})
+    notes = ("notes",)
+    store.put(notes, "code", {"text": "The code is 4711."}, index=["text"])
+    store.put(notes, "home", {"text": "Anna lives in Oslo."}, ttl=None)
+    store.put(notes, "kept", {"text": "The code of the gate is 12."}, ttl=5)
+    store.put(notes, "kept", {"text": "The code of the gate is 12."}, ttl=None)
+    passed[0] = 20
+    assert store.get(notes, "code")  # begins the 30 minutes again
+    passed[0] = 45
+    assert store.get(notes, "code", refresh_ttl=False)
+    passed[0] = 51
+    assert store.get(notes, "code") is None
+    assert {item.key for item in store.search(notes)} == {"home", "kept"}
+    store.close()
+    with open_store(address) as opened:
+        assert "4711" not in str(opened.turns())
+
+
+def test_a_batch_of_langgraphs_store_with_an_item_that_cannot_be_put_puts_none(
+    address: str,
+) -> None:
+    from langgraph.store.base import PutOp
+
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    store = MemoryStore(address)
+    good = PutOp(("notes",), "good", {"text": "x"})
+    for bad in (PutOp(("notes",), "two\nlines", {}), PutOp(("notes",), "odd", {"at": object()})):
+        with pytest.raises((InputError, TypeError)):
+            store.batch([good, bad])
+    assert store.search(("notes",)) == []
     store.close()
 
 
