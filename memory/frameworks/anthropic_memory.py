@@ -101,6 +101,7 @@ class MemoryTool(BetaAbstractMemoryTool):
             path = _path(command.path)
             if path == _ROOT:
                 raise ToolError("Cannot delete the /memories directory itself")
+            _refuse_facts(path)
             paths = _below(_contents(store), path)
             if not paths:
                 raise ToolError(f"The path {command.path} does not exist")
@@ -116,6 +117,7 @@ class MemoryTool(BetaAbstractMemoryTool):
             old = _path(command.old_path)
             if old == _ROOT:
                 raise ToolError("Cannot rename the /memories directory itself")
+            _refuse_facts(old)
             new = _new_path(
                 store, command.new_path, f"The destination {command.new_path} already exists"
             )
@@ -171,8 +173,6 @@ def _versions(store: Store, paths: Collection[str]) -> list[Turn]:
 
 
 def _hide(store: Store, paths: Collection[str]) -> None:
-    if _FACTS in paths and not _versions(store, [_FACTS]):
-        paths = [path for path in paths if path != _FACTS]
     hide(store, _versions(store, paths), _BY)
 
 
@@ -213,13 +213,17 @@ def _file(store: Store, path: str) -> tuple[str, str]:
     """The path and the text of a file that can be edited. Raises ToolError for none."""
     clean = _path(path)
     contents = _contents(store)
-    if clean == _FACTS in contents:
-        raise ToolError(f"{path} is made of the memory's facts and can only be read.")
+    _refuse_facts(clean)
     if clean in contents:
         return clean, contents[clean]
     if clean == _ROOT or _below(contents, clean):
         raise ToolError(f"The path {path} is not a file.")
     raise ToolError(f"The path {path} does not exist. Please provide a valid path.")
+
+
+def _refuse_facts(path: str) -> None:
+    if path == _FACTS:
+        raise ToolError(f"{path} is made of the memory's facts and can only be read.")
 
 
 def _below(contents: Collection[str], path: str) -> list[str]:
@@ -256,15 +260,15 @@ def _view(store: Store, path: str, view_range: list[int] | None) -> str:
     if not files and clean != _ROOT:
         raise ToolError(f"The path {path} does not exist. Please provide a valid path.")
     sizes: dict[tuple[str, ...], int] = {(): 0}
-    folders = {()}
+    folders: set[tuple[str, ...]] = set()
     for file in files:
         parts = tuple(file.removeprefix(f"{clean}/").split("/"))
-        size = len(contents[file].encode())
+        folders.update(parts[:depth] for depth in range(1, len(parts)))
         for depth in range(len(parts) + 1):
+            size = len(contents[file].encode())
             sizes[parts[:depth]] = sizes.get(parts[:depth], 0) + size
-            folders |= {parts[:depth]} if depth < len(parts) else set()
     shown = "\n".join(
-        f"{_size(sizes[parts])}\t{'/'.join([path, *parts])}{'/' if parts in folders - {()} else ''}"
+        f"{_size(sizes[parts])}\t{'/'.join([path, *parts])}{'/' if parts in folders else ''}"
         for parts in sorted(sizes)
         if len(parts) <= 2 and not any(part.startswith(".") for part in parts)
     )

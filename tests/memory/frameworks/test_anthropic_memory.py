@@ -179,7 +179,9 @@ def test_the_memorys_facts_are_a_file_to_read(address: str) -> None:
     assert "Oslo" in outcome(tool, {"command": "view", "path": facts})
     assert facts in outcome(tool, {"command": "view", "path": "/memories"})
     edit = {"command": "str_replace", "path": facts, "old_str": "Oslo", "new_str": "Rome"}
-    assert "can only be read" in outcome(tool, edit)
+    move = {"command": "rename", "old_path": facts, "new_path": "/memories/mine.md"}
+    for command in (edit, move, {"command": "delete", "path": facts}):
+        assert "can only be read" in outcome(tool, command)
     tool.close()
 
 
