@@ -27,6 +27,7 @@ _FACTS = f"{_ROOT}/facts.md"
 _BLANK = "memory tool blank"  # the tag of a file without a visible character, which no turn can be
 _BLANK_TEXT = "(an empty file)"
 _NUMBER_WIDTH = 6
+_MOST_LINES_NAMED = 100
 _SNIPPET_LINES = 2  # shown above and below a replaced line
 
 
@@ -233,18 +234,32 @@ def _below(contents: Collection[str], path: str) -> list[str]:
 
 def _only_position(text: str, part: str, path: str) -> int:
     """Where a file has a text. Raises ToolError if it does not, or in several places."""
-    positions = [at for at in range(len(text)) if part and text.startswith(part, at)]
-    if not positions:
+    position = text.find(part) if part else -1
+    if position < 0:
         raise ToolError(
             f"No replacement was performed, old_str `{part}` did not appear verbatim in {path}."
         )
-    if len(positions) > 1:
-        lines = ", ".join(str(text.count("\n", 0, at) + 1) for at in positions)
+    lines = _lines_with(text, part)
+    if len(lines) > 1:
+        named = ", ".join(map(str, lines[:_MOST_LINES_NAMED]))
         raise ToolError(
             f"No replacement was performed. Multiple occurrences of old_str `{part}` in lines:"
-            f" {lines}. Please ensure it is unique"
+            f" {named}. Please ensure it is unique"
         )
-    return positions[0]
+    return position
+
+
+def _lines_with(text: str, part: str) -> list[int]:
+    """The numbers of the lines in which a text begins, in linear time; one for each time."""
+    lines: list[int] = []
+    number, counted = 1, 0
+    position = text.find(part)
+    while position >= 0 and len(lines) <= _MOST_LINES_NAMED:
+        number += text.count("\n", counted, position)
+        counted = position
+        lines.append(number)
+        position = text.find(part, position + 1)
+    return lines
 
 
 def _view(store: Store, path: str, view_range: list[int] | None) -> str:

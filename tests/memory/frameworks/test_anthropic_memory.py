@@ -169,6 +169,19 @@ def test_claude_writes_a_file_which_is_found_undone_and_forgotten(address: str) 
     tool.close()
 
 
+def test_a_text_that_a_long_file_has_everywhere_is_refused_in_linear_time(path: Path) -> None:
+    from memory.frameworks.anthropic_memory import MemoryTool
+
+    tool = MemoryTool(path)
+    text = "a\n" * 500_000
+    tool.call({"command": "create", "path": "/memories/a", "file_text": text})
+    edit = {"command": "str_replace", "path": "/memories/a", "old_str": "a", "new_str": "b"}
+    said = outcome(tool, edit)
+    assert "in lines: 1, 2, 3," in said
+    assert said.endswith("98, 99, 100. Please ensure it is unique")
+    tool.close()
+
+
 def test_the_memorys_facts_are_a_file_to_read(address: str) -> None:
     from memory.frameworks.anthropic_memory import MemoryTool
 
