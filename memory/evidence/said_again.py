@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 
 from memory.records import Turn
 from memory.text.dates import COUNT, is_iso_date, resolve_dates, short_day
@@ -28,7 +28,11 @@ def said_again(turns: Sequence[Turn]) -> Mapping[int, list[Turn]]:
     number and no "not".
     """
     groups: dict[int, list[Turn]] = {}
-    for group in _groups([turn for turn in turns if turn.kind == "message"]):
+    by_speaker = defaultdict[str, list[Turn]](list)
+    for turn in turns:
+        if turn.kind == "message" and len(turn.text) <= _LONGEST:
+            by_speaker[turn.speaker].append(turn)
+    for group in chain.from_iterable(map(_groups, by_speaker.values())):
         # "It rained today" says another thing each day.
         same = [turn for turn in group if resolve_dates(turn.text, turn.said_at) == turn.text]
         if len(same) >= _FEWEST:
@@ -54,22 +58,26 @@ def again_mark(turns: Sequence[Turn]) -> str:
 
 
 def _groups(turns: Sequence[Turn]) -> list[list[Turn]]:
-    """Turns of one speaker, those together that say the same or say what says the same."""
-    words_in = {turn.id: _words_of[turn.text] for turn in turns if len(turn.text) <= _LONGEST}
-    holders = defaultdict[tuple[str, str], list[Turn]](list)
+    """Of one speaker's turns, those together that say the same or say what says the same."""
+    words_in = {turn.id: _words_of[turn.text] for turn in turns}
+    holders = defaultdict[str, list[Turn]](list)
     for turn in turns:
-        for word in {*words_in.get(turn.id, ())}:
-            holders[turn.speaker, word].append(turn)
-    group_of = {turn.id: [turn] for turn in turns}
+        for word in {*words_in[turn.id]}:
+            holders[word].append(turn)
+    group_of: dict[int, list[Turn]] = {}
     for turn in turns:
         # What has all of its words has the rarest of them.
-        rarest = [holders[turn.speaker, word] for word in words_in.get(turn.id, ())]
-        for candidate in min(rarest, key=len, default=()):
-            group, joined = group_of[turn.id], group_of[candidate.id]
+        candidates = min(map(holders.__getitem__, words_in[turn.id]), key=len, default=())
+        if len(candidates) < 2:  # itself alone
+            continue
+        for candidate in candidates:
+            group = group_of.setdefault(turn.id, [turn])
+            joined = group_of.setdefault(candidate.id, [candidate])
             if group is not joined and _says_the_same(turn, candidate, words_in):
                 group += joined
                 group_of |= dict.fromkeys((turn.id for turn in joined), group)
-    return [*{id(group): group for group in group_of.values()}.values()]
+    large = {id(group): group for group in group_of.values() if len(group) >= _FEWEST}
+    return [*large.values()]
 
 
 def _says_the_same(turn: Turn, longer: Turn, words_in: Mapping[int, Sequence[str]]) -> bool:
