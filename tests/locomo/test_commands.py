@@ -190,13 +190,13 @@ def test_ctrl_c_ends_a_command_with_one_line(
 
 @pytest.mark.parametrize(
     ("script", "data"),
-    [(evaluate.evaluate, "first_run.json"), (optimize.optimize, "train")],
+    [(evaluate.evaluate, "data/first_run.json)"), (optimize.optimize, "data/train; data/rows")],
 )
 def test_help_names_no_folder_of_this_machine(script: Callable[..., None], data: str) -> None:
     app = typer.Typer(add_completion=False)
     app.command()(script)
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "400"}).stdout
-    assert f"[default: (data/{data})]" in shown
+    assert f"[default: ({data}" in shown
     assert str(Path(evaluate.__file__).parent) not in shown
 
 

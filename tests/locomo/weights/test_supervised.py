@@ -116,7 +116,7 @@ def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
 def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     plain = write(tmp_path / "plain.json", chat("Lyon", False), chat("Rome", False))
     assert taught(tmp_path, plain)[0].targets == ["answer"]
-    with pytest.raises(InputError, match=r"no turn has gold SQL that stores it \(field `store`\)"):
+    with pytest.raises(InputError, match=r"no turn has gold that stores it \(field `store`;"):
         taught(tmp_path, plain, target="store")
     for target in ("retrieve", "sql"):
         with pytest.raises(InputError, match=r"no question has gold SELECTs of facts"):
