@@ -78,7 +78,6 @@ IMPORTERS = {
         "locomo/weights/hosted/together_provider.py",
         "arbor",
     ),
-    "openai": "locomo/weights/hosted/openai_provider.py",
     "together": "locomo/weights/hosted/together_provider.py",
     "dateutil": "memory/text/written_dates.py",
     "ray": "memory/system/machines.py",

@@ -73,7 +73,7 @@ class TrainOptions:
     ] = "arbor"
     provider: Annotated[
         ProviderName | None,
-        Option(help="sft: tune --model at a provider, paid, in place of this machine"),
+        Option(help="sft: have Together tune --model, paid, in place of this machine"),
     ] = None
     target: Annotated[
         Literal["answer", "retrieve", "store", "sql", "refine", "all"],
@@ -294,7 +294,7 @@ class TrainOptions:
         paid = {"--yes": self.yes, "--cancel": self.cancel, "--budget-usd": self.budget_usd}
         if self.provider is None:
             if given := [flag for flag, value in paid.items() if value]:
-                raise InputError(f"{', '.join(given)}: for sft with --provider openai or together")
+                raise InputError(f"{', '.join(given)}: for sft with --provider together")
             return
         if self.mode != "sft":
             raise InputError("--provider tunes by supervised examples: add --mode sft")
@@ -303,9 +303,8 @@ class TrainOptions:
                 "--start, --minutes and --rehearse are for this machine: leave out with --provider"
             )
         if not self.model and not (self.resume or self.cancel):
-            example = "Qwen/Qwen3-8B" if self.provider == "together" else "gpt-4.1-mini-2025-04-14"
             raise InputError(
-                f"--provider {self.provider} needs --model with one it tunes, such as {example}"
+                "--provider together needs --model with one it tunes, such as Qwen/Qwen3-8B"
             )
 
     def check_unused(self, resuming: bool = False) -> None:

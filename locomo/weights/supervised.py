@@ -115,7 +115,7 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
 
 def _untuned_student(options: TrainOptions) -> Model:
     if options.provider:  # in the form of its later prompts, by its size
-        return load_model(litellm_name(options.provider, options.student))
+        return load_model(litellm_name(options.student))
     # What the packaged model comes tuned for plays no part: it is tuned from its base.
     return student_of("local-base" if options.student == "local" else options.student)
 

@@ -1,4 +1,4 @@
-"""OpenAI's and Together's tuning on localhost, as their documents and client packages describe it.
+"""Together's tuning on localhost, as its documents and its client package describe it.
 
 A job goes one step further each time somebody looks at it. Faults are planned by method and path.
 """
@@ -11,20 +11,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "sk-0123456789KEYKEYKEY"
-OPENAI_MODEL, TOGETHER_MODEL = "gpt-4.1-mini-2025-04-14", "Qwen/Qwen3-8B"
-TUNED = {
-    **{f"ftjob-{n}": f"ft:{OPENAI_MODEL}:acme:sql-memory:Ab{n}" for n in range(1, 4)},
-    **{f"ft-{n}": f"acme/Qwen3-8B-sql-memory-{n}" for n in range(1, 4)},
-}
+MODEL = "Qwen/Qwen3-8B"
+TUNED = {f"ft-{n}": f"acme/Qwen3-8B-sql-memory-{n}" for n in range(1, 4)}
 # What a look at a job finds, in order; the last stays.
-OPENAI_STEPS = ["validating_files", "queued", "running", "running", "succeeded"]
-TOGETHER_STEPS = ["pending", "queued", "running", "running", "uploading", "completed"]
+STEPS = ["pending", "queued", "running", "running", "uploading", "completed"]
 
 
 @dataclass
@@ -34,7 +29,7 @@ class TuningServer:
     url: str = ""
     steps: list[str] = field(default_factory=list)
     files: dict[str, list[Any]] = field(default_factory=dict)  # the lines of each
-    sums: dict[str, str] = field(default_factory=dict)  # Together's files by their checksum
+    sums: dict[str, str] = field(default_factory=dict)  # the files by their checksum
     deleted: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # the request of each
     looks: dict[str, int] = field(default_factory=dict)
@@ -48,11 +43,11 @@ class TuningServer:
     answers: Callable[[str], str] = lambda prompt: "yes"
 
     def status(self, job: str) -> str:
-        steps = self.steps or (OPENAI_STEPS if job.startswith("ftjob") else TOGETHER_STEPS)
+        steps = self.steps or STEPS
         return steps[min(self.looks[job], len(steps)) - 1]
 
-    def new_job(self, prefix: str, request: dict[str, Any]) -> str:
-        job = f"{prefix}{len(self.jobs) + 1}"
+    def new_job(self, request: dict[str, Any]) -> str:
+        job = f"ft-{len(self.jobs) + 1}"
         self.jobs[job], self.looks[job] = request, 0
         return job
 
@@ -61,25 +56,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     provider: TuningServer
     routes: tuple[tuple[str, str, str], ...] = (
-        ("GET", r"/v1/models/(?P<model>.+)", "openai_model"),
         ("POST", r"/v1/files", "new_file"),
         ("PUT", r"/bucket/(?P<file>[\w-]+)", "put_file"),
-        ("POST", r"/v1/files/(?P<file>[\w-]+)/preprocess", "together_file"),
-        ("GET", r"/v1/files/(?P<file>[\w-]+)", "together_file"),
+        ("POST", r"/v1/files/(?P<file>[\w-]+)/preprocess", "described_file"),
+        ("GET", r"/v1/files/(?P<file>[\w-]+)", "described_file"),
         ("DELETE", r"/v1/files/(?P<file>[\w-]+)", "delete_file"),
-        ("GET", r"/v1/fine_tuning/jobs", "openai_jobs"),
-        ("POST", r"/v1/fine_tuning/jobs", "new_openai_job"),
-        ("GET", r"/v1/fine_tuning/jobs/(?P<job>[\w-]+)", "openai_job"),
-        ("GET", r"/v1/fine_tuning/jobs/(?P<job>[\w-]+)/events", "openai_events"),
-        ("POST", r"/v1/fine_tuning/jobs/(?P<job>[\w-]+)/cancel", "cancel_openai_job"),
         ("GET", r"/v1/fine-tunes/models/limits", "limits"),
         ("POST", r"/v1/fine-tunes/estimate-price", "estimate"),
-        ("GET", r"/v1/fine-tunes", "together_jobs"),
-        ("POST", r"/v1/fine-tunes", "new_together_job"),
-        ("GET", r"/v1/fine-tunes/(?P<job>[\w-]+)", "together_job"),
-        ("GET", r"/v1/fine-tunes/(?P<job>[\w-]+)/events", "together_events"),
+        ("GET", r"/v1/fine-tunes", "list_jobs"),
+        ("POST", r"/v1/fine-tunes", "new_job"),
+        ("GET", r"/v1/fine-tunes/(?P<job>[\w-]+)", "look_at_job"),
+        ("GET", r"/v1/fine-tunes/(?P<job>[\w-]+)/events", "events"),
         ("GET", r"/v1/fine-tunes/(?P<job>[\w-]+)/metrics", "metrics"),
-        ("POST", r"/v1/fine-tunes/(?P<job>[\w-]+)/cancel", "cancel_together_job"),
+        ("POST", r"/v1/fine-tunes/(?P<job>[\w-]+)/cancel", "cancel_job"),
         ("POST", r"/v1/chat/completions", "chat"),
     )
 
@@ -124,37 +113,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None: ...
 
-    # --- OpenAI ---------------------------------------------------------------------------------
-
-    def openai_model(self, model: str, **_: Any) -> tuple[int, Any]:
-        if model != OPENAI_MODEL:
-            error = {"message": f"The model '{model}' does not exist", "code": "model_not_found"}
-            return 404, {"error": error}
-        return 200, {"id": model, "object": "model", "created": 0, "owned_by": "system"}
-
     def new_file(self, body: bytes, **_: Any) -> Any:
+        """Where the file goes: Together takes its content in a second request."""
         file = f"file-{len(self.provider.files) + 1}"
-        if b"filename=" not in body:  # Together first says where the file goes
-            [checksum] = re.findall(r'name="checksum"\s+([0-9a-f]{64})\s', body.decode())
-            known = self.provider.sums.setdefault(checksum, file)
-            if known in self.provider.files and known not in self.provider.deleted:
-                return 409, {"error": {"message": "file exists"}, "file_id": known}
-            self.provider.sums[checksum] = file
-            location = f"{self.provider.url.removesuffix('/v1')}/bucket/{file}"
-            return 302, {}, {"Location": location, "X-Together-File-Id": file}
-        kind = f"content-type: {self.headers['content-type']}\r\n\r\n".encode()
-        parts = BytesParser().parsebytes(kind + body).get_payload()
-        [content] = [part for part in parts if part.get_filename()]  # type: ignore[union-attr]
-        self.keep(file, content.get_payload(decode=True))  # type: ignore[arg-type,union-attr]
-        return 200, {
-            "id": file,
-            "object": "file",
-            "bytes": len(body),
-            "created_at": 0,
-            "filename": "sent.jsonl",
-            "purpose": "fine-tune",
-            "status": "processed",
-        }
+        [checksum] = re.findall(r'name="checksum"\s+([0-9a-f]{64})\s', body.decode())
+        known = self.provider.sums.setdefault(checksum, file)
+        if known in self.provider.files and known not in self.provider.deleted:
+            return 409, {"error": {"message": "file exists"}, "file_id": known}
+        self.provider.sums[checksum] = file
+        location = f"{self.provider.url.removesuffix('/v1')}/bucket/{file}"
+        return 302, {}, {"Location": location, "X-Together-File-Id": file}
 
     def keep(self, file: str, content: bytes) -> None:
         self.provider.files[file] = [json.loads(line) for line in content.splitlines()]
@@ -163,64 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.provider.deleted.append(file)
         return 200, {"id": file, "object": "file", "deleted": True}
 
-    def new_openai_job(self, body: bytes, **_: Any) -> tuple[int, Any]:
-        request = json.loads(body)
-        assert request["training_file"] in self.provider.files
-        assert request["hyperparameters"].keys() <= {"n_epochs", "batch_size"}
-        return 200, self.openai_record(self.provider.new_job("ftjob-", request))
-
-    def openai_jobs(self, **_: Any) -> tuple[int, Any]:
-        jobs = [self.openai_record(job) for job in self.provider.jobs]
-        return 200, {"object": "list", "data": jobs, "has_more": False}
-
-    def openai_job(self, job: str, **_: Any) -> tuple[int, Any]:
-        self.provider.looks[job] += 1
-        return 200, self.openai_record(job)
-
-    def openai_record(self, job: str) -> dict[str, Any]:
-        request, status = self.provider.jobs[job], self.provider.status(job)
-        done = status == "succeeded"
-        error = {"code": "invalid_training_file", "message": self.provider.reason, "param": None}
-        return {
-            "id": job,
-            "object": "fine_tuning.job",
-            "created_at": 0,
-            "organization_id": "org-1",
-            "model": request["model"],
-            "training_file": request["training_file"],
-            "seed": 0,
-            "hyperparameters": request["hyperparameters"],
-            "result_files": [],
-            "status": status,
-            "error": error if status == "failed" else None,
-            "fine_tuned_model": TUNED[job] if done else None,
-            "finished_at": None,
-            "trained_tokens": 4321 if done else None,
-            "validation_file": None,
-        }
-
-    def openai_events(self, job: str, **_: Any) -> tuple[int, Any]:
-        event = {"object": "fine_tuning.job.event", "created_at": 0, "level": "info"}
-        step = self.provider.looks[job]
-        numbers = {"step": step, "total_steps": 5, "train_loss": 1 / step}
-        message = f"Step {step}/5: training loss={1 / step:.2f}"
-        events = [
-            {**event, "id": "ftevent-1", "message": message, "type": "metrics", "data": numbers},
-            {**event, "id": "ftevent-0", "message": "Created fine-tuning job", "data": None},
-        ]
-        return 200, {"object": "list", "data": events, "has_more": False}
-
-    def cancel_openai_job(self, job: str, **_: Any) -> tuple[int, Any]:
-        self.provider.steps, self.provider.looks[job] = ["cancelled"], 1
-        return 200, self.openai_record(job)
-
-    # --- Together -------------------------------------------------------------------------------
-
     def put_file(self, file: str, body: bytes, **_: Any) -> tuple[int, Any]:
         self.keep(file, body)
         return 200, {}
 
-    def together_file(self, file: str, **_: Any) -> tuple[int, Any]:
+    def described_file(self, file: str, **_: Any) -> tuple[int, Any]:
         report = {"valid": False, "error": self.provider.fault_of_file}
         return 200, {
             "id": file,
@@ -236,11 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def limits(self, query: dict[str, list[str]], **_: Any) -> tuple[int, Any]:
-        if query["model_name"] != [TOGETHER_MODEL]:
+        if query["model_name"] != [MODEL]:
             return 404, {"error": {"message": "model is not available for fine-tuning"}}
         lora = {"max_batch_size": 64, "max_batch_size_dpo": 8, "min_batch_size": 8, "max_rank": 64}
         return 200, {
-            "model_name": TOGETHER_MODEL,
+            "model_name": MODEL,
             "max_num_epochs": 20,
             "max_num_evals": 100,
             "max_learning_rate": 1.0,
@@ -266,20 +181,20 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"estimation_available": True, "estimated_total_price": 0.01}
         return 200, estimates.pop(0) if len(estimates) > 1 else estimates[0]
 
-    def new_together_job(self, body: bytes, **_: Any) -> tuple[int, Any]:
+    def new_job(self, body: bytes, **_: Any) -> tuple[int, Any]:
         request = json.loads(body)
         assert request["training_file"] in self.provider.files
         assert request["training_type"]["type"] == "Lora"
-        return 200, self.together_record(self.provider.new_job("ft-", request))
+        return 200, self.record(self.provider.new_job(request))
 
-    def together_jobs(self, **_: Any) -> tuple[int, Any]:
-        return 200, {"data": [self.together_record(job) for job in self.provider.jobs]}
+    def list_jobs(self, **_: Any) -> tuple[int, Any]:
+        return 200, {"data": [self.record(job) for job in self.provider.jobs]}
 
-    def together_job(self, job: str, **_: Any) -> tuple[int, Any]:
+    def look_at_job(self, job: str, **_: Any) -> tuple[int, Any]:
         self.provider.looks[job] += 1
-        return 200, self.together_record(job)
+        return 200, self.record(job)
 
-    def together_record(self, job: str) -> dict[str, Any]:
+    def record(self, job: str) -> dict[str, Any]:
         request, status = self.provider.jobs[job], self.provider.status(job)
         done = status == "completed"
         return {
@@ -295,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             "n_epochs": request["n_epochs"],
         }
 
-    def together_events(self, job: str, **_: Any) -> tuple[int, Any]:
+    def events(self, job: str, **_: Any) -> tuple[int, Any]:
         step, base = self.provider.looks[job], {"object": "fine-tune-event", "level": "info"}
         events = [
             {**base, "created_at": f"2026-11-28T00:00:0{step}Z", "message": f"step {step}"},
@@ -312,11 +227,9 @@ class _Handler(BaseHTTPRequestHandler):
         rows = [{"train/global_step": n, "train/loss": 1 / n} for n in range(1, 3)]
         return 200, {"metrics": rows}
 
-    def cancel_together_job(self, job: str, **_: Any) -> tuple[int, Any]:
+    def cancel_job(self, job: str, **_: Any) -> tuple[int, Any]:
         self.provider.steps, self.provider.looks[job] = ["cancelled"], 1
-        return 200, self.together_record(job)
-
-    # --- both -----------------------------------------------------------------------------------
+        return 200, self.record(job)
 
     def chat(self, body: bytes, **_: Any) -> tuple[int, Any]:
         request = json.loads(body)

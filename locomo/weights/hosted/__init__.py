@@ -1,1 +1,1 @@
-"""Weights tuned at a provider, for people without GPUs: OpenAI or Together."""
+"""Weights tuned at Together, for people without GPUs."""

@@ -26,17 +26,13 @@ class CheckedExamples:
     repeated: int
 
 
-def checked_examples(
-    examples: Sequence[ChatMessages], *, least: int, longest: int | None, provider: str
-) -> CheckedExamples:
+def checked_examples(examples: Sequence[ChatMessages], *, longest: int) -> CheckedExamples:
     """The examples that can be tuned on.
 
     Arguments:
-        least: how many the provider wants.
-        longest: tokens of the longest example that it reads whole; None for no limit.
-        provider: its name, for errors.
+        longest: tokens of the longest example that Together reads whole.
 
-    Raises InputError that names the first example in another form, or if there are too few.
+    Raises InputError that names the first example in another form, or if none is left.
     """
     for number, messages in enumerate(examples, 1):
         if problem := _problem(messages):
@@ -45,14 +41,13 @@ def checked_examples(
     fitting = [
         (messages, length)
         for messages, length in zip(examples, lengths, strict=True)
-        if longest is None or length <= longest
+        if length <= longest
     ]
     too_long = len(examples) - len(fitting)
-    if len(fitting) < least:
+    if not fitting:
         left_out = f" ({too_long} are longer than {longest:,} tokens)" if too_long else ""
         raise InputError(
-            f"{len(fitting)} examples{left_out}: {provider} wants {least} or more, and fewer than"
-            " 50 rarely help; give more --data or --num-train"
+            f"no example{left_out}: fewer than 50 rarely help; give more --data or --num-train"
         )
     texts = [str(messages) for messages, _ in fitting]
     return CheckedExamples(

@@ -1,22 +1,16 @@
-"""The names of models at a provider: its own, and litellm's."""
+"""The names of models at Together: its own, and litellm's."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
-ProviderName = Literal["openai", "together"]
-# What names of a provider's models begin with: litellm's own prefix first.
-_PREFIXES: Mapping[ProviderName, tuple[str, ...]] = MappingProxyType(
-    {"openai": ("openai/",), "together": ("together_ai/", "together/")}
-)
+ProviderName = Literal["together"]
+_LITELLM = "together_ai/"
 
 
-def own_name(provider: ProviderName, model: str) -> str:
-    """A model's name at the provider, without a prefix such as "openai/"."""
-    prefix = next((prefix for prefix in _PREFIXES[provider] if model.startswith(prefix)), "")
-    return model.removeprefix(prefix)
+def own_name(model: str) -> str:
+    """A model's name at Together, without "together_ai/" or "together/"."""
+    return model.removeprefix(_LITELLM).removeprefix("together/")
 
 
-def litellm_name(provider: ProviderName, model: str) -> str:
-    """A model's name in litellm: "openai/...", "together_ai/..."."""
-    return _PREFIXES[provider][0] + own_name(provider, model)
+def litellm_name(model: str) -> str:
+    """A model's name in litellm: "together_ai/..."."""
+    return _LITELLM + own_name(model)

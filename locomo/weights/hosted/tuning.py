@@ -1,4 +1,4 @@
-"""`train.py --mode sft --provider NAME`: examples to a tuned model, by way of a provider."""
+"""`train.py --mode sft --provider together`: examples to a model that Together tunes."""
 
 import os
 import re
@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -22,29 +23,22 @@ from locomo.examples.jsonl import (
 from locomo.tasks.rewards import card_metric
 from locomo.weights.hosted.examples import CheckedExamples, checked_examples
 from locomo.weights.hosted.job import JOB_FILE, JobRecord, JobState, read_job
-from locomo.weights.hosted.names import ProviderName, litellm_name, own_name
-from locomo.weights.hosted.provider import HostedProvider
+from locomo.weights.hosted.names import litellm_name, own_name
 from locomo.weights.options import TrainOptions
 from memory.errors import InputError, ModelError
 from memory.models import load_model
 from memory.program import Card, in_phrases, plain_program, save_program
 from memory.system import progress_bar
 
+if TYPE_CHECKING:  # its package is an extra
+    from locomo.weights.hosted.together_provider import TogetherProvider
+
 EXAMPLES_FILE, SENT_FILE, PROGRAM_FILE = "examples.jsonl", "sent.jsonl", "program.json"
-# An estimate of the provider's that is so much above ours is confirmed once more.
+# An estimate of Together's that is so much above ours is confirmed once more.
 _HIGHER, _HIGHER_DOLLARS = 1.25, 0.5
-# US dollars for a million tokens of training, from the providers' price lists of 2025. A longer
-# name comes before a shorter one that begins it.
-_OPENAI = (
-    ("gpt-4.1-mini", 5.0),
-    ("gpt-4.1-nano", 1.5),
-    ("gpt-4.1", 25.0),
-    ("gpt-4o-mini", 3.0),
-    ("gpt-4o", 25.0),
-    ("gpt-3.5-turbo", 8.0),
-)
-# Of a LoRA, by the largest size in billions of parameters.
-_TOGETHER = ((16.0, 0.48), (69.0, 1.5), (100.0, 2.9))
+# US dollars for a million tokens of training a LoRA, by the largest size in billions of parameters,
+# from Together's price list of 2025.
+_PRICES = ((16.0, 0.48), (69.0, 1.5), (100.0, 2.9))
 _SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 _DEPLOYMENT = "https://docs.together.ai/docs/fine-tuning/deployment"
 WriteExamples = Callable[[TrainOptions, Path], Path]
@@ -62,11 +56,11 @@ def tune_at_provider(
     """
     assert options.provider
     folder = options.checkpoints / options.provider
-    provider = provider_of(options.provider, console)
+    provider = together_provider(console)
     if options.cancel:
         record = read_job(folder)
         provider.cancel(_started(record, folder))
-        console.print(f"job {record.job_id} is cancelled; {provider.title} bills what was done")
+        console.print(f"job {record.job_id} is cancelled; Together bills what was done")
         return
     if options.resume:
         record = read_job(folder)
@@ -88,26 +82,19 @@ def tune_at_provider(
     _report(options, provider, record, state, folder, console)
 
 
-def provider_of(name: ProviderName, console: Console) -> HostedProvider:
-    """A provider by name. Raises InputError without its key or its package."""
+def together_provider(console: Console) -> "TogetherProvider":
+    """Together as a provider of DSPy. Raises InputError without its key or its package."""
 
     def say(line: str) -> None:
         console.print(line, style="yellow", markup=False, soft_wrap=True)
 
-    provider: HostedProvider
-    if name == "openai":
-        from locomo.weights.hosted.openai_provider import OpenAITuning
+    if find_spec("together") is None:
+        raise InputError("tuning at Together needs its package: run `uv sync --extra together`")
+    if not os.environ.get("TOGETHER_API_KEY"):
+        raise InputError("Together needs a key: set TOGETHER_API_KEY in the environment")
+    from locomo.weights.hosted.together_provider import TogetherProvider
 
-        provider = OpenAITuning(say)
-    else:
-        if find_spec("together") is None:
-            raise InputError("tuning at Together needs its package: run `uv sync --extra together`")
-        from locomo.weights.hosted.together_provider import TogetherProvider
-
-        provider = TogetherProvider(say)
-    if not os.environ.get(provider.key):
-        raise InputError(f"{provider.title} needs a key: set {provider.key} in the environment")
-    return provider
+    return TogetherProvider(say)
 
 
 # --- before anything is sent ----------------------------------------------------------------------
@@ -115,7 +102,7 @@ def provider_of(name: ProviderName, console: Console) -> HostedProvider:
 
 def _uploaded(
     options: TrainOptions,
-    provider: HostedProvider,
+    provider: "TogetherProvider",
     folder: Path,
     write_examples: WriteExamples,
     console: Console,
@@ -126,30 +113,28 @@ def _uploaded(
             f"{folder} holds the job of another tuning: --resume goes on with it, or give another"
             " --checkpoints"
         )
-    model = own_name(provider.name, options.student)
+    model = own_name(options.student)
     settings = provider.settings(options.epochs, options.learning_rate, options.seed)
     longest = provider.longest_example(model)
     examples = options.examples or write_examples(options, folder / EXAMPLES_FILE)
     card = read_examples_card(examples)
     checked = checked_examples(
         read_examples(examples),
-        least=provider.least_examples,
         longest=longest,
-        provider=provider.title,
     )
     estimate = _estimate(options, checked, model)
     _print_check(provider, checked, card, options, estimate, console)
     _check_budget(options, estimate, "our estimate")
     _confirm(
         options,
-        f"send {len(checked.examples)} examples to {provider.title} and tune {model} for about"
+        f"send {len(checked.examples)} examples to Together and tune {model} for about"
         f" {cost_text(estimate)}?",
         "not confirmed: nothing was sent",
     )
     sent = folder / SENT_FILE
     save_examples(sent, checked.examples, card)
     record = JobRecord(
-        provider=provider.name,
+        provider="together",
         model=model,
         settings=settings,
         examples=len(checked.examples),
@@ -164,13 +149,12 @@ def _uploaded(
 
 def _estimate(options: TrainOptions, checked: CheckedExamples, model: str) -> float | None:
     """US dollars of the tuning; None where the price is not known."""
-    assert options.provider
-    price = options.usd_per_million or listed_price(options.provider, model)
+    price = options.usd_per_million or listed_price(model)
     return None if price is None else checked.tokens * options.epochs * price / 1e6
 
 
 def _print_check(
-    provider: HostedProvider,
+    provider: "TogetherProvider",
     checked: CheckedExamples,
     card: ExamplesCard,
     options: TrainOptions,
@@ -184,25 +168,20 @@ def _print_check(
         highlight=False,
     )
     for number, problem in (
-        (checked.too_long, f"longer than {provider.title} reads: left out"),
+        (checked.too_long, "longer than Together reads: left out"),
         (checked.repeated, "repeat another"),
     ):
         if number:
             console.print(f"{number} examples {problem}", style="yellow", highlight=False)
     listed = "as --usd-per-million says" if options.usd_per_million else "by list prices of 2025"
     told = f"{cost_text(estimate)} {listed}" if estimate is not None else "unknown"
-    console.print(f"cost: {told}; {provider.title} bills what it counts", highlight=False)
+    console.print(f"cost: {told}; Together bills what it counts", highlight=False)
 
 
 def _check_budget(options: TrainOptions, dollars: float | None, source: str) -> None:
     budget = options.budget_usd
     if budget is None:
         return
-    if dollars is None and options.provider == "openai":
-        raise InputError(
-            "the price of this model is not known, so --budget-usd cannot be kept: give"
-            " --usd-per-million"
-        )
     if dollars is not None and dollars > budget:
         raise InputError(
             f"{source} is {cost_text(dollars)}, above --budget-usd {budget:g}: give fewer examples"
@@ -228,7 +207,7 @@ def _confirm(options: TrainOptions, question: str, refused: str) -> None:
 
 
 def _job(
-    options: TrainOptions, provider: HostedProvider, record: JobRecord, folder: Path
+    options: TrainOptions, provider: "TogetherProvider", record: JobRecord, folder: Path
 ) -> JobRecord:
     """The record of a job that has started on an uploaded file.
 
@@ -250,11 +229,11 @@ def _job(
 
 
 def _check_provider_price(
-    options: TrainOptions, provider: HostedProvider, record: JobRecord
+    options: TrainOptions, provider: "TogetherProvider", record: JobRecord
 ) -> None:
     """Ask what the provider expects the job to cost, and once more whether to go on."""
     dollars = provider.estimated_dollars(record.model, record.file_id, record.settings)
-    source, ours = f"{provider.title}'s estimate", record.estimated_dollars
+    source, ours = "Together's estimate", record.estimated_dollars
     if dollars is None and ours is None and options.budget_usd is not None:
         raise InputError(f"{source} did not come, so --budget-usd cannot be kept: try again")
     _check_budget(options, ours if dollars is None else dollars, source)
@@ -273,18 +252,18 @@ def _settings_text(record: JobRecord) -> str:
     return f"{record.model}, {record.examples} examples, {settings}"
 
 
-def _followed(provider: HostedProvider, record: JobRecord, console: Console) -> JobState:
+def _followed(provider: "TogetherProvider", record: JobRecord, console: Console) -> JobState:
     """The state of a job at its end; its status and loss are shown until then."""
     with progress_bar(console) as bar:
-        line = bar.add_task(provider.title, total=None)
+        line = bar.add_task("Together", total=None)
         details: list[str] = []
 
         def show(state: JobState) -> None:
             if details[-1:] != [state.detail]:
                 details.append(state.detail)
-                bar.console.print(f"{provider.title}: {state.detail}", highlight=False)
+                bar.console.print(f"Together: {state.detail}", highlight=False)
             loss = f", loss {state.loss:.3f}" if state.loss is not None else ""
-            description = f"{provider.title}: {state.detail}{loss}"
+            description = f"Together: {state.detail}{loss}"
             if state.steps:
                 bar.update(line, completed=state.step, total=state.steps, description=description)
             else:
@@ -299,16 +278,13 @@ def _started(record: JobRecord, folder: Path) -> str:
     return record.job_id
 
 
-def _how_to_go_on(options: TrainOptions, provider: HostedProvider, record: JobRecord) -> str:
+def _how_to_go_on(options: TrainOptions, provider: "TogetherProvider", record: JobRecord) -> str:
     where = f"train.py --mode sft --provider {record.provider}"
     if options.checkpoints != TrainOptions().checkpoints:
         where += f" --checkpoints {options.checkpoints}"
     if not record.job_id:
-        return f"{where} --resume starts it or finds it at {provider.title}"
-    return (
-        f"job {record.job_id} goes on at {provider.title}: {where} --resume follows it, --cancel"
-        " ends it"
-    )
+        return f"{where} --resume starts it or finds it at Together"
+    return f"job {record.job_id} goes on at Together: {where} --resume follows it, --cancel ends it"
 
 
 # --- after ----------------------------------------------------------------------------------------
@@ -316,16 +292,16 @@ def _how_to_go_on(options: TrainOptions, provider: HostedProvider, record: JobRe
 
 def _report(
     options: TrainOptions,
-    provider: HostedProvider,
+    provider: "TogetherProvider",
     record: JobRecord,
     state: JobState,
     folder: Path,
     console: Console,
 ) -> None:
     """Write the program of the tuned model with its card, and say how it is used."""
-    name = litellm_name(record.provider, record.tuned_model)
+    name = litellm_name(record.tuned_model)
     card = read_examples_card(folder / SENT_FILE)
-    base = load_model(litellm_name(record.provider, record.model))
+    base = load_model(litellm_name(record.model))
     tuned = load_model(name)
     path = folder / PROGRAM_FILE
     save_program(in_phrases(plain_program(base)), path, _card(options, card, name, record, state))
@@ -337,12 +313,11 @@ def _report(
         highlight=False,
         soft_wrap=True,
     )
-    if options.provider == "together":
-        console.print(
-            f"Together serves it on an endpoint of your own, billed by the minute: {_DEPLOYMENT}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    console.print(
+        f"Together serves it on an endpoint of your own, billed by the minute: {_DEPLOYMENT}",
+        highlight=False,
+        soft_wrap=True,
+    )
     form = plain_program(base).form
     words: list[object] = [
         "--mode",
@@ -380,14 +355,12 @@ def _card(
     )
 
 
-def listed_price(provider: ProviderName, model: str) -> float | None:
+def listed_price(model: str) -> float | None:
     """US dollars for a million tokens of training; None where our list lacks the model."""
-    if provider == "openai":
-        return next((price for name, price in _OPENAI if model.startswith(name)), None)
     sizes = [float(size) for size in _SIZE.findall(model)]
     if not sizes:
         return None
-    return next((price for largest, price in _TOGETHER if max(sizes) <= largest), None)
+    return next((price for largest, price in _PRICES if max(sizes) <= largest), None)
 
 
 def cost_text(dollars: float | None) -> str:

@@ -21,11 +21,9 @@ from locomo.commands import run_command
 from locomo.examples.jsonl import ExamplesCard, save_examples
 from locomo.scripts import evaluate as evaluating
 from locomo.scripts import train as training
-from locomo.weights.hosted import provider as provider_module
-from locomo.weights.hosted.tuning import listed_price, provider_of
+from locomo.weights.hosted.tuning import listed_price, together_provider
 from memory import AskMemory, Memory, Turn, load_model, load_program
 from memory.errors import ModelError
-from memory.program.signatures.full import PHRASES
 from memory.system.providers import refuse_unreachable
 from tests.locomo.weights.test_supervised import chat
 from tests.support.answering_server import FIELDS, reply
@@ -34,33 +32,29 @@ from tests.support.obedient import houses
 from tests.support.tracking import track
 from tests.support.tuning_server import (
     KEY,
-    OPENAI_MODEL,
-    TOGETHER_MODEL,
+    MODEL,
     TUNED,
     TuningServer,
     tuning_server,
 )
 
-MODELS = {"openai": OPENAI_MODEL, "together": TOGETHER_MODEL}
-TITLES = {"openai": "OpenAI", "together": "Together"}
-JOBS = {"openai": "/v1/fine_tuning/jobs", "together": "/v1/fine-tunes"}
+JOBS = "/v1/fine-tunes"
 FAILED = "failed: The job failed due to an invalid training file."
-FIRST = {"openai": "ftjob-1", "together": "ft-1"}
-TOGETHER = pytest.mark.skipif(
+FIRST = "ft-1"
+TUNED_FIRST = TUNED[FIRST]
+pytestmark = pytest.mark.skipif(
     find_spec("together") is None, reason="the extra is not installed: uv sync --extra together"
 )
-BOTH = pytest.mark.parametrize("name", ["openai", pytest.param("together", marks=TOGETHER)])
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningServer]:
     """A provider that nobody waits for, in an environment with its key."""
-    monkeypatch.setattr(provider_module, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(provider_module, "WAITS", (0.01,) * 8)
+    monkeypatch.setattr("locomo.weights.hosted.together_provider.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("locomo.weights.hosted.together_provider.WAITS", (0.01,) * 8)
     with tuning_server() as server:
-        for name in ("OPENAI", "TOGETHER"):
-            monkeypatch.setenv(f"{name}_API_KEY", KEY)
-            monkeypatch.setenv(f"{name}_BASE_URL", server.url)
+        monkeypatch.setenv("TOGETHER_API_KEY", KEY)
+        monkeypatch.setenv("TOGETHER_BASE_URL", server.url)
         yield server
 
 
@@ -116,16 +110,15 @@ class Run:
         self._monkeypatch, self._capsys = monkeypatch, capsys
         self.out = self.error = ""
 
-    def __call__(self, name: str, line: str = "--yes", examples: str = "mine.jsonl") -> int:
-        model = MODELS[name]
-        full = f"--mode sft --provider {name} --model {model} --examples {examples} {line}"
+    def __call__(self, line: str = "--yes", model: str = MODEL) -> int:
+        full = f"--mode sft --provider together --model {model} --examples mine.jsonl {line}"
         code = command(full, self._monkeypatch)
         self.out, self.error = self._capsys.readouterr()
         return code
 
-    def typed(self, text: str, name: str, line: str = "") -> int:
+    def typed(self, text: str) -> int:
         self._monkeypatch.setattr(sys, "stdin", Terminal(text))
-        return self(name, line)
+        return self("")
 
 
 @pytest.fixture
@@ -136,53 +129,45 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 # --- from examples to a tuned model ---------------------------------------------------------------
 
 
-@BOTH
 def test_examples_become_a_tuned_model_with_a_card(
-    name: str, server: TuningServer, run: Run, folder: Path
+    server: TuningServer, run: Run, folder: Path
 ) -> None:
-    assert run(name, "--yes --epochs 2") == 0, run.error
-    tuned = TUNED[FIRST[name]]
+    assert run("--yes --epochs 2") == 0, run.error
+    tuned = TUNED_FIRST
     assert "12 examples of 2 conversations, about" in run.out
     assert "tokens x 2 passes" in run.out
-    assert f"job {FIRST[name]}: {MODELS[name]}, 12 examples, n_epochs 2" in run.out
-    assert f"{TITLES[name]}: queued\n{TITLES[name]}: running\n" in run.out
+    assert f"job {FIRST}: {MODEL}, 12 examples, n_epochs 2" in run.out
+    assert "Together: queued\nTogether: running\n" in run.out
     assert "4,321 tokens" in run.out
-    path = f"grpo_checkpoints/{name}/program.json"
-    use = (
-        f"use it: uv run evaluate.py --mode analyze --model {name}/{tuned} --optimized-path {path}"
-    )
-    assert use in run.out
-    assert ("endpoint of your own, billed by the minute" in run.out) == (name == "together")
+    path = "grpo_checkpoints/together/program.json"
+    use = "use it: uv run evaluate.py --mode analyze"
+    assert f"{use} --model together/{tuned} --optimized-path {path}" in run.out
+    assert "endpoint of your own, billed by the minute" in run.out
 
     [lines] = server.files.values()
     assert lines == [{"messages": example(n)} for n in range(12)]
     [request] = server.jobs.values()
-    assert request["model"] == MODELS[name]
+    assert request["model"] == MODEL
     assert request["suffix"] == "sql-memory"
     card = load_program(folder / path).card
     assert card is not None
-    assert card.model == {"openai": "openai/", "together": "together_ai/"}[name] + tuned
-    assert (card.optimizer, card.verdict) == (f"sft at {name}", "not measured")
+    assert card.model == "together_ai/" + tuned
+    assert (card.optimizer, card.verdict) == ("sft at together", "not measured")
     assert card.conversations == {"train": ["conv-1", "conv-2"], "test": ["conv-3"]}
     assert card.scores["tokens"] == 4321
     assert KEY not in "".join(
-        file.read_text() for file in (folder / "grpo_checkpoints" / name).iterdir()
+        file.read_text() for file in (folder / "grpo_checkpoints" / "together").iterdir()
     )
 
 
-@TOGETHER
 def test_the_settings_are_those_of_the_options(server: TuningServer, run: Run) -> None:
-    assert run("together", "--yes --epochs 3 --learning-rate .0001 --seed 7") == 0
+    assert run("--yes --epochs 3 --learning-rate .0001 --seed 7") == 0
     [request] = server.jobs.values()
     assert (request["n_epochs"], request["learning_rate"], request["random_seed"]) == (3, 1e-4, 7)
     assert request["training_method"] == {"method": "sft", "train_on_inputs": False}
-    assert run("openai", "--yes --learning-rate .0001") == 2
-    assert "OpenAI chooses the learning rate: leave --learning-rate out" in run.error
 
 
-@BOTH
 def test_gold_conversations_become_examples_as_the_tuned_model_is_asked(
-    name: str,
     server: TuningServer,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,7 +176,7 @@ def test_gold_conversations_become_examples_as_the_tuned_model_is_asked(
     (folder / "data" / "validation").mkdir(parents=True)
     for town in ("Lyon", "Rome", "validation/Oslo"):
         write(folder / "data" / f"{town}.json", chat(town.split("/")[-1]))
-    line = f"--mode sft --provider {name} --model {MODELS[name]} --data data --yes"
+    line = f"--mode sft --provider together --model {MODEL} --data data --yes"
     assert command(line, monkeypatch) == 0
     assert "answer examples of 2 conversations; held out: 1" in capsys.readouterr().out
     [lines] = server.files.values()
@@ -199,24 +184,22 @@ def test_gold_conversations_become_examples_as_the_tuned_model_is_asked(
     assert "[[ ## evidence ## ]]" in user["content"]
     assert "[[ ## answer ## ]]" in answer["content"]
     # Gold answers are phrases: a model learns them under the prompt that asks for phrases.
-    program = load_program(folder / "grpo_checkpoints" / name / "program.json")
+    program = load_program(folder / "grpo_checkpoints" / "together" / "program.json")
     assert program.answer.predict.signature.instructions.splitlines()[-1] in system["content"]
-    assert (PHRASES in system["content"]) == (name == "openai")  # short prompts have one form
     assert all("Oslo" not in str(line) for line in lines)
 
 
 # --- before anything is sent ----------------------------------------------------------------------
 
 
-@BOTH
-def test_nothing_is_sent_before_a_yes(name: str, server: TuningServer, run: Run) -> None:
-    assert run.typed("n\n", name) == 2
-    assert f"send 12 examples to {TITLES[name]} and tune {MODELS[name]} for about" in run.out
+def test_nothing_is_sent_before_a_yes(server: TuningServer, run: Run) -> None:
+    assert run.typed("n\n") == 2
+    assert f"send 12 examples to Together and tune {MODEL} for about" in run.out
     assert "not confirmed: nothing was sent" in run.error
-    assert run.typed("", name) == 2
-    assert run(name, "") == 2
+    assert run.typed("") == 2
+    assert run("") == 2
     assert not server.files
-    assert run.typed("y\n", name) == 0
+    assert run.typed("y\n") == 0
     assert server.jobs
 
 
@@ -224,33 +207,26 @@ def test_without_a_terminal_the_cost_is_confirmed_by_a_flag(
     server: TuningServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    assert run("openai", "") == 2
+    assert run("") == 2
     assert "nothing was sent, as there is no terminal; give --yes, and --budget-usd" in run.error
     assert not server.files
 
 
-@BOTH
-def test_a_budget_is_kept_before_anything_is_sent(
-    name: str, server: TuningServer, run: Run
-) -> None:
-    assert run(name, "--yes --budget-usd .5 --usd-per-million 10000") == 2
+def test_a_budget_is_kept_before_anything_is_sent(server: TuningServer, run: Run) -> None:
+    assert run("--yes --budget-usd .5 --usd-per-million 10000") == 2
     assert "our estimate is $ " in run.error
     assert "above --budget-usd 0.5: give fewer examples" in run.error
     assert not server.files
-    assert run(name, "--yes --budget-usd .5") == 0, run.error
+    assert run("--yes --budget-usd .5") == 0, run.error
 
 
 def test_prices_are_known_for_models_that_are_on_the_list() -> None:
-    assert listed_price("openai", "gpt-4.1-mini-2025-04-14") == 5.0
-    assert listed_price("openai", "gpt-4.1-2025-04-14") == 25.0
-    assert listed_price("openai", "gpt-9") is None
-    assert listed_price("together", "Qwen/Qwen2.5-7B-Instruct") == 0.48
-    assert listed_price("together", "meta-llama/Llama-3.3-70B-Instruct-Reference") == 2.9
-    assert listed_price("together", "Qwen/Qwen3-235B-A22B") is None
-    assert listed_price("together", "moonshotai/Kimi-K2") is None
+    assert listed_price("Qwen/Qwen2.5-7B-Instruct") == 0.48
+    assert listed_price("meta-llama/Llama-3.3-70B-Instruct-Reference") == 2.9
+    assert listed_price("Qwen/Qwen3-235B-A22B") is None
+    assert listed_price("moonshotai/Kimi-K2") is None
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -260,58 +236,58 @@ def test_prices_are_known_for_models_that_are_on_the_list() -> None:
     ],
 )
 def test_an_example_in_another_form_is_named(
-    name: str, change: Any, message: str, server: TuningServer, run: Run, folder: Path
+    change: Any, message: str, server: TuningServer, run: Run, folder: Path
 ) -> None:
     examples = [example(n) for n in range(12)]
     change(examples)
     write_examples(folder / "mine.jsonl", examples)
-    assert run(name) == 2
+    assert run() == 2
     assert message in run.error
     assert not server.files
 
 
-@TOGETHER
-def test_too_few_examples_are_counted_and_long_ones_left_out(
-    server: TuningServer, run: Run, folder: Path
-) -> None:
+def test_long_examples_are_left_out(server: TuningServer, run: Run, folder: Path) -> None:
     long = [*example(0)[:2], {"role": "assistant", "content": "word " * 70_000}]
-    write_examples(folder / "mine.jsonl", [*(example(n) for n in range(9)), long])
-    assert run("openai") == 2
-    assert "9 examples (1 are longer than 65,536 tokens): OpenAI wants 10 or more" in run.error
+    write_examples(folder / "mine.jsonl", [long])
+    assert run() == 2
+    assert "no example (1 are longer than 8,192 tokens): fewer than 50 rarely help" in run.error
     assert not server.files
-    assert run("together") == 0
+    write_examples(folder / "mine.jsonl", [*(example(n) for n in range(9)), long])
+    assert run() == 0
     assert "1 examples longer than Together reads: left out" in run.out
     assert len(server.files["file-1"]) == 9
 
 
-@BOTH
 @pytest.mark.parametrize("missing", ["key", "model"])
 def test_a_wrong_key_or_model_is_found_before_examples_are_made(
-    name: str, missing: str, server: TuningServer, run: Run, monkeypatch: pytest.MonkeyPatch
+    missing: str, server: TuningServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = f"{name.upper()}_API_KEY"
+    key, model = "TOGETHER_API_KEY", MODEL
     if missing == "key":
         monkeypatch.setenv(key, "sk-wrong-wrong-wrong")
-        message = f"{TITLES[name]} refuses the key in {key}: Incorrect API key provided"
+        message = f"Together refuses the key in {key}: Incorrect API key provided"
     else:
-        monkeypatch.setitem(MODELS, name, "gpt-0")
-        message = f"{TITLES[name]} does not have the model gpt-0: "
-    assert run(name) == 2
+        model = "gpt-0"
+        message = "Together does not have the model gpt-0: "
+    assert run(model=model) == 2
     assert message in run.error
     assert len(run.error.splitlines()) == 1
     assert not server.files
     monkeypatch.delenv(key)
-    assert run(name) == 2
-    assert f"{TITLES[name]} needs a key: set {key} in the environment" in run.error
+    assert run() == 2
+    assert f"Together needs a key: set {key} in the environment" in run.error
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--mode sft --yes", "--yes: for sft with --provider openai or together"),
-        ("--mode train --provider openai --model x", "--provider tunes by supervised examples"),
-        ("--mode sft --provider together", "--provider together needs --model, one that it tunes"),
-        ("--mode sft --provider openai --model x --minutes 5", "--start, --minutes and --rehearse"),
+        ("--mode sft --yes", "--yes: for sft with --provider together"),
+        ("--mode train --provider together --model x", "--provider tunes by supervised examples"),
+        ("--mode sft --provider together", "--provider together needs --model with one it tunes"),
+        (
+            "--mode sft --provider together --model x --minutes 5",
+            "--start, --minutes and --rehearse",
+        ),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
@@ -328,32 +304,30 @@ def test_options_that_make_no_sense_are_refused(
 # --- the provider's own price ---------------------------------------------------------------------
 
 
-@TOGETHER
 def test_together_tells_the_price_of_an_uploaded_file(server: TuningServer, run: Run) -> None:
     unknown = {"estimation_available": False, "unavailable_reason": "train_file_not_validated"}
     high = {"estimation_available": True, "estimated_total_price": 12.5}
     server.estimates = [unknown, unknown, high]
-    assert run.typed("y\nn\n", "together") == 2
+    assert run.typed("y\nn\n") == 2
     assert "Together's estimate is $ 12.50: start the job?" in run.out
     assert "not confirmed: no job was started" in run.error
     assert (server.deleted, server.jobs) == (["file-1"], {})
 
-    assert run("together", "--yes --budget-usd 5") == 2
+    assert run("--yes --budget-usd 5") == 2
     assert "Together's estimate is $ 12.50, above --budget-usd 5" in run.error
     assert (server.deleted, server.jobs) == (["file-1", "file-2"], {})
 
     server.estimates = [{**high, "allowed_to_proceed": False}]
-    assert run("together") == 2
+    assert run() == 2
     assert "the account's credit is too small for a job of about $ 12.50" in run.error
     assert not server.jobs
 
 
-@TOGETHER
 def test_a_file_that_together_refuses_is_explained_and_deleted(
     server: TuningServer, run: Run, folder: Path
 ) -> None:
     server.estimates = [{"estimation_available": False, "unavailable_reason": "train_file_invalid"}]
-    assert run("together") == 2
+    assert run() == 2
     assert "Together refuses the file of examples: line 1: no role" in run.error
     assert (server.deleted, server.jobs) == (["file-1"], {})
     assert not (folder / "grpo_checkpoints" / "together" / "job.json").exists()
@@ -362,63 +336,58 @@ def test_a_file_that_together_refuses_is_explained_and_deleted(
 # --- faults ---------------------------------------------------------------------------------------
 
 
-@BOTH
 def test_limits_cuts_and_failures_for_a_while_are_waited_for(
-    name: str, server: TuningServer, run: Run
+    server: TuningServer, run: Run
 ) -> None:
-    job = f"{JOBS[name]}/{FIRST[name]}"
+    job = f"{JOBS}/{FIRST}"
     limit = (429, {"error": {"message": "Rate limit reached"}}, {"retry-after": "0"})
     server.faults = {
         "POST /v1/files": [limit, "cut"],
-        f"POST {JOBS[name]}": [(503, {"error": {"message": "overloaded"}})],
+        f"POST {JOBS}": [(503, {"error": {"message": "overloaded"}})],
         f"GET {job}": ["cut", limit, (500, {}), "cut"],
         f"GET {job}/events": ["cut"],
     }
-    assert run(name) == 0, run.error
-    assert f"{TITLES[name]} limits the rate: again in 0.01 s" in run.out
-    assert f"{TITLES[name]} does not answer: again in" in run.out
-    assert f"{TITLES[name]} failed (503): again in" in run.out
+    assert run() == 0, run.error
+    assert "Together limits the rate: again in 0.01 s" in run.out
+    assert "Together does not answer: again in" in run.out
+    assert "Together failed (503): again in" in run.out
     assert len(server.jobs) == 1
 
 
-@BOTH
 def test_a_job_whose_answer_was_lost_is_found_and_not_started_twice(
-    name: str, server: TuningServer, run: Run
+    server: TuningServer, run: Run
 ) -> None:
-    server.faults = {f"POST {JOBS[name]}": ["lost"]}
-    assert run(name) == 0, run.error
-    assert list(server.jobs) == [FIRST[name]]
+    server.faults = {f"POST {JOBS}": ["lost"]}
+    assert run() == 0, run.error
+    assert list(server.jobs) == [FIRST]
 
 
-@TOGETHER
 def test_another_job_with_the_same_file_is_not_taken_for_this_one(
     server: TuningServer, run: Run
 ) -> None:
-    assert run("together") == 0
-    assert run("together", "--yes --epochs 3 --checkpoints second") == 0
+    assert run() == 0
+    assert run("--yes --epochs 3 --checkpoints second") == 0
     assert "--model together/acme/Qwen3-8B-sql-memory-2 " in run.out
     assert [request["n_epochs"] for request in server.jobs.values()] == [1, 3]
     assert [request["training_file"] for request in server.jobs.values()] == ["file-1"] * 2
     # A price that is refused does not take the file from the others.
     server.estimates = [{"estimation_available": True, "estimated_total_price": 12.5}]
-    assert run("together", "--yes --budget-usd 5 --checkpoints third") == 2
+    assert run("--yes --budget-usd 5 --checkpoints third") == 2
     assert not server.deleted
 
 
-@BOTH
 def test_a_provider_that_stays_away_leaves_the_job_to_be_resumed(
-    name: str, server: TuningServer, run: Run
+    server: TuningServer, run: Run
 ) -> None:
-    server.faults = {f"GET {JOBS[name]}/{FIRST[name]}": ["cut"] * 9}
-    assert run(name) == 2
-    assert f"{TITLES[name]} cannot be reached" in run.error
-    assert f"job {FIRST[name]} goes on at {TITLES[name]}" in run.error
-    assert f"--provider {name} --resume follows it, --cancel ends it" in run.error
-    assert run(name, "--resume") == 0, run.error
+    server.faults = {f"GET {JOBS}/{FIRST}": ["cut"] * 9}
+    assert run() == 2
+    assert "Together cannot be reached" in run.error
+    assert f"job {FIRST} goes on at Together" in run.error
+    assert "--provider together --resume follows it, --cancel ends it" in run.error
+    assert run("--resume") == 0, run.error
     assert len(server.jobs) == 1
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -430,53 +399,44 @@ def test_a_provider_that_stays_away_leaves_the_job_to_be_resumed(
         ),
     ],
 )
-def test_a_refusal_is_one_line(
-    name: str, fault: Any, message: str, server: TuningServer, run: Run
-) -> None:
+def test_a_refusal_is_one_line(fault: Any, message: str, server: TuningServer, run: Run) -> None:
     server.faults = {"POST /v1/files": [fault]}
-    assert run(name) == 2
-    assert run.error.startswith(f"error: {TITLES[name]} ")
+    assert run() == 2
+    assert run.error.startswith("error: Together ")
     assert message in run.error
     assert len(run.error.splitlines()) == 1
     assert not server.jobs
 
 
-@BOTH
-def test_a_job_that_is_refused_leaves_nothing_behind(
-    name: str, server: TuningServer, run: Run
-) -> None:
+def test_a_job_that_is_refused_leaves_nothing_behind(server: TuningServer, run: Run) -> None:
     refusal = (403, {"error": {"message": "Fine-tuning is not open to this organization."}})
-    server.faults = {f"POST {JOBS[name]}": [refusal]}
-    assert run(name) == 2
+    server.faults = {f"POST {JOBS}": [refusal]}
+    assert run() == 2
     assert "to do that: Fine-tuning is not open to this organization." in run.error
     assert server.deleted == ["file-1"]
-    assert run(name) == 0, run.error
+    assert run() == 0, run.error
 
 
 @pytest.mark.parametrize(
-    ("name", "last", "end"),
+    ("last", "end"),
     [
-        ("openai", "failed", FAILED),
-        pytest.param("together", "error", FAILED, marks=TOGETHER),
-        pytest.param("together", "user_error", FAILED, marks=TOGETHER),
-        ("openai", "cancelled", "was cancelled: there is no tuned model"),
-        pytest.param(
-            "together", "cancelled", "was cancelled: there is no tuned model", marks=TOGETHER
-        ),
+        ("error", FAILED),
+        ("user_error", FAILED),
+        ("cancelled", "was cancelled: there is no tuned model"),
     ],
 )
 def test_a_job_that_fails_gives_the_providers_reason(
-    name: str, last: str, end: str, server: TuningServer, run: Run, folder: Path
+    last: str, end: str, server: TuningServer, run: Run, folder: Path
 ) -> None:
     server.steps = ["queued", "running", last]
-    assert run(name) == 2
-    assert run.error == f"error: the job at {TITLES[name]} {end}\n"
-    assert not (folder / "grpo_checkpoints" / name / "program.json").exists()
+    assert run() == 2
+    assert run.error == f"error: the job at Together {end}\n"
+    assert not (folder / "grpo_checkpoints" / "together" / "program.json").exists()
 
 
 def test_a_key_in_a_providers_message_is_not_shown(server: TuningServer, run: Run) -> None:
     server.faults = {"POST /v1/files": [(400, {"error": {"message": f"Bad key {KEY}."}})]}
-    assert run("openai") == 2
+    assert run() == 2
     assert "Bad key" in run.error
     assert KEY not in run.error
 
@@ -484,47 +444,42 @@ def test_a_key_in_a_providers_message_is_not_shown(server: TuningServer, run: Ru
 # --- Ctrl-C, --resume, --cancel -------------------------------------------------------------------
 
 
-@BOTH
 def test_ctrl_c_leaves_the_job_and_resume_follows_it(
-    name: str, server: TuningServer, run: Run, folder: Path
+    server: TuningServer, run: Run, folder: Path
 ) -> None:
-    server.faults = {f"GET {JOBS[name]}/{FIRST[name]}": ["cut", "ctrl-c"]}
-    assert run(name) == 2
-    assert f"job {FIRST[name]} goes on at {TITLES[name]}: train.py --mode sft" in run.out
+    server.faults = {f"GET {JOBS}/{FIRST}": ["cut", "ctrl-c"]}
+    assert run() == 2
+    assert f"job {FIRST} goes on at Together: train.py --mode sft" in run.out
     assert "interrupted" in run.error
-    record = json.loads((folder / "grpo_checkpoints" / name / "job.json").read_text())
-    assert (record["job_id"], record["file_id"]) == (FIRST[name], "file-1")
+    record = json.loads((folder / "grpo_checkpoints" / "together" / "job.json").read_text())
+    assert (record["job_id"], record["file_id"]) == (FIRST, "file-1")
     assert not any(request.endswith("/cancel") for request in server.asked)
 
-    assert run(name) == 2  # not a second job by accident
+    assert run() == 2  # not a second job by accident
     assert "holds the job of another tuning: --resume goes on with it" in run.error
-    assert run(name, "--resume") == 0, run.error
-    assert f"--model {name}/{TUNED[FIRST[name]]}" in run.out
+    assert run("--resume") == 0, run.error
+    assert f"--model together/{TUNED_FIRST}" in run.out
     assert (len(server.files), len(server.jobs)) == (1, 1)
-    assert run(name, "--resume") == 0  # and once more
+    assert run("--resume") == 0  # and once more
     assert len(server.jobs) == 1
 
 
-@BOTH
-def test_ctrl_c_while_the_job_starts_loses_no_job(
-    name: str, server: TuningServer, run: Run
-) -> None:
-    server.faults = {f"POST {JOBS[name]}": ["ctrl-c"]}
-    assert run(name) == 2
-    assert f"--resume starts it or finds it at {TITLES[name]}" in run.out
-    assert run(name, "--resume --yes") == 0, run.error
-    assert list(server.jobs) == [FIRST[name]]
+def test_ctrl_c_while_the_job_starts_loses_no_job(server: TuningServer, run: Run) -> None:
+    server.faults = {f"POST {JOBS}": ["ctrl-c"]}
+    assert run() == 2
+    assert "--resume starts it or finds it at Together" in run.out
+    assert run("--resume --yes") == 0, run.error
+    assert list(server.jobs) == [FIRST]
 
 
-@BOTH
-def test_cancel_ends_the_job(name: str, server: TuningServer, run: Run) -> None:
-    server.faults = {f"GET {JOBS[name]}/{FIRST[name]}": ["ctrl-c"]}
-    assert run(name, "--yes --checkpoints mine") == 2
-    assert f"--provider {name} --checkpoints mine --resume follows it" in run.out
-    assert run(name, "--cancel --checkpoints mine") == 0, run.error
-    assert f"job {FIRST[name]} is cancelled; {TITLES[name]} bills what was done" in run.out
-    assert f"POST {JOBS[name]}/{FIRST[name]}/cancel" in server.asked
-    assert run(name, "--resume --checkpoints mine") == 2
+def test_cancel_ends_the_job(server: TuningServer, run: Run) -> None:
+    server.faults = {f"GET {JOBS}/{FIRST}": ["ctrl-c"]}
+    assert run("--yes --checkpoints mine") == 2
+    assert "--provider together --checkpoints mine --resume follows it" in run.out
+    assert run("--cancel --checkpoints mine") == 0, run.error
+    assert f"job {FIRST} is cancelled; Together bills what was done" in run.out
+    assert f"POST {JOBS}/{FIRST}/cancel" in server.asked
+    assert run("--resume --checkpoints mine") == 2
     assert "was cancelled: there is no tuned model" in run.error
 
 
@@ -532,7 +487,7 @@ def test_cancel_ends_the_job(name: str, server: TuningServer, run: Run) -> None:
 def test_without_a_job_there_is_nothing_to_resume(
     flag: str, server: TuningServer, run: Run
 ) -> None:
-    assert run("openai", flag) == 2
+    assert run(flag) == 2
     assert "no job was started from here: leave --resume out" in run.error
 
 
@@ -564,15 +519,12 @@ def questions(
 
 
 @pytest.mark.slow
-@BOTH
 def test_bootstrap_finetune_tunes_ask_memory_at_a_provider(
-    name: str, server: TuningServer, questions: list[dspy.Example]
+    server: TuningServer, questions: list[dspy.Example]
 ) -> None:
-    provider = provider_of(name, Console(file=io.StringIO()))
-    prefix = {"openai": "openai/", "together": "together_ai/"}[name]
-    lm = dspy.LM(
-        prefix + MODELS[name], provider=provider, cache=False, api_base=server.url, api_key=KEY
-    )
+    provider = together_provider(Console(file=io.StringIO()))
+    prefix = "together_ai/"
+    lm = dspy.LM(prefix + MODEL, provider=provider, cache=False, api_base=server.url, api_key=KEY)
     student = AskMemory()
     student.set_lm(lm)
     optimizer = dspy.BootstrapFinetune(
@@ -582,14 +534,14 @@ def test_bootstrap_finetune_tunes_ask_memory_at_a_provider(
     )
     tuned = optimizer.compile(student, trainset=questions)
     [request] = server.jobs.values()
-    assert (request["model"], request["n_epochs"] if name == "together" else 2) == (MODELS[name], 2)
+    assert (request["model"], request["n_epochs"]) == (MODEL, 2)
     [lines] = server.files.values()
     assert len(lines) >= 12
     models = {predictor.lm.model for _, predictor in tuned.named_predictors()}
-    assert models == {prefix + TUNED[FIRST[name]]}
+    assert models == {prefix + TUNED_FIRST}
     server.asked.clear()
     assert tuned(question="Where is the thing 3?", memory="ann").answer == "attic"
-    assert any(request.endswith(f" {TUNED[FIRST[name]]}") for request in server.asked)
+    assert any(request.endswith(f" {TUNED_FIRST}") for request in server.asked)
 
 
 @pytest.fixture
@@ -599,9 +551,7 @@ def tracked(tmp_path: Path, tracking_database: Path) -> str:
 
 
 @pytest.mark.slow
-@BOTH
 def test_a_tuned_model_is_evaluated_by_its_name(
-    name: str,
     server: TuningServer,
     questions: list[dspy.Example],
     run: Run,
@@ -611,7 +561,7 @@ def test_a_tuned_model_is_evaluated_by_its_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     track(evaluating, request, monkeypatch)
-    assert run(name) == 0, run.error
+    assert run() == 0, run.error
     _, _, advice = run.out.partition("use it: uv run evaluate.py ")
     houses(folder / "houses.json")
     server.asked.clear()
@@ -621,16 +571,13 @@ def test_a_tuned_model_is_evaluated_by_its_name(
         run_command(evaluate.app)
     output = capsys.readouterr()
     assert not ended.value.code, output.err
-    assert {request.partition("completions ")[2] for request in server.asked} == {
-        TUNED[FIRST[name]]
-    }
+    assert {request.partition("completions ")[2] for request in server.asked} == {TUNED_FIRST}
 
 
-@TOGETHER
 def test_a_failed_job_is_an_error_of_dspys_too(server: TuningServer) -> None:
     server.steps = ["queued", "error"]
-    provider = provider_of("together", Console(file=io.StringIO()))
-    lm = dspy.LM(f"together_ai/{TOGETHER_MODEL}", provider=provider)
+    provider = together_provider(Console(file=io.StringIO()))
+    lm = dspy.LM(f"together_ai/{MODEL}", provider=provider)
     examples = [{"messages": example(n)} for n in range(3)]
     job = lm.finetune(examples, "chat")
     result = job.result()
@@ -652,6 +599,6 @@ def test_together_is_called_together_wherever_a_model_is_named(
 ) -> None:
     for key in [name for name in os.environ if name.startswith("T")]:
         monkeypatch.delenv(key)
-    assert load_model(f"together/{TOGETHER_MODEL}").name == f"together_ai/{TOGETHER_MODEL}"
+    assert load_model(f"together/{MODEL}").name == f"together_ai/{MODEL}"
     with pytest.raises(ModelError, match="needs a key: set TOGETHER_API_KEY"):
-        refuse_unreachable(f"together/{TOGETHER_MODEL}")
+        refuse_unreachable(f"together/{MODEL}")
