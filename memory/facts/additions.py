@@ -22,7 +22,7 @@ from memory.records import (
 )
 from memory.store import Store
 from memory.store.settings import settings_of
-from memory.store.turn_reads import batches_of_turns, speakers_spelled, texts_before
+from memory.store.turn_reads import batches_of_turns, messages_before, speakers_spelled
 from memory.store.turn_validation import valid_turn
 from memory.store.turns_table import known_sources
 from memory.store.vocabulary_edits import vocabulary_of
@@ -225,10 +225,16 @@ def _readings(
 
 
 def _is_in_play(store: Store, turn: Turn) -> bool:
-    """Whether people are playing roles in a message's session by then: what they say is made up."""
+    """Whether people are playing roles in a message's session by then: what they say is made up.
+
+    A person begins a play. An assistant may only have advised one: "role-play it with a friend".
+    """
     if not turn.session or turn.kind != "message":
         return False
-    return any(map(plays_somebody, texts_before(store, turn.id, _TURNS_LOOKED_BACK)))
+    return any(
+        plays_somebody(text) and not is_assistant(speaker)
+        for speaker, text in messages_before(store, turn.id, _TURNS_LOOKED_BACK)
+    )
 
 
 def introduced_names(store: Store, turns: Sequence[Turn]) -> "CheckedWrites":

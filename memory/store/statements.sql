@@ -147,9 +147,9 @@ WHERE namespace = :namespace AND key = :key AND turn_id > :after;
 -- count_turns_of_session --
 SELECT count(*) FROM memory.turns WHERE namespace = :namespace AND session = :session;
 
--- texts_before --
+-- messages_before --
 -- What was said in a turn's session before it, the newest first.
-SELECT text
+SELECT speaker, text
 FROM memory.turns
 WHERE namespace = :namespace AND kind = 'message' AND id < :turn_id AND session = (
     SELECT session FROM memory.turns WHERE namespace = :namespace AND id = :turn_id

@@ -192,10 +192,11 @@ def newest_turns(store: Turns, session: str, limit: int) -> list[Turn]:
     return store.turns_by_id(ids, missing_ok=True)
 
 
-def texts_before(store: HasConnections, turn_id: int, limit: int) -> list[str]:
-    """The newest messages of a turn's session before it, the newest first."""
+def messages_before(store: HasConnections, turn_id: int, limit: int) -> list[tuple[str, str]]:
+    """Speaker and text of the newest messages of a turn's session before it, newest first."""
     with store.reading() as conn:
-        return [text for (text,) in conn.run("texts_before", turn_id=turn_id, most=limit)]
+        rows = conn.run("messages_before", turn_id=turn_id, most=limit)
+        return [(speaker, text) for speaker, text in rows]
 
 
 def visible_turns(

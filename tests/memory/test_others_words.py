@@ -50,6 +50,20 @@ def test_in_a_session_of_a_play_nobody_speaks_of_themselves(path: Path) -> None:
         assert stated(store) == OWN
 
 
+@pytest.mark.parametrize(
+    "advice",
+    [
+        "Role-play the interview with a friend.",
+        "Stay in character on the stage, and pretend to be calm.",
+    ],
+)
+def test_an_assistant_that_advises_a_play_begins_none(path: Path, advice: str) -> None:
+    with open_store(path) as store:
+        add_turns(store, [Turn("assistant", advice, session="advice")])
+        add_turns(store, [Turn("User", STATED, session="advice")])
+        assert stated(store) == OWN
+
+
 @pytest.mark.parametrize("form", ["chatgpt", "claude", "messages"])
 def test_imports_of_chats_with_assistants_know_whose_words_they_are(
     tmp_path: Path, form: str
