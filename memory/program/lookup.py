@@ -1,6 +1,6 @@
 """Questions in plain forms, answered from the state of a person's facts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from memory.evidence.lines import in_words
@@ -13,7 +13,7 @@ from memory.store import Store
 from memory.store.statement_file import as_select
 from memory.store.turn_reads import speakers_named
 from memory.text.dates import MONTHS, is_iso_date
-from memory.text.word_forms import telling_words
+from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import Kind, Vocabulary
 from memory.vocabulary.entities import is_relative, spellings
@@ -225,14 +225,61 @@ def _list(states: Sequence[FactState], dated: bool = False) -> _Answer | None:
 
 
 def _count(states: Sequence[FactState], kind: Kind, vocabulary: Vocabulary) -> _Answer | None:
-    """The number of current values, or of events; "two cats" are two."""
-    counted = [s for s in states if (not s.fact.ended_on if kind == "event" else s.is_current)]
-    listed = _list(counted)
-    if listed is None or kind == "one value":
+    """The number of current things, or of events; their list alone if it may be one or another."""
+    if kind == "one value":
+        return None
+    if kind == "event":
+        listed = _list([state for state in states if not state.fact.ended_on])
+        number = sum(_number(state.fact.value) for state in listed[1]) if listed else None
+    else:
+        current = sorted((s for s in states if s.is_current), key=lambda s: s.fact.turn_id)
+        counted, number = _things(current)
+        listed = _list(counted)
+    if listed is None:
         return None
     text, sources = listed
-    number = sum(_number(state.fact.value) for state in sources)
-    return (text if text == str(number) else f"{number} ({text})"), sources
+    return (text if number is None or text == str(number) else f"{number} ({text})"), sources
+
+
+def _things(states: Sequence[FactState]) -> tuple[list[FactState], int | None]:
+    """The values that name things, each once, and how many things these are.
+
+    The newest number of a kind counts ("two kids", "three kids"), and a name is that of what bears
+    it elsewhere ("Miso", "a cat called Miso"). No number is known if a name may be one of a kind's:
+    "two cats" and "Miso".
+    """
+    kinds: dict[frozenset[str], FactState] = {}
+    named: dict[frozenset[str], FactState] = {}
+    for state in states:  # in the order in which they were said
+        value = state.fact.value
+        telling = telling_words(value)
+        nouns = frozenset(word for word in telling if not _is_number(word))
+        first = next(iter(words(value)), "")
+        is_name = nouns & _capitals(value) or (first in telling and not _is_number(first))
+        if is_name and _number(value) == 1:
+            named[frozenset(telling)] = state
+        else:  # "a cat", "two cats"
+            same = next((known for known in kinds if _are_same(known, nouns)), nouns)
+            kinds.pop(same, None)
+            kinds[nouns] = state
+    bare = {thing for thing, state in named.items() if thing <= _capitals(state.fact.value)}
+    for name in [*bare]:
+        if any(name < thing for thing in named):
+            bare.remove(name)
+            del named[name]
+    number = len(named)
+    for nouns, state in kinds.items():
+        of_kind = sum(all(is_among(noun, forms_of(thing)) for noun in nouns) for thing in named)
+        number += max(_number(state.fact.value) - of_kind, 0)
+    counted = {state.fact.id for state in (*kinds.values(), *named.values())}
+    things = [state for state in states if state.fact.id in counted]
+    return things, None if kinds and bare else number
+
+
+def _are_same(nouns: Collection[str], second: Collection[str]) -> bool:
+    """Whether words are the same ones in any form: "kid" and "kids"."""
+    forms = forms_of(second)
+    return len(nouns) == len(second) and all(is_among(noun, forms) for noun in nouns)
 
 
 def _first_or_last(states: Sequence[FactState], is_first: bool) -> _Answer | None:
@@ -262,6 +309,16 @@ def _when(states: Sequence[FactState], kind: Kind) -> _Answer | None:
 def _has_words(value: str, wanted: str) -> bool:
     """Whether a value has all words of another: "Bergen, Norway" has all of "Bergen"."""
     return {*(telling_words(wanted) or words(wanted))} <= {*words(value)}
+
+
+def _capitals(value: str) -> set[str]:
+    """The words of a value that begin with a capital letter."""
+    tokens = [token for token in value.split() if token != token.lower()]
+    return {word for token in tokens for word in words(token) if not _is_number(word)}
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() or word in language_words().numbers
 
 
 def _number(value: str) -> int:

@@ -135,6 +135,29 @@ def test_my_is_nobody_s_without_an_asker(read_store: Store) -> None:
     assert looked_up(read_store, "Where do I live?", asker="Tom").text == "Moss"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("pets", "text"),
+    [
+        (["two cats", "three cats"], "3 (three cats)"),
+        (["two cats", "2 cats"], "2 (2 cats)"),
+        (["a cat called Miso", "Miso"], "1 (a cat called Miso)"),
+        (["two cats", "a cat called Miso"], "2 (two cats, a cat called Miso)"),
+        (["two Siamese cats", "three Siamese cats"], "3 (three Siamese cats)"),
+        (["dog Rex", "cat Miso"], "2 (dog Rex, cat Miso)"),
+        (["two cats", "Miso"], "two cats, Miso"),  # who may be one of them
+    ],
+)
+def test_things_are_counted_and_not_how_often_they_are_told(
+    store: Store, pets: list[str], text: str
+) -> None:
+    turns = [Turn("Anna", pet, "s3", f"2024-05-0{n}") for n, pet in enumerate(pets, 1)]
+    for pet, turn_id in zip(pets, store.add(turns), strict=True):
+        facts.add(store, subject="Anna", attribute="has_pet", value=pet, turn_id=turn_id)
+    found = looked_up(store, "How many pets does Anna have?")
+    assert found is not None
+    assert found.text == text
+
+
 def test_a_mother_who_speaks_is_asked_for_by_her_name(store: Store) -> None:
     add_turns(store, [Turn("Mum", "I live in Leeds.", "s3", "2024-06-01")])
     found = looked_up(store, "Where does Mum live?")
