@@ -283,8 +283,9 @@ def count_near(hits: Sequence[Hit], odds: float) -> int:
     """
     if not hits:
         return 0
-    least = max(hit.score for hit in hits) + log(odds)
-    return sum(hit.score >= least for hit in hits)
+    scores = [hit.score for hit in hits]
+    least = max(scores) + log(odds)
+    return len([score for score in scores if score >= least])
 
 
 def _room_for_one_thing(recollected: Recollection, budget: int) -> int:

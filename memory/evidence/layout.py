@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, groupby, islice, zip_longest
+from itertools import chain, groupby, islice, tee, zip_longest
 from typing import Protocol, Self
 
 from memory.evidence.lines import (
@@ -419,11 +420,7 @@ class _Turns:
     """Turns that are read as far as a caller looks, and again from the first."""
 
     def __init__(self, turns: Iterable[Turn]) -> None:
-        self._read: list[Turn] = []
-        self._unread = iter(turns)
+        [self._from_first] = tee(turns, 1)
 
     def __iter__(self) -> Iterator[Turn]:
-        yield from self._read
-        for turn in self._unread:
-            self._read.append(turn)
-            yield turn
+        return copy(self._from_first)
