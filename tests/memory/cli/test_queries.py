@@ -89,7 +89,7 @@ def test_an_answer_for_programs_is_one_object_with_whole_turns_and_rows(
     record = json.loads(run("ask", "Which pets?", "--json", script=PETS_SCRIPT).stdout)
     assert (record["answer"], record["calls"]) == ("a cat and a dog", 2)
     assert [(turn["id"], turn["source"]) for turn in record["turns"]] == [(3, "D1:3"), (4, "D2:1")]
-    assert [citation["rank"] for citation in record["citations"]] == [3, 2]
+    assert [citation["rank"] for citation in record["citations"]] == [2, 1]
     steps = [(step["name"], step["calls"], step["rows"]) for step in record["steps"]]
     assert steps == [("search", 0, 0), ("select", 1, 2), ("answer", 1, 0)]
     assert record["seconds"] > 0

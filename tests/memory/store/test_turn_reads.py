@@ -94,10 +94,11 @@ def test_the_last_session_is_the_one_with_the_latest_date_but_the_running_one(st
     assert turn_reads.last_session(store, without="running", among=1, limit=2) == []
 
 
-def test_the_texts_before_a_turn_are_the_messages_of_its_session(store: Store) -> None:
+def test_the_messages_before_a_turn_are_those_of_its_session(store: Store) -> None:
     store.add([Turn("tool", "{}", "may", kind="tool"), Turn("Anna", "Go!", "may")])
-    assert turn_reads.texts_before(store, 7, 9) == ["Let us.", "Shall we hike?"]
-    assert turn_reads.texts_before(store, 7, 1) == ["Let us."]
+    before = [("Ben", "Let us."), ("Anna", "Shall we hike?")]
+    assert turn_reads.messages_before(store, 7, 9) == before
+    assert turn_reads.messages_before(store, 7, 1) == before[:1]
 
 
 def test_hidden_turns_are_left_out_and_none_is_cut_at_the_rows_of_a_model(store: Store) -> None:
