@@ -154,8 +154,8 @@ def packed(config: bytes) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def read_config(path: Path, gpu_count: int) -> bytes:
-    """An arbor.yaml that gives each GPU of the pod one role. Raises DeployError."""
+def read_config(path: Path, gpu_count: int | None) -> tuple[bytes, int]:
+    """An arbor.yaml that gives each GPU of the pod one role, and how many. Raises DeployError."""
     try:
         content = path.read_bytes()
         config = yaml.safe_load(content)
@@ -166,12 +166,13 @@ def read_config(path: Path, gpu_count: int) -> bytes:
     except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
         needs = "inference: {gpu_ids: '0'} and training: {gpu_ids: '1'}"
         raise DeployError(f"--config {path}: needs {needs} in YAML ({error!r})") from error
+    gpu_count = gpu_count or len(ids)
     if ids != list(range(gpu_count)):
         raise DeployError(
             f"--config {path} gives roles to GPUs {ids}, --gpu-count {gpu_count} rents 0 to "
             f"{gpu_count - 1}: give each of them one role, or another --gpu-count"
         )
-    return content
+    return content, gpu_count
 
 
 def check(name: str, gpu_type: str, sizes: dict[str, float]) -> None:
@@ -183,7 +184,7 @@ def check(name: str, gpu_type: str, sizes: dict[str, float]) -> None:
     for flag, size in sizes.items():
         if not 0 < size <= MAX_SIZE:
             raise DeployError(f"{flag} {size}: give more than 0 and at most {MAX_SIZE:,}")
-    if sizes["--gpu-count"] < 2:
+    if sizes.get("--gpu-count", 2) < 2:
         raise DeployError("--gpu-count 1: give 2 or more; one GPU cannot both answer and train")
 
 
@@ -374,7 +375,9 @@ def agree(question: str, yes: bool) -> None:
 def deploy(
     config: Annotated[Path, Option(help="the server's arbor.yaml")] = HERE / "arbor.yaml",
     gpu_type: Annotated[str, Option(help=", ".join(GPUS))] = "A100",
-    gpu_count: Annotated[int, Option(help="GPUs, two or more")] = 2,
+    gpu_count: Annotated[
+        int | None, Option(help="GPUs, two or more", show_default="those of --config")
+    ] = None,
     name: Annotated[str, Option(help="of the pod")] = "arbor",
     disk_size: Annotated[int, Option(help="of the container, GB")] = 50,
     volume_size: Annotated[int, Option(help=f"at {WORKPLACE}, GB")] = 100,
@@ -394,9 +397,12 @@ def deploy(
         return print(pod_table(ask("get_pods")))
     if terminate is not None:
         return end_pod(terminate, yes)
-    sizes = {"--gpu-count": gpu_count, "--disk-size": disk_size, "--volume-size": volume_size}
+    sizes: dict[str, float] = {"--disk-size": disk_size, "--volume-size": volume_size}
+    if gpu_count is not None:
+        sizes["--gpu-count"] = gpu_count
     check(name, gpu_type, {**sizes, "--max-hours": max_hours, "--wait-minutes": wait_minutes})
     token = secret("ARBOR_TOKEN", 16)
+    content, gpu_count = read_config(config, gpu_count)
     request = Request(
         name=name,
         gpu_type=gpu_type,
@@ -404,7 +410,7 @@ def deploy(
         disk=disk_size,
         volume=volume_size,
         max_hours=max_hours,
-        files=packed(read_config(config, gpu_count)),
+        files=packed(content),
         token=token,
     )
     dollars = 0.0  # unknown: a dry run needs no key

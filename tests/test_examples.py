@@ -1,5 +1,7 @@
 """The examples: each file runs, and is what its guide prints."""
 
+import json
+import os
 import re
 import runpy
 import subprocess
@@ -44,7 +46,8 @@ def test_a_guide_prints_the_example(name: str) -> None:
 
 def test_every_example_is_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text("utf-8")
-    assert [path.name for path in EXAMPLES.glob("*.py") if f"[{path.name}]" not in listed] == []
+    files = [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.ipynb")]
+    assert [path.name for path in files if f"[{path.name}]" not in listed] == []
 
 
 def test_the_endpoint_shows_each_user_their_own_block_without_a_model(
@@ -138,3 +141,29 @@ def test_a_dspy_program_is_compiled_saved_and_loaded(monkeypatch: pytest.MonkeyP
     assert scores == [("as it comes", "16.67"), ("SIMBA", "16.67"), ("GEPA", "16.67")]
     assert done.stdout.splitlines()[-1] == "Oslo"
     assert Path("dspy_compiled.json").exists()
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_top_to_bottom_without_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for key in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(key)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    cells = json.loads((EXAMPLES / "research.ipynb").read_text("utf-8"))["cells"]
+    program = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    line = [sys.executable, "-c", program]
+    printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    recall = dict(
+        re.findall(r"^(.+): ([\d.]+) in ten turns, 109 questions$", printed, re.MULTILINE)
+    )
+    assert float(recall["this ranking"]) > float(recall["FTS5"])
+    [example] = re.findall(r"^answer\.predict (.*)$", printed, re.MULTILINE)
+    assert "'evidence'" in example
+    assert "'memory'" not in example
+    change, low, high, verdict = re.findall(r"^(.+) \[(.+), (.+)\]: (.+)$", printed, re.MULTILINE)[
+        -1
+    ]
+    assert -1 <= float(low) <= float(change) <= float(high) <= 1
+    assert verdict == "too few conversations"

@@ -59,6 +59,7 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.M
     for module in (launch, comparison, supervised):
         monkeypatch.setattr(module, "load_helper", lambda *names, **named: obedient()[0])
     monkeypatch.setattr(training.console, "_width", 200)
+    monkeypatch.setattr(launch, "ARBOR_YAML", tmp_path / "arbor.yaml")
     houses(tmp_path / "houses.json")
     return tmp_path
 
@@ -274,18 +275,37 @@ def test_check_says_what_is_there(
     assert [request.route for request in server.requests if request.route == "initialize"] == []
 
 
-def test_the_split_is_written_where_the_server_reads_it_when_it_is_absent(
+def test_the_flags_are_written_where_a_server_reads_its_gpus(
     folder: Path, server: ArborServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "ARBOR_YAML", folder / "arbor.yaml")
     line = f"--mode check --data houses.json --server {server.url}"
+    yaml_file = folder / "arbor.yaml"
     assert command(line, monkeypatch) == 0
-    written = (folder / "arbor.yaml").read_text()
-    roles = {"inference": {"gpu_ids": "0"}, "training": {"gpu_ids": "1"}}
-    assert yaml.safe_load(written) == {"storage_path": "~/.arbor/storage", **roles}  # all it needs
-    (folder / "arbor.yaml").write_text("mine")
+    roles = {"inference": {"gpu_ids": "0"}, "training": {"gpu_ids": "1,2"}}
+    everything = {"storage_path": "~/.arbor/storage", **roles}
+    assert yaml.safe_load(yaml_file.read_text()) == everything  # all it needs
+    mine = "# mine\n" + yaml.safe_dump({**everything, "storage_path": "/disk"})
+    yaml_file.write_text(mine)
     assert command(line, monkeypatch) == 0
-    assert (folder / "arbor.yaml").read_text() == "mine"
+    assert yaml_file.read_text() == mine  # it says so already
+    assert command(f"{line} --training-gpus 1", monkeypatch) == 2  # not as the server was started
+    written = yaml.safe_load(yaml_file.read_text())
+    assert written == {**everything, "storage_path": "/disk", "training": {"gpu_ids": "1"}}
+
+
+@pytest.mark.parametrize("text", ["{", "a list", "\x00"])
+def test_a_file_that_is_no_arbor_yaml_is_not_written_over(
+    text: str,
+    folder: Path,
+    server: ArborServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (folder / "arbor.yaml").write_text(text)
+    line = f"--mode check --data houses.json --server {server.url}"
+    assert command(line, monkeypatch) == 2
+    assert "is no arbor.yaml: delete it" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "arbor.yaml").read_text() == text
 
 
 @pytest.mark.few(3)

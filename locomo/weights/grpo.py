@@ -42,7 +42,7 @@ class GrpoSettings:
     temperature: float = 1.0
     bf16: bool = True
     inference_gpus: tuple[int, ...] = (0,)
-    training_gpus: tuple[int, ...] = (1,)
+    training_gpus: tuple[int, ...] = (1, 2)
 
     @property
     def context(self) -> int:

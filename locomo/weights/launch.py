@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import dspy
+import yaml
 from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
@@ -45,16 +46,20 @@ from memory.models import SHIPPED, Model, as_tuned, is_file, read_card
 from memory.system import progress_bar, write_whole
 
 EXPERIMENT = "train"
+_HEAD = "# Written by train.py: which GPUs do what, as nvidia-smi counts them.\n"
+_NEW_ARBOR_YAML = "storage_path: ~/.arbor/storage\n"  # checkpoints, logs, merged models: 50 GB
 # Measured with 4 steps of 8 answers, the trainer's process alone: 2.6 GB from a shipped adapter,
 # 5.8 GB where the start is tuned first, on longer sequences.
 REHEARSAL_MEMORY, SUPERVISED_MEMORY = "3 GB", "6 GB"
 
 
 def check_server(options: TrainOptions, server: Server, console: Console) -> None:
-    """Print every check; raise InputError if one failed. Writes arbor.yaml if it is missing."""
-    if not ARBOR_YAML.exists():
-        _write_split(options)
-        console.print(f"{ARBOR_YAML} written: the server's split of GPUs")
+    """Write the split of GPUs into arbor.yaml, and print every check.
+
+    Raises InputError if one failed.
+    """
+    if write_split(options.settings(), ARBOR_YAML):
+        console.print(f"{ARBOR_YAML} written: start the server with it", soft_wrap=True)
     checks = preflight(options, server.describe, server.model)
     print_table(console, check_table(checks))
     raise_failed(checks)
@@ -98,10 +103,23 @@ def train_by_trl(options: TrainOptions, console: Console) -> TrainingResult:
     )
 
 
-def _write_split(options: TrainOptions) -> None:
-    split = {"inference": options.inference_gpus, "training": options.training_gpus}
-    roles = [f'{role}:\n  gpu_ids: "{ids}"\n' for role, ids in split.items()]
-    write_whole(ARBOR_YAML, "".join(["storage_path: ~/.arbor/storage\n", *roles]).encode())
+def write_split(settings: GrpoSettings, file: Path) -> bool:
+    """Write these GPUs into a server's arbor.yaml; False if it has them already.
+
+    Its other lines stay, such as the storage. Raises InputError for a file that is none.
+    """
+    split = {"inference": settings.inference_gpus, "training": settings.training_gpus}
+    roles = {role: {"gpu_ids": ",".join(map(str, ids))} for role, ids in split.items()}
+    try:
+        text = file.read_text("utf-8") if file.exists() else _NEW_ARBOR_YAML
+        written = yaml.safe_load(text)
+        is_same = file.exists() and written == {**written, **roles}
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        raise InputError(f"{file} is no arbor.yaml: delete it, and it is written anew") from error
+    if is_same:
+        return False
+    write_whole(file, (_HEAD + yaml.safe_dump({**written, **roles}, sort_keys=False)).encode())
+    return True
 
 
 def train_on_server(options: TrainOptions, console: Console) -> TrainingResult:

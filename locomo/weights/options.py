@@ -117,7 +117,7 @@ class TrainOptions:
     ] = 0.0
     server: Annotated[str, Option(help="address of the Arbor server")] = "http://127.0.0.1:7453/v1"
     inference_gpus: Annotated[str, Option(help="ids of the GPUs that answer")] = "0"
-    training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1"
+    training_gpus: Annotated[str, Option(help="ids of the GPUs that train")] = "1,2"
     rollouts: Annotated[int, Option(help="answers drawn for each example", min=2)] = 8
     batch: Annotated[
         str | None,

@@ -161,10 +161,9 @@ def _check_served(settings: GrpoSettings, info: ServerInfo) -> Check:
     """Check that the server splits its GPUs as requested; it reads the split at its start."""
     requested = sorted(settings.inference_gpus), sorted(settings.training_gpus)
     served = sorted(info.split.inference), sorted(info.split.training)
-    inference, training = map(_ids, requested)
     advice = (
-        f'write in arbor/arbor.yaml there: inference: {{gpu_ids: "{inference}"}} and '
-        f'training: {{gpu_ids: "{training}"}}; then start the server again'
+        "start the server again with arbor/arbor.yaml, which has your flags (copy it to a server"
+        " elsewhere), or give its GPUs with --inference-gpus and --training-gpus"
     )
     finding = f"as served: {_roles(*served)}; asked for: {_roles(*requested)}"
     return _check("split of GPUs", served == requested, finding, remedy=advice)

@@ -67,7 +67,7 @@ def test_gpu_ids_may_be_written_as_text_or_list(ids: str, tmp_path: Path) -> Non
 
 
 def test_the_arbor_yaml_of_the_repository_is_good() -> None:
-    assert serve.load(ARBOR / "arbor.yaml").split == serve.GpuSplit((0,), (1,))
+    assert serve.load(ARBOR / "arbor.yaml").split == serve.GpuSplit((0,), (1, 2))
 
 
 @pytest.mark.slow

@@ -355,7 +355,7 @@ class _Http(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None: ...  # the client went away
 
 
-def describe(gpus: int = 2, memory: int = 24 * GIB, **changes: Any) -> dict[str, Any]:
+def describe(gpus: int = 3, memory: int = 24 * GIB, **changes: Any) -> dict[str, Any]:
     """What GET /v1/memory/server answers: GPU 0 serves answers, the others train."""
     split = {"inference": [0], "training": list(range(1, gpus))}
     return {
@@ -383,7 +383,7 @@ def describe(gpus: int = 2, memory: int = 24 * GIB, **changes: Any) -> dict[str,
 
 @contextmanager
 def arbor_server(
-    gpus: int = 2,
+    gpus: int = 3,
     misbehave: Mapping[str, str | Fault] | None = None,
     about: dict[str, Any] | None = None,
     **settings: Any,

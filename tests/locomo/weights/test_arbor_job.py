@@ -146,7 +146,7 @@ TRAINER = {
     "max_completion_length": 512,
     "max_seq_len": 4608,
     "max_steps": 510,
-    "num_training_gpus": 1,
+    "num_training_gpus": 2,
     "logging_steps": 1,
 }
 LORA = {"r": 64, "lora_alpha": 16, "lora_dropout": 0.0}
@@ -163,7 +163,7 @@ def test_every_default_reaches_the_trainer() -> None:
     lora = trainer["lora_config"]
     assert {name: lora[name] for name in LORA} == LORA
     assert len(lora["target_modules"]) == 7
-    assert sent["gpu_config"]["multi"] == {"num_inference_gpus": 1, "num_training_gpus": 1}
+    assert sent["gpu_config"]["multi"] == {"num_inference_gpus": 1, "num_training_gpus": 2}
     assert sent["model"] == sent["inference_config"]["model"] == MODEL
     assert sent["inference_config"]["max_seq_len"] == 4608
 

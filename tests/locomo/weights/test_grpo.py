@@ -56,8 +56,8 @@ def test_a_batch_is_two_answers_four_times_unless_another_is_asked_for() -> None
     sent = TrainOptions().settings().train_kwargs()
     assert sent["per_device_train_batch_size"] == 2
     assert sent["gradient_accumulation_steps"] == 4
-    for options in (TrainOptions(), TrainOptions(rehearse=True)):
-        assert options.settings().groups_an_update == 1
+    assert TrainOptions().settings().groups_an_update == 2  # of eight answers, on two GPUs
+    assert TrainOptions(rehearse=True).settings().groups_an_update == 1
     settings = TrainOptions(batch=" 4 x 12 ", training_gpus="1,2").settings()
     assert (settings.batch_per_device, settings.accumulation) == (4, 12)
     assert settings.groups_an_update == 4 * 12 * 2 / 8
@@ -69,7 +69,7 @@ def test_a_batch_is_two_answers_four_times_unless_another_is_asked_for() -> None
 def test_a_batch_is_whole_groups() -> None:
     check_batch(GrpoSettings(rollouts=4))
     with pytest.raises(InputError, match=r"8 answers are no whole .* of 12; give --batch 2x6"):
-        check_batch(GrpoSettings(rollouts=12))
+        check_batch(GrpoSettings(rollouts=12, training_gpus=(1,)))
     with pytest.raises(InputError, match="give --batch 2x3"):
         check_batch(GrpoSettings(rollouts=12, training_gpus=(1, 2), accumulation=2))
 
