@@ -203,9 +203,9 @@ def test_an_answer_that_is_cut_at_its_limit_is_told_without_advice_that_no_comma
 def test_a_longer_wait_than_a_call_may_take_is_told(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
+    monkeypatch.setenv("MEMORY_CALL_SECONDS", "3")  # the server is asked, then waited for
     monkeypatch.setattr(bounded_lm, "_DOWN_SECONDS", (0.05,))
-    with pytest.raises(ModelError, match=r"in 0\.3 seconds.* \(it asks to wait 3,600 seconds\)"):
+    with pytest.raises(ModelError, match=r"in 3 seconds.* \(it asks to wait 3,600 seconds\)"):
         ask(lambda _: refusal("slow down", 429, "rate_limit_exceeded", retry_after="3600"))
 
 
