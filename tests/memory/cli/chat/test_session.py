@@ -106,7 +106,7 @@ def test_facts_are_stored_in_the_background_and_the_rest_at_the_end(address: str
         return says("I see.")
 
     model, engine = replier(slowly, window=2)
-    chat(address, ["One.", "Two."], model)
+    chat(address, ["I sang one song.", "I sang two songs."], model)
     assert engine.calls()["store"] == 2
     with open_store(address) as store:
         assert [change.window for change in store.changes()] == [(1, 2), (3, 4)]
