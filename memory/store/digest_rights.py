@@ -373,25 +373,36 @@ class WindowRights:
                 return True
         spoken = self._spoken_in(turn)
         value_words = telling_words(fact.value)
+        is_named = bool(value_words) and all(map(spoken.says, value_words))
+        # Of a thing, its name says whose value is another now: "for Ghent by 6:55".
+        is_of_subject = key(fact.subject) != key(turn.speaker) and any(
+            map(spoken.says, telling_words(fact.subject))
+        )
         may_replace = (
             not is_unknown
             or known.provenance.right is Right.OTHER
             or says_change(turn)
-            or all(map(spoken.says, value_words))
+            or is_named
+            or is_of_subject
         )
         about = _attribute_words(attribute)
         for row in new:
             if row.turn_id != turn.id or key(row.subject) != key(fact.subject):
                 continue
-            if not _is_same_name(row.attribute, attribute.name, self.vocabulary):
-                continue
             of_row = Spoken.of(row.value)
+            if not _is_same_name(row.attribute, attribute.name, self.vocabulary):
+                # What became of it, by the turn that names it: "stopped: the accordion".
+                is_about_it = is_named and all(map(of_row.says, value_words))
+                if is_about_it and known.provenance.right is not Right.EDIT:
+                    return True
+                continue
             shared = [word for word in value_words if spoken.says(word) or of_row.says(word)]
             # One trip does not take the place of a trip to another town.
             names = [word for word in value_words if is_name(word, fact.value)]
             shares = bool(shared) and (is_single or {*names} <= {*shared})
             are_amounts = bool(amounts_in(fact.value)) and bool(amounts_in(row.value))
-            replaces = shares or are_amounts or (is_single and any(map(spoken.says, about)))
+            is_about = is_of_subject or any(map(spoken.says, about))
+            replaces = shares or are_amounts or (is_single and is_about)
             if may_replace and replaces and key(row.value) != key(fact.value):
                 return True
         words = [*value_words, *telling_words(attribute.name.replace("_", " "))]
