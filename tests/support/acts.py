@@ -52,7 +52,12 @@ BLOCK = 8  # so small that acts make and remake blocks
 TIMES = 8  # how often an act is done in one folder, unless less is asked for
 HOSTED = "nobody/packaged"
 TURNS = [
-    Turn(f"Speaker {n % 3}", f"Only turn {n} speaks of Anna's zyl{n}qua.", f"session {n // 5}", "2017-05")
+    Turn(
+        f"Speaker {n % 3}",
+        f"Only turn {n} speaks of Anna's zyl{n}qua.",
+        f"session {n // 5}",
+        "2017-05",
+    )
     for n in range(1, 31)
 ]
 
