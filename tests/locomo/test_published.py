@@ -175,4 +175,4 @@ def test_what_needs_no_other_data_is_as_published(monkeypatch: pytest.MonkeyPatc
     for name in ("LOCOMO", "BEAM", "SMALL_MODEL"):
         monkeypatch.delenv(name, raising=False)
     code, output = check("--only", "locomo.retrieval")
-    assert (code, "0 drifted" in output, "2 same" in output) == (0, True, True), output
+    assert (code, "0 drifted" in output, "3 same" in output) == (0, True, True), output
