@@ -18,7 +18,7 @@ from locomo.tasks.gains import (
     prompt_diff,
     verdict,
 )
-from locomo.tasks.rewards import QuestionScore
+from locomo.tasks.rewards import ABSTENTION, STATEMENTS, QuestionScore
 from tests.benchmarks.false_gains import gains_called
 
 ANSWER = Gain("answer", "all", 64, before=0.16, after=0.182, low=-0.01, high=0.06, groups=64)
@@ -119,7 +119,6 @@ def test_a_gain_of_one_conversation_says_nothing_of_others() -> None:
     before = [replace(score, key=f"conv-1/{n}") for n, score in enumerate(many([0.2] * 40))]
     after = [replace(score, key=f"conv-1/{n}") for n, score in enumerate(many([0.6] * 40))]
     found = gains(before, after)
-    assert verdict(found) == "too few conversations"
     line = gain_line(found)
     assert line.startswith("this says nothing of other conversations, for only 1 conversation")
     assert line.endswith(": too few conversations")
@@ -257,3 +256,30 @@ def test_a_reward_of_its_own_has_a_line_and_categories_are_kept_apart() -> None:
         *(0.2, 1.0),
     )
     assert gain_line([]).endswith("not measured")
+
+
+def told_and_small_talk(told: float, small_talk: float) -> list[QuestionScore]:
+    """Two turns that say something and two that do not, with the scores of their rows."""
+    scores = [(STATEMENTS, told), (STATEMENTS, told), (ABSTENTION, small_talk), (ABSTENTION, 1.0)]
+    return [
+        QuestionScore(f"conv-{n}/{n}", category, {"rows": score}, score)
+        for n, (category, score) in enumerate(scores)
+    ]
+
+
+def test_rows_have_a_line_for_what_is_told_for_small_talk_and_for_all_turns() -> None:
+    found = gains(told_and_small_talk(0.0, 0.0), told_and_small_talk(1.0, 0.5))
+    assert [(one.component, one.categories, one.questions) for one in found] == [
+        ("rows", "statements", 2),
+        ("rows", "small talk", 2),
+        ("rows", "all", 4),
+    ]
+    assert [(one.before, one.after) for one in found] == [(0.0, 1.0), (0.5, 0.75), (0.25, 0.875)]
+    assert (found[0].low, found[0].high) == (1.0, 1.0)
+    [line] = gain_line(found, "rows").splitlines()
+    assert "rows, all 4 turns: .250 -> .875 (+.625" in line
+
+
+def test_an_interval_is_no_wider_than_the_scores() -> None:
+    lowest = gains(told_and_small_talk(1.0, 1.0), told_and_small_talk(0.0, 1.0))[0]
+    assert (lowest.low, lowest.high) == (-1.0, -1.0)
