@@ -212,7 +212,7 @@ def gain_line(results: Sequence[Gain], measured: str = "answer") -> str:
         return f"no question was scored: {verdict(results)}"
     lines = [_change_line(measured, answer)]
     for gain in results:
-        if gain.component in REWARD_NAMES and gain != answer and gain.component != ROWS:
+        if gain.component in REWARD_NAMES and gain.component != answer.component:
             lines.append(_change_line(f"{gain.component}, the reward that was optimized", gain))
             lines.append(f"the verdict is of what is given to users: {measured}")
     return "\n".join(lines)

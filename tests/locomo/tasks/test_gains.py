@@ -14,6 +14,7 @@ from locomo.tasks.gains import (
     gain_line,
     gain_table,
     gains,
+    outcome,
     program_card,
     prompt_diff,
     verdict,
@@ -292,3 +293,8 @@ def test_an_interval_is_no_wider_than_the_scores() -> None:
     high, low = [1.0, 0.9, 0.9], [0.0, 0.0, 0.0]
     assert gains(rows(low), rows(high))[0].high == 1.0
     assert gains(rows(high), rows(low))[0].low == -1.0
+
+
+def test_an_outcome_has_a_change_if_something_was_measured() -> None:
+    assert outcome([]) == verdict([])
+    assert outcome([ANSWER]) == f"{verdict([ANSWER])} +.022"

@@ -93,7 +93,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_server_describes_itself_and_its_models() -> None:
     with arbor_server(token=TOKEN) as server:
         about = client(server).describe()
-        assert (about.arbor, about.split.training) == ("0.2.17", [1])
+        assert (about.arbor, about.split.training) == ("0.2.17", [1, 2])
         assert client(server).model(MODEL).context == 32_768
         with pytest.raises(InputError, match="has no model Qwen/none"):
             client(server).model("Qwen/none")
