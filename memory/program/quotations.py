@@ -7,6 +7,7 @@ from memory.evidence.lines import marked
 from memory.evidence.messages import NEAREST_HEAD, is_evidence, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
+from memory.evidence.self_statements import without_others_selves
 from memory.facts.restated import newest_first
 from memory.records import (
     ABSTAIN,
@@ -37,13 +38,15 @@ def nearest_turns(
     """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
     A person's correction comes before what it corrects, and a restated value before the one that it
-    replaces. `without` is a speaker who quotes others: the character of a chat; if it quotes
-    someone from an earlier chat, the quoted turn comes first.
+    replaces. What the assistant says of itself is no evidence of its user, nor the other way round.
+    `without` is a speaker who quotes others: the character of a chat; if it quotes someone from an
+    earlier chat, the quoted turn comes first.
     """
     most = _CHAT_CANDIDATES if without else _CANDIDATES
     ids = [hit.turn_id for hit in hits[:most]]
     turns = reader.turns_by_id(ids, missing_ok=True)
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
+    evidence = without_others_selves(evidence, question, reader)
     turns = newest_first(originals_first(evidence), question.text)[:MOST_QUOTATIONS]
     marks = reader.recalled(turns, question.text, question.today).marks
     if marks:

@@ -21,6 +21,20 @@ _ENGLISH = re.compile(
     re.IGNORECASE,
 )
 
+# "Who are you?" asks what "Who am I?" asks, of the one who is spoken to.
+_SECOND_PERSON = {"are you": "am I", "were you": "was I", "you": "I", "your": "my"}
+_SECOND = re.compile(r"\b(?:are you|were you|your|you)\b", re.IGNORECASE)
+
+
+def as_asked_of_oneself(question: str) -> str:
+    """A question to the listener about the listener, as the listener would ask it; "" for another.
+
+    `Where do you live?` becomes `Where do I live?`.
+    """
+    if _FIRST_PERSON.search(question) or not _SECOND.search(question):
+        return ""
+    return _SECOND.sub(lambda match: _SECOND_PERSON[match[0].lower()], question)
+
 
 def standalone_question(question: str, asker: str, today: str) -> str:
     """A question that names its asker and its dates, for a reader who knows neither.

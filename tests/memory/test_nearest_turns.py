@@ -37,3 +37,36 @@ def test_of_everyday_questions_the_nearest_turns_hold_the_answer(
                 missed.append(question["question"])
     assert len(questions) == 25
     assert len(questions) - len(missed) >= LEAST, missed
+
+
+@pytest.mark.parametrize("assistant", ["assistant", "Claude"])
+def test_what_an_assistant_says_of_itself_is_no_answer_about_its_user(
+    path: Path, assistant: str
+) -> None:
+    said = "Hello! My name is Max, I am allergic to peanuts and I live in Berlin."
+    with Memory(path) as memory:
+        memory.add([Turn("user", "Who are you?"), Turn(assistant, said)])
+        assert memory.facts() == []
+        for question in ("What is my name?", "What am I allergic to?", "Where do I live?"):
+            assert said not in memory.ask(question).text
+        for question in ("Who are you?", "What's your name?", "Where do you live?"):
+            assert [quoted.turn_id for quoted in memory.ask(question).quotations] == [2]
+
+        memory.add("My name is Anna. I live in Oslo.", speaker="user")
+        assert memory.ask("What is my name?").text == "Anna"
+        assert [quoted.turn_id for quoted in memory.ask("Who are you?").quotations] == [2]
+        # Someone who has said nothing gets nothing of either as their own.
+        assert "About the asker" not in memory.context("What should I eat?", speaker="Ben").text
+
+
+def test_a_turn_that_says_more_of_what_is_asked_stays(path: Path) -> None:
+    said = "My name is Max. You said that your name is Anna."
+    with Memory(path) as memory:
+        memory.add([Turn("user", "Hi."), Turn("assistant", said)])
+        assert said in memory.ask("What is my name?").text
+
+
+def test_two_persons_are_quoted_both(path: Path) -> None:
+    with Memory(path) as memory:
+        memory.add([Turn("Anna", "I live in Oslo."), Turn("Ben", "I live in Bergen.")])
+        assert len(memory.ask("Where do you live?").quotations) == 2
