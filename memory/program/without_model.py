@@ -6,7 +6,7 @@ DSPy is not imported here, which takes more than a second.
 from collections.abc import Collection, Generator, Sequence
 
 from memory.evidence.gate import MOST_TURNS, touched
-from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_question
+from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_evidence, is_question
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS
@@ -56,10 +56,17 @@ def reply_without_model(
 
 
 def touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
-    """Whether a message touches the memory, by the gate; turns in `without` are shown anyway."""
+    """Whether a message touches the memory, by the gate; turns in `without` are shown anyway.
+
+    The asker's own questions do not count: "how are you?" is near to itself when asked again.
+    """
     hits = reader.search(question.ranked_text, RANKED_TURNS)
     ids = [hit.turn_id for hit in hits if hit.turn_id not in without][:MOST_TURNS]
-    turns = reader.turns_by_id(ids, missing_ok=True)
+    turns = [
+        turn
+        for turn in reader.turns_by_id(ids, missing_ok=True)
+        if is_evidence(turn.text) or turn.speaker != question.asker
+    ]
     different = list({(turn.speaker, turn.text): turn for turn in turns}.values())
     return bool(touched(reader.store, question.text, different, turns))
 

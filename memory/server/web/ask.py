@@ -81,10 +81,11 @@ async def ask(request: PageRequest) -> PageResponse:
 def _answered(
     memory: "Memory", question: str, asker: str, now: datetime, found: Sequence[Line]
 ) -> Answered:
-    from memory.evidence.messages import NEAREST_HEAD  # with DSPy
+    from memory.evidence.messages import is_quotation  # with DSPy
     from memory.program.quotations import answer_lines
 
     answer = memory.ask(question, asker=asker, now=now)
+    text = answer_lines(answer)[0]
     marks = {quoted.turn_id: quoted.mark for quoted in answer.quotations}
     near = memory.store.turns_by_id(list(marks), missing_ok=True)
     turns = memory.store.turns_by_id(answer.turns)
@@ -99,7 +100,7 @@ def _answered(
     ]
     return Answered(
         answer,
-        answer_lines(answer)[0].removeprefix(NEAREST_HEAD),
+        "" if is_quotation(text) else text,  # the page shows the nearest turns below
         [(turn, marks[turn.id]) for turn in near],
         cited,
         [line for line in found if line.turn.id not in {*marks, *answer.turns}],

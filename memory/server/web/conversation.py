@@ -11,6 +11,7 @@ from memory.records import Fact, Turn
 from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
+from memory.store.expiry import NEVER, set_expiry
 from memory.store.fact_reads import facts_from
 from memory.store.tags import remove_tags, set_tags
 from memory.store.turn_reads import passing_turns, sessions_before
@@ -138,6 +139,13 @@ def tag_turn(request: PageRequest, store: Store) -> PageResponse:
     return Redirect(request.address("turns", turn_id))
 
 
+def expire_turn(request: PageRequest, store: Store) -> PageResponse:
+    """Set the moment after which a turn is forgotten with all that it says, or take it back."""
+    turn_id = request.inputs.number("turn")
+    change = set_expiry(store, [turn_id], request.inputs.text("expires") or NEVER)
+    return Redirect(request.address("turns", turn_id, done=change.id))
+
+
 def sessions(request: PageRequest, store: Store) -> PageResponse:
     """Sessions, newest first, each with its first turn."""
     before = request.inputs.optional_number("before")
@@ -227,4 +235,5 @@ PAGES: list[PageRoute] = [
     ("GET", "/turns/{turn}", turn),
     ("POST", "/turns", add_turn),
     ("POST", "/turns/{turn}/tags", tag_turn),
+    ("POST", "/turns/{turn}/expiry", expire_turn),
 ]

@@ -38,7 +38,13 @@ from memory.store.fact_reads import (
 )
 from memory.store.forgetting.derived_facts import origins
 from memory.store.history import edits_of
+from memory.store.namespaces import DEFAULT
+from memory.store.owner import is_unnamed, owner_of
+from memory.store.tags import has_tag
+from memory.store.turn_reads import all_speakers
 from memory.store.vocabulary_edits import vocabulary_of
+from memory.text.speakers import is_assistant
+from memory.text.tool_uses import AGENT_TAG
 from memory.text.word_forms import forms_of, telling_words
 from memory.vocabulary import PROFILE_PARTS
 from memory.vocabulary.templates import template_of
@@ -129,10 +135,19 @@ def with_words_first(question: str, facts: Sequence[Fact]) -> tuple[list[Fact], 
     return matching, [fact for fact in facts if fact not in matching]
 
 
-def names_of_speakers(store: Store) -> dict[str, str]:
-    """The name to show for a speaker who is stored as "user" and said what they are called."""
-    facts = listed_facts(store, about="user", attribute="name", day=store.today, most=1)
-    return {speaker: fact.value for fact in facts for speaker in ("user", "User")}
+def names_of_speakers(store: Store, namespace: str) -> dict[str, str]:
+    """The name to show for a speaker who is stored as "user".
+
+    What they said that they are called, else the owner's name, else the id whose memory this is.
+    """
+    said = listed_facts(store, about="user", attribute="name", day=store.today, most=1)
+    owner = owner_of(store)
+    name = said[0].value if said else owner
+    if not name and namespace != DEFAULT and not has_tag(store, AGENT_TAG):
+        # The memory of a user id is called by it. Where others speak too, it may be someone else's.
+        people = (one for one in all_speakers(store) if not is_assistant(one))
+        name = namespace if all(map(is_unnamed, people)) else ""
+    return dict.fromkeys(("user", "User"), name) if name else {}
 
 
 def newest_facts(store: Store, without: Sequence[str] = ()) -> list[Fact]:

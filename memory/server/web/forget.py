@@ -8,6 +8,7 @@ from memory.errors import InputError
 from memory.records import Forgotten, Turn
 from memory.server.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
+from memory.store.expiry import expiring_turns
 from memory.store.forgetting import preview as forgetting
 from memory.store.forgetting.preview import matching_turns, preview
 from memory.store.settings import settings_of
@@ -26,6 +27,7 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
         "gone": None,
         "is_due": bool(settings_of(store, "forgetting")),
         "consent": CONSENT,
+        "expiring": expiring_turns(store),
     }
     if any(conditions.values()):
         values["gone"] = preview(store, _turns(store, conditions), **_follows(request.inputs))

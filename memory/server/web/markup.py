@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from memory.records import Turn
 from memory.server.web.page_request import address_of
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_validation import local_now
 from memory.system.terminal import clean, count
 from memory.text.dates import spoken_date
@@ -133,6 +134,7 @@ def _environment() -> Environment:
         "script": f"page.js?{_version('page.js')}",
         "sql_script": f"sql.js?{_version('sql.js')}",
         "rooms": _ROOMS,
+        "forget_after": FORGET_AFTER,
         "today": lambda: local_now()[:10],
     }
     return environment

@@ -177,8 +177,9 @@ def _frame(request: PageRequest, store: Store) -> dict[str, Any]:
     frame: dict[str, Any] = {
         "read_only": store.read_only,
         "stores_facts": request.handles.stores_facts,
+        "has_model": bool(request.handles.model_name),
         "done": None,
-        "names": facts.names_of_speakers(store),
+        "names": facts.names_of_speakers(store, request.namespace),
     }
     if number := request.inputs.optional_number("done"):
         frame["done"] = {

@@ -96,6 +96,12 @@ class Tasks:
         """The tasks of a namespace that are not done, newest last."""
         return [task for task in self.of(namespace) if task.is_running]
 
+    def drop(self, namespace: str, kind: str) -> None:
+        """Let go of a namespace's tasks of a kind, with all that they hold."""
+        for task in self.of(namespace):
+            if task.kind == kind:
+                del self._tasks[task.id]
+
     async def _run(self, task: Task, run: Callable[[Task], Awaitable[Any]]) -> None:
         try:
             task.result = await run(task)

@@ -21,6 +21,7 @@ from memory.server.tokens import Tokens
 from memory.server.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
 from memory.store.declared_settings import Settings
+from memory.store.forgetting.preview import forget
 from memory.store.namespaces import create, existing, exists
 from memory.store.namespaces import home as folder_of_backups
 from memory.store.pending_windows import claim_window, fail_window
@@ -634,6 +635,92 @@ def test_a_user_has_the_name_that_they_said(home: str) -> None:
             assert "Ines" in page.replace("My name is Ines.", ""), page_of
         assert "Stored as “user”" in shown(client.get("/m/diary/subject?name=user").text)
         assert "Ines lives in Lund" in shown(client.get("/m/diary/conversation").text)
+
+
+def test_a_user_who_said_no_name_has_the_owners_or_the_users_id(home: str) -> None:
+    for name in ("ines-7", "default", "both"):
+        with open_store(create(name)) as store:
+            add_turns(store, [Turn("user", "I live in Lund."), Turn("assistant", "Nice!")])
+            if name == "both":
+                add_turns(store, [Turn("Ben", "So do I.")])
+    with page_client() as client:
+        pages = {name: f"/m/{name}/conversation" for name in ("ines-7", "default", "both")}
+        assert "ines-7 lives in Lund" in shown(client.get(pages["ines-7"]).text)
+        assert "user lives in Lund" in shown(client.get(pages["default"]).text)
+        assert "user lives in Lund" in shown(client.get(pages["both"]).text)
+        with open_store(existing("both")) as store:
+            Settings(store, CHAT).set("user", "Ines")
+        assert "Ines lives in Lund" in shown(client.get(pages["both"]).text)
+        assert "Ines lives in" in shown(client.get("/m/both/facts/1").text)
+
+
+def test_a_chat_without_a_model_shows_small_talk_a_way_to_one(home: str) -> None:
+    with open_store(create("diary")) as store:
+        add_turns(store, [Turn("user", "My cat is called Mia."), Turn("user", "I live in Lund.")])
+    with page_client("") as client:
+        for _ in range(2):  # the message itself is near the second time
+            client.post("/m/diary/chat", data={"text": "hi how are you?", "session": "today"})
+            html = finished(client, "/m/diary/chat?session=today")
+    text = shown(html)
+    assert "No model that can talk is chosen." in text
+    assert "memory chat" not in text
+    assert "Mia" not in text
+    assert html.count("bubble mine") == 2  # whatever the case of "user"
+    assert "Why?" not in text
+    with open_store(existing("diary"), read_only=True) as store:
+        assert [turn.text for turn in store.turns(3)] == ["hi how are you?"] * 2
+
+
+def test_a_chat_shows_no_reply_that_quotes_a_forgotten_turn(memories: str) -> None:
+    chat = {"text": "Who here has a dog?", "session": "today"}
+    with page_client("") as client:
+        for private in ("", "1"):
+            page = client.post(f"{ANNA}/chat", data=chat | {"private": private}).url
+            assert "Rufus" in shown(finished(client, str(page)))
+        with open_store(existing("anna")) as store:
+            forget(store, [store.turn(4)], lambda _: True)
+        assert "Rufus" not in client.get(str(page)).text
+
+
+def test_a_question_without_an_answer_shows_the_nearest_turns_once(memories: str) -> None:
+    with page_client("") as client:
+        begun = client.post(f"{ANNA}/ask", data={"question": "Which boat does Anna own?"})
+        html = finished(client, str(begun.url))
+    text = shown(html)
+    assert "Nothing here answers by itself." in text
+    assert text.count("loves the window") == 1
+    assert 'class="answer"' not in html
+
+
+def test_what_is_said_off_the_record_is_answered_and_leaves_nothing(memories: str) -> None:
+    before = content_of(existing("anna"))
+    chat = f"{ANNA}/chat"
+    private = {"session": "today", "private": "1"}
+    with page_client("") as client:
+        said = client.post(chat, data={"text": "Who here has a dog?", **private})
+        html = finished(client, str(said.url))
+        assert "Off the record Who here has a dog?" in shown(html)
+        assert "Rufus" in shown(html)
+        assert "checked" in html
+        assert content_of(existing("anna")) == before
+        client.post(chat, data={"text": "It is late.", "session": "today"})
+        html = finished(client, f"{chat}?session=today&private=1")
+        assert "Who here" not in html
+    with open_store(existing("anna"), read_only=True) as store:
+        assert [turn.text for turn in store.turns(6)] == ["It is late."]
+
+
+def test_a_turn_expires_by_its_page_and_its_facts_say_so(client: TestClient) -> None:
+    html = client.post(f"{ANNA}/turns/3/expiry", data={"expires": "2999-12-04"}).text
+    assert "forgotten after" in shown(html)
+    assert "Dec 2999" in shown(html)
+    assert "forget_after" not in shown(html)
+    assert "Turn 3 is forgotten after" in shown(client.get(f"{ANNA}/facts/2").text)
+    assert "loves the window" in shown(client.get(f"{ANNA}/forget").text)
+    assert client.post(f"{ANNA}/turns/3/expiry", data={"expires": "soon"}).status_code == 400
+    html = client.post(f"{ANNA}/turns/3/expiry", data={"expires": ""}).text
+    assert "Dec 2999" not in shown(html)
+    assert "Undo" in shown(html)
 
 
 def test_home_says_who_speaks(client: TestClient) -> None:

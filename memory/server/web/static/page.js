@@ -21,9 +21,7 @@ document.addEventListener("htmx:error", () => {
 
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest("input, textarea, select");
-  // Where one can ask, that field comes before the search field of every page.
-  const asking = document.querySelector("form.search [type=search]");
-  const search = asking ?? document.querySelector("[type=search]");
+  const search = document.querySelector("header [type=search]");
   if (event.key === "/" && !field && search && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
     search.focus();
