@@ -13,6 +13,7 @@ from memory.evidence.disputes import pair_line, touched
 from memory.evidence.profile import WORKING_PARTS, mentions_of, profile_of
 from memory.evidence.standing import CONTRADICTIONS_HEAD, Standing
 from memory.facts.latest_word import LatestWord, latest_words
+from memory.facts.standing import takes_back, without_replaced
 from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.fact_reads import current_among
@@ -20,7 +21,6 @@ from memory.store.standing_facts import facts_of_askers, facts_of_persons
 from memory.text.characters import one_line
 from memory.text.fence import STANDING_HEAD
 from memory.text.tokens import fitting_lines, line_tokens, trim
-from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import CALLED, INSTRUCTION, LANGUAGE, LENGTH, PREFERENCE
 
 STANDING_TOKENS = 300  # shown with a question, their heading included
@@ -59,8 +59,13 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
 def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestWord]) -> Standing:
     """The wishes, without any that a later turn may have taken back: these are quoted."""
     taken_back = [f"{_line(fact)}; {latest[fact.id].text}" for fact in facts if fact.id in latest]
-    facts = [fact for fact in facts if fact.id not in latest]
-    lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in _said_once(facts)]
+    shown_later = {latest[fact.id].turn.id for fact in facts if fact.id in latest}
+    facts = [
+        fact
+        for fact in facts
+        if fact.id not in latest and not (fact.turn_id in shown_later and takes_back(fact))
+    ]
+    lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in without_replaced(facts)]
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:
         lines = _nearest_first(question, lines)
@@ -116,23 +121,6 @@ def _nearest_first(question: str, lines: Sequence[tuple[str, Fact]]) -> list[tup
     ]
     order = sorted(range(len(lines)), key=lambda n: -nearness[n])
     return [lines[n] for n in order]
-
-
-def _said_once(facts: Sequence[Fact]) -> list[Fact]:
-    """These, without any whose words are all in a newer one."""
-    words_of = [telling_words(fact.value) for fact in facts]
-    forms = [forms_of(words) for words in words_of]
-    return [
-        fact
-        for fact, words in zip(facts, words_of, strict=True)
-        if not any(
-            newer.attribute == fact.attribute
-            and newer.turn_id > fact.turn_id
-            and words
-            and all(is_among(word, newer_forms) for word in words)
-            for newer, newer_forms in zip(facts, forms, strict=True)
-        )
-    ]
 
 
 def _line(fact: Fact) -> str:

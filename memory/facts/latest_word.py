@@ -6,6 +6,7 @@ be seen without reading it: it says the sentence again with another value, it ha
 word of change, or it is near the attribute's own sentences.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # with numpy, which listing facts does not need
 
 _MOST_FOUND = 8  # turns of a search for one fact
 _MOST_NEW = 48  # turns since the last look: as many are read, for more a search is quicker
+_CASE = re.compile(r"^(?:when|whenever|if)\b[^,]*, | (?:when|whenever|if) I .*$", re.IGNORECASE)
 _LONGEST = 2_000  # characters of a turn: people say news in short messages
 _QUOTE_TOKENS = 28
 # The share of a value's words that a sentence needs: "Lund" is of "Ingrid Lund", and "yoga"
@@ -202,6 +204,7 @@ def _said_of(
             # "English again, please": of a listed form, another value is known by its word alone.
             is_meant = is_meant or (has_one_value and _has_value(sentence, attribute))
             has_change = bool(said_words & language.changes)
+            has_change = has_change or (is_wish and bool(said_words & language.permissions))
             is_denied = bool(said_words & language.negations)
             is_correction = place == 0 and turn.session == source.session
             if again and again.turn.id == turn.id and again.value in sentence:
@@ -224,10 +227,15 @@ def _kind(attribute: Attribute) -> str:
 
 
 def _value_words(fact: Fact, attribute: Attribute) -> list[str]:
-    """The words that a sentence needs to mean a value: of an order its object, not its verb."""
-    value_words = telling_words(fact.value)
-    is_order = attribute.name == INSTRUCTION and len(value_words) > 1
-    return value_words[1:] if is_order else value_words
+    """The words that a sentence needs to mean a value: of an order its object.
+
+    That is without its verb, and without the case that it is for.
+    """
+    if attribute.name != INSTRUCTION:
+        return telling_words(fact.value)
+    order = _CASE.sub("", fact.value)
+    value_words = telling_words(order) or telling_words(fact.value)
+    return value_words[1:] if len(value_words) > 1 else value_words
 
 
 def _has_value(sentence: str, attribute: Attribute) -> bool:

@@ -170,6 +170,22 @@ def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
     return sorted(turns, key=lambda turn: (places[turn.id], turn.id in later))
 
 
+def has_other_value(order: str, later: str) -> bool:
+    """Whether two orders differ in one place, in numbers or names: "use Celsius", "use Fahrenheit".
+
+    "Three" and "five" are numbers, and the first word of an order is no name.
+    """
+    before, after = order.split(), later.split()
+    before[:1], after[:1] = (word.casefold().split() for word in (before[0], after[0]))
+    places = [pair for pair in zip(before, after, strict=False) if pair[0] != pair[1]]
+    return len(before) == len(after) and len(places) == 1 and _are_values(*places[0])
+
+
+def _are_values(word: str, other: str) -> bool:
+    numbers = [word.strip(_EDGES).casefold() in language_words().numbers for word in (word, other)]
+    return all(numbers) or _are_of_a_kind([word], [other])
+
+
 def _time(turn: Turn) -> tuple[str, int]:
     return turn.said_at[:19], turn.id
 

@@ -19,6 +19,7 @@ PLAIN_FORMS = {
     "code": "letters and digits without a space",
     "email": "an e-mail address",
     "phone": "a telephone number",
+    "verb": "the bare form of an English verb",
 }
 
 

@@ -145,7 +145,10 @@ def _options(part: Part) -> list[frozenset[str]]:
 
 
 def _spellings(word: Word) -> list[frozenset[str]]:
-    """The spellings of "visit[ed]"; empty if a placeholder is a part of the word."""
+    """The words of "visit[ed]" or "(in future|as of now)[,]", a set for each way to write it.
+
+    An empty one if a placeholder is a part of them.
+    """
     spellings = [""]
     for part in word:
         if isinstance(part, Placeholder):
@@ -153,10 +156,10 @@ def _spellings(word: Word) -> list[frozenset[str]]:
         if isinstance(part, str):
             endings = [part]
         else:
-            endings = ["".join(_texts(option)) for option in part.options]
+            endings = [" ".join(_texts(option)) for option in part.options]
             endings += [""] if part.is_optional else []
         spellings = [spelling + ending for spelling in spellings for ending in endings]
-    return [frozenset({spelling.casefold()}) for spelling in spellings]
+    return [frozenset(spelling.casefold().split()) for spelling in spellings]
 
 
 def _texts(words: Words) -> Iterator[str]:

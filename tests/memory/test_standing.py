@@ -493,6 +493,88 @@ def test_plain_forms_are_standing_and_none_of_what_only_looks_so(tmp_path: Path)
     assert stored >= 4  # others are left to models
 
 
+ORDERS = (
+    "Always confirm the distance when I ask about walks, please.",
+    "Never recommend alcohol when I ask about dinner.",
+    "Please recommend only quiet places when I ask about hotels.",
+    "Whenever I ask for a recipe, please use grams.",
+    "When I ask about code, don't apologise.",
+    "When answering questions about law, always name the country.",
+    "Make sure to mention the season when I ask about trips.",
+    "You should always cite your sources when I ask about health.",
+    "I'd like you to never use emojis.",
+    "From now on, check the weather before you suggest anything.",
+    "In future, round all prices to whole euros.",
+    "Speak to me like a pirate from now on.",
+    "Limit your answers to three sentences.",
+    "Never make jokes in your answers.",
+    "Always translate foreign words.",
+    "Don't ever quote song lyrics.",
+    "Never suggest meat.",
+    "Keep it short.",
+)
+NO_ORDERS = (
+    "Write me a poem.",
+    "Tell me about Rome.",
+    "Give me three ideas. Keep it short.",
+    "Use the table in your answer.",
+    "Always trust your gut!",
+    "Never give up!",
+    "Always end up late.",
+    "Always a pleasure.",
+    "People laugh when I ask about it.",
+    "I always cry when I ask for help.",
+    "My mother told me: always mention the price.",
+    "Could you mention the price when I ask about trips?",
+)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_imperative_for_a_case_or_for_all_answers_stands(store: Store, order: str) -> None:
+    add_turns(store, [Turn("Bea", order)])
+    assert len(applied(store, "What is for dinner?", "Bea")) == 1
+
+
+@pytest.mark.parametrize("text", NO_ORDERS)
+def test_an_imperative_for_one_answer_and_advice_do_not(store: Store, text: str) -> None:
+    add_turns(store, [Turn("Bea", text)])
+    assert applied(store, "What is for dinner?", "Bea") == []
+
+
+@pytest.mark.parametrize(
+    ("order", "later"),
+    [
+        ("Use Celsius from now on.", "Use Fahrenheit from now on."),
+        ("Always list three hotels when I ask.", "Always list five hotels when I ask."),
+        ("Always use Python when I ask for code.", "Always use Rust when I ask for code."),
+    ],
+)
+def test_an_order_with_another_name_or_number_replaces_the_one_before(
+    store: Store, order: str, later: str
+) -> None:
+    add_turns(store, [Turn("Bea", order), Turn("Bea", later)])
+    [value] = applied(store, "What is for dinner?", "Bea")
+    assert value in later
+    assert [fact.value for fact in everybodys(store)] == [value]
+
+
+@pytest.mark.parametrize(
+    ("order", "later"),
+    [
+        ("Never use tables.", "You may use tables."),
+        ("Never suggest meat.", "You can suggest meat again."),
+        ("Always add a summary at the end.", "Skip the summary at the end from now on."),
+        ("Always provide links when I ask about shops.", "Leave out the links from now on."),
+        ("Always use headings.", "Don't use headings any longer."),
+    ],
+)
+def test_a_permission_or_a_word_of_change_takes_an_order_back(
+    store: Store, order: str, later: str
+) -> None:
+    add_turns(store, [Turn("Bea", order), Turn("Bea", later)])
+    assert applied(store, "What is for dinner?", "Bea") == []
+
+
 def test_of_two_that_say_the_same_the_newer_is_shown(store: Store) -> None:
     wishes = [
         "visualizing inequalities with numeric examples",

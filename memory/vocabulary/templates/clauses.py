@@ -41,6 +41,7 @@ _BULLET = re.compile(r"^\s*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
 _MOST_SALUTATION_WORDS = 4
+_MOST_ORDER_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,22 @@ def is_passing(clause: Clause) -> bool:
 def refusal_of(text: str) -> str:
     """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
-    if request := first_search(_requests(), text) or plays_somebody(text):
+    # "Always translate foreign words" is of all answers, and of no text.
+    request = "" if begins_order(text) else first_search(_requests(), text)
+    if request := request or plays_somebody(text):
         return f"it asks to treat a text or to play a role: {request!r}"
     if frame := first_search(_frames(), text):
         return f"it plays or supposes something: {frame!r}"
     return form_of_others(text)
+
+
+def begins_order(text: str) -> bool:
+    """Whether a text begins as an order for all answers does: "always", "please never"."""
+    return any(
+        pattern(order).match(" ".join(text.split()[:length]).casefold())
+        for order in language_words().orders
+        for length in range(1, _MOST_ORDER_WORDS + 1)
+    )
 
 
 def form_of_others(text: str) -> str:

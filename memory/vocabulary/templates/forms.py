@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from memory.text.word_classes import is_infinitive
 from memory.vocabulary import Attribute
 from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, word_lists
@@ -95,12 +96,24 @@ def _fits_plain(text: str, form: str) -> bool:
         return bool(_EMAIL.fullmatch(text))
     if form == "phone":
         return bool(_PHONE.fullmatch(text))
+    if form == "verb":
+        return is_bare_verb(text)
     if form == "text":
         return len(words) <= _MOST_TEXT_WORDS and not has_second_clause(text, imperative=True)
     if form == "title":
         is_title = is_quotation(text) or _is_title(words)
         return is_title or is_phrase(text)
     return is_phrase(text)
+
+
+def is_bare_verb(text: str) -> bool:
+    """Whether a text is a verb as an imperative has it: "list", "double-check", and no "is"."""
+    known = language_words()
+    folded = text.casefold()
+    if " " in text or folded in known.stops | known.subjects | known.opens:
+        return folded == "be"
+    word = folded.rpartition("-")[2]
+    return word.isalpha() and is_infinitive(word)
 
 
 def is_quotation(text: str) -> bool:

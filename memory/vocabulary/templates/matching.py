@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from memory.records import Assertion, Fact, Turn
 from memory.text.tense import is_past_before
-from memory.vocabulary import Attribute, Vocabulary
+from memory.vocabulary import LENGTH, Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
 from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
@@ -43,6 +43,7 @@ from memory.vocabulary.templates.values import (
 from memory.vocabulary.templates.words import language_words
 
 _MOST_ASSERTIONS = 40  # of a turn
+_ONE_ANSWER = frozenset({"it", "be"})  # in a wish that names no answers: "keep it short"
 _BOTH_SIDES = re.compile(r"(?P<one>[^,]+?)(?:, (?P<other>[^,]+?),?)?")
 
 
@@ -138,6 +139,8 @@ class Templates:
                 refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
                 continue
             matched = list(self._matched(sentence, turn, entries))
+            if len(read) > 1:  # "Tell me a joke. Keep it short."
+                matched = [match for match in matched if not _is_of_one_answer(match)]
             is_end = all(match.is_end for match in matched)
             if reason := matched and (
                 _doubt(sentence, matched) or retraction(following.text, is_end)
@@ -217,6 +220,12 @@ class Templates:
         known = [attribute for name in names if (attribute := self.vocabulary.canonical(name))]
         for attribute in known[:1]:
             yield Assertion(turn.speaker.strip(), attribute.name, about.name)
+
+
+def _is_of_one_answer(match: Found) -> bool:
+    """Whether a length is wished of "it", which other sentences of the turn may ask for."""
+    is_of_length = match.assertions[-1].attribute == LENGTH
+    return is_of_length and not words_of(match.clause).isdisjoint(_ONE_ANSWER)
 
 
 def _closest(found: list[Found], ends: bool) -> list[Found]:

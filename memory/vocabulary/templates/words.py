@@ -42,6 +42,7 @@ class Words:
     opens: frozenset[str]
     negations: frozenset[str]
     changes: frozenset[str]
+    permissions: frozenset[str]
     corrections: frozenset[str]
     passing: frozenset[str]
     present: frozenset[str]
@@ -55,6 +56,7 @@ class Words:
     frames: tuple[str, ...]
     suppositions: tuple[str, ...]
     requests: tuple[str, ...]
+    orders: tuple[str, ...]
     plays: tuple[str, ...]
     questions: tuple[str, ...]
     overviews: tuple[str, ...]
@@ -121,6 +123,7 @@ def language_words() -> Words:
         opens=single("opens"),
         negations=single("negations"),
         changes=single("changes"),
+        permissions=single("permissions"),
         corrections=single("corrections"),
         passing=single("passing"),
         present=single("present"),
@@ -134,6 +137,7 @@ def language_words() -> Words:
         frames=lines("frames"),
         suppositions=lines("suppositions"),
         requests=lines("requests"),
+        orders=lines("orders"),
         plays=lines("plays"),
         questions=lines("questions"),
         overviews=lines("overviews"),

@@ -80,6 +80,10 @@ def test_an_end_needs_no_value_and_spaces_do_not_matter() -> None:
         ("I [now] live in {value}", [{"i", "live", "in"}]),
         ("(mein|meine) {value}", [{"mein"}, {"meine"}]),
         ("mein[e] {value}", [{"mein"}, {"meine"}]),
+        (
+            "(in future|as of now)[,] {value}",
+            [{"in", "future"}, {"in", "future,"}, {"as", "of", "now"}, {"as", "of", "now,"}],
+        ),
         ("l'{value}", []),
         ("{value:pet}", []),  # "a dog called Rex" has any animal
         ("please {value:standing_order}", [{"please"}]),
