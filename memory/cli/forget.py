@@ -221,7 +221,8 @@ def _print_preview(gone: Preview) -> None:
         print_lines(map(turn_line, gone.repeats[:_MAX_SHOWN]), "  ")
     also = f" ({gone.removed:,} of them only in the journal)" if gone.removed else ""
     facts_count = count(len(gone.facts) + gone.removed, "fact")
-    print_clean(f"{facts_count} based on them{also}, with their journal entries:")
+    listed = ":" if gone.facts else ""
+    print_clean(f"{facts_count} based on them{also}, with their journal entries{listed}")
     print_lines(diff_lines(Diff(removed=gone.facts[:_MAX_SHOWN])), "  ")
     if gone.restored:
         print_clean(f"{count(len(gone.restored), 'fact')} merged with them, to be restored:")

@@ -46,6 +46,7 @@ from memory.store.points_in_time import now
 from memory.store.setting_values import CHARACTER, EXPORT
 from memory.store.standing_facts import characters_of
 from memory.store.vectors import EmbedTexts, RecordedEmbedder
+from memory.store.withdrawals import mark_turns
 from memory.system.call_history import empty_call_history
 from memory.system.files import discard
 
@@ -128,7 +129,8 @@ def remove_for_good(
 def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool) -> Quoting:
     """The turns that quote these, by machines of this memory and by people."""
     characters = characters_of(settings.setting_history(conn, CHARACTER))
-    return turns_quoting(turns_table.read_turns(conn), turn_ids, characters, with_repeats)
+    turns = mark_turns(conn, turns_table.read_turns(conn))
+    return turns_quoting(turns, turn_ids, characters, with_repeats)
 
 
 def _mark_earlier_items(conn: Connection, key: bytes) -> None:

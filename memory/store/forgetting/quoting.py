@@ -1,7 +1,9 @@
 """Turns that hold the words of other turns: replies that quote them, and people who say it again.
 
 A machine's later turn quotes a turn when it has a run of its telling words, a long number of it, or
-two words that no one else has said before. So "Rex takes phenobarbital" goes with the turn that
+two words that no one else has said before. A person's correction quotes the value that it replaced:
+one that was undone says nothing any more, and goes as a reply does; any other stays, as what people
+say again. So "Rex takes phenobarbital" goes with the turn that
 named both. Whole-text hashes could not find these, and hashes of parts in a receipt would let
 anyone who has the receipt put the text together again, word by word.
 """
@@ -12,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory.records import Turn
+from memory.records import CORRECTIONS, WITHDRAWN, Turn
 from memory.text.speakers import is_assistant
 from memory.text.word_forms import telling_words
 from memory.text.words import UNSPACED, words
@@ -70,12 +72,15 @@ def turns_quoting(
         machines = {turn.id for turn in quoting if _is_machine(turn, characters)}
         gone = chosen | ({*holding} - machines)
     replies: list[int] = []
+    corrections: list[int] = []
     fresh: set[Piece] = set()  # pieces that a turn in `gone` was the first to say
     known: set[Piece] = set()
     for turn in quoting:
         pieces = shared[turn.id]
         if turn.id in gone:
             fresh |= pieces - known
+        elif (replaced := _replaced_value(turn)) and replaced <= pieces & fresh:
+            (replies if turn.text.startswith(WITHDRAWN) else corrections).append(turn.id)
         elif not _is_machine(turn, characters):
             known |= pieces
             fresh -= pieces
@@ -83,8 +88,8 @@ def turns_quoting(
             replies.append(turn.id)
         else:
             known |= pieces - fresh
-    repeats = tuple(turn_id for turn_id in holding if turn_id not in {*chosen, *replies})
-    return Quoting(tuple(replies), repeats)
+    repeats = {*holding, *corrections} - {*chosen, *replies}
+    return Quoting(tuple(replies), tuple(sorted(repeats)))
 
 
 class WordsOfText:
@@ -177,6 +182,11 @@ def _runs(telling: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
 def _is_machine(turn: Turn, characters: Collection[str]) -> bool:
     is_character = turn.speaker.casefold() in characters
     return turn.kind == "tool" or is_character or is_assistant(turn.speaker)
+
+
+def _replaced_value(turn: Turn) -> set[Piece]:
+    """The telling words of the value that a person's correction replaced, "..., not Oslo."."""
+    return {*_words(turn.text.rpartition(", not ")[2])} if turn.session == CORRECTIONS else set()
 
 
 def _quotes(turn: Turn, pieces: Collection[Piece], wanted: _Pieces) -> bool:

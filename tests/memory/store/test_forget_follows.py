@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn, facts
-from memory.records import Summary
+from memory.records import WITHDRAWN, Summary
 from memory.store import Store
+from memory.store.forgetting.preview import preview
 from memory.store.forgetting.quoting import turns_quoting
 from memory.store.settings import set_setting
 from memory.store.summaries import set_summary
@@ -206,6 +207,22 @@ def test_people_who_say_it_again_are_named_and_go_only_if_asked(tmp_path: Path) 
         assert memory.forget(4, repeats=True)[0].turns == (4, 5)
         memory.add([CODE, ("assistant", "88231, noted.")])
         assert memory.forget(6, replies=False)[0].quoted_in == (7,)
+
+
+def test_a_correction_that_was_undone_goes_with_what_it_corrected(tmp_path: Path) -> None:
+    for is_undone in (True, False):
+        with Memory(tmp_path / f"{is_undone}.db") as memory:
+            memory.add([("Ida", "I live in Oslo."), ("Bo", "I was in Lund.")])
+            facts.supersede(memory.store, 1, "Bergen")
+            if is_undone:
+                memory.undo()
+            gone = preview(memory.store, memory.store.turns(1, 1))
+            named = gone.replies if is_undone else gone.repeats
+            assert [turn.text.removeprefix(WITHDRAWN) for turn in named] == [
+                "Correction: Ida lives in Bergen, not Oslo."
+            ]
+            assert memory.forget(2)[0].turns == (2,)
+            assert memory.forget(1)[0].turns == ((1, 3) if is_undone else (1,))
 
 
 def test_a_fact_that_a_digest_gave_to_another_turn_goes_too(tmp_path: Path) -> None:
