@@ -11,7 +11,7 @@ from typing import Any
 
 from anthropic.lib.tools import BetaAbstractMemoryTool, ToolError
 
-from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
+from memory.frameworks.store_thread import HIDDEN, StoreThread, hide, supersede
 from memory.records import Turn
 from memory.store import Store
 from memory.store.fact_reads import current_facts
@@ -129,8 +129,8 @@ class MemoryTool(BetaAbstractMemoryTool):
             if new.startswith(f"{old}/"):
                 raise ToolError(f"Cannot move {command.old_path} into itself")
             moved = {new + path.removeprefix(old): contents[path] for path in paths}
-            store.add([_turn(path, text, self._speaker) for path, text in moved.items()])
-            _hide(store, paths)
+            turns = [_turn(path, text, self._speaker) for path, text in moved.items()]
+            supersede(store, _versions(store, paths), turns, _BY)
             return f"Successfully renamed {command.old_path} to {command.new_path}"
 
         return self._thread.call(rename)
@@ -148,8 +148,7 @@ class MemoryTool(BetaAbstractMemoryTool):
         """Store a version of a file; a remark if the memory withheld a part of it, else ""."""
         old = _versions(store, [path])
         turn = _turn(path, text, self._speaker)
-        [turn_id] = store.add([turn])
-        hide(store, old, _BY)
+        [turn_id] = supersede(store, old, [turn], _BY)
         is_whole = store.turn(turn_id).text == turn.text
         return "" if is_whole else " The memory left secrets out of it."
 

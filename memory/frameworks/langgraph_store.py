@@ -9,7 +9,7 @@ another turn, before the item's own.
 import json
 import operator
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from langgraph.store.base import (
 )
 
 from memory.errors import InputError
-from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
+from memory.frameworks.store_thread import HIDDEN, StoreThread, hide, supersede
 from memory.records import Turn
 from memory.store import Store
 from memory.store.expiry import expiry_text, set_expiry
@@ -73,17 +73,17 @@ class MemoryStore(BaseStore):
         self.ttl_config = ttl
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Carry out operations in order, or none if one cannot be.
+        """Read, then put and delete, as LangGraph's own stores do: all that is put, or nothing.
 
-        The memory's errors are from `memory.errors`.
+        Of several values for one key the last is put. The memory's errors are from `memory.errors`.
         """
         listed = _checked(ops)
-        return self._thread.call(lambda store: [_carry_out(store, op) for op in listed])
+        return self._thread.call(lambda store: _carry_out(store, listed))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Carry out operations in their order, without holding up the event loop."""
+        """What `batch` does, without holding up the event loop."""
         listed = _checked(ops)
-        return await self._thread.acall(lambda store: [_carry_out(store, op) for op in listed])
+        return await self._thread.acall(lambda store: _carry_out(store, listed))
 
     def close(self) -> None:
         """Close the memory."""
@@ -100,19 +100,30 @@ def _checked(ops: Iterable[Op]) -> list[Op]:
     return listed
 
 
-def _carry_out(store: Store, op: Op) -> Result:
+def _carry_out(store: Store, ops: Sequence[Op]) -> list[Result]:
+    results = [None if isinstance(op, PutOp) else _read(store, op) for op in ops]
+    puts = {(tuple(op.namespace), op.key): op for op in ops if isinstance(op, PutOp)}
+    added, hidden = list[Turn](), list[Turn]()
+    for op in puts.values():
+        old = _turns_of(store, op.namespace, op.key)
+        hidden += old
+        if op.value is not None:
+            added += _turns_to_put(op, old)
+    # In one transaction: a process that is killed has put all or nothing.
+    if added:
+        supersede(store, hidden, added, _BY)
+    else:
+        hide(store, hidden, _BY)
+    return results
+
+
+def _read(store: Store, op: Op) -> Result:
     match op:
         case GetOp():
             turns = _turns_of(store, op.namespace, op.key)
             if op.refresh_ttl:
                 _refresh(store, turns)
             return _item(turns[-1]) if turns else None
-        case PutOp():
-            old = _turns_of(store, op.namespace, op.key)
-            if op.value is not None:
-                store.add(_turns_to_put(op, old))
-            hide(store, old, _BY)
-            return None
         case SearchOp():
             return _search(store, op)
         case ListNamespacesOp():
@@ -277,9 +288,18 @@ def _passes(value: Any, condition: Any) -> bool:
                     return False
             except TypeError:  # a text is neither above nor below a number
                 return False
-        elif not (isinstance(value, Mapping) and _passes(value.get(name), expected)):
+        elif not (isinstance(value, Mapping) and _passes(_part(value, name), expected)):
             return False
     return True
+
+
+def _part(value: Mapping[str, Any], name: str) -> Any:
+    """A part of a value by its name, or by a path with dots: "user.name"."""
+    if name in value:
+        return value[name]
+    first, dot, rest = name.partition(".")
+    inner = value.get(first) if dot else None
+    return _part(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def _namespaces(store: Store, op: ListNamespacesOp) -> list[tuple[str, ...]]:

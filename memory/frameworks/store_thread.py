@@ -1,14 +1,15 @@
 """A store that one thread owns, for frameworks that call from any thread and from event loops."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from memory.records import Turn
+from memory.records import Turn, TurnIds
 from memory.store import Store, namespaces, open_store
-from memory.store.tags import set_tags
+from memory.store.tags import replace_tags_in, set_tags
 
 T = TypeVar("T")
 # What a framework took out of its view: the turn stays, and people can undo it or forget it.
@@ -57,3 +58,10 @@ def hide(store: Store, turns: list[Turn], by: str) -> None:
     """Take turns out of a framework's view."""
     if turns:
         set_tags(store, [turn.id for turn in turns], {HIDDEN: "yes"}, by=by)
+
+
+def supersede(store: Store, old: list[Turn], new: Sequence[Turn], by: str) -> TurnIds:
+    """Add turns and take others out of view, in one transaction; returns the new ones' ids."""
+    ids = [turn.id for turn in old]
+    hidden = partial(replace_tags_in, turn_ids=ids, wanted={HIDDEN: {"yes"}}, by=by)
+    return store.add(new, also=hidden if ids else None)

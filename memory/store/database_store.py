@@ -6,7 +6,7 @@ walls around a model's SQL, are in sqlite.py and postgres/.
 
 from abc import abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -198,6 +198,7 @@ class DatabaseStore(Store):
         once: bool = False,
         replaces: bool = False,
         takes_back: Mapping[int, str] = MappingProxyType({}),
+        also: Callable[[Connection], object] | None = None,
     ) -> TurnIds:
         if isinstance(turns, Turn):
             raise InputError("add takes a list of turns: store.add([turn])")
@@ -205,7 +206,7 @@ class DatabaseStore(Store):
         clean = self._of_owner(public.turns)
         with self._adding(clean) as stored:
             ids, new = self._store_turns(
-                clean, public, once=once, replaces=replaces, takes_back=takes_back
+                clean, public, once=once, replaces=replaces, takes_back=takes_back, also=also
             )
             stored += new
         self.vectors.embed_waiting(after_rest=True)
@@ -219,6 +220,7 @@ class DatabaseStore(Store):
         once: bool,
         replaces: bool,
         takes_back: Mapping[int, str],
+        also: Callable[[Connection], object] | None,
     ) -> tuple[TurnIds, Sequence[Turn]]:
         """Store turns in one transaction; returns their ids, and the new ids among them."""
         ids, new = TurnIds(), list[Turn]()
@@ -257,6 +259,8 @@ class DatabaseStore(Store):
                     ids.by_turn = public.of_new(insertion.positions)
                     new = insertion.stored
                     add_withheld(conn, ids.withheld)
+                    if also:
+                        also(conn)
         return ids, new
 
     def _index_stored(

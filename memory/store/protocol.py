@@ -5,7 +5,7 @@ Everything else (tags, names, settings, the vocabulary, the tasks of workers) is
 a store, in the modules that name their subjects: `tags.set_tags(store, ...)`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from memory.records import (
     TurnAssertions,
     TurnIds,
 )
-from memory.store.database import HasConnections
+from memory.store.database import Connection, HasConnections
 from memory.text.turn_filter import TurnFilter
 
 if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
@@ -44,6 +44,7 @@ class Turns(HasConnections, Protocol):
         once: bool = False,
         replaces: bool = False,
         takes_back: Mapping[int, str] = MappingProxyType({}),
+        also: Callable[[Connection], object] | None = None,
     ) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
 
@@ -54,7 +55,8 @@ class Turns(HasConnections, Protocol):
 
         `takes_back` has ids of turns that are no longer in a chat, each with a name for its place
         there. They are removed in the same way. Only a mark of the place and the turn's date remain
-        (memory/store/branches.py). An id without a turn is ignored.
+        (memory/store/branches.py). An id without a turn is ignored. `also` is called with the
+        connection, in the same transaction, if there is a turn to store.
 
         Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
         treated as the setting "secrets" says: mask, refuse or off. `withheld` of the ids counts

@@ -6,7 +6,6 @@ a connection run inside the transaction of the caller.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from memory.errors import InputError
@@ -109,10 +108,20 @@ def replace_tags(
     store: HasConnections, turn_ids: Collection[int], wanted: Mapping[str, set[str]], by: str
 ) -> Change:
     """Give turns exactly these values of the keys, as `set_tags` does."""
+    with store.transaction() as conn:
+        return journal.change(conn, replace_tags_in(conn, turn_ids, wanted, by))
+
+
+def replace_tags_in(
+    conn: Connection, turn_ids: Collection[int], wanted: Mapping[str, set[str]], by: str
+) -> int:
+    """`replace_tags` inside the caller's transaction; returns the change's number."""
     ids = sorted({*turn_ids})
     # No key or value: a turn's tags are removed when it is forgotten.
     statement = f"-- tags of {len(ids)} turn{'' if len(ids) == 1 else 's'}"
-    return journal.edit(store, by, statement, partial(_put, ids=ids, wanted=wanted))
+    change_id = journal.begin(conn, f"edit by {by or 'user'}", statement)
+    _put(conn, change_id, ids=ids, wanted=wanted)
+    return change_id
 
 
 def _put(

@@ -270,6 +270,55 @@ def test_a_batch_of_langgraphs_store_with_an_item_that_cannot_be_put_puts_none(
     store.close()
 
 
+def test_a_batch_of_langgraphs_store_is_one_transaction(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails or is killed in the middle has put nothing and deleted nothing."""
+    from langgraph.store.base import GetOp, PutOp
+
+    from memory.frameworks import store_thread
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    notes = ("notes",)
+    store = MemoryStore(address)
+    store.batch([PutOp(notes, "old", {"n": 1}), PutOp(notes, "gone", {"n": 1})])
+    batch = [
+        PutOp(notes, "new", {"n": 1}),
+        PutOp(notes, "new", {"n": 2}),
+        PutOp(notes, "old", {"n": 2}),
+        PutOp(notes, "gone", None),
+        GetOp(notes, "old"),
+    ]
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise RuntimeError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_thread, "replace_tags_in", stop)
+        with pytest.raises(RuntimeError, match="stopped"):
+            store.batch(batch)
+    assert {item.key: item.value["n"] for item in store.search(notes)} == {"old": 1, "gone": 1}
+
+    *_, read = store.batch(batch)
+    assert read is not None
+    assert read.value == {"n": 1}  # LangGraph's own stores read before they put, too
+    assert {item.key: item.value["n"] for item in store.search(notes)} == {"old": 2, "new": 2}
+    store.close()
+
+
+def test_a_filter_of_langgraphs_store_takes_a_path_with_dots(path: Path) -> None:
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    store = MemoryStore(path)
+    store.put(("docs",), "inner", {"user": {"access-level": "low", "age": 5}})
+    store.put(("docs",), "literal", {"user.access-level": "low"})
+    found = store.search(("docs",), filter={"user.access-level": "low"})
+    assert {item.key for item in found} == {"inner", "literal"}
+    assert [i.key for i in store.search(("docs",), filter={"user.age": {"$gt": 4}})] == ["inner"]
+    assert store.search(("docs",), filter={"user.age.years": 5}) == []
+    store.close()
+
+
 def test_a_session_of_the_agents_sdk_obeys_its_settings_and_refuses_what_is_no_json(
     path: Path,
 ) -> None:
