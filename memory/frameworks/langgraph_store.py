@@ -166,10 +166,12 @@ def _refresh(store: Store, turns: list[Turn]) -> None:
     """Begin the time to live of an item again."""
     for minutes in {str(turn.tags[_TTL]) for turn in turns if _TTL in turn.tags}:
         lifetime = timedelta(minutes=float(minutes))
+        end = expiry_text(lifetime)  # in whole seconds: a short time may still end with the same
         due = [
             turn.id
             for turn in turns
             if turn.tags.get(_TTL) == minutes
+            and turn.tags[FORGET_AFTER] != end
             and _end(turn) - _now() < lifetime * (1 - _LEAST_REFRESH)
         ]
         if due:

@@ -1,6 +1,7 @@
 """A chat puts right what somebody takes back of its last answer: in the facts it rested on."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,42 @@ def test_no_model_is_asked_where_nothing_can_be_corrected(told: Store) -> None:
     assert correct("Is that so?") == []
     assert correct("No, Bergen.", replace(ANSWER, turns=(2,))) == []  # it tells no fact
     assert correct("No, Bergen.", packaged=True) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "value"),
+    [
+        ("I live in Oslo.", "I live in Rome, not Oslo.", "Rome"),
+        ("I live in Oslo.", "Correction: I live in Rome, not in Oslo.", "Rome"),
+        ("My favorite color is red.", "My favorite color is blue, not red.", "blue"),
+        ("Ich wohne in Oslo.", "Ich wohne in Rom, nicht in Oslo.", "Rom"),
+        ("I work at Acme.", "I work at Globex again.", "Globex"),
+    ],
+)
+def test_what_is_not_so_behind_a_comma_and_again_are_no_part_of_a_value(
+    before: str, said: str, value: str, path: Path
+) -> None:
+    with Memory(path) as memory:
+        memory.add(before)
+        memory.add(said)
+        assert [fact.value for fact in memory.facts()] == [value]
+
+
+@pytest.mark.parametrize("back", ["I moved back to Oslo.", "I live in Oslo again."])
+def test_a_value_that_comes_back_is_current_and_what_was_between_has_ended(
+    back: str, path: Path
+) -> None:
+    with Memory(path) as memory:
+        for day, text in (("2010", "I live in Oslo."), ("2012", "I moved to Rome.")):
+            memory.add(Turn("Anna", text, said_at=f"{day}-03-01"))
+        memory.add(Turn("Anna", back, said_at="2020-06-01"))
+        assert [fact.value for fact in memory.facts()] == ["Oslo"]
+        assert memory.ask("Where do I live?", asker="Anna").text == "Oslo; before that Rome"
+        assert "Rome" in memory.ask("Where did I live in 2013?", asker="Anna").text
+
+
+def test_again_still_ends_what_it_ends(path: Path) -> None:
+    with Memory(path) as memory:
+        memory.add("I don't eat gluten.")
+        memory.add("I eat gluten again.")
+        assert memory.facts() == []

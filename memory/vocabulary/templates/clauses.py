@@ -282,6 +282,10 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
     for text, phrase in dates_at_ends(addressing):
         date = date_of(phrase, said_at) or ""
         yield Clause(without_fillers(_without_edges(text)), date, phrase)
+    # Last: "I eat meat again" ends something by its last word.
+    shorter = _contrasts().sub("", addressing)
+    if shorter != addressing:
+        yield Clause(without_fillers(shorter))
 
 
 def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
@@ -297,6 +301,14 @@ def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
             yield sentence[start : cut.end()]
             start = cut.end()
     yield sentence[start:]
+
+
+@cache
+def _contrasts() -> re.Pattern[str]:
+    """What ends a clause without being part of a value: ", not Oslo", and "again"."""
+    known = language_words()
+    contrasts, again = ("|".join(map(re.escape, sorted(w))) for w in (known.contrasts, known.again))
+    return re.compile(rf"\s*,\s*(?:{contrasts})\s+[^,]+$|,?\s+(?:{again})$", re.IGNORECASE)
 
 
 @cache

@@ -41,6 +41,8 @@ class Words:
     stops: frozenset[str]
     opens: frozenset[str]
     negations: frozenset[str]
+    contrasts: tuple[str, ...]
+    again: tuple[str, ...]
     changes: frozenset[str]
     permissions: frozenset[str]
     corrections: frozenset[str]
@@ -122,6 +124,8 @@ def language_words() -> Words:
         stops=single("stops"),
         opens=single("opens"),
         negations=single("negations"),
+        contrasts=lines("contrasts"),
+        again=lines("again"),
         changes=single("changes"),
         permissions=single("permissions"),
         corrections=single("corrections"),

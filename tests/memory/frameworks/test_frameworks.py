@@ -254,6 +254,21 @@ def test_an_item_with_a_time_to_live_is_forgotten_at_its_end(
         assert "4711" not in str(opened.turns())
 
 
+def test_an_item_of_a_few_seconds_is_read_again_within_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is in whole seconds, and then stays the same."""
+    from memory.frameworks.langgraph_store import MemoryStore
+
+    moments = [int(time.time()) + 0.2]
+    monkeypatch.setattr(time, "time", lambda: moments[0])
+    store = MemoryStore(path, ttl={"default_ttl": 0.05, "refresh_on_read": True})
+    store.put(("notes",), "code", {"n": 1})
+    moments[0] += 0.4
+    assert store.get(("notes",), "code") is not None
+    store.close()
+
+
 def test_a_batch_of_langgraphs_store_with_an_item_that_cannot_be_put_puts_none(
     address: str,
 ) -> None:
