@@ -17,7 +17,7 @@ from memory.cli.options import (
     Namespace,
     open_memory,
 )
-from memory.cli.output import print_json, withheld_json, withheld_line
+from memory.cli.output import command_line, print_json, withheld_json, withheld_line
 from memory.errors import InputError
 from memory.records import Turn
 from memory.store.expiry import moment_of_expiry
@@ -198,8 +198,9 @@ def _add_documents(
                 print_clean(f"  {line}")
             if added.other_versions:
                 versions = ", ".join(added.other_versions)
+                forget = command_line("forget", "--session", path.name, namespace=namespace, db=db)
                 print_clean(
                     f"  also stored, an older version or another file of this name: {versions}\n"
-                    f"  `memory forget --session {quote(path.name)}` removes all of them;"
+                    f"  `{forget}` removes all of them;"
                     " then add this file again"
                 )

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -20,7 +22,7 @@ from memory.cli.options import (
     existing_memory,
     open_memory,
 )
-from memory.cli.output import diff_lines, json_line, print_json, print_lines
+from memory.cli.output import command_line, diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
@@ -120,6 +122,7 @@ def forget(
     if has_conditions and receipt and receipt.exists():
         raise InputError(f"{receipt} exists already; nothing was removed")
     location = existing_memory(namespace, db)
+    command = partial(command_line, "forget", namespace=namespace, db=db)
     if vacuum and isinstance(location, Path):
         raise InputError("--vacuum is for Postgres; `forget` overwrites a file at once")
     writes = _Receipts(
@@ -128,6 +131,7 @@ def forget(
         vacuums=vacuum,
         as_json=as_json,
         deletes_exports=exports,
+        command=command,
     )
     with open_memory(namespace, db) as store:
         if not has_conditions and not finish:
@@ -148,12 +152,12 @@ def forget(
                 if as_json:
                     print_json(asdict(gone))
                 else:
-                    _print_preview(gone)
+                    _print_preview(gone, command)
                 return
 
             def agrees(gone: Preview) -> bool:
                 if not as_json:
-                    _print_preview(gone)
+                    _print_preview(gone, command)
                 files = f" and {count(len(gone.exports), 'file')}" if exports else ""
                 confirm(f"Forget {count(len(gone.going), 'turn')}{files} for good?", yes)
                 return True
@@ -208,7 +212,7 @@ def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None
         print_clean(f"gone: {turns} and {facts}, checked in {', '.join(check.files)}")
 
 
-def _print_preview(gone: Preview) -> None:
+def _print_preview(gone: Preview, command: Callable[..., str]) -> None:
     """Print what goes with these turns, what stays and what is out of reach."""
     print_clean(f"{count(len(gone.turns), 'turn')} to forget:")
     print_lines(map(turn_line, gone.turns[:_MAX_SHOWN]), "  ")
@@ -235,7 +239,7 @@ def _print_preview(gone: Preview) -> None:
     if gone.staying:
         names = clean_line(", ".join(sorted({turn.speaker for turn in gone.turns})))
         print_clean(f"{count(len(gone.staying), 'fact')} about {names} from other turns stay")
-    _print_mentions(gone)
+    _print_mentions(gone, command)
     print_clean("backups to search: " + (", ".join(gone.backups) or "none known"))
     for path in gone.copies:
         print_clean(f"not searched, a separate memory with these turns: {path}")
@@ -244,10 +248,10 @@ def _print_preview(gone: Preview) -> None:
     print_clean("out of reach: settings, other copies of the file, data sent to hosted models")
 
 
-def _print_mentions(gone: Preview) -> None:
+def _print_mentions(gone: Preview, command: Callable[..., str]) -> None:
     """Print where remaining texts name the speakers, and commands to show and forget these."""
     mentions = gone.mentions
-    speakers = sorted({turn.speaker for turn in gone.turns if turn.speaker.strip()})
+    speakers = sorted(gone.speakers)
     if not (mentions.turns or mentions.facts or mentions.story):
         return
     names = clean_line(", ".join(speakers))
@@ -258,7 +262,7 @@ def _print_mentions(gone: Preview) -> None:
     )
     for speaker in speakers[:_MAX_SHOWN]:
         print_clean(
-            f"  to see and forget them: memory forget --matching {quote(speaker)} --preview, or"
+            f"  to see and forget them: {command('--matching', speaker, '--preview')}, or"
             f" --about {quote(speaker)}"
         )
 
@@ -272,6 +276,7 @@ class _Receipts:
     vacuums: bool
     as_json: bool
     deletes_exports: bool
+    command: Callable[..., str]  # `forget` of this memory, with these options
 
     def write(self, forgotten: Forgotten, file: Path | None) -> None:
         """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
@@ -315,12 +320,12 @@ def _forget(store: Store, function: Callable[[], list[Forgotten]], receipts: _Re
         receipts.write(finished, None)
     receipts.write(forgotten, receipts.file)
     if not receipts.as_json:
-        _print_result(forgotten)
+        _print_result(forgotten, receipts.command)
     if refusal:
         raise refusal
 
 
-def _print_result(forgotten: Forgotten) -> None:
+def _print_result(forgotten: Forgotten, command: Callable[..., str]) -> None:
     turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
     print_clean(f"forgotten: {turns} and {facts}")
     for path in forgotten.files:
@@ -329,7 +334,7 @@ def _print_result(forgotten: Forgotten) -> None:
         print_clean("vacuumed: the server's tables; its log, replicas and backups are its owner's")
     if forgotten.vacuum:
         print_clean(
-            "removed; the bytes go when the server vacuums: `memory forget --vacuum`, or"
+            f"removed; the bytes go when the server vacuums: `{command('--vacuum')}`, or"
             f" {forgotten.vacuum}"
         )
     for path in forgotten.unreached:
@@ -339,6 +344,6 @@ def _print_result(forgotten: Forgotten) -> None:
     for path in forgotten.exports:
         print_clean(f"still in an exported file: {path}; delete it")
     if forgotten.quoted_in:
-        ids = "".join(f" --turn {turn_id}" for turn_id in forgotten.quoted_in[:_MAX_SHOWN])
+        ids = [("--turn", str(turn_id)) for turn_id in forgotten.quoted_in[:_MAX_SHOWN]]
         stay = count(len(forgotten.quoted_in), "turn")
-        print_clean(f"{stay} with the same words stay: memory forget{ids}")
+        print_clean(f"{stay} with the same words stay: {command(*chain(*ids))}")

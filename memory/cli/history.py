@@ -10,6 +10,7 @@ import typer
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import (
     change_line,
+    command_line,
     diff_lines,
     edit_lines,
     fold_small_digests,
@@ -101,9 +102,9 @@ def undo(
         for turn in turns:
             if turn.text.startswith(WITHDRAWN):
                 print_clean(clean_line(turn_line(turn)))
-                print_clean(
-                    f"  stays, marked like this; `memory forget --turn {turn.id}` removes it"
-                )
+                words = ("forget", "--turn", str(turn.id))
+                forget = command_line(*words, namespace=namespace, db=db)
+                print_clean(f"  stays, marked like this; `{forget}` removes it")
         if undo_change.note:
             print_clean(undo_change.note)
         print_clean(undo_line([undo_change], namespace, db))

@@ -120,7 +120,8 @@ class Chat:
                 self.background.turns_added(2 if reply.is_by_model else 1)
             says_nothing = is_whole and not is_visible(reply_text)
             self.screen.show("(says nothing)" if says_nothing else "")
-        self._show_nearest(reply.answer)
+        if reply.is_by_model:  # any other reply lists them itself
+            self._show_nearest(reply.answer)
 
     def _correct(self, message: Turn) -> None:
         """Edit the facts that a message takes back; the pause keeps the thread out."""

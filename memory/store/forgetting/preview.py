@@ -15,6 +15,7 @@ from memory.store.entity_edits import entities_called, facts_about, known_entiti
 from memory.store.fact_reads import turns_with_value_about
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.history import edits_of
+from memory.store.owner import is_first_person
 from memory.store.protocol import Store
 from memory.store.setting_values import CHARACTER, EXPORT
 from memory.store.settings import settings_of
@@ -70,6 +71,11 @@ class Preview:
     replies: tuple[Turn, ...] = ()
     repeats: tuple[Turn, ...] = ()
     exports: tuple[str, ...] = ()
+
+    @property
+    def speakers(self) -> set[str]:
+        """Who said the turns, by name: "user" names no one."""
+        return _named_speakers(self.turns)
 
     @property
     def going(self) -> tuple[Turn, ...]:
@@ -229,11 +235,15 @@ def preview(
             dict.fromkeys(str(setting.value) for setting in settings_of(store, "backup"))
         ),
         copies=tuple(copies_with(store.location, recorded, [marked(going_turns, salt="")])),
-        mentions=_mentions(store, facts, speakers, ids=ids, going=going),
+        mentions=_mentions(store, facts, _named_speakers(turns), ids=ids, going=going),
         replies=tuple(turn for turn in going_turns if turn.id in quoted),
         repeats=tuple(turn for turn in all_turns if turn.id in staying),
         exports=files_quoting(exports, texts),
     )
+
+
+def _named_speakers(turns: Iterable[Turn]) -> set[str]:
+    return {turn.speaker for turn in turns if not is_first_person(turn.speaker)}
 
 
 def _mentions(
@@ -245,7 +255,7 @@ def _mentions(
     going: Collection[int],
 ) -> Mentions:
     """Where what stays names these speakers, by their name or another name of theirs."""
-    names = {speaker for speaker in speakers if speaker.strip()}
+    names = {*speakers}
     for entity in known_entities(store):
         if entity.name in speakers:
             names |= {alias.name for alias in entity.names}

@@ -261,7 +261,7 @@ def test_the_command_shows_what_goes_too_and_verify_finds_what_stays(
     assert [turn["id"] for turn in preview["replies"]] == [2]
     out = run("forget", "--turn", "1", "--yes", "--receipt", "r.json", "--exports")
     assert "forgotten: 2 turns" in out
-    assert "1 turn with the same words stay: memory forget --turn 3" in out
+    assert "1 turn with the same words stay: memory forget --turn 3\n" in out
     assert not Path("all.md").exists()
     run("forget", "--verify", "r.json", finds="turn 3 has the same words")
     words = "the code of the boathouse is 88231"
@@ -270,13 +270,25 @@ def test_the_command_shows_what_goes_too_and_verify_finds_what_stays(
     assert "gone: 2 turns" in run("forget", "--verify", "r.json", "--matching", words)
 
 
+def test_printed_commands_name_the_memory_and_nobody_is_called_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
+    place = ("--db", str(tmp_path / "tom.db"))
+    for speaker in ("user", "Bo"):
+        run("add", "Anna lives in Oslo with a user of trains.", "--speaker", speaker, *place)
+    out = run("forget", "--turn", "1", "--yes", *place)
+    assert "still named" not in out
+    assert f"stay: memory forget --turn 2 --db {place[1]}" in out
+
+
 def test_a_reply_that_no_model_wrote_is_not_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path / "home"))
     run("add", CODE[1], "--speaker", "User")
     talk = run("chat", given="What is the code of the boathouse?\nHow are you?\nbye\n")
-    assert "88231" in talk
+    assert talk.count("88231") == 1
     run("forget", "--turn", "1", "--yes")
     assert "88231" not in run("admin", "sql", "SELECT text FROM turns")
     assert "88231" not in run("context", "What is the code of the boathouse?")
