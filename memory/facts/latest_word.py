@@ -7,10 +7,12 @@ word of change, or it is near the attribute's own sentences.
 """
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from memory.facts.restated import restated
@@ -27,9 +29,10 @@ from memory.text.turn_filter import TurnFilter
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import INSTRUCTION, PREFERENCE, STANDING, Attribute
+from memory.vocabulary.entities import relation_named
 from memory.vocabulary.forms import word_lists
 from memory.vocabulary.template_syntax import bare_words
-from memory.vocabulary.templates.clauses import told_sentences, unasserted
+from memory.vocabulary.templates.clauses import supposes, told_sentences, unasserted
 from memory.vocabulary.templates.forms import fits
 from memory.vocabulary.templates.parts import own_text
 from memory.vocabulary.templates.words import language_words
@@ -51,6 +54,10 @@ _MOST_BEHIND = 4  # turns that correct what was just said
 # stories of change other talk reached .41, and a new value in other words .17 to .80
 # (tests/benchmarks/changes).
 _NEAR_WITH_CHANGE, _NEAR = 0.3, 0.5
+# The same to what people say when something of the attribute changes (changes.toml).
+_CHANGE_WITH_WORD, _CHANGE = 0.4, 0.5
+# Of turns that name nothing of a fact the newest counts that is this near to the nearest.
+_AS_NEAR = 0.15
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,18 @@ class _Seen:
     """The turns that speak of a fact, of those up to `last_turn`: by their ids, with the words."""
 
     last_turn: int = 0
-    said: dict[int, tuple[str, str]] = field(default_factory=dict)
+    said: dict[int, "_Word"] = field(default_factory=dict)
+
+
+class _Word(NamedTuple):
+    """A sentence that speaks of a fact, its new value, and how near it is to a change.
+
+    The sentence is "" where it says the same again. `nearness` is 1 where it names something.
+    """
+
+    sentence: str
+    value: str = ""
+    nearness: float = 1.0
 
 
 # What was found stays as long as the store is open: only turns added since are looked at.
@@ -117,7 +135,8 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     turn_ids = {turn_id for fact, _ in states for turn_id in seen[fact.id, fact.value].said}
     turns = {turn.id: turn for turn in own.turns_by_id(sorted(turn_ids), missing_ok=True)}
     latest: dict[int, LatestWord] = {}
-    for fact, _ in states:
+    sources = {(fact.attribute, fact.turn_id) for fact in facts}
+    for fact, attribute in states:
         said = seen[fact.id, fact.value].said
         later = [turns[turn_id] for turn_id in said if turn_id in turns]
         later = [
@@ -125,11 +144,17 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
             for turn in later
             if not turn.text.startswith(WITHDRAWN) and (not day or turn.said_at[:10] <= day)
         ]
+        # "A cat called Miso" is another pet, and no change of the first.
+        if attribute.kind == "many" and attribute.name not in STANDING:
+            later = [turn for turn in later if (fact.attribute, turn.id) not in sources]
         if later:
-            turn = max(later, key=lambda turn: turn.id)
-            sentence, value = said[turn.id]
-            if sentence:
-                latest[fact.id] = LatestWord(turn, sentence, value)
+            nearest = max(said[turn.id].nearness for turn in later)
+            turn = max(
+                (turn for turn in later if said[turn.id].nearness >= nearest - _AS_NEAR),
+                key=lambda turn: turn.id,
+            )
+            if said[turn.id].sentence:
+                latest[fact.id] = LatestWord(turn, said[turn.id].sentence, said[turn.id].value)
     return latest
 
 
@@ -172,8 +197,13 @@ def _speaker(fact: Fact, source: Turn) -> str:
 def _found(store: Store, fact: Fact, attribute: Attribute, speaker: str) -> list[Turn]:
     """The turns of a speaker that a search finds for a fact."""
     own_sentence = next(iter(_sentences_of(attribute)), "")
-    query = f"{fact.value} {own_sentence}"
-    hits = store.search(query, _MOST_FOUND, filter=TurnFilter(speaker=(speaker,)))
+    changes = " ".join(_changes_of(attribute.name))
+    queries = filter(None, (f"{fact.value} {own_sentence}", changes))
+    hits = [
+        hit
+        for query in queries
+        for hit in store.search(query, _MOST_FOUND, filter=TurnFilter(speaker=(speaker,)))
+    ]
     behind = range(fact.turn_id + 1, fact.turn_id + 1 + _MOST_BEHIND)
     turn_ids = sorted({*behind, *(hit.turn_id for hit in hits)})
     return store.turns_by_id(turn_ids, missing_ok=True)
@@ -181,12 +211,9 @@ def _found(store: Store, fact: Fact, attribute: Attribute, speaker: str) -> list
 
 def _said_of(
     fact: Fact, attribute: Attribute, source: Turn, turns: Sequence[Turn]
-) -> dict[int, tuple[str, str]]:
-    """The turns, by id, that speak of a fact: the sentence and its new value.
-
-    The sentence is "" where it says the same again.
-    """
-    said: dict[int, tuple[str, str]] = {}
+) -> dict[int, _Word]:
+    """The turns, by id, that speak of a fact."""
+    said: dict[int, _Word] = {}
     value_words = _value_words(fact, attribute)
     has_one_value, is_wish = attribute.kind == "one value", attribute.name in STANDING
     again = restated([source, *turns], "").get(source.id) if has_one_value else None
@@ -208,18 +235,36 @@ def _said_of(
             is_denied = bool(said_words & language.negations)
             is_correction = place == 0 and turn.session == source.session
             if again and again.turn.id == turn.id and again.value in sentence:
-                said[turn.id] = sentence, again.value
+                said[turn.id] = _Word(sentence, again.value)
             elif (is_meant and (has_change or is_denied)) or (
                 is_correction and said_words & language.corrections
             ):
-                said[turn.id] = sentence, ""
+                said[turn.id] = _Word(sentence)
             elif (is_meant or has_one_value) and not unasserted(sentence):
                 nearness = _nearness(sentence, attribute)
                 if has_change and nearness >= _NEAR_WITH_CHANGE:
-                    said[turn.id] = sentence, ""
+                    said[turn.id] = _Word(sentence)
                 elif nearness >= _NEAR and not (is_wish or is_denied):
-                    said[turn.id] = "" if shared and all(shared) else sentence, ""
+                    said[turn.id] = _Word("" if shared and all(shared) else sentence)
+            if turn.id not in said and not supposes(sentence) and _is_about(sentence, fact, source):
+                change = _cosine(sentence, _changes_of(attribute.name))
+                least = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
+                if change >= least:
+                    said[turn.id] = _Word(sentence, nearness=change)
     return said
+
+
+def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
+    """Whether a sentence may be about the one that a fact is about.
+
+    "My brother Emil lives in Bonn" is about Emil and about a brother.
+    """
+    said = words(sentence)
+    if fact.subject != source.speaker:
+        relatives = {word for word in words(source.text[:_LONGEST]) if relation_named(word)}
+        return not {*said}.isdisjoint({*words(fact.subject)} - {*words(source.speaker)} | relatives)
+    first, second, *_ = (*said, "", "")
+    return first not in language_words().possessives or not relation_named(second)
 
 
 def _kind(attribute: Attribute) -> str:
@@ -245,10 +290,16 @@ def _has_value(sentence: str, attribute: Attribute) -> bool:
 
 def _nearness(sentence: str, attribute: Attribute) -> float:
     """The cosine of a sentence to the nearest sentence of an attribute."""
+    return _cosine(sentence, _sentences_of(attribute))
+
+
+def _cosine(sentence: str, sentences: tuple[str, ...]) -> float:
+    """The cosine of a sentence to the nearest of some others; 0 for none."""
+    if not sentences:
+        return 0.0
     from memory.search.embed import embed
 
-    vectors = _vectors_of(_sentences_of(attribute))
-    return float((vectors @ embed([sentence])[0]).max()) if len(vectors) else 0.0
+    return float((_vectors_of(sentences) @ embed([sentence])[0]).max())
 
 
 @lru_cache(maxsize=200)
@@ -263,3 +314,17 @@ def _sentences_of(attribute: Attribute) -> tuple[str, ...]:
     """An attribute's templates without their placeholders: "I live in", "where do I live"."""
     templates = (*attribute.says, *attribute.asks)
     return tuple(dict.fromkeys(filter(None, map(bare_words, templates))))
+
+
+@cache
+def _changes_of(attribute: str) -> tuple[str, ...]:
+    """What people say when something of an attribute changes; none for attributes of one's own."""
+    topics = tomllib.loads(Path(__file__).with_name("changes.toml").read_text("utf-8"))
+    return next(
+        (
+            tuple(topic["sentences"])
+            for topic in topics.values()
+            if attribute in topic["attributes"]
+        ),
+        (),
+    )

@@ -64,6 +64,42 @@ def test_a_word_of_change_about_the_value_stands_beside_the_fact(
     assert f'; later, turn 3, 1 Mar 2025: "{later}"' in about_anna(memory)
 
 
+UNNAMED = [
+    ("I live in Oslo.", "The movers left, our new flat still smells of paint.", "Where do I live?"),
+    ("I work at Nokia.", "My first day at the new company was fun.", "Where do I work?"),
+    ("I'm vegan.", "I ate a huge steak on Sunday, the first in years.", "What is my diet?"),
+    ("I'm engaged to Ada.", "Our wedding was wonderful.", "Who am I engaged to?"),
+    ("I have a dog called Rex.", "The vet could not save him.", "What pets do I have?"),
+]
+
+
+@pytest.mark.parametrize(("first", "later", "question"), UNNAMED)
+def test_a_turn_that_speaks_of_a_change_and_names_nothing_stands_beside_the_answer(
+    store: Store, first: str, later: str, question: str
+) -> None:
+    memory = told(store, first, "The bus was late.", later, "It rains again.")
+    answer = memory.ask(question, asker="Anna", now=NOW)
+    assert f'later, 1 March 2025: "{later}"' in answer.text
+    assert answer.turns == (1, 3)
+
+
+def test_a_change_of_somebody_else_is_none(store: Store) -> None:
+    memory = told(store, "I live in Oslo.", "My sister unpacked the boxes in her new flat.")
+    assert memory.ask("Where do I live?", asker="Anna", now=NOW).text == "Oslo"
+
+
+def test_a_change_of_somebody_is_told_by_their_name_or_relation(store: Store) -> None:
+    later = "My brother unpacked the boxes in his new flat."
+    memory = told(store, "My brother Emil lives in Bonn.", later)
+    answer = memory.ask("Where does Emil live?", asker="Anna", now=NOW)
+    assert later in answer.text
+
+
+def test_another_thing_of_many_is_no_change_of_the_first(store: Store) -> None:
+    memory = told(store, "We have two cats.", "I have a cat called Miso.")
+    assert "later" not in memory.ask("What pets do I have?", asker="Anna", now=NOW).text
+
+
 def test_an_answer_from_facts_gives_both_with_dates(store: Store) -> None:
     memory = told(store, "I work at Nokia.", "Nokia laid off half of us, me too.")
     answer = memory.ask("Where do I work?", asker="Anna", now=NOW)
