@@ -28,14 +28,16 @@ from locomo.harness import (
 from locomo.parallel import run_over, run_parallel
 from locomo.results.judging import is_judged, judge_answers, judging_cost
 from locomo.results.report import memory_difference
-from locomo.results.tables import cost_table
+from locomo.results.tables import cost_table, forecast_line
 from locomo.results.traces import DigestTrace, Trace, TraceLog, traced, traced_digest
 from locomo.storing_cost import most_storing_cost, storing_cost
 from locomo.systems import System, conversation_tokens
+from locomo.timing import Speed
 from memory.errors import ModelError
 from memory.evidence import LEAST_BUDGET
-from memory.models import Cost, Model, priced, spending
-from memory.system import progress_bar
+from memory.models import Cost, Model, is_file, priced, spending
+from memory.program import prompt_tokens
+from memory.system import count, progress_bar
 
 AskedQuestion = tuple[Conversation, Question]
 Answered = tuple[Result, Trace | None]
@@ -78,6 +80,7 @@ class EvaluationRun:
         over: address of a Ray cluster that builds the memories and asks the questions.
         budget: tokens of memory that a question may see, for the warning and the
             forecast; None to leave it out.
+        speeds: how fast the models are, by name, for the minutes of the forecast.
     """
 
     questions: Sequence[AskedQuestion]
@@ -92,6 +95,7 @@ class EvaluationRun:
     digests: list[DigestTrace] = field(default_factory=list)
     over: str = ""
     budget: int | None = None
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
 
     def run(self) -> Evaluation:
         """Build each conversation's memory, ask the questions, judge the answers.
@@ -103,12 +107,8 @@ class EvaluationRun:
         if self.budget and (warning := shown_whole(self.conversations, self.budget)):
             self.console.print(warning, markup=False, highlight=False, soft_wrap=True)
         costs_something = any(model.server for model in self._models())
-        if costs_something:
-            title = "forecast, without repairs and at most"
-            if self.budget:
-                title += f", {self.budget:,} tokens of memory a question"
-            table = cost_table(title, self.forecast(), at_most=self.forecast(at_most=True))
-            print_table(self.console, table)
+        if costs_something or any(is_file(model.name) for model in self._models()):
+            self.print_forecast()
         costs: dict[str, Cost] = {}
         try:
             return self._run(costs)
@@ -116,6 +116,39 @@ class EvaluationRun:
             if costs_something:
                 print_table(self.console, cost_table("this run took", costs))
             raise
+
+    def print_forecast(self) -> None:
+        """Print what the run takes: calls, tokens, dollars and minutes, step by step and in all."""
+        title = "forecast, without repairs and at most"
+        if self.budget:
+            title += f", {self.budget:,} tokens of memory a question"
+        expected, most = self.forecast(), self.forecast(at_most=True)
+        print_table(self.console, cost_table(title, expected, at_most=most))
+        models = " and ".join(dict.fromkeys(model.name for model in self._models()))
+        line = forecast_line(
+            f"{count(len(self.questions), 'question')} with {models}",
+            sum(expected.values(), Cost()),
+            self._minutes(expected),
+        )
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _minutes(self, expected: Mapping[str, Cost]) -> float | None:
+        """How long these steps take; None if a model that takes part was not timed."""
+        memory = self.systems["memory"]
+        program = memory.stored_by.program if memory.stored_by else None
+        seconds = 0.0
+        for step, cost in expected.items():
+            model = self.judging if step == "judging" and self.judging else memory.model
+            if not cost.calls:
+                continue
+            if (speed := self.speeds.get(model.name)) is None:
+                return None
+            beginning = 0
+            if program and step != "judging":
+                module = program.store if step == "storing" else program.answer
+                beginning = prompt_tokens(model, module)
+            seconds += speed.seconds(cost, kept_tokens=beginning, threads=self.threads)
+        return seconds / 60
 
     def _models(self) -> list[Model]:
         """Every model that stores, answers or judges."""

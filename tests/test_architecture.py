@@ -44,7 +44,7 @@ BENCHMARK_LAYERS = [
         *("locomo.metrics", "locomo.split_data"),
     },
     {"locomo.harness", "locomo.llm_judge"},
-    {"locomo.rubric_judge", "locomo.storing_cost"},
+    {"locomo.rubric_judge", "locomo.storing_cost", "locomo.timing"},
     {"locomo.results", "locomo.systems"},
     {"locomo.evaluation", "locomo.compare", "locomo.published", "locomo.stages"},
     {"locomo.tasks"},

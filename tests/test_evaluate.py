@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from memory.models.costs import Cost
 from memory.models.local import SmallModelAdapter
 from memory.program import save_program
 from memory.records import FormChoice
+from tests.locomo.dataset.test_beam import write_chat
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
+from tests.support.answering_server import answering_server
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
@@ -387,6 +390,85 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     assert asked["retrieve"] + asked["answer"] == 18
     written = json.loads((tmp_path / "out/evaluation_results.json").read_bytes())
     assert written["costs"]["judging"]["tokens_in"] == 24 * 7
+
+
+# By its form: what asks all of it, the category that the table of papers ends with, and its judge.
+BENCHMARKS = {
+    "locomo": ({"categories": "1-4"}, "1-4", "lenient"),
+    "longmemeval": ({}, "all", "benchmark"),
+    "beam": ({}, "all", ""),
+}
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_a_benchmark_is_one_command_from_the_forecast_to_the_table_of_papers(
+    benchmark: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags, last, judge = BENCHMARKS[benchmark]
+    match benchmark:
+        case "locomo":
+            data = talks(tmp_path / "data.json")
+        case "longmemeval":
+            absent = longmemeval_question("q-2_abs", answer="You did not say.")
+            data = locomo_records.write(tmp_path / "data.json", longmemeval_question(), absent)
+        case _:
+            data = write_chat(tmp_path / "beam")
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    names = {"model": "openai/standin", "judge_model": "openai/standin"}
+    run = partial(
+        evaluate.evaluate,
+        data=data,
+        num_test=0,
+        systems="memory",
+        output_dir=tmp_path / "out",
+        **names,
+        **flags,
+    )
+    with answering_server() as address:
+        run = partial(run, api_base=address, judge_api_base=address)
+        assert run(forecast=True).results == []
+        ahead = capsys.readouterr().out
+        assert not [*tmp_path.glob("out/memories/*")]
+        done = run()
+        printed = capsys.readouterr().out
+        again = run(resume=True)
+    assert again.results == done.results
+    assert sum(cost.calls for cost in again.costs.values()) == 0
+    questions = len(done.results)
+    if last == "1-4":
+        assert 5 not in {result.category for result in done.results}
+    said = rf"{questions} questions? with openai/standin: \d+ calls, [\d,]+ tokens, price unknown"
+    assert re.search(rf"^{said}$", ahead, re.MULTILINE)
+    [line] = re.findall(rf"^{said}, about 1 minute$", printed, re.MULTILINE)
+    assert printed.index(line) < printed.index("in the form of papers")
+    papers = [table for table in tables(printed.splitlines()) if "BLEU-1" in table[0]]
+    [[columns, *rows]] = papers
+    system, category, number, accepted = rows[-1][:4]
+    assert columns[3] == f"J, {judge} (openai/standin)" if judge else "J, openai/standin"
+    assert (system, category, number) == ("memory", last, str(questions))
+    assert accepted == "100.0"
+
+
+def test_a_forecast_knows_prices_and_asks_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(evaluating, "probe", lambda *_: pytest.fail("asked"))
+    evaluate.evaluate(
+        data=talks(tmp_path / "data.json"),
+        num_test=0,
+        model="openai/gpt-4o-mini",
+        judge_model="openai/gpt-4o",
+        forecast=True,
+        output_dir=tmp_path / "out",
+    )
+    said = r"3 questions with openai/gpt-4o-mini and openai/gpt-4o: .* tokens, about \$ 0\.\d+$"
+    assert re.search(said, capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.slow

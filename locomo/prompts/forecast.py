@@ -1,6 +1,5 @@
 """Forecasts the cost of a compile, without repairs and at most: runs, calls, tokens, dollars."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -16,17 +15,14 @@ from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, prompt_changes, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
 from locomo.tasks.modules import LEAST_DEMO, Bench
-from memory.models import Cost, Model, is_file, priced
+from locomo.timing import WRITING
+from memory.models import Cost, priced
 from memory.program import CHARACTERS_A_TOKEN, estimate, prompt_tokens, turn_tokens
 from memory.refine import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
 _QUESTION_TOKENS = 20
 _LOCAL_CALL_S = 0.7  # of the packaged model: two cores, two copies
-# A model in this process reads four to five tokens while it writes one.
-_WRITING = 5
-_TIMED_PROMPT = "The quick brown fox jumps over the lazy dog. " * 20 + "Say yes."
-_TIMED_TOKENS = 210
 _WRITING_SQL: tuple[Target, ...] = ("store", "retrieve")  # what is refused is repaired
 LARGE_DOLLARS, LARGE_CALLS, LARGE_MINUTES = 1.0, 1_000, 15.0
 
@@ -74,21 +70,6 @@ def _without(cost: Cost, spent: Spent) -> Cost:
         max(0, cost.tokens_out - spent.tokens_out),
         None if dollars is None else max(0.0, dollars - spent.dollars),
     )
-
-
-def seconds_a_token(model: Model) -> float | None:
-    """How long a model file takes to read a token, by one timed call; None for other models.
-
-    Raises ModelError when the model cannot be used.
-    """
-    if not is_file(model.name):
-        return None
-    timed = model.uncached()
-    with timed.active():
-        timed.lm("Say yes.")  # loads the file
-        began = time.monotonic()
-        timed.lm(_TIMED_PROMPT)
-    return (time.monotonic() - began) / _TIMED_TOKENS
 
 
 def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
@@ -144,7 +125,7 @@ def forecast(job: CompileJob, seconds_a_token: float | None = None) -> Forecast:
         seconds = cost.calls * _LOCAL_CALL_S
         if seconds_a_token is not None:
             tokens_in = cost.tokens_in - _kept_tokens(calls, job)
-            seconds = seconds_a_token * (tokens_in + _WRITING * cost.tokens_out)
+            seconds = seconds_a_token * (tokens_in + WRITING * cost.tokens_out)
         minutes = seconds / 60
     return Forecast(runs=runs, proposals=proposals, cost=cost, at_most=at_most, minutes=minutes)
 

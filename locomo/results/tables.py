@@ -12,6 +12,7 @@ from locomo.commands import number_table
 from locomo.dataset.format import ABSTENTION, CATEGORIES
 from locomo.harness import BuiltMemory, Result
 from locomo.metrics import abstained, bleu1
+from locomo.results.judging import has_own_metric
 from locomo.results.report import (
     FAILED_BELOW,
     NAMES,
@@ -21,6 +22,8 @@ from locomo.results.report import (
     by_category,
     by_system,
     failures,
+    judges_of,
+    score_by,
 )
 from memory.models import Cost, Step
 from memory.system import count
@@ -96,38 +99,48 @@ def judge_table(metrics: Sequence[Metric], interval: Interval) -> Table:
 
 
 def paper_table(results: Sequence[Result]) -> Table:
-    """Each system in the form that papers print: categories 1 to 4, and what a question took.
+    """Each system in the form that papers print, and what a question took, for judged answers.
 
-    J is the percentage that a judge accepts; F1 and BLEU-1 are percentages too.
+    J is the percentage that a judge accepts, or its points of a rubric; F1 and BLEU-1, which a
+    rubric has not, are percentages too. LoCoMo's papers leave out category 5; a benchmark with its
+    own judge counts all questions.
     """
-    judges = sorted({judge for result in results for judge in result.verdicts})
+    judges = sorted({judge for result in results for judge in judges_of(result)})
     numbers = ("n", *(f"J, {escape(judge)}" for judge in judges), "F1", "BLEU-1")
+    own = has_own_metric(results)
+    title = "in the form of papers, means of a question"
     table = number_table(
-        "in the form of papers, category 5 left out, means of a question",
+        title if own else f"{title}, category 5 left out",
         ("system", "category"),
         (*numbers, "tokens", "seconds"),
     )
-    answered = [result for result in results if result.category != ABSTENTION]
+    answered = [result for result in results if own or result.category != ABSTENTION]
+    left_out, last = ("1-4", "all") if own else ("all", "1-4")
     for system, of_system in by_system(answered).items():
         for label, of_label in by_category(of_system).items():
-            if label == "all":
+            if label == left_out:
                 continue
-            accepted = [
-                [r.verdicts[judge] is True for r in of_label if judge in r.verdicts]
-                for judge in judges
+            points = [
+                [score_by(judge, r) for r in of_label if judge in judges_of(r)] for judge in judges
             ]
+            in_words = [] if any(r.rubric for r in of_label) else of_label
             table.add_row(
                 system,
                 label,
                 str(len(of_label)),
-                *(f"{100 * fmean(verdicts):.1f}" if verdicts else "" for verdicts in accepted),
-                f"{100 * fmean(result.score for result in of_label):.1f}",
-                f"{100 * fmean(bleu1(result.answer, result.gold) for result in of_label):.1f}",
+                *map(_percentage, points),
+                _percentage([result.score for result in in_words]),
+                _percentage([bleu1(result.answer, result.gold) for result in in_words]),
                 f"{fmean(result.tokens for result in of_label):.0f}",
                 f"{fmean(result.seconds for result in of_label):.2f}",
-                end_section=label == "1-4",
+                end_section=label == last,
             )
     return table
+
+
+def _percentage(scores: Sequence[float]) -> str:
+    """The mean in percent; empty without scores."""
+    return f"{100 * fmean(scores):.1f}" if scores else ""
 
 
 def _signed_interval(difference: PairedDifference) -> str:
@@ -321,6 +334,17 @@ def cost_table(
             cells += [f"{highest.calls:,}", highest.price_text]
         table.add_row(step, *cells)
     return table
+
+
+def forecast_line(run: str, cost: Cost, minutes: float | None) -> str:
+    """What a run takes, in a line: `9.1 million tokens, about $ 1.60, about 35 minutes`."""
+    tokens = cost.tokens_in + cost.tokens_out
+    size = f"{tokens / 1e6:.1f} million" if tokens >= 1e6 else f"{tokens:,}"
+    price = "price unknown" if cost.dollars is None else f"about {cost.price_text}"
+    parts = [count(cost.calls, "call"), f"{size} tokens", price]
+    if minutes is not None:
+        parts.append(f"about {count(max(1, round(minutes)), 'minute')}")
+    return f"{run}: {', '.join(parts)}"
 
 
 def example_text(result: Result) -> str:

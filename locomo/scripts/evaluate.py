@@ -3,14 +3,15 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from rich.console import Console
 
-from locomo.choices import SYSTEMS, Interval, SystemName, systems_named
+from locomo.choices import SYSTEMS, Categories, Interval, SystemName, systems_named
 from locomo.commands import check_enough, check_folder, print_table, script_command
-from locomo.dataset.format import CATEGORIES, Conversation, load_conversations
+from locomo.dataset.format import ABSTENTION, CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
     AnswerLog,
@@ -66,6 +67,7 @@ from locomo.split_data import PARTS, tuned_conversations
 from locomo.split_data import split as split_ids
 from locomo.systems import FullConversation, MemorySystem, NewestTurns, System
 from locomo.tasks.modules import draw
+from locomo.timing import Speed, timed_speed
 from locomo.tracking.metric_names import SCORE_TABLE, score_metrics, score_table
 from locomo.tracking.overview import log_overview
 from locomo.tracking.runs import (
@@ -130,7 +132,12 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     learned = _learned_conversations(options.optimized_path, options.model, adapter=options.adapter)
     left_out = set() if options.include_training else learned
     questions = _questions(
-        data, part=options.split, number=num_test, seed=options.seed, without=left_out
+        data,
+        part=options.split,
+        number=num_test,
+        seed=options.seed,
+        without=left_out,
+        categories=options.categories,
     )
     loaded = load_model(
         options.model, options.api_base, adapter=options.adapter, prompts=options.prompts
@@ -157,9 +164,13 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     conversations = {conversation.id: conversation for conversation, _ in questions}
     systems = _systems(setup, chosen, plain=plain, conversations=[*conversations.values()])
     _check_output(options.output_dir, options.embedder)
-    _check_models([*_models(systems), *([judging] if judging else [])], options.resume)
+    models = [*_models(systems), *([judging] if judging else [])]
     log = _answer_log(
-        data, setup, embedder=options.embedder, output_dir=options.output_dir, resume=options.resume
+        data,
+        setup,
+        embedder=options.embedder,
+        output_dir=options.output_dir,
+        resume=options.resume or options.forecast,
     )
     run = EvaluationRun(
         questions=questions,
@@ -172,12 +183,17 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
         threads=options.num_threads,
         over=options.over,
         budget=setup.budget,
+        speeds={} if options.forecast else _check_models(models, options.resume),
     )
+    if options.forecast:
+        run.print_forecast()
+        return Evaluation([], [])
     params: dict[str, object] = {
         "mode": options.mode,
         "data": f"{data.parent.name}/{data.name}" if data.is_dir() else data.name,
         "data_sha256": data_hash(data),
         "split": options.split,
+        "categories": options.categories,
         "seed": options.seed,
     }
     params |= _run_params(
@@ -414,12 +430,18 @@ def _check_output(folder: Path, embedder: str) -> None:
     connect_mlflow(EXPERIMENT)
 
 
-def _check_models(models: Sequence[Model], resume: bool) -> None:
-    """Send each model a probe, unless the run is resumed; print the servers of hosted models."""
+def _check_models(models: Sequence[Model], resume: bool) -> dict[str, Speed]:
+    """Print the servers of hosted models, and send each model a probe unless the run is resumed.
+
+    Returns how fast they answered, by name.
+    """
+    speeds = {}
     for model in models:
         name_server(model, console)
         if not resume:
-            probe(model, console)
+            # An answer in the cache would say nothing of speed.
+            speeds[model.name] = timed_speed(model, partial(probe, model.uncached(), console))
+    return speeds
 
 
 def _default_data(number: int | None) -> Path:
@@ -436,7 +458,12 @@ def _default_data(number: int | None) -> Path:
 
 
 def _questions(
-    data: Path, part: str, number: int | None, seed: int, without: Collection[str]
+    data: Path,
+    part: str,
+    number: int | None,
+    seed: int,
+    without: Collection[str],
+    categories: Categories,
 ) -> list[AskedQuestion]:
     """The questions to ask, in file order, except for the conversations `without`.
 
@@ -452,7 +479,12 @@ def _questions(
     if not conversations:
         raise InputError(f"--split {part} holds no conversation of {data}")
 
-    questions = [(c, question) for c in conversations for question in c.questions]
+    questions = [
+        (c, question)
+        for c in conversations
+        for question in c.questions
+        if categories == "all" or question.category != ABSTENTION
+    ]
     if not questions:
         raise InputError(f"{data} has no questions in --split {part}; give a file that has")
     unseen = [pair for pair in questions if pair[0].id not in without]
@@ -605,8 +637,7 @@ def _print_scores(
     if any(metric.judge for metric in metrics):
         judged = judge_table(metrics, interval)
         tables.insert(len(tables) if is_locomo else 0, judged)
-        if is_locomo:
-            tables.append(paper_table(results))
+        tables.append(paper_table(results))
     elif any(result.rubric for result in results):
         console.print("The metric of this benchmark is its rubric: name a --judge-model.")
     for table in tables:

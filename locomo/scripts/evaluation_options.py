@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
-from locomo.choices import EMBEDDER, SYSTEMS, EvaluationMode, FactSource, Interval
+from locomo.choices import EMBEDDER, SYSTEMS, Categories, EvaluationMode, FactSource, Interval
 from locomo.commands import Over
 from memory.program import BENCHMARK_COST, PEOPLE_COST
 from memory.records import FormChoice, SqlUse
@@ -18,7 +18,7 @@ FIRST_RUN_QUESTIONS = 10
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("mode", "data", "split", "num_test", "model", "api_base", "judge_model"),
-    *("optimized_path", "output_dir", "resume"),
+    *("optimized_path", "output_dir", "forecast", "resume"),
 )
 
 
@@ -51,6 +51,10 @@ class EvaluationOptions:
             min=0,
         ),
     ] = None
+    categories: Annotated[
+        Categories,
+        Option(help="which questions: all, or without those that have no answer, as in papers"),
+    ] = "all"
     systems: Annotated[
         str,
         Option(
@@ -122,6 +126,9 @@ class EvaluationOptions:
     traces: Annotated[bool, Option("--traces", help="keep every prompt, answer, query and row")] = (
         False
     )
+    forecast: Annotated[
+        bool, Option("--forecast", help="say what the run takes, ask no model, and end")
+    ] = False
     resume: Annotated[bool, Option("--resume", help="keep the answers of an interrupted run")] = (
         False
     )

@@ -39,7 +39,7 @@ from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
-from locomo.prompts.forecast import forecast, forecast_table, seconds_a_token
+from locomo.prompts.forecast import forecast, forecast_table
 from locomo.prompts.gate import fit_gate, gate_turns, quality, quality_line
 from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob, prepare_job
@@ -77,6 +77,7 @@ from locomo.tasks.modules import (
     task,
 )
 from locomo.tasks.rewards import WEIGHTS, card_metric
+from locomo.timing import seconds_a_token
 from locomo.tracking.compiles import CompiledFile, log_compile
 from locomo.tracking.runs import connect_mlflow, log_params, mlflow_run, rename_run
 from memory import InputError, MemoryProgram, load_model

@@ -6,6 +6,7 @@ train on the others and send the changed weights over.
 
 import csv
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -37,6 +38,7 @@ VERSIONS = {"trl": ("1.16", "1.17"), "vllm": ("0.22", "0.32")}
 # The weights go over NCCL, from the trainer's first process to vLLM's workers.
 _WEIGHT_TRANSFER = {"backend": "nccl"}
 _MIB = 2**20
+_ROOT = Path(__file__).parents[2]
 KEY = "SQL_MEMORY_TRAINER_KEY"  # of the environment: lets the processes of TRL ask train.py
 
 
@@ -133,7 +135,9 @@ def trainer_command(job: Path, gpus: Sequence[int], processes: int, port: int) -
             *(["--multi_gpu"] if gpus else ["--cpu"]),
             *module,
         ]
-    return Command(words, _environment(gpus))
+    # Where train.py runs from a clone, only its own folder is on the path, not its processes'.
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    return Command(words, _environment(gpus, PYTHONPATH=path))
 
 
 def trainer_arguments(

@@ -15,6 +15,11 @@ FIELDS = {
     "turns": "1",
     "reply": "How nice!",
     "look": "",
+    # Of judges: everything is right.
+    "reason": "The answer says it.",
+    "correct": "True",
+    "points": "1",
+    "order": "1, 2, 3",
 }
 STORE = (
     "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"

@@ -16,11 +16,11 @@ from locomo.prompts.forecast import (
     Forecast,
     forecast,
     forecast_table,
-    seconds_a_token,
 )
 from locomo.prompts.job import CompileJob
 from locomo.scripts import optimize as compiling
 from locomo.tasks.modules import AskMemory, StoreWindow
+from locomo.timing import seconds_a_token
 from memory import MemoryProgram
 from memory.models import Model
 from memory.models.costs import Cost

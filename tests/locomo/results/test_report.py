@@ -32,10 +32,12 @@ from locomo.results.tables import (
     comparison_table,
     difference_line,
     example_text,
+    forecast_line,
     judge_table,
     paper_table,
 )
 from locomo.tracking.metric_names import MOST_METRICS, score_metrics, score_table
+from memory.models import Cost
 from memory.records import Step
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
@@ -431,3 +433,33 @@ def test_a_table_has_the_form_of_papers() -> None:
         "memory 4 single-hop 1 100.0 0.0 25.0 20.0 900 2.00",
         "memory 1-4 2 50.0 0.0 25.0 20.0 900 1.50",
     ]
+
+
+def test_the_papers_of_other_benchmarks_count_all_questions_by_their_own_judge() -> None:
+    rubric = RubricScores((1.0, 0.5))
+    asked = replace(RIGHT, tokens=900, seconds=1.0, rubric=("a", "b"), rubric_scores={"m": rubric})
+    results = [
+        replace(asked, question_type="event_ordering"),
+        replace(asked, index=1, category=5, question_type="abstention"),
+    ]
+    file = io.StringIO()
+    table = paper_table(results)
+    print_table(Console(file=file, width=200), table)
+    rows = [line.strip("| ").split() for line in file.getvalue().splitlines() if "memory" in line]
+    assert [" ".join(" ".join(row).replace("|", "").split()) for row in rows] == [
+        "memory abstention 1 75.0 900 1.00",
+        "memory event_ordering 1 75.0 900 1.00",
+        "memory 5 adversarial 1 75.0 900 1.00",
+        "memory all 2 75.0 900 1.00",
+    ]
+    assert "category 5" not in str(table.title)
+
+
+def test_a_forecast_is_one_line() -> None:
+    cost = Cost(4_620, 9_000_000, 100_000, 1.6)
+    line = forecast_line("1,540 questions with m", cost, 34.6)
+    assert line == (
+        "1,540 questions with m: 4,620 calls, 9.1 million tokens, about $ 1.60, about 35 minutes"
+    )
+    unknown = forecast_line("2 questions with m", Cost(2, 900, 100, None), None)
+    assert unknown == "2 questions with m: 2 calls, 1,000 tokens, price unknown"

@@ -1,6 +1,7 @@
 """What TRL and vLLM are started with, and what is checked before."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -75,6 +76,21 @@ def test_a_process_trains_on_each_training_gpu() -> None:
     assert "accelerate.commands.launch --num_processes 2 --num_machines 1" in two
     assert "--multi_gpu" in two
     assert "--cpu" in str(trainer_command(Path("job.json"), (), 2, 29500))
+
+
+def test_the_trainer_is_found_wherever_train_py_is_started(tmp_path: Path) -> None:
+    command = trainer_command(Path("missing.json"), (), 1, 29500)
+    # -S: without site-packages, as where only `memory` is installed.
+    python, *module = command.words
+    process = subprocess.run(
+        [python, "-S", *module],
+        env=dict(command.environment),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No module named 'locomo'" not in process.stderr
 
 
 def test_both_adapters_are_served_to_compare_them() -> None:
