@@ -399,7 +399,8 @@ def describe(server_state: Any) -> Iterator[str]:
 
 
 def main(
-    config: Annotated[Path, Option(help="GPUs and storage")] = HERE / "arbor.yaml",
+    config: Annotated[Path, Option("--config", "--arbor-config", help="GPUs and storage")] = HERE
+    / "arbor.yaml",
     host: Annotated[str, Option(help="others than 127.0.0.1 need ARBOR_TOKEN")] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65535)] = 7453,
 ) -> None:

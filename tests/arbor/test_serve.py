@@ -287,6 +287,21 @@ def test_with_a_token_every_route_asks_for_it(path: str, served: Any) -> None:
     assert httpx.get(url + path, headers=right).status_code != 401
 
 
+def test_arbors_own_command_is_ours_in_a_clone(tmp_path: Path) -> None:
+    def said(*words: str) -> tuple[int, str]:
+        line = [sys.executable, "-m", "arbor.cli", *words]
+        done = subprocess.run(line, cwd=ARBOR.parent, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    code, error = said("serve", "--arbor-config", str(tmp_path / "arbor.yaml"))
+    assert (code, error.count("\n")) == (2, 1)
+    assert error.startswith("serve.py: ")
+    assert said("sell")[1] == "arbor.cli: 'sell' is unknown; the command is serve\n"
+    other = [sys.executable, "-c", "import arbor.core.config as c; print(c.__file__)"]
+    found = subprocess.run(other, cwd=ARBOR.parent, capture_output=True, text=True, check=True)
+    assert "site-packages" in found.stdout
+
+
 def test_the_start_says_split_and_repairs(server_state: Any) -> None:
     repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "not needed"}]
     lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage, repaired)))
