@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-SERVE = Path(__file__).with_name("serve.py")
+HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -15,7 +15,10 @@ def main() -> None:
     command, *options = sys.argv[1:] or ["--help"]
     if command not in ("serve", "--help"):
         sys.exit(f"arbor.cli: {command!r} is unknown; the command is serve")
-    line = [sys.executable, str(SERVE), *(options if command == "serve" else [command])]
+    # `arbor.yaml` alone is the one that train.py writes, beside this file.
+    own = HERE / "arbor.yaml"
+    options = [str(own) if o == own.name and not Path(o).exists() else o for o in options]
+    line = [sys.executable, str(HERE / "serve.py"), *(options if command == "serve" else [command])]
     os.execv(sys.executable, line)  # noqa: S606
 
 

@@ -296,6 +296,7 @@ def test_arbors_own_command_is_ours_in_a_clone(tmp_path: Path) -> None:
     code, error = said("serve", "--arbor-config", str(tmp_path / "arbor.yaml"))
     assert (code, error.count("\n")) == (2, 1)
     assert error.startswith("serve.py: ")
+    assert "No such file" not in said("serve", "--arbor-config", "arbor.yaml", "--port", "-1")[1]
     assert said("sell")[1] == "arbor.cli: 'sell' is unknown; the command is serve\n"
     other = [sys.executable, "-c", "import arbor.core.config as c; print(c.__file__)"]
     found = subprocess.run(other, cwd=ARBOR.parent, capture_output=True, text=True, check=True)
