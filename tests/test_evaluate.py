@@ -338,7 +338,7 @@ def test_more_questions_than_the_first_run_has_are_drawn_from_held_out_conversat
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     questions = evaluating._questions(
-        evaluating._default_data(100), part="all", number=100, seed=0, without=()
+        evaluating._default_data(100), part="all", number=100, seed=0, without=(), categories="all"
     )
     assert len(questions) == 100
     assert len({conversation.id for conversation, _ in questions}) == 4
