@@ -13,7 +13,7 @@ VALUES = ("value", "values")
 # What a template of each field may name.
 PLACEHOLDERS = {
     "says": ("value", "values", "who", "date"),
-    "ends": ("value", "values", "who", "date"),
+    "ends": ("value", "values", "who", "date", "text"),
     "asks": ("value", "who", "date"),
     "asks_count": ("who", "date"),
     "asks_date": ("value", "who"),

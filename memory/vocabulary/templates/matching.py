@@ -26,6 +26,7 @@ from memory.vocabulary.templates.clauses import (
 from memory.vocabulary.templates.date_phrases import date_of, may_lie_ahead, recent_date
 from memory.vocabulary.templates.forms import (
     FIRST_QUOTATION,
+    fits,
     fits_attribute,
     form_of,
     is_closed,
@@ -192,6 +193,8 @@ class Templates:
         if match is None:
             return None
         form = entry.value
+        if not all(fits(text, part.form) for part, text in match.texts if part.name == "text"):
+            return None
         if form.attribute.is_state and is_passing(clause):
             return None
         date = _date(match, clause, turn.said_at, can_end=bool(form.attribute.ends))
