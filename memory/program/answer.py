@@ -95,7 +95,10 @@ class AnswerQuestion(PromptedModule):
         # At most 18 digits: a longer number fits no id of the database.
         named = [int(digits[:18]) for digits in re.findall(r"\d+", cited)]
         cites = [turn for turn in dict.fromkeys(named) if turn in evidence.turn_ids]
-        turns = [] if abstains(answer) else cites or _source(answer, evidence)
+        if abstains(answer):
+            turns = []
+        else:
+            turns = cites or likely_source(answer, question.text, evidence.text, evidence.turn_ids)
         return dspy.Prediction(
             answer=answer,
             turns=turns,
@@ -153,7 +156,3 @@ def _with_call(prediction: dspy.Prediction) -> dspy.Prediction:
     """A prediction that took one call more."""
     prediction.calls += 1
     return prediction
-
-
-def _source(answer: str, evidence: Evidence) -> list[int]:
-    return likely_source(answer, evidence.text, evidence.turn_ids)

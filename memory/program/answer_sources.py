@@ -22,24 +22,30 @@ def speaks_of(memory: str, text: str) -> bool:
     return any(is_among(word, forms) for word in telling_words(text))
 
 
-def likely_source(answer: str, memory: str, turn_ids: Collection[int]) -> list[int]:
+def likely_source(answer: str, question: str, memory: str, turn_ids: Collection[int]) -> list[int]:
     """The turn whose line shares most words with an answer that cites none: a guess, not a proof.
 
-    A fact of a list counts as a line of its turn.
+    Words that the question lacks come first. A fact of a list counts as a line of its turn.
 
     Empty when no line shares a word; the earlier line of two equals.
     """
-    answer_words = set(re.findall(r"\w+", answer.lower()))
+    answer_words = _words(answer)
+    new_words = answer_words - _words(question)
     source: list[int] = []
-    most_shared = 0
+    most_shared = (0, 0)
     lines = re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE)
     facts = re.findall(r"(?:^|; )([^;\n]+) \[(\d{1,18})\](?=;|$)", memory, re.MULTILINE)
     for digits, line in [*lines, *((digits, fact) for fact, digits in facts)]:
-        shared = len(answer_words & set(re.findall(r"\w+", line.lower())))
+        line_words = _words(line)
+        shared = (len(new_words & line_words), len(answer_words & line_words))
         if shared > most_shared and int(digits) in turn_ids:
             source = [int(digits)]
             most_shared = shared
     return source
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
 
 
 def answer_from(

@@ -29,6 +29,7 @@ from memory.program.support import is_by_named, supported_part
 from memory.records import ABSTAIN, Hit, Rows, Turn
 from memory.search.question import named_dates
 from memory.sql import quoted
+from memory.text.word_forms import forms_of, is_among
 from memory.text.words import words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, relation_words
@@ -216,7 +217,7 @@ class AnswerBriefly(AnswerQuestion):
             return _answered("", [], unusable=NOTHING)
         if abstains(answer):
             return _answered(answer, [])
-        sources = _sources(answer, evidence, hits, reader)
+        sources = _sources(answer, question.text, evidence, hits, reader)
         if reader and _is_of_another(sources, question, hits, reader):
             return _answered(ABSTAIN, [])
         return _answered(answer, [turn.id for turn in sources])
@@ -235,9 +236,16 @@ def _answered(answer: str, turns: list[int], unusable: str = "") -> dspy.Predict
 
 
 def _sources(
-    answer: str, evidence: Evidence, hits: Sequence[Hit], reader: MemoryReader | None
+    answer: str,
+    question: str,
+    evidence: Evidence,
+    hits: Sequence[Hit],
+    reader: MemoryReader | None,
 ) -> list[Turn]:
-    """The turns that an answer must be from: the turns with its words, else the likeliest one."""
+    """The turns that an answer must be from: the turns with its words, else the likeliest one.
+
+    Words of the question support nothing, unless the answer has no others.
+    """
     if reader is None:
         return []
     shown = {*evidence.turn_ids}
@@ -246,10 +254,11 @@ def _sources(
     turns = originals_first(
         turn for turn in reader.turns_by_id(ids, missing_ok=True) if is_evidence(turn.text)
     )
-    _, sources = supported_part(answer, turns)
+    asked = forms_of(words(question))
+    _, sources = supported_part(answer, turns, [w for w in words(answer) if is_among(w, asked)])
     if sources:
         return sources
-    likely = likely_source(answer, evidence.text, evidence.turn_ids)
+    likely = likely_source(answer, question, evidence.text, evidence.turn_ids)
     return list(reader.turns_by_id(likely, missing_ok=True))
 
 

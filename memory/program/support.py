@@ -5,7 +5,7 @@ compares words, not meanings: a text not found word for word was not said.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from memory.records import Hit, Turn
 from memory.text.dates import MONTHS, named_day, resolve_dates
@@ -26,18 +26,21 @@ _YEAR_OF_ANSWER = re.compile(
 )
 
 
-def supported_part(answer: str, turns: Sequence[Turn]) -> tuple[str, list[Turn]]:
+def supported_part(
+    answer: str, turns: Sequence[Turn], asked: Collection[str] = ()
+) -> tuple[str, list[Turn]]:
     """The part of an answer that turns support, all or some items of a list, and these turns.
 
     Arguments:
         answer: what a model wrote.
         turns: where it may come from, the likeliest by the ranking first.
+        asked: words of the question, which support nothing.
 
     Returns ("", []) if no turn has all telling words of the answer, or of an item.
     """
-    if source := _source(answer, turns):
+    if source := _source(answer, turns, asked):
         return answer, [source]
-    sources = {item: _source(item, turns) for item in _ITEM_END.split(answer)}
+    sources = {item: _source(item, turns, asked) for item in _ITEM_END.split(answer)}
     supported = {item: turn for item, turn in sources.items() if turn}
     return ", ".join(supported), list(dict.fromkeys(supported.values()))
 
@@ -89,12 +92,12 @@ def is_attributed(sources: Sequence[Turn], hits: Sequence[Hit], shown: Sequence[
     return any(turn.id in by_named for turn in sources)
 
 
-def _source(answer: str, turns: Sequence[Turn]) -> Turn | None:
+def _source(answer: str, turns: Sequence[Turn], asked: Collection[str]) -> Turn | None:
     """The first turn that holds every telling word of an answer.
 
     A year aside, which the program computes from a relative date.
     """
-    telling = telling_words(answer)
+    telling = telling_words(answer, asked)
     telling = [word for word in telling if not _YEAR.fullmatch(word)] or telling
     if not telling:
         return None

@@ -161,6 +161,20 @@ def test_an_answer_is_asked_for_in_two_texts_and_its_source_is_found(address: st
     assert [memory.store.turn(turn).text for turn in answer.turns] == [SAILING[0].text]
 
 
+def test_the_cited_turn_has_what_the_question_lacks(address: str) -> None:
+    memory = memory_of(address, [(["Question: "], "Tom and Ella live in Graz.")])
+    memory.add(
+        [
+            Turn("Tom", "Line 8 again. My wife Ella sleeps then.", said_at="2011-04-08"),
+            Turn("Tom", "We moved too, to Graz, because of the garden.", said_at="2011-06-09"),
+        ]
+    )
+    answer = with_sql(memory, "never").ask("Where do Tom and Ella live now?")
+    assert [memory.store.turn(turn).text for turn in answer.turns] == [
+        "We moved too, to Graz, because of the garden."
+    ]
+
+
 def test_a_mark_says_from_when_until_when_something_was_so(address: str) -> None:
     memory = sailing(address, [(["[outdated: owns canoe from 2010 until 2011-05]"], "canoe")])
     owned = "'Maria', 'owns', 'canoe', '2010', '2011-05', 1"

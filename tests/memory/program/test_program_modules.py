@@ -254,11 +254,11 @@ def test_what_is_no_answer_is_no_abstention_either(written: str, unusable: str):
 
 
 def test_the_likely_source_shares_most_words_and_may_be_nobody():
-    assert likely_source("moved to Oslo", TURNS, (3, 4)) == [3]
-    assert likely_source("moved to Oslo", TURNS, (4,)) == []
-    assert likely_source("Rome", TURNS, (3, 4)) == []
+    assert likely_source("moved to Oslo", "Where?", TURNS, (3, 4)) == [3]
+    assert likely_source("moved to Oslo", "Where?", TURNS, (4,)) == []
+    assert likely_source("Rome", "Where?", TURNS, (3, 4)) == []
     visits = "Anna | visited: Rome (happened 2023-05) [3]; the Oslo opera [9]\n[4] Bo: Great opera!"
-    assert likely_source("the Oslo opera", visits, (3, 4, 9)) == [9]
+    assert likely_source("the Oslo opera", "Which opera?", visits, (3, 4, 9)) == [9]
 
 
 def test_the_script_fails_loudly(path: Path):
