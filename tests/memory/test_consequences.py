@@ -237,5 +237,5 @@ def test_a_forgotten_turn_takes_the_dispute_with_it(store: Store) -> None:
 
 def test_the_prompt_asks_for_what_rests_on_a_change() -> None:
     prompt = " ".join((WriteFacts.__doc__ or "").split())
-    assert "What rests on a fact that ends is over with it, whatever its subject." in prompt
-    assert "(45, 12, 'team_lead'); they are shown as disputed" in prompt
+    assert "or if it may no longer hold (45, Sara approves leave; now Tom leads her team)" in prompt
+    assert "Both stay, as disputed." in prompt

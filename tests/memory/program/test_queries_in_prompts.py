@@ -60,7 +60,7 @@ def test_every_select_of_the_prompt_runs(cellos: Store) -> None:
 
 
 def test_different_things_are_counted_with_their_rows_beside(cellos: Store) -> None:
-    assert "COUNT(DISTINCT lower(value)), with the rows beside it" in PROMPT
+    assert "different things by COUNT(DISTINCT lower(value))" in PROMPT
     bought = "FROM facts WHERE subject = 'Maria' AND attribute = 'bought'"
     [(things,)] = cellos.read(f"SELECT COUNT(DISTINCT lower(value)) AS things {bought}").rows
     rows = cellos.read(f"SELECT turn_id, value {bought} ORDER BY turn_id").rows
@@ -68,7 +68,7 @@ def test_different_things_are_counted_with_their_rows_beside(cellos: Store) -> N
 
 
 def test_an_order_is_that_of_the_turns(cellos: Store) -> None:
-    assert "ORDER BY turn_id (of turns: id), or happened_on" in PROMPT
+    assert "An order: ORDER BY happened_on, or by turn_id" in PROMPT
     rows = cellos.read("SELECT turn_id, value FROM facts ORDER BY turn_id, id").rows
     assert [value for _, value in rows[:1]] == ["a cello"]
     assert [turn_id for turn_id, _ in rows] == sorted(turn_id for turn_id, _ in rows)
