@@ -29,16 +29,13 @@ def storing_cost(conversation: Conversation, setup: Setup) -> Cost:
 def most_storing_cost(conversation: Conversation, setup: Setup) -> Cost:
     """The cost at worst: each statement is repaired twice, and each window tried again.
 
-    A model that writes any SQL also reads long answers whole, a call a window, and retells what
-    turns changed.
+    A model that writes any SQL also retells what turns changed.
     """
     if not setup.stores_facts:
         return Cost()
     model = setup.model
-    windows = _windows(conversation, model)
     most = with_repairs(storing_cost(conversation, setup), model)
-    calls = most.calls + (windows if setup.program.keep else 0)
-    calls += MOST_RETOLD if setup.program.tell else 0
+    calls = most.calls + (MOST_RETOLD if setup.program.tell else 0)
     share = STORING_TRIES * calls / most.calls
     return priced(
         model,

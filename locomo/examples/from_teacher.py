@@ -168,7 +168,7 @@ def make_store_examples(
         speaker_by_speaker = _SpeakerBySpeaker(distillation, planned=planned, done=done)
         program = copy(distillation.writing)
         program.store, program.stores_facts = speaker_by_speaker, True
-        program.keep = program.tell = None
+        program.tell = None
         Memory(store, model=distillation.writer, program=program).digest()
     return speaker_by_speaker.attempts
 

@@ -167,7 +167,7 @@ def _only(program: MemoryProgram, target: Target, example_tokens: int | None) ->
     """
     copied = program.deepcopy()
     getattr(copied, target).example_tokens = example_tokens
-    for name in (*MODULES, "reply", "correct", "keep", "tell", "question", "compare"):
+    for name in (*MODULES, "reply", "correct", "tell", "question", "compare"):
         if module := getattr(copied, name):
             module._compiled = name != target
     return copied

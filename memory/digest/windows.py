@@ -16,9 +16,8 @@ from memory.errors import (
     Stop,
     UnusableAnswer,
 )
-from memory.evidence.outline import answers_cut
 from memory.facts.additions import Recorded
-from memory.records import Edit, Fact, Pending, Turn
+from memory.records import Edit, Pending, Turn
 from memory.store import Store
 from memory.store.history import edits_of
 from memory.store.pending_windows import claim_window, fail_window, reclaim_window
@@ -31,7 +30,6 @@ if TYPE_CHECKING:  # DSPy takes more than a second to import
 # A window that failed this often waits until someone calls `digest(replay=True)`.
 WINDOW_ATTEMPTS = 3
 _LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
-ANSWERS_TOKENS = 2_800  # of long answers of an assistant, read whole in their own call
 
 _log = logging.getLogger(__name__)
 
@@ -113,9 +111,7 @@ def digest_windows(
         try:
             share = model.limits.window_tokens / most
             turns = store.turns(*window)
-            kept, calls = _kept_answers(model, program, turns)
-            sums += Digest(calls=calls)
-            sums += _digest_window(store, model, program, window, turns, share=share, kept=kept)
+            sums += _digest_window(store, model, program, window, turns, share=share)
         except SqlError as error:
             fail_window(store, window, str(error))
             sums += Digest(failed=1, calls=len(error.refusals))
@@ -231,13 +227,8 @@ def _digest_window(
     turns: Sequence[Turn],
     *,
     share: float,
-    kept: Sequence[Fact],
 ) -> Digest:
-    """Store one window's facts; the model is shown a share of what it usually sees with it.
-
-    `kept` are facts of an assistant's long answers, which replace what it writes about their
-    outlines.
-    """
+    """Store one window's facts; the model is shown a share of what it usually sees with it."""
     with model.active():
         stored = program.store(
             store,
@@ -245,7 +236,6 @@ def _digest_window(
             by=model.name,
             tokens=model.limits.window_tokens,
             share=share,
-            kept=kept,
             weights=program.feature_weights,
             window_turns=turns,
         )
@@ -259,23 +249,3 @@ def _digest_window(
         undecided=(f"{turns_text}: {stored.change.undecided}",) if stored.change.undecided else (),
     )
     return sums + effects_of(edits_of(store, stored.change.id))
-
-
-def _kept_answers(
-    model: "Model", program: "MemoryProgram", turns: Sequence[Turn]
-) -> tuple[Sequence[Fact], int]:
-    """What a model keeps of the long answers of a window, read whole, and the calls for it."""
-    if program.keep is None:
-        return (), 0
-    limit = min(ANSWERS_TOKENS, model.limits.window_tokens)
-    answers = answers_cut(turns, limit)
-    if not answers:
-        return (), 0
-    from dspy.utils.exceptions import AdapterParseError
-
-    try:
-        with model.active():
-            return program.keep(answers, limit).facts, 1
-    except AdapterParseError as error:
-        _log.warning("of long answers nothing was kept but what their outlines say: %s", error)
-        return (), 1

@@ -13,7 +13,7 @@ from memory.records import Turn
 from memory.text.passages import CUT, sentences
 from memory.text.speakers import is_assistant
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 
 # BEAM's assistants answer in 600 tokens, its users ask in 80. A digest reads half as many tokens as
@@ -31,9 +31,6 @@ _ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+\u2022]|\d{1,3}[.)])\s+(?P<text>.+)$
 _MARKER = re.compile(r"^\s*(?:[-*+\u2022]|\d{1,3}[.)])\s+")
 _LABEL = re.compile(r"^(?:\*\*|__)?(?P<text>[^*_:]{2,80}?)(?:\*\*|__)?\s*:(?:\*\*|__)?(?:\s|$)")
 _MARKS = re.compile(r"\*\*|__|`|^#{1,6}\s+", re.MULTILINE)
-# Of the answers in BEAM's 100K chats that are read whole, 8 of 107 hold evidence if answers with
-# most lost numbers come first, 20 of 178 if answers with most lost words do (the log).
-_LEAST_LOST = 2
 # Prices, amounts, times, years: a number of one digit is mostly an item's.
 _NUMBER = re.compile(r"\d+(?:[.,:]?\d+)+")
 _ITEM_WORDS = 12  # of a list item without a label, and of a clause with an amount
@@ -324,48 +321,6 @@ def _fits(text: str, limit: int) -> bool:
 def without_code(text: str) -> str:
     """The beginning of a text, without its blocks of code."""
     return _CODE.sub(_CODE_LEFT_OUT, text[:_MOST_READ])
-
-
-def answers_cut(turns: Sequence[Turn], limit: int) -> list[Turn]:
-    """The assistants' turns that are worth reading whole, without their code.
-
-    Their outlines lack _SHARED_WORDS words that a person takes up next, or _LEAST_LOST numbers. The
-    ones with most such words, in order, in at most `limit` tokens together; a single one is cut.
-    """
-    candidates: list[tuple[int, int, Turn]] = []
-    for place, (turn, outline_turn) in enumerate(zip(turns, outlined(turns), strict=True)):
-        if is_assistant(turn.speaker) and outline_turn.text != turn.text:
-            text = without_code(turn.text)
-            words_lost = _words_lost(turns, place, outline_turn.text)
-            numbers_lost = numbers_in(text) - numbers_in(outline_turn.text)
-            if len(words_lost) >= _SHARED_WORDS or len(numbers_lost) >= _LEAST_LOST:
-                whole = replace(turn, text=trim(text, limit))
-                candidates.append((len(words_lost), len(numbers_lost), whole))
-    chosen = []
-    for *_, turn in sorted(candidates, key=lambda each: (-each[0], -each[1], each[2].id)):
-        size = count_tokens(turn.text)
-        if size <= limit:
-            chosen.append(turn)
-            limit -= size
-    return sorted(chosen, key=lambda turn: turn.id)
-
-
-def _words_lost(turns: Sequence[Turn], place: int, outline_text: str) -> set[str]:
-    """The words of an answer that a person takes up next and its outline lacks.
-
-    The person did not say them just before.
-    """
-    answer = forms_of(telling_words(turns[place].text))
-    before, after = (
-        next((turn.text for turn in neighbours if not is_assistant(turn.speaker)), "")
-        for neighbours in (reversed(turns[:place]), turns[place + 1 :])
-    )
-    known = forms_of(telling_words(f"{before} {outline_text}"))
-    return {
-        word
-        for word in telling_words(after)
-        if is_among(word, answer) and not is_among(word, known)
-    }
 
 
 def numbers_in(text: str) -> set[str]:

@@ -59,7 +59,6 @@ class RowChecks:
         store: the memory, whose vocabulary, settings and speakers count.
         turns, before: the window, and the turns before it that the model saw.
         known: what else it saw: lines of facts and names.
-        answers: facts of an assistant's long answers, checked already.
     """
 
     def __init__(
@@ -68,13 +67,11 @@ class RowChecks:
         turns: Sequence[Turn],
         before: Sequence[Turn] = (),
         known: str = "",
-        answers: Collection[Fact] = (),
     ) -> None:
         self._store = store
         self._turns = {turn.id: turn for turn in turns}
         self._before = before
         self._known = known
-        self._answers = answers
         self._vocabulary = vocabulary_of(store)
         names = [name for name, _ in speakers_by_messages(store, _MOST_SPEAKERS)]
         names += [turn.speaker for turn in (*before, *turns)]
@@ -152,8 +149,6 @@ class RowChecks:
                 return f"its {name} is empty; write what the turn says, or leave the row out"
         if len(fact.value) > LONGEST_VALUE:
             return f"its value is longer than {LONGEST_VALUE:,} characters; write what matters"
-        if fact in self._answers:
-            return ""
         if self._refuses_secrets and mask(f"{fact.subject} {fact.value}").secrets:
             return "it holds what looks like a secret (a key, token or password); leave it out"
         try:

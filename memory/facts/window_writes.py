@@ -1,6 +1,6 @@
 """Stores what a model writes about a window as facts, in one change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from memory.errors import HeldError, RefusedRowsError, SqlError
@@ -13,7 +13,6 @@ from memory.sql.inserts import revise_inserts
 from memory.sql.policy import check_each, check_facts
 from memory.store import Store
 from memory.store.candidate_facts import ALIAS
-from memory.text.speakers import is_assistant
 from memory.vocabulary.entities import key, names_somebody
 from memory.vocabulary.said import subject_meant, telling_words
 
@@ -34,7 +33,6 @@ class WindowWriter:
         cause: of the change, for the journal.
         as_stored: turns a fact of a turn into the fact to store; None to skip it.
         before, known: what else the model saw, which may complete what a turn says.
-        kept: facts of an assistant's long answers, in place of what the model writes about these.
         writes_aliases: whether the model says which names mean one person; else the turns do.
         asks_again: whether rows are refused before they are set aside.
     """
@@ -46,7 +44,6 @@ class WindowWriter:
     as_stored: Callable[[Fact, Turn], Fact | None]
     before: Sequence[Turn] = ()
     known: str = ""
-    kept: Sequence[Fact] = ()
     writes_aliases: bool = True
     asks_again: bool = True
     _by_id: dict[int, Turn] = field(default_factory=dict, init=False)
@@ -55,7 +52,7 @@ class WindowWriter:
 
     def __post_init__(self) -> None:
         self._by_id.update((turn.id, turn) for turn in self.turns)
-        self._checks = RowChecks(self.store, self.turns, self.before, self.known, self.kept)
+        self._checks = RowChecks(self.store, self.turns, self.before, self.known)
 
     @property
     def has_rows(self) -> bool:
@@ -69,8 +66,7 @@ class WindowWriter:
         adds to the others. Raises SqlError for an answer that nothing can be stored of.
         """
         writes, unread = check_each(sql)
-        kept = (check_facts(self.kept),) if self.kept and not self._written else ()
-        writes, unsaid = revise_inserts((*kept, *writes), self._revised)
+        writes, unsaid = revise_inserts(writes, self._revised)
         writes, refused = self._checks.checked(writes)
         self._written = (*self._written, *_news(writes, self._written))
         self._unsaid += unsaid
@@ -129,9 +125,6 @@ class WindowWriter:
         if turn is None:
             return fact  # which is refused, with advice for the model
         fact = replace(fact, subject=subject_meant(fact.subject, turn, self._checks.speakers))
-        kept: Mapping[int, Fact] = {answer.turn_id: answer for answer in self.kept}
-        if fact.turn_id in kept and is_assistant(fact.subject):
-            return kept[fact.turn_id]  # equal ones are stored once
         return self.as_stored(fact, turn) if fact.value.strip() else fact
 
 

@@ -1,6 +1,5 @@
 """The parts of a digest: modules that store a window, keep long answers, and tell a story."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from memory.evidence.lines import (
     turn_lines,
 )
 from memory.evidence.messages import is_evidence, is_quotation, is_withdrawn
-from memory.evidence.outline import numbers_in, outlined
+from memory.evidence.outline import outlined
 from memory.evidence.reader import MemoryLike, MemoryReader, writing
 from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
@@ -26,12 +25,12 @@ from memory.program.prompted import PromptedModule
 from memory.program.repairs import with_repairs
 from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.program.signatures.full import NAMES_IN_WINDOW
-from memory.program.signatures.further import NoteAnswers, SummarizeTurns
+from memory.program.signatures.further import SummarizeTurns
 from memory.records import Change, Fact, Turn
 from memory.store.digest_rights import edit_note, persons_edits
 from memory.store.fact_reads import facts_by_id
 from memory.text.speakers import is_assistant
-from memory.text.tokens import first_lines, trim
+from memory.text.tokens import first_lines
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
 from memory.vocabulary.entities import key
@@ -41,9 +40,6 @@ _MOST_EDITS = 30  # by persons, of facts about the window's speakers
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
 _SEARCHED_CHARACTERS = 500  # of one turn in a window; long ones are documents and pasted texts
-PROPOSED = "proposed"  # the attribute of what an assistant said, as the store prompt has it
-_KEPT_TOKENS = 110
-_KEPT_LINE = re.compile(r"^\W*\[(\d{1,18})\]\s*(?:\([^)]*\)\s*)?(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,6 @@ class StoreTurns(PromptedModule):
         by: str = "StoreTurns",
         tokens: int | None = None,
         share: float = 1.0,
-        kept: Sequence[Fact] = (),
         weights: Mapping[str, float] | None = None,
         window_turns: Sequence[Turn] = (),
     ) -> dspy.Prediction:
@@ -97,8 +92,6 @@ class StoreTurns(PromptedModule):
             by: the person storing them, for the journal.
             tokens: at most, of the window's turns.
             share: of the tokens that the rest of the prompt usually gets.
-            kept: facts of an assistant's long answers, in place of what the model writes about
-                these.
             weights: for the ranking that finds known facts.
             window_turns: the turns from `first` to `last`, if the caller has read them already.
 
@@ -127,7 +120,6 @@ class StoreTurns(PromptedModule):
                 self._as_stored,
                 before=context.before,
                 known=context.inputs["known"].removeprefix(NAMES_IN_WINDOW),
-                kept=kept,
                 writes_aliases=self.prompts.follows,
                 asks_again=self.prompts.follows,
             )
@@ -273,29 +265,6 @@ def _around(
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
         "attributes": attribute_lines(reader.vocabulary(), "\n".join(texts), prompts.attributes),
     }
-
-
-class KeepAnswers(PromptedModule):
-    """Says what is worth keeping of long answers of an assistant, which a window only outlines."""
-
-    def __init__(self) -> None:
-        super().__init__(NoteAnswers)
-
-    def forward(self, turns: Sequence[Turn], tokens: int) -> dspy.Prediction:
-        """A fact for each answer that the model says something about.
-
-        The whole answers are shown, in at most this many `tokens`. A fact with a number that its
-        answer lacks is left out. Returns a Prediction of facts (list of Fact).
-        """
-        with self._traced():
-            written = self._predicted(answers=turn_lines(turns, tokens, iso=True, spans=True)).kept
-        rows = {int(number): text for number, text in _KEPT_LINE.findall(str(written or ""))}
-        facts = []
-        for turn in turns:
-            text = trim(" ".join(rows.get(turn.id, "").split()), _KEPT_TOKENS)
-            if text and numbers_in(text) <= numbers_in(turn.text):
-                facts.append(Fact(turn.speaker, PROPOSED, text, turn_id=turn.id))
-        return dspy.Prediction(facts=facts)
 
 
 class TellStory(PromptedModule):

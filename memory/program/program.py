@@ -19,7 +19,7 @@ from memory.program.ask import AskMemory
 from memory.program.brief import AnswerBriefly, ChooseRows
 from memory.program.brief_store import StoreRows
 from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
-from memory.program.digest import KeepAnswers, StoreTurns, TellStory
+from memory.program.digest import StoreTurns, TellStory
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
 from memory.program.retrieve import RetrieveRows
@@ -64,7 +64,6 @@ class MemoryProgram(MemoryModule):
         self.stores_facts = is_large
         self.reply: ReplyToMessage | QuoteTurns = ReplyToMessage() if is_large else QuoteTurns()
         self.correct = ReadCorrections() if is_large else None
-        self.keep = KeepAnswers() if is_large else None
         self.tell = TellStory() if is_large else None
         self.refine = RefineMemory() if is_large else None
         self.question = AskAboutTurns() if is_large else None

@@ -264,7 +264,6 @@ def _predictors(program: MemoryProgram) -> dict[str, Any]:
         "answer": program.answer,
         "reply": program.reply if program.reply.takes_persona else None,
         "correct": program.correct,
-        "keep": program.keep,
         "tell": program.tell,
         "refine": program.refine,
         "question": program.question,

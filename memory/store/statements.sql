@@ -284,8 +284,7 @@ WHERE namespace = :namespace AND said_at BETWEEN '0' AND ':';
 lower(speaker) = ANY (:assistants) AND length(text) > :outline
 
 -- characters_read --
--- Of the turns between two ids: how many, the characters that a digest reads of them, and the
--- answers of assistants that it reads in outline, with their characters.
+-- Of the turns between two ids: how many, and the characters that a digest reads of them.
 SELECT
     count(*),
     coalesce(sum(
@@ -294,9 +293,7 @@ SELECT
             WHEN kind = 'message' AND length(text) > :longest THEN :longest
             ELSE length(text)
         END
-    ), 0),
-    count(*) FILTER (WHERE {is_outlined}),
-    coalesce(sum(length(text)) FILTER (WHERE {is_outlined}), 0)
+    ), 0)
 FROM memory.turns
 WHERE namespace = :namespace AND id BETWEEN :first AND :last;
 

@@ -38,19 +38,6 @@ class Outlines(NamedTuple):
     longest: int = BEYOND_ALL_IDS
 
 
-class CharactersRead(NamedTuple):
-    """What a digest reads of some turns.
-
-    `characters` counts those that it reads; `answers` are the answers of assistants that it reads
-    in outline, of `answer_characters` as a whole.
-    """
-
-    turns: int
-    characters: int
-    answers: int
-    answer_characters: int
-
-
 def size_of(store: HasConnections) -> Size:
     """How many turns and facts there are."""
     with store.reading() as conn:
@@ -325,10 +312,10 @@ def liveliest_days(store: HasConnections, limit: int) -> list[tuple[str, int]]:
 
 def characters_read(
     store: HasConnections, first: int, last: int, outlines: Outlines
-) -> CharactersRead:
-    """How much a digest reads of the turns with the ids from first to last."""
+) -> tuple[int, int]:
+    """How many turns have ids from first to last, and the characters that a digest reads."""
     with store.reading() as conn:
-        row = conn.run(
+        turns, characters = conn.run(
             "characters_read",
             assistants=[*outlines.assistants],
             outline=outlines.outline,
@@ -336,4 +323,4 @@ def characters_read(
             first=first,
             last=last,
         ).fetchone()
-    return CharactersRead(*map(int, row))
+    return int(turns), int(characters)

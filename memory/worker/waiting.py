@@ -8,13 +8,13 @@ from functools import partial
 from types import MappingProxyType
 
 from memory.api import Memory
-from memory.digest.windows import ANSWERS_TOKENS, Digest, is_due
+from memory.digest.windows import Digest, is_due
 from memory.evidence.outline import OUTLINE_TOKENS, PROSE_TOKENS
-from memory.models.costs import Cost, priced
+from memory.models.costs import Cost
 from memory.models.model import Model
 from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.program.program import program_for
-from memory.program.signatures.forms import Form
+from memory.program.signatures.forms import PROMPTS, Form
 from memory.store import Store
 from memory.store.pending_windows import last_turn_taken
 from memory.store.turn_reads import Outlines, characters_read
@@ -29,11 +29,6 @@ _CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType(
 # See memory.evidence.outline for the turns that a digest reads in outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
 _OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)
-# A separate call reads answers whole if their outlines lose numbers: in three of BEAM's chats .09
-# of the characters of all answers with outlines, in 24 of 26 windows. It adds its prompt and what
-# it says of them.
-_READ_WHOLE = 0.09
-_KEEP_PROMPT_TOKENS, _KEPT_TOKENS = 350, 110
 _LAST_ID = 2**62  # above any id of a memory
 _CLAIM_WAIT_S = 2.0
 
@@ -92,16 +87,13 @@ def waiting(
     ]
     spans.append((max(last_turn_taken(store) + 1, first), last))
 
-    turns = calls = characters = whole_calls = whole_characters = 0
+    turns = calls = characters = 0
     for start, end in spans:
-        read = characters_read(store, start, end, _OUTLINES if program.keep else Outlines())
-        windows_of_span = math.ceil(read.turns / model.limits.window)
-        turns += read.turns
-        calls += windows_of_span
-        characters += read.characters
-        if program.keep:
-            whole_calls += min(windows_of_span, read.answers)
-            whole_characters += read.answer_characters
+        outlines = _OUTLINES if PROMPTS[program.form].follows else Outlines()
+        read, read_characters = characters_read(store, start, end, outlines)
+        turns += read
+        calls += math.ceil(read / model.limits.window)
+        characters += read_characters
 
     cost = estimate(
         model,
@@ -110,12 +102,6 @@ def waiting(
         calls=calls,
         inputs=turn_tokens(turns, characters) + calls * _CONTEXT_TOKENS[program.form],
         answers=turns,
-    ) + priced(
-        model,
-        calls=whole_calls,
-        tokens_in=whole_calls * _KEEP_PROMPT_TOKENS
-        + min(whole_characters * _READ_WHOLE / CHARACTERS_A_TOKEN, whole_calls * ANSWERS_TOKENS),
-        tokens_out=whole_calls * _KEPT_TOKENS,
     )
     seconds = cost.calls * (seconds_a_call or model.pace.seconds_a_call)
     return Waiting(turns, cost, seconds)

@@ -5,8 +5,7 @@
 
 Conversations in any format of `locomo.dataset` are digested by a stand-in for a model, which stores
 a fact of twelve words for each turn that is not an assistant's, about as many facts as a strong
-model stored of BEAM's chats, and keeps the beginning of each long answer that it is shown whole. So
-each prompt has a catalog and facts that are known.
+model stored of BEAM's chats. So each prompt has a catalog and facts that are known.
 """
 
 import re
@@ -45,7 +44,6 @@ class _StandIn:
     def __init__(self) -> None:
         self.tokens: Counter[str] = Counter()
         self.calls = 0
-        self.whole_calls = 0  # of these, the ones that read long answers whole
 
     def complete(self, request: Request) -> Response:
         prompt = request.messages[-1].text or ""
@@ -55,11 +53,7 @@ class _StandIn:
         self.tokens["instruction"] += count_tokens(str(request.system or ""))
         self.calls += 1
         inputs = dict(zip(fields[::2], fields[1::2], strict=True))
-        name, text = "sql", insert_of(inputs.get("turns", ""))
-        if "answers" in inputs:
-            self.whole_calls += 1
-            name, text = "kept", kept_of(inputs["answers"])
-        answer = f"[[ ## {name} ## ]]\n{text}\n\n[[ ## completed ## ]]"
+        answer = f"[[ ## sql ## ]]\n{insert_of(inputs['window'])}\n\n[[ ## completed ## ]]"
         return Response(
             id=None,
             model="stand-in",
@@ -81,15 +75,6 @@ def insert_of(turns: str) -> str:
     if not rows:
         return "-- none"
     return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {', '.join(rows)};"
-
-
-def kept_of(answers: str) -> str:
-    """The beginning of each long answer, as a row that is kept of it."""
-    rows = [
-        f"[{turn_id}] {' '.join(text.split()[:_VALUE_WORDS])}"
-        for turn_id, _, text in _TURN.findall(answers)
-    ]
-    return "\n".join(rows)
 
 
 def main(
@@ -123,7 +108,6 @@ def main(
     total = engine.tokens.total()
     table.add_row("CPU seconds", f"{cpu_s * _OF / tokens:.1f}")
     table.add_row("calls", f"{engine.calls * _OF / tokens:.1f}")
-    table.add_row("calls for long answers", f"{engine.whole_calls * _OF / tokens:.1f}")
     for name, count in engine.tokens.most_common():
         table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}", f"{count / total:.2f}")
     table.add_row("tokens", f"{total * _OF / tokens:,.0f}", "1.00")

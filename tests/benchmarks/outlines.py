@@ -3,8 +3,7 @@
 Conversations in any format of `locomo.dataset` are outlined in windows, as a digest reads them.
 Counts the numbers of two digits and more that outlines keep, without code, and their tokens; of the
 words of right answers (a question's rubric) that only an assistant's evidence turns have, how many
-are in the outlines of these; and of the evidence turns that are shortened, how many a digest reads
-whole. No model is asked.
+are in the outlines of these; and how many of the evidence turns are shortened. No model is asked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,8 +18,7 @@ from rich.table import Table
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import Conversation, load_conversations
 from memory import Turn
-from memory.digest.windows import ANSWERS_TOKENS
-from memory.evidence.outline import answers_cut, numbers_in, outlined, without_code
+from memory.evidence.outline import numbers_in, outlined, without_code
 from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -28,11 +26,10 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 
 @dataclass(frozen=True)
 class Outlined:
-    """A long answer, its outline, and whether a digest reads it whole."""
+    """A long answer and its outline."""
 
     turn: Turn
     outline: str
-    is_whole: bool
 
 
 def main(
@@ -49,7 +46,7 @@ def main(
         rows.append((chat.id, [*_counts(chat, answers)]))
         for answer in answers[:: max(len(answers) // show, 1)] if show else ():
             console.print(f"{answer.turn.source}: {answer.outline}", markup=False, highlight=False)
-    columns = ("answers", "tokens", "numbers", "kept", "words", "kept", "evidence", "whole")
+    columns = ("answers", "tokens", "numbers", "kept", "words", "kept", "evidence")
     table = Table("chat", *columns)
     sums = [sum(counts) for counts in zip(*(counts for _, counts in rows), strict=True)]
     for name, counts in [*rows, ("all", sums)]:
@@ -62,10 +59,9 @@ def _outlined(turns: Sequence[Turn], window: int) -> Iterator[Outlined]:
     numbered = [replace(turn, id=number) for number, turn in enumerate(turns, 1)]
     for start in range(0, len(numbered), window):
         of_window = numbered[start : start + window]
-        whole = {turn.id for turn in answers_cut(of_window, ANSWERS_TOKENS)}
         for turn, outline_turn in zip(of_window, outlined(of_window), strict=True):
             if is_assistant(turn.speaker) and turn.text != outline_turn.text:
-                yield Outlined(turn, outline_turn.text, turn.id in whole)
+                yield Outlined(turn, outline_turn.text)
 
 
 def _counts(chat: Conversation, answers: Sequence[Outlined]) -> Iterator[int]:
@@ -93,7 +89,6 @@ def _counts(chat: Conversation, answers: Sequence[Outlined]) -> Iterator[int]:
     yield words
     yield words_kept
     yield len(evidence)
-    yield sum(by_source[source].is_whole for source in evidence)
 
 
 def _forms(texts: Iterator[str]) -> set[str]:

@@ -3,7 +3,6 @@
 from memory.evidence.outline import (
     OUTLINE_TOKENS,
     PROSE_TOKENS,
-    answers_cut,
     outline,
     outlined,
 )
@@ -145,25 +144,3 @@ def test_an_answer_of_prose_alone_has_no_closing() -> None:
     end = "It was too large."
 
     assert end in outline(f"{rooms}\n\n{end}\n\nWe carried the harp to room i again.", 102)
-
-
-def test_answers_are_read_whole_where_a_person_takes_up_what_their_outlines_lack() -> None:
-    places = ("a pantry", "a staircase", "a lighthouse", "a ferry")
-    answer = "".join(
-        f"- Rest before you go on to what lies {way} there, and then write down what you saw of"
-        f" {place}.\n"
-        for way, place in zip(("left of", "right of", "above", "under"), places, strict=True)
-    )
-    talk = [
-        Turn("Maria", "What shall I do?", id=1),
-        Turn("assistant", answer, id=2),
-        Turn("Maria", "Lovely, thanks.", id=3),
-        Turn("assistant", answer, id=4),
-        Turn(
-            "Maria",
-            "A lighthouse! Is the staircase steep, does the ferry run, what is in the pantry?",
-            id=5,
-        ),
-    ]
-
-    assert [turn.id for turn in answers_cut(talk, 2_000)] == [4]

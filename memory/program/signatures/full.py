@@ -201,8 +201,9 @@ class AnswerFromMemory(dspy.Signature):
     - The newest state is true, unless the past is meant; with "until" it was true up to then. A
       later value of the same thing replaces the earlier one, also without a word of change ("our
       budget is $3,000", in May "the $4,500 we have"). What is marked (withdrawn) does not count.
-    - Two things that can never both have been true ("never flown", and a flight in May), also under
-      "Facts that contradict each other": name both with their days, and ask which is right.
+    - Asked about two things that can never both have been true ("never flown", and a flight in
+      May), also under "Facts that contradict each other": name both with their days, and ask which
+      is right.
     - What somebody would do or be: the likely answer and why, "Likely yes, she misses the sea".
     - "No information available" when the memory does not say it, says it of another person, or only
       comes near (a plan without the detail asked for). Leave out what is near.

@@ -22,20 +22,6 @@ class SummarizeTurns(dspy.Signature):
     summary: str = dspy.OutputField(desc="one to three sentences")
 
 
-class NoteAnswers(dspy.Signature):
-    """Say of each long answer of an assistant what somebody may ask for later: what it proposed,
-    decided or worked out, with its amounts, prices, sums, dates, names and choices, all exact, and
-    what each is of. No headings, no advice that everybody knows, nothing that the answer does not
-    say. An answer without any of that has no line. Of each other one line of at most 60 words, its
-    number and the text:
-    [13] a budget of 9,400 euros for the cello: 7,900 for the instrument, 1,100 for a bow, 400 a
-    year for strings; rather from Tom's maker than from the auction
-    """
-
-    answers: str = dspy.InputField(desc="[turn_id] (date) Speaker: text")
-    kept: str = dspy.OutputField(desc="lines of [turn_id] text; or none")
-
-
 class ReplyInChat(dspy.Signature):
     """Reply to the last message of a chat, as the character that you are.
 

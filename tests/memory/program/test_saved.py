@@ -81,7 +81,7 @@ def test_every_prompt_is_a_module_that_is_compiled_saved_and_loaded(tmp_path: Pa
     program = MemoryProgram()
     predictors = dict(program.named_predictors())
     parts = {name.removeprefix("ask.").removesuffix(".predict") for name in predictors}
-    assert parts == {*PARTS, "reply", "correct", "keep", "tell", "question", "compare"}
+    assert parts == {*PARTS, "reply", "correct", "tell", "question", "compare"}
     for name, predict in predictors.items():
         predict.signature = predict.signature.with_instructions(f"Of {name}.")
         predict.demos = [dspy.Example(**dict.fromkeys(predict.signature.fields, name))]

@@ -157,10 +157,10 @@ def test_a_new_memory_has_no_dates_and_no_last_turn(path: Path) -> None:
 def test_long_turns_are_counted_by_what_a_digest_reads_of_them(store: Store) -> None:
     store.add([Turn("ChatGPT", "a" * 90), Turn("Anna", "b" * 90), Turn("claude", "c" * 9)])
     read = turn_reads.characters_read(store, 6, 8, turn_reads.Outlines())
-    assert read == (3, 189, 0, 0)
+    assert read == (3, 189)
     outlines = turn_reads.Outlines(["chatgpt", "claude"], outline=20, longest=50)
-    assert turn_reads.characters_read(store, 6, 8, outlines) == (3, 20 + 50 + 9, 1, 90)
-    assert turn_reads.characters_read(store, 9, 9, outlines) == (0, 0, 0, 0)
+    assert turn_reads.characters_read(store, 6, 8, outlines) == (3, 20 + 50 + 9)
+    assert turn_reads.characters_read(store, 9, 9, outlines) == (0, 0)
 
 
 def test_decisions_come_with_the_reasons_that_their_speakers_gave(store: Store) -> None:

@@ -1,0 +1,46 @@
+"""The subjects of a digest's facts are the speakers as the turns name them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from memory import Memory, Store, Turn, open_store
+from tests.support.scripted import scripted_model, sql
+
+BOTH_STORES = "slow"
+STORED = (
+    "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    " ('Assistant', 'proposed', 'a plan for ten days in Porto', 2),"
+    " ('USER', 'plans', 'ten days in Porto', 1);"
+)
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[Store]:
+    with open_store(address) as opened:
+        opened.add(
+            [
+                Turn("user", "Make a plan for ten days in Porto, please.", "one", "2026-03-01"),
+                Turn("assistant", "Here is a plan for ten days in Porto.", "one", "2026-03-01"),
+            ]
+        )
+        yield opened
+
+
+def digest(store: Store, statement: str) -> None:
+    with Memory(store, scripted_model([([], sql(statement))])) as memory:
+        memory.digest()
+
+
+def test_a_speaker_has_one_name_in_facts_as_in_turns(store: Store) -> None:
+    digest(store, STORED)
+    assert {fact.subject for fact in store.facts()} == {"assistant", "user"}
+    assert "facts of assistant: " in store.catalog(500)
+
+
+def test_speakers_whose_names_differ_in_case_alone_stay_apart(store: Store) -> None:
+    for name in ("Max", "MAX"):
+        store.add([Turn(name, "I look after the hens.", "one", "2026-03-01")])
+    told = STORED.replace(";", ", ('Max', 'keeps', 'hens', 3), ('MAX', 'keeps', 'hens', 4);")
+    digest(store, told)
+    assert {fact.subject for fact in store.facts()} == {"assistant", "user", "Max", "MAX"}
