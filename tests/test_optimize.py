@@ -476,7 +476,7 @@ def test_answers_are_compiled_from_the_prompt_that_asks_for_phrases() -> None:
     model, _ = obedient("answer")
     begun = compiling._setup(model, None).program
     assert "A phrase, not a sentence" in instructions(begun, "answer")
-    assert "as many sentences as it" in instructions(compiling._to_use(begun), "answer")
+    assert "sentences, as many as it takes" in instructions(compiling._to_use(begun), "answer")
     assert "A phrase, not a sentence" in instructions(begun, "answer")
 
 

@@ -29,12 +29,19 @@ from memory.program.support import is_by_named, supported_part
 from memory.records import ABSTAIN, Hit, Rows, Turn
 from memory.search.question import named_dates
 from memory.sql import quoted
-from memory.text.word_forms import forms_of, is_among
-from memory.text.words import words
+from memory.text.dates import COUNT, MONTHS
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import STOP_WORDS, words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, relation_words
 from memory.vocabulary.templates.date_phrases import days_of
 
+# Words of an answer that no turn need have: computed ones, and those that tell no thing.
+_NEED_NOT_BE_SAID = {
+    *MONTHS,
+    *COUNT,
+    *("yes", "likely", "probably", "perhaps", "maybe", "since", "ago", "still", "currently"),
+}
 _CHOICE_CALLS = 2  # of the model for one question: if nothing is found, it is asked once more
 _MOST_ATTRIBUTES = 3
 _MOST_ROWS_SHOWN = 30
@@ -204,7 +211,9 @@ class AnswerBriefly(AnswerQuestion):
         reader: MemoryReader | None = None,
         **_: Any,
     ) -> dspy.Prediction:
-        """As AnswerQuestion. If only another person says it of themselves, it abstains."""
+        """As AnswerQuestion. It abstains if a word of the answer is not in what was shown, or if
+        only another person says it of themselves.
+        """
         try:
             with self._traced():
                 prediction = self._predicted(
@@ -217,6 +226,8 @@ class AnswerBriefly(AnswerQuestion):
             return _answered("", [], unusable=NOTHING)
         if abstains(answer):
             return _answered(answer, [])
+        if _has_unsaid_word(answer, question.text, evidence.text):
+            return _answered(ABSTAIN, [])
         sources = _sources(answer, question.text, evidence, hits, reader)
         if reader and _is_of_another(sources, question, hits, reader):
             return _answered(ABSTAIN, [])
@@ -232,6 +243,21 @@ def _answered(answer: str, turns: list[int], unusable: str = "") -> dspy.Predict
         unusable=unusable,
         logprobs=None,
         look=NO_LOOK,
+    )
+
+
+def _has_unsaid_word(answer: str, question: str, memory: str) -> bool:
+    """Whether an answer has a telling word that neither the question nor the memory shown has.
+
+    Of 62 answers of a model of 1.5 billion parameters four had one, all wrong. Numbers and dates
+    may be computed, and only English words are known to tell nothing.
+    """
+    asked = words(question)
+    said = forms_of([*asked, *words(memory)])
+    return not STOP_WORDS.isdisjoint(asked) and any(
+        not is_among(word, said)
+        for word in telling_words(answer, _NEED_NOT_BE_SAID)
+        if not word[0].isdigit()
     )
 
 

@@ -161,6 +161,19 @@ def test_an_answer_is_asked_for_in_two_texts_and_its_source_is_found(address: st
     assert [memory.store.turn(turn).text for turn in answer.turns] == [SAILING[0].text]
 
 
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("Maria keeps a red kayak.", ABSTAIN),
+        ("Maria keeps a red canoe.", "Maria keeps a red canoe."),
+        ("A canoe, since April 2011.", "A canoe, since April 2011."),
+    ],
+)
+def test_an_answer_with_a_word_that_nobody_said_is_none(address: str, said: str, text: str) -> None:
+    memory = sailing(address, [(["Question: "], said)])
+    assert with_sql(memory, "never").ask("What does Maria keep by the pier?").text == text
+
+
 def test_the_cited_turn_has_what_the_question_lacks(address: str) -> None:
     memory = memory_of(address, [(["Question: "], "Tom and Ella live in Graz.")])
     memory.add(
