@@ -330,6 +330,7 @@ class Rows:
         return {name: plain(value) for name, value in vars(self).items()}
 
     model_dump = to_dict
+    toDict = to_dict  # what DSPy calls to write a Prediction as JSON
 
     def _repr_html_(self) -> str:
         return _html_table(self.columns, self.rows)

@@ -93,6 +93,7 @@ def as_prediction(
     answering model was shown.
     """
     named = {field.name: getattr(answer, field.name) for field in fields(answer)} | {
+        "rows": list(answer.rows),  # DSPy writes a list's items as JSON, not a tuple's
         "sources": tuple(sources),
         "standing": standing.facts,
         "contradictions": standing.pairs,
@@ -104,4 +105,5 @@ def as_prediction(
 def as_answer(prediction: dspy.Prediction) -> Answer:
     """The reverse of `as_prediction`."""
     others = [field.name for field in fields(Answer) if field.name != "text"]
-    return Answer(text=prediction.answer, **{name: prediction[name] for name in others})
+    named = {name: prediction[name] for name in others} | {"rows": tuple(prediction.rows)}
+    return Answer(text=prediction.answer, **named)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,53 @@ def test_it_answers_a_batch_and_is_evaluated(home: Path) -> None:
     assert result.score == 100.0
     [first, *_] = json.loads((home / "evaluated.json").read_bytes())
     assert {hit["text"] for hit in first["hits"]} == {turn.text for turn in SAID}
+
+
+def test_an_evaluation_with_rows_is_written_as_json(home: Path) -> None:
+    example = dspy.Example(question=QUESTION, memory="anna", answer="Oslo")
+    file = home / "evaluated.json"
+    select = "SELECT speaker, text FROM turns WHERE id = 1"
+    lm = DummyLM({QUESTION: {"sql": select, "answer": "Oslo", "turns": "1"}})
+    with dspy.context(lm=lm):
+        evaluate = dspy.Evaluate(
+            devset=[example.with_inputs("question", "memory")],
+            metric=_is_right,
+            display_progress=False,
+            save_as_json=str(file),
+        )
+        evaluate(AskMemory())
+        voted = dspy.majority([AskMemory()(question=QUESTION, memory="anna")] * 3)
+    [written] = json.loads(file.read_bytes())
+    [rows] = written["rows"]
+    assert rows["rows"] == [["Anna", "I moved to Oslo."]], rows
+    assert json.loads(json.dumps(voted.toDict()))["rows"] == written["rows"]
+
+
+def _rewarded(inputs: Any, prediction: dspy.Prediction) -> float:
+    return float(prediction.answer == "Oslo")
+
+
+WRAPPERS: dict[str, Callable[[dspy.Module], Any]] = {
+    "BestOfN": lambda ask: dspy.BestOfN(module=ask, N=2, reward_fn=_rewarded, threshold=1.0),
+    "Refine": lambda ask: dspy.Refine(module=ask, N=2, reward_fn=_rewarded, threshold=1.0),
+    "syncify": dspy.syncify,
+    "reset_copy": lambda ask: ask.reset_copy(),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_what_wraps_modules_takes_it(home: Path, name: str) -> None:
+    lm = DummyLM({QUESTION: {"sql": "-- none", "answer": "Oslo", "turns": "1"}})
+    with dspy.context(lm=lm):
+        wrapped = WRAPPERS[name](AskMemory())
+        assert wrapped(question=QUESTION, memory="anna").answer == "Oslo"
+
+
+def test_a_whole_program_is_saved_and_loaded(home: Path) -> None:
+    AskMemory(sql="never").save(str(home / "program"), save_program=True)
+    loaded = dspy.load(str(home / "program"), allow_pickle=True)
+    with dspy.context(lm=ScriptedLM(ASKED[1:])):
+        assert loaded(question=QUESTION, memory="anna").answer == "Oslo"
 
 
 def test_programs_vote(home: Path) -> None:
