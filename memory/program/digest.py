@@ -27,6 +27,7 @@ from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.program.signatures.full import NAMES_IN_WINDOW
 from memory.program.signatures.further import SummarizeTurns
 from memory.records import Change, Fact, Turn
+from memory.store.contradictions import open_contradictions
 from memory.store.digest_rights import edit_note, persons_edits
 from memory.store.fact_reads import facts_by_id
 from memory.text.speakers import is_assistant
@@ -254,8 +255,14 @@ def _around(
     edits = list({edit.fact.id: edit for edit in reversed(edits[:_MOST_EDITS])}.values())[::-1]
     notes = {edit.fact.id: edit_note(edit) for edit in edits}
     edited = {edit.fact.id for edit in edits if edit.after}
-    facts = dict.fromkeys([*facts_by_id(store, sorted(edited)), *stated, *related])
-    lines = [known_fact_line(fact, notes.get(fact.id, "")) for fact in facts]
+    facts = {fact.id: fact for fact in [*facts_by_id(store, sorted(edited)), *stated, *related]}
+    for pair in open_contradictions(store):
+        for fact, other in (pair.facts, pair.facts[::-1]):
+            if fact.id in facts:
+                facts.setdefault(other.id, other)
+                told = f"contradicts id {other.id}"
+                notes[fact.id] = ", ".join(filter(None, (notes.get(fact.id), told)))
+    lines = [known_fact_line(fact, notes.get(fact.id, "")) for fact in facts.values()]
     lines += [deleted_fact_line(edit.fact, edit_note(edit)) for edit in edits if not edit.after]
     known = first_lines(lines, int(prompts.known_tokens * share))
     return {

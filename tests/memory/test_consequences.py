@@ -228,6 +228,17 @@ def test_a_dispute_ends_when_a_person_settles_it_and_an_undo_takes_it_back(store
     assert not open_contradictions(store)
 
 
+def test_a_later_digest_sees_which_facts_contradict_each_other(store: Store) -> None:
+    digest(store, CASES["of what is no more"])
+    store.add([Turn("Anna", "Corpo Gym still has my locker, by the way.", "three", "2026-04-01")])
+    seen = ["locker | 118 at Corpo Gym | contradicts id 3", "| contradicts id 2"]
+    model = scripted_model([(seen, "[[ ## sql ## ]]\n-- none\n\n[[ ## completed ## ]]")])
+    with Memory(store, model) as memory:
+        assert memory.digest().stored == 1
+    assert isinstance(model.lm, ScriptedLM)
+    model.lm.assert_done()
+
+
 def test_a_forgotten_turn_takes_the_dispute_with_it(store: Store) -> None:
     case = CONSEQUENCES["the permit of a street"]
     digest(store, case)
