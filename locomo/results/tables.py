@@ -340,8 +340,9 @@ def forecast_line(run: str, cost: Cost, minutes: float | None) -> str:
     """What a run takes, in a line: `9.1 million tokens, about $ 1.60, about 35 minutes`."""
     tokens = cost.tokens_in + cost.tokens_out
     size = f"{tokens / 1e6:.1f} million" if tokens >= 1e6 else f"{tokens:,}"
-    price = "price unknown" if cost.dollars is None else f"about {cost.price_text}"
-    parts = [count(cost.calls, "call"), f"{size} tokens", price]
+    parts = [count(cost.calls, "call"), f"{size} tokens"]
+    if cost.dollars != 0:  # a model in this process costs nothing
+        parts.append("price unknown" if cost.dollars is None else f"about {cost.price_text}")
     if minutes is not None:
         parts.append(f"about {count(max(1, round(minutes)), 'minute')}")
     return f"{run}: {', '.join(parts)}"

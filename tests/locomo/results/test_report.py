@@ -463,3 +463,5 @@ def test_a_forecast_is_one_line() -> None:
     )
     unknown = forecast_line("2 questions with m", Cost(2, 900, 100, None), None)
     assert unknown == "2 questions with m: 2 calls, 1,000 tokens, price unknown"
+    here = forecast_line("1 question with gguf:m", Cost(1, 90, 10, 0.0), 0.2)
+    assert here == "1 question with gguf:m: 1 call, 100 tokens, about 1 minute"
