@@ -1,4 +1,4 @@
-"""The package `memory` by a name that none of your scripts has.
+"""The package `memory` by a name that your scripts do not have.
 
 A script called memory.py comes first where Python looks for `memory`. Imported from here, the
 package is loaded from the folder next to this one, and from then on `memory` is its name, too.

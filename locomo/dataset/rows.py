@@ -3,7 +3,7 @@
 The format is LoCoMo's with one field more, `rows`: by `dia_id` the `facts` of a turn, `other` words
 that are true and not worth a row, and the hard `forms` that it is in. A turn without an entry says
 nothing to store. A fact has a `row` (subject | attribute | value, word for word where the turn says
-it so), `words` of which a stored fact has one, and other `subjects` that it may have.
+it so), `words` (a stored fact has one of them), and other `subjects` that it may have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class GoldRow:
 class GoldTurn:
     """What a turn says: statements to store, and words of what is true and not worth a fact.
 
-    `forms` are the hard forms in which it is said, such as "pronoun" or "negation".
+    `forms` are the hard forms of the sentence, such as "pronoun" or "negation".
     """
 
     facts: tuple[GoldRow, ...] = ()

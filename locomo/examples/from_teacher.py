@@ -324,7 +324,7 @@ def make_answer_examples(
     """
     attempts = []
     budget = distillation.student.budget
-    lists = distillation.student_program.ask.options.lists  # the layout in which days are heads
+    lists = distillation.student_program.ask.options.lists  # the layout with days as heads
     with temporary_memory(planned[0].conversation.turns) as store:
         for example in planned:
             hits = store.search(example.question.text, _RANKED_TURNS)

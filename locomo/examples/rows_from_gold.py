@@ -27,7 +27,7 @@ _PLAIN_FORMS = frozenset({"typo", "question", "advice", "addressed"})
 
 @dataclass(frozen=True)
 class PossibleRow:
-    """A row that the grammar of a turn has: where it stands there, and the fact that it becomes."""
+    """A row that the grammar of a turn has: its place in the turn, and the fact that it becomes."""
 
     place: tuple[int, int]  # sentence, first word
     end: int  # the word after it
@@ -57,8 +57,8 @@ def row_examples(
 class RowCounts:
     """How many turns a conversation has, how many of them say something, and what.
 
-    `small_talk` turns say nothing, `hard` ones say it in a hard form; of the `statements` so many
-    are `quotable`.
+    `small_talk` turns say nothing, `hard` ones say it in a hard form; `quotable`
+    counts the `statements` that can be quoted.
     """
 
     turns: int
@@ -88,7 +88,7 @@ def row_counts(gold: GoldRows) -> RowCounts:
 def right_rows(gold: GoldRows, left_out: Counter[str] | None = None) -> dict[int, tuple[str, str]]:
     """By the number of a turn, from 1: the turn as a model is shown it, and what it should write.
 
-    Without the turns of which it is not asked, or of whose statements none can be quoted.
+    Without the turns that it is not asked about, and without turns that have nothing to quote.
     """
     right = {}
     missed = 0

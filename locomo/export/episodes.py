@@ -18,8 +18,8 @@ from memory.text import forms_of, is_among, telling_words
 class CitedDraft(Draft):
     """A draft whose new facts use only words of the turns that they name.
 
-    Ordinary refinement accepts a value if half of it is said, because a good model paraphrases. A
-    policy rewarded for an answer learns to fill in the other half.
+    Ordinary refinement accepts a value if the turn has half of its words, because a good model
+    paraphrases. A policy rewarded for an answer learns to fill in the other half.
     """
 
     def apply(self, tool: str, reason: str, revision: Revision) -> tuple[str, list[int]]:

@@ -36,7 +36,7 @@ from memory.models import Model
 MARGIN = 1.2
 LOCAL_PROPOSAL = 400  # tokens of an instruction; the packaged model's context has no room for more
 TIMEOUT_S = 300  # of a served model's call
-RETRIES = 2  # of such a call; one that fails for good costs one example only
+RETRIES = 2  # of such a call; a call that fails for good costs one example only
 
 
 @dataclass
@@ -45,7 +45,7 @@ class CompileResult:
 
     There is no gain when the budget or the user ended the compile early, or when no prompt was
     tried: `new_prompts` counts them without the plain ones. `notes` are remarks for the user,
-    `untried` is why no prompt was tried, where that is known.
+    `untried` is why no prompt was tried, if known.
     """
 
     program: MemoryProgram
@@ -316,7 +316,7 @@ class CompileRun:
         """Collect the data of each tried prompt for the report and MLflow."""
         runs = {key: list(board.of(key).values()) for key in list(board.prompts)}
         tried = sorted((key for key in runs if runs[key]), key=lambda key: runs[key][-1].calls)
-        # fmean: the order in which threads finished must not change a mean's last digit.
+        # fmean: the order of the threads must not change a mean's last digit.
         means = {key: fmean(run.reward for run in runs[key]) for key in tried}
         result = self.result
         baseline = means.get(plain, 0.0)
@@ -370,7 +370,7 @@ def gold_memory(gold: Gold, folder: Path) -> Path:
 
 
 def by_turns(examples: Sequence[dspy.Example]) -> list[dspy.Example]:
-    """Examples with those of each conversation in turn: where they end early, all have some."""
+    """Examples of each conversation in turn: if the run ends early, each has some."""
     ranks: Counter[str] = Counter()
     places = []
     for example in examples:

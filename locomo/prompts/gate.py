@@ -10,9 +10,9 @@ from locomo.harness import temporary_memory
 from memory import InputError
 from memory.program import StoreGate, features_of, shown_turn, turns_before
 
-# Of the turns that say something so many stay open, in conversations that a fit did not see.
+# The share of turns with a statement that stay open, in conversations that a fit did not see.
 RECALL = 0.98
-# From the probability on at which so many turns say something rows must be written.
+# From this share of turns with a statement on, rows must be written.
 CERTAIN = 0.95
 _PENALTY = 2.0  # on squared weights of standardized features: 14 weights of some 300 turns
 _LEAST_TURNS = 50
@@ -21,7 +21,7 @@ _MOST_STEPS = 50
 
 @dataclass(frozen=True)
 class GateTurn:
-    """A turn as it is shown, and whether it says something; None: true, and not worth a row."""
+    """A turn as shown, and whether it says something; None: true, and not worth a row."""
 
     conversation: str
     line: str
@@ -30,7 +30,7 @@ class GateTurn:
 
 @dataclass(frozen=True)
 class GateQuality:
-    """How a gate does on turns: the share open of those that say something, and of small talk.
+    """How a gate does on turns: the open share of turns with a statement, and of small talk.
 
     `turns` counts what a model is asked about without a gate, `forced_right` is the share of those
     with forced rows that say something, `auc` the area under the ROC curve.
@@ -46,7 +46,7 @@ class GateQuality:
 
 
 def gate_turns(golds: Sequence[GoldRows]) -> Iterator[GateTurn]:
-    """The turns of conversations of which a little model could write a row."""
+    """The turns of conversations that a little model could write a row of."""
     for gold in golds:
         with temporary_memory(gold.conversation.turns) as store:
             for turn in store.turns():
@@ -58,7 +58,7 @@ def gate_turns(golds: Sequence[GoldRows]) -> Iterator[GateTurn]:
 
 
 def fit_gate(golds: Sequence[GoldRows]) -> tuple[StoreGate, GateQuality]:
-    """A gate for these conversations, and how one that did not see a conversation does on it.
+    """A gate for these conversations, and how it does on a conversation that it did not see.
 
     Thresholds are chosen by probabilities from fits without the turn's own conversation. Raises
     InputError for too few turns, or conversations.
@@ -165,6 +165,6 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _auc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """The chance that a turn that says something is more probable than one that does not."""
+    """The chance that a turn that says something is more probable than small talk."""
     pairs = positive[:, None] - negative[None, :]
     return float(((pairs > 0) + 0.5 * (pairs == 0)).mean()) if pairs.size else 1.0

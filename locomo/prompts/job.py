@@ -33,9 +33,9 @@ from memory.program import MOST_OPERATIONS
 
 @dataclass(frozen=True)
 class CompileJob:
-    """A compile: `train` has examples for each target, `validation` those that measure the gain.
+    """A compile: `train` has examples for each target, `validation` examples to measure the gain.
 
-    With `gold`, by conversation, memories hold its facts, and nobody is asked to store any. With
+    With `gold`, by conversation, memories hold its facts, and no model is asked to store any. With
     `rows`, storing is scored by gold rows instead of questions.
     """
 

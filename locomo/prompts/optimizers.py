@@ -72,7 +72,7 @@ class Options:
     """How to optimize. `rounds`: see ROUNDS; `max_demos`: examples in a prompt, not for GEPA.
 
     `candidates` is how many prompts SIMBA tries a step and others in all; 0: see CANDIDATES.
-    With `labelled`, examples have the fields of the prompt and are shown as they are.
+    With `labelled`, examples have the fields of the prompt and are shown as is.
     """
 
     optimizer: Optimizer
@@ -140,7 +140,7 @@ def run_optimizer(
                 auto=None,
                 num_candidates=options.number_of_candidates,
                 max_bootstrapped_demos=1 if options.labelled else options.max_demos,
-                # Else an example's fields are not those of a prompt.
+                # Else an example's fields are not a prompt's.
                 max_labeled_demos=options.max_demos if options.labelled else 0,
                 metric_threshold=WORTH_SHOWING,
                 max_errors=len(examples) * 1_000,
@@ -179,7 +179,7 @@ def simba_batch(examples: int) -> int:
 
 
 def program_runs(optimizer: Optimizer, examples: int, rounds: int, candidates: int = 0) -> int:
-    """The most program runs of a compile, including those of the plain prompt."""
+    """The most program runs of a compile, including the plain prompt's."""
     learn, select = map(len, halves(range(examples)))
     candidates = candidates or CANDIDATES.get(optimizer, 0)
     if optimizer == "simba":

@@ -1,4 +1,4 @@
-"""What of a compile fits into so many minutes: fewer questions first, then fewer candidates."""
+"""What a compile can do in a number of minutes: fewer questions first, then fewer candidates."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from memory.system import write_whole
 # Questions that a gain is measured on, at least: of fewer than ten there is no verdict.
 LEAST_VALIDATION = 12
 _SMALLER = 0.85  # a step
-# A forecast is of the most, and a busy machine is slow for a while: what would take so many times
+# A forecast is of the most, and a busy machine is slow for a while: what would take several times
 # the minutes is begun, and may end early.
 _MOST_OVER = 3
 
@@ -103,7 +103,7 @@ def _fewer(number: int, least: int) -> int:
 
 
 def planned(extent: Extent, requested: Extent, minutes: float, needed: float) -> str:
-    """What is done in these minutes, of which it needs so many, and what is not, in words."""
+    """What is done in these minutes, how many it needs, and what is left out, in words."""
     line = f"{minutes:.0f} minutes: {_words(extent)}"
     if extent != requested:
         line += f"; asked for were {_words(requested)}"

@@ -1,6 +1,6 @@
 """Records the reward of every prompt on every example, and selects the best prompt.
 
-DSPy's optimizers return a program of their own choice. The best of all prompts that they tried is
+DSPy's optimizers return the program that they choose. The best of all prompts that they tried is
 chosen here instead, by one rule, so that a compile may be stopped at any moment.
 """
 

@@ -2,7 +2,7 @@
 
 Calls no model. Cosine ranks turns by the packaged embedder's vectors, FTS5 by bm25 over stemmed
 words. Both fill a budget best first with the passages of long turns that the question asks for, so
-they differ only in which turns they choose and how they lay them out.
+they differ only in the turns they choose and in how they lay them out.
 
 A cell is `evidence / words / details`: the share of the evidence turns that are shown at all, of
 the answer's words that evidence turns hold, the share that the context still has, and the same for

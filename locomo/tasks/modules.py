@@ -561,7 +561,8 @@ def labelled_examples(
 ) -> list[dspy.Example]:
     """The turns of conversations with gold rows, as windows; `gold` holds what they say.
 
-    With `only_asked`, without those that a little model is not asked about: questions and thanks.
+    With `only_asked`, without the turns that a little model is not asked about: questions and
+    thanks.
     """
     examples = []
     for gold in golds:

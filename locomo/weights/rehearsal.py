@@ -35,7 +35,7 @@ class ResumableTrainer(GRPOTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         # transformers 4.57 loads the adapters in the subfolders of a checkpoint, and with any there
-        # leaves out the one that was trained. The start is that of the run, and there already.
+        # leaves out the trained one. The start is that of the run, and there already.
         self.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
         self.model.set_adapter("default")
 

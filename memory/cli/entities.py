@@ -69,7 +69,7 @@ def show(
         shown = [entity for entity in known_entities(store) if entity.name in wanted]
         facts = {entity.name: facts_about(store, entity.name) for entity in shown}
     if not shown:
-        raise InputError(f"nobody is called {name!r}; `memory facts entities` lists all")
+        raise InputError(f"no one is called {name!r}; `memory facts entities` lists all")
     for entity in shown:
         if as_json:
             print_json(asdict(entity) | {"facts": [asdict(fact) for fact in facts[entity.name]]})

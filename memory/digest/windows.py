@@ -45,7 +45,7 @@ class Digest:
     is strict, these facts are not stored either. `refused` are rows of the model that were set
     aside, each with the reason: a value that no turn says. `undecided` says which ends of facts
     wait for a person, and why: `memory digest --apply 12-27`, `POST /held/12` or `Store.apply_held`
-    applies those of turns 12 to 27.
+    applies the statement of turns 12 to 27.
     """
 
     stored: int = 0

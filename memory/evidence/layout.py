@@ -233,8 +233,8 @@ def lay_out(
         budget: in tokens.
         brought: turns that a SELECT asked for; they alternate with ranked ones after the facts.
         question: if given, a long turn shows the sentences that it asks for, in at most `longest`
-            tokens (by default `longest_turn`), and shorter turns may follow one that is too long.
-            Without it, the first turn that does not fit ends the list.
+            tokens (by default `longest_turn`), and shorter turns may follow a turn that is too
+            long. Without it, the first turn that does not fit ends the list.
         near: how many of the first turns are near to the question: these are shown whole, or as
             long as all of them fit (`longest_of`). Where all turns fit whole, all are.
         marks: what to note of turns, by their ids: that they are outdated.

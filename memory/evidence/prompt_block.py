@@ -114,9 +114,9 @@ def inject(
             user counts.
         config: an LtmConfig, the path of an ltm_config.json, or its parsed content. With one the
             memories are in its templates, chosen by its distance, in no fence.
-        speaker, character: who speaks to whom, {name1} and {name2} in templates. By default the
-            `name` in the messages, then the settings "user" and "character", then "User" and
-            "Assistant".
+        speaker, character: the speaker and the listener, {name1} and {name2} in templates. By
+            default the `name` in the messages, then the settings "user" and "character", then
+            "User" and "Assistant".
         character_context: the text that describes the character, with <START> in it where the
             configuration needs it.
         now: the moment of the prompt in the reader's time zone; by default this machine's.
@@ -341,8 +341,8 @@ def _setting(store: Store, name: str) -> str:
 class _Candidates(NamedTuple):
     """Turns that may be shown, the best first, each text once; and what the search found for them.
 
-    `repeated` are all turns of the search, `scores` their scores by turn id, and `again` those that
-    say what a turn says, by its id.
+    `repeated` are all turns of the search, `scores` their scores by turn id, and `again` the turns
+    that say what a turn says, by its id.
     """
 
     turns: list[Turn]

@@ -18,7 +18,7 @@ from memory.vocabulary.templates import question_templates_of, templates_of
 def without_others_selves(
     turns: Sequence[Turn], question: UserQuestion, reader: MemoryReader
 ) -> list[Turn]:
-    """The turns without those that say what a question asks, but of another one.
+    """The turns, without any that say what a question asks of another person.
 
     "My name is Max." by the assistant answers "What is your name?" and not "What is my name?"; a
     person's answers the second one only. A turn that says more of what the question asks stays.
@@ -60,7 +60,7 @@ def _asked_of_asker(
 def _says_only_of_itself(
     turn: Turn, attributes: Collection[str], vocabulary: Vocabulary, asked: Collection[str]
 ) -> bool:
-    """Whether a turn says such an attribute of its speaker, and nothing else that is asked."""
+    """Whether a turn says such an attribute of its speaker, and nothing else the question asks."""
     rest, says = turn.text, False
     for found in templates_of(vocabulary).read(turn).found:
         if any(

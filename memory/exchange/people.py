@@ -46,7 +46,7 @@ def person_called(name: str, people: Mapping[str, str]) -> str:
     names = [*dict.fromkeys(people.values())]
     more = ", ..." if len(names) > _NAMED else ""
     raise InputError(
-        f"nobody in it is called {name!r:.60}; the people are {', '.join(names[:_NAMED])}{more}"
+        f"no one in it is called {name!r:.60}; the people are {', '.join(names[:_NAMED])}{more}"
     )
 
 
@@ -133,6 +133,6 @@ class People:
             yield f"another person here has the name: {', '.join(names[:_NAMED])}{more}"
         if not self._has_me:
             yield (
-                "nobody in it is taken for you; --speaker NAME says at an import who you are, and"
+                "no one in it is taken for you; --speaker NAME says at an import who you are, and"
                 " `memory facts entities alias NAME YOUR-NAME` afterwards"
             )

@@ -110,7 +110,7 @@ _seen_of: "WeakKeyDictionary[Store, dict[tuple[int, str], _Seen]]" = WeakKeyDict
 def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[int, LatestWord]:
     """The latest word on facts that their speaker said, up to a day (ISO), by the facts' ids.
 
-    A fact that no one speaks of later is left out, and so is one that was said again unchanged.
+    A fact that no one speaks of later is left out, and so is a fact that was said again unchanged.
     Only states have one: an event happened once.
     """
     own = first_store(store)

@@ -45,7 +45,7 @@ from memory.vocabulary.said import ShownTurns, gives_name, unsaid_part, wrong_su
 from memory.vocabulary.templates import assertions_in
 
 # Two words of the packaged embedder that mean about the same: film and movie have .84, fly and
-# flight .61, red and blue -.11. Only where nothing exact is asked: vegan and vegetarian have .71.
+# flight .61, red and blue -.11. Only if no exact word is asked for: vegan and vegetarian have .71.
 _LEAST_COSINE = 0.57
 _VALUE_TOKENS = 45  # of a value, in a reason
 _MOST_SPEAKERS = 500  # of a memory, who may not be in the window

@@ -1,4 +1,4 @@
-"""The state: what holds about whom, now or on a day, since when, and by whose word.
+"""The state: the current facts about people and things, now or on a day, since when, by whose word.
 
 Every door reads it here, so that none decides by itself what is current. `facts_now` of a model's
 SELECT says the same of all facts in SQL (memory/sql/facts_now.sql).
@@ -42,7 +42,7 @@ _TO_THE_SECOND = len("2017-05-08T13:56:00")
 class FactState:
     """What the state says of a fact on a day.
 
-    `since` is the first day it is known to be true, `until` the day on which it ended or
+    `since` is the first day it was known to be true, `until` the day on which it ended or
     another fact took its place, both ISO and "" if unknown. `successor` is that fact.
     `is_own` says whether the person it is about said it, or a person wrote or edited it;
     `beside` is what others say instead.

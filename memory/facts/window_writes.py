@@ -106,7 +106,7 @@ class WindowWriter:
         )
 
         def written(writes: CheckedWrites) -> Change:
-            # Changes of facts that are there come first: they are not meant for this answer's rows.
+            # Changes of stored facts come first: they are not meant for this answer's rows.
             in_order = sorted(writes, key=lambda write: not isinstance(write, CheckedChange))
             return self.store.write(
                 tuple(in_order), cause=self.cause, window=self.window, sets_aside=sets_aside

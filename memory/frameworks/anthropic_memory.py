@@ -199,7 +199,7 @@ def _path(path: str) -> str:
 
 
 def _new_path(store: Store, path: str, refusal: str) -> str:
-    """The path of a file to be made. Raises ToolError for one that is taken, or below a file."""
+    """The path of a file to be made. Raises ToolError if it is taken, or below a file."""
     new = _path(path)
     contents = _contents(store)
     if new in (_ROOT, _FACTS) or _below(contents, new):
@@ -227,7 +227,7 @@ def _refuse_facts(path: str) -> None:
 
 
 def _below(contents: Collection[str], path: str) -> list[str]:
-    """The files at a path: it, or those of a folder."""
+    """The files at a path: the file, or all files of a folder."""
     return [file for file in contents if file == path or file.startswith(f"{path}/")]
 
 
@@ -249,7 +249,7 @@ def _only_position(text: str, part: str, path: str) -> int:
 
 
 def _lines_with(text: str, part: str) -> list[int]:
-    """The numbers of the lines in which a text begins, in linear time; one for each time."""
+    """The numbers of the lines where a text begins, in linear time; one for each time."""
     lines: list[int] = []
     number, counted = 1, 0
     position = text.find(part)

@@ -44,7 +44,7 @@ _SESSION = "langgraph "  # before the namespace, as JSON
 _UNSEARCHED = "langgraph unsearched"  # the tag of an item that no query finds
 _FIELDS = "langgraph fields"  # the tag of a turn that has the searched fields of an item
 _TTL = "langgraph ttl"  # the tag with an item's time to live, in minutes
-_LEAST_REFRESH = 0.05  # of a time to live: what passed since it began again, or it stays as it is
+_LEAST_REFRESH = 0.05  # of a time to live: what passed since it began again, or it stays unchanged
 _MOST_HITS = 200
 _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
     "$eq": operator.eq,
@@ -158,7 +158,7 @@ def _turns_to_put(op: PutOp, old: list[Turn]) -> list[Turn]:
 
 
 def _lifetime(minutes: float) -> dict[str, str]:
-    """The tags of turns that are forgotten after so many minutes."""
+    """The tags of turns that are forgotten after a number of minutes."""
     return {_TTL: f"{minutes:g}", FORGET_AFTER: expiry_text(timedelta(minutes=minutes))}
 
 

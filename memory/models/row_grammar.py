@@ -144,8 +144,8 @@ def _begins_predicate(words: Sequence[Word], at: int) -> bool:
 def cuts(words: Sequence[Word], clause: Clause) -> Iterator[tuple[int, int]]:
     """Where the value of a row may begin, and the last word that it may have.
 
-    An attribute has a verb, or follows one that its subject has taken in ("I'm"), and takes in the
-    prepositions that follow.
+    An attribute has a verb, or follows a verb that its subject has taken in ("I'm"), and takes in
+    the prepositions that follow.
     """
     classes = closed_classes()
     has_verb = clause.ending in _VERB_ENDINGS

@@ -49,7 +49,7 @@ from memory.vocabulary.entities import (
 _RELATED = 40  # facts that a turn may say again
 _USES_OF_A_WORD = 10  # turns
 _MOST_ROWS = 6  # of a turn
-TURNS_BEFORE = 2  # that may name whom a turn speaks of
+TURNS_BEFORE = 2  # that may name the person in a turn
 # A computed date is in brackets after the words that mean it.
 _DATE = re.compile(r"^\((\d{4}(?:-\d\d){0,2}(?:/\d{4}(?:-\d\d){0,2})?)\)")
 _WORDS_BEFORE_DATE = 3  # "Porto next month (2011-05)", if the row ends with Porto
@@ -131,7 +131,7 @@ def _named(turn: Turn, before: Sequence[Turn]) -> str:
 
 
 def turns_before(store: Store, turn: Turn) -> list[Turn]:
-    """The turns before a turn in its session that may name whom it speaks of."""
+    """The turns before a turn in its session that may name the person it speaks of."""
     return [
         earlier
         for earlier in store.turns(turn.id - TURNS_BEFORE, turn.id - 1)

@@ -1,7 +1,7 @@
 """Whether a turn says anything to store: a calibrated guess without a model.
 
 Half of what people write to each other is thanks, jokes, advice and questions. A logistic
-regression (Cox 1958) over what stands in a turn tells most of it apart for a thousandth of a call.
+regression (Cox 1958) over the words of a turn tells most of it apart for a thousandth of a call.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,10 +50,10 @@ class StoreGate:
 
 
 def features_of(turn: str) -> dict[str, float]:
-    """What stands in a turn (`Anna: text`), by name.
+    """Counts of a turn (`Anna: text`), by name.
 
-    words: log(1 + words that are no question). own_clauses, other_clauses: log(1 + clauses of which
-    a row may be written, about the speaker and about others). possessives: "my", "our". past:
+    words: log(1 + words that are no question). own_clauses, other_clauses: log(1 + clauses for
+    which a row may be written, about the speaker and about others). possessives: "my", "our". past:
     verbs of the past tense. plans: "will", "gonna". conditions: "if", "would". people, numbers: how
     many are named. questions, exclamations: whether there is one. courtesies, addressed: the share
     of words of thanks and praise, and of "you". assistant: whether one speaks. Counts end at 3.

@@ -42,7 +42,7 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
 
     Also None if no fact has the subject and the attribute, if the facts are about two people with
     one name, or if they do not say what the question asks for: a day, a number. The first of a
-    person's current facts answer a question for all that is known of them.
+    person's current facts answer a question for everything known of them.
     """
     if known_of_one := _known_of_one(question, reader):
         return known_of_one
@@ -250,7 +250,7 @@ def _things(states: Sequence[FactState]) -> tuple[list[FactState], int | None]:
     """
     kinds: dict[frozenset[str], FactState] = {}
     named: dict[frozenset[str], FactState] = {}
-    for state in states:  # in the order in which they were said
+    for state in states:  # in the order they were said
         value = state.fact.value
         telling = telling_words(value)
         nouns = frozenset(word for word in telling if not _is_number(word))

@@ -37,7 +37,7 @@ def nearest_turns(
 ) -> list[tuple[Turn, str]]:
     """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
-    A person's correction comes before what it corrects, and a restated value before the one that it
+    A person's correction comes before what it corrects, and a restated value before the value it
     replaces. What the assistant says of itself is no evidence of its user, nor the other way round.
     `without` is a speaker who quotes others: the character of a chat; if it quotes someone from an
     earlier chat, the quoted turn comes first.

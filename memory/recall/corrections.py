@@ -74,7 +74,7 @@ def correct_answer(
 
     `read` is the module that reads it.
 
-    A value has to be in the words of the message, and the fact has to be one that the message or
+    A value has to be in the words of the message, and the fact has to be in what the message or
     the answer speaks of. No model is called if the answer is based on no fact. Each edit is a
     change by the message's speaker. With `seen`, the newest change at the time of the answer, a
     fact that someone has edited since is left alone. Raises ModelError when the model cannot be

@@ -21,7 +21,7 @@ _ENGLISH = re.compile(
     re.IGNORECASE,
 )
 
-# "Who are you?" asks what "Who am I?" asks, of the one who is spoken to.
+# "Who are you?" asks what "Who am I?" asks, of the listener.
 _SECOND_PERSON = {"are you": "am I", "were you": "was I", "you": "I", "your": "my"}
 _SECOND = re.compile(r"\b(?:are you|were you|your|you)\b", re.IGNORECASE)
 

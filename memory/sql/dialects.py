@@ -247,7 +247,7 @@ class _Rewriting:
 
     def _part_of_union(self, union: Any, side: str, part: Any) -> Any:
         if union.key == "intersect" and part.key in ("union", "except"):
-            return union.args[side]  # databases differ in which goes first: it is refused
+            return union.args[side]  # the databases put a different one first: it is refused
         is_plain = not any(part.args.get(clause) for clause in _ORDERED)
         if is_plain and (part.key == "select" or (side == "this" and part.key == union.key)):
             return part

@@ -41,7 +41,7 @@ _MOST_REMOVALS = 2_000  # of facts by persons, the newest
 class KnownFact:
     """A fact that is in a memory before a turn's assertions are stored.
 
-    `said_at` is when its turn was said (ISO); `provenance` says by which right.
+    `said_at` is when its turn was said (ISO); `provenance` says with what right.
     """
 
     fact: Fact
@@ -55,7 +55,7 @@ class KnownFact:
 
     @property
     def start(self) -> str:
-        """The first day it is known to be true: its date, or the day of its turn."""
+        """The first day it was known to be true: its date, or the day of its turn."""
         return self.began or _day(self.said_at)
 
     @property
@@ -97,7 +97,7 @@ def writes_for(
     vocabulary: Vocabulary,
     removals: Sequence[Removal],
 ) -> "CheckedWrites":
-    """The statements for what a turn asserts; empty if all of it is known or was taken back."""
+    """The statements for what a turn asserts; empty if all was stored before or taken back."""
     from memory.sql.policy import check_facts, check_writes  # with the parser
     from memory.sql.tables import WRITABLE
 

@@ -341,7 +341,7 @@ def _form(schema: Mapping[str, Any]) -> SettingForm:
 
 
 def as_text(value: Any) -> str:
-    """A value as `set_text` reads it: text as it is, other values as JSON, none as no text."""
+    """A value as `set_text` reads it: text as is, other values as JSON, none as no text."""
     if value is None or isinstance(value, str):
         return value or ""
     return json.dumps(value, ensure_ascii=False)

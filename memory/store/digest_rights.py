@@ -1,4 +1,4 @@
-"""What a digest may do to the facts that are there, by which right they are said (rights.py).
+"""What a digest may do to the stored facts, by the rights of their speakers (rights.py).
 
 A digest adds facts. It ends a fact only if a later turn
 of the right person says so, and deletes one only of its own window that is taken back there. It
@@ -71,7 +71,7 @@ class PersonEdit:
 
 @dataclass(frozen=True)
 class Standing:
-    """A fact, by which right it is said, its source, and the newest edit by a person, if any."""
+    """A fact, its speaker's right, its source, and the newest edit by a person, if any."""
 
     fact: Fact
     provenance: Provenance
@@ -157,7 +157,7 @@ def keep_to_rights(
 ) -> SetAside:
     """Refuse what a digest may not change, after its statements have run.
 
-    With `sets_aside`, the facts become as they were, and what was refused is returned. Else raises
+    With `sets_aside`, the facts are restored, and what was refused is returned. Else raises
     SqlError with advice for the model, or HeldError if a person has to decide.
     """
     conn.facts.log()
@@ -172,7 +172,7 @@ def keep_to_rights(
         and not (after and before.id in redated and _is_end(before, after))
     ]
     new = [after for before, after in pairs if before is None and after is not None]
-    # The rights of a fact that a digest deleted or reworded are those of the fact that was there.
+    # The rights of a fact that a digest deleted or reworded are the stored fact's.
     for before, after in changed:
         if after is None or not _is_end(before, after):
             _put(conn, before)
@@ -214,7 +214,7 @@ def _fact_of(image: journal.FactImage | None) -> Fact | None:
 
 
 def _put(conn: Connection, fact: Fact) -> None:
-    """Let a fact be as it is here, whatever a digest made of it."""
+    """Put a fact back to this, whatever a digest made of it."""
     conn.facts.delete([fact.id])
     conn.facts.insert([journal.dated([getattr(fact, column) for column in FACT_COLUMNS])])
 
@@ -231,7 +231,7 @@ def _statement(before: Fact, after: Fact | None) -> str:
 
 @dataclass
 class WindowRights:
-    """What a digest of a window may do to the facts that are there."""
+    """What a digest of a window may do to the stored facts."""
 
     conn: Connection
     window: tuple[int, int]
@@ -332,7 +332,7 @@ class WindowRights:
         return None
 
     def _may_end(self, known: Standing, turn: Turn) -> bool:
-        """Whether a turn is later than a fact, and of somebody with its right."""
+        """Whether a turn is later than a fact, and by someone with its right."""
         source, fact = known.source, known.fact
         if turn.id == fact.turn_id or (source is not None and not _is_after(turn, source)):
             return False
@@ -406,7 +406,7 @@ class WindowRights:
             if may_replace and replaces and key(row.value) != key(fact.value):
                 return True
         words = [*value_words, *telling_words(attribute.name.replace("_", " "))]
-        # "I can't stand kiwi" has a negation each time that it is said.
+        # "I can't stand kiwi" has a negation each time.
         is_negative = known.source is not None and negates_something(known.source, words)
         return not is_negative and ends_something(turn, words)
 
@@ -442,7 +442,7 @@ def why_against_edits(
 ) -> str:
     """Why a new fact of a turn may not be stored after what persons edited; "" if it may.
 
-    A later turn of the person whom the fact is about, or who edited it, says what is true now.
+    A later turn of the fact's person, or of who edited it, says what is true now.
     """
     attribute = vocabulary.canonical(fact.attribute)
     for edit in edits:
@@ -524,7 +524,7 @@ def _name(fact: Fact) -> str:
 
 @lru_cache(maxsize=500)
 def _attribute_words(attribute: Attribute) -> tuple[str, ...]:
-    """The words by which people speak of an attribute: of its names and of its templates."""
+    """The words that people use for an attribute: from its names and its templates."""
     texts = [*attribute.names, attribute.instruction]
     texts += [template for templates in attribute.templates.values() for template in templates]
     plain = " ".join(texts).replace("_", " ")

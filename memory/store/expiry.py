@@ -81,7 +81,7 @@ def moment_of_expiry(text: str, zone: tzinfo | None = None) -> str:
 def with_moments(
     turns: Sequence[Turn], zones: Sequence[str], periods: Sequence[str]
 ) -> Sequence[Turn]:
-    """New turns, those that expire with their moments in UTC.
+    """New turns, the expiring ones with their moments in UTC.
 
     `zones` and `periods` are the values of the settings TIMEZONE and EXPIRY as JSON, the newest
     first. The second says how long the turns of a session or with a tag stay, if they say nothing
@@ -147,7 +147,7 @@ def set_expiry(
     """Have turns forgotten after a moment, with all that they say, or never ("never").
 
     A change that can be undone until then. Raises InputError for a turn that is not there, for what
-    is no moment, and where nothing would change.
+    is no moment, and if nothing would change.
     """
     text = expiry_text(expires)
     moments = set() if text == NEVER else {moment_of_expiry(text, _zone_of(store))}

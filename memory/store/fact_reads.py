@@ -124,8 +124,8 @@ def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> lis
 def successors(store: HasConnections, ended: Sequence[Fact], day: str) -> dict[int, Fact]:
     """For each of some facts the newest of its entity and attribute that is current on a day.
 
-    By the ids of the facts given. Facts without a successor are left out, and those of which
-    somebody may have several values: another value took no place.
+    By the ids of the facts given. Facts without a successor are left out, and attributes that may
+    have several values: another value took no place.
     """
     with store.reading() as conn:
         vocabulary = read_definition(conn).vocabulary

@@ -66,7 +66,7 @@ class KnownMatches:
         """Drop what was matched before a change, by this connection or by another.
 
         `state` has how many changes this connection made and the number of the others' last. It is
-        called in a transaction that only reads: one that writes might be rolled back, which leaves
+        called in a transaction that only reads: a writing one might be rolled back, which leaves
         no trace here.
         """
         if self._state != state:

@@ -1,6 +1,6 @@
 """Facts that a digest writes although they exist: each is stored once.
 
-A model sees the known facts, those of the window's own turns among them, and repeats some. The
+A model sees the known facts, the window's own among them, and repeats some. The
 existing fact stays, with its id. A date that it lacks is filled in if its own turn has it.
 """
 

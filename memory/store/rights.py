@@ -34,7 +34,7 @@ class Right(IntEnum):
 
 @dataclass(frozen=True)
 class Statement:
-    """A fact with whom it is about, who said it and when.
+    """A fact with its person, who said it and when.
 
     `is_own` says whether `who` said it of themselves, or a person wrote or edited it.
     """

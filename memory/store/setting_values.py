@@ -18,9 +18,9 @@ _log = logging.getLogger("memory.store")
 LONGEST_NAME = 60  # characters
 _MOST = 2**63 - 1
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
-# How many days turns stay (none or 0: for ever), and whether those stay that facts rest on.
+# How many days turns stay (none or 0: for ever), and whether the sources of facts stay.
 RETENTION_DAYS, RETENTION_KEEPS_FACTS = "retention_days", "retention_keeps_facts"
-# How long turns stay of which sessions, tags and attributes of facts (expiry.py).
+# How long turns stay, by session, tag and attribute of their facts (expiry.py).
 EXPIRY = "expiry"
 # What a wrong answer of the packaged model costs, in right ones.
 WRONG_ANSWER_COST = "wrong_answer_cost"

@@ -421,7 +421,7 @@ def _lacks_log(path: Path) -> bool:
 
 
 def _open_own(path: Path, files: OpenedFiles, connect: "Callable[[Path], _Conn]") -> "_Conn":
-    """One more connection to the file of a store. Raises DeletedError if another file is there.
+    """One more connection to the file of a store. Raises DeletedError if the file is another.
 
     A file that took its place a moment ago may not even have tables.
     """

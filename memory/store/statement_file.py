@@ -58,7 +58,7 @@ def read_statements(*files: Path, render: Callable[[str], str]) -> Mapping[str, 
     for file in files:
         for name, text in named_sql.named_texts(file):
             if name in written:
-                raise ValueError(f"{file}: the statement {name} stands there twice")
+                raise ValueError(f"{file}: the statement {name} occurs twice")
             written[name] = file, text
 
     parts = {name: text for name, (_, text) in written.items()}

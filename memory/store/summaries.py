@@ -29,7 +29,7 @@ def summaries(conn: Connection) -> list[Summary]:
 
 
 def newest_summaries(store: HasConnections, limit: int, before: int | None = None) -> list[Summary]:
-    """The last lines of sessions that are told, in the order of their turns.
+    """The last lines of the sessions in a story, in the order of their turns.
 
     With `before` only lines whose turns all come before this one.
     """

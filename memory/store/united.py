@@ -58,7 +58,7 @@ def open_united(
 ) -> Store:
     """Open several stores by name as one to read, all but the first for reading only.
 
-    `opens` open each; they are told whether it is for reading only. The united store owns them.
+    `opens` open each; each gets whether it is for reading only. The united store owns them.
     Raises what they do, and InputError as `unite` does.
     """
     with ExitStack() as stack:

@@ -65,7 +65,7 @@ def as_label(column: str, text: str) -> str:
 
 
 def restate_updated(conn: Connection, change_id: int) -> None:
-    """Put what an UPDATE has set as it is to be stored: only the fact tells what a join of texts
+    """Put what an UPDATE has set into the form to store: only the fact tells what a join of texts
     came to. Raises SqlError as `as_label`."""
     conn.facts.log()
     unclean = []

@@ -50,7 +50,7 @@ class Attribute:
 
     `other_names` are synonyms: a fact stored under one of them gets `name`. The kind "one value" is
     a state that a new value ends (lives_in), and "many" a state that may have several values at a
-    time (has_pet). An "event" happened on its date (bought). A "plan" is current as soon as it is
+    time (has_pet). An "event" happened on its date (bought). A "plan" is current once it is
     said, and its date is its day or its deadline (goal). With `allowed_values` a fact has one of
     them. `instruction` tells models what belongs here. `opposite` is an attribute with the contrary
     meaning (likes, dislikes): the newer of two such facts ends the other. `profile` is the part of
@@ -291,7 +291,7 @@ def check_attributes(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
         for name in attribute.names:
             first = owner.setdefault(name_key(name), attribute)
             if first is not attribute and name_key(first.name) == name_key(attribute.name):
-                raise InputError(f"the attribute {attribute.name} is there twice")
+                raise InputError(f"the attribute {attribute.name} occurs twice")
             if first is not attribute:
                 raise InputError(
                     f"the name {name!r} means two attributes, {first.name} and {attribute.name};"

@@ -1,4 +1,4 @@
-"""Whether a turn says what a model made of it: the value of a fact, and whom it is about.
+"""Whether a turn says what a model made of it: the value of a fact, and its person.
 
 Words are compared, not meanings. A turn says a word in any of its forms, a number in words or
 figures, and a date that was computed from it. What the turn answers to, and what else the model was
@@ -24,8 +24,8 @@ from memory.vocabulary.rewording import is_name, small_words
 from memory.vocabulary.templates.words import language_words
 
 _NEAR = 3  # turns before a turn, which it may answer to
-# A value may have words of the model's own ("sick" for "gave my lunch to the sea") beside as many
-# of the turn's; one beside this many where each item is asked for.
+# A value may have words of the model's own ("sick" for "gave my lunch to the sea") next to as many
+# of the turn's; one for this many where each item is asked for.
 _SAID_BESIDE_OWN = 2
 _LONGEST_AMOUNT = 6  # words: "two hundred and thirty five thousand"
 _ENDS = ".,;:!?()[]\"'~"
@@ -272,7 +272,7 @@ def subject_meant(subject: str, turn: Turn, spellings: Mapping[str, str]) -> str
     """The subject of a turn's fact by name: its speaker for "I" and "the user".
 
     `spellings` are the names of speakers by their keys. A word for no one in particular ("she")
-    stays as it is.
+    stays.
     """
     if key(subject) == key(turn.speaker):  # there may be Max and MAX
         return turn.speaker

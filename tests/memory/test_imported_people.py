@@ -237,7 +237,7 @@ def test_of_two_who_share_a_name_the_id_says_who_it_is(annas: Store, tmp_path: P
 
 
 def test_a_name_that_nobody_has_is_refused_with_the_names(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nobody in it is called 'Eve'; the people are Jo, Bo"):
+    with pytest.raises(InputError, match="no one in it is called 'Eve'; the people are Jo, Bo"):
         imported(store, discord(("1", "Jo", "Hi."), ("2", "Bo", "Hi.")), tmp_path, speaker="Eve")
     assert speakers(store) == []
 

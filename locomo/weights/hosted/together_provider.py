@@ -160,7 +160,7 @@ class TogetherProvider(Provider):
     def start(
         self, model: str, file_id: str, settings: Mapping[str, Any], earlier: Collection[str]
     ) -> str:
-        """The id of a job: a new one, or one that a lost answer has started already.
+        """The id of a job: a new one, or the one started before an answer was lost.
 
         `earlier` jobs with this file are others. Two jobs would cost twice.
         """

@@ -48,7 +48,7 @@ class GgufEngine:
     """Answers a request with a model's file, within `seconds` once it is its turn.
 
     `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
-    Kinds of prompts that take turns have a `slot` each, of so many `slots`, which keeps what they
+    Kinds of prompts that take turns have a `slot` each, one of `slots`, which keeps what they
     begin with. `seed` draws the answer where the temperature is above 0. `abstention_bias` is added
     to the logit of the first word of ABSTAIN. `applies_lora` says whether the server's adapter is
     applied. Engines with the same `model`, `context`, `threads`, `slots` and `lora` share one

@@ -167,7 +167,7 @@ def _character(store: Store) -> tuple[str, str]:
 
 
 def _say_off_the_record(request: PageRequest, text: str, session: str) -> PageResponse:
-    """Start a reply to a message of which nothing is stored: the task alone holds both."""
+    """Start a reply to a message that is not stored: the task alone holds both."""
     earlier = [turn for task in _private_of(request, session) for turn in _exchange(task)]
 
     def work(memory: "Memory", task: Task) -> Said:

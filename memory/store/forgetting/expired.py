@@ -62,7 +62,7 @@ class ExpiredTurns:
                 self._is_looking = False
 
     def _finish(self, store: Store) -> None:
-        """Overwrite the bytes of expired turns. What fails here is left to a worker."""
+        """Overwrite the bytes of expired turns. A worker does what fails here."""
         due = [setting.value for setting in settings_of(store, "forgetting")]
         if not any(value.get("expired") for value in due):
             return

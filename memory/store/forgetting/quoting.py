@@ -2,10 +2,10 @@
 
 A machine's later turn quotes a turn when it has a run of its telling words, a long number of it, or
 two words that no one else has said before. A person's correction quotes the value that it replaced:
-one that was undone says nothing any more, and goes as a reply does; any other stays, as what people
-say again. So "Rex takes phenobarbital" goes with the turn that
-named both. Whole-text hashes could not find these, and hashes of parts in a receipt would let
-anyone who has the receipt put the text together again, word by word.
+an undone correction says nothing any more, and goes as a reply does; any other stays, as what
+people say again. So "Rex takes phenobarbital" goes with the turn that named both. Whole-text hashes
+could not find these, and hashes of parts in a receipt would let anyone who has the receipt put the
+text together again, word by word.
 """
 
 import re

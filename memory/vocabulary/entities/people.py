@@ -1,4 +1,4 @@
-"""People whom a text names, and "he" and "she" as the one person that was named before."""
+"""People in a text, and "he" and "she" as the one person named before."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -46,9 +46,9 @@ def is_name(run: Sequence[Word]) -> bool:
 def with_names(text: str, speaker: str, before: Sequence[tuple[str, str]] = ()) -> str:
     """A text where "he" and "she" are names: "My sister lives in Leith" for "She lives ...".
 
-    A pronoun is replaced where exactly one person whom it may mean is named before it in the text,
-    or, if nobody is, in the nearest text of `before` (speaker and text, the last one last) that
-    names somebody. Others stay.
+    A pronoun is replaced if exactly one person that it may mean is named before it in the text,
+    or, if no one is, in the nearest text of `before` (speaker and text, the last one last) that
+    names someone. Others stay.
     """
     earlier = [_people_of(said_before, whose, speaker) for whose, said_before in reversed(before)]
     named: list[Person] = []
@@ -76,7 +76,7 @@ def count_people(words: Sequence[Word]) -> int:
 
 
 def _meant(pronoun: str, speaker: str, groups: Sequence[Sequence[Person]]) -> Person | None:
-    """The one person whom a speaker's pronoun may mean, in the first group that has any."""
+    """The one person that a speaker's pronoun may mean, in the first group that has any."""
     for people in groups:
         possible = {
             key(p.name): p
@@ -125,7 +125,7 @@ def _people(words: Sequence[Word]) -> Iterator[tuple[int, Person]]:
 
 
 def _person(words: Sequence[Word], at: int) -> Sequence[Word]:
-    """The words that name a person from a word on; none where they name nobody."""
+    """The words that name a person from a word on; empty if they name no one."""
     known = relation_words()
     word = words[at]
     end = at + 1

@@ -2,7 +2,7 @@
 
 Decided once, by the form of the text alone, for everything that reads it: templates of facts,
 wishes, marks and dates. In doubt a part is not the writer's: it states nothing and asks for
-nothing. What programs copy along with a text has marks that people do not type: a mail's head, a
+nothing. Copies that programs add to a text have marks that people do not type: a mail's head, a
 chat's times, a prompt's tokens, a table's bars (`parts.toml`).
 """
 

@@ -78,7 +78,7 @@ def test_entities_are_split_renamed_and_given_names(options: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["show", "Zoe"], "nobody is called 'Zoe'"),
+        (["show", "Zoe"], "no one is called 'Zoe'"),
         (["merge", "Zoe", "Ilse"], "there is no entity 'Zoe'"),
         (["split", "Ilse", "Zoe"], "give --turn"),
         (["alias", "my mother", "Ilse"], "say whose"),

@@ -195,7 +195,7 @@ def test_a_name_in_braces_stands_for_a_text_of_any_of_the_files(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("-- a --\nSELECT 1;\n-- a --\nSELECT 2;", r"a\.sql: the statement a stands there twice"),
+        ("-- a --\nSELECT 1;\n-- a --\nSELECT 2;", r"a\.sql: the statement a occurs twice"),
         ("SELECT 1;", r"a\.sql: SQL above the first header: SELECT 1;"),
         ("-- a --\nSELECT {b};", r"a\.sql: the statement a names \{b\}, which has no text"),
         ("-- a --\nSELECT :ids::bigint[];", r"a\.sql: the statement a has '::'"),
@@ -216,7 +216,7 @@ def test_a_name_is_of_one_file(tmp_path: Path) -> None:
     files = [tmp_path / "a.sql", tmp_path / "b.sql"]
     for file in files:
         file.write_text("-- a --\nSELECT 1;", "utf-8")
-    with pytest.raises(ValueError, match=r"b\.sql: the statement a stands there twice"):
+    with pytest.raises(ValueError, match=r"b\.sql: the statement a occurs twice"):
         read_statements(*files, render=for_sqlite)
 
 

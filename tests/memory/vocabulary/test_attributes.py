@@ -123,7 +123,7 @@ def test_another_name_of_the_default_gives_way_to_the_application() -> None:
         ([Attribute("a", other_names=("",))], "attribute a: another name is empty"),
         ([Attribute("a", allowed_values=("x", "X "))], "allows the value 'x' twice"),
         ([Attribute("a", allowed_values=("",))], "attribute a: a value is empty"),
-        ([Attribute("a_b"), Attribute("A b")], "the attribute A b is there twice"),
+        ([Attribute("a_b"), Attribute("A b")], "the attribute A b occurs twice"),
         (
             [Attribute("a", other_names=("c",)), Attribute("b", other_names=("C",))],
             "the name 'C' means two attributes, a and b",
