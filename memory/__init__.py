@@ -21,4 +21,6 @@ def __getattr__(name: str) -> object:
 
         if hint := hint_of_import(name):
             raise ImportError(f"{__name__} has no {name}; write {hint}") from None
-        raise
+        raise AttributeError(
+            f"{__name__} has no {name}; begin with Memory(), and see {__name__}.__all__", name=name
+        ) from None

@@ -72,7 +72,8 @@ class Record(dict[str, Any]):
 
     def _advice(self, name: str) -> str:
         kind, advice = type(self).__name__, self.ADVICE.get(name, "")
-        return f"a {kind} has no {name!r}; " + (
+        article = "an" if kind.startswith("A") else "a"
+        return f"{article} {kind} has no {name!r}; " + (
             f"write {advice}" if advice else f"it has {', '.join(self)}"
         )
 
@@ -167,6 +168,10 @@ class Results(list[_Item]):
 
         def get(self, key, default=None):
             return self[key] if key == "results" else default
+
+        @property
+        def results(self):
+            return self._results()
 
         def _results(self):
             return self
@@ -594,7 +599,7 @@ class Hit(Record):
     ADVICE: ClassVar[Mapping[str, str]] = {
         "id": "hit.turn_id",
         "memory": "hit.text",
-        "content": "hit.text",
+        **dict.fromkeys(("content", "page_content"), "hit.text"),
         "created_at": "hit.said_at",
         "metadata": "hit.tags",
         "role": "hit.speaker",

@@ -63,7 +63,8 @@ COMMON: dict[str, Rule] = {
     "container_tags": _USER,
     "group_ids": Write("Memory.over(group_ids).search(query)"),
     **dict.fromkeys(("org_id", "project_id", "api_key"), LeaveOut("the memory is on this machine")),
-    "memory_id": Runs("turn_id"),
+    **dict.fromkeys(("memory_id", "id"), Runs("turn_id")),
+    **dict.fromkeys(("user", "userId"), Runs("user_id")),
 }
 ADD: dict[str, Rule] = {
     **dict.fromkeys(
@@ -71,7 +72,10 @@ ADD: dict[str, Rule] = {
     ),
     **dict.fromkeys(("session_id", "thread_id"), Runs("run_id")),
     "app_id": Runs("metadata", within="app_id"),
-    **dict.fromkeys(("timestamp", "created_at", "reference_time"), Runs("said_at")),
+    **dict.fromkeys(("timestamp", "created_at", "reference_time", "date"), Runs("said_at")),
+    "role": Runs("speaker"),
+    "ttl": Write('expires="7d", or a date'),
+    **dict.fromkeys(("ids", "documents", "embeddings"), Write("memory.add(text): add numbers it")),
     "infer": NoEffect(
         (False, None), "memory.digest(user_id=user_id) after add, which asks no model"
     ),
@@ -90,7 +94,9 @@ ADD: dict[str, Rule] = {
     "source_description": Write('metadata={"source_description": source_description}'),
 }
 SEARCH: dict[str, Rule] = {
-    **dict.fromkeys(("top_k", "num_results"), Runs("limit")),
+    **dict.fromkeys(("top_k", "num_results", "n", "n_results"), Runs("limit")),
+    "where": Runs("filters"),
+    "query_texts": Write("memory.search(query) for each"),
     **dict.fromkeys(("q", "question", "text"), Runs("query")),
     **dict.fromkeys(("run_id", "session_id", "thread_id"), Runs("filters", within="session")),
     **{name: Runs("filters", within=key) for name, key in _TAGS.items()},
@@ -155,6 +161,8 @@ OPENING: dict[str, Rule] = {
     "user_id": Write("memory.of(user_id), or user_id= in each call"),
     "workspace_id": Write("Memory(workspace_id)"),
     "llm": Write('model="openai/gpt-4o-mini"'),
+    **dict.fromkeys(("path", "db", "url", "name"), Runs("store")),
+    "embedding_model": Runs("embedder"),
     **dict.fromkeys(
         ("vector_store", "graph_store", "collection_name", "history_db_path"),
         LeaveOut("memories are files in MEMORY_HOME, or rows of Postgres"),
@@ -174,6 +182,7 @@ KEYWORDS: dict[str, dict[str, Rule]] = {
     "context": {
         **THREAD,
         "min_rating": LeaveOut("budget= says how much is shown"),
+        "max_tokens": Runs("budget"),
         **dict.fromkeys(
             _COUNTS, Write("memory.context(query, budget=400, user_id=user_id).text, in tokens")
         ),
@@ -181,6 +190,9 @@ KEYWORDS: dict[str, dict[str, Rule]] = {
     "ask": {
         **dict.fromkeys(("query", "q"), Runs("question")),
         "reference_date": Runs("now"),
+        "model": Write('Memory(model="openai/gpt-4o-mini"), which every call asks'),
+        "stream": LeaveOut("an answer comes whole; memory.reply streams"),
+        **dict.fromkeys(("session_id", "thread_id", "run_id"), LeaveOut("all threads are asked")),
         **dict.fromkeys(_COUNTS, Write(_TURNS.format("question"))),
         **dict.fromkeys(
             ("filters", "filter"),
@@ -190,7 +202,8 @@ KEYWORDS: dict[str, dict[str, Rule]] = {
             ),
         ),
     },
-    "facts": dict.fromkeys(("query", "q", "search_query"), Runs("about")),
+    "facts": dict.fromkeys(("query", "q", "search_query", "subject"), Runs("about")),
+    "digest": {"model": Write('Memory(model="openai/gpt-4o-mini"), which every call asks')},
 }
 # The calls that take filters, and the calls that take only a filter's ids.
 _FILTERED = ("search", "get_all")
@@ -697,6 +710,12 @@ class AnswersOthersNames(metaclass=_Answering):
         raise InputError(config_line(cls.__name__, config if config_dict is None else config_dict))
 
     if not TYPE_CHECKING:  # else mypy would find every name
+
+        def __getitem__(self, key: Any) -> Any:
+            kind = type(self).__name__
+            raise TypeError(
+                f"a {kind} has no [{key!r}]; write memory.get(turn_id) or memory.of(user_id)"
+            )
 
         def __getattr__(self, name: str) -> Any:
             kind = type(self)

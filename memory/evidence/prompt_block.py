@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from memory.errors import InputError
 from memory.evidence.block import Options, count_near, evidence
@@ -55,6 +55,9 @@ _JOINT_TOKENS = 2  # two texts may have one more together
 _MESSAGES = 'messages are a text, or a list of {"role": "user", "content": "..."}'
 
 
+_TEXTS = ("content", "page_content", "context", "memory", "message", "response")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Injected(str):
     """Memories for a prompt: a text, and what it is made of.
@@ -79,6 +82,16 @@ class Injected(str):
 
     def __new__(cls, text: str, *args: Any, **fields: Any) -> Self:
         return super().__new__(cls, text)
+
+    if not TYPE_CHECKING:  # its types are a text's
+
+        def __getitem__(self, index):
+            return vars(self)[index] if isinstance(index, str) else super().__getitem__(index)
+
+        def __getattr__(self, name):
+            fields = ", ".join(vars(self))
+            advice = "write context.text" if name in _TEXTS else f"it has {fields}"
+            raise AttributeError(f"a context has no {name!r}; {advice}", name=name, obj=self)
 
     def to_dict(self) -> dict[str, Any]:
         """The text and its parts, as JSON has them."""

@@ -229,7 +229,13 @@ def _is_name(word: str) -> bool:
 def tags_of(
     tags: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None, agent_id: str | None
 ) -> dict[str, Any]:
-    """The tags of turns: `tags`, the metadata, which may hold None, and the tag `agent_id`."""
+    """The tags of turns: `tags`, the metadata, which may hold None, and the tag `agent_id`.
+
+    Raises InputError for what is no mapping.
+    """
+    for given in (tags, metadata):
+        if given and not isinstance(given, Mapping):
+            raise InputError(f'tags are a dict, not {given!r:.60}; write {{"topic": ["a", "b"]}}')
     values = {**(metadata or {}), **({"agent_id": agent_id} if agent_id else {}), **(tags or {})}
     return {key: value for key, value in values.items() if value is not None}
 
