@@ -113,5 +113,5 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON; the parser would take the last of two equal names."""
     counts = Counter(name for name, _ in pairs)
     if repeated := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"{min(repeated)!r} occurs twice")
+        raise ValueError(f"{min(repeated)!r} is listed twice")
     return dict(pairs)
