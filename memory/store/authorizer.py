@@ -74,6 +74,9 @@ _TRIGGERS = frozenset(
         "facts_deleted",
         "inserted_fact_is_dated",
         "updated_fact_is_dated",
+        "facts_inserted_by_memory",
+        "facts_updated_by_memory",
+        "facts_deleted_by_memory",
     }
 )
 # What the triggers do. Not simply everything: SQLite gives the authorizer the name of a WITH in the

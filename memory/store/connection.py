@@ -309,6 +309,8 @@ def _add_functions(conn: SqliteConnection) -> None:
         conn.create_function(name, 1, _of_text(is_sound), deterministic=True)
     # Likewise those on turns.
     conn.create_function("turn_checksum", 7, turn_checksum, deterministic=True)
+    for table in ("turns", "facts"):  # never called: a program without it reads its name
+        conn.create_collation(migrations.COLLATION + table, lambda one, other: 0)
     # A damaged page is an error where it is read, and not a wrong row.
     conn.execute("PRAGMA cell_size_check = ON")
 
@@ -527,6 +529,10 @@ _ADVICE_TO_PEOPLE = {
     "readonly": "opened for reading only, or the file or its folder is write-protected",
     "unable to open": "cannot be opened; check the path and its permissions",
     "locked": f"another process has been writing for {BUSY_SECONDS:.0f} seconds; try again",
+    "locking protocol": (
+        "its disk has no file locks that SQLite can use, as many network disks; keep it on a local"
+        " one, or in Postgres"
+    ),
     "malformed": DAMAGED,
     "vtable constructor": DAMAGED,
     "Could not decode": DAMAGED,

@@ -136,15 +136,15 @@ class FullText:
     def put_turns(self, turns: Sequence[Turn]) -> None:
         self._known.change_turns()
         self._conn.executemany(
-            "INSERT INTO turns_words (rowid, words) VALUES (?, ?)",
+            "INSERT INTO turns_words (rowid, text) VALUES (?, ?)",
             [(turn.id, indexed_words(turn.text)) for turn in turns],
         )
 
     def remove_turns(self, turns: Sequence[Turn]) -> None:
         self._known.change_turns()
-        # The index is contentless: it cannot know which words a row had, so it is given them again.
+        # The index keeps no texts, and the words were split by us: it is given them again.
         self._conn.executemany(
-            "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', ?, ?)",
+            "INSERT INTO turns_words (turns_words, rowid, text) VALUES ('delete', ?, ?)",
             [(turn.id, indexed_words(turn.text)) for turn in turns],
         )
 

@@ -139,8 +139,8 @@ def journal_faults(conn: Connection) -> Iterator[str]:
 
 def _word_faults(conn: SqliteConnection, index: str, noun: str, texts: str) -> Iterator[str]:
     """Rows that a full-text index lacks or has too much, and a sample's rows that lack words."""
-    # The index is contentless: it keeps neither its texts nor their sizes, and has nothing to
-    # compare itself with. So its own lists are read, through a table that shows them as rows.
+    # The index keeps neither its texts nor their sizes, and the table that it names has them
+    # unsplit. So its own lists are read, through a table that shows them as rows.
     conn.execute(f"CREATE VIRTUAL TABLE temp.held USING fts5vocab(main, {index}, instance)")
     indexed = _ids(conn.execute("SELECT DISTINCT doc FROM temp.held ORDER BY doc"))
     conn.execute("DROP TABLE temp.held")

@@ -362,20 +362,20 @@ def test_a_sound_memory_has_nothing_wrong_with_it(store: SqliteStore) -> None:
         ("INSERT INTO pieces VALUES (1200, x'00')", "from 1200 on belong to nothing"),
         ("UPDATE recent SET columns = (SELECT columns FROM recent LIMIT 1)", "not in the order"),
         (
-            "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', 3, "
+            "INSERT INTO turns_words (turns_words, rowid, text) VALUES ('delete', 3, "
             "'small but my cat miso loves the window')",
             "turn 3 is not in the full-text index",
         ),
         (
-            "INSERT INTO turns_words (turns_words, rowid, words) VALUES ('delete', 5, 'dogs')",
+            "INSERT INTO turns_words (turns_words, rowid, text) VALUES ('delete', 5, 'dogs')",
             "the full-text index lacks words of turn 5",
         ),
         (
-            "INSERT INTO turns_words (rowid, words) VALUES (5000, 'ghost')",
+            "INSERT INTO turns_words (rowid, text) VALUES (5000, 'ghost')",
             "turn 5000 is not there any more, but in the full-text index",
         ),
         (
-            "INSERT INTO facts_words (rowid, words) VALUES (50, 'ghost')",
+            "INSERT INTO facts_words (rowid, value) VALUES (50, 'ghost')",
             "fact 50 is not there any more, but in the full-text index",
         ),
         ("DELETE FROM facts_log WHERE fact_id = 1", "fact 1 is not as the journal says"),

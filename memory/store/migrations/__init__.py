@@ -28,6 +28,8 @@ VERSION = max(_FILES)
 # In the record it is the last of the steps, which memories have there that came by them.
 _RECORDED_AS = {"0016_schema": "0016_one_spelling"}
 ADDITIVE = "_additive"
+# Before the name of a table: what another program reads when it tries to write in it.
+COLLATION = "only_the_command_memory_and_its_api_write_"
 _HALF = 16  # bits of user_version
 
 
@@ -183,6 +185,8 @@ def _schema(version: int) -> Schema:
             ("is_span", 1),
         ):
             conn.create_function(name, arguments, lambda *values: None)  # there are no rows
+        for table in ("turns", "facts"):
+            conn.create_collation(COLLATION + table, lambda one, other: 0)
         for number, file in _FILES.items():
             if number > version:
                 break

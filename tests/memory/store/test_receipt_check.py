@@ -96,7 +96,7 @@ def test_a_copy_of_a_copy_is_named_as_well(anna: SqliteStore, home: Path) -> Non
         ("INSERT INTO shown VALUES (6, 1)", "1 rows of the table shown"),
         ("INSERT INTO facts_log (change_id, fact_id, before) VALUES (1, 2, 'x')", "facts_log"),
         ("UPDATE changes SET statement = 'xylophones' WHERE id = 2", "statements of 1 changes"),
-        ("INSERT INTO turns_words (rowid, words) VALUES (6, 'xylophones')", "full-text"),
+        ("INSERT INTO turns_words (rowid, text) VALUES (6, 'xylophones')", "full-text"),
     ],
 )  # fmt: skip
 def test_a_row_that_is_still_there_is_found(

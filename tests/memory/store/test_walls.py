@@ -14,7 +14,7 @@ import pytest
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.store import authorizer, connection, model_limits
+from memory.store import authorizer, connection, migrations, model_limits
 from memory.store.history import edits_of
 from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
@@ -98,6 +98,7 @@ def test_without_its_authorizer_the_reader_still_cannot_write(
     reader.set_authorizer(None)
     for function in ("words", "is_date", "is_span"):  # of the triggers on facts
         reader.create_function(function, 1, str)
+    reader.create_collation(migrations.COLLATION + "facts", lambda one, other: 0)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.execute(statement)
     assert reader.execute("PRAGMA query_only").fetchone() == (1,)
@@ -127,7 +128,7 @@ def test_without_its_authorizer_the_reader_still_cannot_write(
         "DELETE FROM recent",
         "INSERT INTO blocks VALUES (1, 1, '', '')",
         "UPDATE pieces SET vectors = ''",
-        "INSERT INTO turns_words (rowid, words) VALUES (1, 'x')",
+        "INSERT INTO turns_words (rowid, text) VALUES (1, 'x')",
         "INSERT INTO facts_words (facts_words) VALUES ('delete-all')",
         "DELETE FROM turns_words_data",
         "UPDATE facts_words_config SET v = 5",
