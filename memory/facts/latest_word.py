@@ -235,7 +235,8 @@ def _said_of(
             is_denied = bool(said_words & language.negations)
             is_correction = place == 0 and turn.session == source.session
             if again and again.turn.id == turn.id and again.value in sentence:
-                said[turn.id] = _Word(sentence, again.value)
+                is_value = attribute.form != "place" or fits(again.value, "place")
+                said[turn.id] = _Word(sentence, again.value if is_value else "")
             elif (is_meant and (has_change or is_denied)) or (
                 is_correction and said_words & language.corrections
             ):

@@ -1,5 +1,6 @@
 """Forms of values in templates: a name, a number, one word of a list, as `forms.toml` has them."""
 
+import gzip
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -46,6 +47,20 @@ def check_form(name: str) -> None:
     known = (*PLAIN_FORMS, *word_lists(), *head_lists(), *compound_forms())
     if name not in known:
         raise InputError(f"there is no form {name!r:.60}; the forms are {', '.join(known)}")
+
+
+def is_town(name: str) -> bool:
+    """Whether a name is one of a town with 15,000 people or more, in some language.
+
+    The names are those of GeoNames (CC BY 4.0); data/places.py writes them.
+    """
+    return f"\n{name.casefold()}\n" in _towns()
+
+
+@cache
+def _towns() -> str:
+    names = gzip.decompress(Path(__file__).with_name("places.txt.gz").read_bytes())
+    return f"\n{names.decode()}\n"
 
 
 def _lists(heading: str) -> dict[str, frozenset[str]]:

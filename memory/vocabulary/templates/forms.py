@@ -6,7 +6,7 @@ from functools import cache
 from memory.text.word_classes import is_infinitive
 from memory.vocabulary import Attribute
 from memory.vocabulary.entities import relation_words
-from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, word_lists
+from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, is_town, word_lists
 from memory.vocabulary.template_syntax import Placeholder, literals
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
 from memory.vocabulary.templates.patterns import Index, pattern, words_of
@@ -85,7 +85,11 @@ def _fits_plain(text: str, form: str) -> bool:
         return is_name(text)
     if form == "place":
         town, _, region = text.removeprefix("the ").removeprefix("The ").partition(", ")
-        return is_name(town) and (not region or region.casefold() in word_lists()["region"])
+        regions = word_lists()["region"]
+        if not is_name(town) or (region and region.casefold() not in regions):
+            return False
+        # "We moved to Kubernetes": a bare name is a place only if it is a known one.
+        return bool(region) or town.casefold() in regions or any(map(is_town, _names_in(town)))
     if form == "number":
         return bool(_DIGITS.fullmatch(text)) or text.casefold() in language_words().numbers
     if form == "date":
@@ -104,6 +108,11 @@ def _fits_plain(text: str, form: str) -> bool:
         is_title = is_quotation(text) or _is_title(words)
         return is_title or is_phrase(text)
     return is_phrase(text)
+
+
+def _names_in(town: str) -> tuple[str, ...]:
+    """A name, and its words: "North Leeds", "Leeds"."""
+    return (town, *town.split(" "))
 
 
 def is_bare_verb(text: str) -> bool:
