@@ -197,7 +197,7 @@ def _speaker(fact: Fact, source: Turn) -> str:
 def _found(store: Store, fact: Fact, attribute: Attribute, speaker: str) -> list[Turn]:
     """The turns of a speaker that a search finds for a fact."""
     own_sentence = next(iter(_sentences_of(attribute)), "")
-    changes = " ".join(_changes_of(attribute.name))
+    changes = " ".join(_changes_of(attribute.name)[:6])
     queries = filter(None, (f"{fact.value} {own_sentence}", changes))
     hits = [
         hit
