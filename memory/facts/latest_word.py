@@ -137,8 +137,8 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     latest: dict[int, LatestWord] = {}
     sources = {(fact.attribute, fact.turn_id) for fact in facts}
     for fact, attribute in states:
-        said = seen[fact.id, fact.value].said
-        later = [turns[turn_id] for turn_id in said if turn_id in turns]
+        spoken = seen[fact.id, fact.value].said
+        later = [turns[turn_id] for turn_id in spoken if turn_id in turns]
         later = [
             turn
             for turn in later
@@ -148,13 +148,13 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
         if attribute.kind == "many" and attribute.name not in STANDING:
             later = [turn for turn in later if (fact.attribute, turn.id) not in sources]
         if later:
-            nearest = max(said[turn.id].nearness for turn in later)
+            nearest = max(spoken[turn.id].nearness for turn in later)
             turn = max(
-                (turn for turn in later if said[turn.id].nearness >= nearest - _AS_NEAR),
+                (turn for turn in later if spoken[turn.id].nearness >= nearest - _AS_NEAR),
                 key=lambda turn: turn.id,
             )
-            if said[turn.id].sentence:
-                latest[fact.id] = LatestWord(turn, said[turn.id].sentence, said[turn.id].value)
+            if spoken[turn.id].sentence:
+                latest[fact.id] = LatestWord(turn, *spoken[turn.id][:2])
     return latest
 
 
@@ -213,7 +213,7 @@ def _said_of(
     fact: Fact, attribute: Attribute, source: Turn, turns: Sequence[Turn]
 ) -> dict[int, _Word]:
     """The turns, by id, that speak of a fact."""
-    said: dict[int, _Word] = {}
+    spoken: dict[int, _Word] = {}
     value_words = _value_words(fact, attribute)
     has_one_value, is_wish = attribute.kind == "one value", attribute.name in STANDING
     again = restated([source, *turns], "").get(source.id) if has_one_value else None
@@ -236,23 +236,27 @@ def _said_of(
             is_correction = place == 0 and turn.session == source.session
             if again and again.turn.id == turn.id and again.value in sentence:
                 is_value = attribute.form != "place" or fits(again.value, "place")
-                said[turn.id] = _Word(sentence, again.value if is_value else "")
+                spoken[turn.id] = _Word(sentence, again.value if is_value else "")
             elif (is_meant and (has_change or is_denied)) or (
                 is_correction and said_words & language.corrections
             ):
-                said[turn.id] = _Word(sentence)
+                spoken[turn.id] = _Word(sentence)
             elif (is_meant or has_one_value) and not unasserted(sentence):
                 nearness = _nearness(sentence, attribute)
                 if has_change and nearness >= _NEAR_WITH_CHANGE:
-                    said[turn.id] = _Word(sentence)
+                    spoken[turn.id] = _Word(sentence)
                 elif nearness >= _NEAR and not (is_wish or is_denied):
-                    said[turn.id] = _Word("" if shared and all(shared) else sentence)
-            if turn.id not in said and not supposes(sentence) and _is_about(sentence, fact, source):
+                    spoken[turn.id] = _Word("" if shared and all(shared) else sentence)
+            if (
+                turn.id not in spoken
+                and not supposes(sentence)
+                and _is_about(sentence, fact, source)
+            ):
                 change = _cosine(sentence, _changes_of(attribute.name))
-                least = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
-                if change >= least:
-                    said[turn.id] = _Word(sentence, nearness=change)
-    return said
+                bound = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
+                if change >= bound:
+                    spoken[turn.id] = _Word(sentence, nearness=change)
+    return spoken
 
 
 def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
@@ -260,11 +264,13 @@ def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
 
     "My brother Emil lives in Bonn" is about Emil and about a brother.
     """
-    said = words(sentence)
+    sentence_words = words(sentence)
     if fact.subject != source.speaker:
         relatives = {word for word in words(source.text[:_LONGEST]) if relation_named(word)}
-        return not {*said}.isdisjoint({*words(fact.subject)} - {*words(source.speaker)} | relatives)
-    first, second, *_ = (*said, "", "")
+        return not {*sentence_words}.isdisjoint(
+            {*words(fact.subject)} - {*words(source.speaker)} | relatives
+        )
+    first, second, *_ = (*sentence_words, "", "")
     return first not in language_words().possessives or not relation_named(second)
 
 
