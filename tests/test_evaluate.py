@@ -381,7 +381,7 @@ def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
     for table in (forecast, took):
         for step, number in calls.items():
             assert re.search(rf"{step} +{number} .* price unknown", table)
-    most = {"storing": 2 * (3 * 6 + 6 + 2 * 8), "asking": 3 * 6 + 12, "judging": 48}
+    most = {"storing": 2 * (3 * 6 + 2 * 8), "asking": 3 * 6 + 12, "judging": 48}
     for step, number in most.items():
         assert re.search(rf"{step} .* {number} +price unknown *\n", forecast)
     assert {step: cost.calls for step, cost in done.costs.items()} == calls

@@ -20,6 +20,7 @@ def foreign_rows(path: Path, select: str) -> Iterator[tuple[Any, ...]]:
     try:
         with _opened_for_reading(path) as conn:
             conn.execute("PRAGMA cell_size_check = ON")
+            conn.execute(f"EXPLAIN {select}")  # first, whether it has the tables
             # A view may have no end, and sorting its rows would fill the disk.
             views = conn.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
             if views:

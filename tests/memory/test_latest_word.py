@@ -128,6 +128,25 @@ def test_what_says_nothing_new_does_not_stand_beside(store: Store, later: str) -
     assert about_anna(memory).strip() == "[1] lives in Oslo"
 
 
+EVERYDAY = [
+    ("My dog is called Rufus.", "I fed the dog."),
+    ("My dog is called Rufus.", "The dog barked all night."),
+    ("I have two kids.", "I picked up the kids."),
+    ("I live in Oslo.", "The landlord fixed the heating."),
+    ("I am a vegetarian.", "I baked bread."),
+    ("I work as a nurse.", "I had lunch with my colleagues."),
+]
+
+
+@pytest.mark.parametrize(("first", "later"), EVERYDAY)
+def test_what_is_said_of_a_topic_on_any_day_is_no_change(
+    store: Store, first: str, later: str
+) -> None:
+    memory = told(store, first, later)
+    assert "later" not in about_anna(memory)
+    assert "[later" not in memory.context(f"{first} What else?", speaker="Anna", now=NOW).text
+
+
 def test_others_have_no_latest_word_on_her_facts(store: Store) -> None:
     memory = told(store, "I live in Oslo.")
     memory.add(Turn("Ben", "Anna left Oslo.", "s", "2025-03-01"))

@@ -163,7 +163,7 @@ def test_the_command_undo_says_what_becomes_of_the_turn(
 ) -> None:
     out = CliRunner().invoke(app, ["undo", "--db", str(path)]).stdout
     assert f"Anna: {WITHDRAWN}" in out
-    assert "`memory forget --turn 6` removes it" in out
+    assert f"`memory forget --turn 6 --db {path}` removes it" in out
     found = CliRunner().invoke(app, ["search", "Tokyo", "--json", "--db", str(path)]).stdout
     assert json.loads(found.splitlines()[0])["text"] == WITHDRAWN
 
