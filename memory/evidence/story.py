@@ -66,7 +66,8 @@ def story_of(
 ) -> Story:
     """The summaries of sessions: all if they fit a budget, else the best one of each session.
 
-    If these do not fit either, months take a share first.
+    If these do not fit either, months take a share first and stand for their sessions, but for
+    those that the search found.
 
     Arguments:
         summaries: a memory's summaries; any that wait to be rewritten are left out.
@@ -102,12 +103,21 @@ def story_of(
         months = _first_that_fit([line for line in others if line.kind != "session"], lines, room)
         chosen += months
         tokens_left -= _size(months, lines)
+        # A month stands for its sessions, but for those that the search found.
+        of_sessions = [
+            line for line in of_sessions if rank(line)[0] < len(ranks) or not _is_told(line, months)
+        ]
     chosen += _first_that_fit(of_sessions, lines, tokens_left)
     if budget < LEAST_BUDGET:
         return Story()
     chosen.sort(key=lambda summary: (summary.turn_id, -summary.last_turn_id))
     ends = {turn for summary in chosen for turn in (summary.turn_id, summary.last_turn_id)}
     return Story(tuple(lines[summary] for summary in chosen), tuple(sorted(ends)))
+
+
+def _is_told(summary: Summary, months: Sequence[Summary]) -> bool:
+    """Whether one of the months tells of the first turn of a summary."""
+    return any(month.turn_id <= summary.turn_id <= month.last_turn_id for month in months)
 
 
 def _best_of_sessions(ranked: Sequence[Summary], sessions: Mapping[int, str]) -> set[Summary]:

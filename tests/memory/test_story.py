@@ -151,6 +151,7 @@ def test_of_a_long_story_months_and_the_best_lines_are_shown_in_order() -> None:
     assert story.lines[0] == "[1-100] (10 Jan 2024) A month of lines."
     assert "[31] Line 31 tells of something." in story.lines
     assert "[77] Line 77 tells of something." in story.lines
+    assert len(story.lines) == 3  # the month stands for all others
     numbers = [int(line[1:].partition("]")[0].partition("-")[0]) for line in story.lines]
     assert numbers == sorted(numbers)
     assert count_tokens(story.text) <= 120
