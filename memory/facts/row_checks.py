@@ -28,6 +28,7 @@ from memory.sql.policy import check_facts
 from memory.store import Store
 from memory.store.candidate_facts import ALIAS
 from memory.store.digest_rights import PersonEdit, persons_edits, why_against_edits
+from memory.store.entities import names_of
 from memory.store.settings import settings_of
 from memory.store.standing_facts import characters_of, why_without_effect
 from memory.store.summaries import parts_of_sessions, session_advice
@@ -76,6 +77,10 @@ class RowChecks:
         names = [name for name, _ in speakers_by_messages(store, _MOST_SPEAKERS)]
         names += [turn.speaker for turn in (*before, *turns)]
         self.speakers = {key(name): name for name in names}
+        # "Darryl" is who is called user in the turns, if an alias says so.
+        for name, entity in names_of(store, {turn.speaker for turn in turns}):
+            if speaker := self.speakers.get(key(entity)):
+                self.speakers.setdefault(key(name), speaker)
 
     @cached_property
     def _shown(self) -> ShownTurns:

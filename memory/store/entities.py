@@ -13,7 +13,7 @@ from typing import Any
 
 from memory.records import Entity, EntityName
 from memory.sql import LONGEST_NAME
-from memory.store.database import Connection, Transaction
+from memory.store.database import Connection, HasConnections, Transaction
 from memory.store.journaled_rows import Row
 from memory.text.characters import one_line, unnumbered
 from memory.text.tokens import first_lines
@@ -204,6 +204,13 @@ def derive_of_speakers(conn: Connection, speakers: Iterable[str]) -> None:
         return
     aliases = conn.run("aliases_named", names=spellings(relatives)).fetchall()
     derive_named(conn, {*relatives, *(text for row in aliases for text in row[:2])})
+
+
+def names_of(store: HasConnections, entities: Iterable[str]) -> list[tuple[str, str]]:
+    """The names that turns give these entities, each with its entity."""
+    with store.reading() as conn:
+        rows = conn.run("aliases_named", names=spellings(entities)).fetchall()
+    return [(name, entity) for name, entity, *_ in rows]
 
 
 def names_for(conn: Connection, facts: Sequence[NamedFact]) -> Names:

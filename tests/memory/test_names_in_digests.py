@@ -44,3 +44,12 @@ def test_speakers_whose_names_differ_in_case_alone_stay_apart(store: Store) -> N
     told = STORED.replace(";", ", ('Max', 'keeps', 'hens', 3), ('MAX', 'keeps', 'hens', 4);")
     digest(store, told)
     assert {fact.subject for fact in store.facts()} == {"assistant", "user", "Max", "MAX"}
+
+
+def test_a_wish_may_name_its_speaker_as_an_alias_does(store: Store) -> None:
+    store.add([Turn("user", "I'm Darryl, hello!", "one", "2026-03-01")])
+    digest(store, "INSERT INTO aliases (name, entity, turn_id) VALUES ('Darryl', 'user', 3);")
+    store.add([Turn("user", "Sources are what I need with figures.", "two", "2026-03-02")])
+    wish = "('Darryl', 'instruction', 'sources with figures', 4)"
+    digest(store, f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {wish};")
+    assert [fact.subject for fact in store.facts() if fact.turn_id == 4] == ["user"]
