@@ -1,8 +1,15 @@
-"""The training server and its deployment, in front of the installed package of the same name.
+"""The installed package of this name, but for its command.
 
-`python -m arbor.cli`, Arbor's command, finds ours in a clone; all other modules are Arbor's.
+`python -m arbor.cli` in a clone finds ours; whoever imports arbor gets Arbor's own package.
 """
 
+import sys
+from pathlib import Path
 from pkgutil import extend_path
 
 __path__ = extend_path(__path__, __name__)
+if sys.orig_argv[1:3] != ["-m", "arbor.cli"]:
+    __path__ = [*__path__[1:], __path__[0]]
+    _own = Path(__path__[0], "__init__.py")
+    if _own != Path(__file__):
+        exec(compile(_own.read_text("utf-8"), str(_own), "exec"))  # noqa: S102

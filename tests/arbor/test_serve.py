@@ -298,9 +298,22 @@ def test_arbors_own_command_is_ours_in_a_clone(tmp_path: Path) -> None:
     assert error.startswith("serve.py: ")
     assert "No such file" not in said("serve", "--arbor-config", "arbor.yaml", "--port", "-1")[1]
     assert said("sell")[1] == "arbor.cli: 'sell' is unknown; the command is serve\n"
-    other = [sys.executable, "-c", "import arbor.core.config as c; print(c.__file__)"]
-    found = subprocess.run(other, cwd=ARBOR.parent, capture_output=True, text=True, check=True)
-    assert "site-packages" in found.stdout
+
+
+def test_whoever_imports_arbor_in_a_clone_gets_the_installed_package(tmp_path: Path) -> None:
+    installed = tmp_path / "arbor"
+    installed.mkdir()
+    (installed / "__init__.py").write_text("from arbor.cli import init\n", "utf-8")
+    (installed / "cli.py").write_text("init = 'the installed one'\n", "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "import arbor; print(arbor.init)"],
+        cwd=ARBOR.parent,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "the installed one\n"
 
 
 def test_the_start_says_split_and_repairs(server_state: Any) -> None:
