@@ -1325,9 +1325,8 @@ def table() -> str:
         ),
     ]
     counts = (
-        f"Of {len(ROWS)} groups of calls {whole} run as they are typed, {part} run but for the"
-        f" calls that the table names, and {len(ROWS) - whole - part} are answered with what to"
-        " write."
+        f"Of {len(ROWS)} groups of calls, {whole} run as typed, {part} run except for the calls that"
+        f" the table names, and {len(ROWS) - whole - part} are answered with what to write instead."
     )
     return "\n".join([textwrap.fill(counts, 118), "", *lines])
 
@@ -1345,12 +1344,12 @@ def _here(call: Call) -> str:
 PAGE = """\
 # Calls of other libraries
 
-You can type what mem0's users type: most of it runs here. What does not is refused in a line that says what to write,
-and all refused parts of a call are named at once. Nothing is left out in silence. [Coming from mem0](from-mem0.md) is
-the short version.
+You can type what mem0's users type: most of it runs here. A call that does not run is refused, and the message says
+what to write instead, for all refused parts of the call at once. Nothing is silently ignored. [Coming from
+mem0](from-mem0.md) is the short version.
 
 This page is made by `uv run python -m tests.support.other_calls > docs/guides/other-libraries.md`; a test makes each
-call, and writes what each line says. In the table, `memory` is a `Memory()` with a user "alice", and `store` and
+call, and does what the last column says. In the table, `memory` is a `Memory()` with a user "alice", and `store` and
 `session` are a `MemoryStore` and a `MemorySession`.
 
 {table}
