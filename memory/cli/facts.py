@@ -91,7 +91,10 @@ def list_command(
     else:
         advice = "; --all also lists facts that ended or begin later" if all_matches else ""
         if not (text or all_matches):
-            advice = "; `memory digest --model openai/gpt-4o-mini` lets a larger model store them"
+            advice = (
+                "; `memory digest` stores those of plain sentences, and with"
+                " `--model openai/gpt-4o-mini` a larger model stores more"
+            )
         print_clean(f"no such facts{advice}", error=True)
     further = sum(not fact.ended_on for fact in all_matches) - sum(
         not fact.ended_on for fact in matches

@@ -81,7 +81,10 @@ def log(
 
 def undo(
     change: Annotated[
-        str, typer.Argument(help="The number of the change. Default: the newest.")
+        str,
+        typer.Argument(
+            help="The number of the change. Default: the newest that is no undo and was not undone."
+        ),
     ] = "",
     as_json: AsJson = False,
     namespace: Namespace = DEFAULT,

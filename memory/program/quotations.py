@@ -4,7 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from memory.evidence.lines import marked
-from memory.evidence.messages import NEAREST_HEAD, is_evidence, originals_first
+from memory.evidence.messages import (
+    NEAREST_HEAD,
+    is_evidence,
+    is_quotation,
+    originals_first,
+)
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.self_statements import without_others_selves
@@ -102,11 +107,11 @@ def quotation_line(quoted: Quotation) -> str:
 def answer_lines(answer: Answer) -> list[str]:
     """What a person reads of an answer: its text, and the nearest turns if it has no source.
 
-    ABSTAIN alone is left out.
+    ABSTAIN alone is left out, and so is a text that is these turns.
     """
     if not answer.quotations:
         return [NO_TURNS if answer.basis == "none" else answer.text]
-    is_bare = words(answer.text) == words(ABSTAIN)
+    is_bare = words(answer.text) == words(ABSTAIN) or is_quotation(answer.text)
     return [*([] if is_bare else [answer.text]), *nearest_lines(answer)]
 
 
