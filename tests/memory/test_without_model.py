@@ -11,7 +11,7 @@ from memory import Memory, Turn
 from memory.errors import ModelError
 from memory.evidence.messages import NEAREST_HEAD
 from memory.program import MemoryProgram
-from memory.program.quotations import NO_TURNS
+from memory.program.quotations import NO_TURNS, answer_lines
 from memory.records import ABSTAIN
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,7 @@ def test_other_questions_get_the_nearest_turns_and_never_an_abstention(memory: M
     assert ABSTAIN not in answer.text
     assert 2 in [quoted.turn_id for quoted in answer.quotations]
     assert answer.turns == ()  # a quotation is no citation
+    assert "\n".join(answer_lines(answer)) == answer.text  # each once
 
 
 def test_an_empty_memory_says_that_it_holds_nothing(tmp_path: Path) -> None:
