@@ -136,10 +136,11 @@ def _failed_windows(store: Facts) -> Iterator[Finding]:
         if pending.error:  # without an error, a process is working on it
             held = f"--apply {pending.first_turn}-{pending.last_turn}` runs what is held"
             way_on = held if pending.statement else "--replay` tries again"
+            first, last = pending.first_turn, pending.last_turn
+            turns = f"turn {first}" if first == last else f"turns {first} to {last}"
             yield Finding(
                 "pending",
-                f"turns {pending.first_turn} to {pending.last_turn} are"
-                f" {'not all of their' if pending.stored else 'no'} facts yet, after"
+                f"{turns}: {'not all' if pending.stored else 'no'} facts yet, after"
                 f" {count(pending.attempts, 'attempt')}: {' '.join(pending.error.split())[:200]}"
                 f" (`memory digest {way_on})",
                 turns=tuple(range(pending.first_turn, pending.last_turn + 1)),

@@ -34,6 +34,8 @@ _CAUSES = {
     "digest by ": "Extracted by ",
     "edit by ": "Edited by ",
     "audit: ": "Fixed: ",
+    "stated in turn ": "Stated in turn ",
+    "names in turn ": "Names in turn ",
     "undo ": "Undid change ",
     "revert to ": "Reverted to ",
 }
