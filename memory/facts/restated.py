@@ -170,15 +170,26 @@ def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
     return sorted(turns, key=lambda turn: (places[turn.id], turn.id in later))
 
 
+# A closed class: words that begin the case in which an order holds.
+_CASES = frozenset(("when", "whenever", "if", "wenn", "falls", "cuando", "si", "quand", "lorsque"))
+
+
 def has_other_value(order: str, later: str) -> bool:
     """Whether two orders differ in one place, in numbers or names: "use Celsius", "use Fahrenheit".
 
-    "Three" and "five" are numbers, and the first word of an order is no name.
+    "Three" and "five" are numbers, and the first word of an order is no name. A name behind "when"
+    is of another case: "two books when I ask about Peru" leaves those about Nepal as they are.
     """
     before, after = order.split(), later.split()
     before[:1], after[:1] = (word.casefold().split() for word in (before[0], after[0]))
-    places = [pair for pair in zip(before, after, strict=False) if pair[0] != pair[1]]
-    return len(before) == len(after) and len(places) == 1 and _are_values(*places[0])
+    places = [
+        n for n, (word, other) in enumerate(zip(before, after, strict=False)) if word != other
+    ]
+    if len(before) != len(after) or len(places) != 1:
+        return False
+    [place] = places
+    is_of_case = any(word.casefold() in _CASES for word in before[:place])
+    return not is_of_case and _are_values(before[place], after[place])
 
 
 def _are_values(word: str, other: str) -> bool:
