@@ -575,6 +575,12 @@ def test_a_permission_or_a_word_of_change_takes_an_order_back(
     assert applied(store, "What is for dinner?", "Bea") == []
 
 
+def test_an_order_for_another_case_replaces_none(store: Store) -> None:
+    orders = [f"Always name two books when I ask about {land}." for land in ("Peru", "Nepal")]
+    add_turns(store, [Turn("Bea", order) for order in orders])
+    assert len(applied(store, "What is for dinner?", "Bea")) == 2
+
+
 def test_of_two_that_say_the_same_the_newer_is_shown(store: Store) -> None:
     wishes = [
         "visualizing inequalities with numeric examples",
