@@ -42,7 +42,7 @@ class Connections:
     """The open connections of a server.
 
     Where there are too many, a new connection closes another instead of being refused. Otherwise
-    whoever opened enough of them and then did nothing would keep everybody else out.
+    a client that opened enough of them and then did nothing would keep all others out.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ from memory.store import postgres_module
 from memory.store.day_usage import UNBOUNDED, DayUsage, FileDayUsage, Usage
 from memory.system.home import USED, home, home_address
 
-# Whose request is answered; "" for the page, which is of whoever runs the server.
+# Whose request is answered; "" for the page, which is used by the person who runs the server.
 current_user: ContextVar[str] = ContextVar("user", default="")
 _stored: ContextVar[list[Turn] | None] = ContextVar("stored", default=None)
 _bill: ContextVar["Bill | None"] = ContextVar("bill", default=None)

@@ -1,4 +1,4 @@
-// Queries that somebody saves stay in this browser.
+// Saved queries stay in this browser.
 "use strict";
 
 const key = `queries ${location.pathname}`;
