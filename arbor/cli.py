@@ -16,8 +16,8 @@ def main() -> None:
     if command not in ("serve", "--help"):
         sys.exit(f"arbor.cli: {command!r} is unknown; the command is serve")
     # `arbor.yaml` alone is the one that train.py writes, beside this file.
-    own = HERE / "arbor.yaml"
-    options = [str(own) if o == own.name and not Path(o).exists() else o for o in options]
+    beside = HERE / "arbor.yaml"
+    options = [str(beside) if o == beside.name and not Path(o).exists() else o for o in options]
     line = [sys.executable, str(HERE / "serve.py"), *(options if command == "serve" else [command])]
     os.execv(sys.executable, line)  # noqa: S606
 
