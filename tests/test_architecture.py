@@ -490,8 +490,9 @@ def test_a_small_module_with_one_importer_has_a_reason() -> None:
     assert sorted(apart - paths.keys()) == []
 
 
-def test_nothing_is_called_utils_helpers_or_base() -> None:
+def test_nothing_is_called_utils_helpers_or_base_and_arbor_is_no_package() -> None:
     assert not [name(p) for p in CODE if p.stem in {"utils", "helpers", "base"}]
+    assert not (ROOT / "arbor" / "__init__.py").exists()
 
 
 def test_modules_that_docstrings_name_are_there() -> None:

@@ -287,35 +287,6 @@ def test_with_a_token_every_route_asks_for_it(path: str, served: Any) -> None:
     assert httpx.get(url + path, headers=right).status_code != 401
 
 
-def test_arbors_own_command_is_ours_in_a_clone(tmp_path: Path) -> None:
-    def said(*words: str) -> tuple[int, str]:
-        line = [sys.executable, "-m", "arbor.cli", *words]
-        done = subprocess.run(line, cwd=ARBOR.parent, capture_output=True, text=True, check=False)
-        return done.returncode, done.stderr
-
-    code, error = said("serve", "--arbor-config", str(tmp_path / "arbor.yaml"))
-    assert (code, error.count("\n")) == (2, 1)
-    assert error.startswith("serve.py: ")
-    assert "No such file" not in said("serve", "--arbor-config", "arbor.yaml", "--port", "-1")[1]
-    assert said("sell")[1] == "arbor.cli: 'sell' is unknown; the command is serve\n"
-
-
-def test_whoever_imports_arbor_in_a_clone_gets_the_installed_package(tmp_path: Path) -> None:
-    installed = tmp_path / "arbor"
-    installed.mkdir()
-    (installed / "__init__.py").write_text("from arbor.cli import init\n", "utf-8")
-    (installed / "cli.py").write_text("init = 'the installed one'\n", "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", "import arbor; print(arbor.init)"],
-        cwd=ARBOR.parent,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "the installed one\n"
-
-
 def test_the_start_says_split_and_repairs(server_state: Any) -> None:
     repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "not needed"}]
     lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage, repaired)))
