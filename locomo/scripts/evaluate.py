@@ -165,6 +165,7 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     systems = _systems(setup, chosen, plain=plain, conversations=[*conversations.values()])
     _check_output(options.output_dir, options.embedder)
     models = [*_models(systems), *([judging] if judging else [])]
+    speeds = {} if options.forecast else _check_models(models, options.resume)
     log = _answer_log(
         data,
         setup,
@@ -183,7 +184,7 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
         threads=options.num_threads,
         over=options.over,
         budget=setup.budget,
-        speeds={} if options.forecast else _check_models(models, options.resume),
+        speeds=speeds,
     )
     if options.forecast:
         run.print_forecast()

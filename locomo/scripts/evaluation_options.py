@@ -18,7 +18,7 @@ FIRST_RUN_QUESTIONS = 10
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
     *("mode", "data", "split", "num_test", "model", "api_base", "judge_model"),
-    *("optimized_path", "output_dir", "forecast", "resume"),
+    *("optimized_path", "output_dir", "resume"),
 )
 
 

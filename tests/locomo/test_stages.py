@@ -110,4 +110,4 @@ def test_a_model_that_does_as_it_is_told_is_better_compiled(
     rows = Path("stages/stages.md").read_text("utf-8").splitlines()
     scores = [float(row.split(" | ")[2].split(" [")[0]) for row in rows[2:4]]
     assert scores[0] == pytest.approx(0.4, abs=0.01)
-    assert scores[1] > 0.7
+    assert scores[1] > scores[0] + 0.15  # how much care is proposed, 3 to 9 of 10, is chance

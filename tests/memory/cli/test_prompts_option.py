@@ -9,7 +9,7 @@ from memory import Turn, open_store
 from tests.support.commands import run
 from tests.support.odd_server import odd_server
 
-FULL, SHORT = "Worth storing is what a turn tells", "SQL only, or -- none"
+FULL, SHORT = "Store what a window of a conversation tells", "SQL only, or -- none"
 ANSWERS = {FULL: "A summary tells each stage", SHORT: "in a few of its words"}
 
 WHEN_IT_PAYS = True

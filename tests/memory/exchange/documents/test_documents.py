@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -458,7 +459,8 @@ def test_documents_are_added_and_older_versions_named(
     manual.write_text(MANUAL.replace("90", "60"))
     output = run(memory_options, manual, "--kind", "document")
     assert re.search(r"an older version or .*: manual.md@[0-9a-f]{8}\n", output)
-    assert "`memory forget --session manual.md` removes all of them" in output
+    forget = shlex.join(["memory", "forget", "--session", "manual.md", *memory_options])
+    assert f"`{forget}` removes all of them" in output
     line = json.loads(run(memory_options, page, "--kind", "document", "--json"))
     assert line == {"file": str(page), "new": 0, "already": 2, "others": []}
 

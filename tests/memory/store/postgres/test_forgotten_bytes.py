@@ -41,7 +41,10 @@ def test_the_bytes_are_there_until_a_vacuum(home: Path, monkeypatch: pytest.Monk
         store.add([Turn("Zyl", f"I am a {SECRET}."), Turn("Anna", "Hello.")])
     printed = run("forget", "--turn", "1", "--yes", "-n", "anna")
     assert "overwritten" not in printed
-    assert "removed; the bytes go when the server vacuums: `memory forget --vacuum`" in printed
+    assert (
+        "removed; the bytes go when the server vacuums: `memory forget --vacuum --namespace anna`"
+        in printed
+    )
     [receipt] = home.glob("forgotten-*.json")
     assert not [*Path.cwd().glob("*.json")]
     fields = json.loads(receipt.read_text())
