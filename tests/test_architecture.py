@@ -577,6 +577,20 @@ def test_no_flag_of_a_model_is_asked_outside_the_rooms_of_models_and_program() -
     assert askers == []
 
 
+def test_nobody_compares_the_name_of_a_form_of_prompts() -> None:
+    """What a model of a form does is said by `memory.program.signatures.forms.Prompts`."""
+    forms = {"full", "short", "brief", "tiny"}
+    comparisons = [
+        f"{name(path)}: {ast.unparse(node)}"
+        for path in CODE
+        for node in syntax_nodes(path)
+        if isinstance(node, ast.Compare)
+        and re.search(r"(form|prompts)$", ast.unparse(node.left))
+        and forms.intersection(re.findall(r"\w+", ast.unparse(node.comparators[0])))
+    ]
+    assert comparisons == []
+
+
 # Who reads a store by SQL, and whose SQL that is. The product itself reads by named statements
 # (memory/store/statements.sql): they are not parsed, not judged, and not cut at a model's rows.
 SELECTS_OF_OTHERS = {

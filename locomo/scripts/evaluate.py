@@ -255,7 +255,7 @@ def _print_advice(
         judge = script_command("evaluate.py", *words)
         advice = f"{file}: {len(lines)} answers. Judge them: {judge}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if plain_program(setup.model).form == "tiny":  # the packaged model's prompts
+    if plain_program(setup.model).writes_one_row:
         if not setup.stores_facts:
             console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)

@@ -183,7 +183,7 @@ class StoreTurns(PromptedModule):
             dates=self.shows_dates,
             iso=True,
             spans=prompts.follows,
-            sessions=prompts.form == "full",
+            sessions=prompts.session_heads,
         )
         inputs = dict.fromkeys(("before", "known", "attributes"), "")
         before = _turns_before(reader, turns[0]) if turns else []

@@ -23,7 +23,7 @@ from memory.program.digest import StoreTurns, TellStory
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
 from memory.program.retrieve import RetrieveRows
-from memory.program.signatures.forms import Form
+from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.program.small import Checked, TemplateRows
 from memory.records import SqlUse
 
@@ -57,10 +57,10 @@ class MemoryProgram(MemoryModule):
 
     def __init__(self, form: Form = "full") -> None:
         super().__init__()
-        is_large = form != "tiny"
         self.form = form
+        is_large = self.prompts.composes
         self.ask = _ASKING.get(form, AskMemory)(prompts=form)
-        self.store = StoreRows() if form == "brief" else StoreTurns(form)
+        self.store = StoreRows() if self.prompts.quotes_rows else StoreTurns(form)
         self.stores_facts = is_large
         self.reply: ReplyToMessage | QuoteTurns = ReplyToMessage() if is_large else QuoteTurns()
         self.correct = ReadCorrections() if is_large else None
@@ -68,6 +68,11 @@ class MemoryProgram(MemoryModule):
         self.refine = RefineMemory() if is_large else None
         self.question = AskAboutTurns() if is_large else None
         self.compare = JudgeAnswer() if is_large else None
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts of its form, and what a model does with them."""
+        return PROMPTS[self.form]
 
     def forward(self, *args: Any, **kwargs: Any) -> dspy.Prediction:
         """As AskMemory."""
@@ -94,7 +99,7 @@ class MemoryProgram(MemoryModule):
 
         A tiny model's are answered from rows of templates if that pays, except with "always".
         """
-        if self.form != "tiny" or sql == "never":
+        if self.prompts.composes or sql == "never":
             return self.asking(sql=sql)
         return self.asking(retrieve=self.retrieve) if sql == "always" and self.retrieve else self
 
@@ -124,12 +129,12 @@ class MemoryProgram(MemoryModule):
 
         A large model writes SELECTs; a tiny one's rows still come from templates.
         """
-        return self if self.form == "tiny" else self.with_sql("always")
+        return self.with_sql("always") if self.prompts.composes else self
 
     @property
     def writes_one_row(self) -> bool:
         """Whether a digest's SQL is at most one INSERT of one row, as a tiny model's grammar is."""
-        return self.form == "tiny"
+        return not self.prompts.composes
 
     @property
     def retrieve(self) -> RetrieveRows | None:
@@ -175,7 +180,7 @@ def plain_program(model: Model) -> MemoryProgram:
 
 def _as_tuned(model: Model, program: MemoryProgram) -> MemoryProgram:
     """A program without examples in the plain modules that a little model was tuned for."""
-    modules = tuned_modules(model) if program.form == "brief" else ()
+    modules = tuned_modules(model) if program.prompts.quotes_rows else ()
     plain = [target for target in modules if not getattr(program, target).is_compiled]
     if plain:
         program = program.deepcopy()
@@ -209,7 +214,7 @@ def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
     The shipped model writes no SELECT and stores no facts that a SELECT would find, unless compiled
     or tuned to do so.
     """
-    program = copy(compiled) if compiled.form == "tiny" else _in_tiny_form(compiled)
+    program = _in_tiny_form(compiled) if compiled.prompts.composes else copy(compiled)
     is_asked = _is_asked_for_facts(model) or is_changed(program.store)
     program.stores_facts = program.stores_facts or is_asked
     retrieve = program.retrieve
@@ -250,7 +255,7 @@ def is_changed(module: PromptedModule) -> bool:
     """Whether a module has changed; the packaged model's examples come with it."""
     small = SMALL.get(tuple(module.predict.signature.fields))
     demos = [dict(demo) for demo in module.predict.demos]
-    if module.form == "tiny" and small and demos == [dict(demo) for demo in small.demos]:
+    if not module.prompts.composes and small and demos == [dict(demo) for demo in small.demos]:
         return module.predict.signature.instructions != module.plain_instructions
     return module.is_compiled
 

@@ -14,7 +14,7 @@ from memory.models.costs import Cost
 from memory.models.model import Model
 from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.program.program import program_for
-from memory.program.signatures.forms import PROMPTS, Form
+from memory.program.signatures.forms import Form
 from memory.store import Store
 from memory.store.pending_windows import last_turn_taken
 from memory.store.turn_reads import Outlines, characters_read
@@ -89,7 +89,7 @@ def waiting(
 
     turns = calls = characters = 0
     for start, end in spans:
-        outlines = _OUTLINES if PROMPTS[program.form].follows else Outlines()
+        outlines = _OUTLINES if program.prompts.follows else Outlines()
         read, read_characters = characters_read(store, start, end, outlines)
         turns += read
         calls += math.ceil(read / model.limits.window)

@@ -27,7 +27,9 @@ class Prompts:
     and summaries, and the statements about them, are shown. A model that `follows` reads the asker,
     dates, what was known before a window, and what the asker wants of answers; another one gets the
     question with its asker's name, and one turn by itself. A model that `looks` may ask for more of
-    the memory instead of answering.
+    the memory instead of answering, one that `quotes_rows` gives a turn's facts as rows and not as
+    SQL, and one that `composes` also replies, tells stories and merges facts. `session_heads`: a
+    window says which session each turn is from.
     """
 
     form: Form
@@ -42,6 +44,9 @@ class Prompts:
     budget: int
     follows: bool = True
     looks: bool = False
+    session_heads: bool = False
+    quotes_rows: bool = False
+    composes: bool = True
 
 
 def _tiny(signature: type[dspy.Signature]) -> type[dspy.Signature]:
@@ -65,6 +70,7 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             window_tokens=8_000,
             budget=6_000,
             looks=True,
+            session_heads=True,
         ),
         "short": Prompts(
             "short",
@@ -90,6 +96,7 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             window_tokens=LITTLE_WINDOW,
             budget=LITTLE_BUDGET,
             follows=False,
+            quotes_rows=True,
         ),
         "tiny": Prompts(
             "tiny",
@@ -103,6 +110,7 @@ PROMPTS: Mapping[Form, Prompts] = MappingProxyType(
             window_tokens=200,
             budget=360,
             follows=False,
+            composes=False,
         ),
     }
 )
