@@ -59,6 +59,8 @@ _CHANGE_WITH_WORD, _CHANGE = 0.4, 0.5
 # Without the words of any day: of 54 later mentions that change nothing 12 were taken for a change
 # without this bound, 3 with it (the log).
 _BARE_CHANGE = 0.3
+# "Go back to normal letters" is said of the wish for capitals, and of no other.
+_SAME_WISH = 0.1
 # Of turns that name nothing of a fact the newest counts that is this near to the nearest.
 _AS_NEAR = 0.15
 
@@ -234,7 +236,7 @@ def _said_of(
             # "English again, please": of a listed form, another value is known by its word alone.
             is_meant = is_meant or (has_one_value and _has_value(sentence, attribute))
             has_change = bool(said_words & language.changes)
-            has_change = has_change or (is_wish and bool(said_words & language.permissions))
+            has_change = has_change or (is_wish and _permits(sentence))
             is_denied = bool(said_words & language.negations)
             is_correction = place == 0 and turn.session == source.session
             if again and again.turn.id == turn.id and again.value in sentence:
@@ -257,7 +259,10 @@ def _said_of(
             ):
                 change = _change_nearness(sentence, attribute.name)
                 bound = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
-                if change >= bound:
+                is_other = _kind(attribute) == "wish" and not is_meant
+                if is_other:
+                    is_other = _cosine(sentence, (fact.value,)) < _SAME_WISH
+                if change >= bound and not is_other:
                     spoken[turn.id] = _Word(sentence, nearness=change)
     return spoken
 
@@ -275,6 +280,13 @@ def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
         )
     first, second, *_ = (*sentence_words, "", "")
     return first not in language_words().possessives or not relation_named(second)
+
+
+def _permits(sentence: str) -> bool:
+    """Whether a sentence may permit: by its words, or as "actually, do use slang" with "do"."""
+    language = language_words()
+    first = next((word for word in words(sentence) if word not in language.before), "")
+    return first in language.emphases or not language.permissions.isdisjoint(words(sentence))
 
 
 def _kind(attribute: Attribute) -> str:

@@ -175,6 +175,11 @@ WITHDRAWN = [
     ("Answer in German.", "English again, please."),
     ("Call me Bex.", "Please don't call me Bex."),
     ("From now on use metric units.", "From now on use imperial units."),
+    ("From now on write in capitals.", "Go back to normal letters."),
+    ("Never use abbreviations.", "Actually do use abbreviations."),
+    ("Call me Chief.", "Please just use my name, Laura."),
+    ("Answer in Portuguese.", "English will do from here on."),
+    ("Keep your answers short.", "Go into detail again, please."),
 ]
 
 
@@ -196,6 +201,23 @@ def test_a_wish_stands_while_talk_is_of_other_things(store: Store) -> None:
     memory = told(store, "Never use tables.", "Use a table for this one.", "Tables are sturdy.")
     orders, _, _ = memory.context("Hello", speaker="Anna", now=NOW).text.partition("<memory>")
     assert "[1] Never use tables" in orders
+
+
+OTHER_TALK = [
+    ("From now on write in capitals.", "I sent three letters today."),
+    ("Always answer in rhymes.", "Never mind the weather, we went swimming."),
+    ("Never use slang.", "I don't want to go there any more."),
+    ("Never use abbreviations.", "Do you know what NASA means?"),
+    ("Always give sources.", "Dinner is fine again, the stove works."),
+    ("Call me Chief.", "I forgot the name of the street."),
+]
+
+
+@pytest.mark.parametrize(("wish", "later"), OTHER_TALK)
+def test_what_takes_back_something_else_leaves_a_wish(store: Store, wish: str, later: str) -> None:
+    memory = told(store, wish, later)
+    orders, _, _ = memory.context("Hello", speaker="Anna", now=NOW).text.partition("<memory>")
+    assert "[1]" in orders
 
 
 PASSING = [

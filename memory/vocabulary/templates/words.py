@@ -45,6 +45,7 @@ class Words:
     again: tuple[str, ...]
     changes: frozenset[str]
     permissions: frozenset[str]
+    emphases: frozenset[str]
     corrections: frozenset[str]
     passing: frozenset[str]
     present: frozenset[str]
@@ -128,6 +129,7 @@ def language_words() -> Words:
         again=lines("again"),
         changes=single("changes"),
         permissions=single("permissions"),
+        emphases=single("emphases"),
         corrections=single("corrections"),
         passing=single("passing"),
         present=single("present"),
