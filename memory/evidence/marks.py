@@ -92,7 +92,9 @@ def recalled_facts(
         if order(fact)[0] or rank.get(fact.turn_id, 0) == 0 or fact in followers.values()
     ]
     fitting.sort(key=order)
-    latest = latest_words(store, fitting[:_MOST_LATEST], day)
+    # A turn is shown with the latest word on its facts, whatever was asked.
+    shown = [*dict.fromkeys((*fitting, *in_force))]
+    latest = latest_words(store, shown[:_MOST_LATEST], day)
     fitting = [fact for fact in fitting if fact.id not in latest]
     marks = {turn_id: f"{OUTDATED}{text}" for turn_id, text in outdated.items()}
     for turn_id, text in disputed.items():

@@ -35,6 +35,7 @@ from memory.vocabulary.template_syntax import bare_words
 from memory.vocabulary.templates.clauses import supposes, told_sentences, unasserted
 from memory.vocabulary.templates.forms import fits
 from memory.vocabulary.templates.parts import own_text
+from memory.vocabulary.templates.patterns import words_of
 from memory.vocabulary.templates.words import language_words
 
 if TYPE_CHECKING:  # with numpy, which listing facts does not need
@@ -220,14 +221,16 @@ def _said_of(
     """The turns, by id, that speak of a fact."""
     spoken: dict[int, _Word] = {}
     value_words = _value_words(fact, attribute)
+    value_forms = forms_of(value_words)
     has_one_value, is_wish = attribute.kind == "one value", attribute.name in STANDING
     again = restated([source, *turns], "").get(source.id) if has_one_value else None
     language = language_words()
     # "No emojis, please" and later "no emojis" is the same again: what is new makes a change.
-    first_words = {*words(f"{source.text[:_LONGEST]} {fact.value}")}
+    first = f"{source.text[:_LONGEST]} {fact.value}"
+    first_words = {*words(first), *words_of(first)}
     for place, turn in enumerate(turns):
         for sentence in told_sentences(own_text(turn.text[:_LONGEST])):
-            said_words = {*words(sentence)}
+            said_words = {*words(sentence), *words_of(sentence)}
             forms = forms_of(telling_words(sentence))
             shared = [is_among(word, forms) for word in value_words]
             if all(shared):
@@ -254,10 +257,16 @@ def _said_of(
                     spoken[turn.id] = _Word("" if shared and all(shared) else sentence)
             if (
                 turn.id not in spoken
+                and (is_meant or not _topic_of(attribute.name).is_named)
                 and not supposes(sentence)
                 and _is_about(sentence, fact, source)
             ):
                 change = _change_nearness(sentence, attribute.name)
+                if is_meant:  # "I gave up on Welsh" is near to "I gave up on the language"
+                    unnamed = _without(sentence, value_forms)
+                    nearness = _change_nearness(unnamed, attribute.name)
+                    if nearness > max(change, _nearness(unnamed, attribute)):
+                        change = nearness
                 bound = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
                 is_other = _kind(attribute) == "wish" and not is_meant
                 if is_other:
@@ -287,6 +296,10 @@ def _permits(sentence: str) -> bool:
     language = language_words()
     first = next((word for word in words(sentence) if word not in language.before), "")
     return first in language.emphases or not language.permissions.isdisjoint(words(sentence))
+
+
+def _without(sentence: str, forms: Collection[str]) -> str:
+    return " ".join(word for word in words(sentence) if not is_among(word, forms))
 
 
 def _kind(attribute: Attribute) -> str:
@@ -348,6 +361,7 @@ class _Topic:
     changes: tuple[str, ...] = ()
     bare_changes: tuple[str, ...] = ()
     everyday_forms: frozenset[str] = frozenset()
+    is_named: bool = False
 
     def bare(self, sentence: str) -> str:
         """A sentence without the words of any day."""
@@ -367,7 +381,7 @@ def _topic_of(attribute: str) -> _Topic:
             changes = tuple(topic["sentences"])
             forms = frozenset(forms_of(telling_words(" ".join(topic.get("everyday", ())))))
             bare = filter(None, (_bare(sentence, forms) for sentence in changes))
-            return _Topic(changes, tuple(bare), forms)
+            return _Topic(changes, tuple(bare), forms, topic.get("named", False))
     return _Topic()
 
 

@@ -53,6 +53,7 @@ LATER = [
     ("I'm allergic to walnuts.", "The tests came back, no more trouble with walnuts!"),
     ("I work at Nokia.", "Nokia laid off half of us, me too."),
     ("I live in Graz.", "we left graz in august, linz is home now"),
+    ("I work at Siemens.", "Last day at Siemens today, cake and tears."),
 ]
 
 
@@ -70,6 +71,7 @@ UNNAMED = [
     ("I'm vegan.", "I ate a huge steak on Sunday, the first in years.", "What is my diet?"),
     ("I'm engaged to Ada.", "Our wedding was wonderful.", "Who am I engaged to?"),
     ("I have a dog called Rex.", "The vet could not save him.", "What pets do I have?"),
+    ("I play the cello.", "I gave up on the cello.", "What instruments do I play?"),
 ]
 
 
@@ -81,6 +83,19 @@ def test_a_turn_that_speaks_of_a_change_and_names_nothing_stands_beside_the_answ
     answer = memory.ask(question, asker="Anna", now=NOW)
     assert f'later, 1 March 2025: "{later}"' in answer.text
     assert answer.turns == (1, 3)
+
+
+def test_a_turn_that_is_shown_has_the_latest_word_on_its_fact(store: Store) -> None:
+    memory = told(store, "I like reggae.", "The bus was late.", "I can't hear reggae any more.")
+    block = memory.context("Tell me something.", speaker="Anna", now=NOW, gate=False).text
+    [line] = [line for line in block.splitlines() if line.startswith("[1]")]
+    assert "[later, turn 3, 1 Mar 2025:" in line
+
+
+def test_a_taste_changes_where_it_is_named(store: Store) -> None:
+    memory = told(store, "I like reggae.", "It's one of my favourites now, that film.")
+    block = memory.context("I like reggae. What else?", speaker="Anna", now=NOW).text
+    assert "[later" not in block
 
 
 def test_a_change_of_somebody_else_is_none(store: Store) -> None:

@@ -143,9 +143,9 @@ def ends(half: Half, fillers: int, counts: Counts) -> None:
             about = block.partition("About the asker")[2].partition("What was said")[0]
             lines = [line for line in about.splitlines() if has(line, [case["value"]])]
             is_over = not has(str(current), [case["value"]])
+            lines += [line for line in block.splitlines() if case["said"][0][1] in line]
             is_beside = bool(lines) and all(_MARKS.search(line) for line in lines)
-            first, *_ = [line for line in block.splitlines() if case["said"][0][1] in line] or [""]
-            listed = f"{case['said']} -> {current}\n{about}{first}"
+            listed = f"{case['said']} -> {current}\n" + "\n".join(lines)
             counts.add("real end changes or stands beside", is_over or is_beside, listed)
 
 
