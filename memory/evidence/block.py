@@ -1,11 +1,10 @@
 """The part of a memory shown for a question: one function for all doors."""
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 
-from memory.evidence.fact_lists import FactList, dated_fact, fact_lists, spread
+from memory.evidence.fact_lists import FactList, fact_lists, spread
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of, longest_turn
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
 from memory.evidence.looked_up import NOTHING_LOOKED_UP, looked_up
@@ -20,7 +19,6 @@ from memory.search.answer_kinds import (
     asks_for_several,
     asks_for_story,
 )
-from memory.text.characters import one_line
 from memory.text.fence import fence_tokens
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
 from memory.vocabulary.fact_lines import spoken_line
@@ -45,7 +43,6 @@ _LEAST_OF_ONE_THING = 2_000
 # Of what a model looked up; the rest is for the turns that it had before.
 _LOOKED_SHARE = 3 / 4
 _FACT_LINE_TOKENS = 100  # of a current fact
-_UNTIL = re.compile(r"until \d{4}[-\d]*")
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
 
 
@@ -195,8 +192,8 @@ def _with_lists(
     """The ranking's first turns, facts as lists with their dates, and more turns.
 
     A summary or an order gets the story that digests wrote, then as many turns as fit, with the
-    ones that SELECTs quote and the asker's own before all others: turns with facts first, shown as
-    these. Lines of the story that a SELECT returned always come before the ranking's turns.
+    ones that SELECTs quote and the asker's own before all others. Lines of the story that a SELECT
+    returned always come before the ranking's turns.
     """
     without = options.without
     question = recollected.question.ranked_text
@@ -232,13 +229,10 @@ def _with_lists(
     # A story is thinned throughout, not cut at the end of its rows.
     quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
     longest = _SHORT_TURN if is_story else None
-    notes: Mapping[int, Turn] = {}
-    if is_story and recollected.question.asker:
-        own, notes = _own_turns(recollected, reader)
-        longest = _story_turn(budget, len(own)) if own else longest
-        longest = _SHORT_TURN if notes else longest
-        recollected = replace(recollected, turns={**recollected.turns, **own, **notes})
-        in_order = [*notes, *own, *in_order]
+    if is_story and (own := _own_turns(recollected, reader)):
+        longest = _story_turn(budget, len(own))
+        recollected = replace(recollected, turns={**recollected.turns, **own})
+        in_order = [*own, *in_order]
     if is_story:
         in_order = [*quoted, *in_order]
     else:
@@ -261,15 +255,10 @@ def _with_lists(
         facts_share=1.0,
         question=question,
         near=0 if is_story else count_near(recollected.hits, _ODDS_TO_BE_WHOLE),
-        marks={
-            turn_id: mark
-            for turn_id, mark in recollected.marks.items()
-            if turn_id not in notes or not _repeats(mark, notes[turn_id].text)
-        },
+        marks=recollected.marks,
         longest=longest,
         spans=True,
         by_day=True,
-        noted=notes,
         opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
@@ -363,53 +352,17 @@ def _story(
     return story_of(summaries, said_at, ranks, budget, selected, sessions)
 
 
-def _own_turns(
-    recollected: Recollection, reader: MemoryReader
-) -> tuple[dict[int, Turn], dict[int, Turn]]:
-    """The asker's own turns, best first, and the ones with facts, with these as their text."""
+def _own_turns(recollected: Recollection, reader: MemoryReader) -> dict[int, Turn]:
+    """The asker's own turns, best first, by id; none if nobody asks.
+
+    In their own words: as facts, in equal room, they had fewer words of right answers (the log).
+    """
     question = recollected.question
+    if not question.asker:
+        return {}
     hits = reader.search(question.ranked_text, RANKED_TURNS, {"speaker": question.asker})
     own = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
-    quoted = {*recollected.quoted}
-    notes = _facts_as_turns(reader, [turn for turn in own if turn.id not in quoted])
-    return {turn.id: turn for turn in own}, notes
-
-
-def _facts_as_turns(reader: MemoryReader, turns: Sequence[Turn]) -> dict[int, Turn]:
-    """The turns with stored facts, in order, with these as their text, by id.
-
-    In as many tokens as a turn's gist, facts keep its names and numbers: .45 to .50 of a whole
-    chat's in 6,000 tokens, where gists kept .11 to .35 (docs/log.md).
-    """
-    facts: dict[int, list[str]] = {}
-    told = {turn.id: turn for turn in turns}
-    for fact in reader.digested_facts([*told]):
-        facts.setdefault(fact.turn_id, []).append(_fact_text(fact, told[fact.turn_id]))
-    fact_turns = {}
-    for turn in turns:
-        if turn.id in facts:
-            first, *others = facts[turn.id]
-            text = trim(first, _SHORT_TURN)
-            for other in others:
-                if count_tokens(f"{text}; {other}") <= _SHORT_TURN:
-                    text = f"{text}; {other}"
-            fact_turns[turn.id] = replace(turn, text=text)
-    return fact_turns
-
-
-def _repeats(mark: str, note: str) -> bool:
-    """Whether a mark tells only of ends, and a note tells the same ends."""
-    ends = [_UNTIL.search(part) for part in mark.split("; ")]
-    return all(end and end[0] in note for end in ends)
-
-
-def _fact_text(fact: Fact, turn: Turn) -> str:
-    """`Carla | age: 81 (happened 2024-03)`, for the speaker `age: 81`."""
-    subject = "" if fact.subject == turn.speaker else f"{fact.subject} | "
-    dates = [dated_fact(fact.happened_on, turn.said_at)] if fact.happened_on else []
-    dates += [f"until {fact.ended_on}"] if fact.ended_on else []
-    text = f"{subject}{fact.attribute}: {one_line(fact.value)}"
-    return f"{text} ({', '.join(dates)})" if dates else text
+    return {turn.id: turn for turn in own}
 
 
 def _story_turn(budget: int, turns: int) -> int:

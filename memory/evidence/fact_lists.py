@@ -268,7 +268,7 @@ def _read(
     turn = turns.get(turn_id or 0)
     said = turn.said_at if turn else ""
     if happened:
-        dates = [dated_fact(happened, said)]
+        dates = [_dated_fact(happened, said)]
     else:
         dates = [f"said {short_day(said)}"] if said and "said_at" not in cells else []
     if ended:
@@ -316,7 +316,7 @@ def _says(turn: Turn, cells: Mapping[str, str]) -> bool:
     return all(is_among(word, forms) for word in telling_words(" ".join(told)))
 
 
-def dated_fact(happened: str, said: str) -> str:
+def _dated_fact(happened: str, said: str) -> str:
     """`happened 2024-03`, or `for 2024-03` if that was still to come when it was said.
 
     Dates are as exact as known. For a dropped plan, "happened" would be false.

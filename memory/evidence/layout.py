@@ -10,7 +10,6 @@ from typing import Protocol, Self
 
 from memory.evidence.lines import (
     LOOKED_HEAD,
-    NOTED_HEAD,
     ROWS_HEAD,
     TURNS_HEAD,
     dated_line,
@@ -67,16 +66,15 @@ class Evidence:
     """The part of a memory that is shown, section by section, in order.
 
     `standing` holds the asker's wishes and the contradictions, `looked` what a model looked up,
-    `story` a short account of events; `facts`, `notes` (turns shown as their facts) and `turns` are
-    lines. `turn_ids` are the turns in any of them, `marked` the turns that facts call outdated or
-    disputed, and `cut` the turns that are shown in part.
+    `story` a short account of events; `facts` and `turns` are lines. `turn_ids` are the turns in
+    any of them, `marked` the turns that facts call outdated or disputed, and `cut` the turns that
+    are shown in part.
     """
 
     standing: Standing = NO_STANDING
     looked: tuple[str, ...] = ()
     story: Story = NO_STORY
     facts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     turns: tuple[str, ...] = ()
     turn_ids: tuple[int, ...] = ()
     marked: frozenset[int] = frozenset()
@@ -86,7 +84,7 @@ class Evidence:
     def fact_lines(self) -> int:
         """How many lines are facts or rows, or turns that facts tell or mark."""
         standing = self.standing
-        of_facts = (self.looked, self.facts, self.notes, self.marked)
+        of_facts = (self.looked, self.facts, self.marked)
         lines = (standing.lines, standing.profile_lines, standing.pair_lines, *of_facts)
         return sum(map(len, lines))
 
@@ -113,7 +111,6 @@ class Evidence:
             self.standing.disputes,
             self.story.text,
             _section(ROWS_HEAD, self.facts),
-            _section(NOTED_HEAD, self.notes),
             _section(TURNS_HEAD, self.turns),
         )
 
@@ -217,7 +214,6 @@ def lay_out(
     spans: bool = False,
     by_day: bool = False,
     best_first: bool = False,
-    noted: Collection[int] = (),
     opened: Collection[int] = (),
 ) -> Evidence:
     """Fill a budget with the best turn, facts, and more turns.
@@ -240,8 +236,6 @@ def lay_out(
         marks: what to note of turns, by their ids: that they are outdated.
         spans: whether relative dates are shown as spans (see `dated_line`).
         by_day: whether a line names the day of the turns after it, which then have no date.
-        noted: the ids of turns shown as facts, under a separate heading: the words are not
-            quotations.
         opened: the ids of turns that are shown whole, or as far as a share of half of the budget
             has room.
     """
@@ -273,7 +267,6 @@ def lay_out(
             facts_share=facts_share,
             form=form,
             best_first=best_first,
-            noted=noted,
         )
 
     tokens = budget
@@ -295,7 +288,6 @@ def _laid_out(
     facts_share: float,
     form: TurnForm,
     best_first: bool,
-    noted: Collection[int],
 ) -> Evidence:
     tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if facts else 0)
     pairs: list[tuple[Turn, str]] = []
@@ -328,15 +320,12 @@ def _laid_out(
     pairs += _fitting(alternate(wanted, others), tokens_left, form)
     if not best_first:
         pairs.sort(key=lambda pair: pair[0].id)
-    of_facts = [pair for pair in pairs if pair[0].id in noted]
-    said = [pair for pair in pairs if pair[0].id not in noted]
     return Evidence(
         facts=tuple(lines),
-        notes=_in_form(of_facts, form),
-        turns=_in_form(said, form),
+        turns=_in_form(pairs, form),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
-        marked=frozenset(t.id for t, _ in said if is_of_facts(form.marks.get(t.id, ""))),
-        cut=_cut(said),
+        marked=frozenset(t.id for t, _ in pairs if is_of_facts(form.marks.get(t.id, ""))),
+        cut=_cut(pairs),
     )
 
 

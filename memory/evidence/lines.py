@@ -28,7 +28,6 @@ CATALOG_TOKENS = 1_000  # for the summary of a memory, in the prompts that write
 NAME_TOKENS = 400  # for what is known of names: about twenty entities
 LOOKED_HEAD = "What you looked up:"
 ROWS_HEAD = "What the memory's facts say:"
-NOTED_HEAD = "What was noted of turns:"
 TURNS_HEAD = "What was said:"
 OUTDATED, DISPUTED = "outdated: ", "disputed: "  # how marks made by facts begin
 # A longer result without turns is not a count or a sum, but a list whose turns were left out.

@@ -108,7 +108,8 @@ def add(
     _checked(statements(0))  # before anything is stored
     window = None
     if turn_id is None:
-        since = "since" if not is_event else "on" if len(day) == len("2017-05-08") else "in"
+        has_own_day = known is not None and known.kind in ("event", "plan")
+        since = "since" if not has_own_day else "on" if len(day) == len("2017-05-08") else "in"
         text = f"{subject} {attribute.replace('_', ' ')} {value}"
         text += f" {since} {day}" if day else ""
         text += f" until {until}" if until else ""

@@ -15,6 +15,7 @@ from memory.program.quotations import NO_TURNS, quotation_line, quotations_of
 from memory.program.replies import ChatMessage
 from memory.records import Answer, Hit, Quotation, Turn
 from memory.text.tokens import count_tokens, trim
+from memory.vocabulary.fact_lines import fact_text
 
 _CHAT_CANDIDATES = 200  # of the ranking: a chat itself has many questions and quotations
 _MOST_FACTS = 5  # named for a message
@@ -114,9 +115,5 @@ def _kept(turn: Turn, reader: MemoryReader) -> str:
     """What was stored of a message: its turn, and the facts in it."""
     if not turn.id:
         return "This asks nothing, and was not stored."
-    facts = [
-        f"{fact.subject} {fact.attribute}: {fact.value}"
-        + (f" since {fact.happened_on}" if fact.happened_on else "")
-        for fact in reader.facts_from([turn.id])[:_MOST_FACTS]
-    ]
+    facts = [fact_text(fact) for fact in reader.facts_from([turn.id])[:_MOST_FACTS]]
     return f"Kept as turn {turn.id}{': ' if facts else ''}{'; '.join(facts)}."

@@ -14,12 +14,19 @@ _DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 def fact_line(fact: Fact) -> str:
     """A fact on a line: `Anna lives_in: Oslo since 2017-05 (fact 1, turn 3)`.
 
-    One of several memories is named at the end: `... (fact 1, turn 3, in team)`.
+    A plan is for its day: `Anna plans: a trip, on 3 May 2024 (fact 2, turn 4)`. One of several
+    memories is named at the end: `... (fact 1, turn 3, in team)`.
     """
-    since = f" since {fact.happened_on}" if fact.happened_on else ""
+    return unnumbered(one_line(f"{fact_text(fact)} {_source(fact)}"))
+
+
+def fact_text(fact: Fact) -> str:
+    """A fact as `fact_line`, without its numbers: `Anna lives_in: Oslo since 2017-05`."""
+    when = f" since {fact.happened_on}" if fact.happened_on else ""
+    if when and is_plan(fact):
+        when = f", {spoken_day(fact.happened_on)}"
     until = f" until {fact.ended_on}" if fact.ended_on else ""
-    told = f"{fact.subject} {fact.attribute}: {fact.value}{since}{until} {_source(fact)}"
-    return unnumbered(one_line(told))
+    return f"{fact.subject} {fact.attribute}: {fact.value}{when}{until}"
 
 
 def spoken_line(fact: Fact) -> str:
@@ -71,6 +78,12 @@ def is_event(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
         return known.kind == "event"
     verb = fact.attribute.replace("_", " ").partition(" ")[0]
     return bool(fact.happened_on) and verb.endswith("ed")
+
+
+def is_plan(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:
+    """Whether a fact is a plan by the vocabulary: its date is the day it is for."""
+    known = (vocabulary or default_vocabulary()).canonical(fact.attribute)
+    return known is not None and known.kind == "plan"
 
 
 def is_state(fact: Fact, vocabulary: Vocabulary | None = None) -> bool:

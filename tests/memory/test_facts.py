@@ -23,7 +23,7 @@ from memory.store.sqlite import SqliteStore
 from memory.store.vocabulary_edits import set_vocabulary
 from memory.text.characters import label
 from memory.vocabulary import Attribute
-from memory.vocabulary.fact_lines import is_current
+from memory.vocabulary.fact_lines import fact_line, is_current
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.rows import set_moment_of_change
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
@@ -664,3 +664,17 @@ def test_what_was_so_is_listed_after_an_import(tmp_path: Path) -> None:
     assert "Hull" in listed.output
     assert "Leeds" in listed.output
     assert "York" not in listed.output
+
+
+def test_a_plan_is_for_its_day_and_a_state_since_its_day() -> None:
+    home = Fact("Anna", "lives_in", "Oslo", 3, "2017-05", id=1)
+    trip = Fact("Anna", "plans_to", "see Rome", 4, "2024-05-03", id=2)
+    goal = Fact("Anna", "goal", "run a marathon", 5, "2024-10", id=3)
+    assert fact_line(home) == "Anna lives_in: Oslo since 2017-05 (fact 1, turn 3)"
+    assert fact_line(trip) == "Anna plans_to: see Rome, on 3 May 2024 (fact 2, turn 4)"
+    assert fact_line(goal) == "Anna goal: run a marathon, in Oct 2024 (fact 3, turn 5)"
+
+
+def test_a_correction_tells_a_plan_with_its_day(store: Store) -> None:
+    add(store, subject="Anna", attribute="plans", value="a trip", happened_on="2024-05-03")
+    assert store.turns()[-1].text == "Anna plans a trip on 2024-05-03."

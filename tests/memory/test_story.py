@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
-from memory.evidence.lines import NOTED_HEAD, TURNS_HEAD
+from memory.evidence.lines import TURNS_HEAD
 from memory.evidence.story import STORY_HEAD, story_of
 from memory.records import Summary
 from memory.store.pending_windows import claim_window
@@ -45,50 +45,24 @@ def test_a_summary_gets_the_story_before_the_turns_and_another_question_does_not
     assert STORY_HEAD not in memory.evidence("Where does Anna live?").text
 
 
-def test_the_asker_s_turns_are_told_by_what_models_and_persons_have_stored_of_them(
-    store: Store,
-) -> None:
-    job = "('Anna', 'works_as', 'nurse', '2017-05', 1), ('Mia', 'age', '7', NULL, 5)"
-    job += ", ('Anna', 'plans', 'a trip', '2031', 5)"
-    digested(store).write(f"{INSERT}{job}", cause="digest")
-    memory = Memory(store, model=scripted_model([]))
-    lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
-    told = "lives_in: Oslo (happened 2017-05-06); works_as: nurse (happened 2017-05)"
-    assert f"[1] Anna: {told}" in lines
-    noted = "[5] Anna: Mia | age: 7; plans: a trip (for 2031)"  # which was still to come
-    assert noted in lines
-    assert "[3] Anna: Small, but my cat Miso loves the window." in lines  # of it nothing is stored
-    assert lines.index(noted) > lines.index(f"[1] Anna: {told}")
-
-
-def test_what_is_noted_of_turns_does_not_stand_under_what_was_said(store: Store) -> None:
-    memory = Memory(digested(store), model=scripted_model([]))
-    lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
-    noted, said = lines.index(NOTED_HEAD), lines.index(TURNS_HEAD)
-    assert noted < lines.index("[1] Anna: lives_in: Oslo (happened 2017-05-06)") < said
-    assert said < lines.index("[3] Anna: Small, but my cat Miso loves the window.")
-    assert sum("[1] Anna" in line for line in lines) == 1
-
-
-def test_a_note_that_tells_an_end_has_no_mark_that_repeats_it(store: Store) -> None:
+def test_the_asker_s_turns_stand_in_their_own_words_beside_the_story(store: Store) -> None:
     digested(store).write("UPDATE facts SET ended_on = '2018-03' WHERE id = 1", cause="digest")
     memory = Memory(store, model=scripted_model([]))
-    story, fact = "Summarize what happened to Anna.", "Where did Anna live?"
-    told = "[1] Anna: lives_in: Oslo (happened 2017-05-06, until 2018-03)"
-    assert told in memory.evidence(story, asker="Anna").text.splitlines()
-    assert "[outdated: lives in Oslo until 2018-03" in memory.evidence(fact, asker="Anna").text
-
-
-def test_a_turn_with_many_facts_is_told_by_as_many_as_a_short_turn_has_room_for(
-    store: Store,
-) -> None:
-    many = ", ".join(f"('Anna', 'plans', 'a long walk to town {n}', NULL, 1)" for n in range(60))
-    digested(store).write(f"{INSERT}{many}", cause="digest")
-    memory = Memory(store, model=scripted_model([]))
     lines = memory.evidence("Summarize what happened to Anna.", asker="Anna").text.splitlines()
-    [line] = [line for line in lines if line.startswith("[1] Anna: ")]
-    assert "town 0" in line
-    assert count_tokens(line) <= 75
+    said = lines[lines.index(TURNS_HEAD) :]
+    [moved] = [line for line in said if line.startswith("[1] Anna: ")]
+    assert "I moved to Oslo last Saturday" in moved
+    assert "[outdated: lives in Oslo until 2018-03" in moved
+    assert "[3] Anna: Small, but my cat Miso loves the window." in said
+
+
+def test_a_story_leaves_half_of_the_budget_to_turns(store: Store) -> None:
+    told = "The four friends went by train to the lake and came home late that evening."
+    for turn_id in store.add([Turn("Ben", f"Trip {n}, by train.") for n in range(40)]):
+        set_summary(store, Summary(turn_id, turn_id, "session", told))
+    memory = Memory(store, model=scripted_model([]), budget=600)
+    story = memory.evidence("Summarize the trips to the lake.").story
+    assert 200 < story.tokens <= 300
 
 
 def test_rows_of_the_story_are_not_shown_beside_it(store: Store) -> None:
