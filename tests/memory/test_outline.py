@@ -29,15 +29,31 @@ def test_a_turn_that_fits_stays_as_it_is() -> None:
     assert outline(ANSWER, 1_000) == ANSWER
 
 
-def test_an_outline_has_the_beginning_headings_items_and_no_code() -> None:
+def test_an_outline_has_the_beginning_items_as_sentences_where_they_fit_and_no_code() -> None:
     text = outline(ANSWER, 50)
 
     assert text.startswith("Here is a plan for the move")
-    assert "1. Sorting; Books; Kitchen" in text
-    assert "2. The van" in text
+    assert "Books: Give away what you have not opened for five years. Boxes of books are" in text
+    assert "heavy. Kitchen: Keep one set of pans." in text
     assert "insert" not in text
     assert text.endswith("\u2026")
     assert count_tokens(text) < 60
+
+
+def test_an_item_that_does_not_fit_and_a_telling_heading_are_named() -> None:
+    items = "\n".join(f"- Room {n}: {'Carry out what stands in it. ' * 4}" for n in (1, 2, 3))
+    text = outline(f"We begin early in the morning.\n# Van, drivers and boxes\n{items}", 60)
+
+    assert "Van, drivers and boxes; Room 1: Carry out what stands in it. Carry out" in text
+    assert text.endswith("Room 2; Room 3 \u2026")
+
+
+def test_headings_that_say_little_come_after_sentences() -> None:
+    headings = "\n".join(f"# Group {letter}\nNone" for letter in "abcdefghijkl")
+    said = "The mill by the river is the only one that has room for the harp."
+    text = outline(f"We looked at several mills.\n{headings}\n{said}\n{headings}", 30)
+
+    assert said in text
 
 
 def test_an_outline_keeps_the_sentence_that_is_taken_up_next() -> None:
