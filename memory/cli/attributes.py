@@ -7,12 +7,11 @@ from typing import Annotated, cast
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, open_memory
-from memory.cli.output import change_line, print_json, print_rows, undo_line
+from memory.cli.memory_command import CommandMemory, Printed, on_memory
+from memory.cli.options import ListByDefault
+from memory.cli.output import change_line
 from memory.errors import InputError
-from memory.records import Change, Rows, Turn
-from memory.store import Store
-from memory.store.declared_settings import Settings
+from memory.records import Change, Turn
 from memory.store.fact_reads import count_attributes
 from memory.store.turn_validation import local_now
 from memory.store.vocabulary_edits import (
@@ -22,7 +21,7 @@ from memory.store.vocabulary_edits import (
     set_vocabulary,
     vocabulary_of,
 )
-from memory.system.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line
 from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
 from memory.vocabulary.templates import question_templates_of, templates_of
 
@@ -36,16 +35,14 @@ Name = Annotated[str, typer.Argument(help="An attribute, by any of its names.")]
 
 
 @app.command("list")
+@on_memory()
 def list_command(
+    memory: CommandMemory,
     text: Annotated[str, typer.Argument(help="Only attributes with this text.")] = "",
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """List the vocabulary: your own attributes, the default ones, and those only facts have."""
-    with open_memory(namespace, db, read_only=True) as store:
-        vocabulary = vocabulary_of(store)
-        facts = count_attributes(store)
+    vocabulary = vocabulary_of(memory.store)
+    facts = count_attributes(memory.store)
     listed = [*vocabulary.attributes]
     listed += [Attribute(name) for name in facts if vocabulary.canonical(name) is None]
     counts = dict.fromkeys((attribute.name for attribute in listed), 0)
@@ -54,22 +51,22 @@ def list_command(
     listed.sort(key=lambda attribute: _order(vocabulary, attribute))
     wanted = name_key(text)
     listed = [one for one in listed if any(wanted in name_key(name) for name in one.names)]
-    if as_json:
-        for attribute in listed:
-            by = _by(vocabulary, attribute)
-            print_json(asdict(attribute) | {"by": by, "facts": counts[attribute.name]})
-        return
-    if vocabulary.strict:
-        print_clean("strict: facts of other attributes are not stored", error=True)
-    if not listed:
-        print_clean("no such attributes", error=True)
-        return
-    cells = tuple(_cells(vocabulary, attribute, counts[attribute.name]) for attribute in listed)
-    print_rows(Rows(_COLUMNS, cells))
+    notes = ["strict: facts of other attributes are not stored"] if vocabulary.strict else []
+    return Printed(
+        [
+            asdict(attribute) | {"by": _by(vocabulary, attribute), "facts": counts[attribute.name]}
+            for attribute in listed
+        ],
+        columns=_COLUMNS,
+        rows=[_cells(vocabulary, attribute, counts[attribute.name]) for attribute in listed],
+        notes=notes if listed else [*notes, "no such attributes"],
+    )
 
 
 @app.command()
+@on_memory(writes=True)
 def load(
+    memory: CommandMemory,
     file: Annotated[Path, typer.Argument(help="A .toml or .json file.")],
     replaces: Annotated[
         bool, typer.Option("--replace", help="Take all others out of force, also the default ones.")
@@ -78,27 +75,28 @@ def load(
         bool | None,
         typer.Option("--strict/--not-strict", help="Store facts of no other attributes."),
     ] = None,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Add the attributes of a file to the vocabulary, or put them in the place of all others.
 
     memory facts attributes load clinic.toml --replace --strict
     """
     content = read_vocabulary(file)
-    with open_memory(namespace, db) as store:
-        change = set_vocabulary(
-            store,
+    return _changed(
+        memory,
+        set_vocabulary(
+            memory.store,
             content.attributes,
             replaces=replaces,
             strict=content.strict if strict is None else strict,
-            by=_author(store),
-        )
-    _print_change(change, namespace, db)
+            by=memory.user,
+        ),
+    )
 
 
 @app.command("set")
+@on_memory(writes=True)
 def set_command(
+    memory: CommandMemory,
     name: Annotated[str, typer.Argument(help="The attribute, new or by any of its names.")] = "",
     kind: Annotated[
         str, typer.Option(help="'one value', 'many' or 'event'; many for a new one.")
@@ -129,9 +127,7 @@ def set_command(
         bool | None,
         typer.Option("--strict/--not-strict", help="Store facts of no other attributes."),
     ] = None,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Add or change an attribute; what you leave out stays the same. Facts move with it.
 
     memory facts attributes set urgency --kind "one value" --value low --value high
@@ -143,83 +139,78 @@ def set_command(
         raise InputError("name the attribute: memory facts attributes set NAME ...")
     if not name and strict is None:
         raise InputError("name an attribute, or give --strict or --not-strict")
-    with open_memory(namespace, db) as store:
-        attributes = []
-        if name:
-            known = vocabulary_of(store).canonical(name) or Attribute(name)
-            new = replace(
-                known,
-                kind=cast(Kind, kind) if kind else known.kind,
-                other_names=(*known.other_names, *(other_names or ())),
-                allowed_values=tuple(values) if values else known.allowed_values,
-                instruction=known.instruction if instruction is None else instruction,
-                form=known.form if form is None else form,
-                says=(*known.says, *(says or ())),
-                ends=(*known.ends, *(ends or ())),
-                asks=(*known.asks, *(asks or ())),
-            )
-            attributes.append(new)
-        change = set_vocabulary(store, attributes, strict=strict, by=_author(store))
-    _print_change(change, namespace, db)
+    attributes = []
+    if name:
+        known = vocabulary_of(memory.store).canonical(name) or Attribute(name)
+        new = replace(
+            known,
+            kind=cast(Kind, kind) if kind else known.kind,
+            other_names=(*known.other_names, *(other_names or ())),
+            allowed_values=tuple(values) if values else known.allowed_values,
+            instruction=known.instruction if instruction is None else instruction,
+            form=known.form if form is None else form,
+            says=(*known.says, *(says or ())),
+            ends=(*known.ends, *(ends or ())),
+            asks=(*known.asks, *(asks or ())),
+        )
+        attributes.append(new)
+    return _changed(memory, set_vocabulary(memory.store, attributes, strict=strict, by=memory.user))
 
 
 @app.command()
+@on_memory(writes=True)
 def rename(
+    memory: CommandMemory,
     name: Name,
     new_name: Annotated[str, typer.Argument(help="Its new name; the old one goes on meaning it.")],
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Give an attribute and its facts another name."""
-    with open_memory(namespace, db) as store:
-        change = rename_attribute(store, name, new_name, by=_author(store))
-    _print_change(change, namespace, db)
+    return _changed(memory, rename_attribute(memory.store, name, new_name, by=memory.user))
 
 
 @app.command()
+@on_memory(writes=True)
 def merge(
+    memory: CommandMemory,
     names: Annotated[list[str], typer.Argument(help="The attributes that go.")],
     into: Annotated[str, typer.Option(help="The attribute that stays, with all facts.")],
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Make several attributes one.
 
     memory facts attributes merge dog owns_cat --into has_pet
     """
-    with open_memory(namespace, db) as store:
-        change = merge_attributes(store, names, into, by=_author(store))
-    _print_change(change, namespace, db)
+    return _changed(memory, merge_attributes(memory.store, names, into, by=memory.user))
 
 
 @app.command()
-def remove(name: Name, namespace: Namespace = DEFAULT, db: Db = None) -> None:
+@on_memory(writes=True)
+def remove(memory: CommandMemory, name: Name) -> Printed:
     """Take an attribute out of the vocabulary. Its facts stay."""
-    with open_memory(namespace, db) as store:
-        change = remove_attribute(store, name, by=_author(store))
-    _print_change(change, namespace, db)
+    return _changed(memory, remove_attribute(memory.store, name, by=memory.user))
 
 
 @app.command("try")
+@on_memory()
 def try_command(
+    memory: CommandMemory,
     text: Annotated[str, typer.Argument(help="A sentence or a question.")],
     speaker: Annotated[
         str, typer.Option(help="Who says it; your name in this memory by default.")
     ] = "",
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Show which template a text matches and what would be stored, or why nothing is.
 
     memory facts attributes try "I've moved to Lisbon"
     """
-    with open_memory(namespace, db, read_only=True) as store:
-        vocabulary = vocabulary_of(store)
-        speaker = speaker or _author(store)
-    turn = Turn(speaker, text, said_at=local_now())
+    vocabulary = vocabulary_of(memory.store)
+    turn = Turn(speaker or memory.user, text, said_at=local_now())
     questions = list(_questions(text, vocabulary, turn.said_at))
-    for line in questions or _statements(turn, vocabulary):
-        print_clean(line)
+    lines = questions or list(_statements(turn, vocabulary))
+    return Printed([{"line": line} for line in lines], lines)
+
+
+def _changed(memory: CommandMemory, change: Change) -> Printed:
+    return memory.changed(change, [change_line(change)])
 
 
 def _questions(text: str, vocabulary: Vocabulary, today: str) -> Iterator[str]:
@@ -229,8 +220,8 @@ def _questions(text: str, vocabulary: Vocabulary, today: str) -> Iterator[str]:
         which = wanted.get(question.kind, f"the {question.kind}")
         value = f", of {question.value}" if question.value else ""
         date = f", at {question.date}" if question.date else ""
-        yield f"asks {which} of {question.attribute} of {about}{value}{date}"
-        yield f"  template: {question.template}"
+        yield clean_line(f"asks {which} of {question.attribute} of {about}{value}{date}")
+        yield f"  template: {clean_line(question.template)}"
 
 
 def _statements(turn: Turn, vocabulary: Vocabulary) -> Iterator[str]:
@@ -240,8 +231,8 @@ def _statements(turn: Turn, vocabulary: Vocabulary) -> Iterator[str]:
             deed = "ends" if assertion.is_end else "stores"
             value = f": {assertion.value}" if assertion.value else ""
             since = f" since {assertion.happened_on}" if assertion.happened_on else ""
-            yield f"{deed} {assertion.subject} {assertion.attribute}{value}{since}"
-        yield f"  template: {found.template}"
+            yield clean_line(f"{deed} {assertion.subject} {assertion.attribute}{value}{since}")
+        yield f"  template: {clean_line(found.template)}"
     for refusal in reading.refusals:
         yield f"stores nothing: {refusal}"
 
@@ -258,7 +249,7 @@ def _order(vocabulary: Vocabulary, attribute: Attribute) -> tuple[int, str]:
 
 def _cells(vocabulary: Vocabulary, attribute: Attribute, facts: int) -> tuple[str, ...]:
     by = _by(vocabulary, attribute)
-    cells = (
+    return (
         attribute.name,
         attribute.kind if by != "facts only" else "",
         ", ".join(attribute.allowed_values),
@@ -266,13 +257,3 @@ def _cells(vocabulary: Vocabulary, attribute: Attribute, facts: int) -> tuple[st
         by,
         ", ".join(attribute.other_names),
     )
-    return tuple(map(clean_line, cells))
-
-
-def _author(store: Store) -> str:
-    return str(Settings(store).get("user", default="user"))
-
-
-def _print_change(change: Change, namespace: str, db: Path | None) -> None:
-    print_clean(change_line(change))
-    print_clean(undo_line([change], namespace, db))

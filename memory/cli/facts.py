@@ -1,32 +1,23 @@
 """The group facts: list, edit, log, diff, revert; who they are about, and how good they are."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from memory import facts as fact_edits
 from memory.cli import attributes, audit, entities, history, refine, summaries
-from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, Seen, open_memory
-from memory.cli.output import (
-    change_line,
-    edit_lines,
-    print_json,
-    print_rows,
-    undo_line,
-)
+from memory.cli.memory_command import CommandMemory, Printed, on_memory
+from memory.cli.options import ListByDefault, Seen
+from memory.cli.output import change_line, edit_lines
 from memory.errors import InputError
 from memory.facts.contradictions import settle
 from memory.facts.standing import standing_facts, standing_without_effect
-from memory.records import Change, Contradiction, Edit, Fact, Rows
+from memory.records import Change, Contradiction, Fact
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
-from memory.store.declared_settings import Settings
-from memory.store.history import edits_of
 from memory.store.standing_facts import StandingFact
-from memory.system.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line
 from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
@@ -38,7 +29,9 @@ _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
 
 
 @app.command("list")
+@on_memory()
 def list_command(
+    memory: CommandMemory,
     text: Annotated[str, typer.Argument(help="Only facts with this text.")] = "",
     include_ended: Annotated[
         bool, typer.Option("--all", help="Also facts that ended or begin later.")
@@ -59,10 +52,7 @@ def list_command(
         bool,
         typer.Option("--contradictions", help="Only facts that contradict each other, in pairs."),
     ] = False,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """List the facts that are true now, or show where one comes from (--why ID)."""
     if why is not None and (text or include_ended or as_of):
         raise InputError("--why shows one fact; leave out the text, --all and --as-of")
@@ -70,42 +60,39 @@ def list_command(
         raise InputError("--standing lists current wishes; leave out the text and options")
     if contradictions and (standing or why is not None or text or include_ended or as_of):
         raise InputError("--contradictions lists what is open now; leave out the text and options")
-    with open_memory(namespace, db, read_only=True) as store:
-        if why is not None:
-            _explain(store, why, as_json)
-            return
-        if standing:
-            _list_standing(standing_facts(store), standing_without_effect(store), as_json)
-            return
-        if contradictions:
-            _list_contradictions(open_contradictions(store), as_json)
-            return
-        matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
-        # Read only to tell whether --all would list more.
-        all_matches = fact_edits.find(store, text, ended=True, point=as_of or None)
-    if as_json:
-        for fact in matches:
-            print_json(fact.to_dict())
-    elif matches:
-        print_rows(_table(matches))
-    else:
-        advice = "; --all also lists facts that ended or begin later" if all_matches else ""
-        if not (text or all_matches):
-            advice = (
-                "; `memory digest` stores those of plain sentences, and with"
-                " `--model openai/gpt-4o-mini` a larger model stores more"
-            )
-        print_clean(f"no such facts{advice}", error=True)
+    store = memory.store
+    if why is not None:
+        return _explained(store, why)
+    if standing:
+        return _wishes(standing_facts(store), standing_without_effect(store))
+    if contradictions:
+        return _pairs(open_contradictions(store))
+    matches = fact_edits.find(store, text, ended=include_ended, point=as_of or None)
+    # Read only to tell whether --all would list more.
+    all_matches = fact_edits.find(store, text, ended=True, point=as_of or None)
+    advice = "; --all also lists facts that ended or begin later" if all_matches else ""
+    if not (text or all_matches):
+        advice = (
+            "; `memory digest` stores those of plain sentences, and with"
+            " `--model openai/gpt-4o-mini` a larger model stores more"
+        )
     further = sum(not fact.ended_on for fact in all_matches) - sum(
         not fact.ended_on for fact in matches
     )
-    if matches and further:
-        reason = "begin later, or gave way to something newer; --all lists them"
-        print_clean(f"{further} more {reason}", error=True)
+    reason = "begin later, or gave way to something newer; --all lists them"
+    notes = [f"{further} more {reason}"] if further else []
+    return Printed(
+        [fact.to_dict() for fact in matches],
+        columns=_COLUMNS,
+        rows=[*map(_cells, matches)],
+        notes=notes if matches else [f"no such facts{advice}"],
+    )
 
 
 @app.command()
+@on_memory(writes=True)
 def edit(
+    memory: CommandMemory,
     fact_id: Annotated[int, typer.Argument(metavar="ID", help="The id of the fact.")],
     value: Annotated[str | None, typer.Option(help="The new value.")] = None,
     since: Annotated[
@@ -131,10 +118,7 @@ def edit(
     ] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete the fact.")] = False,
     seen: Seen = None,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Change:
     """Edit a fact: give a new value, correct it, end it or delete it. You can undo each edit.
 
     memory facts edit 3 --value Bergen --since 2024-05
@@ -153,34 +137,30 @@ def edit(
         raise InputError("--subject, --attribute and --happened-on need --was-wrong")
     if since and (was_wrong or value is None):
         raise InputError("--since needs --value, and goes without --was-wrong")
-    with open_memory(namespace, db) as store:
-        by = str(Settings(store).get("user", "user"))
-        if delete:
-            change = fact_edits.remove(store, fact_id, by, seen=seen)
-        elif is_over:
-            change = fact_edits.edit(store, fact_id, "is over", on=ended_on or "", by=by, seen=seen)
-        elif was_wrong:
-            change = fact_edits.correct(
-                store,
-                fact_id,
-                value=value,
-                subject=subject,
-                attribute=attribute,
-                happened_on=happened_on,
-                by=by,
-                seen=seen,
-            )
-        else:
-            assert value is not None  # the remaining kind of edit
-            change = fact_edits.edit(
-                store, fact_id, "changed", value=value, on=since, by=by, seen=seen
-            )
-        edits = edits_of(store, change.id)
-    _print_change(change, edits, as_json=as_json, namespace=namespace, db=db)
+    store, by = memory.store, memory.user
+    if delete:
+        return fact_edits.remove(store, fact_id, by, seen=seen)
+    if is_over:
+        return fact_edits.edit(store, fact_id, "is over", on=ended_on or "", by=by, seen=seen)
+    if was_wrong:
+        return fact_edits.correct(
+            store,
+            fact_id,
+            value=value,
+            subject=subject,
+            attribute=attribute,
+            happened_on=happened_on,
+            by=by,
+            seen=seen,
+        )
+    assert value is not None  # the remaining kind of edit
+    return fact_edits.edit(store, fact_id, "changed", value=value, on=since, by=by, seen=seen)
 
 
 @app.command()
+@on_memory(creates=True)
 def add(
+    memory: CommandMemory,
     subject: Annotated[str, typer.Argument(help="Who or what it is about.")],
     attribute: Annotated[str, typer.Argument(help="Such as lives_in or has_pet.")],
     value: Annotated[str, typer.Argument(help="Such as Oslo.")],
@@ -194,43 +174,36 @@ def add(
         bool,
         typer.Option("--new-attribute", help="The attribute is another than those near to it."),
     ] = False,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Change:
     """Add a fact. Without --turn, what you say is stored as a turn, too.
 
     memory facts add Anna lives_in Bergen --on 2024-05
 
     A new value of what has one value at a time, such as lives_in, ends the old one.
     """
-    with open_memory(namespace, db, create=True) as store:
-        change = fact_edits.add(
-            store,
-            subject=subject,
-            attribute=attribute,
-            value=value,
-            happened_on=on,
-            turn_id=turn,
-            new_attribute=new_attribute,
-            by=str(Settings(store).get("user", "user")),
-        )
-        edits = edits_of(store, change.id)
-    _print_change(change, edits, as_json=as_json, namespace=namespace, db=db)
+    return fact_edits.add(
+        memory.store,
+        subject=subject,
+        attribute=attribute,
+        value=value,
+        happened_on=on,
+        turn_id=turn,
+        new_attribute=new_attribute,
+        by=memory.user,
+    )
 
 
 @app.command(name="settle")
+@on_memory(writes=True)
 def settle_command(
+    memory: CommandMemory,
     fact_id: Annotated[int, typer.Argument(metavar="ID", help="The id of a fact.")],
     other_id: Annotated[
         int, typer.Argument(metavar="OTHER", help="The id of the fact that contradicts it.")
     ],
     right: Annotated[str, typer.Option(help="The id of the right fact, or both.")],
     seen: Seen = None,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Change | Printed:
     """Say which of two facts that contradict each other is right; the other is deleted.
 
     memory facts settle 3 7 --right 7
@@ -241,52 +214,43 @@ def settle_command(
     """
     if right != "both" and not right.isdecimal():
         raise InputError("--right takes the id of a fact, or both")
-    with open_memory(namespace, db) as store:
-        change = settle(
-            store,
-            fact_id,
-            other_id,
-            right="both" if right == "both" else int(right),
-            by=str(Settings(store).get("user", "user")),
-            seen=seen,
-        )
-        edits = edits_of(store, change.id)
-    if as_json:
-        print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
-        return
-    print_clean("\n".join(map(clean_line, edit_lines(edits))) if edits else "both facts stay")
-    print_clean(undo_line([change], namespace, db))
+    change = settle(
+        memory.store,
+        fact_id,
+        other_id,
+        right="both" if right == "both" else int(right),
+        by=memory.user,
+        seen=seen,
+    )
+    if right != "both":
+        return change
+    return memory.changed(change, ["both facts stay"])
 
 
-def _list_contradictions(pairs: list[Contradiction], as_json: bool) -> None:
+def _pairs(pairs: list[Contradiction]) -> Printed:
+    lines = []
     for pair in pairs:
-        if as_json:
-            print_json(asdict(pair))
-        else:
-            lines = [
-                f"{fact_line(fact)}{f', said on {said_at[:10]}' if said_at else ''}"
-                for fact, said_at in zip(pair.facts, pair.said_at, strict=True)
-            ]
-            print_clean(clean_line(f"{lines[0]} / {lines[1]}"))
-    if not pairs and not as_json:
-        print_clean("no facts contradict each other", error=True)
+        sides = [
+            f"{fact_line(fact)}{f', said on {said_at[:10]}' if said_at else ''}"
+            for fact, said_at in zip(pair.facts, pair.said_at, strict=True)
+        ]
+        lines.append(clean_line(" / ".join(sides)))
+    notes = () if pairs else ["no facts contradict each other"]
+    return Printed([*map(asdict, pairs)], lines, notes=notes)
 
 
-def _list_standing(facts: list[Fact], ineffective: list[StandingFact], as_json: bool) -> None:
+def _wishes(facts: list[Fact], ineffective: list[StandingFact]) -> Printed:
     """The current ones, then those without effect, each with the reason."""
-    if as_json:
-        for fact in facts:
-            print_json(fact.to_dict())
-        for standing in ineffective:
-            print_json(standing.fact.to_dict() | {"without_effect": standing.reason})
-        return
-    if facts:
-        print_rows(_table(facts))
-    else:
-        print_clean("no standing instructions or preferences", error=True)
-    for standing in ineffective:
-        line = fact_line(standing.fact)
-        print_clean(f"without effect: {clean_line(line)}: {clean_line(standing.reason)}")
+    records = [fact.to_dict() for fact in facts]
+    records += [
+        standing.fact.to_dict() | {"without_effect": standing.reason} for standing in ineffective
+    ]
+    lines = [
+        f"without effect: {clean_line(fact_line(standing.fact))}: {clean_line(standing.reason)}"
+        for standing in ineffective
+    ]
+    notes = () if facts else ["no standing instructions or preferences"]
+    return Printed(records, lines, _COLUMNS, [*map(_cells, facts)], notes)
 
 
 app.command()(history.log)
@@ -299,39 +263,25 @@ app.command()(refine.refine)
 app.command()(summaries.summaries)
 
 
-def _print_change(
-    change: Change, edits: list[Edit], *, as_json: bool, namespace: str, db: Path | None
-) -> None:
-    if as_json:
-        print_json(asdict(change) | {"edits": [asdict(edit) for edit in edits]})
-        return
-    print_clean("\n".join(map(clean_line, edit_lines(edits))))
-    print_clean(undo_line([change], namespace, db))
-
-
-def _explain(store: Store, fact_id: int, as_json: bool) -> None:
+def _explained(store: Store, fact_id: int) -> Printed:
     edits = fact_edits.history(store, fact_id)  # never empty: it raises for an unknown fact
     changes = {change.id: change for change in store.changes()}
     present = edits[-1].after  # None when the fact was removed
     fact = present or edits[-1].before
     turn = store.turn(fact.turn_id) if fact else None
-    if as_json:
-        print_json(
-            {
-                "fact": present.to_dict() if present else None,
-                "turn": asdict(turn) if turn else None,
-                "history": [
-                    asdict(changes[edit.change_id]) | {"edit": asdict(edit)} for edit in edits
-                ],
-            }
-        )
-        return
+    lines = []
     if fact and turn:
-        print_rows(_table([fact]))
-        print_clean(clean_line(f"source: {turn_line(turn)}") if present else "deleted")
+        lines.append(clean_line(f"source: {turn_line(turn)}") if present else "deleted")
     for edit in edits:
-        print_clean(change_line(changes[edit.change_id]))
-        print_clean("\n".join(f"  {clean_line(line)}" for line in edit_lines([edit])))
+        lines.append(change_line(changes[edit.change_id]))
+        lines += [f"  {clean_line(line)}" for line in edit_lines([edit])]
+    record = {
+        "fact": present.to_dict() if present else None,
+        "turn": asdict(turn) if turn else None,
+        "history": [asdict(changes[edit.change_id]) | {"edit": asdict(edit)} for edit in edits],
+    }
+    rows = [_cells(fact)] if fact and turn else []
+    return Printed([record], lines, _COLUMNS, rows)
 
 
 def _cells(fact: Fact) -> tuple[Any, ...]:
@@ -344,8 +294,3 @@ def _cells(fact: Fact) -> tuple[Any, ...]:
         fact.ended_on,
         fact.turn_id,
     )
-
-
-def _table(facts: Iterable[Fact]) -> Rows:
-    rows = (tuple(clean_line(str(cell or "")) for cell in _cells(fact)) for fact in facts)
-    return Rows(_COLUMNS, tuple(rows))

@@ -7,32 +7,32 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
+from memory.cli.memory_command import CommandMemory, Printed, change_record, on_memory
 from memory.cli.output import (
     change_line,
     command_line,
+    cut_lines,
     diff_lines,
     edit_lines,
     fold_small_digests,
     held_lines,
-    print_json,
-    print_lines,
     run_line,
-    undo_line,
 )
 from memory.errors import InputError
 from memory.facts import newest_change
-from memory.records import WITHDRAWN, Change, Edit
+from memory.records import WITHDRAWN, Edit
 from memory.store import Store
 from memory.store.history import edits_of, revert_to
-from memory.store.points_in_time import Diff, differences
-from memory.system.terminal import clean_line, print_clean
+from memory.store.points_in_time import differences
+from memory.system.terminal import clean_line
 from memory.text.turn_lines import turn_line
 
 _POINT = "A change (12 or #12) or a date (2017, 2017-06, 2017-06-01)."
 
 
+@on_memory()
 def log(
+    memory: CommandMemory,
     change: Annotated[
         str, typer.Argument(help="The number of one change, shown with its SQL.")
     ] = "",
@@ -40,117 +40,79 @@ def log(
     facts: Annotated[
         bool, typer.Option("--facts", help="Also show the facts that each change wrote.")
     ] = False,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Show the changes of facts, newest first.
 
     Successive digests of one turn each share a line; --facts lists them one by one.
     """
-    with open_memory(namespace, db, read_only=True) as store:
-        changes = store.changes()[::-1]
-        held = [] if change or as_json else [*held_lines(store.pending(), namespace, db)]
-        edits = _edits(store) if facts or change else {}
+    changes = memory.store.changes()[::-1]
     if change:
         number = _change_number(change)
         changes = [entry for entry in changes if entry.id == number]
         if not changes:
             raise InputError(f"there is no change {number}; `memory facts log` lists them")
-    for line in held:
-        print_clean(line)
-    if not changes and not as_json:
-        print_clean("no changes yet")
-    if not (change or facts or as_json):
-        for run in fold_small_digests(changes)[:limit]:
-            print_clean(run_line(run))
-        return
+    edits = _edits(memory.store) if facts or change else {}
+    lines: list[str] = []
+    if not change:
+        lines += held_lines(memory.store.pending(), memory.namespace, memory.db)
+    if not changes:
+        lines.append("no changes yet")
+    if not (change or facts):
+        lines += map(run_line, fold_small_digests(changes)[:limit])
+        return Printed([asdict(entry) for entry in changes[:limit]], lines)
     for entry in changes[:limit]:
-        entry_edits = edits[entry.id] if edits else []
-        if as_json:
-            details = {"edits": [*map(asdict, entry_edits)]} if facts or change else {}
-            print_json(asdict(entry) | details)
-            continue
-        print_clean(change_line(entry))
-        if change and entry.statement:
-            print_clean(
-                "\n".join(f"    {clean_line(line)}" for line in entry.statement.splitlines())
-            )
-        print_lines(edit_lines(entry_edits), "  ")
+        lines.append(change_line(entry))
+        if change:
+            lines += [f"    {clean_line(line)}" for line in entry.statement.splitlines()]
+        lines += cut_lines(edit_lines(edits[entry.id]), "  ")
+    return Printed([change_record(entry, edits[entry.id]) for entry in changes[:limit]], lines)
 
 
+@on_memory(writes=True)
 def undo(
+    memory: CommandMemory,
     change: Annotated[
         str,
         typer.Argument(
             help="The number of the change. Default: the newest that is no undo and was not undone."
         ),
     ] = "",
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Undo a change: its facts are as before. You can undo an undo too."""
-    with open_memory(namespace, db) as store:
-        number = _change_number(change) if change else newest_change(store).id
-        undo_change = store.undo(number)
-        edits = edits_of(store, undo_change.id)
-        touched = {fact.turn_id for edit in edits for fact in (edit.before, edit.after) if fact}
-        turns = store.turns_by_id(sorted(touched), missing_ok=True)
-    if as_json:
-        _print_change_json(undo_change, edits)
-    else:
-        print_clean(f"undid change {number}:")
-        print_lines(edit_lines(edits), "  ")
-        for turn in turns:
-            if turn.text.startswith(WITHDRAWN):
-                print_clean(clean_line(turn_line(turn)))
-                words = ("forget", "--turn", str(turn.id))
-                forget = command_line(*words, namespace=namespace, db=db)
-                print_clean(f"  stays, marked like this; `{forget}` removes it")
-        if undo_change.note:
-            print_clean(undo_change.note)
-        print_clean(undo_line([undo_change], namespace, db))
+    store = memory.store
+    number = _change_number(change) if change else newest_change(store).id
+    undo_change = store.undo(number)
+    edits = edits_of(store, undo_change.id)
+    touched = {fact.turn_id for edit in edits for fact in (edit.before, edit.after) if fact}
+    lines = [f"undid change {number}:", *cut_lines(edit_lines(edits), "  ")]
+    for turn in store.turns_by_id(sorted(touched), missing_ok=True):
+        if turn.text.startswith(WITHDRAWN):
+            words = ("forget", "--turn", str(turn.id))
+            forget = command_line(*words, namespace=memory.namespace, db=memory.db)
+            lines.append(clean_line(turn_line(turn)))
+            lines.append(f"  stays, marked like this; `{forget}` removes it")
+    lines += [undo_change.note] if undo_change.note else []
+    return memory.changed(undo_change, lines)
 
 
+@on_memory()
 def diff(
+    memory: CommandMemory,
     a: Annotated[str, typer.Argument(help=_POINT)],
     b: Annotated[str, typer.Argument(help="Another point. Default: now.")] = "",
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Compare the facts at two points."""
-    with open_memory(namespace, db, read_only=True) as store:
-        difference = differences(store.facts(a), store.facts(b or None))
-    if as_json:
-        print_json(asdict(difference))
-        return
-    print_lines(diff_lines(difference))
-    if difference == Diff():
-        print_clean("no differences")
+    difference = differences(memory.store.facts(a), memory.store.facts(b or None))
+    lines = list(cut_lines(diff_lines(difference))) or ["no differences"]
+    return Printed([asdict(difference)], lines)
 
 
-def revert(
-    point: Annotated[str, typer.Argument(help=_POINT)],
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+@on_memory(writes=True)
+def revert(memory: CommandMemory, point: Annotated[str, typer.Argument(help=_POINT)]) -> Printed:
     """Restore all facts of a point in time. Turns stay, and you can undo it."""
-    with open_memory(namespace, db) as store:
-        revert_change = revert_to(store, point)
-        edits = edits_of(store, revert_change.id)
-    if as_json:
-        _print_change_json(revert_change, edits)
-    else:
-        print_clean(f"restored the facts of {point}:")
-        print_lines(edit_lines(edits), "  ")
-        print_clean(undo_line([revert_change], namespace, db))
-
-
-def _print_change_json(change: Change, edits: list[Edit]) -> None:
-    print_json(asdict(change) | {"edits": [*map(asdict, edits)]})
+    change = revert_to(memory.store, point)
+    lines = cut_lines(edit_lines(edits_of(memory.store, change.id)), "  ")
+    return memory.changed(change, [f"restored the facts of {point}:", *lines])
 
 
 def _edits(store: Store) -> Mapping[int, list[Edit]]:

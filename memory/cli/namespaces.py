@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from memory.cli.memory_command import Printed
 from memory.cli.options import AsJson, Yes, confirm
-from memory.cli.output import print_json, print_rows
 from memory.errors import StoreError
-from memory.records import Rows
 from memory.store import namespaces
 from memory.system.home import home_address
 from memory.system.terminal import count, print_clean
@@ -21,15 +20,13 @@ Name = Annotated[str, typer.Argument(help="Any text, also with spaces, slashes a
 def list_command(as_json: AsJson = False) -> None:
     """List namespaces with their turns, facts, last turn and size."""
     summaries = [namespaces.summary(name) for name in namespaces.names()]
-    if as_json:
-        for summary in summaries:
-            print_json(asdict(summary))
-        return
-    if not summaries:
-        folder = namespaces.shown(home_address() or namespaces.home())
-        print_clean(f"no namespaces in {folder}", error=True)
-        return
-    print_rows(Rows(("name", "turns", "facts", "last turn", "size"), tuple(map(_cells, summaries))))
+    folder = namespaces.shown(home_address() or namespaces.home())
+    Printed(
+        [*map(asdict, summaries)],
+        columns=("name", "turns", "facts", "last turn", "size"),
+        rows=[*map(_cells, summaries)],
+        notes=() if summaries else [f"no namespaces in {folder}"],
+    ).show(as_json)
 
 
 def _cells(summary: namespaces.Summary) -> tuple[Any, ...]:

@@ -27,12 +27,18 @@ _NAMED_ATTRIBUTES = 5  # of the ones that a strict vocabulary left out
 _WIDEST_COLUMN = 40  # characters; a longer cell pushes the rest of its row to the right
 
 
-def print_lines(lines: Iterable[str], indent: str = "") -> None:
-    """Print the lines of a list, and cut long ones."""
+def cut_lines(lines: Iterable[str], indent: str = "") -> Iterator[str]:
+    """The lines of a list, long ones cut."""
     for line in map(clean_line, lines):
         if len(line) > _MAX_LINE_CHARACTERS:
             line = line[: _MAX_LINE_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        print_clean(indent + line)
+        yield indent + line
+
+
+def print_lines(lines: Iterable[str], indent: str = "") -> None:
+    """Print the lines of a list, and cut long ones."""
+    for line in cut_lines(lines, indent):
+        print_clean(line)
 
 
 def withheld_line(withheld: Withheld) -> str:

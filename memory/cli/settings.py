@@ -6,48 +6,45 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
-from memory.cli.output import print_json, print_rows, withheld_line
-from memory.records import Rows, Setting
+from memory.cli.memory_command import CommandMemory, Printed, on_memory
+from memory.cli.output import withheld_line
+from memory.records import Setting
 from memory.store.declared_settings import Settings
 from memory.store.withheld import count_withheld
-from memory.system.terminal import clean_line, print_clean
+from memory.system.terminal import clean_line
 
 
+@on_memory(writes=True)
 def settings(
+    memory: CommandMemory,
     name: Annotated[str, typer.Argument(help="The setting; by default all.")] = "",
     value: Annotated[str | None, typer.Argument(help="Its new value.")] = None,
     history: Annotated[bool, typer.Option("--history", help="Also show earlier values.")] = False,
-    as_json: AsJson = False,
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-) -> None:
+) -> Printed:
     """Show the memory's settings, or change one. Earlier values stay on record."""
-    with open_memory(namespace, db, read_only=value is None) as store:
-        known = Settings(store)
-        if value is not None:
-            known.set_text(name, value)
-        types = known.types()
-        names = [name] if name else list(types)
-        histories = {name: known.history(name) for name in names}
-        withheld = count_withheld(store)
-
+    known = Settings(memory.store)
+    if value is not None:
+        known.set_text(name, value)
+    types = known.types()
     # Settings without a value are listed too, with their type.
     entries: list[tuple[str, Setting | None]] = []
-    for name, values in histories.items():
-        entries += [(name, past) for past in values[0 if history else -1 :]] or [(name, None)]
-    if as_json:
-        for name, past in entries:
-            fields = asdict(past) if past else {"set_at": None}
-            print_json({"name": name, "takes": types[name]} | fields)
-        return
-    cells = tuple(
-        (name, _plain(past.value) if past else "", types[name], past.set_at if past else "")
-        for name, past in entries
+    for setting in [name] if name else types:
+        values = known.history(setting)
+        past_values = values[0 if history else -1 :]
+        entries += [(setting, past) for past in past_values] or [(setting, None)]
+    line = withheld_line(count_withheld(memory.store))
+    return Printed(
+        [
+            {"name": name, "takes": types[name]} | (asdict(past) if past else {"set_at": None})
+            for name, past in entries
+        ],
+        [line.replace("withheld", "withheld so far")] if line else (),
+        ("name", "value", "takes", "set at"),
+        [
+            (name, _plain(past.value) if past else "", types[name], past.set_at if past else "")
+            for name, past in entries
+        ],
     )
-    print_rows(Rows(("name", "value", "takes", "set at"), cells))
-    if line := withheld_line(withheld):
-        print_clean(line.replace("withheld", "withheld so far"))
 
 
 def _plain(value: object) -> str:

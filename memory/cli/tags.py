@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, Db, ListByDefault, Namespace, open_memory
-from memory.cli.output import print_json, print_rows, undo_line
-from memory.records import Change, Rows
+from memory.cli.memory_command import CommandMemory, Printed, on_memory
+from memory.cli.options import ListByDefault
+from memory.records import Change
 from memory.store.tags import count_tags, remove_tags, set_tags
-from memory.system.terminal import clean_line, count, print_clean
+from memory.system.terminal import count
 from memory.text.turn_filter import tags_of_pairs
 
 app = typer.Typer(
@@ -16,61 +16,49 @@ app = typer.Typer(
     help="Tag turns, to search only some of them. `memory admin tags` alone counts them.",
 )
 TurnIds = Annotated[list[int], typer.Argument(metavar="TURN...", help="Numbers of turns.")]
+_COLUMNS = ("key", "value", "turns")
 
 
 @app.command("list")
-def list_command(namespace: Namespace = DEFAULT, db: Db = None, as_json: AsJson = False) -> None:
+@on_memory()
+def list_command(memory: CommandMemory) -> Printed:
     """Count the turns with each tag."""
-    with open_memory(namespace, db) as store:
-        counts = count_tags(store)
+    counts = count_tags(memory.store)
     rows = [(key, value, turns) for key in counts for value, turns in counts[key].items()]
-    if as_json:
-        for key, value, turns in rows:
-            print_json({"key": key, "value": value, "turns": turns})
-    elif rows:
-        cells = tuple((clean_line(key), clean_line(value), turns) for key, value, turns in rows)
-        print_rows(Rows(("key", "value", "turns"), cells))
-    else:
-        print_clean("no turn has a tag; `memory admin tags set` gives one", error=True)
+    records = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    notes = () if rows else ["no turn has a tag; `memory admin tags set` gives one"]
+    return Printed(records, columns=_COLUMNS, rows=rows, notes=notes)
 
 
 @app.command("set")
+@on_memory(writes=True)
 def set_command(
+    memory: CommandMemory,
     turns: TurnIds,
     tag: Annotated[
         list[str],
         typer.Option(metavar="KEY=VALUE", help="A tag. Can be repeated, also with equal keys."),
     ],
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Printed:
     """Set tags of turns. Other values of the same keys are removed.
 
     memory admin tags set 3 4 --tag project=move
     """
-    with open_memory(namespace, db, read_only=False) as store:
-        change = set_tags(store, turns, tags_of_pairs(tag))
-        _report(change, turns, undo_line([change], namespace, db), as_json=as_json)
+    return _report(memory, set_tags(memory.store, turns, tags_of_pairs(tag)), turns)
 
 
 @app.command()
+@on_memory(writes=True)
 def remove(
+    memory: CommandMemory,
     turns: TurnIds,
     key: Annotated[list[str], typer.Option(help="Whose values to remove. Can be repeated.")],
-    namespace: Namespace = DEFAULT,
-    db: Db = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Printed:
     """Remove tags of turns."""
-    with open_memory(namespace, db, read_only=False) as store:
-        change = remove_tags(store, turns, key)
-        _report(change, turns, undo_line([change], namespace, db), as_json=as_json)
+    return _report(memory, remove_tags(memory.store, turns, key), turns)
 
 
-def _report(change: Change, turns: list[int], undo: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"change": change.id, "turns": sorted({*turns})})
-        return
-    print_clean(f"tags of {count(len({*turns}), 'turn')} changed")
-    print_clean(undo)
+def _report(memory: CommandMemory, change: Change, turns: list[int]) -> Printed:
+    tagged = sorted({*turns})
+    lines = [f"tags of {count(len(tagged), 'turn')} changed", memory.undo_line(change)]
+    return Printed([{"change": change.id, "turns": tagged}], lines)

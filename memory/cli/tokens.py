@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
+from memory.cli.memory_command import Printed
 from memory.cli.options import AsJson
-from memory.cli.output import print_json, print_rows
 from memory.errors import InputError
-from memory.records import Rows
 from memory.server.tokens import ALL_NAMESPACES, Tokens
 from memory.system.terminal import print_clean
 
@@ -45,15 +44,14 @@ def create(
 def list_command(as_json: AsJson = False) -> None:
     """List tokens by name with their rights. The tokens themselves are not stored."""
     grants = Tokens().grants()
-    if as_json:
-        for grant in grants:
-            print_json(asdict(grant))
-        return
-    cells = tuple(
-        (grant.name, ", ".join(grant.namespaces), ", ".join(grant.rights), grant.expires_at)
-        for grant in grants
-    )
-    print_rows(Rows(("name", "namespaces", "rights", "expires"), cells))
+    Printed(
+        [*map(asdict, grants)],
+        columns=("name", "namespaces", "rights", "expires"),
+        rows=[
+            (grant.name, ", ".join(grant.namespaces), ", ".join(grant.rights), grant.expires_at)
+            for grant in grants
+        ],
+    ).show(as_json)
 
 
 @app.command()
