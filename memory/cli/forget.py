@@ -100,10 +100,11 @@ def forget(
     Several conditions must all match. Replies of assistants that quote the turns go too. Prints a
     preview first, and writes a receipt.
     """
+    command = partial(command_line, "forget", namespace=namespace, db=db)
     if verify:
         if speaker or session is not None or turn or about or finish or receipt or vacuum:
             raise InputError("with --verify RECEIPT, give only --matching, a text to check for")
-        _verify(existing_memory(namespace, db), verify, matching, as_json)
+        _verify(existing_memory(namespace, db), verify, matching, as_json, command)
         return
     has_conditions = bool(speaker or matching or turn or about or older_than) or session is not None
     if keep_facts and not older_than:
@@ -122,7 +123,6 @@ def forget(
     if has_conditions and receipt and receipt.exists():
         raise InputError(f"{receipt} exists already; nothing was removed")
     location = existing_memory(namespace, db)
-    command = partial(command_line, "forget", namespace=namespace, db=db)
     if vacuum and isinstance(location, Path):
         raise InputError("--vacuum is for Postgres; `forget` overwrites a file at once")
     writes = _Receipts(
@@ -190,7 +190,9 @@ def _turns_about(store: Store, name: str) -> list[int]:
         return forgetting.turns_about(store, error.entities[chosen - 1])
 
 
-def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None:
+def _verify(
+    location: Location, receipt: Path, text: str, as_json: bool, command: Callable[..., str]
+) -> None:
     """Report remains of a receipt's turns. Ends with exit code 1 if there are any."""
     from memory.store.forgetting.receipt_check import check_receipt, read_receipt
 
@@ -199,6 +201,8 @@ def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None
         check = check_receipt(location, forgotten, text)
     else:
         check = postgres_module("receipt_check").check_namespace(location, forgotten, text)
+    remains = tuple(_naming_the_memory(line, command) for line in check.remains)
+    check = replace(check, remains=remains)
     if as_json:
         print_json(asdict(check))
     else:
@@ -210,6 +214,12 @@ def _verify(location: Location, receipt: Path, text: str, as_json: bool) -> None
     if not as_json:
         turns, facts = count(len(forgotten.turns), "turn"), count(len(forgotten.facts), "fact")
         print_clean(f"gone: {turns} and {facts}, checked in {', '.join(check.files)}")
+
+
+def _naming_the_memory(line: str, command: Callable[..., str]) -> str:
+    """A line of a store, with the options of this memory if it ends with a command."""
+    options = command().removeprefix("memory forget")
+    return f"{line}{options}" if ": memory forget --" in line else line
 
 
 def _print_preview(gone: Preview, command: Callable[..., str]) -> None:
@@ -301,9 +311,10 @@ def _forget(store: Store, function: Callable[[], list[Forgotten]], receipts: _Re
     due_before = forgetting.receipts_due(store)
     try:
         *earlier, forgotten = function()
-    except StoreError:
+    except StoreError as error:
         for due in forgetting.receipts_due(store)[len(due_before) :]:
             receipts.write(due, receipts.file)
+        error.args = (_naming_the_memory(str(error), receipts.command),)
         raise
     refusal = None
     if receipts.vacuums:

@@ -10,7 +10,7 @@ from memory.server.web.page_request import Inputs, Page, PageRequest, PageRespon
 from memory.store import Store
 from memory.store.expiry import expiring_turns
 from memory.store.forgetting import preview as forgetting
-from memory.store.forgetting.preview import matching_turns, preview
+from memory.store.forgetting.preview import NoMatchError, matching_turns, preview
 from memory.store.settings import settings_of
 
 CONDITIONS = ("speaker", "session", "turn", "about", "matching", "all")
@@ -30,7 +30,11 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
         "expiring": expiring_turns(store),
     }
     if any(conditions.values()):
-        values["gone"] = preview(store, _turns(store, conditions), **_follows(request.inputs))
+        try:
+            turns = _turns(store, conditions)
+        except NoMatchError:
+            turns = []
+        values["gone"] = preview(store, turns, **_follows(request.inputs))
     return Page("forget.html", values)
 
 

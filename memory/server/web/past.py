@@ -1,10 +1,12 @@
 """Then and now: how the facts changed since a date, the facts then, and a form to revert."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from itertools import groupby
 
 from memory.facts import find, matching
+from memory.records import Fact
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
 from memory.store.fact_reads import listed_facts
@@ -57,9 +59,23 @@ def past(request: PageRequest, store: Store) -> PageResponse:
             )
             if date >= first
         ],
-        "difference": Diff() if is_now else differences(facts_then, store.facts(other_day or None)),
+        "difference": Diff() if is_now else _difference(store, facts_then, other_day or None),
     }
     return Page("past.html", values)
+
+
+def _difference(store: Store, facts_then: Sequence[Fact], point: str | None) -> Diff:
+    """What became of the facts that were current then, and which others are current at a point."""
+    current = {fact.id for fact in find(store, point=point)}
+    then = {fact.id: fact for fact in facts_then}
+    return differences(
+        facts_then,
+        [
+            fact
+            for fact in store.facts(point)
+            if fact.id in current or fact != then.get(fact.id, fact)
+        ],
+    )
 
 
 def revert(request: PageRequest, store: Store) -> PageResponse:

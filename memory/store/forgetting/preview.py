@@ -33,6 +33,13 @@ class AmbiguousNameError(InputError):
         self.entities = entities
 
 
+class NoMatchError(InputError):
+    """No turn meets the conditions."""
+
+    def __init__(self) -> None:
+        super().__init__("no turn matches; nothing was removed")
+
+
 @dataclass(frozen=True)
 class Mentions:
     """How often what stays names the speakers of the turns to forget.
@@ -108,12 +115,12 @@ def matching_turns(
         before: only turns said before this day (see `said_before`).
         keeps_facts: with `before`: only turns without current facts.
 
-    Raises InputError for an id without a turn, and when no turn matches.
+    Raises InputError for an id without a turn, and NoMatchError.
     """
     if about is not None:
         ids = {*about} & {*ids} if ids else about
         if not ids:
-            raise InputError("no turn matches; nothing was removed")
+            raise NoMatchError
     candidates = store.turns_by_id(sorted({*ids})) if ids else store.turns()
     turns = [
         turn
@@ -125,7 +132,7 @@ def matching_turns(
     if before:
         turns = said_before(store, turns, before, keeps_facts)
     if not turns:
-        raise InputError("no turn matches; nothing was removed")
+        raise NoMatchError
     return turns
 
 

@@ -64,7 +64,7 @@ def check_receipt(path: Path, receipt: Forgotten, text: str = "") -> ReceiptChec
     SQLite has on it. Raises InputError for a receipt of another memory, StoreError for a file that
     is no memory.
     """
-    path = path.absolute()
+    path = path.resolve()
     with closing(connect(path, read_only=True)) as conn:
         refuse_other_receipt(conn, str(path), receipt)
         remains = overwriting_due(conn, str(path))
@@ -96,7 +96,8 @@ def check_files(
         for path in receipt.exports
         if Path(path).exists()
     ]
-    for name in dict.fromkeys([*own, *copies]):
+    own = [*map(_resolved, own)]
+    for name in dict.fromkeys([*own, *map(_resolved, copies)]):
         file = Path(name)
         if "://" in name:
             unchecked.append(f"{name}: another memory in Postgres; verify the receipt there")
@@ -117,6 +118,11 @@ def check_files(
             remains += _bytes_with(file, text)
         looked_through.append(name)
     return ReceiptCheck(tuple(remains), tuple(unchecked), tuple(looked_through))
+
+
+def _resolved(name: str) -> str:
+    """A file's one name, whatever links and ".." lead to it; an address of Postgres as is."""
+    return name if "://" in name else str(Path(name).resolve())
 
 
 def without_words(text: str) -> list[str]:

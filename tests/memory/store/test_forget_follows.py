@@ -270,6 +270,24 @@ def test_the_command_shows_what_goes_too_and_verify_finds_what_stays(
     assert "gone: 2 turns" in run("forget", "--verify", "r.json", "--matching", words)
 
 
+def test_verify_looks_once_at_a_file_and_names_it_in_its_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for speaker, text in (CODE, ("Bo", "88231 for the boathouse, right.")):
+        run("add", text, "--speaker", speaker, "--db", "a.db")
+    run("forget", "--turn", "1", "--yes", "--receipt", "r.json", "--db", "a.db")
+    Path("b").mkdir()
+    left = run(
+        *("forget", "--verify", "r.json", "--db", "b/../a.db"),
+        finds="turn 2 has the same words: memory forget --turn 2 --db b/../a.db",
+    )
+    assert left.count("has the same words") == 1
+    run("forget", "--turn", "2", "--yes", "--db", "a.db")
+    gone = run("forget", "--verify", "r.json", "--db", "b/../a.db")
+    assert f"checked in {tmp_path / 'a.db'}\n" in gone
+
+
 def test_printed_commands_name_the_memory_and_nobody_is_called_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

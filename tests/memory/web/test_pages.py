@@ -500,6 +500,22 @@ def test_then_and_now_opens_on_a_day_on_which_something_is_known(home: str) -> N
         assert "Hull" in opened
 
 
+def test_a_fact_that_had_ended_by_then_is_not_added_since(client: TestClient) -> None:
+    columns = "(subject, attribute, value, happened_on, ended_on, turn_id)"
+    with open_store(existing("anna")) as store:
+        store.write(
+            f"INSERT INTO facts {columns} VALUES ('Anna', 'lives_in', 'Kyiv', '2001', '2010', 1),"
+            " ('Anna', 'works_as', 'baker', '2001', '', 1);"
+            "UPDATE facts SET ended_on = '2018' WHERE value = 'Oslo'",
+            cause="by hand",
+        )
+    page = shown(client.get(f"{ANNA}/past?day=2017-06-30").text)
+    differing = page.partition("3 facts on")[0]
+    assert "Kyiv" not in differing
+    assert "works as baker" in differing
+    assert "Anna lives in Oslo · 6 May 2017 → Anna lives in Oslo · 6 May 2017 until 2018" in page
+
+
 def test_going_back_is_a_change_that_can_be_undone(client: TestClient) -> None:
     html = client.post(f"{ANNA}/revert", data={"point": "#0"}).text
     assert "Reverted to #0" in shown(html)
@@ -1090,6 +1106,16 @@ def test_everything_is_forgotten_after_its_preview(client: TestClient) -> None:
     assert "5 turns to forget" in shown(html)
     form = {"all": "1", "confirmation": hidden(html, "confirmation"), "typed": "forget"}
     assert "5 turns and 3 facts" in shown(client.post(f"{ANNA}/forget", data=form).text)
+
+
+def test_forgetting_what_is_not_there_is_a_sentence_on_the_page(client: TestClient) -> None:
+    nobody = client.get(f"{ANNA}/forget?speaker=Nobody")
+    assert nobody.status_code == 200
+    assert "No turn fits." in shown(nobody.text)
+    create("empty")
+    empty = client.get(f"{ANNA.replace('anna', 'empty')}/forget?all=1")
+    assert empty.status_code == 200
+    assert "This memory has no turns." in shown(empty.text)
 
 
 def test_several_facts_are_ended_or_deleted_in_one_change(client: TestClient) -> None:
