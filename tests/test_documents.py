@@ -43,7 +43,7 @@ NOT_RUN = {
     "needs a model's file": 1,
     "needs an older checkout": 1,
     "needs a provider's key": 13,
-    "needs a server with GPUs": 8,
+    "needs a server with GPUs": 9,
     "needs the extra tune": 2,
     "takes an hour": 16,
     "takes minutes, data or a key": 28,

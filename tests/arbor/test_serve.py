@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -285,6 +286,15 @@ def test_with_a_token_every_route_asks_for_it(path: str, served: Any) -> None:
         assert httpx.post(url + path, headers=given, json={}).status_code == 401
     right = {"Authorization": "Bearer the-token"}
     assert httpx.get(url + path, headers=right).status_code != 401
+
+
+@pytest.mark.skipif(bool(find_spec("pynvml")), reason="it would start here")
+def test_the_documented_command_says_what_is_missing_before_it_begins() -> None:
+    page = (ARBOR.parent / "docs" / "reinforcement.md").read_text("utf-8")
+    [options] = re.findall(r"^uv run python arbor/serve.py (.+)$", page, re.MULTILINE)
+    done = start(*options.split())
+    assert done.returncode == 2
+    assert done.stderr == "serve.py: nvidia-ml-py is not installed: run startup.sh\n"
 
 
 def test_the_start_says_split_and_repairs(server_state: Any) -> None:
