@@ -4,6 +4,9 @@ The public names are in `__init__.pyi`. Each is imported on first use, because i
 takes more than a second.
 """
 
+import sys
+from types import ModuleType
+
 import lazy_loader
 
 _public, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
@@ -17,10 +20,33 @@ def __getattr__(name: str) -> object:
             from importlib.metadata import version
 
             return version("sql-memory")
-        from memory.api.other_libraries import hint_of_import
+        from memory.api.other_libraries import hint_of_import, hint_of_module
 
         if hint := hint_of_import(name):
             raise ImportError(f"{__name__} has no {name}; write {hint}") from None
         raise AttributeError(
-            f"{__name__} has no {name}; begin with Memory(), and see {__name__}.__all__", name=name
+            f"{__name__} has no {name}; {hint_of_module(name)}", name=name
         ) from None
+
+
+class _Part(ModuleType):
+    """A module of this package. Called as if it were a memory's call, it says what to write."""
+
+    def __call__(self, *_: object, **__: object) -> None:
+        from memory.api.other_libraries import hint_of_module
+        from memory.errors import InputError
+
+        name = self.__name__.partition(".")[2]
+        raise InputError(f"{self.__name__} is a module; {hint_of_module(name)}")
+
+
+class _Package(ModuleType):
+    """This package, whose modules are parts as they are imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if type(value) is ModuleType:
+            value.__class__ = _Part
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -316,6 +316,25 @@ class MemoryFact(Fact):
     memory: str = ""
 
 
+class _Row(tuple[Any, ...]):
+    """A row, whose values have the names of its columns, too: `row["text"]`."""
+
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: tuple[str, ...], values: tuple[Any, ...]) -> Self:
+        row = cls(values)
+        row.columns = columns
+        return row
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if key not in self.columns:
+            raise KeyError(f"no column {key!r}; there are {', '.join(self.columns)}")
+        return super().__getitem__(self.columns.index(key))
+
+
 @dataclass(frozen=True)
 class Rows:
     """The result of a SELECT; `truncated` when more rows matched than were read."""
@@ -325,10 +344,24 @@ class Rows:
     truncated: bool = False
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.rows)
+        return (_Row.of(self.columns, row) for row in self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            raise TypeError(f"these are several rows; write [row[{index!r}] for row in rows]")
+        return [*self][index]
+
+    if not TYPE_CHECKING:  # else mypy would find every name
+
+        def __getattr__(self, name):
+            raise AttributeError(
+                f"a Rows has no {name!r}; write rows.rows, or [row['text'] for row in rows]",
+                name=name,
+                obj=self,
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The rows as JSON has them."""

@@ -8,9 +8,16 @@ from numbers import Integral
 from types import NoneType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
-from memory.api.other_libraries import groups_of, own_keywords, refuse_namespace
+from memory.api.other_libraries import (
+    OWN,
+    AnswersOthersNames,
+    groups_of,
+    own_keywords,
+    refuse_namespace,
+)
 from memory.api.users import UserId
 from memory.errors import DeletedError, InputError
+from memory.system.terminal import count
 
 _DELETIONS = 20  # of one user's memory, that a call survives
 
@@ -63,19 +70,31 @@ def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
     ]
     name = "Memory" if method.__name__ == "__init__" else method.__name__
     kinds = {parameter.name: _kind_of(parameter) for parameter in parameters}
+    needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+    form = f"write {OWN[name]}" if name in OWN else f"it takes {', '.join(taken)}"
 
     @wraps(method)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if not args or not isinstance(args[0], AnswersOthersNames):
+            raise InputError(f"{name} is a memory's call: memory = Memory(); then {form}")
         memory, *values = args
-        if len(values) > len(places) or {*places[: len(values)]} & {*kwargs}:
+        if {*places[: len(values)]} & {*kwargs}:
             refuse_namespace(name, values)
             return method(*args, **kwargs)  # which raises TypeError
+        if len(values) > len(places):
+            refuse_namespace(name, values)
+            raise InputError(f"{name} takes {count(len(places), 'value')} without a name; {form}")
         has_reranker = name != "Memory" and getattr(memory, "reranker", None) is not None
         named = dict(zip(places, values, strict=False)) | kwargs
         arguments: dict[str, Any] = own_keywords(name, named, taken, has_reranker)
         for parameter, value in arguments.items():
             if (kind := kinds.get(parameter)) and not kind.takes(value):
-                raise InputError(f"{name} takes {parameter}= as {kind.words}, not {value!r:.60}")
+                advice = f"; {form}" if parameter in places[1 : len(values)] else ""
+                raise InputError(
+                    f"{name} takes {parameter}= as {kind.words}, not {value!r:.60}{advice}"
+                )
+        if missing := [parameter for parameter in needed if parameter not in arguments]:
+            raise InputError(f"{name} lacks {'=, '.join(missing)}=; {form}")
         return cast(Callable[..., _R], method)(memory, **arguments)
 
     for path, group in groups_of(name).items():

@@ -327,6 +327,7 @@ class Memory(AnswersOthersNames):
 
     # ---------------------------------------------------------------- users
 
+    @refuses_others
     def of(self, user_id: UserId) -> Memory:
         """The memory of a user, with this memory's model: its calls need no `user_id=`.
 
@@ -656,6 +657,7 @@ class Memory(AnswersOthersNames):
         history = settings_of(self._first, WRONG_ANSWER_COST)
         return self.program.at_cost(history[-1].value) if history else self.program
 
+    @refuses_others
     def reply(
         self,
         message: Turn,
@@ -689,6 +691,7 @@ class Memory(AnswersOthersNames):
             self._pieces_shown(reply_without_model(chat_message, self.reader, self.budget))
         )
 
+    @refuses_others
     def correct(
         self, message: Turn, answer: Answer, seen: int | None = None
     ) -> Sequence[Correction]:
@@ -862,6 +865,7 @@ class Memory(AnswersOthersNames):
         """
         return self._first.undo(newest_change(self._first).id if change_id is None else change_id)
 
+    @refuses_others
     def read(self, sql: str | CheckedSelect) -> Rows:
         """Run one SELECT that a model may write; `search()` in it ranks by the program's weights.
 

@@ -1,4 +1,4 @@
-"""Filters as mem0 writes them, as ours: ids of users and sessions, operators, AND, OR, NOT."""
+"""Filters as mem0 and Chroma write them, as ours: ids of users and sessions, operators, AND, OR."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +18,10 @@ _OPERATORS = {
     "nin": "not",
     "icontains": "contains",
 }
+_DOLLARS = {
+    **{f"${name.lower()}": name for name in ("AND", "OR", "NOT")},
+    **{f"${name}": name for name in _OPERATORS},
+}
 _BOUNDS = {"gte": "since", "lte": "until"}
 
 
@@ -36,8 +40,15 @@ class OwnFilters:
 def own_filters(filters: Mapping[str, Any]) -> OwnFilters:
     """Read a filter of ours or of mem0's. Raises nothing: see `refused`."""
     result = OwnFilters()
-    _read(filters, result)
+    _read(_without_dollars(filters), result)
     return result
+
+
+def _without_dollars(value: Any) -> Any:
+    """A filter with Chroma's operators, "$and" and "$eq", in mem0's spelling."""
+    if isinstance(value, Mapping):
+        return {_DOLLARS.get(key, key): _without_dollars(part) for key, part in value.items()}
+    return [*map(_without_dollars, value)] if isinstance(value, list) else value
 
 
 def _read(filters: Any, result: OwnFilters) -> None:

@@ -88,6 +88,8 @@ ADD: dict[str, Rule] = {
         ),
         _VOCABULARY,
     ),
+    "expires_at": Runs("expires"),
+    "metadatas": Write('metadata={"topic": "sport"}, which all turns of a call get'),
     "immutable": LeaveOut("turns never change"),
     "document_id": Write('memory.add(text, source="note 1"); each source is stored once'),
     "context": Write('metadata={"context": context}'),
@@ -104,9 +106,11 @@ SEARCH: dict[str, Rule] = {
     "start_date": Runs("filters", within="since"),
     "end_date": Runs("filters", within="until"),
     **_NO_CHOICE,
-    **dict.fromkeys(("keyword_search", "filter_memories", "show_expired", "explain"), NoEffect()),
     **dict.fromkeys(
-        ("rerank", "reranking"),
+        ("keyword_search", "filter_memories", "show_expired", "explain", "include"), NoEffect()
+    ),
+    **dict.fromkeys(
+        ("rerank", "reranking", "reranker"),
         NoEffect(
             (False, None), 'Memory(reranker="cohere/rerank-v3.5"), which reranks every search'
         ),
@@ -122,7 +126,14 @@ SEARCH: dict[str, Rule] = {
     "page": Write("memory.search(query, limit=page * size, user_id=user_id)[(page - 1) * size :]"),
     "page_size": Runs("limit"),
     "max_tokens": Write("memory.context(query, budget=max_tokens, user_id=user_id).text"),
-    **dict.fromkeys(("scope", "search_type"), Write("memory.facts(query, user_id=user_id)")),
+    "scope": Write("memory.facts(query, user_id=user_id)"),
+    **dict.fromkeys(
+        ("search_type", "fetch_k", "lambda_mult", "mode", "alpha"),
+        LeaveOut("there is one ranking, by words and meaning"),
+    ),
+    "where_document": Write(
+        "memory.of(user_id).read(\"SELECT * FROM turns WHERE text LIKE '%cat%'\").rows"
+    ),
     "search_filter": Write('filters={"speaker": "Anna", "tags": {"category": "hobby"}}'),
 }
 GET_ALL: dict[str, Rule] = {
@@ -133,7 +144,8 @@ GET_ALL: dict[str, Rule] = {
     "start_date": Runs("filters", within="since"),
     "end_date": Runs("filters", within="until"),
     **_NO_CHOICE,
-    "show_expired": NoEffect(),
+    **dict.fromkeys(("show_expired", "include"), NoEffect()),
+    "where": Runs("filters"),
     "latest_only": Write("memory.facts(user_id=user_id): what is true now"),
     "fields": LeaveOut("a turn has all fields"),
     "categories": Write('filters={"tags": {"category": categories}}, of tags that you gave'),
@@ -142,15 +154,28 @@ GET_ALL: dict[str, Rule] = {
         Write("memory.get_all(user_id=user_id)[(page - 1) * size : page * size]"),
     ),
 }
+_FORGET_TAGGED = Write(
+    "memory.forget([turn.id for turn in memory.get_all(user_id=user_id,"
+    ' filters={"tags": {"category": "hobby"}})], user_id=user_id)'
+)
 DELETE_ALL: dict[str, Rule] = {
     **dict.fromkeys(("session_id", "thread_id"), Runs("run_id")),
+    **dict.fromkeys(("metadata", "app_id", "categories"), _FORGET_TAGGED),
+    **_NO_CHOICE,
+}
+GET: dict[str, Rule] = {
+    "ids": Write("[memory.get(turn_id, user_id=user_id) for turn_id in turn_ids]"),
     **dict.fromkeys(
-        ("metadata", "app_id", "categories"),
-        Write(
-            "memory.forget([turn.id for turn in memory.get_all(user_id=user_id,"
-            ' filters={"tags": {"category": "hobby"}})], user_id=user_id)'
-        ),
+        ("where", "filter", "filters"),
+        Write('memory.get_all(user_id=user_id, filters={"tags": {"category": "hobby"}})'),
     ),
+    "limit": Write("memory.get_all(user_id=user_id, limit=5)"),
+    "input": Write("memory.context(message, user_id=user_id)"),
+    "include": NoEffect(),
+}
+DELETE: dict[str, Rule] = {
+    "ids": Write("memory.forget(turn_ids, user_id=user_id)"),
+    **dict.fromkeys(("where", "filter", "filters"), _FORGET_TAGGED),
     **_NO_CHOICE,
 }
 OPENING: dict[str, Rule] = {
@@ -161,23 +186,48 @@ OPENING: dict[str, Rule] = {
     "user_id": Write("memory.of(user_id), or user_id= in each call"),
     "workspace_id": Write("Memory(workspace_id)"),
     "llm": Write('model="openai/gpt-4o-mini"'),
-    **dict.fromkeys(("path", "db", "url", "name"), Runs("store")),
+    **dict.fromkeys(
+        ("path", "db", "url", "name", "db_path", "filename", "database", "connection_string"),
+        Runs("store"),
+    ),
     "embedding_model": Runs("embedder"),
     **dict.fromkeys(
-        ("vector_store", "graph_store", "collection_name", "history_db_path"),
+        (
+            *("vector_store", "graph_store", "collection_name", "history_db_path"),
+            *("persist_directory", "persist_dir", "table_name"),
+        ),
         LeaveOut("memories are files in MEMORY_HOME, or rows of Postgres"),
+    ),
+    **dict.fromkeys(
+        ("embedding", "embedding_function", "embeddings", "embed_model"),
+        LeaveOut("the packaged embedder needs none, and embedder= takes another's name"),
+    ),
+    "session_id": Write("Memory(session_id), or run_id= in each call"),
+    **dict.fromkeys(("token_limit", "max_token_limit", "max_tokens"), Runs("budget")),
+    **dict.fromkeys(
+        ("return_messages", "memory_key", "input_key", "output_key", "chat_memory"),
+        LeaveOut("memory.context(message).text goes into any prompt"),
     ),
 }
 _TURNS = "memory.search({}, limit=5, user_id=user_id): the turns, without an answer"
 _COUNTS = ("limit", "top_k", "k", "num_results")
 THREAD: dict[str, Rule] = dict.fromkeys(("session_id", "thread_id"), Runs("session"))
+_READ = 'memory.of(user_id).read("SELECT * FROM turns").rows'
 # The calls whose keywords differ from COMMON.
 KEYWORDS: dict[str, dict[str, Rule]] = {
     "Memory": OPENING,
     "add": ADD,
     "search": SEARCH,
     "get_all": GET_ALL,
-    "delete": _NO_CHOICE,
+    "get": GET,
+    "delete": DELETE,
+    "read": {
+        **dict.fromkeys(("user_id", "user"), Write(f"{_READ}: each user has a memory")),
+        **dict.fromkeys(("query", "q"), Runs("sql")),
+        **dict.fromkeys(
+            ("params", "parameters", "args"), LeaveOut("write the values into the SELECT")
+        ),
+    },
     "delete_all": DELETE_ALL,
     "context": {
         **THREAD,
@@ -237,28 +287,60 @@ _OTHER_VALUE = (
     "facts.supersede(memory.of(user_id).store, fact_id, value) for what has changed, and"
     f" facts.correct(memory.of(user_id).store, fact_id, value=value) for what was wrong: {_FACTS}"
 )
+_NAMES = f"namespaces.names(): {_NAMESPACES}"
+_BLOCK = 'memory.add(value, user_id=user_id, tags={"block": label})'
+_BLOCK_READ = (
+    '[turn.text for turn in memory.get_all(user_id=user_id, filters={"tags": {"block":'
+    " label}})][-1:]"
+)
+_SUMMARIES = "memory.of(user_id).store.summaries()"
+# Our own calls, as they are written.
+OWN: dict[str, str] = {
+    "add": _ADD,
+    "search": _SEARCH,
+    "ask": _ANSWER,
+    "context": _CONTEXT,
+    "facts": "memory.facts(user_id=user_id)",
+    "get_all": _ALL,
+    "get": f"memory.get(turn_id, user_id=user_id) for one turn, or {_ALL} for all",
+    "forget": "memory.forget(turn_ids, user_id=user_id)",
+    "delete": "memory.delete(turn_id, user_id=user_id)",
+    "delete_all": "memory.delete_all(user_id)",
+    "undo": "memory.undo(user_id=user_id)",
+    "changes": "memory.changes(user_id=user_id)",
+    "digest": "memory.digest(user_id=user_id)",
+    "read": _READ,
+    "of": "memory.of(user_id)",
+    "users": "memory.users()",
+}
 # Words that people try in any library.
 _USUAL: dict[str, tuple[str, ...]] = {
     _ADD: (
         *("remember", "memorize", "insert", "append", "push", "write", "ingest", "log", "upsert"),
         *("add_text", "add_memory", "add_note", "add_document", "from_texts", "from_documents"),
+        *("insert_archival_memory", "insert_nodes", "add_nodes", "insert_all", "refresh_ref_docs"),
+        "sources.create",
     ),
     "memory.add(messages, user_id=user_id)": (
         *("add_message", "add_conversation", "add_turn", "add_turns", "put_messages"),
         *("aput_messages", "record_messages", "write_documents", "from_messages"),
+        *("chat_memory.add_user_message", "chat_memory.add_ai_message", "chat_memory.add_message"),
     ),
     _SEARCH: (
-        *("query", "retrieve", "find", "lookup", "fetch", "get_relevant_documents"),
+        *("retrieve", "find", "lookup", "fetch", "get_relevant_documents"),
         *("search_memory", "search_memories", "semantic_search", "embedding_retrieval"),
         *("bm25_retrieval", "max_marginal_relevance_search", "invoke_retriever"),
+        *("similarity_search_by_vector", "similarity_search_with_relevance_scores"),
+        *("hybrid_search", "vector_search", "text_search", "document.search", "group.search"),
     ),
     _ALL: (
         *("all", "items", "list", "turns", "messages", "list_memories", "peek"),
         *("get_memories", "get_messages", "filter_documents", "load_messages"),
+        *("get_archival_memory", "chat_memory.messages", "iterator", "scroll"),
     ),
     _CONTEXT: (
         *("get_context", "build_context", "as_context", "to_prompt", "inject", "load_memory"),
-        *("buffer", "chat_memory"),
+        *("buffer", "buffer_as_str", "memory_variables", "pretty_print", "get_prompt"),
     ),
     _ANSWER: (
         *("answer", "complete", "generate", "run", "ask_question", "as_query_engine"),
@@ -272,11 +354,29 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "memory.undo(user_id=user_id), which undoes an undo, too": ("redo",),
     "memory.forget(turn_ids, user_id=user_id)": (
         *("remove", "erase", "delete_memory", "delete_memories", "delete_documents"),
-        "delete_messages",
+        *("delete_messages", "delete_ref_doc", "delete_nodes", "delete_by_ids"),
     ),
-    "memory.delete_all(user_id)": ("clear", "wipe", "purge", "drop", "empty", "delete_user"),
+    "[memory.get(turn_id, user_id=user_id) for turn_id in turn_ids]": ("get_by_ids", "get_nodes"),
+    "memory.delete_all(user_id)": (
+        *("clear", "wipe", "purge", "drop", "empty", "delete_user", "delete_collection"),
+        *("delete_agent", "delete_index", "chat_memory.clear", "agents.delete"),
+    ),
+    "memory.delete_all(user_id), then memory.add(messages, user_id=user_id)": ("set",),
+    f"{_SEARCH}, or SQL by {_READ}": ("query",),
+    _READ: (
+        *("execute", "executescript", "sql", "cursor", "conn", "connection", "table", "tables"),
+        *("table_names", "schema", "rows_where"),
+    ),
+    _NAMES: ("list_collections", "list_agents", "list_users", "agents.list"),
     "len(memory.of(user_id))": ("count", "size", "length", "count_documents"),
-    f"namespaces.summary(user_id): {_NAMESPACES}": ("stats", "info", "describe"),
+    f"namespaces.summary(user_id): {_NAMESPACES}": (
+        *("stats", "info", "describe", "agents.retrieve", "get_user"),
+    ),
+    _BEGINS: ("create_agent", "create_user", "add_user", "document.add_collection", "group.add"),
+    _BLOCK: ("create_block", "update_block", "update_block_value"),
+    _BLOCK_READ: ("get_block", "list_blocks"),
+    'Memory(model="openai/gpt-4o-mini")': ("llm", "config", "set_model"),
+    "memory.close()": ("close_all", "disconnect", "shutdown"),
     _THREADS: ("sessions", "threads", "list_sessions", "get_sessions", "list_threads"),
     "memory.of(user_id)": (
         *("for_user", "with_user", "as_user", "set_user", "collection", "get_collection"),
@@ -287,13 +387,22 @@ _USUAL: dict[str, tuple[str, ...]] = {
     f"{_NOTHING}, as each is on disk when it returns": (
         *("save", "commit", "flush", "persist", "sync", "save_local", "save_to_disk"),
     ),
-    f"{_NOTHING}, as add and search embed": ("embed", "embed_query", "embed_documents"),
-    _DUMP: ("export", "dump", "to_list", "to_json", "export_json"),
+    f"{_NOTHING}, as add and search embed": (
+        *("embed", "embed_query", "embed_documents", "embedding_model", "embeddings"),
+    ),
+    f"{_NOTHING}, as a memory keeps its indexes itself": (
+        *("heartbeat", "vacuum", "enable_fts", "create_index", "vector_store", "storage_context"),
+    ),
+    _DUMP: ("export", "dump", "to_list", "to_json", "export_json", "export_memories"),
     "[turn.to_dict() for turn in memory.get_all(user_id=user_id)]": (
         *("to_dict", "model_dump", "dict", "json", "to_pandas", "to_df"),
     ),
-    "memory.of(user_id).store.backup(path)": ("backup", "snapshot", "copy", "clone"),
-    "memory.of(user_id).store.summaries()": ("summary", "summarize", "summaries"),
+    "memory.of(user_id).store.backup(path)": (
+        *("backup", "snapshot", "copy", "clone", "graph.clone"),
+    ),
+    _SUMMARIES: (
+        *("summary", "summarize", "summaries", "predict_new_summary", "moving_summary_buffer"),
+    ),
     "memory.digest(user_id=user_id)": ("consolidate", "compact", "extract", "distill", "process"),
     f"{_TOOLS}, for an agent": ("as_tool", "as_tools", "tools", "get_tools", "bind_tools"),
     "set_tags(memory.of(user_id).store, [turn_id], metadata):"
@@ -329,7 +438,7 @@ METHODS: dict[str, str] = {
     ),
     "feedback": f"facts.correct(memory.of(user_id).store, fact_id, value=value): {_FACTS}",
     **dict.fromkeys(("create_memory_export", "get_memory_export"), _DUMP),
-    "get_summary": "memory.of(user_id).store.summaries()",
+    "get_summary": _SUMMARIES,
     "project": f"{_NOTHING}; a vocabulary says which facts there are (docs/guides/vocabulary.md)",
     **dict.fromkeys(
         ("get_webhooks", "create_webhook", "update_webhook", "delete_webhook"),
@@ -340,7 +449,7 @@ METHODS: dict[str, str] = {
     "user.update": _NOTHING,
     "user.get": f"namespaces.summary(user_id): {_NAMESPACES}",
     "user.delete": "memory.delete_all(user_id)",
-    "user.list_ordered": f"namespaces.names(): {_NAMESPACES}",
+    "user.list_ordered": _NAMES,
     "user.get_threads": _THREADS,
     "user.get_sessions": _THREADS,
     "user.get_facts": "memory.facts(user_id=user_id)",
@@ -348,6 +457,9 @@ METHODS: dict[str, str] = {
     "thread.add_messages": "memory.add(messages, user_id=user_id, run_id=thread_id)",
     "thread.add_messages_batch": "memory.add(messages, user_id=user_id, run_id=thread_id)",
     "thread.get_user_context": (
+        "memory.context(message, user_id=user_id, run_id=thread_id).text, with the last message"
+    ),
+    "thread.get_context": (
         "memory.context(message, user_id=user_id, run_id=thread_id).text, with the last message"
     ),
     "thread.get": "memory.get_all(user_id=user_id, run_id=thread_id, limit=5)",
@@ -371,6 +483,10 @@ METHODS: dict[str, str] = {
     "memory.get": "memory.context(message, user_id=user_id, run_id=session_id).text",
     "memory.search": "memory.search(query, user_id=user_id)",
     "memory.search_sessions": "memory.search(query, user_id=user_id)",
+    "memory.search_memory": "memory.search(query, user_id=user_id)",
+    "memory.get_session": "memory.get_all(user_id=user_id, run_id=session_id)",
+    "memory.list_sessions": _THREADS,
+    "memory.synthesize_question": _ANSWER,
     "memory.delete": "memory.delete_all(user_id, run_id=session_id)",
     "memory.get_session_messages": "memory.get_all(user_id=user_id, run_id=session_id)",
     # Graphiti
@@ -415,15 +531,16 @@ METHODS: dict[str, str] = {
         ' label}})][-1:] to read one, and memory.add(value, user_id=agent_id, tags={"block":'
         " label}) to write it"
     ),
-    "blocks.create": 'memory.add(value, user_id=user_id, tags={"block": label})',
-    "blocks.retrieve": (
-        '[turn.text for turn in memory.get_all(user_id=user_id, filters={"tags": {"block":'
-        " label}})][-1:]"
-    ),
+    "blocks.create": _BLOCK,
+    "blocks.retrieve": _BLOCK_READ,
     "agents.passages": (
         "memory.add(text, user_id=agent_id, said_at=created_at) to create one,"
         " memory.search(query, 3, user_id=agent_id), memory.get_all(user_id=agent_id), and"
         " memory.delete(turn_id, user_id=agent_id)"
+    ),
+    "agents.archives": "memory.add(text, user_id=agent_id, said_at=created_at)",
+    "send_message": (
+        "memory.add(messages, user_id=agent_id), then memory.ask(question, user_id=agent_id).text"
     ),
     "agents.messages": (
         "memory.add(messages, user_id=agent_id), then memory.ask(question, user_id=agent_id).text"
@@ -508,8 +625,26 @@ IMPORTS: dict[str, str] = {
         'MemoryCallback("anna.db"): `from memory.frameworks.litellm_callback import MemoryCallback`'
     ),
 }
+# What the names of classes end with that people import, where no name above is theirs.
+_ENDINGS = {
+    **dict.fromkeys(
+        (
+            *("Memory", "Client", "Buffer", "Manager", "VectorStore", "Index", "Collection"),
+            *("Engine", "Chain", "Retriever"),
+        ),
+        _MEMORY,
+    ),
+    **dict.fromkeys(("Config", "Settings"), _MODEL),
+    **dict.fromkeys(("Store", "Saver"), _STORE),
+    **dict.fromkeys(("Session", "History"), _SESSION),
+    **dict.fromkeys(("Message", "Document", "Node", "Item", "Episode"), IMPORTS["Message"]),
+    **dict.fromkeys(
+        ("Reader", "Loader"), 'memory.add(text, source="note 1"): `memory import FILE`'
+    ),
+    "Block": _BLOCK,
+}
 # Providers whose names litellm writes otherwise than mem0.
-_RERANKS = ("rerank", "reranking")
+_RERANKS = ("rerank", "reranking", "reranker")
 _PROVIDERS = {
     "ollama": "ollama_chat",
     "azure_openai": "azure",
@@ -568,7 +703,7 @@ class _Keywords:
     def _apply(self, rule: Rule | None, keyword: str, value: Any) -> None:
         match rule:
             case Runs("filters", key):
-                self._filters.append({key: value})
+                self._filters.append({key: value} if key else value)
             case Runs(name, ""):
                 self._put(name, value)
             case Runs(name, key):
@@ -647,7 +782,16 @@ def _ids_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def hint_of_import(name: str) -> str:
     """What to write for a name that people import from another library; "" for any other."""
-    return IMPORTS.get(name, "")
+    by_ending = (line for end, line in _ENDINGS.items() if name.endswith(end))
+    return IMPORTS.get(name) or (next(by_ending, "") if name[:1].isupper() else "")
+
+
+def hint_of_module(name: str) -> str:
+    """How to go on where a memory's call, or any other name, is looked for in the package."""
+    call = OWN.get(name) or METHODS.get(name)
+    if call:
+        return f"write `from memory import Memory`, memory = Memory(), then {call}"
+    return "begin with Memory(), and see memory.__all__"
 
 
 def config_line(owner: str, config: Any) -> str:
@@ -684,10 +828,8 @@ def is_config(options: object) -> bool:
     return isinstance(options, Mapping) or _field(options, "llm") is not None
 
 
-_CALLS = (
-    "add, search, ask, context, facts, get_all, get, forget, delete, delete_all, undo, changes,"
-    " digest, read, of and users"
-)
+*_FIRST, _LAST = OWN
+_CALLS = f"{', '.join(_FIRST)} and {_LAST}"
 
 
 class _Answering(type):
@@ -713,8 +855,9 @@ class AnswersOthersNames(metaclass=_Answering):
 
         def __getitem__(self, key: Any) -> Any:
             kind = type(self).__name__
+            table = f", or {_READ}" if isinstance(key, str) else ""
             raise TypeError(
-                f"a {kind} has no [{key!r}]; write memory.get(turn_id) or memory.of(user_id)"
+                f"a {kind} has no [{key!r}]; write memory.get(turn_id) or memory.of(user_id){table}"
             )
 
         def __getattr__(self, name: str) -> Any:
@@ -763,6 +906,15 @@ def _answer(owner: str, path: str) -> Group | None:
     """
     if path in METHODS:
         raise AttributeError(_line(owner, path))
+    if (
+        owner == "Memory"
+        and path.startswith("a")
+        and (code := METHODS.get(path[1:], OWN.get(path[1:])))
+    ):
+        raise AttributeError(
+            f"Memory has no {path}; write {awaited(code)} with memory = AsyncMemory():"
+            " `from memory import AsyncMemory`"
+        )
     is_group = any(key.startswith(f"{path}.") for key in METHODS)
     return Group(owner, path) if is_group else None
 

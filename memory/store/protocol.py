@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from memory.errors import InputError
 from memory.records import (
     Change,
     Fact,
@@ -261,6 +262,11 @@ class Store(Turns, Facts, Protocol):
     read_only: bool
     served: "Served | None"
     claims: "Claims"
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls is Store:
+            raise InputError('Store is a type, and opens nothing; write open_store("anna.db")')
+        return super().__new__(cls)
 
     @property
     def vectors(self) -> "Vectors": ...

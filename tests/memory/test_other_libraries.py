@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_the_guide_is_made_of_the_calls_that_are_tested() -> None:
 
 
 def test_most_of_what_people_type_runs() -> None:
-    assert len(ROWS) == 81
+    assert len(ROWS) == 83
     assert sum(not all(call.write for call in row.calls) for row in ROWS) >= 45
 
 
@@ -159,6 +160,42 @@ def test_one_user_in_filters_is_that_user(memory: Memory) -> None:
     said = refusal(lambda: memory.search("love", filters={"user_id": {"ne": "alice"}}))
     assert "no condition of 'user_id'; write user_id=user_id" in said
     assert "names()" not in said
+
+
+def test_a_value_too_many_or_too_few_is_answered_with_the_call(memory: Memory) -> None:
+    typed: Any = memory
+    form = "write memory.search(query, user_id=user_id, limit=5)"
+    assert refusal(lambda: typed.search("cat", None, None, 7)).endswith(f"without a name; {form}")
+    assert refusal(lambda: typed.search()) == f"search lacks query=; {form}"
+    assert refusal(lambda: typed.search("cat", "alice")).endswith(f"not 'alice'; {form}")
+    assert "add is a memory's call" in refusal(lambda: Memory.add("I ski."))  # type: ignore[call-arg]
+
+
+def test_a_module_and_a_type_say_what_to_write(memory: Memory) -> None:
+    package: Any = import_module("memory")
+    for name in ("search", "facts", "store", "evidence"):
+        import_module(f"memory.{name}")
+        said = refusal(getattr(package, name))
+        assert said.startswith(f"memory.{name} is a module; ")
+    assert "begin with Memory()" in refusal(package.evidence)
+    assert "then memory.search(query" in refusal(package.search)
+    assert refusal(package.Store) == (
+        'Store is a type, and opens nothing; write open_store("anna.db")'
+    )
+
+
+def test_a_class_of_another_library_is_known_by_the_end_of_its_name() -> None:
+    for name in (
+        "WindowMemory",
+        "HttpClient",
+        "TreeIndex",
+        "ToolMessage",
+        "FactBlock",
+        "BaseStore",
+    ):
+        assert other_libraries.hint_of_import(name), name
+    for name in ("Wings", "a_client", "memory"):
+        assert not other_libraries.hint_of_import(name), name
 
 
 def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:

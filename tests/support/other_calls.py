@@ -72,6 +72,7 @@ TAGGED = '{"tags": {"category": "hobby"}}'
 ALICE = 'memory.get_all(user_id="alice")'
 ONE_HIT = "[hit.turn_id for hit in r] == [1]"
 _SEARCH = "memory.search(query, user_id=user_id, limit=5)"
+_READ = 'memory.of(user_id).read("SELECT * FROM turns").rows'
 # Words that are usual in libraries without a table of their own.
 USUAL: dict[str, Sequence[tuple[str, str]]] = {
     "LlamaIndex": (
@@ -80,6 +81,12 @@ USUAL: dict[str, Sequence[tuple[str, str]]] = {
         ("memory.put_messages(messages)", "memory.add(messages, user_id=user_id)"),
         ("memory.as_query_engine()", "memory.ask(question, user_id=user_id).text"),
         ("memory.retrieve('cat')", _SEARCH),
+        ("memory.set(messages)", "memory.delete_all(user_id)"),
+        ("memory.insert_nodes([])", "memory.add(text, user_id=user_id)"),
+        ("memory.get(input='hi')", "memory.context(message, user_id=user_id)"),
+        ("memory.aget_all()", "(await memory.get_all(user_id=user_id))"),
+        ("from memory import VectorStoreIndex", "Memory()"),
+        ("from memory import SimpleDirectoryReader", 'memory.add(text, source="note 1")'),
     ),
     "Haystack": (
         ("memory.write_documents([])", "memory.add(messages, user_id=user_id)"),
@@ -94,6 +101,12 @@ USUAL: dict[str, Sequence[tuple[str, str]]] = {
         ("memory.peek()", "memory.get_all(user_id=user_id)"),
         ("memory.count()", "len(memory.of(user_id))"),
         ("from memory import PersistentClient", "Memory()"),
+        ("from memory import EphemeralClient", "Memory()"),
+        ("memory.heartbeat()", "leave the call out"),
+        ("memory.list_collections()", "namespaces.names()"),
+        ("memory.delete_collection('alice')", "memory.delete_all(user_id)"),
+        ("memory.get(ids=['1'])", "[memory.get(turn_id, user_id=user_id) for turn_id in turn_ids]"),
+        ("memory.delete(ids=['1'])", "memory.forget(turn_ids, user_id=user_id)"),
     ),
     "OpenAI": (
         ("memory.beta.threads.create()", "memory.add(messages, user_id=user_id, run_id=thread_id)"),
@@ -104,8 +117,38 @@ USUAL: dict[str, Sequence[tuple[str, str]]] = {
         ("memory.get_relevant_documents('cat')", _SEARCH),
         ("memory.buffer", "memory.context(message, user_id=user_id)"),
         ("memory.messages", "memory.get_all(user_id=user_id)"),
+        ("memory.chat_memory.add_user_message('Hi.')", "memory.add(messages, user_id=user_id)"),
+        ("memory.asimilarity_search('cat')", f"(await {_SEARCH})"),
+        (
+            "memory.get_by_ids(['1'])",
+            "[memory.get(turn_id, user_id=user_id) for turn_id in turn_ids]",
+        ),
         ("from memory import ConversationBufferMemory", "Memory()"),
+        ("from memory import ConversationSummaryMemory", "Memory()"),
         ("memory.save_local('x')", "leave the call out"),
+    ),
+    "sqlite-utils": (
+        ("memory.read()", _READ),
+        ("memory.execute('SELECT * FROM turns')", _READ),
+        ("memory.query('SELECT * FROM turns')", _READ),
+        ("memory['turns'].rows", _READ),
+        ("memory.table_names()", _READ),
+        ("memory.read('SELECT * FROM turns WHERE id = ?', [1])", _READ),
+        ("memory.read('SELECT text FROM turns', user_id='alice')", _READ),
+        ("memory.read('SELECT text FROM turns').fetchall()", "[row['text'] for row in rows]"),
+        ("memory.vacuum()", "leave the call out"),
+    ),
+    "Python's own": (
+        ("__import__('memory').Store()", 'open_store("anna.db")'),
+        ("__import__('memory').search('cat')", _SEARCH),
+        ("__import__('memory').facts()", "memory.facts(user_id=user_id)"),
+        ("__import__('memory').ask('Where?')", "memory.ask(question, user_id=user_id).text"),
+        ("Memory.add('I ski.')", "memory.add(text, user_id=user_id)"),
+        ("memory.add('I ski.', 'alice')", "memory.add(text, user_id=user_id)"),
+        ("memory.search('cat', 'alice')", _SEARCH),
+        ("memory.get_all('alice')", "memory.get_all(user_id=user_id)"),
+        ("memory.search()", _SEARCH),
+        ("memory.of()", "memory.of(user_id)"),
     ),
     "any": (
         ("memory.remember('x')", "memory.add(text, user_id=user_id)"),
@@ -1130,9 +1173,20 @@ ROWS: Sequence[Row] = (
         for number, (library, calls) in enumerate(USUAL.items(), start=65)
     ),
     Row(
-        "72",
+        "74",
         "Python",
         (
+            run(
+                '[row["text"] for row in memory.of("alice").read("SELECT text FROM turns")]',
+                '"I love cats." in r',
+            ),
+            run('memory.of("alice").read("SELECT text FROM turns")[0]', 'r == ("I love cats.",)'),
+            run(
+                'memory.search("cat", user_id="alice", where={"$and": [{"category": {"$eq": "hobby"}},'
+                ' {"category": {"$ne": "sport"}}]}, include=["documents"])',
+                ONE_HIT,
+            ),
+            run('memory.add("I ski.", user_id="alice", expires_at="2030-01-01")', "len(r) == 1"),
             run("len(memory.of('alice'))", "r == 3"),
             run("[turn.text for turn in memory.of('alice')]", '"I love cats." in r'),
             run('json.dumps(memory.search("cat", user_id="alice"))', '"I love cats." in r'),
@@ -1266,6 +1320,7 @@ def names_of_a_program(folder: Path) -> Iterator[dict[str, Any]]:
             "max_tokens": 100,
             "categories": ["hobby"],
             "hit": memory.search("cat", 1, user_id="alice")[0],
+            "rows": memory.read("SELECT text FROM turns"),
         }
         try:
             yield names
@@ -1302,7 +1357,7 @@ def obey(call: Call, message: str, names: dict[str, Any]) -> None:
         assert words in message, f"{call.typed} lacks {words!r}: {message}"
     if "json.dumps(value)" in call.write:
         names["value"] = {"a": 1}
-    if call.typed.startswith("AsyncMemory("):
+    if call.typed.startswith("AsyncMemory(") or "(await " in call.write[-1]:
         names["memory"] = AsyncMemory(names["memory"])
     for code in [call.obeyed] if call.obeyed else call.write:
         if code == "leave the call out" or code.startswith("has "):  # nothing to write
