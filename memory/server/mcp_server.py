@@ -11,10 +11,11 @@ from importlib.metadata import version
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
-from mcp.types import ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, ToolAnnotations
 
 from memory.errors import InputError, MemoryFault
 from memory.facts import change_of
@@ -50,6 +51,9 @@ _ANNOTATIONS: dict[Right, ToolAnnotations] = {
     "write": ToolAnnotations(destructive_hint=False, open_world_hint=False),
     "forget": ToolAnnotations(destructive_hint=True, open_world_hint=False),
 }
+# A resource that is not there: the code of the protocols before 2026-07-28, which has INVALID_PARAMS
+# (its proposal 2164).
+_RESOURCE_NOT_FOUND = -32002
 _LINE_TOKENS = 400
 _MOST_LINES = 200  # of a session: about as many as the tokens of a result
 
@@ -73,7 +77,7 @@ def mcp_server(
     names = [name for name, right in tool_rights(groups).items() if right in rights]
     # What the first result of a tool begins with.
     notices = [_NEW.format(name=namespace)] if is_new else []
-    server: MCPServer[Any] = MCPServer(
+    server = _MemoryServer(
         "sql-memory",
         instructions=INSTRUCTIONS
         + (f" {_NEW.format(name=namespace)}" if is_new else "")
@@ -89,6 +93,30 @@ def mcp_server(
     _add_resources(server, handles, several)
     _add_prompts(server, writes="write" in rights)
     return server
+
+
+class _MemoryServer(MCPServer[Any]):
+    """An MCP server that answers a name or an address that is not there by the protocol's code."""
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Any, Any] | None = None,
+    ) -> Any:
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as fault:  # also for arguments that are missing
+            raise MCPError(INVALID_PARAMS, str(fault)) from fault
+
+    async def read_resource(self, uri: Any, context: Context[Any, Any] | None = None) -> Any:
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceNotFoundError as fault:
+            version = context.protocol_version if context else None
+            is_older = (version or "") < "2026-07-28"
+            code = _RESOURCE_NOT_FOUND if is_older else INVALID_PARAMS
+            raise MCPError(code, str(fault), {"uri": str(uri)}) from fault
 
 
 # ------------------------------------------------------------------------------- tools
@@ -244,6 +272,8 @@ def _add_resources(server: MCPServer[Any], handles: Handles, namespaces: Sequenc
     async def read(function: Callable[[Store], str]) -> str:
         try:
             return await handles.run_on_store(namespace, function)
+        except InputError as fault:
+            raise ResourceNotFoundError(str(fault)) from fault
         except MemoryFault as fault:
             raise ResourceError(fault_message(fault)) from fault
 

@@ -26,6 +26,8 @@ from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
 
+# A resource that is not there, by protocol (MODES).
+NOT_FOUND = {"auto": -32602, "legacy": -32002}
 ALL = [group for group in GROUPS if group != "core"]
 WHERE = "Where does Anna live?"
 
@@ -170,8 +172,12 @@ def test_resources_are_read_by_their_addresses(handles: Handles, mode: str) -> N
         assert "Anna lives_in: Oslo since" in await read("facts")
         assert "+ Anna has_pet: cat Miso (fact 2" in await read("changes/1")
         for address in ("turns/99", "turns/x", "turns/" + "9" * 30, "sessions/none", "changes/7"):
-            with pytest.raises(MCPError, match=r"there is no|not a number|no turn"):
+            with pytest.raises(MCPError, match=r"there is no|not a number|no turn") as refused:
                 await read(address)
+            assert refused.value.code == NOT_FOUND[mode]
+        with pytest.raises(MCPError) as refused:
+            await read("nothing/of/this/name")
+        assert refused.value.code == NOT_FOUND[mode]
         templates = (await client.list_resource_templates()).resource_templates
         assert [template.uri_template.split("/")[2] for template in templates] == [
             *("turns", "sessions", "changes"),
@@ -193,6 +199,23 @@ def test_prompts_name_the_tools_to_call(handles: Handles) -> None:
         assert [p.name for p in (await client.list_prompts()).prompts] == ["recall_about"]
 
     use(mcp_server(handles, "anna", rights=["read"]), read_only)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_prompt_that_is_not_there_is_an_invalid_parameter(
+    handles: Handles, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(client: Client) -> None:
+        for name, arguments, message in (
+            ("none_such", {}, "Unknown prompt: none_such"),
+            ("review_facts", {}, "Missing required arguments: {'subject'}"),
+        ):
+            with pytest.raises(MCPError) as refused:
+                await client.get_prompt(name, arguments)
+            assert (refused.value.code, str(refused.value)) == (-32602, message)
+
+    use(mcp_server(handles, "anna"), work, mode)
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.slow
