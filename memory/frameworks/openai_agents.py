@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from agents import SessionSettings
+
 from memory.errors import InputError
 from memory.facts.additions import add_turns
 from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
@@ -16,7 +18,7 @@ from memory.store.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:
-    from agents import SessionSettings, TResponseInputItem
+    from agents import TResponseInputItem
 
 _BY = "openai-agents"
 _ROLE = "role"  # the tag with a message's role
@@ -39,9 +41,8 @@ class MemorySession:
         location: the memory's name, path or address.
         session_id: the name of the conversation.
         user, assistant: the speakers of its messages.
+        session_settings: how many items `get_items` returns without a limit of its own.
     """
-
-    session_settings: "SessionSettings | None" = None
 
     def __init__(
         self,
@@ -49,12 +50,14 @@ class MemorySession:
         session_id: str,
         user: str = "User",
         assistant: str = "Assistant",
+        session_settings: "SessionSettings | dict[str, Any] | None" = None,
     ) -> None:
         if is_name(str(location)) and not is_name(session_id):  # the order of SQLiteSession
             raise InputError(
                 f'the memory comes first; write MemorySession("{session_id}", "{location}")'
             )
         self.session_id = session_id
+        self.session_settings: SessionSettings | None = SessionSettings().resolve(session_settings)
         self._speakers = {"user": user, "assistant": assistant}
         self._thread = StoreThread(location)
 

@@ -51,8 +51,8 @@ _ANNOTATIONS: dict[Right, ToolAnnotations] = {
     "write": ToolAnnotations(destructive_hint=False, open_world_hint=False),
     "forget": ToolAnnotations(destructive_hint=True, open_world_hint=False),
 }
-# A resource that is not there: the code of the protocols before 2026-07-28, which has INVALID_PARAMS
-# (its proposal 2164).
+# The code for a resource that is not there, before the protocol of 2026-07-28. From then on it is
+# INVALID_PARAMS (proposal SEP-2164).
 _RESOURCE_NOT_FOUND = -32002
 _LINE_TOKENS = 400
 _MOST_LINES = 200  # of a session: about as many as the tokens of a result

@@ -46,6 +46,7 @@ from memory.server.proxy_messages import (
 from memory.server.proxy_storing import store_exchange
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
+from memory.store.expiry import moment_of_expiry
 from memory.store.turn_validation import local_now
 from memory.text.characters import is_visible
 
@@ -54,6 +55,7 @@ NAMESPACE = "x-memory-namespace"
 SESSION = "x-memory-session"
 SPEAKER = "x-memory-speaker"
 OFF_THE_RECORD = "x-memory-off-the-record"  # yes: this request is answered and leaves nothing
+EXPIRES = "x-memory-expires"  # when both sides are forgotten: a date, a time, 12h or 7d
 STATUS = "x-memory"
 STORED = "x-memory-stored"
 _NO = ("", "no", "0", "false")
@@ -142,6 +144,7 @@ class _Exchange:
     said_at: str
     conversation: Conversation | None
     shown: tuple[int, ...]
+    expires: str
 
 
 def proxy_application(
@@ -213,6 +216,7 @@ class _Proxy:
             protocol = path if request.method == "POST" and path in PROTOCOLS else ""
             conversation, fields = _conversation(protocol, body)
             namespace = self._namespace(request.headers, conversation, grant)
+            expires = _expiry(request.headers)
         except Refusal as refusal:
             return _error(refusal.status, str(refusal))
         block, status = _NOTHING, "off"
@@ -254,6 +258,7 @@ class _Proxy:
             said_at=said_at,
             conversation=conversation,
             shown=() if is_private else block.turn_ids,
+            expires=expires,
         )
         pieces, stored = self._passed_on(upstream, exchange), "off"
         if task:
@@ -401,6 +406,7 @@ class _Proxy:
                     session=exchange.session,
                     speaker=exchange.speaker,
                     said_at=exchange.said_at,
+                    expires=exchange.expires,
                 )
             store.count_shown(exchange.shown)
             return removed
@@ -539,6 +545,15 @@ def _upstream_key(path: str, headers: Mapping[str, str]) -> dict[str, str]:
         return {"x-api-key": key} if key else {}
     key = os.environ.get("OPENAI_API_KEY", "")
     return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def _expiry(headers: Headers) -> str:
+    """When a request's turns are forgotten, or "". A text that is no moment to come is refused."""
+    text = headers.get(EXPIRES, "")
+    try:
+        return text and moment_of_expiry(text) and text
+    except InputError as fault:
+        raise Refusal(400, f"{EXPIRES}: {fault}") from fault
 
 
 def _path(request: Request) -> str:

@@ -5,6 +5,7 @@ addresses are this machine's: a request cannot name others.
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from memory.system.provider_calls import server_address, without_keys
 from memory.system.providers import load_litellm
 
 MODEL_ADDRESS = "http://model/v1"  # no one's: requests to it never leave this process
+_ANTHROPIC, _ANTHROPIC_VERSION = "https://api.anthropic.com", "2023-06-01"
 _SECONDS = 600.0  # a model may think for minutes before its first word
 _SAMPLING = ("temperature", "top_p", "stream", "tools", "tool_choice")
 # The fields that a request may have. litellm has further arguments, among them `api_base`, which
@@ -66,6 +68,9 @@ class LiteLLMTransport(httpx.AsyncBaseTransport):
             ) from error
         self._provider = str(provider)
         self._address = {"api_base": api_base} if api_base else server_address(model)
+        self._anthropic = httpx.AsyncHTTPTransport()
+        # Else it takes OpenAI's responses, whose stream ends in an import of litellm's own proxy.
+        self._litellm.use_chat_completions_url_for_anthropic_messages = True
         self._calls = {
             CHAT: self._litellm.acompletion,
             RESPONSES: self._litellm.aresponses,
@@ -87,6 +92,8 @@ class LiteLLMTransport(httpx.AsyncBaseTransport):
         except (ValueError, TypeError, RecursionError):
             message = "the body is no JSON object"
             return _whole(400, _error_body(path, message, "invalid_request_error"))
+        if path == MESSAGES and self._provider == "anthropic":
+            return await self._ask_anthropic(request, body)
         try:
             answer = await self._calls[path](
                 model=self._model, max_retries=0, timeout=_SECONDS, **self._address, **fields
@@ -98,6 +105,25 @@ class LiteLLMTransport(httpx.AsyncBaseTransport):
             return _whole(200, _fields(answer))
         kind = {"content-type": "text/event-stream"}
         return httpx.Response(200, headers=kind, stream=_Events(path, answer))
+
+    async def _ask_anthropic(self, request: httpx.Request, body: dict[str, Any]) -> httpx.Response:
+        """Anthropic's own answer: litellm streams its protocol only with all of its own proxy."""
+        base = self._address.get("api_base") or os.environ.get("ANTHROPIC_BASE_URL") or _ANTHROPIC
+        key = self._address.get("api_key") or os.environ.get("ANTHROPIC_API_KEY", "")
+        headers = {"anthropic-version": _ANTHROPIC_VERSION} | {
+            name: value for name, value in request.headers.items() if name.startswith("anthropic-")
+        }
+        asked = httpx.Request(
+            "POST",
+            f"{base.rstrip('/').removesuffix('/v1')}/v1/messages",
+            json=body | {"model": self._model.removeprefix("anthropic/")},
+            headers=headers | {"x-api-key": key},
+            extensions=request.extensions,
+        )
+        return await self._anthropic.handle_async_request(asked)
+
+    async def aclose(self) -> None:
+        await self._anthropic.aclose()
 
 
 def _whole(

@@ -11,6 +11,7 @@ from memory.store import Store
 from memory.store.branches import BranchMarks, branch_marks, note_alike
 from memory.store.forgetting.forgotten_items import without_forgotten
 from memory.store.settings import settings_of
+from memory.store.tags import FORGET_AFTER
 from memory.store.turn_reads import newest_of_session
 from memory.store.turn_validation import session_label
 from memory.text.characters import is_visible
@@ -24,9 +25,11 @@ def store_exchange(
     session: str,
     speaker: str,
     said_at: str,
+    expires: str = "",
 ) -> int:
     """Store the user's last message and its answer; how many turns they leave behind.
 
+    Both are forgotten when they expire: a date, a time, or how long.
     The turns of an edited message and of what followed it are taken back. Where a client goes on
     from them after all, they are put back as the request has them.
     """
@@ -36,6 +39,7 @@ def store_exchange(
         conversation.text,
         session=session,
         said_at=said_at,
+        tags={FORGET_AFTER: expires} if expires else {},
     )
     character = str(names.get("character") or "Assistant")
     marks = branch_marks(store)
@@ -73,7 +77,7 @@ def _exchange(
         speaker=character,
         text=answer.text,
         source=conversation.source(session, "assistant", day),
-        tags=CUT_ANSWER if answer.is_cut else {},
+        tags={**message.tags, **(CUT_ANSWER if answer.is_cut else {})},
     )
     return [question, answered]
 

@@ -64,6 +64,42 @@ def _message_events(reply: str) -> bytes:
     return "".join(lines).encode()
 
 
+def _response_events(reply: str) -> bytes:
+    """The stream of OpenAI's responses."""
+    whole = _whole("/responses", reply)
+    [item] = whole["output"]
+    [part] = item["content"]
+    place = {"output_index": 0, "item_id": item["id"], "content_index": 0}
+    events = [
+        {"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {**item, "status": "in_progress", "content": []},
+        },
+        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
+        *(
+            {"type": "response.output_text.delta", **place, "delta": word, "logprobs": []}
+            for word in reply.replace(" ", " |").split("|")
+        ),
+        {"type": "response.output_text.done", **place, "text": reply, "logprobs": []},
+        {"type": "response.content_part.done", **place, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": whole},
+    ]
+    return "".join(
+        f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
+        for number, event in enumerate(events)
+    ).encode()
+
+
+def _events(path: str, reply: str) -> bytes:
+    """A stream in the protocol of a path."""
+    if path.endswith("/messages"):
+        return _message_events(reply)
+    return _response_events(reply) if path.endswith("/responses") else _chat_events(reply)
+
+
 def _whole(path: str, reply: str) -> dict[str, Any]:
     if path.endswith("/models"):
         return {"object": "list", "data": [{"id": "m", "object": "model", "created": 1}]}
@@ -124,9 +160,7 @@ def upstream_server() -> Iterator[Upstream]:
                 data = b'{"error": {"message": "quota  spent", "type": "limit", "code": "x"}}'
                 self._send(upstream.error, "application/json", data, {"retry-after": "7"})
             elif body.get("stream"):
-                is_message = self.path.endswith("/messages")
-                events = _message_events if is_message else _chat_events
-                data = events(upstream.reply)
+                data = _events(self.path, upstream.reply)
                 data = data[: len(data) // 2] if upstream.is_cut else data
                 self._stream(data)
             else:

@@ -9,6 +9,7 @@ from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
 from memory.records import Turn
 from memory.store.declared_settings import name_of
+from memory.store.expiry import NEVER, set_expiry
 from memory.store.forgetting.preview import (
     forget_without_preview,
     matching_turns,
@@ -28,6 +29,7 @@ reset          forgets all turns, after a question
 /undo          undoes the last change of facts
 /fact S | A | V  adds a fact: /fact Anna | lives in | Bergen | 2024-05
 /forget TEXT   forgets every turn with TEXT, and its facts, after a question
+/expire 7d     forgets your last message and its reply then: a date, 12h, 7d or never
 /speaker NAME  sets who speaks; the first name is yours
 /rename NAME   changes your name
 /private       stores nothing of what follows, and stores again
@@ -118,6 +120,21 @@ def forget(chat: Chat, text: str) -> None:
         _wipe(chat, [*gone.going])
 
 
+def expire(chat: Chat, text: str) -> None:
+    """Have the last message and its reply forgotten after a moment, or never."""
+    if not text:
+        raise InputError("say when: /expire 7d, /expire 2026-12-04 or /expire never")
+    spoken = [turn for turn in chat.recent if turn.speaker == chat.speaker]
+    if not spoken or not spoken[-1].id:
+        raise InputError("there is no stored message before this; say it first")
+    exchange = [turn.id for turn in chat.recent if turn.id >= spoken[-1].id]
+    with chat.background.paused():
+        change = set_expiry(chat.store, exchange, text, chat.speaker)
+    listed = ", ".join(f"[{turn_id}]" for turn_id in exchange)
+    when = "stay" if text == NEVER else f"will be forgotten: {text}"
+    chat.screen.show(f"{listed} {when} (change {change.id})")
+
+
 def reset(chat: Chat, _: str) -> None:
     """Forget all turns, after a question with their number."""
     turns = chat.store.turns()
@@ -166,6 +183,7 @@ COMMANDS: Mapping[str, Callable[[Chat, str], None]] = {
     "fact": fact,
     "undo": undo,
     "forget": forget,
+    "expire": expire,
     "speaker": set_speaker,
     "rename": rename,
     "private": private,

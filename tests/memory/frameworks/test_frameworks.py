@@ -341,8 +341,11 @@ def test_a_session_of_the_agents_sdk_obeys_its_settings_and_refuses_what_is_no_j
 
     from memory.frameworks.openai_agents import MemorySession
 
-    session = MemorySession(path, "chat")
-    session.session_settings = SessionSettings(limit=2)
+    assert MemorySession(path, "chat").session_settings == SessionSettings()
+    with pytest.raises(TypeError, match="limitt"):
+        MemorySession(path, "chat", session_settings={"limitt": 1})
+    session = MemorySession(path, "chat", session_settings={"limit": 2})
+    assert session.session_settings == SessionSettings(limit=2)
 
     async def talk() -> None:
         await session.add_items([{"role": "user", "content": str(n)} for n in range(4)])

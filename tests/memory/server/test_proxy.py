@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -169,6 +170,25 @@ def test_a_request_off_the_record_gets_the_memory_and_leaves_nothing(
                     assert [*store.dump(), times_shown(store)] == before
     assert "I live in Oslo" in upstream.requests[0]["messages"][-1]["content"]
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_request_that_expires_is_forgotten_with_its_answer(
+    nora: str, upstream: Upstream, streams: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, path = time.time, "/v1/chat/completions"
+    with proxied(upstream, namespace=nora) as client:
+        for value in ("soon", "2017-05-08"):
+            refused = client.post(path, json=BODY, headers={"x-memory-expires": value})
+            assert refused.status_code == 400
+            assert "x-memory-expires" in refused.text
+        assert upstream.requests == []
+        body = BODY | {"stream": streams}
+        client.post(path, json=body, headers={"x-memory-expires": "1d"})
+        assert "x-memory-expires" not in upstream.headers[-1]
+    assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
+    monkeypatch.setattr(time, "time", lambda: real() + 90_000)
+    assert turns_of(nora) == [("Anna", "I live in Oslo, near the fjord.")]
 
 
 def test_a_block_is_counted_in_tokens_of_the_model_that_answers(
