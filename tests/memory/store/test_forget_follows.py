@@ -307,6 +307,7 @@ def test_a_reply_that_no_model_wrote_is_not_stored(
     run("add", CODE[1], "--speaker", "User")
     talk = run("chat", given="What is the code of the boathouse?\nHow are you?\nbye\n")
     assert talk.count("88231") == 1
+    assert "88231" in run("search", "code of the boathouse")
     run("forget", "--turn", "1", "--yes")
     assert "88231" not in run("admin", "sql", "SELECT text FROM turns")
     assert "88231" not in run("context", "What is the code of the boathouse?")
