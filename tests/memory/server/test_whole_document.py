@@ -4,6 +4,7 @@ It comes with the dependency group "conformance".
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,7 @@ from tests.support.talk import talker
 
 pytestmark = pytest.mark.slow
 schemathesis = pytest.importorskip("schemathesis")
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 SCHEMA = schemathesis.openapi.from_dict(document())
 
 
@@ -32,7 +34,7 @@ def client(home: str) -> Iterator[TestClient]:
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_no_request_by_the_document_is_a_fault_of_the_server(case, client: TestClient) -> None:  # type: ignore[no-untyped-def]
+def test_no_request_by_the_document_is_a_fault_of_the_server(case: Any, client: TestClient) -> None:
     if "namespace" in case.path_parameters:
         case.path_parameters["namespace"] = "anna"
     sent = case.as_transport_kwargs(base_url=str(client.base_url))
