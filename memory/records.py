@@ -567,7 +567,7 @@ class Task:
 
 @dataclass(frozen=True)
 class WaitingWork:
-    """What waits in a memory until a worker does it.
+    """The work that waits in a memory until a worker does it.
 
     `turns` are in no window yet, up to the id `last_turn`. `windows` failed before or belonged to a
     dead process, `claimed_windows` are under way, `dead_windows` wait for a person.

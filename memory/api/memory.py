@@ -501,7 +501,7 @@ class Memory(AnswersOthersNames):
             about: a name: only turns about this person or thing.
             before: only turns from before this day.
             replies: also forget replies of assistants that quote these turns.
-            repeats: also forget the turns in which people say the same again.
+            repeats: also forget turns of people who say the same again.
 
         Returns receipts; `quoted_in` has the turns that stay with the same words.
         `memory.store.forgetting.preview` shows beforehand what would be removed. Raises InputError

@@ -61,7 +61,7 @@ def forget(
         bool, typer.Option("--only", help="Keep replies that quote these turns.")
     ] = False,
     repeats: Annotated[
-        bool, typer.Option("--repeats", help="Also forget turns in which people say it again.")
+        bool, typer.Option("--repeats", help="Also forget turns of people who say it again.")
     ] = False,
     exports: Annotated[
         bool, typer.Option("--exports", help="Also delete exported files that hold their words.")

@@ -138,7 +138,7 @@ def inject(
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
         weights: the weights of the ranking, as for `Store.search`.
-        counts: whether the turns count as shown now; who has no time to write gives their ids to
+        counts: whether the turns count as shown now; without time to write, give their ids to
             `Store.count_shown` later.
         gate: whether a message that asks nothing of the memory gets none of its turns, and one that
             does, without a budget, only turns about as near as the best one.

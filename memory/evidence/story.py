@@ -67,8 +67,8 @@ def story_of(
 ) -> Story:
     """The summaries of sessions: all if they fit a budget, else the best one of each session.
 
-    If these do not fit either, months take a share first and stand for their sessions, but for
-    those that the search found.
+    If these do not fit either, months get a share first and replace their sessions, except the
+    ones that the search found.
 
     Arguments:
         summaries: a memory's summaries; any that wait to be rewritten are left out.
@@ -104,7 +104,7 @@ def story_of(
         months = _first_that_fit([line for line in others if line.kind != "session"], lines, room)
         chosen += months
         tokens_left -= _size(months, lines)
-        # A month stands for its sessions, but for those that the search found.
+        # A month replaces its sessions, except the ones that the search found.
         of_sessions = [
             line for line in of_sessions if rank(line)[0] < len(ranks) or not _is_told(line, months)
         ]

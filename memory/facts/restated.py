@@ -178,7 +178,7 @@ def has_other_value(order: str, later: str) -> bool:
     """Whether two orders differ in one place, in numbers or names: "use Celsius", "use Fahrenheit".
 
     "Three" and "five" are numbers, and the first word of an order is no name. A name behind "when"
-    is of another case: "two books when I ask about Peru" leaves those about Nepal as they are.
+    is of another case: "two books when I ask about Peru" leaves the books about Nepal alone.
     """
     before, after = order.split(), later.split()
     before[:1], after[:1] = (word.casefold().split() for word in (before[0], after[0]))

@@ -82,7 +82,7 @@ class WindowWriter:
         raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT)
 
     def finish(self, reasons: Sequence[str] = ()) -> Change:
-        """The change of all rows that may be stored; others are set aside, those of `reasons` too.
+        """The change of all rows that may be stored; others are set aside, and so are `reasons`.
 
         Without an answer, the window becomes digested without facts.
         """

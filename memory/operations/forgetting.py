@@ -32,7 +32,7 @@ def forget(
         bool, Field(description="Also forget replies of assistants that quote these turns.")
     ] = True,
     repeats: Annotated[
-        bool, Field(description="Also forget turns in which people say the same again.")
+        bool, Field(description="Also forget turns of people who say the same again.")
     ] = False,
 ) -> ForgetAnswer:
     """Preview what to forget; with its confirmation, forget it."""

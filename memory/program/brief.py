@@ -36,7 +36,7 @@ from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, relation_words
 from memory.vocabulary.templates.date_phrases import days_of
 
-# Words of an answer that no turn need have: computed ones, and those that tell no thing.
+# Words of an answer that no turn need have: computed ones, and words that tell no thing.
 _NEED_NOT_BE_SAID = {
     *MONTHS,
     *COUNT,

@@ -74,7 +74,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class DayUse:
-    """A limit's use today by all users together, how many used it, and who has reached it."""
+    """A limit's use today by all users together, how many used it, and who reached it."""
 
     total: int
     users: int

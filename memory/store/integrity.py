@@ -112,7 +112,7 @@ def column_faults(conn: Connection) -> Iterator[str]:
         yield "the columns that search reads are not in the order of the turns"
     recorded = vectors.recorded_embedder(conn)
     if recorded and {len(vector) for _, vector in recent} - {recorded.width}:
-        yield "a vector of a turn is not as wide as those of its embedder"
+        yield "a turn's vector is not as wide as its embedder's"
 
     piece_sizes = dict(conn.run("piece_sizes").fetchall())
     for block_columns, codes in blocks:

@@ -138,7 +138,7 @@ class Turns(HasConnections, Protocol):
 
         That is the facts of these turns, their entries in the journal, words and vectors, and the
         `replies` of assistants that quote them, in known backups too. With `repeats`, also the
-        turns in which people say the same again. If it is interrupted, nothing is half removed, and
+        turns of people who say the same again. If it is interrupted, nothing is half removed, and
         a later call finishes the overwriting. A call without turns does only that, and returns the
         receipt of the interrupted call. Raises InputError for an id without a turn, StoreError when
         another process reads or writes the file so that it cannot be overwritten.

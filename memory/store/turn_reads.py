@@ -251,7 +251,7 @@ def imported_people(store: HasConnections) -> list[tuple[str, str]]:
 
 
 def all_speakers(store: HasConnections) -> list[str]:
-    """Everyone who has spoken."""
+    """Everyone who spoke."""
     with store.reading() as conn:
         return [name for _, name in conn.run("speakers_after", after=0)]
 

@@ -52,7 +52,7 @@ def check_form(name: str) -> None:
 def is_town(name: str) -> bool:
     """Whether a name is one of a town with 15,000 people or more, in some language.
 
-    The names are those of GeoNames (CC BY 4.0); data/places.py writes them.
+    The names are from GeoNames (CC BY 4.0); data/places.py writes them.
     """
     return f"\n{name.casefold()}\n" in _towns()
 

@@ -207,7 +207,7 @@ def preview(
 
     Arguments:
         replies: also forget replies of assistants that quote them.
-        repeats: also forget the turns in which people say the same again.
+        repeats: also forget turns of people who say the same again.
     """
     from memory.store.forgetting.derived_facts import derived_from, facts_of_other_turns
     from memory.store.forgetting.forget import copies_with, marked

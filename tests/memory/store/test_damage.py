@@ -80,7 +80,7 @@ def test_a_vector_of_another_width_is_damage(memory_file: Path) -> None:
         conn.execute("UPDATE recent SET vector = substr(vector, 2) WHERE turn_id = 7")
         conn.commit()
     with open_store(memory_file) as store:
-        assert store.check() == ["a vector of a turn is not as wide as those of its embedder"]
+        assert store.check() == ["a turn's vector is not as wide as its embedder's"]
         with pytest.raises(StoreError, match="not as wide as"):
             store.search("apples in Oslo", 5)
 
