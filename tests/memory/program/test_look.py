@@ -247,6 +247,18 @@ def test_a_summary_shows_what_was_looked_up_and_what_was_found_before(runs: Stor
     assert {61} <= {*asked.shown} & {*before.turn_ids}
 
 
+def test_beside_what_was_looked_up_the_best_turns_of_the_first_prompt_stay(runs: Store) -> None:
+    boat = "open 62\nSELECT id, said_at, speaker, text FROM turns WHERE id = 61"
+    memory = memory_of(runs, [([], look(boat)), ([], answer("60"))])
+    before = memory.evidence(QUESTION).turn_ids
+    asked = memory.ask(QUESTION)
+    assert {61, 62} <= {*asked.shown}
+    ranked = [hit.turn_id for hit in memory.search(QUESTION, 63) if hit.turn_id in before]
+    stays = [turn_id in asked.shown for turn_id in ranked]
+    assert 5 < sum(stays) < len(stays)  # what was asked for needs room
+    assert stays == sorted(stays, reverse=True)  # and takes it from the last
+
+
 # --- models and adapters --------------------------------------------------------------------------
 
 ADAPTERS = {
