@@ -19,6 +19,7 @@ from memory.facts.restated import restated
 from memory.records import CORRECTIONS, WITHDRAWN, Fact, Turn
 from memory.store import Store
 from memory.store.turn_reads import last_turn, turns_after
+from memory.store.turn_validation import WRITTEN_AS
 from memory.store.united import first_store
 from memory.store.vocabulary_edits import vocabulary_of
 from memory.text.characters import one_line
@@ -189,6 +190,8 @@ def _look(
                 turn
                 for turn in turns
                 if turn.id > fact.turn_id and turn.speaker == speaker and turn.kind == "message"
+                # A name in other white space may be somebody else's.
+                if WRITTEN_AS not in turn.tags
             ]
             known.said |= _said_of(fact, attribute, source, said_later)
         known.last_turn = newest

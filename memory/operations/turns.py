@@ -11,7 +11,7 @@ from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCount
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
 from memory.records import Change, Skipped, Turn, Withheld
 from memory.store import Store
-from memory.store.owner import person_of
+from memory.store.owner import writer_of
 from memory.store.tags import FORGET_AFTER, count_tags, remove_tags
 from memory.store.tags import set_tags as set_tags_of
 from memory.store.turn_reads import turns_after
@@ -149,7 +149,7 @@ def _turn_of(store: Store, new: NewTurn) -> Turn:
             f"said_at {new.said_at[:60]!r} is not a date; write 2017-05-08T13:56, 2017-05 or 2017"
         )
     return Turn(
-        person_of(store, new.speaker),
+        writer_of(store, new.speaker),
         new.text,
         session=new.session,
         said_at=new.said_at or local_now(),

@@ -11,6 +11,7 @@ _log = logging.getLogger(__name__)
 # The file or the database that the store's messages begin with.
 _LOCATION = re.compile(r"^(?:/|[A-Za-z]:\\|postgres(?:ql)?://).*?: ")
 _SUBJECT = re.compile(r"^(?:/|[A-Za-z]:\\|postgres(?:ql)?://)\S+")
+_LONGEST = 4_000  # characters
 
 CAUSE = "cause"  # why a request is answered 503, in its ASGI scope's "state": a word, or an error
 
@@ -34,7 +35,8 @@ def cause_of(fault: MemoryFault | str) -> str:
 def fault_message(fault: MemoryFault) -> str:
     """What a client can do about an error, or that its owner must act."""
     if isinstance(fault, (InputError, SqlError)):
-        return str(fault)
+        text = str(fault)  # which may quote what a model sent, of any length
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
     # The rest of the message (paths, shell commands) is for the owner of the server: log it only.
     _log.warning("%s", fault)
     reason = str(fault).partition(";")[0]

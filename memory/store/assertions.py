@@ -21,6 +21,7 @@ from memory.store.database import Connection
 from memory.store.journal import to_fact
 from memory.store.points_in_time import now
 from memory.store.rights import CAUSE, Provenance, Right, moment, provenance_of
+from memory.store.turn_validation import WRITTEN_AS
 from memory.text.dates import is_iso_date
 from memory.text.written_dates import date_key, dates_agree, is_later
 from memory.vocabulary import Vocabulary, name_key
@@ -234,8 +235,7 @@ class _Plan:
             turn_id=self._turn.id,
             happened_on=assertion.happened_on,
         )
-        is_own = assertion.subject == self._turn.speaker.strip()
-        new = KnownFact(fact, self._turn.said_at, Provenance(Right.OWN if is_own else Right.OTHER))
+        new = KnownFact(fact, self._turn.said_at, self._provenance(assertion))
         canonical = self._vocabulary.canonical(attribute)
         same = [
             known
@@ -320,8 +320,7 @@ class _Plan:
 
     def _end(self, assertion: Assertion, known_facts: Sequence[KnownFact]) -> None:
         fact = Fact(assertion.subject, "", "", self._turn.id, happened_on=assertion.happened_on)
-        is_own = assertion.subject == self._turn.speaker.strip()
-        end = KnownFact(fact, self._turn.said_at, Provenance(Right.OWN if is_own else Right.OTHER))
+        end = KnownFact(fact, self._turn.said_at, self._provenance(assertion))
         for known in known_facts:
             is_meant = not assertion.value or _plain(known.fact.value) == _plain(assertion.value)
             is_open = not known.fact.ended_on and known.fact.turn_id != self._turn.id
@@ -329,6 +328,12 @@ class _Plan:
             is_meant = is_meant and (bool(assertion.value) or _may_have_ended(known, end))
             if is_meant and is_open and is_older:
                 self._set(known, ended_on=_end_by(known, end))
+
+    def _provenance(self, assertion: Assertion) -> Provenance:
+        """Whose words an assertion has: under a name in other white space, somebody else's."""
+        is_of_speaker = assertion.subject == self._turn.speaker.strip()
+        is_own = is_of_speaker and WRITTEN_AS not in self._turn.tags
+        return Provenance(Right.OWN if is_own else Right.OTHER)
 
     def _date(self, known: KnownFact, new: KnownFact) -> None:
         """A state that was stored without its beginning gets it."""

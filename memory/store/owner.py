@@ -11,6 +11,7 @@ from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.setting_values import is_own_value
 from memory.store.settings import settings_of
 from memory.text.characters import one_line
+from memory.text.speakers import speaker_label
 
 OWNER = "user"  # the setting with the owner's name, which a chat sets too
 UNNAMED = "User"  # the speaker until a name is known
@@ -47,7 +48,7 @@ def asker_in(rows: Iterable[Sequence[Any]], name: str = "") -> str:
         (speakers if is_speaker else owners).append(text)
     values = [json.loads(text) for text in owners]
     owner = _owner_in([value for value in values if is_own_value(OWNER, value)])
-    clean = one_line(name)
+    clean = speaker_label(name)
     key = clean.casefold()
     if key in _FIRST_PERSON or key == owner.casefold():
         return owner or next(iter(speakers), "")
@@ -62,12 +63,20 @@ def _owner_in(names: Sequence[Any]) -> str:
 
 def is_first_person(name: str) -> bool:
     """Whether a name means whoever says it: I, me, user."""
-    return one_line(name).casefold() in _FIRST_PERSON
+    return speaker_label(name).casefold() in _FIRST_PERSON
 
 
 def is_unnamed(speaker: str) -> bool:
     """Whether a speaker's name only says that it is the user."""
     return one_line(speaker).lower() == UNNAMED.lower()
+
+
+def writer_of(store: HasConnections, name: str) -> str:
+    """The name of who writes a turn: a program passes on names that people chose.
+
+    I, me and "user" are the owner, as in `person_of`; the owner's name in other capitals is not.
+    """
+    return person_of(store, name) if is_first_person(name) else name
 
 
 def person_of(store: HasConnections, name: str) -> str:
@@ -76,7 +85,7 @@ def person_of(store: HasConnections, name: str) -> str:
     I, me, "user" and the owner's name in any case are the owner. If no owner is known, "user" stays
     as written, and I and me are "User".
     """
-    clean = one_line(name)
+    clean = speaker_label(name)
     key = clean.casefold()
     owner = owner_of(store)
     if key in _FIRST_PERSON or (owner and key == owner.casefold()):

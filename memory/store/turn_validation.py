@@ -16,6 +16,7 @@ from memory.text.characters import (
     sound_text,
     told_apart,
 )
+from memory.text.speakers import speaker_label
 from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import in_zone, written_date, zone_called
 
@@ -30,7 +31,7 @@ MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 
 def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it, with names that stand on a line: see `label`.
 
-    A speaker whose name only looks like one in plain letters is told apart (`told_apart`). Its text
+    A speaker whose name only looks like another is told apart (`speaker_label`). The turn's text
     stays word for word, except that NUL and lone surrogates become U+FFFD. A name that was
     spelled differently is in the tag WRITTEN_AS: it looks like a known person's, but its wishes are
     not that person's. A date in a form that `written_date` reads becomes ISO text. `number` is the
@@ -48,7 +49,10 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         raise InputError(f"turn {number}: speaker, text, session, said_at and source must be text")
     if not is_visible(turn.text):
         raise InputError(f"turn {number} ({turn.speaker or 'no speaker'}) has no text")
-    speaker = told_apart(label(sound_text(turn.speaker)))
+    is_message = turn.kind == "message"
+    speaker = (
+        speaker_label(turn.speaker) if is_message else told_apart(label(sound_text(turn.speaker)))
+    )
     if not speaker:
         raise InputError(f"turn {number} has no speaker")
     if turn.kind not in get_args(Kind):
@@ -60,7 +64,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
         )
     said_at = label(sound_text(turn.said_at))
     tags = valid_tags(turn.tags, f"turn {number}: ")
-    if speaker != turn.speaker and turn.kind == "message":
+    if speaker != turn.speaker and is_message:
         tags[WRITTEN_AS] = ascii(turn.speaker)[:MAX_TAG_CHARACTERS]
     valid = replace(
         turn,

@@ -151,6 +151,11 @@ def told_apart(name: str) -> str:
     return name
 
 
+def has_hidden(name: str) -> bool:
+    """Whether a name has characters that no reader sees, other than those its language needs."""
+    return bool(_UNSEEN.search(name)) and visible_text(name) != _LINE_ENDS.sub("\n", name)
+
+
 def unnumbered(line: str) -> str:
     """A line that begins with a text of strangers, so that it never begins as a turn's line."""
     return f"- {line}" if line.startswith(("[", "(")) else line

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
-from memory.text.characters import one_line
+from memory.text.characters import has_hidden, label, one_line, sound_text, told_apart
 
 _ASSISTANT = re.compile(
     r"(?:(?:ai|virtual|personal) )?assistant|ai|(?:chat ?)?bot|chatgpt|gpt|claude|gemini|copilot"
@@ -12,6 +12,19 @@ _ASSISTANT = re.compile(
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"(?<![\s_-])[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
+
+_HIDDEN = "(with hidden characters)"
+
+
+def speaker_label(name: str) -> str:
+    """A speaker's name as turns have it: one line, marked if it only looks like another name.
+
+    An assistant stays one, whatever is hidden in its name.
+    """
+    line = label(sound_text(name))
+    if line and line != name and has_hidden(name) and not is_assistant(line):
+        return f"{line} {_HIDDEN}"
+    return told_apart(line)
 
 
 def speaker_by_role(role: str, name: str, users: Collection[str]) -> str:

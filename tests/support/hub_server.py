@@ -14,7 +14,8 @@ class Hosted:
     """A file of the hub. `sha256` is what the hub says of it, `size` as well (None: the truth).
 
     `cut_after` closes each connection after so many bytes, or, where it is `stalled`, sends no more
-    until the end of the hub; `status` refuses every request.
+    until the end of the hub; an `endless` file goes on for as long as somebody reads; `status`
+    refuses every request.
     """
 
     body: bytes
@@ -22,6 +23,7 @@ class Hosted:
     size: int | None = None
     cut_after: int | None = None
     stalled: bool = False
+    endless: bool = False
     status: int = 200
     error_code: str = ""
 
@@ -66,14 +68,17 @@ def hub_server() -> Iterator[Hub]:
             self.send_header("ETag", f'"{sha256}"')
             self.send_header("X-Linked-Etag", f'"{sha256}"')
             self.send_header("X-Linked-Size", str(size))
-            self.send_header("Content-Length", str(size - start))
+            if not (hosted.endless and with_body):
+                self.send_header("Content-Length", str(size - start))
             if ranged:
                 self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
             self.end_headers()
             if with_body:
                 end = None if hosted.cut_after is None else start + hosted.cut_after
-                with suppress(BrokenPipeError):  # the client may have gone
+                with suppress(ConnectionError):  # the client may have gone
                     self.wfile.write(hosted.body[start:end])
+                    while hosted.endless and not hub.ended.is_set():
+                        self.wfile.write(b"\0" * 1_000_000)
                 if hosted.stalled:
                     hub.ended.wait()
             self.close_connection = True

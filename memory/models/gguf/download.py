@@ -1,6 +1,9 @@
 """Models of the Hugging Face hub, fetched once into its cache and checked against our hashes."""
 
+import errno
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +13,8 @@ from memory.models.gguf.header import file_sha256
 from memory.models.gguf.models import InstructModel
 
 _ROUNDING = 1.2  # of the sizes in the list of models
+_LEAST = 1_000_000  # bytes that a file may have: the hub's client writes small ones of its own, too
+_TOO_LONG, _FAILED = 3, 4  # exit codes of the process that downloads
 
 
 def cache_folder() -> Path:
@@ -36,24 +41,53 @@ def fetch(model: InstructModel) -> Path:
     if cached := fetched_file(model):
         _check(cached, model)
         return cached
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     with _explained(model):
         metadata = get_hf_file_metadata(hf_hub_url(model.repository, model.file))
-        _check_size(metadata.size or 0, model)
-        file = Path(hf_hub_download(model.repository, model.file))
+    _check_size(metadata.size or 0, model)
+    file = _download(model, max(metadata.size or 0, _LEAST))
     _check(file, model)
     return file
 
 
 def fetched_bytes(model: InstructModel) -> int:
     """How many bytes of a model's file are on the disk, while it is fetched or after."""
-    from huggingface_hub.file_download import repo_folder_name
-
     if file := fetched_file(model):
         return file.stat().st_size
+    return max((part.stat().st_size for part in _parts(model)), default=0)
+
+
+def _parts(model: InstructModel) -> list[Path]:
+    """What was fetched of files that are not whole yet."""
+    from huggingface_hub.file_download import repo_folder_name
+
     folder = cache_folder() / repo_folder_name(repo_id=model.repository, repo_type="model")
-    return max((part.stat().st_size for part in folder.glob("blobs/*.incomplete")), default=0)
+    return [*folder.glob("blobs/*.incomplete")]
+
+
+def _download(model: InstructModel, byte_limit: int) -> Path:
+    """Download a file, in a process of which no file may grow beyond `most` bytes.
+
+    The hub's client reads on for as long as a server sends, whatever size it stated before.
+    """
+    order = [model.repository, model.file, str(byte_limit)]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", __name__, *order],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode == _TOO_LONG:
+        for part in _parts(model):
+            part.unlink()
+        raise InputError(
+            f"the hub sends more of {model.file} than {byte_limit / 1e9:,.3f} GB, as it stated;"
+            " what came was removed; choose another model, or another hub (HF_ENDPOINT)"
+        )
+    if done.returncode:
+        raise _broken_off(model, done.stdout.strip() or "its process was ended")
+    return Path(done.stdout.strip())
 
 
 def _check_size(size: int, model: InstructModel) -> None:
@@ -108,12 +142,46 @@ def _explained(model: InstructModel) -> Iterator[None]:
             f"the hub has no {model.file} in {model.repository} any more; choose another model"
         ) from error
     except OSError as error:  # of the disk, and of the network: the errors of both clients are such
-        raise InputError(
-            f"{model.file} was not fetched whole ({_first_line(error)}); run the command again, it"
-            " goes on where it ended"
-        ) from error
+        raise _broken_off(model, _first_line(error)) from error
+
+
+def _broken_off(model: InstructModel, why: str) -> InputError:
+    return InputError(
+        f"{model.file} was not fetched whole ({why}); run the command again, it goes on where it"
+        " ended"
+    )
 
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"{lines[0]:.160}"
+
+
+def _limit_files(byte_limit: int) -> None:
+    """Have the system refuse what makes a file of this process longer, if it can (not Windows)."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if hard == resource.RLIM_INFINITY or byte_limit < hard:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (byte_limit, hard))
+
+
+def _work(repository: str, file: str, byte_limit: int) -> int:
+    """Download a file; print where it is, or what failed, and return the exit code."""
+    from huggingface_hub import hf_hub_download
+
+    _limit_files(byte_limit)
+    try:
+        print(hf_hub_download(repository, file))
+    except KeyboardInterrupt:  # the parent got it, too
+        return _FAILED
+    except Exception as error:  # noqa: BLE001 - the parent says what it was
+        print(_first_line(error))
+        return _TOO_LONG if getattr(error, "errno", None) == errno.EFBIG else _FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_work(*sys.argv[1:3], int(sys.argv[3])))

@@ -70,6 +70,8 @@ def own_lines(text: str) -> list[tuple[str, bool]]:
 _SPECIAL = re.compile(r"[^\w .,!?'()\u2019-]|_|--|(?<!\w)'|\A[ \d]")
 _FENCE = re.compile(r"[ \t>]{0,40}(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
 _RULE = re.compile(r"[ \t]*([-=*_#~+])\1{2,}[ \t]*$")
+# Jira's marks for what was pasted, the same before and behind.
+_MACRO = re.compile(r"\{(quote|noformat|panel|code)(?::[^}\n]*)?\}")
 # In a script, and in a manual, headings are in capitals on separate lines.
 _CAPITALS = re.compile(r"[ \t]*[A-Z\u00c0-\u00de][A-Z\u00c0-\u00de .'-]*(?<!\.)$")
 _NUMBERED = re.compile(r"[ \t]*\d{1,2}[.)][ \t]")
@@ -149,6 +151,8 @@ class _Reader:
             for number, line in enumerate(self._lines)
             if (match := _RULE.match(line))
         }
+        # Where the last macro of each name ends.
+        self._macros = {match[1]: match.end() for match in _MACRO.finditer(text)}
 
     def foreign_parts(self) -> Iterator[Part]:
         """The parts that are not the writer's own, in order."""
@@ -217,6 +221,10 @@ class _Reader:
             last = self._rules[rule[1]]
             is_closed = last > number > self._first
             return Part(start, self._spans[last][1] if is_closed else len(self._text), "pasted")
+        if macro := _MACRO.match(line):
+            last_end = self._macros[macro[1]]
+            is_closed = last_end > start + macro.end()
+            return Part(start, last_end if is_closed else len(self._text), "pasted")
         if number == self._first_heading:
             return Part(start, len(self._text), "pasted")
         if line.endswith("{"):

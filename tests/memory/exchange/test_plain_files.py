@@ -20,7 +20,7 @@ from memory.exchange import items as items_module
 from memory.exchange.imports import import_turns
 from memory.records import Turn
 from memory.store import open_store
-from memory.text.characters import label, told_apart
+from memory.text.speakers import speaker_label
 from tests.support.foreign_exports import character, chatgpt, chatgpt_message, parts, write
 
 LINE = '{"speaker": "Anna", "text": "I moved."}\n'
@@ -296,7 +296,7 @@ def test_whatever_is_said_survives_both_formats(
     (folder / "a.csv").write_bytes(table.getvalue().encode())
     for name in ("a.jsonl", "a.csv"):
         turns, skipped = parts(read_export(folder / name))
-        labels = [{**row, "speaker": told_apart(label(row["speaker"]))} for row in said_rows]
+        labels = [{**row, "speaker": speaker_label(row["speaker"])} for row in said_rows]
         named = [row for row in labels if row["speaker"]]
         assert [{"speaker": t.speaker, "text": t.text} for t in turns] == named
         assert parts(read_export(folder / name))[0] == turns

@@ -113,6 +113,8 @@ def test_what_a_person_must_put_right_names_no_path_and_no_command() -> None:
         assert broken.startswith("the file is damaged. Do not retry")
     assert told.startswith("this memory names a model. Do not retry")
     assert "tell the user" in told
+    # A model gets no megabyte back that it sent for a date.
+    assert len(fault_message(InputError(f"as_of {'x' * 1_000_000} is no date"))) < 5_000
     assert fault_message(InputError("there is no fact 3; list the facts")) == (
         "there is no fact 3; list the facts"
     )

@@ -165,6 +165,15 @@ def test_a_file_that_is_not_the_one_we_know_is_removed_whatever_the_hub_says(
 
 
 @pytest.mark.slow
+def test_a_hub_that_never_ends_fills_no_disk(tmp_path: Path, hub: Hub, content: bytes) -> None:
+    hub.files[URL] = Hosted(content, endless=True)
+    assert "the hub sends more of" in refusal(setup(tmp_path, hub))
+    assert not [file for file in (tmp_path / "hub").rglob("*") if file.stat().st_size > MEGABYTES]
+    hub.files[URL] = Hosted(content)
+    assert setup(tmp_path, hub).returncode == 0
+
+
+@pytest.mark.slow
 def test_a_fetched_file_that_was_damaged_is_found_out(
     tmp_path: Path, hub: Hub, content: bytes
 ) -> None:
