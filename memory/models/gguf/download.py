@@ -184,4 +184,4 @@ def _work(repository: str, file: str, byte_limit: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_work(*sys.argv[1:3], int(sys.argv[3])))
+    sys.exit(_work(sys.argv[1], sys.argv[2], int(sys.argv[3])))
