@@ -606,7 +606,10 @@ def test_a_chat_shows_the_facts_that_it_stored_of_a_message(
 def test_a_reply_does_not_repeat_the_facts_that_the_page_shows(memories: str) -> None:
     with page_client(replace(scripted_packaged_model([]), name="local")) as client:
         client.post(f"{ANNA}/chat", data={"text": "I live in Lund.", "session": "today"})
-        text = shown(finished(client, f"{ANNA}/chat?session=today"))
+        html = finished(client, f"{ANNA}/chat?session=today")
+    text = shown(html)
+    # A bubble shows every line break that it has.
+    assert re.search(r"not stored</small>Kept as turn 6\.(?!\s)", html)
     assert (
         "I live in Lund. stored: User lives in Lund Assistant, not stored Kept as turn 6." in text
     )
