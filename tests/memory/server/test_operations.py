@@ -1,6 +1,7 @@
 """Operations: written once, the same at every door."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -158,6 +159,44 @@ def test_every_operation_is_at_every_door() -> None:
     names = {name for tools in GROUPS.values() for name in tools}
     assert names & {*OPERATIONS} == {"recall", "forget", "digest"}
     assert {*OPERATIONS} - {*rights} == {"digest", "refine", "export_memory", "import_memory"}
+
+
+NEW_OPERATION = """
+from memory.operations import OpenMemory, operation
+
+@operation("read", "GET /turns/{id}/length")
+def turn_length(memory: OpenMemory, turn_id: int) -> dict[str, int]:
+    \"""Count the characters of a turn.\"""
+    return {"characters": len(memory.store.turn(turn_id).text)}
+"""
+
+
+# In a process that has the file first, as one of the room: doors list operations once.
+DOORS_OF_IT = """
+import json, sys
+import turn_length
+from memory.__main__ import app
+from memory.operations.tools import tool_rights
+from memory.server.json_api import document
+
+assert tool_rights(["operations"])["turn_length"] == "read"
+assert "turn_length" in json.dumps(document())
+sys.argv = ["memory", "admin", "call", "turn-length", "3", "-n", "anna"]
+app()
+"""
+
+
+def test_a_new_operation_is_one_file(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "turn_length.py").write_text(NEW_OPERATION, "utf-8")
+    text = client.get("/api/anna/turns/3").json()["text"]
+    done = subprocess.run(
+        [sys.executable, "-c", DOORS_OF_IT],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f'{{"characters": {len(text)}}}\n', done.stderr
 
 
 def test_a_whole_memory_goes_through_commands_and_the_api(
