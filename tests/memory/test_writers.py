@@ -13,7 +13,7 @@ from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.store import namespaces
 from memory.store.declared_settings import set_owner
-from tests.memory.server.test_proxy import BODY, nora, proxied, upstream  # noqa: F401
+from tests.memory.server.test_proxy import BODY, proxied, upstream  # noqa: F401
 from tests.support.agent_transcripts import ClaudeCodeSession
 from tests.support.serving import serving, token
 from tests.support.upstream import Upstream
@@ -30,7 +30,6 @@ LOOKALIKES = [
     "\u00c0nna",
     "\uff21nna",
     "\U0001d400nna",
-    "Anna ",
     "us\u200ber",
     "us\u0435r",
 ]
@@ -86,8 +85,8 @@ def test_who_only_looks_like_the_owner_does_not_speak_for_her(
     assert_nothing_is_annas()
 
 
-@pytest.mark.parametrize("name", ["anna", "ANNA"])
-def test_nor_does_who_has_her_name_in_other_capitals(annas: str, name: str) -> None:
+@pytest.mark.parametrize("name", ["anna", "ANNA", "Anna ", "Anna\u00a0"])
+def test_nor_does_who_has_her_name_in_other_capitals_or_white_space(annas: str, name: str) -> None:
     """Only a tool takes it for hers: it is her own model that writes."""
     by_python(name)
     by_the_api(name)
