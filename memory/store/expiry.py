@@ -22,6 +22,7 @@ from memory.store.history import edits_of
 from memory.store.points_in_time import last_moment
 from memory.store.setting_values import EXPIRY, TIMEZONE, is_own_value
 from memory.store.tags import FORGET_AFTER, replace_tags, tagged_turns
+from memory.store.turn_validation import in_local_zone
 from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import clean_date, zone_called
 from memory.vocabulary import name_key
@@ -72,7 +73,7 @@ def moment_of_expiry(text: str, zone: tzinfo | None = None) -> str:
     else:
         moment = datetime.fromisoformat(day)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
+        moment = moment.replace(tzinfo=zone) if zone else in_local_zone(moment)
     if moment <= now:
         raise InputError(f"{text!r:.60} has passed: nothing was stored")
     return _written(moment)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, get_args
 
 from memory.errors import InputError
@@ -146,4 +146,12 @@ def local_now() -> str:
     Its date is the day that people mean when they say "today". The distance is part of it because
     a time without a zone counts as UTC.
     """
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+    return in_local_zone(datetime.now()).isoformat(timespec="seconds")
+
+
+def in_local_zone(moment: datetime) -> datetime:
+    """A moment of this machine's clock with its zone; in UTC where TZ is a day or more away."""
+    try:
+        return moment.astimezone()
+    except ValueError:  # Python has no such distance, and POSIX has
+        return datetime.fromtimestamp(moment.timestamp(), UTC)

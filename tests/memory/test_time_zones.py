@@ -5,6 +5,7 @@ still the day before in UTC, as well.
 """
 
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,6 +24,7 @@ from memory.server.mcp_server import mcp_server
 from memory.store.declared_settings import Settings
 from memory.store.namespaces import create, existing
 from memory.store.settings import set_setting
+from memory.store.turn_validation import local_now
 from memory.text.written_dates import clean_date, date_key, in_zone
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import page_client
@@ -196,3 +198,14 @@ def test_what_has_no_time_is_in_no_zone(said_at: str) -> None:
 def test_both_spellings_of_utc_are_the_same_moment() -> None:
     assert clean_date("2024-05-01T23:00:00+00:00") == IN_UTC
     assert date_key(IN_UTC) == date_key(IN_TOKYO) == "2024-05-01T23:00:00"
+
+
+def test_a_zone_a_day_away_from_utc_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """POSIX lets TZ name one, and Python's times have none."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "<-25>25")
+        time.tzset()
+        moment = datetime.fromisoformat(local_now())
+    time.tzset()
+    assert moment.utcoffset() == timedelta(0)
+    assert abs((moment - datetime.now(moment.tzinfo)).total_seconds()) < 600
