@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -40,7 +41,9 @@ settings.load_profile("default")
 
 # Libraries that others import where they are installed, which takes seconds and which nothing here
 # uses: pandas for sqlite-utils (MLflow has it and imports it itself), scikit-learn for NLTK.
-sys.modules["sklearn"] = None  # type: ignore[assignment]
+# sentence-transformers 6 needs the second.
+if find_spec("sentence_transformers") is None:
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
 with pytest.MonkeyPatch.context() as patch:
     patch.setitem(sys.modules, "pandas", None)
     import sqlite_utils  # noqa: F401

@@ -285,7 +285,9 @@ def _set_up(
         elif not read_only:
             migrations.migrate(conn)
         elif not may_be_older:
-            raise StoreError(f"{path}: made by an older version; open it once for writing")
+            raise StoreError(
+                f"{path}: made by an older version; open it once for writing, or a copy of it"
+            )
     if not read_only:
         # With WAL, readers go on while one connection writes. FULL syncs the log at every commit:
         # with NORMAL, a power cut could take back turns whose ids `add` has returned.

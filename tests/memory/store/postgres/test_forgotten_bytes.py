@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import psycopg
@@ -63,6 +64,30 @@ def test_the_bytes_are_there_until_a_vacuum(home: Path, monkeypatch: pytest.Monk
     assert tables_with(server.pgdata, database, SECRET) == []
     assert "gone: 1 turn" in run("forget", "--verify", receipt, "-n", "anna")
     assert "vacuumed: VACUUM (FULL)" in run("forget", "--vacuum", "-n", "anna")
+    pool.close_pools()
+    server.cleanup()
+
+
+def test_the_bytes_of_what_expired_go_with_a_vacuum(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, database = new_server()
+    monkeypatch.setenv("MEMORY_HOME", database)
+    address = f"{database}&namespace=anna"
+    with open_store(address) as store:
+        store.add(
+            [Turn("Zyl", f"I am a {SECRET}.", tags={"forget_after": "1d"}), Turn("Anna", "Hi.")]
+        )
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 90_000)
+    with open_store(address) as store:
+        assert [turn.text for turn in store.turns()] == ["Hi."]
+        assert SECRET not in "\n".join(map(str, store.dump()))
+    open_store(address).close()
+    [receipt] = home.glob("forgotten-*.json")
+    assert json.loads(receipt.read_text())["turns"] == [1]
+    run("forget", "--vacuum", "-n", "anna")
+    assert tables_with(server.pgdata, database, SECRET) == []
     pool.close_pools()
     server.cleanup()
 
