@@ -122,8 +122,11 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
                 if earlier.folded == later.folded:
                     if not (earlier.is_part or later.is_part):
                         again.pop(turn.id, None)
-                        break
-                elif other := _other_value(earlier, later, shared):
+                    break
+                # One place alone differs, so neither is much longer.
+                if abs(len(earlier.folded) - len(later.folded)) >= _MOST_VALUE_WORDS:
+                    continue
+                if other := _other_value(earlier, later, shared):
                     again[turn.id] = Restated(later_turn, *other)
                     break
     return again

@@ -233,7 +233,8 @@ def _count(states: Sequence[FactState], kind: Kind, vocabulary: Vocabulary) -> _
         number = sum(_number(state.fact.value) for state in listed[1]) if listed else None
     else:
         current = sorted((s for s in states if s.is_current), key=lambda s: s.fact.turn_id)
-        counted, number = _things(current)
+        names = {name for s in current for name in vocabulary.names_of(s.fact.attribute)}
+        counted, number = _things(current, names)
         listed = _list(counted)
     if listed is None:
         return None
@@ -241,8 +242,12 @@ def _count(states: Sequence[FactState], kind: Kind, vocabulary: Vocabulary) -> _
     return (text if number is None or text == str(number) else f"{number} ({text})"), sources
 
 
-def _things(states: Sequence[FactState]) -> tuple[list[FactState], int | None]:
+def _things(
+    states: Sequence[FactState], names: Collection[str]
+) -> tuple[list[FactState], int | None]:
     """The values that name things, each once, and how many things these are.
+
+    A number of what the attribute's `names` say is of them all: "two sons" are of "three kids".
 
     The newest number of a kind counts ("two kids", "three kids"), and a name is that of what bears
     it elsewhere ("Miso", "a cat called Miso"). No number is known if a name may be one of a kind's:
@@ -259,8 +264,8 @@ def _things(states: Sequence[FactState]) -> tuple[list[FactState], int | None]:
         if is_name and _number(value) == 1:
             named[frozenset(telling)] = state
         else:  # "a cat", "two cats"
-            same = next((known for known in kinds if _are_same(known, nouns)), nouns)
-            kinds.pop(same, None)
+            alike = (known for known in kinds if _are_same(known, nouns) or known | nouns <= names)
+            kinds.pop(next(alike, nouns), None)
             kinds[nouns] = state
     bare = {thing for thing, state in named.items() if thing <= _capitals(state.fact.value)}
     for name in [*bare]:
@@ -268,9 +273,13 @@ def _things(states: Sequence[FactState]) -> tuple[list[FactState], int | None]:
             bare.remove(name)
             del named[name]
     number = len(named)
+    of_all = [_number(state.fact.value) for nouns, state in kinds.items() if nouns <= names]
     for nouns, state in kinds.items():
+        if nouns <= names:
+            continue
         of_kind = sum(all(is_among(noun, forms_of(thing)) for noun in nouns) for thing in named)
         number += max(_number(state.fact.value) - of_kind, 0)
+    number = max(number, *of_all, 0)
     counted = {state.fact.id for state in (*kinds.values(), *named.values())}
     things = [state for state in states if state.fact.id in counted]
     return things, None if kinds and bare else number

@@ -124,6 +124,25 @@ def test_rows_decide_a_question_in_a_template(read_store: Store, question: str, 
     assert read_store.read(select).rows == found.rows[0].rows
 
 
+COUNTED = [
+    (["We have three kids.", "I have two sons."], "How many kids do I have?", "3"),
+    (["I have two sons.", "We have three kids."], "How many children do I have?", "3"),
+    (["I have two kids.", "We have three children."], "How many kids do I have?", "3"),
+    (["We have two dogs.", "We have a cat."], "How many pets do I have?", "3"),
+    (["We adopted a dog, he is called Pepper."], "How many pets do I have?", "1 (Pepper)"),
+    (["We got a cat, and her name is Luna."], "What pets do I have?", "Luna"),
+]
+
+
+@pytest.mark.parametrize(("said", "question", "text"), COUNTED)
+def test_what_is_counted_of_all_is_no_more_beside_them(
+    path: Path, said: list[str], question: str, text: str
+) -> None:
+    with Memory(path) as memory:
+        memory.add([Turn("Anna", one, f"s{n}", f"2024-0{n}-01") for n, one in enumerate(said, 1)])
+        assert memory.ask(question, asker="Anna").text.startswith(text)
+
+
 @pytest.mark.few(4)
 @pytest.mark.parametrize("question", LEFT)
 def test_another_question_is_left(read_store: Store, question: str) -> None:
