@@ -13,6 +13,7 @@ from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
 from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
+from memory.facts.latest_word import with_latest
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
@@ -155,7 +156,7 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
     """Rows and current facts as lines, then turns, alternately from the ranking and SELECTs."""
     facts = row_lines(recollected.rows, recollected.ranks)
     of_facts = budget if recollected.is_overview and options.fact_tokens else options.fact_tokens
-    facts += _current_facts(recollected.facts, min(of_facts, budget // 2))
+    facts += _current_facts(recollected, min(of_facts, budget // 2))
     quoted = recollected.in_order(recollected.quoted)
     turns = telling_first(
         turn for turn in alternate(recollected.ranked, quoted) if turn.id not in options.without
@@ -175,11 +176,17 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
     )
 
 
-def _current_facts(facts: Sequence[Fact], tokens: int) -> list[RowLine]:
-    """The first of these facts that fit a number of tokens, as lines for people."""
+def _current_facts(recollected: Recollection, tokens: int) -> list[RowLine]:
+    """The first facts that fit a number of tokens, as lines for people, with their latest word."""
     if tokens <= 0:
         return []
-    lines = ((trim(spoken_line(fact), _FACT_LINE_TOKENS), fact.turn_id) for fact in facts)
+    lines = (
+        (
+            with_latest(trim(spoken_line(fact), _FACT_LINE_TOKENS), recollected.later.get(fact.id)),
+            fact.turn_id,
+        )
+        for fact in recollected.facts
+    )
     return [RowLine(line, turn_id) for line, turn_id in fitting_lines(lines, tokens)]
 
 
@@ -211,7 +218,7 @@ def _with_lists(
         )
     ]
     if recollected.is_overview:
-        lists = [*lists, *_current_facts(recollected.facts, budget // 2)]
+        lists = [*lists, *_current_facts(recollected, budget // 2)]
     elif options.fact_tokens:
         lists = [*lists, *_fact_lists_beside(recollected, options.fact_tokens, len(rows))]
     story = NO_STORY

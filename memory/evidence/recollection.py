@@ -1,7 +1,7 @@
 """What a question brings up, before the layout: turns, what is outdated in them, facts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from memory.evidence.fact_lists import completed
 from memory.evidence.lines import named_turns, quoted_turns
@@ -10,10 +10,12 @@ from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.said_again import again_mark, said_again
 from memory.evidence.standing import Standing
+from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Fact, Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
+_MOST_LATEST = 12  # facts of an overview whose latest word is looked for
 # Marks are looked up for at least this many of the best turns, and for as many as may be shown.
 _MARKED_TURNS, _LEAST_TURN = 40, 50  # tokens
 
@@ -25,7 +27,7 @@ class Recollection:
     `turns` are by id: first the ranking's, best first, then the turns that `rows` name. `marks` say
     by a turn's id what in it is outdated or disputed. `facts` are the current ones of the best
     turns, best first; or all about one person or thing, if the question asks what is known of it
-    (`is_overview`).
+    (`is_overview`); then `later` has the latest words on the first of them, by the facts' ids.
     """
 
     question: UserQuestion
@@ -36,6 +38,7 @@ class Recollection:
     marks: Mapping[int, str]
     facts: Sequence[Fact]
     is_overview: bool = False
+    later: Mapping[int, LatestWord] = field(default_factory=dict)
 
     @property
     def ranked(self) -> list[Turn]:
@@ -102,6 +105,7 @@ def recollect(
         marks={**again, **recalled.marks},
         facts=recalled.in_force if overview is None else overview,
         is_overview=overview is not None,
+        later=latest_words(reader.store, (overview or ())[:_MOST_LATEST], question.today[:10]),
     )
 
 

@@ -91,6 +91,11 @@ class LatestWord:
         return f'"{trim(one_line(self.sentence), _QUOTE_TOKENS)}"'
 
 
+def with_latest(line: str, word: LatestWord | None) -> str:
+    """A line of a fact with the latest word on it, if there is one."""
+    return f"{line}; {word.text}" if word else line
+
+
 @dataclass
 class _Seen:
     """The turns that speak of a fact, of those up to `last_turn`: by their ids, with the words."""

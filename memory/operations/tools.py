@@ -22,6 +22,7 @@ from memory.exchange.documents import tool_use
 from memory.facts import add, correct, edit, fact_of, facts_named
 from memory.facts.additions import add_each_once, add_turns
 from memory.facts.contradictions import settle
+from memory.facts.latest_word import latest_words, with_latest
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
 from memory.recall.recalled import owners_hits
 from memory.records import Change, Fact, Rows, Turn, Withheld
@@ -110,6 +111,7 @@ RESULT_TOKENS = 2_000  # of a tool's result
 _FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
+_MOST_LATEST = 60  # facts of a page whose latest word is looked for
 _MOST_TURNS = 50
 _MOST_CALLS = 50  # model calls in one step of a digest
 _MOST_TURNS_READ = 5_000  # by rules, in one step
@@ -423,7 +425,9 @@ class Tools:
         """
         with self._store() as store:
             facts = facts_named(store, subject, attribute, as_of)
-        lines = {fact.id: spoken_line(fact) for fact in facts if fact.id > cursor}
+            following = [fact for fact in facts if fact.id > cursor]
+            latest = latest_words(store, following[:_MOST_LATEST], as_of)
+        lines = {fact.id: with_latest(spoken_line(fact), latest.get(fact.id)) for fact in following}
         page = first_lines(
             (trim(line, _ROW_TOKENS) for line in lines.values()),
             RESULT_TOKENS - _LAST_LINE_TOKENS,

@@ -17,6 +17,7 @@ from memory.evidence.lines import (
 from memory.evidence.messages import is_evidence, is_quotation, is_withdrawn
 from memory.evidence.outline import outlined
 from memory.evidence.reader import MemoryLike, MemoryReader, writing
+from memory.facts.latest_word import latest_words
 from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
 from memory.program.fact_checks import dated, is_quoted
@@ -239,7 +240,8 @@ def _around(
     name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
     names = reader.name_lines("\n".join(texts), name_tokens)
     # The facts of the window's own turns first, from templates, tools and people.
-    stated = [fact.fact for fact in store.facts_of_turns([turn.id for turn in turns])]
+    in_window = {turn.id for turn in turns}
+    stated = [fact.fact for fact in store.facts_of_turns(sorted(in_window))]
     # An assistant's proposals do not end, and would take the room of what a person said. Ended
     # facts do not end again, unless the window mentions one, perhaps to say that it is true again.
     forms = forms_of(word for turn in turns for word in telling_words(turn.text))
@@ -262,6 +264,9 @@ def _around(
                 facts.setdefault(other.id, other)
                 told = f"contradicts id {other.id}"
                 notes[fact.id] = ", ".join(filter(None, (notes.get(fact.id), told)))
+    for fact_id, word in latest_words(store, [*facts.values()]).items():
+        if word.turn.id not in in_window:
+            notes[fact_id] = ", ".join(filter(None, (notes.get(fact_id), word.text)))
     lines = [known_fact_line(fact, notes.get(fact.id, "")) for fact in facts.values()]
     lines += [deleted_fact_line(edit.fact, edit_note(edit)) for edit in edits if not edit.after]
     known = first_lines(lines, int(prompts.known_tokens * share))

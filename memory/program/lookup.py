@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from memory.evidence.lines import in_words
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.facts.latest_word import latest_words
+from memory.facts.latest_word import latest_words, with_latest
 from memory.facts.state import FactState, Person, state_of_person
 from memory.records import Rows
 from memory.store import Store
@@ -94,8 +94,13 @@ def _known_of_one(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | 
     columns = ("id", "subject", "attribute", "value", "happened_on", "ended_on", "turn_id")
     rows = Rows(columns, tuple(tuple(getattr(fact, name) for name in columns) for fact in facts))
     sql = as_select("facts_by_id", {"fact_ids": [fact.id for fact in facts]})
-    text = "; ".join(in_words(fact.attribute, fact.value) for fact in facts)
-    return RowsAnswer(text, tuple(dict.fromkeys(fact.turn_id for fact in facts)), (sql,), (rows,))
+    latest = latest_words(reader.store, facts, question.today[:10])
+    texts, turn_ids = [], []
+    for fact in facts:
+        word = latest.get(fact.id)
+        texts.append(with_latest(in_words(fact.attribute, fact.value), word))
+        turn_ids += [fact.turn_id, *([word.turn.id] if word else [])]
+    return RowsAnswer("; ".join(texts), tuple(dict.fromkeys(turn_ids)), (sql,), (rows,))
 
 
 def _person(who: str, asker: str, reader: MemoryReader) -> Person | None:

@@ -135,6 +135,12 @@ def unsaid_part(
     """
     whole = _ISO_DATE.sub(" ", value)
     telling = [word for word in telling_words(whole) if not _YEAR.fullmatch(word)]
+    denied = [word for word in words(value) if word in _negations()]
+    says_so = not _negations().isdisjoint(view.turn.words)
+    if denied and not (
+        says_so and (any(map(view.turn.says, telling)) if telling else not is_strict)
+    ):
+        return _quoted(denied)  # "Oslo no more" takes the place of Oslo, and "nothing" is no home
     of_attribute = telling_words(attribute.replace("_", " "))
     may_repeat = [*telling_words(subject), *([] if is_strict else of_attribute)]
     beside = Spoken(frozenset(forms_of(may_repeat)))

@@ -301,6 +301,51 @@ def test_facts_that_no_sql_names_are_there_after_any_window(nora: Store, seed: i
         ), (seed, month, answer)
 
 
+HOSTILE = [
+    "UPDATE facts SET ended_on = '2026-06-01' WHERE id = {id}",
+    "UPDATE facts SET ended_on = '2026-06-01' WHERE attribute = '{attribute}'",
+    "UPDATE facts SET ended_on = '2026-06-01' WHERE subject = 'Nora'",
+    "UPDATE facts SET value = 'nothing' WHERE id = {id}",
+    "DELETE FROM facts WHERE id = {id}",
+    "DELETE FROM facts WHERE subject = 'Nora'",
+    "DELETE FROM facts",
+    f"{INSERT}('Nora', '{{attribute}}', 'nothing', '', {{turn}})",
+    f"{INSERT}('Nora', '{{attribute}}', '{{value}} no more', '2099-01-01', {{turn}})",
+    f"{INSERT}('Mallory', 'lives_in', 'Pyongyang', '', {{turn}})",
+]
+TALK = ["The bus was late.", "Nothing new here.", "It rained again.", "How was your day?"]
+
+
+def test_a_value_that_only_denies_takes_no_place(nora: Store) -> None:
+    window = told(nora, "Nothing new here.")
+    for value in ("Oslo no more", "nothing"):
+        digested(nora, f"{INSERT}('Nora', 'lives_in', '{value}', '', {window[0]})", calls=3)
+        assert [fact.value for fact in facts.find(nora)] == ["nuts", "Oslo"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_no_fact_is_lost_to_a_model_that_ends_what_no_turn_ends(nora: Store, seed: int) -> None:
+    """Fifty windows, ten in each of five memories."""
+    chance = random.Random(seed)
+    for month in range(10):
+        day = f"2026-{4 + month // 2:02}-{1 + 10 * (month % 2):02}"
+        word = chance.choice(WORDS)
+        own = chance.choice(["I like {}.", "I'm allergic to {}.", "I play the {}."]).format(word)
+        window = told(nora, own, *chance.sample(TALK, 2), said_at=day)
+        before = facts.find(nora)
+        fact = chance.choice(before)
+        values = {"id": fact.id, "attribute": fact.attribute, "value": fact.value}
+        statements = chance.sample(HOSTILE, chance.randint(1, 4))
+        answer = "; ".join(each.format(**values, turn=window[-1]) for each in statements)
+        digested(nora, answer, calls=3)
+        for pending in nora.pending():
+            decide(nora, (pending.first_turn, pending.last_turn), apply=False)
+        after = facts.find(nora)
+        lost = [each for each in before if each not in after]
+        assert lost == [], (seed, month, answer)
+
+
 TEA = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Anna', 'likes', 'tea', {})"
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from memory import AskMemory, Memory, Store, Turn, open_store
 from memory.agents.blocks import prompt_block
 from memory.evidence.layout import Evidence
 from memory.evidence.prompt_block import inject
+from memory.facts import restated as restating
 from memory.facts.additions import add_turns
 from memory.facts.restated import newest_first, restated
 from memory.operations.tools import memory_tools
@@ -168,6 +170,31 @@ def test_two_things_are_no_two_values_of_one() -> None:
     ]
     assert restated(keys, question) == {}
     assert newest_first(keys, question) == keys
+
+
+def test_turns_that_end_alike_are_not_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def counting(*args: Any) -> tuple[str, bool] | None:
+        nonlocal compared
+        compared += 1
+        return other_value(*args)
+
+    other_value = restating._other_value
+    monkeypatch.setattr(restating, "_other_value", counting)
+    text = "The {}th tram was late again, we talked of it."
+    turns = [said(n, text.format(n), "2026-03-01") for n in range(1, 101)]
+    assert len(restated(turns, "Which tram was late?")) == 99
+    assert compared < 3 * len(turns)
+
+
+def test_a_part_said_again_last_is_the_newest() -> None:
+    again = [
+        said(1, "For now, the head of the mill is Ada.", "2026-03-01"),
+        said(2, "The head of the mill is Bela.", "2026-04-01"),
+        said(3, "Once more, the head of the mill is Ada.", "2026-05-01"),
+    ]
+    assert [*restated(again, "Who is the head of the mill?")] == [2]
 
 
 DELIMITERS = [

@@ -7,6 +7,8 @@ import pytest
 from memory import Memory, Store, Turn, open_store
 from memory.facts import find
 from memory.facts.latest_word import latest_words
+from memory.operations.tools import memory_tools
+from tests.support.scripted import scripted_model, sql
 
 BOTH_STORES = "slow"
 NOW = "2026-02-01"
@@ -90,6 +92,28 @@ def test_a_turn_that_is_shown_has_the_latest_word_on_its_fact(store: Store) -> N
     block = memory.context("Tell me something.", speaker="Anna", now=NOW, gate=False).text
     [line] = [line for line in block.splitlines() if line.startswith("[1]")]
     assert "[later, turn 3, 1 Mar 2025:" in line
+
+
+def test_every_list_of_facts_has_the_latest_word_on_them(store: Store) -> None:
+    memory = told(store, "I have a dog called Rex.", "The vet could not save him.")
+    later = 'later, turn 2, 1 Feb 2025: "The vet could not save him."'
+    asked = "What do you know about me?"
+    assert later in memory.ask(asked, asker="Anna", now=NOW).text
+    block = memory.context(asked, speaker="Anna", now=NOW).text
+    [line] = [line for line in block.splitlines() if "Anna has_pet" in line]
+    assert later in line
+    listed = next(tool for tool in memory_tools(memory) if tool.__name__ == "list_facts")
+    assert later in listed()
+
+
+def test_a_digest_sees_the_latest_word_on_what_it_knows(store: Store) -> None:
+    told(store, "I have a dog called Rex.", "The vet could not save him.")
+    known = "a dog called Rex | later, turn 2"
+    model = scripted_model([([], sql("-- none")), ([known], sql("-- none"))])
+    with Memory(store, model=model) as digesting:
+        digesting.digest()
+        digesting.add(Turn("Anna", "The leash of Rex is in the attic.", "s", "2025-03-01"))
+        assert digesting.digest().calls == 1
 
 
 def test_a_taste_changes_where_it_is_named(store: Store) -> None:
