@@ -14,7 +14,7 @@ from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, 
 from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
 from memory.facts.latest_word import with_latest
-from memory.records import Fact, Hit, Rows, Summary, Turn
+from memory.records import Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
     asks_for_several,

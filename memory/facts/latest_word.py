@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from memory.facts.restated import restated
@@ -381,10 +381,15 @@ def _bare(sentence: str, forms: Collection[str]) -> str:
 
 
 @cache
+def _topics() -> list[dict[str, Any]]:
+    changes = Path(__file__).with_name("changes.toml").read_text("utf-8")
+    return [*tomllib.loads(changes).values()]
+
+
+@cache
 def _topic_of(attribute: str) -> _Topic:
     """The topic of an attribute in changes.toml; an empty one for attributes of one's own."""
-    topics = tomllib.loads(Path(__file__).with_name("changes.toml").read_text("utf-8"))
-    for topic in topics.values():
+    for topic in _topics():
         if attribute in topic["attributes"]:
             changes = tuple(topic["sentences"])
             forms = frozenset(forms_of(telling_words(" ".join(topic.get("everyday", ())))))
