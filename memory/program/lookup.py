@@ -247,9 +247,7 @@ def _count(states: Sequence[FactState], kind: Kind, vocabulary: Vocabulary) -> _
     return (text if number is None or text == str(number) else f"{number} ({text})"), sources
 
 
-def _things(
-    states: Sequence[FactState], names: Collection[str]
-) -> tuple[list[FactState], int | None]:
+def _things(states: Sequence[FactState], names: set[str]) -> tuple[list[FactState], int | None]:
     """The values that name things, each once, and how many things these are.
 
     A number of what the attribute's `names` say is of them all: "two sons" are of "three kids".
