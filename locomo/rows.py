@@ -1,7 +1,7 @@
 """Measure what a model stores of turns whose statements are known, next to another measurement.
 
 python -m locomo.rows DATA --model MODEL --out FILE [--program FILE] [--adapter FOLDER]
-    [--against FILE]
+    [--against FILE] [--without-gate]
 
 DATA has gold rows, as `data/rows` (data/README.md says how). Each turn is stored by itself, after
 the turns before it; what was stored is a line of FILE, and a second run goes on where the first one
@@ -75,6 +75,9 @@ def rows(
     program: Annotated[Path | None, Option(help="a program that optimize.py wrote")] = None,
     against: Annotated[Path | None, Option(help="the file of another run")] = None,
     turns: Annotated[int, Option(help="of each conversation; 0: all", min=0)] = 0,
+    without_gate: Annotated[
+        bool, Option("--without-gate", help="ask a little model about every turn")
+    ] = False,
 ) -> None:
     """Store labelled turns and score what was stored."""
     console = Console()
@@ -84,12 +87,17 @@ def rows(
     baseline = _read(against) if against else []
     loaded = load_model(model, adapter=adapter)
     used = program_for(loaded, load_program(program)) if program else starting_program(loaded)
+    if without_gate:
+        used.store.gate = None
     lines = JsonLines(
         out,
         StoredTurn,
         key=lambda turn: turn.key,
         resume=True,
-        made_by=f"{loaded.name} {loaded.weights['store']} {program or 'plain'}",
+        made_by=" ".join(
+            [loaded.name, loaded.weights["store"], str(program or "plain")]
+            + ["without gate"] * without_gate
+        ),
     )
     _store(golds, Setup(loaded, used, loaded.limits.budget), lines, turns)
     done = list(lines.records.values())

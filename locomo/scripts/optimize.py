@@ -473,7 +473,9 @@ def _gate_gains(
     examples = labelled_examples(golds, model.limits.window)
     scores = []
     with progress_bar(console) as bar:
-        programs = {"plain": starting_program(model), "gated": program_for(model, gated)}
+        plain = starting_program(model).deepcopy()
+        plain.store.gate = None
+        programs = {"plain": plain, "gated": program_for(model, gated)}
         for name, program in programs.items():
             setup = Setup(model, program, model.limits.budget)
             conversations = {gold.conversation.id: gold.conversation for gold in golds}

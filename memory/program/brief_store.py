@@ -25,7 +25,7 @@ from memory.models.row_grammar import (
 )
 from memory.program.digest import StoreTurns, WindowContext, stored_window
 from memory.program.fact_checks import dated
-from memory.program.gate import StoreGate
+from memory.program.gate import StoreGate, shipped_gate
 from memory.program.signatures.brief import EXAMPLES_OF_ROWS
 from memory.records import Fact, Turn
 from memory.sql import quoted
@@ -75,16 +75,18 @@ class Row:
 class StoreRows(StoreTurns):
     """Stores what a model quotes of each turn of a window; code checks it and inserts it.
 
-    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows left out, `left_out`
-    (Counter) counts them by reason.
+    A turn is shown by itself, if the gate takes it for one that says something. Returns as
+    StoreTurns; `unsaid` counts the rows left out, `left_out` (Counter) counts them by reason.
+
+    `gate`: the shipped one, or one that a compile fitted; None: every turn is asked about.
     """
 
     plain_examples = EXAMPLES_OF_ROWS
-    gate: StoreGate | None = None  # that a compile fitted
 
     def __init__(self) -> None:
         super().__init__("brief")
         self.predict.demos = [*self.plain_examples]
+        self.gate: StoreGate | None = shipped_gate()
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         facts: list[Fact] = []

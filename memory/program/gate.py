@@ -4,9 +4,12 @@ Half of what people write to each other is thanks, jokes, advice and questions. 
 regression (Cox 1958) over the words of a turn tells most of it apart for a thousandth of a call.
 """
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import exp, log1p
+from pathlib import Path
 from typing import Literal
 
 from memory.models.row_grammar import clauses_of
@@ -47,6 +50,12 @@ class StoreGate:
         features = features_of(turn)
         logit = self.intercept + sum(self.weights[name] * features[name] for name in self.weights)
         return 1 / (1 + exp(-logit))
+
+
+@cache
+def shipped_gate() -> StoreGate:
+    """The gate that little models have as long as no compiled program brings another."""
+    return StoreGate(**tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")))
 
 
 def features_of(turn: str) -> dict[str, float]:

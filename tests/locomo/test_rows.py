@@ -51,7 +51,7 @@ def line_of(printed: str, name: str) -> list[str]:
 
 def test_it_stores_each_turn_once_and_says_what_was_right(data: Path, answers: Any) -> None:
     model = answers(*[GOATS, STORY] * 2, "none", "none")
-    done = run(data, "first.jsonl")
+    done = run(data, "first.jsonl", "--without-gate")
     assert done.returncode == 0, done.stderr
     model.lm.assert_done()  # nobody is asked about "How lovely!"
     #                                            turns score   covered     false small talk calls
@@ -62,16 +62,23 @@ def test_it_stores_each_turn_once_and_says_what_was_right(data: Path, answers: A
     assert [line["key"] for line in kept if "key" in line][:3] == ["c0/D1:1", "c0/D1:2", "c0/D1:3"]
 
     answers()  # a second run asks nothing
+    assert run(data, "first.jsonl", "--without-gate").returncode == 0
+
+
+def test_a_little_model_is_asked_about_what_its_gate_leaves_open(data: Path, answers: Any) -> None:
+    asked = answers(*[GOATS] * 3)  # not about a love of stories
     assert run(data, "first.jsonl").returncode == 0
+    asked.lm.assert_done()
 
 
 def test_a_gain_is_paired_by_turn_with_an_interval_over_conversations(
     data: Path, answers: Any
 ) -> None:
     answers(*["none"] * 6)
-    run(data, "plain.jsonl")
+    run(data, "plain.jsonl", "--without-gate")
     answers(*[GOATS, "none"] * 3)
-    done = run(data, "tuned.jsonl", "--against", data.parent / "plain.jsonl")
+    against = ("--against", data.parent / "plain.jsonl")
+    done = run(data, "tuned.jsonl", "--without-gate", *against)
     assert "tuned - plain, 9 turns of 3 conversations: +0.333 [+0." in done.stdout
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from locomo.dataset.rows import load_gold_rows
 from locomo.prompts.gate import fit_gate, gate_turns, quality
 from locomo.scripts import optimize as compiling
 from memory import InputError, load_program
+from memory.program.gate import shipped_gate
 from tests.support.commands import run_in_process
 from tests.support.scripted import model_over
 
@@ -37,6 +39,14 @@ def test_a_gate_leaves_what_is_told_alone_and_skips_small_talk(fitted: Any) -> N
     assert unseen.small_talk_open < 0.5
     assert unseen.forced_right > 0.9
     assert unseen.auc > 0.9
+
+
+def test_the_shipped_gate_is_the_one_that_is_fitted(fitted: Any) -> None:
+    shipped = asdict(shipped_gate())
+    weights = shipped.pop("weights")
+    fit = asdict(fitted[0])
+    assert weights == pytest.approx(fit.pop("weights"), abs=0.001)
+    assert shipped == pytest.approx(fit, abs=0.001)
 
 
 def test_its_quality_is_that_of_conversations_that_it_did_not_see(fitted: Any) -> None:

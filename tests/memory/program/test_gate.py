@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from memory import InputError, Memory, MemoryProgram, Turn, load_program
 from memory.models.brief_prompts import brief_grammar
 from memory.program import StoreGate, features_of, save_program
+from memory.program.gate import shipped_gate
 from tests.memory.program.test_saved import CARD
 from tests.support.gbnf import expression_of
 from tests.support.scripted import scripted_model
@@ -78,7 +79,19 @@ def test_a_gate_is_in_the_file_of_its_program(tmp_path: Path) -> None:
     assert loaded.form == "brief"
     assert loaded.store.gate == GATE
     save_program(MemoryProgram("brief"), tmp_path / "none.json", CARD)
-    assert load_program(tmp_path / "none.json").store.gate is None
+    assert load_program(tmp_path / "none.json").store.gate == shipped_gate()
+
+
+def test_a_little_model_has_the_shipped_gate_until_a_compile_brings_another(address: str) -> None:
+    told = "Ann: My sister Nina moved to Leith in May, and I sold my boat to her."
+    thanks = "Ann: That is so kind of you, you always know what you should say!"
+    model = scripted_model(
+        [([told], "My sister Nina | moved to | Leith in May")], window=1, size="little"
+    )
+    with Memory(address, model=model) as memory:
+        memory.add([Turn("Ann", line.partition(": ")[2]) for line in (thanks, told)])
+        assert memory.digest().calls == 1
+    model.lm.assert_done()
 
 
 @pytest.mark.parametrize(
