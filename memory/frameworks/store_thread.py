@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from memory.records import Turn, TurnIds
 from memory.store import Store, namespaces, open_store
-from memory.store.tags import replace_tags_in, set_tags
+from memory.store.turns.tags import replace_tags_in, set_tags
 
 T = TypeVar("T")
 # What a framework took out of its view: the turn stays, and people can undo it or forget it.

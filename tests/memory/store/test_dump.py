@@ -14,9 +14,11 @@ from memory import InputError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import dump_records, load_dump
 from memory.search import embed
-from memory.store import dump, journal, search_tables
-from memory.store.settings import set_setting, settings_of
-from memory.store.sqlite import SqliteStore
+from memory.store.changes import journal
+from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.files import dump
+from memory.store.search import search_tables
+from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.memory.store.test_forget import columns, lived, opened
 from tests.support.embedding_server import SMALL, embedded_memory, serving
