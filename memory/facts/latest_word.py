@@ -126,7 +126,7 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     Only states have one: an event happened once.
     """
     own = first_store(store)
-    if own is not store:  # several memories count their turns apart
+    if own is not store or not facts:  # several memories count their turns apart
         return {}
     vocabulary = vocabulary_of(own)
     states = [

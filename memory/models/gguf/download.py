@@ -67,11 +67,14 @@ def _parts(model: InstructModel) -> list[Path]:
 
 
 def _download(model: InstructModel, byte_limit: int) -> Path:
-    """Download a file, in a process of which no file may grow beyond `most` bytes.
+    """Download a file, in a process of which no file may grow beyond `byte_limit` bytes.
 
     The hub's client reads on for as long as a server sends, whatever size it stated before.
     """
+    from huggingface_hub import constants
+
     order = [model.repository, model.file, str(byte_limit)]
+    order += [str(cache_folder()), constants.ENDPOINT]
     done = subprocess.run(
         [sys.executable, "-P", "-m", __name__, *order],
         stdout=subprocess.PIPE,
@@ -168,13 +171,13 @@ def _limit_files(byte_limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (byte_limit, hard))
 
 
-def _work(repository: str, file: str, byte_limit: int) -> int:
+def _work(repository: str, file: str, byte_limit: int, folder: str, endpoint: str) -> int:
     """Download a file; print where it is, or what failed, and return the exit code."""
     from huggingface_hub import hf_hub_download
 
     _limit_files(byte_limit)
     try:
-        print(hf_hub_download(repository, file))
+        print(hf_hub_download(repository, file, cache_dir=folder, endpoint=endpoint))
     except KeyboardInterrupt:  # the parent got it, too
         return _FAILED
     except Exception as error:  # noqa: BLE001 - the parent says what it was
@@ -184,4 +187,5 @@ def _work(repository: str, file: str, byte_limit: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_work(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    _, repository, file, byte_limit, folder, endpoint = sys.argv
+    sys.exit(_work(repository, file, int(byte_limit), folder, endpoint))
