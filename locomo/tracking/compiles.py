@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlsplit, urlunsplit
 
 from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain, Verdict, gain_line, verdict
 from locomo.tracking.metric_names import GAIN_TABLE, REFUSED, gain_metrics, gain_table
-from locomo.tracking.runs import DESCRIPTION, clean, log_questions, mlflow_errors
+from locomo.tracking.runs import (
+    DESCRIPTION,
+    clean,
+    log_questions,
+    mlflow_errors,
+    without_login,
+)
 
 REGISTERED = "sql-memory-program"
 _CANDIDATE_RUNS = 100
@@ -116,9 +121,3 @@ def _log_program(
         # Named, because MLflow would load the model in its own process to find out.
         pip_requirements=[f"sql-memory[bench]=={version('sql-memory')}"],
     )
-
-
-def without_login(address: str) -> str:
-    """An address without a name and a password in it, and without a query, which may hold a key."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit, urlunsplit
 
 from locomo.dataset.format import Question, data_files
 from locomo.harness import Result
@@ -89,10 +90,18 @@ def mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
     try:
         yield
     except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        address = mlflow.get_tracking_uri()
+        shown = without_login(address)
+        reason = " ".join(str(error).replace(address.rstrip("/"), shown.rstrip("/")).split())[:200]
         raise InputError(
-            f"MLflow cannot use {mlflow.get_tracking_uri()}; set MLFLOW_TRACKING_URI ({reason})"
+            f"MLflow cannot use {shown}; set MLFLOW_TRACKING_URI ({reason})"
         ) from error
+
+
+def without_login(address: str) -> str:
+    """An address without a name and a password in it, and without a query, which may hold a key."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 @contextmanager

@@ -370,7 +370,7 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def _without_secrets(word: str) -> str:
-    option, sign, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    option, sign, value = word.partition("=") if word.startswith("--") else ("", "", word)
     if urlsplit(value).netloc:  # it may hold a password
         value = f"{urlsplit(value).scheme}://{urlsplit(value).hostname}"
     elif Path(value).is_absolute():

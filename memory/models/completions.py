@@ -19,6 +19,7 @@ from dspy.utils.exceptions import AdapterParseError
 from memory.models.brief_prompts import brief_messages, brief_module
 from memory.models.thinking import without_thinking
 from memory.sql import statements_in
+from memory.text.characters import without_chat_markers
 
 _STATEMENTS = "sql"  # the output field that holds statements
 _TOOL_CALLS = "tool_calls"
@@ -49,10 +50,20 @@ class CompletionAdapter(dspy.ChatAdapter):
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """As DSPy's; a little model gets its instruction and its inputs alone."""
+        """As DSPy's; a little model gets its instruction and its inputs alone.
+
+        Many servers read the markers of a chat template in a message as the end of it.
+        """
         if brief_module(signature):
-            return brief_messages(signature, demos, inputs)
-        return super().format(signature, demos, inputs)
+            messages = brief_messages(signature, demos, inputs)
+        else:
+            messages = super().format(signature, demos, inputs)
+        return [
+            {**message, "content": without_chat_markers(content)}
+            if isinstance(content := message.get("content"), str)
+            else message
+            for message in messages
+        ]
 
     def format_user_message_content(
         self, signature: type[dspy.Signature], inputs: dict[str, Any], *args: Any, **kwargs: Any

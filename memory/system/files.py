@@ -127,6 +127,13 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def _refuse_device(path: Path) -> None:
+    """Raises InputError for a path whose replacement by a file would take away a device or pipe."""
+    refuse_irregular(path)
+    if path.absolute().parent.resolve() == Path("/dev"):  # /dev/stdout may lead to a plain file
+        raise InputError(f"{path}: no regular file")
+
+
 def open_regular(path: Path) -> BufferedReader:
     """A file of someone else's to read from. Raises InputError as `refuse_irregular` does.
 
@@ -181,6 +188,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
     # Threads of a process, and processes of machines that share a disk, each write their own.
     part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(8)}.part")
     try:
+        _refuse_device(path)
         path.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         try:
             with open(part, "wb", opener=_open_private) as file:

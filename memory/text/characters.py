@@ -52,6 +52,19 @@ _NEAR = 3  # characters on each side of a mark of direction
 _LONGEST_RUN = 8  # no language has more unseen characters in a row
 
 
+# What chat templates write between messages: a server reads it as such within a message, too.
+_CHAT_MARKER = re.compile(
+    r"<(?=[|\uff5c][^<>|\uff5c\n]{1,60}[|\uff5c]>"
+    r"|/?(?:s|bos|eos|unk|pad|(?:start|end)_of_turn|think|tools?|tool_(?:call|response))>|</?SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+)
+
+
+def without_chat_markers(text: str) -> str:
+    """A text in which no marker of a chat template is whole: there is a space after its bracket."""
+    return _CHAT_MARKER.sub(lambda bracket: f"{bracket[0]} ", text)
+
+
 def sound_text(text: str) -> str:
     """The text without NUL and halves of surrogate pairs."""
     if text.isascii() and "\0" not in text:

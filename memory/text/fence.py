@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from memory.text.characters import visible_text
+from memory.text.characters import visible_text, without_chat_markers
 from memory.text.tokens import line_tokens
 
 STANDING_HEAD = "What the asker wants of answers, newest first:"
@@ -51,12 +51,13 @@ def fenced(text: str) -> str:
     """A block for another model's prompt: quotations between delimiters; "" for no text.
 
     Anything in the text that looks like a delimiter is broken up, whatever brackets and letters it
-    uses.
+    uses, and so are the markers of chat templates.
     """
     if not text:
         return ""
     # A joiner that stood before a bracket joins nothing once the bracket is gone.
-    return "\n".join([_BEGIN, FENCE_HEAD, visible_text(_without_delimiters(text)), _END])
+    quoted = without_chat_markers(visible_text(_without_delimiters(text)))
+    return "\n".join([_BEGIN, FENCE_HEAD, quoted, _END])
 
 
 def without_block(text: str) -> str:

@@ -18,6 +18,7 @@ from memory.models.adapter_card import CARD, read_card
 from memory.models.gguf.header import file_sha256, read_gguf
 from memory.program.saved import load_program
 from memory.store.sqlite.foreign_database import foreign_rows
+from memory.system.files import write_whole
 from memory.vocabulary.files import read_vocabulary
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes that are files")
@@ -64,3 +65,15 @@ def test_a_pipe_beside_a_database_of_the_extension_is_a_broken_vector_file(tmp_p
     notes: list[str] = []
     assert error_of(lambda _: notes.extend(vector_notes(export, 1)), pipe) is None
     assert "is broken" in notes[0]
+
+
+def test_no_file_takes_the_place_of_a_pipe_or_a_device(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe.csv", tmp_path / "link.csv"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    for path in (pipe, link, Path("/dev/no-file-of-this-name")):  # no real one: root might lose it
+        with pytest.raises(InputError, match="no regular file"):
+            write_whole(path, b"text")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert not list(tmp_path.glob(".*"))

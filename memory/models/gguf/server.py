@@ -18,6 +18,7 @@ from dspy.lm15 import ContextLengthError, InvalidRequestError, TokenLogprob, Top
 
 from memory.errors import InputError, ModelError
 from memory.models.gguf.header import file_sha256
+from memory.text.characters import without_chat_markers
 
 _LONGEST_PARENT = 72  # bytes: the address of a socket has 104 on macOS, 108 on Linux
 # What llama.cpp says of an answer with bytes that make no letter, before all that was written.
@@ -188,6 +189,10 @@ class ModelCopy:
         self, messages: Messages, slot_and_lora: SlotAndLora, settings: Mapping[str, Any]
     ) -> dict[str, Any]:
         slot, applied = slot_and_lora
+        # llama.cpp reads a chat template's marker as one, wherever it stands.
+        messages = [
+            {**message, "content": without_chat_markers(message["content"])} for message in messages
+        ]
         body = {"messages": messages, "id_slot": slot, "cache_prompt": True, "seed": 0}
         if self._loras:
             # All adapters with their scales. Without this field llama.cpp would go on with those

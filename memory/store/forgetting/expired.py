@@ -28,7 +28,8 @@ class ExpiredTurns:
     @property
     def are_to_look_for(self) -> bool:
         """Whether a look may find some."""
-        return time.time() >= self._next_look
+        # If the next look is further ahead than any is put off, the clock has gone back.
+        return not self._next_look - LOOK_SECONDS <= time.time() < self._next_look
 
     def look_again(self) -> None:
         """Look before the next read: turns were added that may have expired already."""

@@ -142,6 +142,20 @@ def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None
     assert not is_run_active()
 
 
+def test_no_error_tells_the_password_of_a_store() -> None:
+    import mlflow
+
+    here, address = mlflow.get_tracking_uri(), "http://ann:secret@127.0.0.1:1"
+    mlflow.set_tracking_uri(address)
+    try:
+        with pytest.raises(InputError) as caught, tracking.mlflow_errors(mlflow):
+            raise mlflow.exceptions.MlflowException(f"API request to {address}/api failed")
+    finally:
+        mlflow.set_tracking_uri(here)
+    assert str(caught.value).startswith("MLflow cannot use http://127.0.0.1:1; set")
+    assert "secret" not in str(caught.value)
+
+
 def test_a_server_that_hangs_is_waited_for_a_minute_at_most() -> None:
     environment = {name: text for name, text in os.environ.items() if "HTTP_REQUEST" not in name}
     code = """

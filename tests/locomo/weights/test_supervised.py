@@ -154,6 +154,8 @@ def test_a_command_line_tells_no_places_and_no_secrets() -> None:
     assert command_line(words) == (
         "train.py --data 'my chats' --start=a --helper-api-base http://10.0.0.7 --seed 7"
     )
+    for address in ("http://ann:secret@h/v1?key=1", "http://ann:sec=ret@h/v1"):
+        assert command_line([f"--helper-api-base={address}"]) == "--helper-api-base=http://h"
 
 
 def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

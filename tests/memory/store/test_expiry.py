@@ -344,3 +344,16 @@ def test_at_every_moment_exactly_what_has_not_expired_is_there(
             if database == "sqlite":
                 files = b"".join(file.read_bytes() for file in Path(folder).glob("anna.db*"))
                 assert (word.encode() in files) == (turn_id in there)
+
+
+def test_a_clock_that_has_gone_back_shows_nothing_longer(
+    memory: Memory, address: str, wait: Wait
+) -> None:
+    wait(365 * DAY)
+    memory.add("It is raining.")
+    assert texts(memory.store) == ["It is raining."]  # a look, a year ahead
+    wait(-365 * DAY)
+    with Memory(address, "local") as other:
+        other.add(CODE, expires="1h")
+        wait(2 * HOUR)
+        assert texts(memory.store) == ["It is raining."]
