@@ -101,6 +101,8 @@ def mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
 def without_login(address: str) -> str:
     """An address without a name and a password in it, and without a query, which may hold a key."""
     parts = urlsplit(address)
+    if not parts.netloc:  # a path; "sqlite:///" would lose its slashes
+        return address
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 

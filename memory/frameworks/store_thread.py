@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from memory.records import Turn, TurnIds
 from memory.store import Store, namespaces, open_store
-from memory.store.turns.tags import replace_tags_in, set_tags
+from memory.store.database import Connection
+from memory.store.turns.tags import replace_tags_of_those_there
 
 T = TypeVar("T")
 # What a framework took out of its view: the turn stays, and people can undo it or forget it.
@@ -57,11 +58,16 @@ class StoreThread:
 def hide(store: Store, turns: list[Turn], by: str) -> None:
     """Take turns out of a framework's view."""
     if turns:
-        set_tags(store, [turn.id for turn in turns], {HIDDEN: "yes"}, by=by)
+        with store.transaction() as conn:
+            _hide_in(conn, [turn.id for turn in turns], by)
 
 
 def supersede(store: Store, old: list[Turn], new: Sequence[Turn], by: str) -> TurnIds:
     """Add turns and take others out of view, in one transaction; returns the new ones' ids."""
     ids = [turn.id for turn in old]
-    hidden = partial(replace_tags_in, turn_ids=ids, wanted={HIDDEN: {"yes"}}, by=by)
-    return store.add(new, also=hidden if ids else None)
+    return store.add(new, also=partial(_hide_in, turn_ids=ids, by=by) if ids else None)
+
+
+def _hide_in(conn: Connection, turn_ids: Sequence[int], by: str) -> None:
+    # The transaction forgets what has expired since the turns were read.
+    replace_tags_of_those_there(conn, turn_ids, {HIDDEN: {"yes"}}, by)

@@ -124,6 +124,14 @@ def replace_tags_in(
     return change_id
 
 
+def replace_tags_of_those_there(
+    conn: Connection, turn_ids: Collection[int], wanted: Mapping[str, set[str]], by: str
+) -> None:
+    """`replace_tags_in` for the turns that have not been forgotten in the meantime, if any."""
+    if there := [turn_id for (turn_id,) in conn.run("turn_ids_of", turn_ids=sorted({*turn_ids}))]:
+        replace_tags_in(conn, there, wanted, by)
+
+
 def _put(
     conn: Connection, change_id: int, *, ids: Sequence[int], wanted: Mapping[str, set[str]]
 ) -> None:

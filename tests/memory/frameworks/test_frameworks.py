@@ -254,6 +254,19 @@ def test_an_item_with_a_time_to_live_is_forgotten_at_its_end(
         assert "4711" not in str(opened.turns())
 
 
+def test_an_item_whose_time_ends_while_it_is_put_or_deleted_is_no_error(address: str) -> None:
+    from memory.frameworks.store_thread import HIDDEN, hide, supersede
+
+    with open_store(address) as store:
+        store.add([Turn("Anna", text) for text in ("One.", "Two.", "Three.")])
+        ended, read = store.turn(1), store.turns()
+        store.forget([ended.id])
+        hide(store, read[:2], "test")
+        supersede(store, [ended, read[2]], [Turn("Anna", "Four.")], "test")
+        hide(store, [ended], "test")
+        assert [HIDDEN in turn.tags for turn in store.turns()] == [True, True, False]
+
+
 def test_an_item_of_a_few_seconds_is_read_again_within_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +322,7 @@ def test_a_batch_of_langgraphs_store_is_one_transaction(
         raise RuntimeError("stopped")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_thread, "replace_tags_in", stop)
+        patch.setattr(store_thread, "replace_tags_of_those_there", stop)
         with pytest.raises(RuntimeError, match="stopped"):
             store.batch(batch)
     assert {item.key: item.value["n"] for item in store.search(notes)} == {"old": 1, "gone": 1}
