@@ -157,7 +157,7 @@ def test_a_load_killed_in_the_middle_goes_on(tmp_path: Path, address: str) -> No
         (tmp_path / "dump.json").write_text(json.dumps(records))
         code = (
             "import json, os, sys; from memory import open_store\n"
-            "from memory.store import dump\n"
+            "from memory.store.files import dump\n"
             "records, dump.BATCH_RECORDS = json.load(open(sys.argv[1])), 100\n"
             "def some():\n"
             "    yield from records[:650]\n"
