@@ -12,15 +12,15 @@ from memory.cli.options import ListByDefault
 from memory.cli.output import change_line
 from memory.errors import InputError
 from memory.records import Change, Turn
-from memory.store.facts.fact_reads import count_attributes
-from memory.store.facts.vocabulary_edits import (
+from memory.store.fact_reads import count_attributes
+from memory.store.turn_validation import local_now
+from memory.store.vocabulary_edits import (
     merge_attributes,
     remove_attribute,
     rename_attribute,
     set_vocabulary,
     vocabulary_of,
 )
-from memory.store.turns.turn_validation import local_now
 from memory.system.terminal import clean_line
 from memory.vocabulary import Attribute, Kind, Vocabulary, name_key, read_vocabulary
 from memory.vocabulary.templates import question_templates_of, templates_of

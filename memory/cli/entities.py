@@ -9,7 +9,7 @@ from memory.cli.memory_command import CommandMemory, Printed, on_memory
 from memory.cli.options import ListByDefault
 from memory.errors import InputError
 from memory.records import Change, Entity
-from memory.store.facts.entity_edits import (
+from memory.store.entity_edits import (
     add_alias,
     describe_entity,
     entities_called,

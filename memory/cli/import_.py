@@ -22,10 +22,10 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
-from memory.store.configuration.declared_settings import Settings, known_zone
-from memory.store.configuration.owner import UNNAMED
-from memory.store.configuration.setting_values import TIMEZONE
+from memory.store.declared_settings import Settings, known_zone
 from memory.store.namespaces import home
+from memory.store.owner import UNNAMED
+from memory.store.setting_values import TIMEZONE
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress
 
@@ -310,7 +310,7 @@ def _stored(
 
 
 def _facts_in(store: "Store") -> int:
-    from memory.store.turns.turn_reads import size_of
+    from memory.store.turn_reads import size_of
 
     return size_of(store).facts
 

@@ -54,7 +54,7 @@ def _app_of(operation: "Operation") -> typer.Typer:
 
     def command(namespace: str, db: Any, **options: Any) -> None:
         from memory.operations import OpenMemory
-        from memory.store.configuration.declared_settings import Settings
+        from memory.store.declared_settings import Settings
 
         arguments = {
             name: _value(value, schemas.get(name, {}))

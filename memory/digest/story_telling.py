@@ -14,7 +14,7 @@ from memory.evidence.outline import outlined
 from memory.evidence.story import dated_lines
 from memory.records import Summary
 from memory.store import Store
-from memory.store.turns.summaries import set_summary
+from memory.store.summaries import set_summary
 from memory.text.tokens import spread_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import

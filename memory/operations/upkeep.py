@@ -7,9 +7,9 @@ from pydantic import Field
 from memory.facts import audit as auditing
 from memory.operations.answers import AttributeCounts, Findings, SettingList, SettingRecord
 from memory.operations.operation import OpenMemory, operation
-from memory.store.configuration.declared_settings import Settings, refuse_of_person
-from memory.store.facts.fact_reads import count_attributes
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.declared_settings import Settings, refuse_of_person
+from memory.store.fact_reads import count_attributes
+from memory.store.vocabulary_edits import vocabulary_of
 
 
 @operation("read", "GET /settings")

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from memory.store import database_store
-from memory.store.facts import vocabulary_rules
+from memory.store import database_store, vocabulary_rules
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from memory.server.web.page_request import (
     Redirect,
 )
 from memory.store import Store
-from memory.store.configuration.declared_settings import Settings
-from memory.store.facts.fact_reads import count_attributes
-from memory.store.facts.vocabulary_edits import (
+from memory.store.declared_settings import Settings
+from memory.store.fact_reads import count_attributes
+from memory.store.vocabulary_edits import (
     merge_attributes,
     remove_attribute,
     rename_attribute,

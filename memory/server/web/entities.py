@@ -7,8 +7,8 @@ from memory.errors import InputError
 from memory.records import Change
 from memory.server.web.page_request import Inputs, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.configuration.declared_settings import Settings
-from memory.store.facts.entity_edits import (
+from memory.store.declared_settings import Settings
+from memory.store.entity_edits import (
     describe_entity,
     entities_called,
     merge_entities,

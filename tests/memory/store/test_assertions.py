@@ -6,10 +6,10 @@ from memory import Store, Turn, open_store
 from memory.facts import correct, edit, end, remove, supersede
 from memory.facts.additions import add_turns, record_assertions
 from memory.records import Assertion, TurnAssertions
-from memory.store.facts.entity_edits import remove_alias
-from memory.store.facts.fact_reads import by_template, current_facts
-from memory.store.facts.vocabulary_edits import set_attribute
-from memory.store.waiting.pending_windows import claim_window
+from memory.store.entity_edits import remove_alias
+from memory.store.fact_reads import by_template, current_facts
+from memory.store.pending_windows import claim_window
+from memory.store.vocabulary_edits import set_attribute
 from memory.vocabulary.fact_lines import fact_line
 from tests.conftest import INSERT
 

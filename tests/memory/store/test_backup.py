@@ -14,10 +14,9 @@ from typer.testing import CliRunner
 from memory import InputError, Turn, open_store
 from memory.cli import backups
 from memory.errors import Stop, StoreError
-from memory.store import migrations
-from memory.store.configuration.settings import settings_of
-from memory.store.files import backup
-from memory.store.sqlite.store import SqliteStore
+from memory.store import backup, migrations
+from memory.store.settings import settings_of
+from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.memory.store.test_forget import lived, opened
 

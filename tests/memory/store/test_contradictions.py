@@ -10,8 +10,8 @@ from memory.errors import InputError
 from memory.facts import correct
 from memory.facts.additions import add_turns
 from memory.sql import quoted
-from memory.store.facts.contradictions import Verdict, open_contradictions, settle_contradiction
-from memory.store.waiting.pending_windows import claim_window
+from memory.store.contradictions import Verdict, open_contradictions, settle_contradiction
+from memory.store.pending_windows import claim_window
 
 BOTH_STORES = "slow"
 

@@ -9,10 +9,10 @@ import pytest
 
 from memory import Turn, open_store
 from memory.errors import SqlError, StoreError
-from memory.store.changes.history import edits_of
-from memory.store.configuration.settings import set_setting, settings_of
-from memory.store.files import integrity
-from memory.store.sqlite.store import SqliteStore
+from memory.store import integrity
+from memory.store.history import edits_of
+from memory.store.settings import set_setting, settings_of
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.rows import rows_of
 

@@ -14,11 +14,9 @@ from memory import InputError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.exchange.imports import dump_records, load_dump
 from memory.search import embed
-from memory.store.changes import journal
-from memory.store.configuration.settings import set_setting, settings_of
-from memory.store.files import dump
-from memory.store.search import search_tables
-from memory.store.sqlite.store import SqliteStore
+from memory.store import dump, journal, search_tables
+from memory.store.settings import set_setting, settings_of
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.memory.store.test_forget import columns, lived, opened
 from tests.support.embedding_server import SMALL, embedded_memory, serving
@@ -157,7 +155,7 @@ def test_a_load_killed_in_the_middle_goes_on(tmp_path: Path, address: str) -> No
         (tmp_path / "dump.json").write_text(json.dumps(records))
         code = (
             "import json, os, sys; from memory import open_store\n"
-            "from memory.store.files import dump\n"
+            "from memory.store import dump\n"
             "records, dump.BATCH_RECORDS = json.load(open(sys.argv[1])), 100\n"
             "def some():\n"
             "    yield from records[:650]\n"

@@ -8,8 +8,9 @@ import pytest
 from memory import Store, Turn, open_store
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import EntityName
+from memory.store import authorizer
 from memory.store.database_store import DatabaseStore
-from memory.store.facts.entity_edits import (
+from memory.store.entity_edits import (
     add_alias,
     describe_entity,
     entities_called,
@@ -20,9 +21,8 @@ from memory.store.facts.entity_edits import (
     rename_entity,
     split_entity,
 )
-from memory.store.sqlite import authorizer
-from memory.store.sqlite.store import SqliteStore
-from memory.store.waiting.pending_windows import claim_window, fail_window
+from memory.store.pending_windows import claim_window, fail_window
+from memory.store.sqlite import SqliteStore
 
 BOTH_STORES = "slow"
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from memory import InputError, Memory, Store, Turn, facts, open_store
 from memory.operations import OPERATIONS, OpenMemory
-from memory.store.configuration.declared_settings import Settings, refuse_of_person
+from memory.store.declared_settings import Settings, refuse_of_person
+from memory.store.expiry import expiring_turns, set_expiry
 from memory.store.forgetting.preview import receipts_due
-from memory.store.turns.expiry import expiring_turns, set_expiry
-from memory.store.turns.tags import remove_tags, set_tags
-from memory.store.waiting.work import count_waiting
+from memory.store.tags import remove_tags, set_tags
+from memory.store.work import count_waiting
 from memory.system.home import RECEIPT
 from tests.support.commands import run
 from tests.support.postgres_server import new_namespace

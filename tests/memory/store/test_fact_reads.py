@@ -9,8 +9,8 @@ import pytest
 
 from memory import Memory, Store, Turn, open_store
 from memory import facts as fact_edits
-from memory.store.facts import fact_reads
-from memory.store.files.united import unite
+from memory.store import fact_reads
+from memory.store.united import unite
 from tests.conftest import INSERT
 
 BOTH_STORES = True

@@ -11,11 +11,10 @@ import pytest
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.records import Hit
 from memory.search import candidates, frequent_words, ranking
-from memory.store.files.united_search import search_several
+from memory.store import filtered_turns, full_text
 from memory.store.postgres import word_lists
-from memory.store.sqlite import full_text
-from memory.store.turns import filtered_turns
-from memory.store.turns.tags import set_tags
+from memory.store.tags import set_tags
+from memory.store.united_search import search_several
 from memory.text.turn_filter import passes, read_filter
 from tests.conftest import SAID
 
@@ -367,7 +366,7 @@ def test_a_turn_passes_by_what_it_is(
 def test_turns_that_wait_for_their_vectors_pass_too(
     new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from memory.store.search import search_tables
+    from memory.store import search_tables
 
     store = new_store(DATED[:2])
     with monkeypatch.context() as patch:

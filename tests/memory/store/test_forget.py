@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from memory import Turn, open_store
 from memory.errors import ClaimLostError
 from memory.search.turn_columns import TURN_DTYPE
-from memory.store.configuration.settings import set_setting, settings_of, times_shown
+from memory.store import search_tables
 from memory.store.forgetting import forget
-from memory.store.search import search_tables
-from memory.store.sqlite.store import SqliteStore
-from memory.store.waiting.pending_windows import claim_window, fail_window, hold, reclaim_window
+from memory.store.pending_windows import claim_window, fail_window, hold, reclaim_window
+from memory.store.settings import set_setting, settings_of, times_shown
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound

@@ -12,10 +12,10 @@ import pytest
 from memory import Memory, Turn, facts
 from memory.records import WITHDRAWN, Summary
 from memory.store import Store
-from memory.store.configuration.settings import set_setting
 from memory.store.forgetting.preview import preview
 from memory.store.forgetting.quoting import turns_quoting
-from memory.store.turns.summaries import set_summary
+from memory.store.settings import set_setting
+from memory.store.summaries import set_summary
 from memory.text.words import STOP_WORDS
 from tests.support.commands import run
 

@@ -24,12 +24,10 @@ from memory.cli import forget as forget_command
 from memory.errors import Stop, StoreError
 from memory.records import Forgotten
 from memory.search import embed
-from memory.store.configuration.settings import settings_of
-from memory.store.files import backup
+from memory.store import backup, connection, vectors
 from memory.store.forgetting import forget
-from memory.store.search import vectors
-from memory.store.sqlite import connection
-from memory.store.sqlite.store import SqliteStore
+from memory.store.settings import settings_of
+from memory.store.sqlite import SqliteStore
 from tests.memory.store.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
 from tests.support.rows import rows_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from memory import Store, Turn
-from memory.store.configuration.settings import add_setting, settings_of
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, without_forgotten
+from memory.store.settings import add_setting, settings_of
 from memory.system import home
 
 BOTH_STORES = "slow"

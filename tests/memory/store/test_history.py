@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from memory import Fact, InputError, Store, Turn, open_store
 from memory.errors import StoreError
-from memory.store.changes import journal
-from memory.store.changes.history import edits_of, revert_to
-from memory.store.configuration.settings import set_setting, settings_of
-from memory.store.sqlite.store import SqliteStore
+from memory.store import journal
+from memory.store.history import edits_of, revert_to
+from memory.store.settings import set_setting, settings_of
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.full_text import assert_sound
 from tests.support.journal_model import (

@@ -7,7 +7,7 @@ import pytest
 
 from memory import Store, open_store
 from memory.errors import InputError
-from memory.store.changes import journal, journaled_rows
+from memory.store import journal, journaled_rows
 from memory.store.database_store import DatabaseStore
 
 BOTH_STORES = True

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from memory import Turn, open_store
 from memory.__main__ import app
 from memory.facts import correct, end, supersede
-from memory.store.sqlite.store import SqliteStore
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 
 BOTH_STORES = "slow"

@@ -13,10 +13,9 @@ import pytest
 
 from memory import InputError, open_store
 from memory.errors import StoreError
-from memory.store import migrations, namespaces
-from memory.store.changes.history import edits_of
-from memory.store.files import backup, integrity, older_copy
-from memory.store.sqlite.connection import connect
+from memory.store import backup, integrity, migrations, namespaces, older_copy
+from memory.store.connection import connect
+from memory.store.history import edits_of
 from tests.conftest import MOVED, SAID
 from tests.memory.store.test_backup import run, without_embedder
 from tests.memory.store.test_forget import lived, opened

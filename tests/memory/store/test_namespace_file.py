@@ -125,7 +125,7 @@ def test_a_log_left_at_the_new_place_is_not_taken_in(home: Path, anna: Path) -> 
 KILLED = """
 import os, sys
 from memory.store import namespaces
-from memory.store.files import namespace_file
+from memory.store import namespace_file
 step = namespace_file._durable_step
 def killed(change, path):
     if sys.argv[1] == "after":

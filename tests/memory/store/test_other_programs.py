@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from memory import Memory, Turn
 from memory.errors import StoreError
-from memory.store.sqlite.connection import storage_errors
+from memory.store.connection import storage_errors
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from memory import Fact, InputError
 from memory.evidence.ago import time_difference
-from memory.store.changes.points_in_time import (
+from memory.store.points_in_time import (
     Diff,
     date_keys,
     differences,

@@ -11,8 +11,8 @@ import pytest
 
 from memory import open_store
 from memory.store import namespaces
-from memory.store.files.backup import restore
-from memory.store.files.namespace_file import copy_store
+from memory.store.backup import restore
+from memory.store.namespace_file import copy_store
 from memory.system.files import write_whole
 from tests.conftest import SAID
 
@@ -61,8 +61,8 @@ def test_no_file_is_open_to_others_even_for_a_moment(path: Path, tmp_path: Path)
                         seen.add((file.name, oct(mode)))
         from memory import Turn, open_store
         from memory.system.files import write_whole
-        from memory.store.files.backup import restore
-        from memory.store.files.namespace_file import copy_store
+        from memory.store.backup import restore
+        from memory.store.namespace_file import copy_store
         folder = Path(sys.argv[1])
         os.umask(0)
         sys.addaudithook(look)

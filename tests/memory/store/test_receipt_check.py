@@ -8,7 +8,7 @@ import pytest
 
 from memory import Turn, open_store
 from memory.store import namespaces
-from memory.store.sqlite.store import SqliteStore
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, SAID
 from tests.support.commands import run
 

@@ -16,7 +16,7 @@ import pytest
 from memory import InputError, __main__, open_store
 from memory.errors import ModelError, StoreError
 from memory.search import embed
-from memory.store.search import search_tables, vectors
+from memory.store import search_tables, vectors
 from tests.conftest import CAT, SAID
 from tests.support.embedding_server import (
     SMALL,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from memory import Hit, Turn, open_store
 from memory.errors import StoreError
-from memory.store.configuration.settings import set_setting
-from memory.store.search import search_tables
-from memory.store.sqlite.store import SqliteStore
+from memory.store import search_tables
+from memory.store.settings import set_setting
+from memory.store.sqlite import SqliteStore
 from tests.conftest import INSERT
 from tests.support.full_text import assert_sound
 from tests.support.rows import rows_of

@@ -16,12 +16,11 @@ import pytest
 
 from memory import InputError, Turn, open_store
 from memory.errors import StoreError
-from memory.store import migrations
-from memory.store.configuration.declared_settings import Settings
-from memory.store.configuration.settings import set_setting, times_shown
-from memory.store.sqlite import connection
-from memory.store.sqlite.connection import SqliteConnection
-from memory.store.sqlite.store import SqliteStore
+from memory.store import connection, migrations
+from memory.store.connection import SqliteConnection
+from memory.store.declared_settings import Settings
+from memory.store.settings import set_setting, times_shown
+from memory.store.sqlite import SqliteStore
 from memory.system.files import folder_lock
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound

@@ -10,13 +10,13 @@ from memory.errors import InputError
 from memory.facts import correct
 from memory.facts.additions import add_turns
 from memory.records import Summary
-from memory.store.turns.summaries import (
+from memory.store.pending_windows import claim_window
+from memory.store.summaries import (
     LONGEST_SUMMARY,
     MOST_OF_A_WINDOW,
     newest_summaries,
     set_summary,
 )
-from memory.store.waiting.pending_windows import claim_window
 from tests.conftest import CAT, MOVED
 
 BOTH_STORES = "slow"

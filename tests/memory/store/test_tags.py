@@ -7,7 +7,7 @@ import pytest
 
 from memory import InputError, Store, Turn, open_store
 from memory.errors import StoreError
-from memory.store.turns.tags import count_tags, remove_tags, set_tags
+from memory.store.tags import count_tags, remove_tags, set_tags
 from tests.conftest import MOVED
 
 BOTH_STORES = True

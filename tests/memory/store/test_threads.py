@@ -16,7 +16,7 @@ from memory.errors import StoreError
 from memory.search.embed import HostedEmbedder, embed
 from memory.store.database_store import DatabaseStore
 from memory.store.fair_lock import FairLock, Places
-from memory.store.sqlite.store import SqliteStore
+from memory.store.sqlite import SqliteStore
 from memory.system.home import agree_to_embedder
 from tests.conftest import MOVED
 from tests.support.crowd import let_work, slow_model

@@ -9,10 +9,9 @@ import pytest
 
 from memory import Memory, Store, Turn, open_store
 from memory.sql import quoted
-from memory.store.facts import fact_reads
-from memory.store.files.united import unite
-from memory.store.turns import turn_reads
-from memory.store.turns.tags import set_tags
+from memory.store import fact_reads, turn_reads
+from memory.store.tags import set_tags
+from memory.store.united import unite
 from memory.vocabulary.entities import spellings
 from tests.conftest import INSERT
 

@@ -12,7 +12,7 @@ from memory import Store, Turn, open_store
 from memory.search import candidates
 from memory.search.question import SpeakerNames
 from memory.search.ranking import FEATURE_WEIGHTS, Features, best_hits
-from memory.store.files.united_search import search_several
+from memory.store.united_search import search_several
 from tests.conftest import MOVED, SAID
 from tests.support.reversed_ranking import REVERSED
 

@@ -6,9 +6,10 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.facts import add, correct, supersede
-from memory.store.changes.history import edits_of
-from memory.store.configuration.settings import set_setting
-from memory.store.facts.vocabulary_edits import (
+from memory.store.history import edits_of
+from memory.store.pending_windows import claim_window
+from memory.store.settings import set_setting
+from memory.store.vocabulary_edits import (
     merge_attributes,
     remove_attribute,
     rename_attribute,
@@ -16,7 +17,6 @@ from memory.store.facts.vocabulary_edits import (
     set_vocabulary,
     vocabulary_of,
 )
-from memory.store.waiting.pending_windows import claim_window
 from memory.vocabulary import Attribute, Vocabulary
 from tests.conftest import INSERT
 from tests.support.scripted import scripted_model, sql

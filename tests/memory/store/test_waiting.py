@@ -14,8 +14,8 @@ from memory import InputError, Turn, open_store
 from memory.errors import ModelError
 from memory.search import embed
 from memory.search.embed import REQUEST_TEXTS
-from memory.store.search import embedding, search_tables, vectors
-from memory.store.sqlite.store import SqliteStore
+from memory.store import embedding, search_tables, vectors
+from memory.store.sqlite import SqliteStore
 from tests.conftest import SAID
 from tests.support.embedding_server import (
     KEY,

@@ -14,10 +14,9 @@ import pytest
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.store import migrations, model_limits
-from memory.store.changes.history import edits_of
-from memory.store.sqlite import authorizer, connection
-from memory.store.sqlite.store import SqliteStore
+from memory.store import authorizer, connection, migrations, model_limits
+from memory.store.history import edits_of
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
 
 

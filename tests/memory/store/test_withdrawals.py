@@ -12,10 +12,9 @@ from memory.__main__ import app
 from memory.exchange.exports import export_memory
 from memory.facts import correct, end, remove, supersede
 from memory.models import load_model
-from memory.store.changes import journal
-from memory.store.changes.history import revert_to
-from memory.store.sqlite import connection
-from memory.store.sqlite.store import SqliteStore
+from memory.store import connection, journal
+from memory.store.history import revert_to
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.rows import set_moment_of_change
 from tests.support.scripted import answer, scripted_model, sql

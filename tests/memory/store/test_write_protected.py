@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memory import open_store
-from memory.store.sqlite.store import SqliteStore
+from memory.store.sqlite import SqliteStore
 from tests.conftest import CAT
 from tests.support.permissions import run_obeying_modes, skip_where_modes_are_ignored
 

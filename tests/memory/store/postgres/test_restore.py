@@ -9,8 +9,8 @@ import pytest
 
 from memory import Turn, open_store
 from memory.store import namespaces
-from memory.store.configuration.settings import settings_of
-from memory.store.turns.turns_table import COLUMNS
+from memory.store.settings import settings_of
+from memory.store.turns_table import COLUMNS
 from tests.conftest import CAT, MOVED, SAID
 from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions
 from tests.memory.store.test_backup import without_embedder

@@ -1,1 +1,0 @@
-"""The journal: each write is a change, which can be undone and read as of a day."""

@@ -1,1 +1,0 @@
-"""Settings, the owner, what is withheld, and how much a memory may hold."""

@@ -1,1 +1,0 @@
-"""Whole memories: their files moved, copied and checked, written out, several read as one."""

@@ -1,1 +1,0 @@
-"""The tables of search: columns, vectors and the embedder that made them."""

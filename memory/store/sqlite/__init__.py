@@ -1,1 +1,0 @@
-"""A namespace in one SQLite file, behind walls of its own; files and tables that are not ours."""

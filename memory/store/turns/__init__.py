@@ -1,1 +1,0 @@
-"""Turns: which a memory accepts, their rows, tags, expiry, and what happened in them."""
