@@ -131,8 +131,9 @@ def state(store: Store, point: str | int | None = None) -> State:
 
 
 def _say(store: Store, model: Model, clock: Clock, what: Sequence[Operation]) -> None:
+    # No turn says the number of a fact: a fact whose words only a later turn says is not known yet.
     new = [
-        Turn(who, f"I say {word} {len(model.turns)}", session, clock.day(ahead, form))
+        Turn(who, f"I say {word} t{len(model.turns)}", session, clock.day(ahead, form))
         for _, session, who, ahead, form, word in what
     ]
     ids = store.add(new)
