@@ -8,7 +8,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,6 +80,8 @@ SAID = [
     Turn("Ben", "I adopted a dog, Rufus.", "session_2", "2017-06-12T09:00", "D2:1"),
     Turn("Anna", "Lovely! I am allergic to dogs though.", "session_2", "2017-06-12", "D2:2"),
 ]
+# By how many seconds time goes ahead.
+Wait = Callable[[float], None]
 INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
 MOVED = INSERT + "('Anna', 'lives_in', 'Oslo', '2017-05-06', 1)"
 CAT = INSERT + "('Anna', 'has_pet', 'cat Miso', NULL, 3)"
@@ -267,6 +270,18 @@ def home(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def home_folder(home: str) -> Path:
     """The folder of all namespaces, for tests about it."""
     return Path(home)
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Wait:
+    """Time passes: the clock of this process goes ahead by so many seconds."""
+    real, ahead = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+
+    def pass_by(seconds: float) -> None:
+        ahead[0] += seconds
+
+    return pass_by
 
 
 @pytest.fixture

@@ -276,10 +276,11 @@ def _said_of(
                     if nearness > max(change, _nearness(unnamed, attribute)):
                         change = nearness
                 bound = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
-                is_other = _kind(attribute) == "wish" and not is_meant
-                if is_other:
-                    is_other = _cosine(sentence, (fact.value,)) < _SAME_WISH
-                if change >= bound and not is_other:
+                if change >= bound and (
+                    is_meant
+                    or _kind(attribute) != "wish"
+                    or _cosine(sentence, (fact.value,)) >= _SAME_WISH
+                ):
                     spoken[turn.id] = _Word(sentence, nearness=change)
     return spoken
 

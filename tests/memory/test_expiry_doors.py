@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +17,7 @@ from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.store.expiry import expiring_turns
 from memory.store.namespaces import create, existing
+from tests.conftest import Wait
 from tests.memory.cli.chat.test_session import replier, says
 from tests.support.commands import run
 from tests.support.mcp_clients import text_of, use
@@ -28,19 +28,6 @@ WORD = "Quackenbusch77"
 CODE = f"The code of the door is {WORD}."
 PARROT = "I have a parrot called Kiki."
 DAY = 86_400
-Wait = Callable[[float], None]
-
-
-@pytest.fixture
-def wait(monkeypatch: pytest.MonkeyPatch) -> Wait:
-    """Time passes: the clock of this process goes ahead by so many seconds."""
-    real, ahead = time.time, [0.0]
-    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
-
-    def pass_by(seconds: float) -> None:
-        ahead[0] += seconds
-
-    return pass_by
 
 
 @pytest.fixture

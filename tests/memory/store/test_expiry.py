@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from math import inf
@@ -22,6 +22,7 @@ from memory.store.forgetting.preview import receipts_due
 from memory.store.tags import remove_tags, set_tags
 from memory.store.work import count_waiting
 from memory.system.home import RECEIPT
+from tests.conftest import Wait
 from tests.support.commands import run
 from tests.support.postgres_server import new_namespace
 
@@ -29,19 +30,6 @@ BOTH_STORES = True
 
 CODE = "The code of the door is Quackenbusch77."
 HOUR, DAY = 3_600, 86_400
-Wait = Callable[[float], None]
-
-
-@pytest.fixture
-def wait(monkeypatch: pytest.MonkeyPatch) -> Wait:
-    """Time passes: the clock of this process goes ahead by so many seconds."""
-    real, ahead = time.time, [0.0]
-    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
-
-    def pass_by(seconds: float) -> None:
-        ahead[0] += seconds
-
-    return pass_by
 
 
 @pytest.fixture
