@@ -460,7 +460,8 @@ def _compile_gate(options: CompileOptions, split: SplitConversations) -> Compile
     save_program(program, options.output, card)
     measured = ("python", "-m", "locomo.rows", split.data, "--out", "rows.jsonl")
     measuring = script_command(*measured, "--model", "gguf:packaged", "--program", options.output)
-    advice = "use it" if compiled.verdict == "gain" else f"measure it with a model: {measuring}"
+    lacks = "no gain on these turns; measure it on others" if results else "measure it with a model"
+    advice = "use it" if compiled.verdict == "gain" else f"{lacks}: {measuring}"
     console.print(f"{options.output}: {advice}", highlight=False, soft_wrap=True)
     return compiled
 

@@ -109,5 +109,8 @@ def test_with_a_model_the_gain_is_measured_by_turn(
     done = command(*options, "--output", tmp_path / "gate.json")
     assert done.returncode == 0, done.stderr
     assert re.search(r"rows, all 148 turns: \.\d+ -> \.\d+", done.stdout)
+    assert re.search(
+        r"gate.json: (use it|no gain on these turns; measure it on others: )", done.stdout
+    )
     scores = json.loads((tmp_path / "gate.json").read_text())["sql_memory"]["card"]["scores"]
     assert any(name.startswith("rows, all") for name in scores)
