@@ -76,7 +76,8 @@ def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts
     with store.reading() as conn:
         with conn.together():
             asked = _ask_persons(conn)
-            pairs = conn.run("unsettled_pairs")
+            unsettled = conn.run("unsettled_pairs")
+        pairs = unsettled.fetchall()  # another thread may close a connection that was given back
         persons = _persons_of(*asked, askers)
         wishes = _read(conn, persons)
         marked = persons.values(persons.vocabulary.profile_names, _MOST_OF_EACH)
@@ -85,7 +86,7 @@ def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts
         tuple(standing.fact for standing in wishes if not standing.reason),
         tuple(map(to_fact, rows)),
         persons.vocabulary,
-        open_pairs(pairs.fetchall())[:MOST_OPEN],
+        open_pairs(pairs)[:MOST_OPEN],
     )
 
 

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from memory import Memory, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.search.embed import HostedEmbedder, embed
+from memory.store.connection import connect
 from memory.store.database_store import DatabaseStore
 from memory.store.fair_lock import FairLock, Places
 from memory.store.sqlite import SqliteStore
+from memory.store.standing_facts import facts_of_askers
 from memory.system.home import agree_to_embedder
 from tests.conftest import MOVED
 from tests.support.crowd import let_work, slow_model
@@ -130,6 +132,15 @@ def test_nobody_waits_for_an_embedder_on_the_network(
         may_go_on.set()
         assert [hit.turn_id for hit in searching.result(ENDS_A_HANG)]
         assert adding.result(ENDS_A_HANG) == [2]
+
+
+def test_what_an_asker_wants_is_read_before_its_connection_is_given_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From then on another thread may close it."""
+    with open_store(path) as store:
+        monkeypatch.setattr(store, "reading", lambda: closing(connect(path, read_only=True)))
+        assert facts_of_askers(store, ["Anna"]).contradictions == []
 
 
 def test_a_thread_sees_what_it_has_written_inside_its_transaction(store: Store) -> None:
