@@ -22,11 +22,15 @@ def __getattr__(name: str) -> object:
             return version("sql-memory")
         from memory.api.other_libraries import hint_of_import, hint_of_module
 
-        if hint := hint_of_import(name):
+        hint = hint_of_import(name)
+        # Python drops the advice of an AttributeError in `from memory import X`, which asks
+        # hasattr first, and through sql_memory one frame further.
+        asker = sys._getframe(1)
+        names = [frame.f_code.co_name for frame in (asker, asker.f_back) if frame]
+        if hint and "_handle_fromlist" in names:
             raise ImportError(f"{__name__} has no {name}; write {hint}") from None
-        raise AttributeError(
-            f"{__name__} has no {name}; {hint_of_module(name)}", name=name
-        ) from None
+        advice = f"write {hint}" if hint else hint_of_module(name)
+        raise AttributeError(f"{__name__} has no {name}; {advice}", name=name) from None
 
 
 class _Part(ModuleType):

@@ -198,6 +198,16 @@ def test_a_class_of_another_library_is_known_by_the_end_of_its_name() -> None:
         assert not other_libraries.hint_of_import(name), name
 
 
+@pytest.mark.parametrize("name", ["memory", "sql_memory"])
+def test_who_looks_for_a_class_of_another_library_learns_that_it_is_not_there(name: str) -> None:
+    package: Any = import_module(name)
+    assert not hasattr(package, "TreeIndex")
+    with pytest.raises(AttributeError, match="has no TreeIndex"):
+        _ = package.TreeIndex
+    with pytest.raises(ImportError, match=r"has no TreeIndex; write Memory\(\)"):
+        __import__(name, fromlist=["TreeIndex"])  # as `from memory import TreeIndex`
+
+
 def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:
     queries: Any = (["cat", "dog"], ("memories",), None)
     for query in queries:
