@@ -456,6 +456,13 @@ class Entity(Record):
     facts: int = 0
     mentions: int = 0
 
+    @property
+    def other_names(self) -> list[str]:
+        """Its other names, each once."""
+        return [
+            name for name in dict.fromkeys(alias.name for alias in self.names) if name != self.name
+        ]
+
 
 @dataclass(frozen=True)
 class StatedFact:

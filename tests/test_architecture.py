@@ -177,6 +177,7 @@ APART = {
     ),
     "a command, a place of the page or a format has a module": (
         *("memory.cli.admin", "memory.cli.embed", "memory.cli.settings", "memory.cli.summaries"),
+        "memory.server.web.attributes",
         *("memory.server.web.entities", "memory.server.web.search", "memory.server.web.story"),
         *("memory.server.web.work", "memory.exchange.opencode"),
     ),

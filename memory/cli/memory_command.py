@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import edit_lines, print_json, print_rows, undo_line
@@ -13,7 +13,12 @@ from memory.records import Change, Edit, Rows
 from memory.store import Store
 from memory.store.declared_settings import Settings
 from memory.store.history import edits_of
+from memory.system.home import default_model
 from memory.system.terminal import clean_line, print_clean
+
+if TYPE_CHECKING:
+    from memory.api import Memory
+    from memory.operations import OpenMemory
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,13 @@ class CommandMemory:
     db: Path | None
 
     @property
+    def opened(self) -> "OpenMemory":
+        """The memory as operations take it, with the model that `memory setup` has chosen."""
+        from memory.operations import OpenMemory
+
+        return OpenMemory(self.store, self.user, _memory_of)
+
+    @property
     def user(self) -> str:
         """Who makes a change at the command line."""
         return str(Settings(self.store).get("user", "user"))
@@ -66,6 +78,12 @@ class CommandMemory:
         edits = edits_of(self.store, change.id)
         lines = first or [*map(clean_line, edit_lines(edits))]
         return Printed([change_record(change, edits)], [*lines, self.undo_line(change)])
+
+
+def _memory_of(store: Store) -> "Memory":
+    from memory.api import Memory  # takes a second
+
+    return Memory(store, default_model() or None)
 
 
 def change_record(change: Change, edits: Iterable[Edit]) -> dict[str, Any]:

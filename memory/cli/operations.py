@@ -1,22 +1,20 @@
-"""The group call: each operation of memory.operations as a command that prints JSON."""
+"""Operations as commands: under `admin call` with their JSON, and by names of their own."""
 
-import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
-from memory.cli.options import DEFAULT, Db, Namespace, open_memory
+from memory.cli.memory_command import CommandMemory, on_memory
+from memory.cli.options import DEFAULT, Db, ListByDefault, Namespace, open_memory
 from memory.cli.output import print_json
-from memory.store import Store
-from memory.system.home import default_model
+from memory.records import Change
 
 if TYPE_CHECKING:
-    from memory.api import Memory
     from memory.operations import Operation
 
 
@@ -32,7 +30,7 @@ class _Operations(TyperGroup):
         from memory.operations import OPERATIONS
 
         operation = OPERATIONS.get(cmd_name.replace("-", "_"))
-        return operation and typer.main.get_command(_app_of(operation))
+        return operation and _typer_command(cmd_name, f"{operation.summary}.", _call(operation))
 
 
 app = typer.Typer(
@@ -48,67 +46,125 @@ def _group() -> None:
     """The group itself has no options."""
 
 
-def _app_of(operation: "Operation") -> typer.Typer:
+@dataclass(frozen=True)
+class EditCommand:
+    """An operation that changes a memory, as a command that prints the change.
+
+    `arguments` are the inputs that need no option, in their order. `options` name those whose
+    option has another name than the input. `example` ends the help.
+    """
+
+    operation: str
+    arguments: Sequence[str] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    example: str = ""
+    creates: bool = False
+
+    @property
+    def function(self) -> Callable[..., None]:
+        """The command's function, for Typer."""
+        from memory.operations import OPERATIONS
+
+        operation = OPERATIONS[self.operation]
+
+        def edit(memory: CommandMemory, **texts: Any) -> Change:
+            change: Change = operation.perform(memory.opened, operation.arguments_of(texts))
+            return change
+
+        memory = Parameter("memory", Parameter.POSITIONAL_ONLY)
+        inputs = _parameters(operation, self.arguments, self.options)
+        edit.__signature__ = Signature([memory, *inputs])  # type: ignore[attr-defined]
+        command: Callable[..., None] = on_memory(writes=True, creates=self.creates)(edit)
+        return command
+
+    @property
+    def help(self) -> str:
+        """What the operation does, and the example."""
+        from memory.operations import OPERATIONS
+
+        return f"{OPERATIONS[self.operation].summary}.\n\n{self.example}"
+
+
+class EditingGroup(ListByDefault):
+    """A group whose `edits` are made when they are needed: pydantic takes long to import."""
+
+    edits: ClassVar[Mapping[str, EditCommand]] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *self.edits]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.edits:
+            return super().get_command(ctx, cmd_name)
+        edit = self.edits[cmd_name]
+        return _typer_command(cmd_name, edit.help, edit.function)
+
+
+def _typer_command(name: str, description: str, function: Callable[..., None]) -> Any:
+    commands = typer.Typer(add_completion=False)
+    commands.command(name, help=description)(function)
+    return typer.main.get_command(commands)
+
+
+def _call(operation: "Operation") -> Callable[..., None]:
     """A command with an argument for the id and an option for each input of an operation."""
-    schemas = operation.arguments.model_json_schema().get("properties", {})
 
-    def command(namespace: str, db: Any, **options: Any) -> None:
-        from memory.operations import OpenMemory
-        from memory.store.declared_settings import Settings
-
-        arguments = {
-            name: _value(value, schemas.get(name, {}))
-            for name, value in options.items()
-            if value not in (None, [])
-        }
-        is_read = operation.right == "read"
-        with open_memory(namespace, db, read_only=is_read) as store:
-            by = str(Settings(store).get("user", "user"))
-            answer = operation.call(OpenMemory(store, by, _memory_of), arguments)
+    def command(namespace: str, db: Any, **texts: Any) -> None:
+        arguments = operation.arguments_of(texts)
+        with open_memory(namespace, db, read_only=operation.right == "read") as store:
+            answer = operation.call(CommandMemory(store, namespace, db).opened, arguments)
             if operation.returns_lines:
                 sys.stdout.writelines(answer)
             else:
                 print_json(answer)
 
-    command.__signature__ = Signature([*_parameters(operation, schemas)])  # type: ignore[attr-defined]
-    app_of_one = typer.Typer(add_completion=False)
-    app_of_one.command(operation.name.replace("_", "-"), help=f"{operation.summary}.")(command)
-    return app_of_one
+    first = [operation.id_name] if operation.takes_id else []
+    command.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            *_parameters(operation, first, {}),
+            _parameter("namespace", Namespace, DEFAULT),
+            _parameter("db", Db, None),
+        ]
+    )
+    return command
 
 
-def _memory_of(store: Store) -> "Memory":
-    """The Memory on a store, with the model that `memory setup` has chosen."""
-    from memory.api import Memory
-
-    return Memory(store, default_model() or None)
-
-
-def _parameters(operation: "Operation", schemas: Mapping[str, Any]) -> Iterator[Parameter]:
-    def parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-    required = {
-        name for name, field in operation.arguments.model_fields.items() if field.is_required()
-    }
-    for name, text in operation.descriptions.items():
+def _parameters(
+    operation: "Operation", arguments: Sequence[str], options: Mapping[str, str]
+) -> Iterator[Parameter]:
+    """Typer's parameters of an operation's inputs, the `arguments` first."""
+    inputs = operation.arguments.model_fields
+    for name in [*arguments, *(name for name in inputs if name not in arguments)]:
+        text = operation.descriptions[name]
+        is_required = inputs[name].is_required()
+        kind = _type_of(operation.schemas[name])
         if name == operation.id_name:
-            yield parameter(name, Annotated[int, typer.Argument(metavar="ID", min=0)])
-            continue
-        option = typer.Option("--" + name.replace("_", "-"), help=text, show_default=False)
-        kind: Any = {"boolean": bool | None, "array": list[str]}.get(schemas[name].get("type"), str)
-        if name in required:
-            yield parameter(name, Annotated[kind, option])
+            shown: Any = typer.Argument(metavar="ID", min=0)
+        elif name in arguments:
+            shown = typer.Argument(help=text)
         else:
-            yield parameter(name, Annotated[kind | None, option], None)
-    yield parameter("namespace", Namespace, DEFAULT)
-    yield parameter("db", Db, None)
+            option = options.get(name, _option(name, inputs[name].default))
+            shown = typer.Option(option, help=text, show_default=False)
+        if is_required:
+            yield _parameter(name, Annotated[kind, shown])
+        else:
+            yield _parameter(name, Annotated[kind | None, shown], None)
 
 
-def _value(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The value of an option: text if it takes text, else the value of its JSON, if any."""
-    if isinstance(value, list):
-        return [_value(part, schema.get("items", {})) for part in value]
-    if isinstance(value, str) and schema.get("type") != "string":
-        with suppress(ValueError, RecursionError):
-            return json.loads(value)
-    return value
+def _parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _option(name: str, default: Any) -> str:
+    """The option of an input; a switch that is on by default can be put off."""
+    words = name.replace("_", "-")
+    return f"--{words}/--no-{words}" if default is True else f"--{words}"
+
+
+def _type_of(schema: Mapping[str, Any]) -> Any:
+    """The type of a command's parameter for an input of this schema."""
+    schemas = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
+    kind = schemas[0].get("type", "") if len(schemas) == 1 else ""
+    if kind == "array":
+        return list[int] if schemas[0]["items"].get("type") == "integer" else list[str]
+    return {"boolean": bool, "integer": int}.get(kind, str)

@@ -34,7 +34,7 @@ class ListByDefault(TyperGroup):
     """A group whose command `list` may be left out: `memory facts Anna` lists, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+        if not args or args[0] not in {*self.list_commands(ctx), *ctx.help_option_names}:
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

@@ -4,7 +4,16 @@ An operation is a function in one of this room's files; `@operation` gives it it
 address. Whatever it takes and returns is described by its types, and nowhere else.
 """
 
-from memory.operations import asking, facts, forgetting, turns, upkeep, whole
+from memory.operations import (
+    asking,
+    entities,
+    facts,
+    forgetting,
+    turns,
+    upkeep,
+    vocabulary,
+    whole,
+)
 from memory.operations.operation import OPERATIONS, OpenMemory, Operation, Right, operation
 
 __all__ = [
@@ -13,10 +22,12 @@ __all__ = [
     "Operation",
     "Right",
     "asking",
+    "entities",
     "facts",
     "forgetting",
     "operation",
     "turns",
     "upkeep",
+    "vocabulary",
     "whole",
 ]

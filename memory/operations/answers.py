@@ -9,6 +9,7 @@ from memory.records import (
     Change,
     Contradiction,
     Edit,
+    Entity,
     Fact,
     Forgotten,
     Skipped,
@@ -224,20 +225,46 @@ class SettingList(TypedDict):
     settings: list[SettingRecord]
 
 
-class AttributeCount(TypedDict):
-    """An attribute of the vocabulary, and how many current facts have it."""
+class AttributeRecord(TypedDict):
+    """An attribute, and how many current facts have it.
+
+    `by` says who has set it: "you", "default", or "facts only" for one that no vocabulary has.
+    """
 
     name: str
     kind: str
     other_names: list[str]
+    allowed_values: list[str]
     instruction: str
+    form: str
+    says: list[str]
+    ends: list[str]
+    asks: list[str]
+    asks_count: list[str]
+    asks_date: list[str]
+    asks_first: list[str]
+    asks_last: list[str]
+    opposite: str
+    profile: str
+    one_of: str
+    by: str
     facts: int
 
 
 class AttributeCounts(TypedDict):
-    """The vocabulary of a memory, then what only facts have."""
+    """Your own attributes, the default ones, then what only facts have.
 
-    attributes: list[AttributeCount]
+    If the vocabulary is `strict`, facts of other attributes are not stored.
+    """
+
+    attributes: list[AttributeRecord]
+    strict: bool
+
+
+class Entities(TypedDict):
+    """The people and things that facts are about."""
+
+    entities: list[Entity]
 
 
 class HeldChange(TypedDict):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -179,24 +180,40 @@ class Operation:
             values[self.id_name] = number
         if self.takes_lines:
             values[LINES] = lines
-        return self._answer_to(memory, values)
+        return self._as_json(self.function(memory, **values))
 
     def call(self, memory: OpenMemory, arguments: Mapping[str, Any]) -> Any:
         """Call it with the id and the inputs by their names; its answer as JSON.
 
         Raises InputError in words for what is not valid.
         """
+        return self._as_json(self.perform(memory, arguments))
+
+    def perform(self, memory: OpenMemory, arguments: Mapping[str, Any]) -> Any:
+        """Call it as `call` does; its answer is the record itself."""
         try:
             valid = self.arguments.model_validate(arguments)
         except ValidationError as error:
             raise InputError("; ".join(map(_in_words, error.errors()))) from None
-        return self._answer_to(
-            memory, {name: getattr(valid, name) for name in type(valid).model_fields}
-        )
+        values = {name: getattr(valid, name) for name in type(valid).model_fields}
+        return self.function(memory, **values)
 
-    def _answer_to(self, memory: OpenMemory, values: Mapping[str, Any]) -> Any:
-        answer = self.function(memory, **values)
+    def _as_json(self, answer: Any) -> Any:
         return answer if self.returns_lines else to_jsonable_python(answer)
+
+    @cached_property
+    def schemas(self) -> Mapping[str, Any]:
+        """The JSON Schema of each argument."""
+        described: Mapping[str, Any] = self.arguments.model_json_schema().get("properties", {})
+        return described
+
+    def arguments_of(self, texts: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments that a command line or a form has as texts, without the empty ones."""
+        return {
+            name: _value(value, self.schemas.get(name, {}))
+            for name, value in texts.items()
+            if value not in (None, [])
+        }
 
     @cached_property
     def arguments(self) -> type[Inputs]:
@@ -214,6 +231,22 @@ class Operation:
         }
         name = "".join(part.capitalize() for part in self.name.split("_"))
         return create_model(f"{name}Inputs", __base__=base, __doc__=self.summary, **fields)
+
+
+def _value(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The value of a text: itself where text is taken, else the value of its JSON, if any."""
+    if isinstance(value, list):
+        return [_value(part, schema.get("items", {})) for part in value]
+    if isinstance(value, str) and not _takes_text(schema):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def _takes_text(schema: Mapping[str, Any]) -> bool:
+    """Whether an argument is text, or text or nothing."""
+    kinds = {part.get("type") for part in schema.get("anyOf", [schema])}
+    return kinds <= {"string", "null"}
 
 
 OPERATIONS: dict[str, Operation] = {}

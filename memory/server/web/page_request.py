@@ -6,12 +6,15 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
 from memory.errors import InputError
+from memory.operations import OPERATIONS, OpenMemory
+from memory.store.declared_settings import Settings
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
 
     from memory.server.handles import Handles
     from memory.server.web.tasks import Tasks
+    from memory.store import Store
 
 _MOST_DIGITS = 18  # a longer number fits no id of the database
 
@@ -104,6 +107,26 @@ class PageRequest:
         """Raise InputError when the server was started with --read-only."""
         if self.handles.read_only:
             raise InputError("this server was started with --read-only; nothing can be changed")
+
+    def perform(self, store: "Store", operation: str, **arguments: object) -> Any:
+        """Do an operation with the fields of the form that it takes, and further arguments.
+
+        A field of a list has one of its values in each line. Returns the operation's answer.
+        """
+        wanted = OPERATIONS[operation]
+        texts: dict[str, Any] = {}
+        for name, field_of_inputs in wanted.arguments.model_fields.items():
+            text = self.inputs.text(name)
+            if wanted.schemas[name].get("type") == "array":
+                texts[name] = list(filter(None, map(str.strip, text.splitlines())))
+            elif text or field_of_inputs.is_required():
+                texts[name] = text
+        return wanted.perform(self.opened(store), wanted.arguments_of(texts) | arguments)
+
+    def opened(self, store: "Store") -> OpenMemory:
+        """The memory as operations take it, changed by its user."""
+        by = str(Settings(store).get("user", "user"))
+        return OpenMemory(store, by, self.handles.memory_of, self.handles.searcher)
 
     def address(self, *parts: object, **query: object) -> str:
         """The address of a page of this namespace: `address("turns", 12)`."""

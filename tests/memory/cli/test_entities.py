@@ -80,7 +80,7 @@ def test_entities_are_split_renamed_and_given_names(options: list[str]) -> None:
     [
         (["show", "Zoe"], "no one is called 'Zoe'"),
         (["merge", "Zoe", "Ilse"], "there is no entity 'Zoe'"),
-        (["split", "Ilse", "Zoe"], "give --turn"),
+        (["split", "Ilse", "Zoe"], "give the turns that tell of the other one"),
         (["alias", "my mother", "Ilse"], "say whose"),
         (["rename", "Tom", "ilse"], "there is an entity 'Ilse'; merge the two instead"),
     ],

@@ -40,7 +40,7 @@ def no_model(store: object) -> Any:
     raise AssertionError
 
 
-def by_tool(name: str, **arguments: object) -> Any:
+def by_tool(name: str, /, **arguments: object) -> Any:
     with open_store(existing("anna")) as store:
         tools = Tools(lambda: nullcontext(store), no_model, searcher=Searcher())
         return json.loads(getattr(tools, name)(**arguments))
@@ -159,6 +159,34 @@ def test_every_operation_is_at_every_door() -> None:
     names = {name for tools in GROUPS.values() for name in tools}
     assert names & {*OPERATIONS} == {"recall", "forget", "digest"}
     assert {*OPERATIONS} - {*rights} == {"digest", "refine", "export_memory", "import_memory"}
+
+
+def test_people_and_attributes_are_edited_at_every_door(client: TestClient) -> None:
+    def post(path: str, **body: object) -> Any:
+        response = client.post(f"/api/anna/{path}", json=body)
+        assert response.is_success, response.text
+        return response.json()
+
+    change = by_command("rename-attribute", "--name", "lives_in", "--new-name", "home")
+    shapes = {
+        frozenset(post("entities/rename", name="Anna", new="Anna Berg")),
+        frozenset(by_command("describe-entity", "--name", "Anna Berg", "--description", "a vet")),
+        frozenset(by_tool("alias", name="Annie", entity="Anna Berg")),
+        frozenset(post("attributes", name="mood", values=["good", "bad"])),
+        frozenset(change),
+        frozenset(by_tool("undo", change_id=change["id"])),
+    }
+    assert len(shapes) == 1
+    [entity] = client.get("/api/anna/entities?text=annie").json()["entities"]
+    assert (entity["name"], entity["description"]) == ("Anna Berg", "a vet")
+    printed = run("facts", "entities", "list", "annie", "--json", "-n", "anna")
+    assert json.loads(printed) == entity
+    listed = {each["name"]: each for each in by_tool("attributes", text="mood")["attributes"]}
+    assert (listed["mood"]["by"], listed["mood"]["allowed_values"]) == ("you", ["good", "bad"])
+    printed = run("facts", "attributes", "list", "mood", "--json", "-n", "anna")
+    assert json.loads(printed) == listed["mood"]
+    refused = client.post("/api/anna/entities/merge", json={"name": "Zoe", "into": "Anna Berg"})
+    assert (refused.status_code, "there is no entity 'Zoe'" in refused.text) == (400, True)
 
 
 NEW_OPERATION = """

@@ -76,7 +76,7 @@ def test_forgetting_goes_by_entity(client: TestClient) -> None:
     ("form", "problem"),
     [
         ({"edit": "merge", "name": "Tom", "into": "Zoe"}, "there is no entity 'Zoe'"),
-        ({"edit": "split", "name": "Tom", "new": "Zoe", "turns": "x"}, "no fact of these turns"),
+        ({"edit": "split", "name": "Tom", "new": "Zoe", "turns": "x"}, "give the turns"),
         ({"edit": "rename", "name": "Tom", "new": " "}, "a name has 1 to 200 characters"),
         ({"edit": "drop", "name": "Tom"}, "there is no such edit"),
     ],
