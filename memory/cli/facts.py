@@ -1,17 +1,17 @@
 """The group facts: list, edit, log, diff, revert; who they are about, and how good they are."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from memory import facts as fact_edits
 from memory.cli import attributes, audit, entities, history, refine, summaries
 from memory.cli.memory_command import CommandMemory, Printed, on_memory
-from memory.cli.options import ListByDefault, Seen
+from memory.cli.operations import EditCommand, EditingGroup
+from memory.cli.options import Seen
 from memory.cli.output import change_line, edit_lines
 from memory.errors import InputError
-from memory.facts.contradictions import settle
 from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Change, Contradiction, Fact
 from memory.store import Store
@@ -21,8 +21,35 @@ from memory.system.terminal import clean_line
 from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
+
+class _Facts(EditingGroup):
+    edits: ClassVar = {
+        "add": EditCommand(
+            "add_fact",
+            ("subject", "attribute", "value"),
+            {"happened_on": "--on", "turn_id": "--turn"},
+            example="""memory facts add Anna lives_in Bergen --on 2024-05
+
+Without --turn, what you say is stored as a turn, too. A new value of what has one value at a time,
+such as lives_in, ends the old one.
+""",
+            creates=True,
+        ),
+        "settle": EditCommand(
+            "settle_contradiction",
+            ("fact", "other"),
+            example="""memory facts settle 3 7 --right 7
+
+memory facts settle 3 7 --right both
+
+The list of pairs: memory facts --contradictions. You can undo it.
+""",
+        ),
+    }
+
+
 app = typer.Typer(
-    cls=ListByDefault,
+    cls=_Facts,
     help="List and edit facts, and see how they changed. `memory facts` alone lists them.",
 )
 _COLUMNS = ("id", "subject", "attribute", "value", "since", "until", "turn")
@@ -137,94 +164,18 @@ def edit(
         raise InputError("--subject, --attribute and --happened-on need --was-wrong")
     if since and (was_wrong or value is None):
         raise InputError("--since needs --value, and goes without --was-wrong")
-    store, by = memory.store, memory.user
+    from memory.operations import facts as operations  # with pydantic
+
+    opened = memory.opened
     if delete:
-        return fact_edits.remove(store, fact_id, by, seen=seen)
+        return operations.delete_fact(opened, fact_id, seen)
     if is_over:
-        return fact_edits.edit(store, fact_id, "is over", on=ended_on or "", by=by, seen=seen)
+        return operations.end_fact(opened, fact_id, ended_on or "", seen)
     if was_wrong:
-        return fact_edits.correct(
-            store,
-            fact_id,
-            value=value,
-            subject=subject,
-            attribute=attribute,
-            happened_on=happened_on,
-            by=by,
-            seen=seen,
+        return operations.amend_fact(
+            opened, fact_id, value, subject, attribute, happened_on, seen=seen
         )
-    assert value is not None  # the remaining kind of edit
-    return fact_edits.edit(store, fact_id, "changed", value=value, on=since, by=by, seen=seen)
-
-
-@app.command()
-@on_memory(creates=True)
-def add(
-    memory: CommandMemory,
-    subject: Annotated[str, typer.Argument(help="Who or what it is about.")],
-    attribute: Annotated[str, typer.Argument(help="Such as lives_in or has_pet.")],
-    value: Annotated[str, typer.Argument(help="Such as Oslo.")],
-    on: Annotated[
-        str, typer.Option(help="The date it happened on, or is true since: 2017-05.")
-    ] = "",
-    turn: Annotated[
-        int | None, typer.Option(help="The id of the turn that says it. Default: a new turn.")
-    ] = None,
-    new_attribute: Annotated[
-        bool,
-        typer.Option("--new-attribute", help="The attribute is another than those near to it."),
-    ] = False,
-) -> Change:
-    """Add a fact. Without --turn, what you say is stored as a turn, too.
-
-    memory facts add Anna lives_in Bergen --on 2024-05
-
-    A new value of what has one value at a time, such as lives_in, ends the old one.
-    """
-    return fact_edits.add(
-        memory.store,
-        subject=subject,
-        attribute=attribute,
-        value=value,
-        happened_on=on,
-        turn_id=turn,
-        new_attribute=new_attribute,
-        by=memory.user,
-    )
-
-
-@app.command(name="settle")
-@on_memory(writes=True)
-def settle_command(
-    memory: CommandMemory,
-    fact_id: Annotated[int, typer.Argument(metavar="ID", help="The id of a fact.")],
-    other_id: Annotated[
-        int, typer.Argument(metavar="OTHER", help="The id of the fact that contradicts it.")
-    ],
-    right: Annotated[str, typer.Option(help="The id of the right fact, or both.")],
-    seen: Seen = None,
-) -> Change | Printed:
-    """Say which of two facts that contradict each other is right; the other is deleted.
-
-    memory facts settle 3 7 --right 7
-
-    memory facts settle 3 7 --right both
-
-    The list of pairs: memory facts --contradictions. You can undo it.
-    """
-    if right != "both" and not right.isdecimal():
-        raise InputError("--right takes the id of a fact, or both")
-    change = settle(
-        memory.store,
-        fact_id,
-        other_id,
-        right="both" if right == "both" else int(right),
-        by=memory.user,
-        seen=seen,
-    )
-    if right != "both":
-        return change
-    return memory.changed(change, ["both facts stay"])
+    return operations.correct(opened, fact_id, value or "", since=since, seen=seen)
 
 
 def _pairs(pairs: list[Contradiction]) -> Printed:

@@ -59,6 +59,4 @@ def remove(
 
 
 def _report(memory: CommandMemory, change: Change, turns: list[int]) -> Printed:
-    tagged = sorted({*turns})
-    lines = [f"tags of {count(len(tagged), 'turn')} changed", memory.undo_line(change)]
-    return Printed([{"change": change.id, "turns": tagged}], lines)
+    return memory.changed(change, [f"tags of {count(len({*turns}), 'turn')} changed"])

@@ -41,9 +41,9 @@ def facts(
 @operation("write", "POST /facts")
 def add_fact(
     memory: OpenMemory,
-    subject: str,
-    attribute: str,
-    value: str,
+    subject: Annotated[str, Field(description="Who or what it is about.")],
+    attribute: Annotated[str, Field(description="Such as lives_in or has_pet.")],
+    value: Annotated[str, Field(description="Such as Oslo.")],
     turn_id: Annotated[
         Id | None, Field(description="The turn that says it; omitted, one is stored for it.")
     ] = None,
@@ -101,6 +101,31 @@ def correct(
     )
 
 
+@operation("write", "POST /facts/{id}")
+def amend_fact(
+    memory: OpenMemory,
+    fact_id: Id,
+    value: str | None = None,
+    subject: str | None = None,
+    attribute: str | None = None,
+    happened_on: Annotated[
+        str | None, Field(description='Since when, or when; "" for an unknown date.')
+    ] = None,
+    seen: Seen = None,
+) -> Change:
+    """Put right a fact that was never true as it is; what you leave out stays."""
+    return edits.correct(
+        memory.store,
+        fact_id,
+        value=value,
+        subject=subject,
+        attribute=attribute,
+        happened_on=happened_on,
+        by=memory.by,
+        seen=seen,
+    )
+
+
 @operation("write", "POST /facts/{id}/end")
 def end_fact(
     memory: OpenMemory,
@@ -133,12 +158,12 @@ def contradictions(memory: OpenMemory) -> Contradictions:
 @operation("write", "POST /contradictions")
 def settle_contradiction(
     memory: OpenMemory,
-    fact: Id,
-    other: Annotated[Id, Field(description="The fact that contradicts it.")],
+    fact: Annotated[Id, Field(description="The id of a fact.")],
+    other: Annotated[Id, Field(description="The id of the fact that contradicts it.")],
     right: Annotated[Id | Literal["both"], Field(description="The id of the right fact, or both.")],
     seen: Seen = None,
 ) -> Change:
-    """Say which of two such facts is right; the other is deleted."""
+    """Say which of two facts that contradict each other is right; the other is deleted."""
     return settle(memory.store, fact, other, right=right, by=memory.by, seen=seen)
 
 

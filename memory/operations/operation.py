@@ -45,9 +45,9 @@ AsOf = Annotated[str, Field(description="State on this date: 2017-06-01, 2017-06
 Seen = Annotated[
     Id | None,
     Field(
-        description="The newest change that you have seen. What others changed later is answered"
-        " 409, with the present fact and their change; with the id of that, yours is put over"
-        " theirs."
+        description="The newest change that you have seen. If others changed the fact later, the"
+        " answer is the present fact and their change (409 over HTTP); with the id of that change,"
+        " yours is put over it."
     ),
 ]
 

@@ -8,22 +8,14 @@ from urllib.parse import parse_qsl
 from memory import facts as fact_edits
 from memory.errors import EditConflict, InputError
 from memory.facts import change_of, edits_since, fact_of
-from memory.facts.contradictions import settle
 from memory.facts.related import related_facts
 from memory.facts.standing import standing_facts, standing_without_effect
+from memory.operations import facts as operations
 from memory.records import Change, Fact
 from memory.server.web.markup import in_words, shown_text
-from memory.server.web.page_request import (
-    Inputs,
-    Page,
-    PageRequest,
-    PageResponse,
-    PageRoute,
-    Redirect,
-)
+from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
-from memory.store.declared_settings import Settings
 from memory.store.entity_edits import known_entities
 from memory.store.fact_reads import (
     Order,
@@ -289,13 +281,12 @@ def edit(request: PageRequest, store: Store) -> PageResponse:
     """
     inputs = request.inputs
     fact_id, seen = inputs.number("fact"), inputs.number("seen")
-    make = EDITS.get(inputs.text("edit"))
-    if make is None:
+    if inputs.text("edit") not in EDITS:
         raise InputError("there is no such edit")
     if edits_since(store, fact_id, seen):
         return _conflict(request, store, fact_edits.conflict_over(store, fact_id))
     try:
-        change = make(store, fact_id, inputs, str(Settings(store).get("user", "user")))
+        change = _edited(request, store, inputs.text("edit"), fact_id)
     except EditConflict as conflict:
         return _conflict(request, store, conflict)
     except InputError:
@@ -315,7 +306,7 @@ def edit_several(request: PageRequest, store: Store) -> PageResponse:
         inputs.numbers("fact"),
         ends=inputs.text("edit") == "end",
         on=inputs.text("on"),
-        by=str(Settings(store).get("user", "user")),
+        by=request.opened(store).by,
         seen=inputs.number("seen"),
     )
     return Redirect(_back(request, change, "facts"))
@@ -332,18 +323,8 @@ def _back(request: PageRequest, change: Change, *page: object) -> str:
 
 def add(request: PageRequest, store: Store) -> PageResponse:
     """Add a fact, from a turn or from what is typed."""
-    inputs = request.inputs
-    turn_id = inputs.optional_number("turn")
-    change = fact_edits.add(
-        store,
-        turn_id=turn_id,
-        subject=inputs.text("subject"),
-        attribute=inputs.text("attribute"),
-        value=inputs.text("value"),
-        happened_on=inputs.text("happened_on"),
-        new_attribute=bool(inputs.text("new_attribute")),
-        by=str(Settings(store).get("user", "user")),
-    )
+    turn_id = request.inputs.optional_number("turn")
+    change = request.perform(store, "add_fact", turn_id=turn_id)
     if turn_id is not None:
         return Redirect(request.address("turns", turn_id, done=change.id))
     added = next(edit.fact_id for edit in edits_of(store, change.id) if edit.before is None)
@@ -390,18 +371,22 @@ def _turns_of(store: Store, fact: Fact) -> list[int]:
     return list(dict.fromkeys(turn_ids))
 
 
-def _supersede(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
-    return fact_edits.supersede(
-        store,
-        fact_id,
-        inputs.text("value"),
-        since=inputs.text("since"),
-        by=by,
-        seen=inputs.number("seen"),
-    )
-
-
-def _correct(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
+def _edited(request: PageRequest, store: Store, form: str, fact_id: int) -> Change:
+    """The change of one of EDITS."""
+    inputs, memory = request.inputs, request.opened(store)
+    seen = inputs.number("seen")
+    if form == "supersede":
+        value, since = inputs.text("value"), inputs.text("since")
+        return operations.correct(memory, fact_id, value, since=since, seen=seen)
+    if form == "end":
+        day = inputs.text("on") or inputs.text("since")  # one field serves both
+        return operations.end_fact(memory, fact_id, day, seen)
+    if form == "remove":
+        return operations.delete_fact(memory, fact_id, seen)
+    if form == "settle":
+        right: int | Literal["both"] = "both" if inputs.text("both") else fact_id
+        other = inputs.number("other")
+        return operations.settle_contradiction(memory, fact_id, other, right, seen)
     old = fact_of(store, fact_id)
 
     def typed(name: str, current: str) -> str | None:
@@ -410,40 +395,18 @@ def _correct(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
         return None if text == str(shown_text(current)).strip() else text
 
     attribute = typed("attribute", in_words(old.attribute))
-    return fact_edits.correct(
-        store,
+    return operations.amend_fact(
+        memory,
         fact_id,
         value=typed("value", old.value),
         subject=typed("subject", old.subject),
         attribute=attribute and attribute.replace(" ", "_"),
         happened_on=typed("happened_on", old.happened_on),
-        by=by,
-        seen=inputs.number("seen"),
+        seen=seen,
     )
 
 
-def _end(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
-    day = inputs.text("on") or inputs.text("since")  # one field serves both
-    return fact_edits.end(store, fact_id, day, by=by, seen=inputs.number("seen"))
-
-
-def _remove(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
-    return fact_edits.remove(store, fact_id, by, seen=inputs.number("seen"))
-
-
-def _settle(store: Store, fact_id: int, inputs: Inputs, by: str) -> Change:
-    other = inputs.number("other")
-    right: int | Literal["both"] = "both" if inputs.text("both") else fact_id
-    return settle(store, fact_id, other, right=right, by=by, seen=inputs.number("seen"))
-
-
-EDITS: dict[str, Callable[[Store, int, Inputs, str], Change]] = {
-    "supersede": _supersede,
-    "correct": _correct,
-    "end": _end,
-    "remove": _remove,
-    "settle": _settle,
-}
+EDITS = ("supersede", "correct", "end", "remove", "settle")
 LISTS = ("/", "/facts", "/subject", "/search")  # pages with facts that can be edited in place
 PAGES: list[PageRoute] = [
     ("GET", "/facts", all_facts),

@@ -16,6 +16,8 @@ CHANGES = (
     ("facts", "attributes", "rename", "lives_in", "home"),
     ("facts", "revert", "1"),
     ("undo",),
+    ("admin", "tags", "set", "1", "--tag", "project=move"),
+    ("admin", "tags", "remove", "1", "--key", "project"),
 )
 
 
