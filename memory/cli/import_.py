@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, cast
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from memory.exchange.date_order import DateOrder
     from memory.exchange.imports import ImportReport
     from memory.exchange.transcripts import Agent
-    from memory.store import Store
 
 _MAX_PLACES_SHOWN = 3  # of those skipped for one reason
 INTERRUPTED = "interrupted: the turns so far are stored; the same command continues"
@@ -87,32 +87,33 @@ def import_(
     from memory.exchange import character_folders
     from memory.exchange.transcripts import AGENTS
 
+    if dates not in ("", "day-first", "month-first"):
+        raise InputError(f"--dates {dates}: give day-first or month-first")
     reading = _Reading(
         speaker,
         encoding,
-        _date_order(dates),
+        cast("DateOrder", dates),
         _columns(map_ or ()),
         timezone=known_zone(timezone) if timezone else "",
         with_forgotten=with_forgotten,
         with_wishes=with_wishes,
     )
-    if (agent := AGENTS.get(str(path))) and agent.transcripts:
-        named = namespace if db is None and is_on_command_line(context, "namespace") else ""
-        _import_sessions(agent, transcripts, reading, named=named, db=db, as_json=as_json)
-        return
-    if transcripts:
-        raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
-    characters = character_folders(path)
     # MEMORY_NAMESPACE applies to all commands; only the command line names a target of this import.
-    has_target = db or is_on_command_line(context, "namespace")
+    named = namespace if is_on_command_line(context, "namespace") else ""
     try:
-        if not characters or characters == [path] or (has_target and len(characters) == 1):
+        if (agent := AGENTS.get(str(path))) and agent.transcripts:
+            _import_sessions(agent, transcripts, reading, into=named, db=db, as_json=as_json)
+            return
+        if transcripts:
+            raise InputError(f"{transcripts}: a second path is for claude-code and codex only")
+        characters = character_folders(path)
+        if not characters or characters == [path] or ((db or named) and len(characters) == 1):
             if over:
                 raise InputError("--over needs a folder of several characters; leave it out")
             source = characters[0] if characters else path
-            _import_one(source, reading, namespace=namespace, db=db, as_json=as_json)
+            _import_one(source, reading, name=namespace, db=db, as_json=as_json)
             return
-        if has_target:
+        if db or named:
             raise InputError(
                 f"{path} has {len(characters)} characters, each for its own namespace: leave out"
                 f" --namespace and --db, or import one character, such as {characters[0]}"
@@ -121,33 +122,9 @@ def import_(
             _import_over(characters, reading, over=over, as_json=as_json)
             return
         for folder in characters:
-            _import_one(folder, reading, namespace=folder.name, db=None, as_json=as_json)
+            _import_one(folder, reading, name=folder.name, db=None, as_json=as_json)
     except KeyboardInterrupt:  # every batch read so far is stored
         raise Stop(INTERRUPTED) from None
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """How a file is read, as the command line says."""
-
-    speaker: str
-    encoding: str
-    dates: "DateOrder"
-    columns: dict[str, str]
-    timezone: str
-    with_forgotten: bool
-    with_wishes: bool
-
-    def set_zone(self, store: "Store") -> None:
-        """Store the time zone in a memory, before its turns."""
-        if self.timezone:
-            Settings(store).set(TIMEZONE, self.timezone)
-
-
-def _date_order(given: str) -> "DateOrder":
-    if given in ("", "day-first", "month-first"):
-        return cast("DateOrder", given)
-    raise InputError(f"--dates {given}: give day-first or month-first")
 
 
 def _columns(given: Sequence[str]) -> dict[str, str]:
@@ -157,26 +134,75 @@ def _columns(given: Sequence[str]) -> dict[str, str]:
     return {name.strip(): theirs.strip() for name, _, theirs in pairs}
 
 
+@dataclass(frozen=True)
+class _Imported:
+    """What an import did with a memory, by its name; `facts` are new ones."""
+
+    name: str
+    format: str
+    report: "ImportReport"
+    facts: int
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How a file is read and stored, as the command line says."""
+
+    speaker: str
+    encoding: str
+    dates: "DateOrder"
+    columns: dict[str, str]
+    timezone: str
+    with_forgotten: bool
+    with_wishes: bool
+
+    def store_in(
+        self,
+        name: str,
+        db: Path | None,
+        export: "ForeignExport",
+        *,
+        dump: Path | None = None,
+        advance: Callable[[int], None] = lambda items: None,
+    ) -> _Imported:
+        """Store an export, or the `dump` at a path, in the memory of this name or file.
+
+        `advance` receives the number of items of each step.
+        """
+        from memory.exchange.imports import import_turns, load_dump
+        from memory.store.turn_reads import size_of
+
+        with open_memory(name, db, create=True) as store:
+            if self.timezone:
+                Settings(store).set(TIMEZONE, self.timezone)
+            before = size_of(store).facts
+            if dump and export.format == "dump":
+                report = load_dump(store, dump, advance)
+            else:
+                report = import_turns(
+                    store,
+                    export,
+                    progress=advance,
+                    with_forgotten=self.with_forgotten,
+                    with_wishes=self.with_wishes,
+                )
+            facts = size_of(store).facts - before
+        return _Imported(str(db or name), export.format, report, facts)
+
+
 def _import_one(
-    path: Path, reading: _Reading, *, namespace: str, db: Path | None, as_json: bool
+    path: Path, reading: _Reading, *, name: str, db: Path | None, as_json: bool
 ) -> None:
     from memory.exchange.imports import refuse_empty
 
     export = _read_export(path, reading)  # before a namespace is created for it
-    with open_memory(namespace, db, create=True) as store, progress() as bar:
-        reading.set_zone(store)
+    with progress() as bar:
         task = bar.add_task("importing", total=export.total)
-        before = _facts_in(store)
-        report = _stored(
-            store,
-            export,
-            path,
-            lambda items: bar.update(task, advance=items),
-            reading=reading,
+        imported = reading.store_in(
+            name, db, export, dump=path, advance=lambda items: bar.update(task, advance=items)
         )
-        facts = _facts_in(store) - before
-    _print_report(report, str(db or namespace), format=export.format, facts=facts, as_json=as_json)
-    refuse_empty(report, str(path))
+    _print_report(imported, as_json)
+    refuse_empty(imported.report, str(path))
 
 
 def _import_sessions(
@@ -184,63 +210,36 @@ def _import_sessions(
     path: Path | None,
     reading: _Reading,
     *,
-    named: str,
+    into: str,
     db: Path | None,
     as_json: bool,
 ) -> None:
     """Import an agent's transcripts into a memory for each project, or into the one named."""
-    from memory.agents.past import observers_sessions, sessions_by_project
+    from memory.agents.past import observers_sessions, past_sessions, sessions_by_project
     from memory.exchange.imports import in_all, refuse_empty
 
     projects = sessions_by_project(agent, path)
     if observers := observers_sessions(agent, path):
         sessions = count(len(observers), "session")
         print_clean(f"left out, of programs that watch sessions: {sessions}", error=True)
-    into: dict[str, list[Path]] = {}
+    by_memory: dict[str, list[Path]] = {}
     for project, files in projects.items():
-        into.setdefault(str(db or named or project.namespace), []).extend(files)
+        by_memory.setdefault(str(db or into or project.namespace), []).extend(files)
     reports = []
-    try:
-        for name, files in into.items():
-            reports.append(
-                _import_project(
-                    agent, files, reading, name=name, db=db, as_json=as_json, are_ours=path is None
-                )
+    for name, files in by_memory.items():
+        with progress() as bar:
+            task = bar.add_task(f"importing {name}", total=len(files))
+            export = past_sessions(
+                agent,
+                files,
+                reading.speaker,
+                progress=partial(bar.advance, task),
+                are_ours=path is None,
             )
-    except KeyboardInterrupt:  # every batch read so far is stored
-        raise Stop(INTERRUPTED) from None
+            imported = reading.store_in(name, db, export)
+        _print_report(imported, as_json)
+        reports.append(imported.report)
     refuse_empty(in_all(reports), agent.name)
-
-
-def _import_project(
-    agent: "Agent",
-    files: Sequence[Path],
-    reading: _Reading,
-    *,
-    name: str,
-    db: Path | None,
-    as_json: bool,
-    are_ours: bool,
-) -> "ImportReport":
-    from memory.agents.past import past_sessions
-    from memory.exchange.imports import import_turns
-
-    with open_memory(name, db, create=True) as store, progress() as bar:
-        reading.set_zone(store)
-        task = bar.add_task(f"importing {name}", total=len(files))
-        export = past_sessions(
-            agent, files, reading.speaker, progress=lambda: bar.advance(task), are_ours=are_ours
-        )
-        before = _facts_in(store)
-        report = import_turns(
-            store,
-            export,
-            with_forgotten=reading.with_forgotten,
-            with_wishes=reading.with_wishes,
-        )
-        facts = _facts_in(store) - before
-    _print_report(report, name, format=agent.name, facts=facts, as_json=as_json)
-    return report
 
 
 def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
@@ -288,33 +287,6 @@ def _read_export(path: Path, reading: _Reading) -> "ForeignExport":
         ) from error
 
 
-def _stored(
-    store: "Store",
-    export: "ForeignExport",
-    path: Path,
-    advance: Callable[[int], None],
-    reading: _Reading,
-) -> "ImportReport":
-    """Store an export; `advance` receives the number of items of each step."""
-    from memory.exchange.imports import import_turns, load_dump
-
-    if export.format == "dump":
-        return load_dump(store, path, advance)
-    return import_turns(
-        store,
-        export,
-        progress=advance,
-        with_forgotten=reading.with_forgotten,
-        with_wishes=reading.with_wishes,
-    )
-
-
-def _facts_in(store: "Store") -> int:
-    from memory.store.turn_reads import size_of
-
-    return size_of(store).facts
-
-
 @dataclass(frozen=True, eq=False)
 class _Importer:
     """Imports a character's folder, also on another machine with the same files and home."""
@@ -322,22 +294,12 @@ class _Importer:
     home: str
     reading: _Reading
 
-    def __call__(self, folder: Path) -> tuple["ImportReport", str, int]:
+    def __call__(self, folder: Path) -> _Imported:
         from memory.exchange import read_export
 
         os.environ["MEMORY_HOME"] = self.home
         export = read_export(folder, self.reading.speaker)
-        with open_memory(folder.name, None, create=True) as store:
-            self.reading.set_zone(store)
-            before = _facts_in(store)
-            report = _stored(
-                store,
-                export,
-                folder,
-                lambda items: None,
-                reading=self.reading,
-            )
-            return report, export.format, _facts_in(store) - before
+        return self.reading.store_in(folder.name, None, export, dump=folder)
 
 
 def _import_over(folders: Sequence[Path], reading: _Reading, over: str, as_json: bool) -> None:
@@ -349,17 +311,15 @@ def _import_over(folders: Sequence[Path], reading: _Reading, over: str, as_json:
     reports = []
     with progress() as bar:
         task = bar.add_task("importing", total=len(folders))
-        for index, (report, form, facts) in over_machines(importer, paths, over):
+        for _, imported in over_machines(importer, paths, over):
             bar.advance(task)
-            name = folders[index].name
-            _print_report(report, name, format=form, facts=facts, as_json=as_json)
-            reports.append(report)
+            _print_report(imported, as_json)
+            reports.append(imported.report)
     refuse_empty(in_all(reports), "the characters")
 
 
-def _print_report(
-    report: "ImportReport", name: str, *, format: str, facts: int, as_json: bool
-) -> None:
+def _print_report(imported: _Imported, as_json: bool) -> None:
+    report = imported.report
     reasons: dict[str, list[str]] = {}
     for skipped in report.skipped:
         reasons.setdefault(skipped.why, []).append(skipped.where)
@@ -370,11 +330,11 @@ def _print_report(
         ]
         print_json(
             {
-                "into": name,
-                "format": format,
+                "into": imported.name,
+                "format": imported.format,
                 "turns": report.turns,
                 "already": report.already,
-                "facts": facts,
+                "facts": imported.facts,
                 "skipped": skipped_by_reason,
                 "notes": report.notes,
                 **withheld_json(report.withheld),
@@ -382,10 +342,11 @@ def _print_report(
         )
         return
     print_clean(
-        f"{name}: {count(report.turns, 'new turn')}, {report.already:,} already stored ({format})"
+        f"{imported.name}: {count(report.turns, 'new turn')}, {report.already:,} already stored"
+        f" ({imported.format})"
     )
-    if facts:
-        print_clean(f"  {count(facts, 'fact')} by rules; `memory facts` lists them")
+    if imported.facts:
+        print_clean(f"  {count(imported.facts, 'fact')} by rules; `memory facts` lists them")
     if line := withheld_line(report.withheld):
         print_clean(f"  {line}")
     for why, places in reasons.items():

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails, to_jsonable_python
@@ -250,6 +250,7 @@ def _takes_text(schema: Mapping[str, Any]) -> bool:
 
 
 OPERATIONS: dict[str, Operation] = {}
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def operation(
@@ -259,11 +260,11 @@ def operation(
     is_slow: bool = False,
     is_job: bool = False,
     reads_several: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Function], Function]:
     """Make a function an operation: `address` is the method and path of it in the JSON API."""
     method, path = address.split()
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+    def register(function: Function) -> Function:
         registered = Operation(function, right, method, path, is_slow, is_job, reads_several)
         OPERATIONS[registered.name] = registered
         return function
