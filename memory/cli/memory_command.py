@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
-from memory.cli.output import edit_lines, print_json, print_rows, undo_line
+from memory.cli.output import change_line, edit_lines, print_json, print_rows, undo_line
 from memory.records import Change, Edit, Rows
 from memory.store import Store
 from memory.store.declared_settings import Settings
@@ -19,6 +19,9 @@ from memory.system.terminal import clean_line, print_clean
 if TYPE_CHECKING:
     from memory.api import Memory
     from memory.operations import OpenMemory
+
+
+_MOST_EDITS = 40  # of facts, shown one by one
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,10 @@ class CommandMemory:
     def changed(self, change: Change, first: Sequence[str] = ()) -> Printed:
         """A change with its edits of facts, or with other first lines, and what undoes it."""
         edits = edits_of(self.store, change.id)
-        lines = first or [*map(clean_line, edit_lines(edits))]
+        in_full = len(edits) <= _MOST_EDITS
+        lines = first or (
+            [*map(clean_line, edit_lines(edits))] if in_full else [change_line(change)]
+        )
         return Printed([change_record(change, edits)], [*lines, self.undo_line(change)])
 
 

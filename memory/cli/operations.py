@@ -86,18 +86,35 @@ class EditCommand:
 
 
 class EditingGroup(ListByDefault):
-    """A group whose `edits` are made when they are needed: pydantic takes long to import."""
+    """A group with `edits` besides its own commands."""
 
     edits: ClassVar[Mapping[str, EditCommand]] = {}
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *self.edits]
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _WithEdits(self.commands, self.edits)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.edits:
-            return super().get_command(ctx, cmd_name)
-        edit = self.edits[cmd_name]
-        return _typer_command(cmd_name, edit.help, edit.function)
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*self.commands]
+
+
+class _WithEdits(Mapping[str, Any]):
+    """Commands by their names. An edit is made when it is looked up: pydantic takes long."""
+
+    def __init__(self, commands: Mapping[str, Any], edits: Mapping[str, EditCommand]) -> None:
+        self._commands, self._edits = commands, edits
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._edits:
+            return self._commands[name]
+        edit = self._edits[name]
+        return _typer_command(name, edit.help, edit.function)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (*self._commands, *self._edits)
+
+    def __len__(self) -> int:
+        return len(self._commands) + len(self._edits)
 
 
 def _typer_command(name: str, description: str, function: Callable[..., None]) -> Any:

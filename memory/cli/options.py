@@ -1,6 +1,7 @@
 """The options that commands share: which memory, which model, how to confirm and print."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from memory.system.terminal import clean_line, print_clean
 
 if TYPE_CHECKING:
     from memory.models import Model
+    from memory.program import MemoryProgram
 
 
 def is_on_command_line(context: typer.Context, name: str) -> bool:
@@ -34,7 +36,7 @@ class ListByDefault(TyperGroup):
     """A group whose command `list` may be left out: `memory facts Anna` lists, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or args[0] not in {*self.list_commands(ctx), *ctx.help_option_names}:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
@@ -142,6 +144,12 @@ RerankerName = Annotated[
         help="Reorder the best turns: PROVIDER/MODEL or sentence-transformers/MODEL.",
     ),
 ]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option("--allowed-host", help="Another host name of this server; repeatable."),
+]
+Host = Annotated[str, typer.Option(help="The address to listen at.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 picks a free one.")]
 Over = Annotated[
     str,
     typer.Option(
@@ -182,10 +190,38 @@ def loaded_model(
     return load_model(name, api_base, prompts=prompts)
 
 
+def compiled_program(path: Path | None) -> "MemoryProgram | None":
+    """The program of the option `Program`, if any."""
+    if path is None:
+        return None
+    from memory.program import load_program  # takes a second
+
+    return load_program(path)
+
+
 def check_budget(model: "Model | None", budget: int | None) -> None:
     """Raise InputError for a budget larger than our own models' context."""
     if model and budget and model.limits.are_own and budget > model.limits.budget:
         raise InputError(f"--budget {budget}: give {model.name} at most {model.limits.budget}")
+
+
+def refuse_open_address(host: str, allowed_hosts: Sequence[str]) -> None:
+    """Raise InputError for a server that other machines reach, without a name and a token."""
+    from memory.server.listen import LOOPBACK
+    from memory.server.tokens import Tokens
+
+    if host not in LOOPBACK and not (allowed_hosts and Tokens().grants()):
+        raise InputError(
+            f"other machines can reach {host}: give --allowed-host NAME, the name that clients use,"
+            " and create a token first (`memory admin tokens create NAME`)"
+        )
+
+
+def print_address(address: str, advice: str) -> None:
+    """Print where a server is, at once, and to a person what to do with it."""
+    print_clean(address)
+    sys.stdout.flush()
+    print_clean(advice, error=True)
 
 
 def memory_location(namespace: str, db: Path | None) -> Location:

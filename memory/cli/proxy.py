@@ -1,12 +1,21 @@
 """The command proxy: memory before a model's server, or before any model of litellm."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, NAMESPACE_VARIABLE, needs_extra
+from memory.cli.options import (
+    DEFAULT,
+    NAMESPACE_VARIABLE,
+    AllowedHosts,
+    Host,
+    Port,
+    needs_extra,
+    print_address,
+    refuse_open_address,
+)
 from memory.errors import InputError
-from memory.system.terminal import print_clean
 
 
 def proxy(
@@ -27,13 +36,9 @@ def proxy(
             help="The memory of requests that name none.",
         ),
     ] = DEFAULT,
-    port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="The port; 0 picks a free one.")
-    ] = 8766,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    allowed_host: Annotated[
-        list[str] | None, typer.Option(help="Another host name of this proxy; repeatable.")
-    ] = None,
+    port: Port = 8766,
+    host: Host = "127.0.0.1",
+    allowed_host: AllowedHosts = None,
     budget: Annotated[
         int, typer.Option(min=200, help="The most tokens of memories in a request.")
     ] = 1_000,
@@ -67,14 +72,8 @@ def proxy(
     if api_base and not is_address(api_base):
         raise InputError("--api-base is not an address; write https://api.openai.com/v1")
     transport = LiteLLMTransport(model, api_base) if model else None
-    tokens = Tokens()
     hosts = allowed_host or []
-    is_local = host in listen.LOOPBACK
-    if not is_local and not (hosts and tokens.grants()):
-        raise InputError(
-            f"other machines can reach {host}: give --allowed-host NAME, the name that clients use,"
-            " and create a token first (`memory admin tokens create NAME`)"
-        )
+    refuse_open_address(host, hosts)
     listener = listen.bind(host, port)
     port = listener.getsockname()[1]
     options = ProxyOptions(
@@ -83,19 +82,12 @@ def proxy(
         namespace=namespace,
         stores=not no_store,
         injects=not no_inject,
-        needs_token=require_token or not is_local,
+        needs_token=require_token or host not in listen.LOOPBACK,
         budget=budget,
         model=model or "",
     )
-    app = proxy_application(options, Handles(), tokens, allowed_hosts(port, hosts))
+    app = proxy_application(options, Handles(), Tokens(), allowed_hosts(port, hosts))
     name = hosts[0] if hosts else "127.0.0.1"
     address = f"http://{name}/v1" if ":" in name else f"http://{name}:{port}/v1"
-    listen.serve(app, listener, lambda: _show(address))
-
-
-def _show(address: str) -> None:
-    import sys
-
-    print_clean(address)
-    sys.stdout.flush()
-    print_clean("Use this address as base_url. Ctrl-C stops the proxy.", error=True)
+    advice = "Use this address as base_url. Ctrl-C stops the proxy."
+    listen.serve(app, listener, partial(print_address, address, advice))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +21,7 @@ from memory.cli.options import (
     RerankerName,
     ShownBudget,
     check_budget,
+    compiled_program,
     loaded_model,
     open_memories,
     open_memory,
@@ -39,7 +39,6 @@ from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
 
 if TYPE_CHECKING:
-    from memory.program import MemoryProgram
     from memory.records import Answer, Citation
 
 _MOST_FEATURES = 3  # of the ranking, those with the largest share
@@ -83,7 +82,7 @@ def ask(
     day = _question_day(now, as_of)
     if program and not model:
         raise InputError("--program is for a model: name one with --model")
-    compiled = _program(program) if program else None
+    compiled = compiled_program(program)
     with (
         open_memories(namespaces, db) as present,
         present.as_of(as_of) if as_of else nullcontext(present) as store,
@@ -100,12 +99,6 @@ def ask(
             _print_statements(answer)
         if loaded and loaded.server:  # other calls cost nothing
             print_clean(_bill(answer))
-
-
-def _program(path: Path) -> "MemoryProgram":
-    from memory.program import load_program  # with DSPy
-
-    return load_program(path)
 
 
 def _bill(answer: "Answer") -> str:
@@ -206,11 +199,8 @@ def search(
         raise InputError("the search text is empty")
     turn_filter = filter_of_pairs(where or [])
     orderer = load_reranker(reranker) if reranker else None
-    weights = None
-    if program:
-        from memory.program import load_program  # takes a second
-
-        weights = load_program(program).feature_weights
+    compiled = compiled_program(program)
+    weights = compiled.feature_weights if compiled else None
     with open_memories(namespaces, db) as store:
         hits = found_turns(store, Searcher(weights, orderer).search(store, text, k, turn_filter))
     for hit in hits:

@@ -1,6 +1,5 @@
 """The command refine: a model improves the facts, and only useful changes stay."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,9 @@ from memory.cli.options import (
     Db,
     ModelName,
     Namespace,
+    Program,
     Yes,
+    compiled_program,
     confirm,
     open_memory,
 )
@@ -38,9 +39,7 @@ def refine(
     judge: Annotated[
         bool, typer.Option("--judge", help="Let the model judge answers, instead of word F1.")
     ] = False,
-    program: Annotated[
-        Path | None, typer.Option(help="A program that optimize.py --target refine compiled.")
-    ] = None,
+    program: Program = None,
     yes: Yes = False,
 ) -> None:
     """Let a model improve the facts. Only changes that help to answer questions stay.
@@ -52,7 +51,6 @@ def refine(
     refuse_unreachable(model, api_base)
     from memory.api import Memory  # takes a second
     from memory.models.costs import spending
-    from memory.program import load_program
     from memory.refine.run import check, forecast
 
     with open_memory(namespace, db) as store:
@@ -60,7 +58,7 @@ def refine(
             store,
             model=model or None,
             api_base=api_base,
-            program=load_program(program) if program else None,
+            program=compiled_program(program),
         )
         check(memory.program, questions)
         ahead = forecast(store, memory.model, operations, questions)

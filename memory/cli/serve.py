@@ -2,8 +2,7 @@
 
 import os
 import re
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -12,20 +11,26 @@ import typer
 
 from memory.cli import proxy, worker
 from memory.cli.options import (
+    AllowedHosts,
     ApiBase,
     Db,
+    Host,
     ModelName,
     Namespaces,
+    Port,
     Program,
     RerankerName,
     ShownBudget,
     check_budget,
+    compiled_program,
     existing_memory,
     is_on_command_line,
     loaded_model,
     names_of,
     needs_extra,
     open_memory,
+    print_address,
+    refuse_open_address,
 )
 from memory.errors import InputError
 from memory.store.declared_settings import set_owner
@@ -33,11 +38,9 @@ from memory.store.limits import Limits
 from memory.store.turns_table import known_sources
 from memory.store.united import refuse_repeated
 from memory.system.home import home_address
-from memory.system.terminal import print_clean
 
 if TYPE_CHECKING:
     from memory.operations import Right
-    from memory.program import MemoryProgram
 
 Groups = Annotated[
     str,
@@ -88,7 +91,7 @@ def mcp(
     handles = Handles(
         model,
         api_base,
-        program=_compiled(program),
+        program=compiled_program(program),
         reranker=reranker,
         budget=budget,
         read_only=read_only,
@@ -119,14 +122,6 @@ def _exists(namespace: str, db: Path | None) -> bool:
     return True
 
 
-def _compiled(program: Path | None) -> "MemoryProgram | None":
-    if program is None:
-        return None
-    from memory.program import load_program  # takes a second
-
-    return load_program(program)
-
-
 def _refuse_budget(budget: int | None, model: str, api_base: str | None) -> None:
     """Raise InputError before serving, for a budget that the model cannot have."""
     if budget is None:
@@ -153,13 +148,9 @@ def _groups(tools: str) -> tuple[str, ...]:
 @app.callback()
 def serve(
     context: typer.Context,
-    port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="The port; 0 picks a free one.")
-    ] = 8765,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    allowed_host: Annotated[
-        list[str] | None, typer.Option(help="Another host name of this server; repeatable.")
-    ] = None,
+    port: Port = 8765,
+    host: Host = "127.0.0.1",
+    allowed_host: AllowedHosts = None,
     allowed_origin: Annotated[
         list[str] | None,
         typer.Option(help="Another site whose pages may call this server; repeatable."),
@@ -213,20 +204,14 @@ def serve(
         from memory.server.day_limits import DayLimits
         from memory.server.options import ServerOptions
         from memory.server.sign_in import open_sign_in
-        from memory.server.tokens import Tokens
 
     if workers > 1 and not home_address():
         raise InputError(
             "--workers needs memories in Postgres (MEMORY_HOME=postgresql://...): a file has one"
             " process that holds it open; see docs/scaling.md"
         )
-    tokens = Tokens()
     hosts = allowed_host or []
-    if host not in listen.LOOPBACK and not (hosts and tokens.grants()):
-        raise InputError(
-            f"other machines can reach {host}: give --allowed-host NAME, the name that clients use,"
-            " and create a token first (`memory admin tokens create NAME`)"
-        )
+    refuse_open_address(host, hosts)
     cache_bytes = _bytes(cache)
     _refuse_budget(budget, model, api_base)
     has_limits = most_turns is not None or most_characters is not None
@@ -253,7 +238,10 @@ def serve(
         has_json_logs=log_json,
     )
     sign_in = open_sign_in()
-    show = _printer(hosts[0] if hosts else "127.0.0.1", port, sign_in.link_token)
+    name = hosts[0] if hosts else "127.0.0.1"
+    link = f"http://{name if ':' in name else f'{name}:{port}'}/sign-in?token={sign_in.link_token}"
+    advice = "Open this link to sign in; it works once. Ctrl-C stops the server."
+    show = partial(print_address, link, advice)
     if workers > 1:
         with TemporaryDirectory(prefix="memory-metrics-") as folder:
             # Each process reads it when it loads the library of metrics.
@@ -284,17 +272,3 @@ def _bytes(text: str) -> int:
     if not size:
         raise InputError(f"--cache {text[:30]!r} is no size; write 500MB or 2GB")
     return int(size[1]) * _UNITS[size[2]]
-
-
-def _printer(name: str, port: int, token: str) -> Callable[[], None]:
-    """A function that prints the sign-in link once it works."""
-
-    def show() -> None:
-        host = name if ":" in name else f"{name}:{port}"
-        print_clean(f"http://{host}/sign-in?token={token}")
-        sys.stdout.flush()
-        print_clean(
-            "Open this link to sign in; it works once. Ctrl-C stops the server.", error=True
-        )
-
-    return show

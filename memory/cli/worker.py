@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memory.cli.options import ApiBase, ModelName, Program
+from memory.cli.options import ApiBase, ModelName, Program, compiled_program
 from memory.cli.output import command_line
 from memory.errors import InputError
 from memory.system import tracing
@@ -143,11 +143,11 @@ def _model_and_program(
         _print_line(f"no model: {_WITHOUT_MODEL}")
         return None, None
     from memory.models import load_model
-    from memory.program import load_program, program_for
+    from memory.program import program_for
 
     # The worker waits between tries itself, so that they do not hold a thread.
     model = load_model(name, api_base, retries=1)
-    compiled = program_for(model, load_program(program) if program else None)
+    compiled = program_for(model, compiled_program(program))
     if not compiled.stores_facts:
         _print_line(f"{model.name}: {_WITHOUT_MODEL}")
         return None, None

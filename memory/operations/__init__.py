@@ -10,7 +10,6 @@ from memory.operations import (
     facts,
     forgetting,
     turns,
-    upkeep,
     vocabulary,
     whole,
 )
@@ -27,7 +26,6 @@ __all__ = [
     "forgetting",
     "operation",
     "turns",
-    "upkeep",
     "vocabulary",
     "whole",
 ]

@@ -1,19 +1,53 @@
-"""A memory as a whole: digested and refined by its model, exported and imported."""
+"""A memory as a whole: its settings, audited, digested and refined, exported and imported."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from memory.exchange.exports import dump_lines
 from memory.exchange.imports import load_dump
-from memory.operations.answers import Imported
+from memory.facts import audit as auditing
+from memory.operations.answers import Findings, Imported, SettingList, SettingRecord
 from memory.operations.operation import NO_TRUTH, OpenMemory, operation
+from memory.store.declared_settings import Settings, refuse_of_person
 
 _MOST_CALLS = 1_000
 _MOST_OPERATIONS, _MOST_QUESTIONS = 200, 100
+
+
+@operation("read", "GET /settings")
+def settings(memory: OpenMemory) -> SettingList:
+    """List the settings, what each takes, and its value."""
+    known = Settings(memory.store)
+    values = known.all()
+    return {
+        "settings": [
+            {"name": name, "takes": kind, "value": values.get(name)}
+            for name, kind in known.types().items()
+        ]
+    }
+
+
+@operation("write", "POST /settings")
+def change_setting(
+    memory: OpenMemory,
+    name: Annotated[str, Field(description="A name that the list has.")],
+    value: Annotated[Any, Field(description="The new value.")],
+) -> SettingRecord:
+    """Change a setting; its history keeps the values before."""
+    refuse_of_person(name)
+    known = Settings(memory.store)
+    changed = known.set(name, value)
+    return {"name": name, "takes": known.types()[name], "value": changed.value}
+
+
+@operation("read", "GET /audit", is_slow=True)
+def audit(memory: OpenMemory) -> Findings:
+    """Find contradictions, duplicates, facts without a source and damage; changes nothing."""
+    return {"findings": auditing.audit(memory.store)}
 
 
 @operation("write", "POST /digest", is_job=True)
