@@ -196,8 +196,8 @@ def decide_held(
     first_turn: Id,
     apply: Annotated[bool, Field(description="Whether the SQL runs; else it is dropped.")],
 ) -> Change:
-    """Apply what a window holds, by its first turn, or drop it."""
+    """Apply what a window holds, by its first turn, or drop it; or drop a window that failed."""
     for window in memory.store.pending():
-        if window.statement and window.first_turn == first_turn:
+        if window.first_turn == first_turn:
             return decide(memory.store, (first_turn, window.last_turn), apply=apply, by=memory.by)
     raise NotThereError(f"nothing is held of a window that begins with turn {first_turn}")

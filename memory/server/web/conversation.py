@@ -6,14 +6,12 @@ from itertools import groupby
 from typing import Any
 
 from memory.errors import InputError
-from memory.facts.additions import add_turns
 from memory.records import Fact, Turn
 from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.expiry import NEVER, set_expiry
+from memory.store.expiry import NEVER
 from memory.store.fact_reads import facts_from
-from memory.store.tags import remove_tags, set_tags
 from memory.store.turn_reads import passing_turns, sessions_before
 from memory.store.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
@@ -108,41 +106,27 @@ def turn(request: PageRequest, store: Store) -> PageResponse:
 
 def add_turn(request: PageRequest, store: Store) -> PageResponse:
     """Add a turn typed on the page."""
-    inputs = request.inputs
-    said_at = inputs.text("said_at")
-    if said_at and not clean_date(said_at):
-        raise InputError(f"{said_at!r} is not a date; write 2017-05-08, 2017-05 or 2017")
-    if not inputs.text("speaker"):
+    if not request.inputs.text("speaker"):
         raise InputError("give a speaker")
-    [turn_id] = add_turns(
-        store,
-        [
-            Turn(
-                inputs.text("speaker"),
-                inputs.text("text"),
-                session=inputs.text("session") or local_now()[:10],
-                said_at=clean_date(said_at) or local_now(),
-            )
-        ],
-    )
-    return Redirect(request.address("turns", turn_id))
+    session = request.inputs.text("session") or local_now()[:10]
+    added = request.perform(store, "add_turn", session=session)
+    return Redirect(request.address("turns", added["id"]))
 
 
 def tag_turn(request: PageRequest, store: Store) -> PageResponse:
     """Set a tag of a turn, or remove its values."""
     turn_id = request.inputs.number("turn")
     key, value = request.inputs.text("key"), request.inputs.text("value")
-    if value:
-        set_tags(store, [turn_id], {key: value})
-    else:
-        remove_tags(store, [turn_id], [key])
+    tags: dict[str, Any] = {"tags": {key: value}} if value else {"remove": [key]}
+    request.perform(store, "set_tags", turn_ids=[turn_id], **tags)
     return Redirect(request.address("turns", turn_id))
 
 
 def expire_turn(request: PageRequest, store: Store) -> PageResponse:
     """Set the moment after which a turn is forgotten with all that it says, or take it back."""
     turn_id = request.inputs.number("turn")
-    change = set_expiry(store, [turn_id], request.inputs.text("expires") or NEVER)
+    moment = request.inputs.text("expires") or NEVER
+    change = request.perform(store, "expire", turn_ids=[turn_id], expires=moment)
     return Redirect(request.address("turns", turn_id, done=change.id))
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from memory.digest.held_windows import decide
 from memory.errors import InputError
 from memory.facts import change_of
 from memory.records import Change
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
 from memory.store import Store
-from memory.store.declared_settings import Settings
 from memory.store.history import edits_of
 from memory.store.pending_windows import count_turns_not_taken
 from memory.store.points_in_time import Diff, differences
@@ -72,13 +70,11 @@ def change_page(request: PageRequest, store: Store) -> PageResponse:
 
 def decide_window(request: PageRequest, store: Store) -> PageResponse:
     """Apply the SQL that a window holds, or skip it, as a person decides."""
-    inputs = request.inputs
-    window = (inputs.number("first"), inputs.number("last"))
-    decision = inputs.text("decision")
+    decision = request.inputs.text("decision")
     if decision not in ("apply", "skip"):
         raise InputError("decision: give apply or skip")
-    by = str(Settings(store).get("user", "user"))
-    change = decide(store, window, apply=decision == "apply", by=by)
+    first_turn = request.inputs.number("first")
+    change = request.perform(store, "decide_held", first_turn=first_turn, apply=decision == "apply")
     return Redirect(request.address("journal", change.id, done=change.id))
 
 

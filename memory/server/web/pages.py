@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutinefunction
+from itertools import chain
 from mimetypes import guess_type
 from typing import Any
 
@@ -57,26 +58,13 @@ from memory.store.pending_windows import undo_note
 
 _log = logging.getLogger("memory.server.web")
 
+_ROOMS = (
+    *(conversation, facts, entities, attributes, past, journal, ask, story, work, chat, search),
+    *(sql, settings, model, check, connect, transfers, forget),
+)
 OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,
-    *conversation.PAGES,
-    *facts.PAGES,
-    *entities.PAGES,
-    *attributes.PAGES,
-    *past.PAGES,
-    *journal.PAGES,
-    *ask.PAGES,
-    *story.PAGES,
-    *work.PAGES,
-    *chat.PAGES,
-    *search.PAGES,
-    *sql.PAGES,
-    *settings.PAGES,
-    *model.PAGES,
-    *check.PAGES,
-    *connect.PAGES,
-    *transfers.PAGES,
-    *forget.PAGES,
+    *chain.from_iterable(room.PAGES for room in _ROOMS),
 ]
 
 
