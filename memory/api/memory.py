@@ -52,7 +52,7 @@ from memory.records import (
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
 from memory.store.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
-from memory.store.forgetting.preview import forget_matching, turns_about
+from memory.store.forgetting.preview import forget_matching
 from memory.store.setting_values import PROMPTS, WRONG_ANSWER_COST
 from memory.store.settings import settings_of
 from memory.store.standing_facts import names_of_askers
@@ -511,31 +511,22 @@ class Memory(AnswersOthersNames):
         ids = read_ids(turn_ids)
         if ids:
             self._place.refuse_ids_of_no_user(f"forget({[*ids]}", self._users.are_in_use)
-        return self._forget(
-            ids=ids,
-            speaker=speaker,
-            session=session,
-            matching=matching,
-            about=about,
-            before=date_text(before),
-            replies=replies,
-            repeats=repeats,
-        )
+        conditions = {
+            "ids": ids,
+            "speaker": speaker,
+            "session": session,
+            "matching": matching,
+            "about": about,
+            "before": date_text(before),
+        }
+        return forget_matching(self._first, conditions, replies=replies, repeats=repeats)
 
     @for_user
     def delete(self, turn_id: int | str, *, user_id: UserId = "") -> list[Forgotten]:
         """Forget one turn for good, as `forget` does: `delete(hit.turn_id)`."""
         [turn_id] = read_ids(turn_id)
         self._place.refuse_ids_of_no_user(f"delete({turn_id}", self._users.are_in_use)
-        return self._forget(ids=(turn_id,))
-
-    def _forget(
-        self, *, about: str = "", replies: bool = True, repeats: bool = False, **conditions: Any
-    ) -> list[Forgotten]:
-        store = self._first
-        about_them = tuple(turns_about(store, about)) if about else None
-        conditions["about"] = about_them
-        return forget_matching(store, conditions, replies=replies, repeats=repeats)
+        return forget_matching(self._first, {"ids": (turn_id,)})
 
     @for_user
     def digest(

@@ -26,8 +26,9 @@ from memory.cli.output import command_line, diff_lines, json_line, print_json, p
 from memory.errors import InputError, StoreError
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
+from memory.store.entity_edits import entities_called
 from memory.store.forgetting import preview as forgetting
-from memory.store.forgetting.preview import AmbiguousNameError, Preview, matching_turns
+from memory.store.forgetting.preview import Preview, matching_turns
 from memory.store.namespaces import Location, make_folder
 from memory.store.points_in_time import Diff, now
 from memory.store.settings import settings_of
@@ -143,7 +144,7 @@ def forget(
                 session=session,
                 ids=turn or (),
                 matching=matching,
-                about=_turns_about(store, about) if about else None,
+                about=_chosen(store, about),
                 before=day_before(older_than) if older_than else "",
                 keeps_facts=keep_facts,
             )
@@ -175,19 +176,15 @@ def forget(
             print_clean("nothing to finish")
 
 
-def _turns_about(store: Store, name: str) -> list[int]:
-    """The turns about someone; a person at a terminal chooses if several have the name."""
-    try:
-        return forgetting.turns_about(store, name)
-    except AmbiguousNameError as error:
-        if not sys.stdin.isatty():
-            raise
-        for number, entity in enumerate(error.entities, 1):
-            print_clean(f"{number}: {clean_line(entity)}")
-        chosen = typer.prompt(f"Who is {clean_line(name)!r}? Give a number", type=int)
-        if not 1 <= chosen <= len(error.entities):
-            raise
-        return forgetting.turns_about(store, error.entities[chosen - 1])
+def _chosen(store: Store, name: str) -> str:
+    """The name; of several who have it, the one that a person at a terminal chooses."""
+    entities = entities_called(store, name) if name else []
+    if len(entities) < 2 or not sys.stdin.isatty():
+        return name
+    for number, entity in enumerate(entities, 1):
+        print_clean(f"{number}: {clean_line(entity)}")
+    chosen = typer.prompt(f"Who is {clean_line(name)!r}? Give a number", type=int)
+    return entities[chosen - 1] if 1 <= chosen <= len(entities) else name
 
 
 def _verify(

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import typer
 from typer.core import TyperGroup
@@ -92,7 +92,7 @@ class EditingGroup(ListByDefault):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = _WithEdits(self.commands, self.edits)
+        self.commands = cast("Any", _WithEdits(self.commands, self.edits))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*self.commands]

@@ -24,7 +24,13 @@ class WrongConfirmationError(InputError):
 @operation("forget", "POST /forget")
 def forget(
     memory: OpenMemory,
-    turn_ids: Annotated[list[Id], Field(min_length=1)],
+    turn_ids: list[Id] = [],  # noqa: B006 - pydantic copies it
+    speaker: Annotated[str, Field(description="All turns of one person.")] = "",
+    session: Annotated[str | None, Field(description="All turns of one session.")] = None,
+    matching: Annotated[str, Field(description="Turns that contain this text, in any case.")] = "",
+    about: Annotated[
+        str, Field(description="Turns with facts about a person, by any of their names.")
+    ] = "",
     confirmation: Annotated[
         str, Field(description="The confirmation of the preview; omit it to get the preview.")
     ] = "",
@@ -35,8 +41,17 @@ def forget(
         bool, Field(description="Also forget turns of people who say the same again.")
     ] = False,
 ) -> ForgetAnswer:
-    """Preview what to forget; with its confirmation, forget it."""
-    turns = matching_turns(memory.store, ids=turn_ids)
+    """Preview what to forget; with its confirmation, forget it. All conditions must match."""
+    if not (turn_ids or speaker or session is not None or matching or about):
+        raise InputError("name what to forget: turn_ids, speaker, session, matching or about")
+    turns = matching_turns(
+        memory.store,
+        ids=turn_ids,
+        speaker=speaker,
+        session=session,
+        matching=matching,
+        about=about,
+    )
     gone, receipts = forget_turns(
         memory.store,
         turns,

@@ -78,7 +78,7 @@ def _turns(store: Store, conditions: dict[str, str]) -> list[Turn]:
         session=conditions["session"] or None,
         ids=Inputs({"turn": [conditions["turn"]]}).numbers("turn") if conditions["turn"] else (),
         matching=conditions["matching"],
-        about=forgetting.turns_about(store, about) if (about := conditions["about"]) else None,
+        about=conditions["about"],
     )
 
 

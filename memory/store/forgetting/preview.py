@@ -25,14 +25,6 @@ from memory.text.dates import is_iso_date
 from memory.text.word_forms import telling_words
 
 
-class AmbiguousNameError(InputError):
-    """A name that several people have; `entities` are their names."""
-
-    def __init__(self, name: str, entities: Sequence[str]) -> None:
-        super().__init__(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
-        self.entities = entities
-
-
 class NoMatchError(InputError):
     """No turn meets the conditions."""
 
@@ -103,7 +95,7 @@ def matching_turns(
     session: str | None = None,
     ids: Collection[int] = (),
     matching: str = "",
-    about: Collection[int] | None = None,
+    about: str = "",
     before: str = "",
     keeps_facts: bool = False,
 ) -> list[Turn]:
@@ -111,14 +103,15 @@ def matching_turns(
 
     Arguments:
         matching: text that the turn contains, ignoring case.
-        about: ids of turns, as `turns_about` has them.
+        about: a name: only turns about this person or thing (see `turns_about`).
         before: only turns said before this day (see `said_before`).
         keeps_facts: with `before`: only turns without current facts.
 
-    Raises InputError for an id without a turn, and NoMatchError.
+    Raises InputError for an id without a turn, as `turns_about` does, and NoMatchError.
     """
-    if about is not None:
-        ids = {*about} & {*ids} if ids else about
+    if about:
+        about_them = turns_about(store, about)
+        ids = {*about_them} & {*ids} if ids else about_them
         if not ids:
             raise NoMatchError
     candidates = store.turns_by_id(sorted({*ids})) if ids else store.turns()
@@ -168,7 +161,7 @@ def turns_about(store: Store, name: str) -> list[int]:
     """
     entities = entities_called(store, name)
     if len(entities) > 1:
-        raise AmbiguousNameError(name, entities)
+        raise InputError(f"{name!r} may be {' or '.join(map(repr, entities))}: name one of them")
     if not entities:
         if naming := _turns_naming(store, name):
             return naming

@@ -164,6 +164,10 @@ def test_facts_come_page_by_page(client: TestClient) -> None:
 
 
 def test_forgetting_wants_the_word_of_its_preview(client: TestClient) -> None:
+    nothing = client.post("/api/anna/forget", json={}).json()["error"]["message"]
+    assert nothing.startswith("name what to forget")
+    of_ben = client.post("/api/anna/forget", json={"speaker": "Ben", "matching": "dog"}).json()
+    assert {turn["speaker"] for turn in of_ben["preview"]["turns"]} == {"Ben"}
     shown = client.post("/api/anna/forget", json={"turn_ids": [1]}).json()
     assert [fact["value"] for fact in shown["preview"]["facts"]] == ["Oslo"]
     again = {"turn_ids": [1, 2], "confirmation": shown["confirmation"]}
