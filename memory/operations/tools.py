@@ -7,55 +7,51 @@ call; StoreError and ModelError need a person.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import wraps
-from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
-
-from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
+from contextlib import AbstractContextManager, contextmanager
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any
 
 from memory.errors import InputError
 from memory.evidence.block import Options, evidence
 from memory.evidence.lines import cell_text, turn_lines
 from memory.exchange.documents import tool_use
-from memory.facts import add, correct, edit, fact_of, facts_named
+from memory.facts import edit, facts_named
 from memory.facts.additions import add_each_once, add_turns
 from memory.facts.contradictions import settle
 from memory.facts.latest_word import latest_words, with_latest
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
+from memory.operations.remembered import date_of, spoken_turn, store_fact, stored_lines
+from memory.operations.tool_arguments import (
+    RESULT_TOKENS,
+    NewFacts,
+    NewTurns,
+    TurnIds,
+    checked,
+    without_nulls,
+)
 from memory.recall.recalled import owners_hits
-from memory.records import Change, Fact, Rows, Turn, Withheld
+from memory.records import Change, Rows
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.search.searcher import Searcher
 from memory.store import Store, open_store
 from memory.store.declared_settings import Settings, refuse_of_person
-from memory.store.fact_reads import by_template, facts_from
 from memory.store.forgetting.preview import Preview, forget, matching_turns
-from memory.store.history import edits_of
-from memory.store.owner import asker_of, person_of
+from memory.store.owner import asker_of
 from memory.store.pending_windows import count_turns_not_taken
 from memory.store.points_in_time import time_of_question
-from memory.store.tags import FORGET_AFTER
 from memory.store.turn_reads import last_turn
 from memory.store.turn_validation import local_now
 from memory.store.united import cited_turns, first_store, open_united, past_or_present
-from memory.store.vocabulary_edits import vocabulary_of
 from memory.system.terminal import count
 from memory.text.characters import one_line, unnumbered
 from memory.text.message_parts import INVISIBLE
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_filter import read_filter
 from memory.text.turn_lines import turn_line
-from memory.text.word_forms import telling_words
-from memory.text.written_dates import clean_date
-from memory.vocabulary import name_key
 from memory.vocabulary.fact_lines import spoken_line
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
     from memory.api import Memory
     from memory.digest.windows import Digest
 
@@ -107,7 +103,6 @@ SLOW_TOOLS = frozenset(
         *(name for name, operation in OPERATION_TOOLS.items() if operation.is_slow),
     }
 )
-RESULT_TOKENS = 2_000  # of a tool's result
 _FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
@@ -116,90 +111,6 @@ _MOST_TURNS = 50
 _MOST_CALLS = 50  # model calls in one step of a digest
 _MOST_TURNS_READ = 5_000  # by rules, in one step
 _TURNS_IN_PREVIEW = 10
-P = ParamSpec("P")
-
-
-class NewTurn(TypedDict):
-    """Something that was said."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-    text: str
-    speaker: NotRequired[str]
-    said_at: NotRequired[str]
-    source: NotRequired[str]
-    expires: NotRequired[str]
-
-
-class NewFact(TypedDict):
-    """A fact in one of the turns."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-    subject: str
-    attribute: str
-    value: str
-    on: NotRequired[str]
-    turn: NotRequired[int]
-    turn_id: NotRequired[int]
-    new_attribute: NotRequired[bool]
-
-
-_TAKES = {
-    "int": "a whole number",
-    "string": "text",
-    "bool": "true or false",
-    "list": "a list",
-    "tuple": "a list",
-    "dict": "an object",
-    "dataclass": "an object",
-}
-_LONGEST_VALUE = 40  # characters of what was given, in a message
-
-
-def _fault_in_words(fault: "ErrorDetails", parameters: Sequence[str]) -> str:
-    """A fault of an argument, for a model: `limit takes a whole number, not 'many'`."""
-    first, *rest = fault["loc"] or ("",)
-    name = parameters[first] if isinstance(first, int) else str(first)
-    for part in rest:
-        name += f" {part + 1}" if isinstance(part, int) else f", {part}"
-    kind = fault["type"]
-    if "missing" in kind:
-        return f"{name} is missing"
-    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = "" if rest else f"; there are {', '.join(parameters[1:])}"
-        return f"there is no {name}{known}"
-    value = repr(fault["input"])
-    if len(value) > _LONGEST_VALUE:
-        value = f"{value[:_LONGEST_VALUE]}..."
-    takes = _TAKES.get(kind.partition("_")[0])
-    return f"{name} takes {takes}, not {value}" if takes else f"{name}: {fault['msg']}"
-
-
-def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _listed(value: Any) -> Any:
-    """A list as a model means it: its JSON, one alone, or a plain text that was said."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return [{"text": value}]
-    items = value if isinstance(value, (list, tuple)) else [value]
-    return [_without_nulls(item) if isinstance(item, Mapping) else item for item in items]
-
-
-def _listed_numbers(value: Any) -> Any:
-    """A list of numbers as a model means it: its JSON, or one number alone."""
-    if isinstance(value, str) and value.strip().startswith("["):
-        with suppress(ValueError, RecursionError):
-            value = json.loads(value)
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-NewTurns = Annotated[Sequence[NewTurn], BeforeValidator(_listed)]
-TurnIds = Annotated[list[int], BeforeValidator(_listed_numbers)]
-NewFacts = Annotated[Sequence[NewFact], BeforeValidator(_listed)]
 
 
 def memory_tools(
@@ -277,24 +188,6 @@ def tool_rights(groups: Iterable[str]) -> dict[str, Right]:
     return rights
 
 
-def _checked(tool: Callable[P, str]) -> Callable[P, str]:
-    """A tool with validated arguments and a result of limited length."""
-    checked: Callable[..., str] = validate_call(tool)
-    parameters = list(signature(tool).parameters)
-
-    @wraps(tool)
-    def call(*args: P.args, **kwargs: P.kwargs) -> str:
-        # Clients fill in null for what a model left out.
-        given = _without_nulls(kwargs)
-        try:
-            return trim(checked(*args, **given), RESULT_TOKENS)
-        except ValidationError as error:  # not every framework checks the types
-            faults = (_fault_in_words(fault, parameters) for fault in error.errors())
-            raise InputError("; ".join(dict.fromkeys(faults))) from None
-
-    return call
-
-
 class Tools:
     """The tools of one memory.
 
@@ -322,7 +215,7 @@ class Tools:
         self._progress = progress
         # Shared with `RefineMemory`, which uses them on a draft of the facts.
         for tool in RefiningTools(StoreWorkbench(self._written, searcher.weights)).functions():
-            setattr(self, tool.__name__, _checked(tool))
+            setattr(self, tool.__name__, checked(tool))
 
     def __getattr__(self, name: str) -> Callable[..., str]:
         if name not in OPERATION_TOOLS:
@@ -336,7 +229,7 @@ class Tools:
             with self._store() as store:
                 by = f"tool {operation.name}"
                 memory = OpenMemory(store, by, self._memory_of, self._searcher)
-                answer = operation.call(memory, _without_nulls(arguments))
+                answer = operation.call(memory, without_nulls(arguments))
             return trim(json.dumps(answer, ensure_ascii=False), RESULT_TOKENS)
 
         lines = [f"    {name}: {text}" for name, text in operation.descriptions.items()]
@@ -354,7 +247,7 @@ class Tools:
         with self._store() as store:
             yield first_store(store)
 
-    @_checked
+    @checked
     def recall(self, query: str, limit: int = 5, as_of: str = "", filter: str = "") -> str:
         """Search what was said: facts in force, then turns, best first. Follow the asker's wishes.
 
@@ -388,7 +281,7 @@ class Tools:
         lines = (block.standing.text, *block.facts, *(block.turns or [nothing]))
         return "\n".join(line for line in lines if line)
 
-    @_checked
+    @checked
     def ask_memory(self, question: str, as_of: str = "") -> str:
         """Ask the memory a question; returns the answer and its sources, or the nearest turns.
 
@@ -411,7 +304,7 @@ class Tools:
         most = RESULT_TOKENS // 2 if answer.quotations else RESULT_TOKENS // 4
         return f"{trim(text, most)}\n{cited}".strip()
 
-    @_checked
+    @checked
     def list_facts(
         self, subject: str = "", attribute: str = "", as_of: str = "", cursor: int = 0
     ) -> str:
@@ -438,7 +331,7 @@ class Tools:
         last = list(lines)[listed - 1]
         return f"{page}\n({listed} of {count(len(facts), 'fact')}; the next ones: cursor={last})"
 
-    @_checked
+    @checked
     def query_memory(self, select: str) -> str:
         """Run one SELECT, to list and count.
 
@@ -452,7 +345,7 @@ class Tools:
         with self._store() as store:
             return _table(store.read(select, weights=self._searcher.weights))
 
-    @_checked
+    @checked
     def remember(
         self,
         turns: NewTurns = (),
@@ -470,17 +363,19 @@ class Tools:
         """
         if not turns and not facts:
             raise InputError("give turns: what was said")
-        day = _date(said_at) if said_at else local_now()
+        day = date_of(said_at) if said_at else local_now()
         with self._written() as store:
-            spoken = [_spoken(store, turn, session=self._session, said_at=day) for turn in turns]
+            spoken = [
+                spoken_turn(store, turn, session=self._session, said_at=day) for turn in turns
+            ]
             stored = add_each_once(store, spoken)
-            lines = list(_turn_lines(stored))
+            lines = list(stored_lines(stored))
             refused = [
                 f"turn {n}: {INVISIBLE}" for n, (added, *_) in enumerate(stored, 1) if not added
             ]
             for fact in facts:
                 try:
-                    lines.append(_store_fact(store, fact, stored))
+                    lines.append(store_fact(store, fact, stored))
                 except InputError as error:
                     refused.append(str(error))
         if refused and not lines:
@@ -488,7 +383,7 @@ class Tools:
         lines += [f"Not stored: {reason}" for reason in refused]
         return "\n".join(lines)
 
-    @_checked
+    @checked
     def correct_fact(
         self,
         fact_id: int,
@@ -520,7 +415,7 @@ class Tools:
                 change = edit(store, fact_id, kind, value=value, on=on, by=by, seen=seen_change)
         return _done(change)
 
-    @_checked
+    @checked
     def undo_change(self, change_id: int) -> str:
         """Undo a change of facts.
 
@@ -532,7 +427,7 @@ class Tools:
         note = f" {change.note.capitalize()}." if change.note else ""
         return f"Undone. {_done(change)}{note}"
 
-    @_checked
+    @checked
     def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
         """Record that a tool was used, and whether it worked.
 
@@ -554,13 +449,13 @@ class Tools:
             [turn_id] = add_turns(store, [use])
         return f"Recorded as turn {turn_id}."
 
-    @_checked
+    @checked
     def get_settings(self) -> str:
         """List the settings with their allowed and current values."""
         with self._written() as store:
             return Settings(store).describe()
 
-    @_checked
+    @checked
     def set_setting(self, name: str, value: str) -> str:
         """Change a setting. The history keeps earlier values.
 
@@ -572,7 +467,7 @@ class Tools:
         with self._written() as store:
             return f"Set {name} to {Settings(store).set_text(name, value).value!r}."
 
-    @_checked
+    @checked
     def digest(self, calls: int = 10) -> str:
         """Extract facts from new turns, some at a time.
 
@@ -608,7 +503,7 @@ class Tools:
             f" {count(waits, 'turn')} left to digest.{refused}"
         )
 
-    @_checked
+    @checked
     def forget(self, turn_ids: TurnIds, confirmation: str = "") -> str:
         """Remove turns and their facts for good; without a confirmation, preview that.
 
@@ -650,127 +545,6 @@ def _preview_lines(gone: Preview) -> str:
         f"{reopened} would be reopened, as these turns ended them.{copies}{repeats}{mentions}\n"
         f"Ask the user. If they agree, call forget again with confirmation={gone.confirmation!r}."
     )
-
-
-def _date(said_at: str) -> str:
-    """A date or time as ISO text. Raises InputError for what is none."""
-    if clean := clean_date(said_at):
-        return clean
-    raise InputError(
-        f"said_at {said_at[:60]!r} is no date; write 2017-05-08T13:56, 2017-05 or 2017"
-    )
-
-
-def _spoken(store: Store, new: NewTurn, *, session: str, said_at: str) -> Turn:
-    return Turn(
-        person_of(store, new.get("speaker", "")),
-        new["text"],
-        session=session,
-        said_at=_date(new["said_at"]) if new.get("said_at") else said_at,
-        source=new.get("source", ""),
-        tags={FORGET_AFTER: new["expires"]} if new.get("expires") else {},
-    )
-
-
-def _turn_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
-    """Which turns are stored, and what was withheld of them."""
-    for is_new, done in ((True, "Remembered"), (False, "Known already")):
-        if numbers := [str(number) for number, new, _ in stored if number and new is is_new]:
-            *others, last = numbers
-            listed = f"turns {', '.join(others)} and {last}" if others else f"turn {last}"
-            yield f"{done} as {listed}."
-    if secrets := sum(withheld.secrets for _, _, withheld in stored):
-        yield f"{count(secrets, 'secret')} withheld."
-
-
-def _store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:
-    """Store a fact of one of the turns just stored, or of an earlier one, and say so.
-
-    What its turn has said once is not stored again: it may have been corrected since.
-    """
-    turn_id, is_new = new.get("turn_id", 0), False
-    if not turn_id:
-        number = new.get("turn", 0) or len(stored)
-        if not 1 <= number <= len(stored):
-            raise InputError(f"turn {number} of the fact is not one of the {len(stored)} in turns")
-        turn_id, is_new, _ = stored[number - 1]
-        if not turn_id:
-            raise InputError(f"turn {number} of the fact is not stored: {INVISIBLE}")
-    if not is_new and (fact := _known(store, new, turn_id)):
-        return f"Known already: {spoken_line(fact)}"
-    if read := _by_template(store, new, turn_id):
-        return _in_its_place(store, new, read)
-    change = add(
-        store,
-        turn_id=turn_id,
-        subject=new["subject"],
-        attribute=new["attribute"],
-        value=new["value"],
-        happened_on=new.get("on", ""),
-        new_attribute=new.get("new_attribute", False),
-        by="tool remember",
-    )
-    [fact] = [
-        entry.after for entry in edits_of(store, change.id) if entry.after and entry.before is None
-    ]
-    return f"{spoken_line(fact)}: change {change.id}"
-
-
-def _by_template(store: Store, new: NewFact, turn_id: int) -> Fact | None:
-    """What a template made of a fact's turn a moment ago; the model's words are better."""
-    vocabulary = vocabulary_of(store)
-    attribute = vocabulary.name_of(new["attribute"])
-    known = vocabulary.canonical(attribute)
-    subject = person_of(store, new["subject"]).casefold()
-    value_words = {*telling_words(new["value"])}
-
-    def is_same(fact: Fact) -> bool:
-        if fact.subject.casefold() != subject:
-            return False
-        shared = value_words & {*telling_words(fact.value)}
-        if name_key(fact.attribute) != name_key(attribute):
-            # Under another attribute, only the same value: "has: red Fiat" and "owns: a red Fiat".
-            return shared == value_words == {*telling_words(fact.value)}
-        return bool(shared) or (known is not None and known.kind == "one value")
-
-    same = [fact for fact in facts_from(store, [turn_id]) if is_same(fact)]
-    same.sort(key=lambda fact: name_key(fact.attribute) != name_key(attribute))
-    templates = by_template(store, [fact.id for fact in same])
-    return next((fact for fact in same if fact.id in templates), None)
-
-
-def _in_its_place(store: Store, new: NewFact, read: Fact) -> str:
-    """Put a model's words in the place of what a template made."""
-    value, on = new["value"].strip(), new.get("on", "")
-    attribute = vocabulary_of(store).name_of("_".join(new["attribute"].split()))
-    if (value, attribute) == (read.value, read.attribute) and on in ("", read.happened_on):
-        return f"Known already: {spoken_line(read)}"
-    change = correct(
-        store,
-        read.id,
-        attribute=attribute,
-        value=value,
-        happened_on=on or None,
-        by="tool remember",
-    )
-    return f"{spoken_line(fact_of(store, read.id))}: change {change.id}"
-
-
-def _known(store: Store, new: NewFact, turn_id: int) -> Fact | None:
-    """The fact that a turn already stated in these words, with its state then."""
-    attribute = vocabulary_of(store).name_of(new["attribute"])
-    subject = person_of(store, new["subject"])
-    for entry in edits_of(store):
-        fact = entry.after
-        if (
-            fact is not None
-            and fact.turn_id == turn_id
-            and name_key(fact.attribute) == name_key(attribute)
-            and fact.subject.casefold() == subject.casefold()
-            and fact.value.casefold() == new["value"].strip().casefold()
-        ):
-            return fact
-    return None
 
 
 def _done(change: Change) -> str:

@@ -20,7 +20,8 @@ from mcp.types import INVALID_PARAMS, ToolAnnotations
 from memory.errors import InputError, MemoryFault
 from memory.facts import change_of
 from memory.operations import Right
-from memory.operations.tools import RESULT_TOKENS, SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
+from memory.operations.tool_arguments import RESULT_TOKENS
+from memory.operations.tools import SLOW_TOOLS, UNITED_TOOLS, Tools, tool_rights
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.store import Store

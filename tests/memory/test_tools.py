@@ -12,15 +12,8 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, SecretError, StoreError
-from memory.operations.tools import (
-    GROUPS,
-    RESULT_TOKENS,
-    NewFacts,
-    NewTurns,
-    Tools,
-    TurnIds,
-    memory_tools,
-)
+from memory.operations.tool_arguments import RESULT_TOKENS, NewFacts, NewTurns, TurnIds
+from memory.operations.tools import GROUPS, Tools, memory_tools
 from memory.search.searcher import Searcher
 from memory.store.declared_settings import Settings
 from memory.store.embedding import Vectors

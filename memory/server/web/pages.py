@@ -26,6 +26,7 @@ from memory.server.web import (
     connect,
     conversation,
     entities,
+    fact_forms,
     facts,
     forget,
     journal,
@@ -59,8 +60,8 @@ from memory.store.pending_windows import undo_note
 _log = logging.getLogger("memory.server.web")
 
 _ROOMS = (
-    *(conversation, facts, entities, attributes, past, journal, ask, story, work, chat, search),
-    *(sql, settings, model, check, connect, transfers, forget),
+    *(conversation, facts, fact_forms, entities, attributes, past, journal, ask, story, work),
+    *(chat, search, sql, settings, model, check, connect, transfers, forget),
 )
 OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,

@@ -13,7 +13,8 @@ from mcp.shared.exceptions import MCPError
 
 from memory import InputError, Turn, open_store
 from memory.errors import ModelError, StoreError
-from memory.operations.tools import GROUPS, RESULT_TOKENS
+from memory.operations.tool_arguments import RESULT_TOKENS
+from memory.operations.tools import GROUPS
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.server.mcp_server import INSTRUCTIONS, mcp_server
