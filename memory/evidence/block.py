@@ -21,7 +21,7 @@ from memory.search.answer_kinds import (
     asks_for_story,
 )
 from memory.text.fence import fence_tokens
-from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
+from memory.text.tokens import count_tokens, fitting_lines, line_tokens, token_counts, trim
 from memory.vocabulary.fact_lines import spoken_line
 
 # The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
@@ -45,10 +45,6 @@ _LEAST_OF_ONE_THING = 2_000
 _LOOKED_SHARE = 3 / 4
 _FACT_LINE_TOKENS = 100  # of a current fact
 _TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
-
-
-def _as_said(turn: Turn) -> Turn:  # a lambda could not be pickled
-    return turn
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Options:
     longest: int | None = None
     opened: Collection[int] = frozenset()
     looked: bool = False
-    wording: Callable[[Turn], Turn] = _as_said
+    wording: Callable[[Turn], Turn] | None = None
     fenced: bool = False
     periods: bool = False
 
@@ -158,8 +154,9 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
     of_facts = budget if recollected.is_overview and options.fact_tokens else options.fact_tokens
     facts += _current_facts(recollected, min(of_facts, budget // 2))
     quoted = recollected.in_order(recollected.quoted)
+    alternately = {turn.id: turn for turn in alternate(recollected.ranked, quoted)}
     turns = telling_first(
-        turn for turn in alternate(recollected.ranked, quoted) if turn.id not in options.without
+        [turn for turn_id, turn in alternately.items() if turn_id not in options.without]
     )
     longest = options.longest
     if options.best_first and longest is None:
@@ -261,7 +258,7 @@ def _with_lists(
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
-        near=0 if is_story else count_near(recollected.hits, _ODDS_TO_BE_WHOLE),
+        near=0 if is_story else count_near(recollected.scores, _ODDS_TO_BE_WHOLE),
         marks=recollected.marks,
         longest=longest,
         spans=True,
@@ -271,23 +268,23 @@ def _with_lists(
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
 
 
-def count_near(hits: Sequence[Hit], odds: float) -> int:
-    """How many turns have these odds, at least, to be an answer, compared with the best one.
+def count_near(scores: Sequence[float], odds: float) -> int:
+    """How many turns with these scores have these odds, compared with the best, to be an answer.
 
     Scores of the ranking are logarithms of such odds: its weights are fitted as a softmax over
     turns (locomo.retrieval.fit).
     """
-    if not hits:
+    if not scores:
         return 0
-    scores = [hit.score for hit in hits]
     least = max(scores) + log(odds)
     return len([score for score in scores if score >= least])
 
 
 def _room_for_one_thing(recollected: Recollection, budget: int) -> int:
     """How many tokens a question for one thing gets: the rest of the ranking is not about it."""
-    near = recollected.ranked[: count_near(recollected.hits, _ODDS_TO_BE_SHOWN)]
-    sizes = [min(count_tokens(turn.text), longest_turn(budget)) + _TURN_HEAD for turn in near]
+    near = recollected.ranked[: count_near(recollected.scores, _ODDS_TO_BE_SHOWN)]
+    longest = longest_turn(budget)
+    sizes = [min(token_counts[turn.text], longest) + _TURN_HEAD for turn in near]
     return min(budget, max(sum(sizes), _LEAST_OF_ONE_THING))
 
 

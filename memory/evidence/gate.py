@@ -23,7 +23,7 @@ from memory.search.embed import embed, word_weights
 from memory.search.question import SpeakerNames
 from memory.store import Store
 from memory.text.text_cache import TextCache
-from memory.text.word_forms import forms_of, telling_words
+from memory.text.word_forms import known_forms, telling_words
 from memory.text.words import words
 
 # The formula: a message touches a memory if the sum of weight times value is above 0. Fitted by
@@ -69,7 +69,7 @@ def touched(
         hits: all turns of the search that they were taken from, with repeats.
     """
     hits = turns if hits is None else hits
-    times = Counter((turn.speaker, turn.text) for turn in hits)
+    times = Counter([(turn.speaker, turn.text) for turn in hits])
     size = different_turns(store.count_turns(), hits)
     said = [times[turn.speaker, turn.text] for turn in turns]
     return list(turns) if touches(message, turns, size, said) else []
@@ -110,7 +110,7 @@ def features(
     telling = list(dict.fromkeys(telling_words(plain)))
     vectors = _vectors_of(texts[:_NEAR_TURNS])
     nearness = vectors @ embed([plain])[0]
-    is_missing = ~_held(telling, texts).any(axis=0)
+    is_missing = ~held_words(telling, texts).any(axis=0)
     return {
         "near": _near(nearness, times or [1] * len(turns)),
         "missing": float(is_missing @ np.array([*map(_weight, telling)]) / _WEIGHT_UNIT),
@@ -161,15 +161,17 @@ def _names_of(speakers: Sequence[str]) -> SpeakerNames:
     return names
 
 
-def _held(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool_]:
+def held_words(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool_]:
     """Which words each text holds in any form, (texts, words)."""
-    forms = [forms_of([word]) for word in telling]
+    forms = [frozenset(known_forms[word]) for word in telling]
     # Forms of a word share its beginning, so most words of a text need no further look.
     beginnings = {form[:3] for of_word in forms for form in of_word}
     held = np.zeros((len(texts), len(telling)), np.bool_)
     for row, text in zip(held, texts, strict=True):
-        text_forms = forms_of(word for word in _known_words[text] if word[:3] in beginnings)
-        row[:] = [not of_word.isdisjoint(text_forms) for of_word in forms]
+        for word in _known_words[text]:
+            if word[:3] in beginnings:
+                for place, of_word in enumerate(forms):
+                    row[place] |= not of_word.isdisjoint(known_forms[word])
     return held
 
 

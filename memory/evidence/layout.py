@@ -5,16 +5,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, groupby, islice, tee, zip_longest
+from itertools import chain, islice, tee, zip_longest
 from typing import Protocol, Self
 
 from memory.evidence.lines import (
     LOOKED_HEAD,
+    OF_FACTS,
     ROWS_HEAD,
     TURNS_HEAD,
     dated_line,
-    is_of_facts,
     marked,
+    marked_line,
 )
 from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, Story
@@ -22,12 +23,20 @@ from memory.records import Turn
 from memory.text.dates import spoken_date
 from memory.text.fence import fenced
 from memory.text.passages import CUT, excerpt, is_larger
-from memory.text.tokens import TRIMMED, count_tokens, line_tokens, trim
+from memory.text.tokens import (
+    CHARACTERS_PER_TOKEN,
+    TRIMMED,
+    count_tokens,
+    line_tokens,
+    token_counts,
+    trim,
+)
 
 # A turn longer than this, and than half of the room left, shows the sentences that the question
 # asks for: evidence shown at 500 tokens .697 -> .722 in chats with an assistant (docs/log.md).
 # Turns of LoCoMo's seven conversations are as long in 1 of 100.
 LONG_TURN = 100  # tokens
+_SHORT = 2_000  # characters of a turn whose line is kept for other questions
 # In a budget with room for a dozen of them, turns are only cut above this: nine of ten messages of
 # people who talk to an assistant are shorter.
 _LONG_WITH_ROOM, _DOZEN = 160, 12
@@ -180,7 +189,7 @@ def longest_of(turns: Iterable[Turn], budget: int) -> int:
 
     The whole budget if none has to be cut.
     """
-    sizes = sorted(count_tokens(turn.text) for turn in turns)
+    sizes = sorted([token_counts[turn.text] for turn in turns])
     room = budget - _HEAD_TOKENS * len(sizes)
     for number, size in enumerate(sizes):
         share = room // (len(sizes) - number)
@@ -193,9 +202,11 @@ def longest_of(turns: Iterable[Turn], budget: int) -> int:
 def _fit_whole(turns: Iterable[Turn], budget: int) -> bool:
     """Whether all turns fit a budget whole."""
     for turn in turns:
-        if is_larger(turn.text, budget, count_tokens):
+        budget -= _HEAD_TOKENS
+        # A text that cannot fit is not counted: millions of characters take long.
+        if len(turn.text) > budget * CHARACTERS_PER_TOKEN:
             return False
-        budget -= count_tokens(turn.text) + _HEAD_TOKENS
+        budget -= token_counts[turn.text]
     return budget >= 0
 
 
@@ -298,7 +309,7 @@ def _laid_out(
     if turns_first:
         first = _fitting(islice(ranked, 1, None), int(tokens_left * turns_first), form)
         pairs += first
-        tokens_left -= sum([line_tokens(line) for _, line in first])
+        tokens_left -= sum([token_counts[line + "\n"] for _, line in first])
 
     spoken = {turn.id for turn, _ in pairs}
     # A cut turn may lack just what a fact tells.
@@ -316,15 +327,19 @@ def _laid_out(
 
     # A turn whose words a SELECT wanted is not replaced by its fact.
     wanted = [turn for turn in brought if turn.id not in spoken]
-    others = (turn for turn in ranked if turn.id not in spoken | told)
-    pairs += _fitting(alternate(wanted, others), tokens_left, form)
+    others = ranked
+    if wanted:
+        others = alternate(wanted, (turn for turn in ranked if turn.id not in spoken | told))
+    shown_elsewhere = spoken | (told - {turn.id for turn in wanted})
+    pairs += _fitting(others, tokens_left, form, without=shown_elsewhere)
     if not best_first:
-        pairs.sort(key=lambda pair: pair[0].id)
+        by_id = sorted([(turn.id, place) for place, (turn, _) in enumerate(pairs)])
+        pairs = [pairs[place] for _, place in by_id]
     return Evidence(
         facts=tuple(lines),
         turns=_in_form(pairs, form),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
-        marked=frozenset(t.id for t, _ in pairs if is_of_facts(form.marks.get(t.id, ""))),
+        marked=frozenset([t.id for t, _ in pairs if form.marks.get(t.id, "").startswith(OF_FACTS)]),
         cut=_cut(pairs),
     )
 
@@ -362,14 +377,27 @@ def _fitting_facts(facts: Sequence[FactLine], tokens: int) -> list[FactLine]:
     return [fitting[place] for place in sorted(fitting)]
 
 
-def _fitting(turns: Iterable[Turn], tokens: int, form: TurnForm) -> list[tuple[Turn, str]]:
-    """The turns that fit a number of tokens, with their lines; none after _MOST_MISSES misses."""
+def _fitting(
+    turns: Iterable[Turn], tokens: int, form: TurnForm, without: Collection[int] = ()
+) -> list[tuple[Turn, str]]:
+    """The turns that fit a number of tokens, with their lines; none after _MOST_MISSES misses.
+
+    Each turn once, and none `without` has.
+    """
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if form.question else 1
     days: set[str] = set()
+    seen = {*without}
+    whole = min(form.longest, form.longest_near, LONG_TURN)  # no turn of as many tokens is cut
     for turn in turns:
-        line = form.line(turn, tokens)
-        size = line_tokens(line)
+        if turn.id in seen:
+            continue
+        seen.add(turn.id)
+        if len(turn.text) <= _SHORT and token_counts[turn.text] <= whole:
+            line = marked_line(turn, form.marks.get(turn.id, ""), form.dates, form.spans)
+        else:
+            line = form.line(turn, tokens)
+        size = token_counts[line + "\n"]
         day = "" if form.dates else spoken_date(turn.said_at)
         if day and day not in days:
             size += line_tokens(f"{day}:")
@@ -389,20 +417,19 @@ def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> tuple[str, ..
     if form.dates:
         return tuple([line for _, line in pairs])
     lines = []
-    for said_at, of_day in groupby(pairs, key=lambda pair: spoken_date(pair[0].said_at)):
-        if said_at:
-            lines.append(f"{said_at}:")
-        lines += [line for _, line in of_day]
+    day_before = ""
+    for turn, line in pairs:
+        day = spoken_date(turn.said_at)
+        if day and day != day_before:
+            lines.append(f"{day}:")
+        lines.append(line)
+        day_before = day
     return tuple(lines)
 
 
 def alternate(first: Iterable[Turn], second: Iterable[Turn]) -> Iterator[Turn]:
-    """A turn of each in turn, each turn once."""
-    seen: set[int] = set()
-    for turn in chain.from_iterable(zip_longest(first, second)):
-        if turn and turn.id not in seen:
-            seen.add(turn.id)
-            yield turn
+    """A turn of each in turn; one that both have comes twice."""
+    return filter(None, chain.from_iterable(zip_longest(first, second)))
 
 
 class _Turns:

@@ -29,7 +29,7 @@ NAME_TOKENS = 400  # for what is known of names: about twenty entities
 LOOKED_HEAD = "What you looked up:"
 ROWS_HEAD = "What the memory's facts say:"
 TURNS_HEAD = "What was said:"
-OUTDATED, DISPUTED = "outdated: ", "disputed: "  # how marks made by facts begin
+OUTDATED, DISPUTED = OF_FACTS = "outdated: ", "disputed: "  # how marks made by facts begin
 # A longer result without turns is not a count or a sum, but a list whose turns were left out.
 MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
@@ -81,14 +81,15 @@ def _is_told(before: str) -> bool:
     return not supposes(sentence)
 
 
-def is_of_facts(mark: str) -> bool:
-    """Whether a turn's mark comes from facts; others come from turns that say it again."""
-    return mark.startswith((OUTDATED, DISPUTED))
-
-
 def marked(line: str, mark: str) -> str:
     """A line with its mark in brackets: that it is outdated."""
     return f"{line} [{one_line(mark)}]" if mark else line
+
+
+@lru_cache(maxsize=_MOST_KNOWN)  # questions show the same turns again
+def marked_line(turn: Turn, mark: str, dates: bool, spans: bool) -> str:
+    """A turn's `dated_line` with its mark."""
+    return marked(dated_line(turn, dates, spans=spans), mark)
 
 
 def in_words(attribute: str, value: str) -> str:

@@ -77,7 +77,11 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
     quotes a title or a few words and says more does add something.
     """
     ordered = list(turns)
-    quoted = {turn.id: quotations for turn in ordered if (quotations := _quoted_mostly(turn.text))}
+    quoted = {
+        turn.id: quotations
+        for turn in ordered
+        if _QUOTED.search(turn.text) and (quotations := _quoted_mostly(turn.text))
+    }
     if not quoted:
         return ordered
     texts = [(turn.id, _spaced(turn.text)) for turn in ordered]
@@ -95,9 +99,7 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
 
 def _quoted_mostly(text: str) -> list[str]:
     """The longer quotations of a text that is half quotation; none for any other text."""
-    if not (quoted := _QUOTED.findall(text)):
-        return []
-    quotations = [_spaced(quotation) for quotation in quoted]
+    quotations = [_spaced(quotation) for quotation in _QUOTED.findall(text)]
     if 2 * sum(len(quotation.split()) for quotation in quotations) < len(words(text)):
         return []
     return [quotation for quotation in quotations if len(quotation.split()) >= _SHORTEST_QUOTATION]

@@ -54,7 +54,7 @@ def profile_of(
             of_part[part].append(fact)
     in_turn = [fact for fact in chain.from_iterable(zip_longest(*of_part.values())) if fact]
     lines = [(profile_line(fact), fact) for fact in in_turn]
-    fitting = [*fitting_lines(lines, tokens - line_tokens(PROFILE_HEAD))]
+    fitting = fitting_lines(lines, tokens - line_tokens(PROFILE_HEAD))
     fitting = _with_latest(fitting, latest or {})
     place = {fact: number for number, fact in enumerate(chain(*of_part.values()))}
     return sorted(((fact, line) for line, fact in fitting), key=lambda pair: place[pair[0]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from memory.errors import InputError
 from memory.evidence.block import Options, count_near, evidence
-from memory.evidence.gate import MOST_TURNS, touched
+from memory.evidence.gate import MOST_TURNS, held_words, touched
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import refuse_budget
 from memory.evidence.ltm import near_turns, templated
@@ -29,7 +29,7 @@ from memory.store.turn_validation import session_label
 from memory.text.fence import without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.word_forms import telling_words
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -387,15 +387,13 @@ def _candidates(
 def _near(question: str, turns: Sequence[Turn], scores: Mapping[int, float]) -> list[Turn]:
     """The turns about as near as the best one, three at least, and those with two of its words."""
     odds = _LEAST_ODDS_OF_SEVERAL if asks_for_several(question) else _LEAST_ODDS
-    near = count_near([Hit(turn.id, scores[turn.id]) for turn in turns], odds)
+    near = count_near([scores[turn.id] for turn in turns], odds)
     near = max(near, _LEAST_TURNS)
-    asked = set(telling_words(question))
-
-    def names_it(turn: Turn) -> bool:
-        forms = forms_of(telling_words(turn.text))
-        return sum(is_among(word, forms) for word in asked) >= _WORDS_OF_QUESTION
-
-    return [*turns[:near], *filter(names_it, turns[near:])]
+    asked = list(dict.fromkeys(telling_words(question)))
+    further = turns[near:]
+    counts = held_words(asked, [turn.text for turn in further]).sum(axis=1)
+    named = zip(further, counts, strict=True)
+    return [*turns[:near], *(turn for turn, count in named if count >= _WORDS_OF_QUESTION)]
 
 
 def _with_memories(context: str, text: str, location: str) -> str:

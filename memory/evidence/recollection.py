@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from memory.evidence.fact_lists import completed
 from memory.evidence.lines import named_turns, quoted_turns
-from memory.evidence.messages import is_quotation, is_withdrawn, originals_first
+from memory.evidence.messages import NEAREST_HEAD, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.said_again import again_mark, said_again
 from memory.evidence.standing import Standing
 from memory.facts.latest_word import LatestWord, latest_words
-from memory.records import Fact, Hit, Rows, Turn
+from memory.records import WITHDRAWN, Fact, Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
@@ -46,6 +46,11 @@ class Recollection:
         return self.in_order(hit.turn_id for hit in self.hits)
 
     @property
+    def scores(self) -> list[float]:
+        """The scores of the ranking's turns, best first."""
+        return [hit.score for hit in self.hits]
+
+    @property
     def ranks(self) -> dict[int, int]:
         """The rank of each turn, 0 for the best."""
         return {hit.turn_id: rank for rank, hit in enumerate(self.hits)}
@@ -65,7 +70,7 @@ def recollect(
     reader: MemoryReader,
     hits: Sequence[Hit],
     rows: Sequence[Rows] = (),
-    wording: Callable[[Turn], Turn] = lambda turn: turn,
+    wording: Callable[[Turn], Turn] | None = None,
     budget: int = 0,
     periods: bool = False,
 ) -> Recollection:
@@ -74,17 +79,15 @@ def recollect(
     Arguments:
         hits: what a search found, in the order to show turns.
         rows: the results of SELECTs.
-        wording: how a turn is worded.
+        wording: how a turn is worded; as it was said by default.
         budget: in tokens, for the part that is shown.
         periods: whether marks say when an ended state began.
     """
     best = [hit.turn_id for hit in hits]
     named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
     # A row may name a turn that does not exist, and another process may have forgotten one.
-    turns = {
-        turn.id: wording(turn)
-        for turn in reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
-    }
+    read = reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
+    turns = {turn.id: wording(turn) if wording else turn for turn in read}
     most = max(_MARKED_TURNS, budget // _LEAST_TURN)
     hits, again = _once(hits, turns, most)
     best = [hit.turn_id for hit in hits]
@@ -118,7 +121,8 @@ def _once(
     once = dict[int, Hit]()
     for hit in hits:
         turn_id = groups[hit.turn_id][0].id if hit.turn_id in groups else hit.turn_id
-        once.setdefault(turn_id, replace(hit, turn_id=turn_id))
+        if turn_id not in once:
+            once[turn_id] = hit if turn_id == hit.turn_id else replace(hit, turn_id=turn_id)
     return [*once.values()], {group[0].id: again_mark(group) for group in groups.values()}
 
 
@@ -127,6 +131,9 @@ def telling_first(turns: Iterable[Turn]) -> list[Turn]:
 
     A quotation adds nothing to the turns that it quotes, and a withdrawn correction is not true.
     """
-    # Sorting is stable.
     originals = originals_first(turns)
-    return sorted(originals, key=lambda turn: is_quotation(turn.text) or is_withdrawn(turn.text))
+    adds_nothing = [turn for turn in originals if turn.text.startswith((NEAREST_HEAD, WITHDRAWN))]
+    if not adds_nothing:
+        return originals
+    last = {turn.id for turn in adds_nothing}
+    return [*(turn for turn in originals if turn.id not in last), *adds_nothing]

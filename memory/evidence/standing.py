@@ -88,12 +88,12 @@ class Standing:
         Nothing if no turn has room.
         """
         room = int(budget * _WISHES_SHARE) - line_tokens(STANDING_HEAD)
-        pairs = [*fitting_lines(zip(self.lines, self.facts, strict=True), room)]
+        pairs = fitting_lines(zip(self.lines, self.facts, strict=True), room)
         lines, facts = zip(*pairs, strict=True) if pairs else ((), ())
         fitting = replace(self, facts=facts, lines=lines)
         if budget * _PROFILE_SHARE < PROFILE_TOKENS + LATER_TOKENS:
             room = int(budget * _PROFILE_SHARE) - line_tokens(PROFILE_HEAD)
-            of_asker = [*fitting_lines(zip(self.profile_lines, self.profile, strict=True), room)]
+            of_asker = fitting_lines(zip(self.profile_lines, self.profile, strict=True), room)
             lines, facts = zip(*of_asker, strict=True) if of_asker else ((), ())
             fitting = replace(fitting, profile=facts, profile_lines=lines, taken_back=())
         return fitting if budget - fitting.tokens >= LEAST_BUDGET else Standing()

@@ -41,8 +41,8 @@ def wishes_of(store: Store, *askers: str) -> list[Fact]:
 def working_profile(store: Store, *askers: str) -> list[str]:
     """Lines of the asker's profile for an agent that works on a project with them."""
     known = facts_of_askers(store, askers)
-    current = current_among(store, known.profile)
-    latest = latest_words(store, current)
+    current = [fact for fact in known.profile if fact.id in known.current_ids]
+    latest = latest_words(store, current, vocabulary=known.vocabulary)
     profile = profile_of(current, known.vocabulary, parts=WORKING_PARTS, latest=latest)
     return [line for _, line in profile]
 
@@ -69,7 +69,7 @@ def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestW
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:
         lines = _nearest_first(question, lines)
-    fitting = [*fitting_lines(lines, room)]
+    fitting = fitting_lines(lines, room)
     return Standing(
         tuple(fact for _, fact in fitting),
         tuple(line for line, _ in fitting),
@@ -80,11 +80,10 @@ def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestW
 def shown_before(store: Store, question: str, *askers: str) -> Standing:
     """What the asker wants of answers, their profile, and contradictions it may be about."""
     known = facts_of_askers(store, askers)
-    current = current_among(store, [*known.wishes, *known.profile])
-    wishes = {*known.wishes}
-    latest = latest_words(store, current)
-    standing = _applying(question, [fact for fact in current if fact in wishes], latest)
-    of_profile = [fact for fact in current if fact not in wishes]
+    wishes = [fact for fact in known.wishes if fact.id in known.current_ids]
+    of_profile = [fact for fact in known.profile if fact.id in known.current_ids]
+    latest = latest_words(store, [*wishes, *of_profile], vocabulary=known.vocabulary)
+    standing = _applying(question, wishes, latest)
     profile = profile_of(
         of_profile,
         known.vocabulary,

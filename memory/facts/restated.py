@@ -10,8 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from memory.records import Turn
 from memory.text.dates import COUNT, around_relative_date, short_day
@@ -35,6 +36,7 @@ _MOST_VALUE_WORDS = 4
 # one message of 2,000 such sentences made a question wait 36 s.
 _MOST_ALIKE = 8
 _MOST_KNOWN, _LONGEST_KNOWN = 1_000, 2_000  # texts, and characters of one: 5 MB of chats
+_MOST_COMPARED = 4_000  # pairs of sentences
 _FEWEST_ASKED = 2  # words before a value other than a number or a name
 
 
@@ -45,15 +47,10 @@ class Restated:
     turn: Turn
     value: str
     is_asked_for: bool  # whether no other sentence has more words of a question
-
-    @property
-    def mark(self) -> str:
-        """`later, turn 3, 10 Mar 2026: 4,600 euros`."""
-        day = f", {short_day(self.turn.said_at)}" if self.turn.said_at else ""
-        return f"later, turn {self.turn.id}{day}: {self.value}"
+    mark: str  # `later, turn 3, 10 Mar 2026: 4,600 euros`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # told apart by identity, which pairs of them are looked up by
 class _Sentence:
     written: tuple[str, ...]  # its words
     folded: tuple[str, ...]
@@ -74,6 +71,28 @@ class _Sentence:
 
 _telling_of = TextCache(lambda word: tuple(telling_words(word)), most=20_000, longest=40)
 _Said = tuple[Turn, _Sentence]
+
+
+class _Sentences(NamedTuple):
+    """The sentences of a text, and all words that one of them begins or ends with."""
+
+    sentences: tuple[_Sentence, ...]
+    ends: frozenset[str]
+
+
+class _Difference(NamedTuple):
+    """The one place where two sentences differ.
+
+    `value` is what the later one has there. `frame` are the telling words before the place,
+    `around` those on both sides. `is_clear` is true where the sentences have most words in common,
+    and numbers or names in the place.
+    """
+
+    value: str
+    frame: tuple[str, ...]
+    around: frozenset[str]
+    is_first: bool  # whether the place is at the beginning
+    is_clear: bool
 
 
 @dataclass(frozen=True)
@@ -106,12 +125,15 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
     The value that the question asks for may be any words: "Where is the key?" fits "the key is
     under the pot" and "the key is behind the meter".
     """
+    order = sorted([(turn.said_at[:19], turn.id, place) for place, turn in enumerate(turns)])
+    in_time = [turns[place] for *_, place in order]
     by_turn = [
         (turn, _sentences_of[turn.text])
-        for turn in sorted(turns, key=_time)
+        for turn in in_time
         if turn.kind == "message" and not is_assistant(turn.speaker)
     ]
-    shared = _QuestionWords(question, [said for _, sentences in by_turn for said in sentences])
+    sentences = [sentence for _, told in by_turn for sentence in told.sentences]
+    shared = _QuestionWords(question, sentences)
     again: dict[int, Restated] = {}
     for group in _groups(by_turn):
         for place, (turn, earlier) in enumerate(group):
@@ -126,23 +148,37 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
                 # One place alone differs, so neither is much longer.
                 if abs(len(earlier.folded) - len(later.folded)) >= _MOST_VALUE_WORDS:
                     continue
-                if other := _other_value(earlier, later, shared):
-                    again[turn.id] = Restated(later_turn, *other)
+                difference = _difference(earlier, later)
+                if difference is None:
+                    continue
+                asked = earlier.telling & shared.words
+                has_most = (
+                    asked == later.telling & shared.words <= difference.around
+                    and len(asked) == shared.largest
+                )
+                has_frame = has_most and bool(difference.frame) and asked >= {*difference.frame}
+                is_asked_for = has_frame or (has_most and shared.largest >= _FEWEST_ASKED)
+                if difference.is_first and not is_asked_for:
+                    continue  # a capital on the first word does not make a name
+                if difference.is_clear or (has_frame and len(difference.frame) >= _FEWEST_ASKED):
+                    value, said_at = difference.value, later_turn.said_at
+                    day = f", {short_day(said_at)}" if said_at else ""
+                    mark = f"later, turn {later_turn.id}{day}: {value}"
+                    again[turn.id] = Restated(later_turn, value, is_asked_for, mark)
                     break
     return again
 
 
-def _groups(by_turn: Sequence[tuple[Turn, Sequence[_Sentence]]]) -> Iterable[list[_Said]]:
+def _groups(by_turn: Sequence[tuple[Turn, _Sentences]]) -> Iterable[list[_Said]]:
     """Sentences of one speaker with the same two words at the beginning, or at the end.
 
     Two that differ in one place share one or the other.
     """
-    ends = [{end for said in sentences for end in said.ends} for _, sentences in by_turn]
-    turns_of_ends = Counter(chain.from_iterable(ends))
+    turns_of_ends = Counter(chain.from_iterable([told.ends for _, told in by_turn]))
     # Most are from one turn: a sentence begins as its first part does.
     shared = {end for end, turns in turns_of_ends.items() if turns > 1}
     groups = defaultdict[tuple[str, str], list[_Said]](list)
-    for turn, sentences in by_turn:
+    for turn, (sentences, _) in by_turn:
         is_long = len(sentences) > _MOST_ALIKE
         alike = Counter[str]()
         for sentence in sentences:
@@ -200,12 +236,9 @@ def _are_values(word: str, other: str) -> bool:
     return all(numbers) or _are_of_a_kind([word], [other])
 
 
-def _time(turn: Turn) -> tuple[str, int]:
-    return turn.said_at[:19], turn.id
-
-
-def _sentences(text: str) -> tuple[_Sentence, ...]:
-    return tuple(_plain_sentences(text))
+def _sentences(text: str) -> _Sentences:
+    sentences = tuple(_plain_sentences(text))
+    return _Sentences(sentences, frozenset(end for told in sentences for end in told.ends))
 
 
 # A question looks at its turns twice, and the next question at most of them again.
@@ -252,13 +285,9 @@ def _without_date(text: str) -> str:
     return "" if before and after else " ".join(before or after)
 
 
-def _other_value(
-    earlier: _Sentence, later: _Sentence, shared: _QuestionWords
-) -> tuple[str, bool] | None:
-    """What the later sentence says in the one place where the two differ; None for other sentences.
-
-    Also returns whether the question asks for it.
-    """
+@lru_cache(maxsize=_MOST_COMPARED)  # the next question compares most of them again
+def _difference(earlier: _Sentence, later: _Sentence) -> _Difference | None:
+    """The one place where two sentences differ; None for sentences that differ in more."""
     before, after = earlier.folded, later.folded
     shortest = min(len(before), len(after))
     begin = end = 0
@@ -276,18 +305,14 @@ def _other_value(
     around = {*frame, *chain.from_iterable(earlier.told_by[len(before) - end :])}
     if not around:
         return None
-    asked_before, asked_later = earlier.telling & shared.words, later.telling & shared.words
-    has_most = asked_before == asked_later <= around and len(asked_later) == shared.largest
-    is_whole = has_most and bool(frame) and asked_later >= {*frame}
-    is_asked_for = is_whole or (has_most and shared.largest >= _FEWEST_ASKED)
-    if begin == 0 and not is_asked_for:
-        return None  # a capital on the first word does not make a name
-    if not (is_whole and len(frame) >= _FEWEST_ASKED) and (
-        2 * (begin + end) < shortest or not _are_of_a_kind(old, new)
-    ):
-        return None
     value = [*new, *later.written[len(later.written) - end :]] if end else new
-    return " ".join(value), is_asked_for
+    return _Difference(
+        value=" ".join(value),
+        frame=tuple(frame),
+        around=frozenset(around),
+        is_first=begin == 0,
+        is_clear=2 * (begin + end) >= shortest and _are_of_a_kind(old, new),
+    )
 
 
 def _are_of_a_kind(value: Sequence[str], other_value: Sequence[str]) -> bool:

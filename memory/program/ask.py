@@ -29,7 +29,7 @@ from memory.program.retrieve import RetrieveRows, no_rows
 from memory.program.signatures.forms import PROMPTS, Form
 from memory.program.small import TemplateRows
 from memory.program.sql_questions import sql_pays
-from memory.records import ABSTAIN, Answer, Hit, Rows, SqlUse
+from memory.records import ABSTAIN, Answer, Hit, Rows, SqlUse, hits_with_turns
 from memory.system.provider_calls import CALL_SECONDS
 from memory.system.terminal import clean_line
 from memory.text.tokens import line_tokens
@@ -175,7 +175,7 @@ class AskMemory(MemoryModule):
             return as_prediction(
                 answer,
                 sources=[turns[turn_id] for turn_id in answer.turns if turn_id in turns],
-                hits=[hit.of(turns[hit.turn_id]) for hit in gathered.hits if hit.turn_id in turns],
+                hits=hits_with_turns(gathered.hits, turns),
                 evidence="\n".join(filter(None, (gathered.evidence.text, gathered.note))),
                 standing=standing,
             )

@@ -16,6 +16,7 @@ from memory.text.tokens import fitting_lines, trim
 
 LEAST_EXAMPLE = 64  # tokens; a shorter memory holds no turn
 _MOST_EXAMPLE = 1_500
+_WORD = re.compile(r"\w+")
 _SHARE_OF_BUDGET = 4  # a prompt of five examples is read for every question
 # A step of a trace: the predictor, or the signature if an adapter could not parse; inputs; outputs.
 Step: TypeAlias = tuple[Any, dict[str, Any], Any]
@@ -100,10 +101,10 @@ def shortened(step: Step, tokens: int) -> Step:
     # Unparsed text has no fields.
     said = outputs if isinstance(outputs, dspy.Prediction) else {}
     cited = {f"[{n.strip()}]" for n in str(said.get("turns") or "").split(",")}
-    answer = _words(str(said.get("answer") or said.get("reply") or ""))
+    answer = {*_WORD.findall(str(said.get("answer") or said.get("reply") or "").lower())}
 
     ranks = [
-        (line.split(" ")[0] not in cited, -len(answer & _words(line)), n)
+        (line.split(" ")[0] not in cited, -len(answer & {*_WORD.findall(line.lower())}), n)
         for n, line in enumerate(lines)
     ]
     ranked = [n for *_, n in sorted(ranks)]
@@ -135,7 +136,3 @@ def _with_calls_as_text(outputs: Any) -> Any:
     calls = outputs.get("tool_calls")
     text = calls.model_dump_json() if isinstance(calls, dspy.ToolCalls) else str(calls or "")
     return dspy.Prediction(thought=str(outputs.get("thought") or ""), tool_calls=text)
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))

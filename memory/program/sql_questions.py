@@ -24,5 +24,5 @@ def sql_pays(hits: Sequence[Hit], fitting: int) -> bool:
     """
     if fitting >= len(hits):
         return False
-    scores = sorted((hit.score for hit in hits), reverse=True)
+    scores = sorted([hit.score for hit in hits], reverse=True)
     return scores[fitting] > scores[0] + log(_LEAST_ODDS)

@@ -1,5 +1,7 @@
 """What is known of frequent words, kept while an index lives: no turn is removed from one."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ MOST_WORDS = 64  # kept with their turns; of a million turns 8 MB
 MOST_COUNTED = 20_000  # words of like meaning and examples
 _COUNTED_BYTES = 250  # of one of them
 _FOR_EVER = 2**62  # no turn has this number
+_NOT_COUNTED: tuple[bool, int] = (False, -1)
 
 
 class FrequentWords:
@@ -36,10 +39,10 @@ class FrequentWords:
         if len(self._bits) > MOST_WORDS:
             del self._bits[next(iter(self._bits))]
 
-    def is_frequent(self, word: str, newest: int) -> bool | None:
-        """Whether a word is frequent in a memory whose last turn is `newest`; None: count it."""
-        is_frequent, known_to = self._counted.get(word, (None, newest))
-        return is_frequent if newest <= known_to else None
+    def known(self, words: Iterable[str], newest: int) -> list[bool | None]:
+        """Which words are frequent in a memory whose last turn is `newest`; None: count it."""
+        counts = [self._counted.get(word, _NOT_COUNTED) for word in words]
+        return [is_frequent if newest <= known_to else None for is_frequent, known_to in counts]
 
     def put_count(self, word: str, count: int, newest: int, frequent_from: int) -> bool:
         """Keep how many turns hold a word; returns whether it is frequent."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError
-from memory.records import Hit
+from memory.records import Hit, ranked_hits
 from memory.search.candidates import candidates
 from memory.search.features import columns_of
 from memory.search.index import Index
@@ -211,12 +211,9 @@ def best_hits(
         best = _best(scores, of_one.turn_ids, k)
         turn_ids = of_one.turn_ids[best].tolist()
         shares = (values[best] * weights).tolist()
-        ranked += [
-            (number, Hit(turn_id, score, dict(zip(FEATURE_WEIGHTS, turn_shares, strict=True))))
-            for turn_id, score, turn_shares in zip(
-                turn_ids, scores[best].tolist(), shares, strict=True
-            )
-        ]
+        named_shares = [dict(zip(FEATURE_WEIGHTS, of_turn, strict=True)) for of_turn in shares]
+        hits = ranked_hits(turn_ids, scores[best].tolist(), named_shares)
+        ranked += [(number, hit) for hit in hits]
     # Sorting keeps the order of equals.
     return sorted(ranked, key=lambda pair: -pair[1].score)[:k] if len(memories) > 1 else ranked
 

@@ -20,9 +20,10 @@ from memory.store.full_text import FullText, KnownMatches
 from memory.store.setting_values import is_own_value
 from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns_table import ever_had_turns, turn_checksum
+from memory.system import tracing
 from memory.system.files import create_private, tighten
 from memory.system.home import item_keys, make_item_key
-from memory.system.tracing import is_on, span
+from memory.system.tracing import span
 from memory.text.amounts import ExactSum, number
 from memory.text.dates import days_between, is_iso_date, is_iso_span
 from memory.text.words import words
@@ -104,7 +105,7 @@ class SqliteConnection(sqlite3.Connection):
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = json.dumps(value)
-        if not is_on():
+        if tracing.tracer is None:
             return self.execute(STATEMENTS[statement], values)
         with span(statement, TRACED, kind="client"):
             return self.execute(STATEMENTS[statement], values)

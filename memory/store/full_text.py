@@ -159,6 +159,7 @@ class FullText:
         self._known.see((self._conn.total_changes, others))
         within = turn_ids or (1, newest)
         has_frequent = within[1] - within[0] + 1 >= MAX_RELATED
+        is_of_all = within == (1, newest)
 
         def matching(word: str) -> WordMatches:
             if known := self._known.get((word, turn_ids)):
@@ -186,8 +187,16 @@ class FullText:
         def holding_rare(any_of: Sequence[str]) -> NDArray[np.int64]:
             rare = any_of
             if has_frequent:
+                # Whether each is frequent in all turns, where that is known.
+                known = zip(any_of, frequent.known(any_of, newest), strict=True)
                 rare = [
-                    word for word in any_of if not self._is_frequent(word, frequent, newest, within)
+                    word
+                    for word, is_frequent in known
+                    if is_frequent is False
+                    or not (
+                        (is_frequent and is_of_all)
+                        or self._is_frequent(word, frequent, newest, within)
+                    )
                 ]
             if not rare:
                 return _NO_IDS
@@ -207,7 +216,7 @@ class FullText:
             match = (f'"{word}"', first, last, MAX_RELATED)
             return int(self._conn.execute(_COUNT, match).fetchone()[0])
 
-        is_frequent = frequent.is_frequent(word, newest)
+        [is_frequent] = frequent.known([word], newest)
         if is_frequent is None:
             is_frequent = frequent.put_count(word, count(1, newest), newest, MAX_RELATED)
         return is_frequent and (within == (1, newest) or count(*within) == MAX_RELATED)

@@ -15,6 +15,7 @@ from memory.store.contradictions import MOST_OPEN, open_pairs
 from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.journal import to_fact
 from memory.store.owner import ROLES, asker_in, rows_of_user
+from memory.store.protocol import Store
 from memory.store.rights import currency_values, joined_names
 from memory.store.turn_validation import local_now
 from memory.vocabulary import STANDING, Vocabulary
@@ -62,16 +63,18 @@ class AskersFacts:
 
     `wishes` are `facts_of_persons`. `profile` are the facts that they said of themselves under
     attributes that the vocabulary marks, newest first. `contradictions` are all open ones of the
-    memory (`open_contradictions`), which are read in the same round trip.
+    memory (`open_contradictions`), which are read in the same round trip. `current_ids` has the ids
+    of the wishes and the profile's facts that are current today, as `current_among` has them.
     """
 
     wishes: tuple[Fact, ...]
     profile: tuple[Fact, ...]
     vocabulary: Vocabulary
     contradictions: Sequence[Contradiction]
+    current_ids: frozenset[int]
 
 
-def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts:
+def facts_of_askers(store: Store, askers: Sequence[str]) -> AskersFacts:
     """The wishes and the profile of those who ask, by the rules of `facts_of_persons`."""
     with store.reading() as conn:
         with conn.together():
@@ -79,14 +82,20 @@ def facts_of_askers(store: HasConnections, askers: Sequence[str]) -> AskersFacts
             unsettled = conn.run("unsettled_pairs")
         pairs = unsettled.fetchall()  # another thread may close a connection that was given back
         persons = _persons_of(*asked, askers)
-        wishes = _read(conn, persons)
+        wishes = [standing.fact for standing in _read(conn, persons) if not standing.reason]
         marked = persons.values(persons.vocabulary.profile_names, _MOST_OF_EACH)
         rows = conn.run("profile_facts", **marked).fetchall() if persons.names else []
+        profile = [to_fact(row) for row in rows]
+        current: list[tuple[int]] = []
+        if fact_ids := [fact.id for fact in (*wishes, *profile)]:
+            values = persons.currency_on(store.today)
+            current = conn.run("current_among", fact_ids=fact_ids, **values).fetchall()
     return AskersFacts(
-        tuple(standing.fact for standing in wishes if not standing.reason),
-        tuple(map(to_fact, rows)),
+        tuple(wishes),
+        tuple(profile),
         persons.vocabulary,
         open_pairs(pairs)[:MOST_OPEN],
+        frozenset([fact_id for (fact_id,) in current]),
     )
 
 
@@ -116,12 +125,13 @@ class _Persons:
             "every": int(self.are_all),
             "names": sorted(self.names),
             "most": most,
-            **currency_values(
-                self.vocabulary.currency,
-                local_now()[:10],
-                ((name, other) for name, others in self.groups.items() for other in others),
-            ),
+            **self.currency_on(local_now()[:10]),
         }
+
+    def currency_on(self, day: str) -> dict[str, Any]:
+        """The values of facts_now.sql for a day (ISO)."""
+        joined = [(name, other) for name, others in self.groups.items() for other in others]
+        return currency_values(self.vocabulary.currency, day, joined)
 
 
 def _persons(conn: Connection, askers: Sequence[str] | None) -> _Persons:

@@ -14,7 +14,7 @@ from memory.store import journal
 from memory.store.database import Connection, HasConnections
 from memory.store.journaled_rows import TABLES, JournaledRows
 from memory.store.turn_validation import valid_tags
-from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
+from memory.store.turns_table import BEYOND_ALL_IDS, to_turns
 from memory.text.turn_filter import texts_of
 
 # The moment, in UTC, from which a turn is forgotten with all that it says (expiry.py).
@@ -42,16 +42,13 @@ def tagged_turns(conn: Connection, turn_ids: Iterable[int]) -> list[Turn]:
     with conn.together():
         turns = conn.run("turns_by_id", ids=ids)
         tags = conn.run("tags_of_turns", turn_ids=ids)
-    return _with_tags([to_turn(row) for row in turns], _by_turn(tags))
+    return to_turns(turns, {n: _tags(values) for n, values in _by_turn(tags).items()})
 
 
 def with_tags(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
     """Stored turns with their tags, which are a text for one value and a list for several."""
     tags = conn.run("tags_of_turns", turn_ids=[turn.id for turn in turns])
-    return _with_tags(turns, _by_turn(tags))
-
-
-def _with_tags(turns: Sequence[Turn], values: TagValues) -> list[Turn]:
+    values = _by_turn(tags)
     return [
         replace(turn, tags=_tags(values[turn.id])) if turn.id in values else turn for turn in turns
     ]

@@ -7,7 +7,7 @@ from memory.records import Turn
 from memory.store.database import HasConnections
 from memory.store.protocol import Store, Turns
 from memory.store.turn_validation import IMPORTED_AS
-from memory.store.turns_table import BEYOND_ALL_IDS, to_turn
+from memory.store.turns_table import BEYOND_ALL_IDS, to_turns
 from memory.store.united import stores_by_name
 
 
@@ -170,7 +170,7 @@ def newest_of_session(store: HasConnections, session: str, limit: int) -> list[T
     """The newest turns of a session in their order, without their tags."""
     with store.reading() as conn:
         rows = conn.run("newest_of_session", session=session, most=limit).fetchall()
-    return [to_turn(row) for row in reversed(rows)]
+    return to_turns(reversed(rows))
 
 
 def newest_turns(store: Turns, session: str, limit: int) -> list[Turn]:

@@ -1,15 +1,16 @@
 """The rows of `turns` in a namespace: read, inserted, found by their outside id."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
-from memory.records import Turn
+from memory.records import Tags, Turn, records_of
 from memory.store.database import Connection, HasConnections
 from memory.store.turn_validation import source_label
 
-# In the order that `to_turn` expects.
+# In the order that `to_turns` expects.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
 BEYOND_ALL_IDS = 2**62
 
@@ -48,7 +49,7 @@ def read_turns(
         last=BEYOND_ALL_IDS if last is None else min(last, BEYOND_ALL_IDS),
         most=BEYOND_ALL_IDS if limit is None else limit,
     )
-    return [to_turn(row) for row in rows]
+    return to_turns(rows)
 
 
 def count_turns(conn: Connection) -> int:
@@ -57,17 +58,31 @@ def count_turns(conn: Connection) -> int:
     return int(count)
 
 
-def to_turn(row: tuple[Any, ...]) -> Turn:
+def to_turn(row: Sequence[Any]) -> Turn:
     """The turn in a row of COLUMNS."""
-    turn_id, kind, session, speaker, text, said_at, source = row
-    return Turn(
-        speaker=speaker,
-        text=text,
-        session=session,
-        said_at=said_at,
-        source=source,
-        kind=kind,
-        id=turn_id,
+    [turn] = to_turns([row])
+    return turn
+
+
+def to_turns(
+    rows: Iterable[Sequence[Any]], tags: Mapping[int, Tags] = MappingProxyType({})
+) -> list[Turn]:
+    """The turns in rows of COLUMNS, with their tags by turn id."""
+    return records_of(
+        Turn,
+        [
+            {
+                "speaker": speaker,
+                "text": text,
+                "session": session,
+                "said_at": said_at,
+                "source": source,
+                "kind": kind,
+                "id": turn_id,
+                "tags": tags.get(turn_id) or {},
+            }
+            for turn_id, kind, session, speaker, text, said_at, source in rows
+        ],
     )
 
 

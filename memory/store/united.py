@@ -23,6 +23,7 @@ from memory.records import (
     StatedFact,
     Summary,
     Turn,
+    hits_with_turns,
 )
 from memory.store.points_in_time import read_moment
 from memory.store.protocol import Store
@@ -436,7 +437,7 @@ def found_turns(store: Store, hits: Sequence[Hit]) -> list[Hit]:
     """Hits with their turns, and the ids of their memories; without turns forgotten since."""
     ids = [hit.turn_id for hit in hits]
     turns = {turn.id: turn for turn in store.turns_by_id(ids, missing_ok=True)}
-    return own_hits(store, [hit.of(turns[hit.turn_id]) for hit in hits if hit.turn_id in turns])
+    return own_hits(store, hits_with_turns(hits, turns))
 
 
 def cited_turns(store: Store, answer: Answer, numbered: bool = False) -> list[Turn]:

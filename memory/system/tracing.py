@@ -25,7 +25,7 @@ _NAME = "sql-memory"
 
 _log = logging.getLogger("memory.tracing")
 _provider: Any = None
-_tracer: Any = None
+tracer: Any = None  # as long as nothing is traced
 # Ours, not OpenTelemetry's, where other libraries put spans that are never sent.
 _current: ContextVar[Any] = ContextVar("span", default=None)
 
@@ -94,8 +94,8 @@ class _RealSpan(Span):
 
 def begin() -> None:
     """Trace from now on, where OTEL_* variables of the environment ask for it."""
-    global _provider, _tracer
-    if _tracer is not None or not _is_wanted():
+    global _provider, tracer
+    if tracer is not None or not _is_wanted():
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -110,13 +110,13 @@ def begin() -> None:
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME") or _NAME})
     _provider = TracerProvider(resource=resource)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    _tracer = _provider.get_tracer(_NAME)
+    tracer = _provider.gettracer(_NAME)
 
 
 def end() -> None:
     """Send what is left, and trace no more."""
-    global _provider, _tracer
-    provider, _provider, _tracer = _provider, None, None
+    global _provider, tracer
+    provider, _provider, tracer = _provider, None, None
     if provider is not None:
         provider.shutdown()
 
@@ -135,11 +135,6 @@ def _is_wanted() -> bool:
     return True
 
 
-def is_on() -> bool:
-    """Whether anything is traced."""
-    return _tracer is not None
-
-
 def root(
     name: str,
     attributes: Mapping[str, Value] | None = None,
@@ -148,7 +143,7 @@ def root(
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> Span:
     """A span that begins a trace, or goes on with that of a request's headers (W3C)."""
-    if _tracer is None:
+    if tracer is None:
         return _NOTHING
     from opentelemetry.context import Context
     from opentelemetry.propagate import extract
@@ -161,7 +156,7 @@ def span(
     name: str, attributes: Mapping[str, Value] | None = None, *, kind: Kind = "internal"
 ) -> Span:
     """A span within the current one; nothing if there is none, or it is not sampled."""
-    if _tracer is None:
+    if tracer is None:
         return _NOTHING
     parent = _current.get()
     if parent is None or not parent.is_recording():
@@ -177,7 +172,7 @@ def _started(
     from opentelemetry.trace import SpanKind
 
     return _RealSpan(
-        _tracer.start_span(
+        tracer.start_span(
             name, context=context, kind=SpanKind[kind.upper()], attributes=dict(attributes or {})
         )
     )

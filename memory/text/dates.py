@@ -183,6 +183,7 @@ def spoken_date(said_at: str) -> str:
     return label(said_at, _LONGEST_OTHER).translate(_NO_BRACKETS)
 
 
+@lru_cache(maxsize=4_096)
 def short_day(said_at: str) -> str:
     """`10 Jan 2024`."""
     day = spoken_date(said_at)

@@ -6,7 +6,7 @@ fewer tokens for the same text, so a text within a budget here is within it ther
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,15 +78,16 @@ _ids_of_pieces = TextCache(_ids_of_piece, most=_MOST_PIECES, longest=_LONGEST_PI
 
 def count_tokens(text: str) -> int:
     """How many tokens a text has."""
-    return _known_counts[text]
+    return token_counts[text]
 
 
 def _count_tokens(text: str) -> int:
     return len(token_ids(text))
 
 
-# A turn's line is counted with each question that shows it, and a block up to three times.
-_known_counts = TextCache(_count_tokens, most=2_000, longest=4_000)
+# By text. A turn's line is counted with each question that shows it, and a block up to three times.
+# A loop over hundreds of lines looks them up here, without a call for each.
+token_counts = TextCache(_count_tokens, most=2_000, longest=4_000)
 
 
 def trim(text: str, tokens: int) -> str:
@@ -134,13 +135,15 @@ def spread_lines(lines: Sequence[str], tokens: int) -> str:
 
 def line_tokens(line: str) -> int:
     """The tokens of a line with its end; never less than it adds to a longer text."""
-    return _known_counts[line + "\n"]
+    return token_counts[line + "\n"]
 
 
-def fitting_lines(lines: Iterable[tuple[str, _Label]], tokens: int) -> Iterator[tuple[str, _Label]]:
+def fitting_lines(lines: Iterable[tuple[str, _Label]], tokens: int) -> list[tuple[str, _Label]]:
     """The first lines that fit in `tokens` tokens, each with its label (a turn, an id)."""
+    fitting = []
     for line, label in lines:
-        tokens -= line_tokens(line)
+        tokens -= token_counts[line + "\n"]
         if tokens < 0:
-            return
-        yield line, label
+            break
+        fitting.append((line, label))
+    return fitting

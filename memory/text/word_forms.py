@@ -21,7 +21,7 @@ def telling_words(text: str, others: Collection[str] = ()) -> list[str]:
 
 def forms_of(text_words: Iterable[str]) -> set[str]:
     """What the forms of words share: the words and their beginnings; numbers as digits."""
-    return set().union(*map(_known_forms.__getitem__, text_words))
+    return set().union(*map(known_forms.__getitem__, text_words))
 
 
 def _forms(word: str) -> tuple[str, ...]:
@@ -34,7 +34,8 @@ def _forms(word: str) -> tuple[str, ...]:
     return word, *(word[:end] for end in range(shortest, len(word)))
 
 
-_known_forms = TextCache(_forms, most=20_000, longest=40)
+# By word.
+known_forms = TextCache(_forms, most=20_000, longest=40)
 
 
 def is_among(word: str, forms: Collection[str]) -> bool:

@@ -175,13 +175,13 @@ def test_two_things_are_no_two_values_of_one() -> None:
 def test_turns_that_end_alike_are_not_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = 0
 
-    def counting(*args: Any) -> tuple[str, bool] | None:
+    def counting(*args: Any) -> Any:
         nonlocal compared
         compared += 1
-        return other_value(*args)
+        return difference(*args)
 
-    other_value = restating._other_value
-    monkeypatch.setattr(restating, "_other_value", counting)
+    difference = restating._difference
+    monkeypatch.setattr(restating, "_difference", counting)
     text = "The {}th tram was late again, we talked of it."
     turns = [said(n, text.format(n), "2026-03-01") for n in range(1, 101)]
     assert len(restated(turns, "Which tram was late?")) == 99

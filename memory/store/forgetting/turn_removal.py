@@ -63,7 +63,7 @@ def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
     derived = derived_from(turn_ids, facts=facts, edits=edits, changes=changes)
 
     def turns_by_id(ids: Sequence[int]) -> list[Turn]:
-        return [turns_table.to_turn(row) for row in conn.run("turns_by_id", ids=[*ids])]
+        return turns_table.to_turns(conn.run("turns_by_id", ids=[*ids]))
 
     misplaced = facts_of_other_turns(turns, facts, edits, changes, turns_by_id)
     restore_origins(conn, [*derived.restored, *repeats])
@@ -304,7 +304,7 @@ def _successors(
     for session, turn_id in first_removed.items():
         cursor = conn.run("turns_of_session", session=session, first=turn_id, last=last_indexed)
         while batch := cursor.fetchmany(search_tables.BLOCK):
-            yield [turns_table.to_turn(row) for row in batch]
+            yield turns_table.to_turns(batch)
 
 
 def _take_out_from(conn: Connection, turn_id: int) -> tuple[NDArray[np.void], NDArray[np.int8]]:

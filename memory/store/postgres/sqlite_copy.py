@@ -15,7 +15,7 @@ from memory.store.database import Connection
 from memory.store.dump import DUMPED_TABLES
 from memory.store.forgetting.forget import BACKUP, OF_THIS_FILE, part_of
 from memory.store.namespace_file import move_store
-from memory.store.turns_table import to_turn
+from memory.store.turns_table import to_turns
 from memory.system.files import discard
 
 _ROWS_AT_ONCE = 1_000
@@ -92,7 +92,7 @@ def _copy_table(
         else:
             copy.insert_rows(table, columns, batch)
         if table == "turns":
-            copy.words.put_turns([to_turn(row) for row in batch])
+            copy.words.put_turns(to_turns(batch))
 
 
 def _batches(rows: Iterator[Any] | Any) -> Iterator[list[tuple[Any, ...]]]:
