@@ -282,9 +282,11 @@ def lay_out(
 
     tokens = budget
     evidence = laid_out(tokens)
-    # Lines may have a token more together than separately, and days take lines too.
+    # Lines may have a token more together than separately, and a day that others interrupt has two.
     while evidence.tokens > budget and tokens > 0:
-        tokens -= evidence.tokens - budget
+        # With room for all of its lines the next one would be the same.
+        of_lines = sum([token_counts[line + "\n"] for line in evidence.text.splitlines()])
+        tokens = min(tokens, of_lines) - (evidence.tokens - budget)
         evidence = laid_out(tokens)
     return evidence
 
@@ -302,14 +304,19 @@ def _laid_out(
 ) -> Evidence:
     tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if facts else 0)
     pairs: list[tuple[Turn, str]] = []
+    days: set[str] = set()  # that have a line by now
     if best := next(iter(ranked), None):
+        if not form.dates and (day := spoken_date(best.said_at)):
+            days.add(day)
+            tokens_left -= line_tokens(f"{day}:")
         line = form.cut_line(best, tokens_left)
         pairs.append((best, line))
         tokens_left -= line_tokens(line)
     if turns_first:
-        first = _fitting(islice(ranked, 1, None), int(tokens_left * turns_first), form)
+        room = int(tokens_left * turns_first)
+        first, room_left = _fitting(islice(ranked, 1, None), room, form, days=days)
         pairs += first
-        tokens_left -= sum([token_counts[line + "\n"] for _, line in first])
+        tokens_left -= room - room_left
 
     spoken = {turn.id for turn, _ in pairs}
     # A cut turn may lack just what a fact tells.
@@ -331,7 +338,8 @@ def _laid_out(
     if wanted:
         others = alternate(wanted, (turn for turn in ranked if turn.id not in spoken | told))
     shown_elsewhere = spoken | (told - {turn.id for turn in wanted})
-    pairs += _fitting(others, tokens_left, form, without=shown_elsewhere)
+    further, _ = _fitting(others, tokens_left, form, days=days, without=shown_elsewhere)
+    pairs += further
     if not best_first:
         by_id = sorted([(turn.id, place) for place, (turn, _) in enumerate(pairs)])
         pairs = [pairs[place] for _, place in by_id]
@@ -378,15 +386,20 @@ def _fitting_facts(facts: Sequence[FactLine], tokens: int) -> list[FactLine]:
 
 
 def _fitting(
-    turns: Iterable[Turn], tokens: int, form: TurnForm, without: Collection[int] = ()
-) -> list[tuple[Turn, str]]:
-    """The turns that fit a number of tokens, with their lines; none after _MOST_MISSES misses.
+    turns: Iterable[Turn],
+    tokens: int,
+    form: TurnForm,
+    *,
+    days: set[str],
+    without: Collection[int] = (),
+) -> tuple[list[tuple[Turn, str]], int]:
+    """The turns that fit a number of tokens, with their lines, and the tokens left.
 
-    Each turn once, and none `without` has.
+    Each turn once, and none in `without`; none after _MOST_MISSES misses. `days` are those that
+    have a line already, and get those that these turns need.
     """
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if form.question else 1
-    days: set[str] = set()
     seen = {*without}
     whole = min(form.longest, form.longest_near, LONG_TURN)  # no turn of as many tokens is cut
     for turn in turns:
@@ -400,7 +413,7 @@ def _fitting(
         size = token_counts[line + "\n"]
         day = "" if form.dates else spoken_date(turn.said_at)
         if day and day not in days:
-            size += line_tokens(f"{day}:")
+            size += token_counts[f"{day}:\n"]
         if size <= tokens:
             days.add(day)
             tokens -= size
@@ -409,7 +422,7 @@ def _fitting(
             misses_left -= 1
         if not misses_left:
             break
-    return pairs
+    return pairs, tokens
 
 
 def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Recollection:
     @property
     def ranked(self) -> list[Turn]:
         """The turns of the ranking, best first."""
-        return self.in_order(hit.turn_id for hit in self.hits)
+        return self.in_order([hit.turn_id for hit in self.hits])
 
     @property
     def scores(self) -> list[float]:

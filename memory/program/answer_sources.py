@@ -12,6 +12,8 @@ from memory.evidence.standing import Standing
 from memory.records import Answer, Basis, Hit, Turn
 from memory.text.word_forms import forms_of, is_among, telling_words
 
+_WORD = re.compile(r"\w+")
+
 
 def speaks_of(memory: str, text: str) -> bool:
     """Whether a malformed text may be an answer: an abstention, or with a word of the memory's."""
@@ -36,7 +38,7 @@ def likely_source(answer: str, question: str, memory: str, turn_ids: Collection[
     lines = re.findall(r"^\[(\d{1,18})\] (.*)$", memory, re.MULTILINE)
     facts = re.findall(r"(?:^|; )([^;\n]+) \[(\d{1,18})\](?=;|$)", memory, re.MULTILINE)
     for digits, line in [*lines, *((digits, fact) for fact, digits in facts)]:
-        line_words = _words(line)
+        line_words = {*_WORD.findall(line.lower())}
         shared = (len(new_words & line_words), len(answer_words & line_words))
         if shared > most_shared and int(digits) in turn_ids:
             source = [int(digits)]
@@ -45,7 +47,7 @@ def likely_source(answer: str, question: str, memory: str, turn_ids: Collection[
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
+    return {*_WORD.findall(text.lower())}
 
 
 def answer_from(
