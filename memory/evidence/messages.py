@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from memory.records import ABSTAIN, WITHDRAWN, Turn
 from memory.text.sentences import stated_sentences
+from memory.text.text_cache import TextCache
 from memory.text.words import words
 
 # Goes above the turns that are shown when there is no answer. A chat's reply that begins so repeats
@@ -80,7 +81,7 @@ def originals_first(turns: Iterable[Turn]) -> list[Turn]:
     quoted = {
         turn.id: quotations
         for turn in ordered
-        if _QUOTED.search(turn.text) and (quotations := _quoted_mostly(turn.text))
+        if _QUOTED.search(turn.text) and (quotations := _quotations_of[turn.text])
     }
     if not quoted:
         return ordered
@@ -103,6 +104,10 @@ def _quoted_mostly(text: str) -> list[str]:
     if 2 * sum(len(quotation.split()) for quotation in quotations) < len(words(text)):
         return []
     return [quotation for quotation in quotations if len(quotation.split()) >= _SHORTEST_QUOTATION]
+
+
+# Questions show the same turns again, and an assistant's are long.
+_quotations_of = TextCache(_quoted_mostly, most=1_000, longest=4_000)
 
 
 def _spaced(text: str) -> str:

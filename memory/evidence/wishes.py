@@ -42,7 +42,7 @@ def working_profile(store: Store, *askers: str) -> list[str]:
     """Lines of the asker's profile for an agent that works on a project with them."""
     known = facts_of_askers(store, askers)
     current = [fact for fact in known.profile if fact.id in known.current_ids]
-    latest = latest_words(store, current, vocabulary=known.vocabulary)
+    latest = latest_words(store, current)
     profile = profile_of(current, known.vocabulary, parts=WORKING_PARTS, latest=latest)
     return [line for _, line in profile]
 
@@ -82,7 +82,7 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
     known = facts_of_askers(store, askers)
     wishes = [fact for fact in known.wishes if fact.id in known.current_ids]
     of_profile = [fact for fact in known.profile if fact.id in known.current_ids]
-    latest = latest_words(store, [*wishes, *of_profile], vocabulary=known.vocabulary)
+    latest = latest_words(store, [*wishes, *of_profile])
     standing = _applying(question, wishes, latest)
     profile = profile_of(
         of_profile,

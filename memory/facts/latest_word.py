@@ -29,7 +29,7 @@ from memory.text.tokens import trim
 from memory.text.turn_filter import TurnFilter
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
-from memory.vocabulary import INSTRUCTION, PREFERENCE, STANDING, Attribute, Vocabulary
+from memory.vocabulary import INSTRUCTION, PREFERENCE, STANDING, Attribute
 from memory.vocabulary.entities import relation_named
 from memory.vocabulary.forms import word_lists
 from memory.vocabulary.template_syntax import bare_words
@@ -119,18 +119,16 @@ class _Word(NamedTuple):
 _seen_of: "WeakKeyDictionary[Store, dict[tuple[int, str], _Seen]]" = WeakKeyDictionary()
 
 
-def latest_words(
-    store: Store, facts: Sequence[Fact], day: str = "", *, vocabulary: Vocabulary | None = None
-) -> Mapping[int, LatestWord]:
+def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[int, LatestWord]:
     """The latest word on facts that their speaker said, up to a day (ISO), by the facts' ids.
 
     A fact that no one speaks of later is left out, and so is a fact that was said again unchanged.
-    Only states have one: an event happened once. The `vocabulary` is read if it is not given.
+    Only states have one: an event happened once.
     """
     own = first_store(store)
     if own is not store or not facts:  # several memories count their turns apart
         return {}
-    vocabulary = vocabulary or vocabulary_of(own)
+    vocabulary = vocabulary_of(own)
     states = [
         (fact, attribute)
         for fact in facts

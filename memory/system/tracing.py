@@ -110,7 +110,7 @@ def begin() -> None:
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME") or _NAME})
     _provider = TracerProvider(resource=resource)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    tracer = _provider.gettracer(_NAME)
+    tracer = _provider.get_tracer(_NAME)
 
 
 def end() -> None:

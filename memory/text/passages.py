@@ -70,7 +70,7 @@ def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = c
         for n in range(1, len(parts) + 1)
     ]
     chosen: set[int] = set()
-    for number in sorted(range(len(parts)), key=lambda n: -worth[n]):
+    for number in sorted(range(len(parts)), key=worth.__getitem__, reverse=True):
         part_size = size(parts[number])
         if part_size <= limit:
             chosen.add(number)
@@ -110,4 +110,4 @@ def _shared_words(question: str, parts: Sequence[str]) -> list[int]:
     """How many of a question's telling words each of these texts contains, in any form."""
     question_forms = [forms_of([word]) for word in telling_words(question)]
     part_forms = [forms_of(words(part)) for part in parts]
-    return [sum(not word.isdisjoint(part) for word in question_forms) for part in part_forms]
+    return [sum([not word.isdisjoint(part) for word in question_forms]) for part in part_forms]

@@ -1,24 +1,31 @@
 """What the product asks a memory itself: nothing of it is parsed, and a question is few calls."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import sqlglot
 
+from locomo.dataset.format import load_conversations
 from memory import Memory, Turn
 from memory import facts as fact_edits
 from memory.agents.blocks import prompt_block, start_block
 from memory.operations.tools import Tools, memory_tools
 from memory.worker.waiting import waiting
-from tests.benchmarks.own_reads import FEW_TURNS, filled, question_calls
+from tests.benchmarks.own_reads import FEW_TURNS, TURNS, counted_calls, filled, question_calls
+from tests.benchmarks.paths import turns_of
 from tests.conftest import INSERT, SAID
 from tests.memory.web.test_pages import PAGES
 from tests.support.page_client import page_client
 from tests.support.scripted import answer, scripted_model, sql
 
 WHEN_IT_PAYS = True
-MOST_CALLS = 1_120  # of functions in memory/ while a question is answered, the model's own aside
+# Of functions in memory/, for a chat of any length. The model's own calls do not count.
+MOST_OF_CONTEXT, MOST_OF_ROWS = 1_500, 3_000
+CHATS = Path(__file__).parents[2] / "data" / "chats.json"
 
 
 @pytest.fixture
@@ -111,8 +118,37 @@ def test_no_page_but_that_of_sql_has_anything_parsed(parsed: list[str]) -> None:
         assert parsed
 
 
-def test_a_question_takes_few_calls(path: Path) -> None:
-    with filled(path, FEW_TURNS, has_ended=True) as memory:
+@pytest.mark.parametrize(("turns", "most"), [(FEW_TURNS, 1_000), (TURNS, 1_250)])
+def test_a_question_takes_few_calls(path: Path, turns: int, most: int) -> None:
+    with filled(path, turns, has_ended=True) as memory:
         calls = question_calls(memory)
-    assert 100 < calls["memory"] <= MOST_CALLS
+    assert 100 < calls["memory"] <= most
     assert calls["parses"] == 0
+
+
+@pytest.mark.parametrize("turns", [300, 3_000])
+def test_the_calls_of_a_context_do_not_grow_with_the_turns(path: Path, turns: int) -> None:
+    said = turns_of(load_conversations(CHATS))
+    with Memory(path, model="local") as memory:
+        memory.store.add(list(islice(said, turns)))
+        memory.add(
+            [Turn("Anna", "I live in Oslo.", "new"), Turn("Anna", "I work at Nokia.", "new")]
+        )
+        memory.store.add(list(islice(said, 60)))
+        for question in (
+            "Where did we go on holiday?",
+            "Any ideas for dinner?",
+            "Where do I live?",
+        ):
+            calls = calls_when_warm(partial(memory.context, question, speaker="Anna"))
+            assert 100 < calls["memory"] <= MOST_OF_CONTEXT
+        answered = partial(memory.ask, "Where do I live?", asker="Anna")
+        assert answered().basis == "rows"
+        assert 100 < calls_when_warm(answered)["memory"] <= MOST_OF_ROWS
+
+
+def calls_when_warm(work: Callable[[], object]) -> Counter[str]:
+    """The calls of the third time."""
+    work()
+    work()
+    return counted_calls(work)
