@@ -11,8 +11,6 @@ from memory.evidence.block import Options, count_near, evidence
 from memory.evidence.gate import MOST_TURNS, held_words, touched
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import refuse_budget
-from memory.evidence.ltm import near_turns, templated
-from memory.evidence.ltm_config import LtmConfig, load_config
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import recollect
@@ -30,6 +28,9 @@ from memory.text.fence import without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
 from memory.text.word_forms import telling_words
+
+if TYPE_CHECKING:
+    from memory.evidence.ltm_config import LtmConfig
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -103,7 +104,7 @@ class Injected(str):
 def inject(
     store: Store,
     messages: str | Sequence[Mapping[str, Any]],
-    config: LtmConfig | Mapping[str, Any] | str | Path | None = None,
+    config: "LtmConfig | Mapping[str, Any] | str | Path | None" = None,
     speaker: str = "",
     character: str = "",
     character_context: str = "",
@@ -148,8 +149,12 @@ def inject(
     for a context that lacks the <START> the configuration needs, and for a budget below
     LEAST_BUDGET; ModelError when the memory's embedder fails.
     """
-    if config is not None and not isinstance(config, LtmConfig):
-        config = load_config(config)
+    loaded = None
+    if config is not None:
+        # With pydantic, which takes half of what a process without a configuration loads.
+        from memory.evidence.ltm_config import LtmConfig, load_config
+
+        loaded = config if isinstance(config, LtmConfig) else load_config(config)
     if budget is not None:
         refuse_budget(budget)
     conversation = _parsed(messages)
@@ -166,7 +171,7 @@ def inject(
     reader = MemoryReader(store, Searcher(weights))
     session = session_label(session)
     texts_in_prompt = {message.text for message in conversation}
-    least_length = config.ltm_writes.min_message_length if config else 0
+    least_length = loaded.ltm_writes.min_message_length if loaded else 0
 
     def can_be_shown(turn: Turn) -> bool:
         running = (session and turn.session == session) or (since is not None and turn.id >= since)
@@ -176,7 +181,7 @@ def inject(
     def story() -> Story:
         return _last_session(store, session=session, since=since)
 
-    if config is None:
+    if loaded is None:
         most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
         found = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
         turns = found.turns
@@ -198,15 +203,15 @@ def inject(
         )
         text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
-        places = max(config.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
+        places = max(loaded.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
         turns = _candidates(reader, question, places, can_be_shown).turns
         character = _name(store, conversation, "assistant", character) or "Assistant"
         names = {"name1": user, "name2": character}
         block, text, memories = _in_templates(
-            asked, reader, turns, story, store=store, budget=budget, config=config, names=names,
+            asked, reader, turns, story, store=store, budget=budget, config=loaded, names=names,
             now=now, profile=profile,
         )  # fmt: skip
-        location = config.ltm_context.injection_location
+        location = loaded.ltm_context.injection_location
     if counts:
         store.count_shown(block.turn_ids)
     return Injected(
@@ -250,12 +255,14 @@ def _in_templates(
     *,
     store: Store,
     budget: int | None,
-    config: LtmConfig,
+    config: "LtmConfig",
     names: Mapping[str, str],
     now: datetime | None,
     profile: bool,
 ) -> tuple[Evidence, str, tuple[str, ...]]:
     """The nearest turns in the templates of a configuration: the text, and each as a memory."""
+    from memory.evidence.ltm import near_turns, templated  # with pydantic
+
     reads = config.ltm_reads
     near = [
         *near_turns(

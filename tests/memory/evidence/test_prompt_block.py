@@ -1,6 +1,8 @@
 """Memories in a prompt: the configuration of an older system as it stands."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -357,3 +359,8 @@ def test_the_command_prints_the_prompt(store: Store, tmp_path: Path, path: Path)
     assert json.loads(run(*options, "--json"))["turn_ids"] == [*expected.turn_ids]
     assert run(*options, "--session", "one") == arguments[0] + "\n"
     run(*options, "--character-context", tmp_path / "none", says="none: cannot be read: No such")
+
+
+def test_a_context_without_a_configuration_loads_no_pydantic() -> None:
+    loads = "import sys, memory.evidence.prompt_block; assert 'pydantic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", loads], check=True)
