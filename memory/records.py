@@ -500,8 +500,8 @@ class StatedFact:
 class Summary(Record):
     """What happened from one turn to another, in a sentence or two by a model.
 
-    `kind` is "session", or "month" for all lines of a month. `text` is empty while it waits to be
-    rewritten, because a fact of its turns was corrected or one of them was forgotten.
+    `kind` is "session". `text` is empty while it waits to be rewritten, because a fact of its turns
+    was corrected or one of them was forgotten.
     """
 
     turn_id: int

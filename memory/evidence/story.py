@@ -15,7 +15,6 @@ STORY_HEAD = "What happened, in short:"
 # chat have .63 of the answers' words in 2,000 tokens at .8, .68 at .5, .70 at .35; of all numbers
 # and names that the asker told, .57, .53 and .51 (docs/log.md).
 STORY_SHARE = 0.5
-_SHARE_OF_MONTHS = 0.5  # of its lines, where the lines below them do not all fit
 
 
 class Turns(Protocol):
@@ -65,10 +64,7 @@ def story_of(
     selected: Collection[Summary] = (),
     sessions: Mapping[int, str] | None = None,
 ) -> Story:
-    """The summaries of sessions: all if they fit a budget, else the best one of each session.
-
-    If these do not fit either, months get a share first and replace their sessions, except the
-    ones that the search found.
+    """The summaries: all if they fit a budget, else the best one of each session first.
 
     Arguments:
         summaries: a memory's summaries; any that wait to be rewritten are left out.
@@ -92,23 +88,12 @@ def story_of(
 
     ranked = sorted(lines, key=rank)
     chosen = _first_that_fit([line for line in ranked if line in selected], lines, tokens_left)
-    tokens_left -= _size(chosen, lines)
+    tokens_left -= sum(line_tokens(lines[summary]) for summary in chosen)
     others = [summary for summary in ranked if summary not in chosen]
-    of_sessions = [summary for summary in others if summary.kind == "session"]
     # Sorting is stable: the best of each session, then all others.
-    best = _best_of_sessions([*chosen, *of_sessions], sessions or {})
-    of_sessions.sort(key=lambda summary: summary not in best)
-    firsts = [summary for summary in of_sessions if summary in best]
-    if _size(firsts, lines) > tokens_left:  # what months tell is the frame
-        room = round(tokens_left * _SHARE_OF_MONTHS)
-        months = _first_that_fit([line for line in others if line.kind != "session"], lines, room)
-        chosen += months
-        tokens_left -= _size(months, lines)
-        # A month replaces its sessions, except the ones that the search found.
-        of_sessions = [
-            line for line in of_sessions if rank(line)[0] < len(ranks) or not _is_told(line, months)
-        ]
-    chosen += _first_that_fit(of_sessions, lines, tokens_left)
+    best = _best_of_sessions([*chosen, *others], sessions or {})
+    others.sort(key=lambda summary: summary not in best)
+    chosen += _first_that_fit(others, lines, tokens_left)
     if budget < LEAST_BUDGET:
         return Story()
     chosen.sort(key=lambda summary: (summary.turn_id, -summary.last_turn_id))
@@ -116,17 +101,11 @@ def story_of(
     return Story(tuple(lines[summary] for summary in chosen), tuple(sorted(ends)))
 
 
-def _is_told(summary: Summary, months: Sequence[Summary]) -> bool:
-    """Whether one of the months tells of the first turn of a summary."""
-    return any(month.turn_id <= summary.turn_id <= month.last_turn_id for month in months)
-
-
 def _best_of_sessions(ranked: Sequence[Summary], sessions: Mapping[int, str]) -> set[Summary]:
     """The first summary of each session."""
     best: dict[str | int, Summary] = {}
     for summary in ranked:
-        if summary.kind == "session":
-            best.setdefault(sessions.get(summary.turn_id, summary.turn_id), summary)
+        best.setdefault(sessions.get(summary.turn_id, summary.turn_id), summary)
     return {*best.values()}
 
 
@@ -140,10 +119,6 @@ def _first_that_fit(
             chosen.append(summary)
             tokens_left -= size
     return chosen
-
-
-def _size(chosen: Sequence[Summary], lines: Mapping[Summary, str]) -> int:
-    return sum(line_tokens(lines[summary]) for summary in chosen)
 
 
 def dated_lines(store: Turns, summaries: Sequence[Summary]) -> list[str]:

@@ -636,7 +636,6 @@ class DatabaseStore(Store):
         with self.transaction() as conn:
             target = journal.change(conn, change_id)
             undoing = journal.undo(conn, change_id)
-            summaries.blank_undone(conn, undoing)
             entities.derive(conn, undoing)
             note = pending_windows.wait_again(conn, target)
             return replace(journal.change(conn, undoing), note=note)

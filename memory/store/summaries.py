@@ -5,7 +5,6 @@ empty waits to be written anew: a fact of its turns was corrected, or one of the
 Functions that take a connection run inside the transaction of the caller.
 """
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
@@ -13,7 +12,7 @@ from memory.errors import InputError, SqlError
 from memory.records import Change, Summary, Turn
 from memory.store import journal, turns_table
 from memory.store.database import Connection, HasConnections
-from memory.store.journaled_rows import JournaledRows, Row, all_rows, key_of
+from memory.store.journaled_rows import JournaledRows, Row, all_rows
 from memory.store.turns_table import BEYOND_ALL_IDS
 from memory.text.characters import one_line
 
@@ -72,13 +71,10 @@ def put(
             raise SqlError(session_advice((turn_id, last_turn_id), parts))
         before = texts.get((turn_id, last_turn_id))
         texts[turn_id, last_turn_id] = f"{before} {text}" if before else text
-    changed = {turn_id for turn_id, _ in texts}
     stored = JournaledRows(conn, change_id, _TABLE)
     for row in all_rows(conn, _TABLE):
-        if row["kind"] == "session" and first <= row["turn_id"] and row["last_turn_id"] <= last:
+        if first <= row["turn_id"] and row["last_turn_id"] <= last:
             stored.drop(row)
-            changed.add(row["turn_id"])
-    _blank_months(conn, change_id, changed)
     for (turn_id, last_turn_id), text in texts.items():
         stored.put(_row(Summary(turn_id, last_turn_id, "session", _cut(text))))
 
@@ -125,8 +121,6 @@ def _write_text(
     JournaledRows(conn, change_id, _TABLE).put(
         row, None if instead_of is None else _row(instead_of)
     )
-    if summary.kind == "session":
-        _blank_months(conn, change_id, {summary.turn_id})
 
 
 def blank_corrected(conn: Connection, change_id: int) -> None:
@@ -141,30 +135,6 @@ def blank_corrected(conn: Connection, change_id: int) -> None:
     stored = JournaledRows(conn, change_id, _TABLE)
     for row in all_rows(conn, _TABLE):
         if row["summary"] and _covers(row, turn_ids):
-            stored.put({**row, "summary": ""}, instead_of=row)
-
-
-def blank_undone(conn: Connection, undoing: int) -> None:
-    """Blank the lines above the ones that an undo has changed, unless it restored them."""
-    turn_ids, given_back = set(), []
-    for _, table, *texts in conn.run("rows_of_change", change_id=undoing).fetchall():
-        if table == _TABLE:
-            image = json.loads(next(filter(None, texts)))
-            if image["kind"] == "session":
-                turn_ids.add(image["turn_id"])
-            else:
-                given_back.append(key_of(_TABLE, image))
-    _blank_months(conn, undoing, turn_ids, without=given_back)
-
-
-def _blank_months(
-    conn: Connection, change_id: int, turn_ids: Collection[int], without: Sequence[Row] = ()
-) -> None:
-    """Take the texts of lines above others that have changed."""
-    stored = JournaledRows(conn, change_id, _TABLE)
-    for row in all_rows(conn, _TABLE) if turn_ids else []:
-        is_above = row["kind"] == "month" and row["summary"] and _covers(row, turn_ids)
-        if is_above and key_of(_TABLE, row) not in without:
             stored.put({**row, "summary": ""}, instead_of=row)
 
 

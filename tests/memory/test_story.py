@@ -1,6 +1,5 @@
 """The story so far: told by a digest, shown where it is asked for, told anew where it was wrong."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
@@ -117,16 +116,14 @@ def test_a_story_that_quotes_what_is_shown_elsewhere_is_left_out(store: Store) -
     assert STORY_HEAD not in memory.evidence("Summarize what happened.", without=[2]).text
 
 
-def test_of_a_long_story_months_and_the_best_lines_are_shown_in_order() -> None:
+def test_of_a_long_story_the_best_lines_are_shown_in_order() -> None:
     lines = [Summary(n, n, "session", f"Line {n} tells of something.") for n in range(1, 101)]
-    month = Summary(1, 100, "month", "A month of lines.")
     waiting = Summary(200, 201, "session", "")
-    story = story_of([month, *lines, waiting], {1: "2024-01-10"}, {77: 0, 31: 1}, budget=120)
-    assert story.lines[0] == "[1-100] (10 Jan 2024) A month of lines."
+    story = story_of([*lines, waiting], {1: "2024-01-10"}, {77: 0, 31: 1}, budget=120)
+    assert story.lines[0] == "[1] (10 Jan 2024) Line 1 tells of something."
     assert "[31] Line 31 tells of something." in story.lines
     assert "[77] Line 77 tells of something." in story.lines
-    assert len(story.lines) == 3  # the month stands for all others
-    numbers = [int(line[1:].partition("]")[0].partition("-")[0]) for line in story.lines]
+    numbers = [int(line[1:].partition("]")[0]) for line in story.lines]
     assert numbers == sorted(numbers)
     assert count_tokens(story.text) <= 120
     assert story_of(lines, {}, {}, budget=50).lines == ()
@@ -155,42 +152,18 @@ def test_the_next_digest_tells_anew_what_a_correction_made_wrong(store: Store) -
     model.lm.assert_done()
 
 
-def test_a_month_that_is_over_is_told_from_its_lines(store: Store) -> None:
-    days = [f"2024-01-{day:02}" for day in range(1, 13)] + ["2024-02-01"]
-    ids = store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days])
-    for turn_id in ids:
+def test_many_lines_of_a_month_that_is_over_cost_no_call(store: Store) -> None:
+    days = [*(f"2024-01-{day:02}" for day in range(1, 13)), "2024-02-01"]
+    for turn_id in store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days]):
         set_summary(store, Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
-    for _ in range(2):
-        window = claim_window(store, 50)
-        if window:
-            store.write("-- none", cause="digest", window=window)
-    month = "[[ ## summary ## ]]\nBen named days.\n\n[[ ## completed ## ]]"
-    model = scripted_model([([f"[{ids[0]}] (1 Jan 2024) Ben named day"], month)])
-    assert Memory(store, model=model).digest().calls == 1
-    assert Summary(ids[0], ids[11], "month", "Ben named days.") in store.summaries()
+    while window := claim_window(store, 50):
+        store.write("-- none", cause="digest", window=window)
+    before = store.summaries()
+    assert Memory(store, model=scripted_model([])).digest().calls == 0
+    assert store.summaries() == before
 
 
-def test_a_month_rests_on_facts_of_its_whole_span(store: Store) -> None:
-    days = [f"2024-01-{day:02}" for day in range(1, 29)] + ["2024-02-01"]
-    ids = lined(store, days)
-    facts = [
-        f"({turn_id}, 'Ben', 'saw', '{n} birds at the lake in the woods', '{day}')"
-        for turn_id, day in zip(ids, days, strict=True)
-        for n in range(1, 10)
-    ]
-    for start in range(0, len(facts), 50):
-        store.write(
-            "INSERT INTO facts (turn_id, subject, attribute, value, happened_on) VALUES "
-            + ", ".join(facts[start : start + 50]),
-            cause="digest",
-        )
-    expected = [f"birds at the lake in the woods | happened 2024-01-{day}" for day in ("01", "28")]
-    reply = "[[ ## summary ## ]]\nBen saw birds.\n\n[[ ## completed ## ]]"
-    model = scripted_model([([*expected, "Ben named day"], reply)])
-    assert Memory(store, model=model).digest().calls == 1
-
-
-def test_a_busy_month_is_told_from_lines_of_all_its_days() -> None:
+def test_lines_of_all_days_are_chosen_where_not_all_fit() -> None:
     lines = [f"[{n}] Ben told a long story about the day of number {n}." for n in range(100)]
     text = spread_lines(lines, 500)
     assert text.startswith(lines[0])
@@ -201,39 +174,6 @@ def test_a_busy_month_is_told_from_lines_of_all_its_days() -> None:
     assert spread_lines(lines[:3], 500) == "\n".join(lines[:3])
     assert spread_lines(lines, 20) == lines[0]
     assert spread_lines(lines, 3) == ""
-
-
-def lined(store: Store, days: Sequence[str]) -> list[int]:
-    """Turns of these days that a digest has read, each with a line of its own; their ids."""
-    ids = store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days])
-    for turn_id in ids:
-        set_summary(store, Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
-    while window := claim_window(store, 50):
-        store.write("-- none", cause="digest", window=window)
-    return ids
-
-
-def told_months(store: Store, *texts: str) -> list[Summary]:
-    """The lines above others, after a digest in which a model tells these."""
-    replies = [f"[[ ## summary ## ]]\n{text}\n\n[[ ## completed ## ]]" for text in texts]
-    model = scripted_model([(["Ben named day"], reply) for reply in replies])
-    assert Memory(store, model=model).digest().calls == len(texts)
-    return [summary for summary in store.summaries() if summary.kind == "month"]
-
-
-def test_a_hundred_lines_without_dates_are_told_in_one(store: Store) -> None:
-    ids = lined(store, [""] * 113)
-    hundred = Summary(ids[0], ids[99], "month", "Ben named days.")
-    assert told_months(store, "Ben named days.") == [hundred]
-    assert told_months(store) == [hundred]  # the thirteen after them are not over
-
-
-def test_a_day_is_no_month(store: Store) -> None:
-    lined(store, [*["2024-01-05"] * 101, "2024-02-01"])
-    assert told_months(store) == []
-    more = lined(store, [*["2024-02-02"] * 12, "2024-03-01"])
-    [month] = told_months(store, "Ben named days.")
-    assert month.last_turn_id == more[11]
 
 
 def test_a_line_over_two_conversations_is_refused_and_left_out_unless_repaired(
@@ -252,35 +192,6 @@ def test_a_line_over_two_conversations_is_refused_and_left_out_unless_repaired(
     assert Memory(store, scripted_model(script)).digest().stored == 1
     assert [fact.value for fact in store.facts()] == ["days"]
     assert store.summaries() == []
-
-
-def test_lines_imported_late_make_a_month_of_their_own(store: Store) -> None:
-    january = [f"2024-01-{day:02}" for day in range(1, 13)]
-    ids = lined(store, [*january, "", "2024-02-01", *january, "2024-02-02"])
-    assert told_months(store, "One.", "Two.") == [
-        Summary(ids[0], ids[12], "month", "One."),
-        Summary(ids[14], ids[25], "month", "Two."),
-    ]
-
-
-def test_a_month_is_told_anew_when_what_is_below_it_changes(store: Store) -> None:
-    ids = lined(store, [*(f"2024-01-{day:02}" for day in range(1, 15)), "2024-02-01"])
-    [month] = told_months(store, "Ben named days.")
-    assert (month.turn_id, month.last_turn_id) == (ids[0], ids[13])
-    store.forget([ids[3]])
-    assert told_months(store, "Fewer.") == [replace(month, text="Fewer.")]
-    store.forget([ids[0]])  # the line below goes as a whole, and the month begins later
-    assert told_months(store, "Later.") == [Summary(ids[1], ids[13], "month", "Later.")]
-
-
-def test_months_take_half_of_a_story_and_the_best_of_them_are_shown() -> None:
-    months = [Summary(n, n + 9, "month", f"Month {n} of them all.") for n in range(1, 300, 10)]
-    lines = [Summary(n, n, "session", f"Line {n} tells of something.") for n in range(1, 301)]
-    story = story_of([*months, *lines], {}, {295: 0, 150: 1}, budget=200)
-    assert "Month 291 of them all." in story.text
-    assert "Month 141 of them all." in story.text
-    assert "Line 295 tells" in story.text
-    assert sum("Month" in line for line in story.lines) < len(story.lines) * 0.6
 
 
 def test_a_prompt_begins_with_the_last_session_where_there_is_room(store: Store) -> None:

@@ -7,15 +7,13 @@ import dspy
 
 
 class SummarizeTurns(dspy.Signature):
-    """Tell what happened in some turns of a conversation, or in the months that some lines tell, in
-    at most 60 words: who wanted or reported what, and why ("because ..."), what was proposed, what
-    came of it, in order. Past tense, names, dates and numbers exact, nothing that the lines do not
-    say. Where facts and turns differ, the facts are right: a person has corrected them.
+    """Tell what happened in some turns of a conversation, in at most 60 words: who wanted or
+    reported what, and why ("because ..."), what was proposed, what came of it, in order. Past
+    tense, names, dates and numbers exact, nothing that the lines do not say. Where facts and turns
+    differ, the facts are right: a person has corrected them.
     """
 
-    lines: str = dspy.InputField(
-        desc="[turn_id] (date) Speaker: text, or [turn_ids] (date) summary"
-    )
+    lines: str = dspy.InputField(desc="[turn_id] (date) Speaker: text")
     facts: str = dspy.InputField(
         desc="what is known of these turns: id N: subject | attribute | value"
     )

@@ -15,11 +15,7 @@ Line = tuple[Summary, Turn | None]  # with its first turn, if that still exists
 def story(request: PageRequest, store: Store) -> PageResponse:
     """Lines of the story with links to their turns, a page of them, oldest first."""
     after = request.inputs.optional_number("after") or 0
-    # In the order of their turns, one above others before these.
-    summaries = sorted(
-        (summary for summary in store.summaries() if summary.turn_id > after),
-        key=lambda line: (line.turn_id, line.kind != "month"),
-    )
+    summaries = [summary for summary in store.summaries() if summary.turn_id > after]
     page = summaries[:_LINES_A_PAGE]
     if len(page) < len(summaries):  # lines that begin with the same turn stay together
         groups = [list(lines) for _, lines in groupby(page, lambda line: line.turn_id)]

@@ -153,8 +153,8 @@ CREATE INDEX contradictions_by_turn ON contradictions (turn_id);
 CREATE INDEX contradictions_by_first_turn ON contradictions (first_turn);
 CREATE INDEX contradictions_by_second_fact ON contradictions (second_fact);
 
--- The story of a memory, a line for each run of turns; of kind 'month' for all lines of a month. An
--- empty text waits to be written anew: a fact of these turns was corrected, or a turn forgotten.
+-- The story of a memory, a line for each run of turns; of kind 'month' in earlier memories. An empty
+-- text waits to be written anew: a fact of these turns was corrected, or a turn forgotten.
 CREATE TABLE summaries (
     turn_id      INTEGER NOT NULL,
     last_turn_id INTEGER NOT NULL CHECK (last_turn_id >= turn_id),

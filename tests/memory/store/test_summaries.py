@@ -43,7 +43,6 @@ def test_a_digest_tells_what_its_window_is_about(told: Store) -> None:
 
 
 def test_the_newest_lines_of_sessions_are_those_that_are_told(told: Store) -> None:
-    set_summary(told, Summary(1, 3, "month", "Anna settled in Oslo."))
     assert newest_summaries(told, 9) == [MOVE, MISO]
     assert newest_summaries(told, 1) == [MISO]
     assert newest_summaries(told, 9, before=3) == [MOVE]
@@ -183,10 +182,7 @@ def test_a_line_is_told_anew_in_the_place_of_the_old_one(told: Store) -> None:
     with pytest.raises(InputError):
         set_summary(told, anew, instead_of=MOVE)
     with pytest.raises(InputError, match="there are no turns 90 to 91"):
-        set_summary(told, Summary(90, 91, "month", "Nothing."))
-    set_summary(told, Summary(1, 3, "month", "A move and a cat."))
-    assert len(told.summaries()) == 3
-    told.undo(told.changes()[-1].id)
+        set_summary(told, Summary(90, 91, "session", "Nothing."))
     told.undo(change.id)
     assert told.summaries() == [MOVE, MISO]
 
@@ -225,35 +221,6 @@ def test_a_backup_has_them_and_forgets_with_its_memory(told: Store, tmp_path: Pa
 def test_a_copy_of_a_memory_goes_on_where_it_was(told: Store) -> None:
     told.add([Turn("Anna", "Miso sleeps.")])
     assert told.summaries() == [MOVE, MISO]
-
-
-def test_what_is_above_lines_goes_and_comes_back_with_them(told: Store) -> None:
-    above = Summary(1, 3, "month", "A move and a cat.")
-    set_summary(told, above)
-    change = told.write("UPDATE facts SET value = 'Rome' WHERE turn_id = 1", "edit", by_person=True)
-    assert told.summaries() == [replace(MOVE, text=""), replace(above, text=""), MISO]
-    told.undo(change.id)
-    assert told.summaries() == [MOVE, above, MISO]
-    set_summary(told, replace(MISO, text="Anna got Miso."), instead_of=MISO)
-    assert replace(above, text="") in told.summaries()
-    told.undo(told.changes()[-1].id)
-    assert told.summaries() == [MOVE, above, MISO]
-    told.undo(told.changes()[0].id)
-    assert told.summaries() == [replace(above, text="")]
-
-
-def test_what_is_above_lines_is_forgotten_with_any_of_their_turns(told: Store) -> None:
-    set_summary(told, Summary(1, 5, "month", "A move to Oslo and the cat Miso."))
-    told.forget([3])
-    assert told.summaries() == [MOVE, Summary(1, 5, "month", "")]
-    assert "the cat Miso" not in "".join(map(str, told.dump()))
-
-
-def test_a_window_told_late_takes_the_text_above_it(told: Store) -> None:
-    set_summary(told, Summary(1, 5, "month", "A move and a cat."))
-    dog = "INSERT INTO summaries (turn_id, last_turn_id, summary) VALUES (4, 4, 'Anna met a dog.')"
-    told.write(dog, cause="digest", window=claim_window(told, 1))
-    assert Summary(1, 5, "month", "") in told.summaries()
 
 
 def test_a_correction_is_undone_although_its_story_was_told_anew(told: Store) -> None:
