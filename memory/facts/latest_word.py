@@ -30,7 +30,7 @@ from memory.text.turn_filter import TurnFilter
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary import INSTRUCTION, PREFERENCE, STANDING, Attribute
-from memory.vocabulary.entities import relation_named
+from memory.vocabulary.entities import relation_named, relation_words
 from memory.vocabulary.forms import word_lists
 from memory.vocabulary.template_syntax import bare_words
 from memory.vocabulary.templates.clauses import supposes, told_sentences, unasserted
@@ -43,6 +43,8 @@ if TYPE_CHECKING:  # with numpy, which listing facts does not need
     from numpy import float32
     from numpy.typing import NDArray
 
+_CLAUSE_END = re.compile(r"\s*[,;:\u2013\u2014]\s+|\s+(?:and|but|so|because|since)\s+")
+_FEWEST_WORDS, _FEWEST_LETTERS = 3, 3  # of a clause, of a place
 _MOST_FOUND = 8  # turns of a search for one fact
 _MOST_NEW = 48  # turns since the last look: as many are read, for more a search is quicker
 _CASE = re.compile(r"^(?:when|whenever|if)\b[^,]*, | (?:when|whenever|if) I .*$", re.IGNORECASE)
@@ -56,15 +58,15 @@ _MOST_BEHIND = 4  # turns that correct what was just said
 # stories of change other talk reached .41, and a new value in other words .17 to .80
 # (tests/benchmarks/changes).
 _NEAR_WITH_CHANGE, _NEAR = 0.3, 0.5
-# The same to what people say when something of the attribute changes (changes.toml).
-_CHANGE_WITH_WORD, _CHANGE = 0.4, 0.5
-# Without the words of any day: of 54 later mentions that change nothing 12 were taken for a change
-# without this bound, 3 with it (the log).
-_BARE_CHANGE = 0.3
+# How much nearer a sentence is to what people say when something of the attribute changes than to
+# half of what they say of it on any day (changes.toml), less what else speaks for a change.
+_CHANGE = 0.5
+_WITH_VALUE, _WITH_OTHER_VALUE, _WITH_WORD, _DENIED, _OF_SELF = 0.3, 0.15, 0.1, 0.05, 0.1
+_OF_HEARER = 0.2
 # "Go back to normal letters" is said of the wish for capitals, and of no other.
 _SAME_WISH = 0.1
 # Of turns that name nothing of a fact the newest counts that is this near to the nearest.
-_AS_NEAR = 0.15
+_AS_NEAR = 0.08
 
 
 @dataclass(frozen=True)
@@ -233,16 +235,17 @@ def _said_of(
     has_one_value, is_wish = attribute.kind == "one value", attribute.name in STANDING
     again = restated([source, *turns], "").get(source.id) if has_one_value else None
     language = language_words()
+    own_speakers = language.speakers | {*relation_words().possessives}
     # "No emojis, please" and later "no emojis" is the same again: what is new makes a change.
     first = f"{source.text[:_LONGEST]} {fact.value}"
     first_words = {*words(first), *words_of(first)}
     for place, turn in enumerate(turns):
         for sentence in told_sentences(own_text(turn.text[:_LONGEST])):
-            said_words = {*words(sentence), *words_of(sentence)}
+            said_in = said_words = {*words(sentence), *words_of(sentence)}
             forms = forms_of(telling_words(sentence))
             shared = [is_among(word, forms) for word in value_words]
             if all(shared):
-                said_words -= first_words
+                said_words = said_in - first_words
             is_meant = bool(shared) and sum(shared) >= _SHARES[_kind(attribute)] * len(shared)
             # "English again, please": of a listed form, another value is known by its word alone.
             is_meant = is_meant or (has_one_value and _has_value(sentence, attribute))
@@ -257,7 +260,11 @@ def _said_of(
                 is_correction and said_words & language.corrections
             ):
                 spoken[turn.id] = _Word(sentence)
-            elif (is_meant or has_one_value) and not unasserted(sentence):
+            elif (
+                (is_meant or has_one_value)
+                and not unasserted(sentence)
+                and (is_meant or _is_about(sentence, fact, source))
+            ):
                 nearness = _nearness(sentence, attribute)
                 if has_change and nearness >= _NEAR_WITH_CHANGE:
                     spoken[turn.id] = _Word(sentence)
@@ -272,11 +279,17 @@ def _said_of(
                 change = _change_nearness(sentence, attribute.name)
                 if is_meant:  # "I gave up on Welsh" is near to "I gave up on the language"
                     unnamed = _without(sentence, value_forms)
-                    nearness = _change_nearness(unnamed, attribute.name)
-                    if nearness > max(change, _nearness(unnamed, attribute)):
-                        change = nearness
-                bound = _CHANGE_WITH_WORD if has_change or is_denied or is_meant else _CHANGE
-                if change >= bound and (
+                    change = max(change, _change_nearness(unnamed, attribute.name))
+                    if not (has_change or is_denied) and _nearness(unnamed, attribute) >= _NEAR:
+                        change = 0.0  # the fact again
+                speaks_for_it = (
+                    _WITH_VALUE * is_meant
+                    + (_WITH_WORD if has_change else _DENIED * is_denied)
+                    + _OF_SELF * (not own_speakers.isdisjoint(said_in))
+                    - _OF_HEARER * (not is_wish and not language.hearers.isdisjoint(said_in))
+                    + _WITH_OTHER_VALUE * _has_other_place(sentence, fact, attribute)
+                )
+                if change + speaks_for_it >= _CHANGE and (
                     is_meant
                     or _kind(attribute) != "wish"
                     or _cosine(sentence, (fact.value,)) >= _SAME_WISH
@@ -297,7 +310,7 @@ def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
             {*words(fact.subject)} - {*words(source.speaker)} | relatives
         )
     first, second, *_ = (*sentence_words, "", "")
-    return first not in language_words().possessives or not relation_named(second)
+    return first not in language_words().possessives or not relation_named(second.partition("'")[0])
 
 
 def _permits(sentence: str) -> bool:
@@ -332,6 +345,19 @@ def _has_value(sentence: str, attribute: Attribute) -> bool:
     return form in word_lists() and any(fits(word, form) for word in words(sentence))
 
 
+def _has_other_place(sentence: str, fact: Fact, attribute: Attribute) -> bool:
+    """Whether a sentence names a place, and the fact has another one."""
+    if attribute.form != "place":
+        return False
+    known = {word.casefold() for word in fact.value.split()}
+    names = (word.strip(".,!?;:\"'()") for word in sentence.split()[1:])
+    return any(
+        fits(name, "place")
+        for name in names
+        if _is_name(name) and name.casefold() not in known and len(name) >= _FEWEST_LETTERS
+    )
+
+
 def _nearness(sentence: str, attribute: Attribute) -> float:
     """The cosine of a sentence to the nearest sentence of an attribute."""
     return _cosine(sentence, _sentences_of(attribute))
@@ -346,7 +372,7 @@ def _cosine(sentence: str, sentences: tuple[str, ...]) -> float:
     return float((_vectors_of(sentences) @ embed([sentence])[0]).max())
 
 
-@lru_cache(maxsize=200)
+@lru_cache(maxsize=400)
 def _vectors_of(sentences: tuple[str, ...]) -> "NDArray[float32]":
     from memory.search.embed import embed
 
@@ -362,23 +388,11 @@ def _sentences_of(attribute: Attribute) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Topic:
-    """What people say when something of an attribute changes: sentences, whole and bare.
-
-    A bare one lacks the words that are said of the topic on any day, such as "dog" and "fed".
-    """
+    """What people say when something of an attribute changes, and what on any day."""
 
     changes: tuple[str, ...] = ()
-    bare_changes: tuple[str, ...] = ()
-    everyday_forms: frozenset[str] = frozenset()
+    everyday: tuple[str, ...] = ()
     is_named: bool = False
-
-    def bare(self, sentence: str) -> str:
-        """A sentence without the words of any day."""
-        return _bare(sentence, self.everyday_forms)
-
-
-def _bare(sentence: str, forms: Collection[str]) -> str:
-    return " ".join(word for word in telling_words(sentence) if not is_among(word, forms))
 
 
 @cache
@@ -390,23 +404,39 @@ def _topics() -> list[dict[str, Any]]:
 @cache
 def _topic_of(attribute: str) -> _Topic:
     """The topic of an attribute in changes.toml; an empty one for attributes of one's own."""
-    for topic in _topics():
+    talk, *topics = _topics()
+    for topic in topics:
         if attribute in topic["attributes"]:
             changes = tuple(topic["sentences"])
-            forms = frozenset(forms_of(telling_words(" ".join(topic.get("everyday", ())))))
-            bare = filter(None, (_bare(sentence, forms) for sentence in changes))
-            return _Topic(changes, tuple(bare), forms, topic.get("named", False))
+            everyday = (*topic.get("everyday", ()), *talk["everyday"])
+            return _Topic(changes, everyday, topic.get("named", False))
     return _Topic()
 
 
 def _change_nearness(sentence: str, attribute: str) -> float:
-    """The cosine of a sentence to the nearest change of an attribute; 0 for one of any day.
+    """How near the nearest clause of a sentence is to a change of an attribute, by cosines.
 
-    "I fed the dog" and "the dog died" share their dog; without it they are far apart.
+    "I fed the dog" is as near to "the dog died" as to what is said of a dog on any day.
     """
     topic = _topic_of(attribute)
-    nearness = _cosine(sentence, topic.changes)
-    if nearness < _CHANGE_WITH_WORD:
+    if not topic.changes:
         return 0.0
-    bare = topic.bare(sentence)
-    return nearness if bare and _cosine(bare, topic.bare_changes) >= _BARE_CHANGE else 0.0
+    clauses = _clauses(sentence)
+    if not clauses:
+        return 0.0
+    said = _vectors_of(clauses).T
+    nearness = (_vectors_of(topic.changes) @ said).max(axis=0)
+    nearness = nearness - (_vectors_of(topic.everyday) @ said).max(axis=0) / 2
+    return float(nearness.max())
+
+
+def _clauses(sentence: str) -> tuple[str, ...]:
+    """A sentence and its clauses, without names, which are near to nothing."""
+    written = sentence.split()
+    plain = " ".join(word for place, word in enumerate(written) if not (place and _is_name(word)))
+    clauses = [part for part in _CLAUSE_END.split(plain) if len(part.split()) >= _FEWEST_WORDS]
+    return (plain, *clauses) if " " in plain else ()
+
+
+def _is_name(word: str) -> bool:
+    return word[:1].isupper() and word.partition("'")[0] != "I"

@@ -74,6 +74,17 @@ UNNAMED = [
     ("I'm engaged to Ada.", "Our wedding was wonderful.", "Who am I engaged to?"),
     ("I have a dog called Rex.", "The vet could not save him.", "What pets do I have?"),
     ("I play the cello.", "I gave up on the cello.", "What instruments do I play?"),
+    # Names and a second clause are near to nothing.
+    (
+        "I work at Nokia.",
+        "Started at Rheinmetall this morning, the coffee is terrible.",
+        "Where do I work?",
+    ),
+    (
+        "I live in Oslo.",
+        "First week in Bergen done, the garden is two streets from the beach.",
+        "Where do I live?",
+    ),
 ]
 
 
@@ -125,6 +136,11 @@ def test_a_taste_changes_where_it_is_named(store: Store) -> None:
 def test_a_change_of_somebody_else_is_none(store: Store) -> None:
     memory = told(store, "I live in Oslo.", "My sister unpacked the boxes in her new flat.")
     assert memory.ask("Where do I live?", asker="Anna", now=NOW).text == "Oslo"
+
+
+def test_a_mother_s_birthday_is_no_change_of_ones_own(store: Store) -> None:
+    memory = told(store, "My birthday is 4 June.", "My mother's birthday is on 9 May.")
+    assert "9 May" not in memory.ask("When is my birthday?", asker="Anna", now=NOW).text
 
 
 def test_a_change_of_somebody_is_told_by_their_name_or_relation(store: Store) -> None:

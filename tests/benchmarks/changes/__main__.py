@@ -1,11 +1,12 @@
 """Stories of change: what holds afterwards, what is said, what is stored by mistake; no model.
 
-    python -m tests.benchmarks.changes [--half fit|check|all] [--show] [--fillers 12]
+    python -m tests.benchmarks.changes [--half fit|check|all|fresh] [--show] [--fillers 12]
 
 Each story of `stories.toml` becomes a memory, with other talk between its turns. Its questions are
 asked of `context` and of `ask`. A text is outdated where it was true before; a line that shows one
 is marked when the newer text stands in the line, or the line says that it is over, or names a
-later turn. Stories of even numbers are only to check what was fitted on the others.
+later turn. Stories of even numbers are only to check what was fitted on the others. The half
+`fresh` is another file, with talk near a fact that does not change it.
 """
 
 import re
@@ -18,7 +19,7 @@ from datetime import date, timedelta
 from itertools import cycle, islice
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 from rich.console import Console
@@ -30,7 +31,7 @@ from memory import Memory, Turn
 FOLDER = Path(__file__).parent
 NOW = "2026-02-01"
 _MARKS = re.compile(r"\[(?:later|outdated|disputed)|; later,|until \d{4}|no longer")
-Half = Literal["fit", "check", "all"]
+Half = Literal["fit", "check", "all", "fresh"]
 
 
 @dataclass
@@ -52,11 +53,16 @@ def read(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
-def of_half(cases: Sequence[Any], half: Half) -> Iterator[tuple[int, Any]]:
+def cases_of(half: Half, name: str, kind: str) -> Iterator[tuple[int, Any]]:
     """The cases of a half with their numbers, from 1."""
+    cases = read("fresh" if half == "fresh" else name).get(kind, [])
     for number, case in enumerate(cases, 1):
-        if half == "all" or (half == "fit") == (number % 2 == 1):
+        if is_in(number, half):
             yield number, case
+
+
+def is_in(number: int, half: Half) -> bool:
+    return half in ("all", "fresh") or (half == "fit") == (number % 2 == 1)
 
 
 def owner_of(number: int) -> str:
@@ -95,7 +101,7 @@ def has(text: str, wanted: Sequence[str]) -> bool:
 
 
 def stories(half: Half, fillers: int, counts: Counts) -> None:
-    for number, story in of_half(read("stories")["stories"], half):
+    for number, story in cases_of(half, "stories", "stories"):
         owner = owner_of(number)
         with memory_of(told(story["said"], owner, fillers, seed=number)) as memory:
             for asked, right, outdated in story["asks"]:
@@ -116,7 +122,7 @@ def stories(half: Half, fillers: int, counts: Counts) -> None:
 
 
 def passing(half: Half, fillers: int, counts: Counts) -> None:
-    for number, case in of_half(read("stories")["passing"], half):
+    for number, case in cases_of(half, "stories", "passing"):
         owner = owner_of(number)
         with memory_of(told(case["said"], owner, fillers, seed=number)) as memory:
             current = [fact.value for fact in memory.facts()]
@@ -135,7 +141,7 @@ def passing(half: Half, fillers: int, counts: Counts) -> None:
 
 
 def ends(half: Half, fillers: int, counts: Counts) -> None:
-    for number, case in of_half(read("stories")["ends"], half):
+    for number, case in cases_of(half, "stories", "ends"):
         owner = owner_of(number)
         with memory_of(told(case["said"], owner, fillers, seed=number)) as memory:
             current = [fact.value for fact in memory.facts()]
@@ -150,9 +156,8 @@ def ends(half: Half, fillers: int, counts: Counts) -> None:
 
 
 def wishes(half: Half, counts: Counts) -> None:
-    cases = read("wishes")
     for kind, is_kept in (("withdrawn", False), ("kept", True)):
-        for _, (wish, later, word) in of_half(cases[kind], half):
+        for _, (wish, later, word) in cases_of(half, "wishes", kind):
             turns = [
                 Turn("user", wish, said_at="2025-03-01"),
                 Turn("user", later, said_at="2025-03-10"),
@@ -166,7 +171,7 @@ def wishes(half: Half, counts: Counts) -> None:
                     is_goal=is_kept,
                 )
     for kind, is_order in (("orders", True), ("no_orders", False)):
-        for _, text in of_half(cases[kind], half):
+        for _, text in cases_of(half, "wishes", kind):
             with memory_of([Turn("user", text, said_at="2025-03-01")]) as memory:
                 head = wanted(memory)
                 counts.add(f"{kind} stand", bool(head), f"{text}\n{head}", is_goal=is_order)
@@ -179,13 +184,30 @@ def wanted(memory: Memory) -> str:
     ]
 
 
+def mentions(half: Half, counts: Counts) -> None:
+    """Later talk near a fact that changes nothing: the fact should stand alone."""
+    for _, (fact, later) in cases_of(half, "mentions", "mentions") if half == "fresh" else ():
+        turns = [
+            Turn("user", fact, said_at="2025-03-01"),
+            Turn("user", later, said_at="2025-03-10"),
+        ]
+        with memory_of(turns) as memory:
+            block = memory.context("Tell me something.", now=NOW, gate=False).text
+            is_marked = bool(_MARKS.search(block))
+            counts.add("mention marked as a change", is_marked, f"{later}\n{block}", is_goal=False)
+
+
 def traps(half: Half, counts: Counts) -> None:
+    if half == "fresh":
+        return
     cases = read("traps")
     dialogues: list[Mapping[str, Any]] = [
         *({"said": [["Nora" if n % 2 else "user", text]]} for n, text in enumerate(cases["traps"])),
         *cases["dialogues"],
     ]
-    for _, case in of_half(dialogues, half):
+    for number, case in enumerate(dialogues, 1):
+        if not is_in(number, half):
+            continue
         turns = [Turn(speaker, text, said_at="2025-03-01") for speaker, text in case["said"]]
         with memory_of(turns) as memory:
             false = [
@@ -225,19 +247,20 @@ class _Closing:
 
 
 def main(
-    half: Annotated[str, typer.Option(help="fit, check or all")] = "fit",
-    show: Annotated[bool, typer.Option(help="print what fell short (of the half to fit)")] = False,
+    half: Annotated[str, typer.Option(help="fit, check, all or fresh")] = "fit",
+    show: Annotated[bool, typer.Option(help="print what fell short, unless to check")] = False,
     fillers: Annotated[int, typer.Option(help="other turns between two of a story")] = 12,
 ) -> None:
     """Print how many of each kind."""
     counts = Counts()
-    chosen: Half = "check" if half == "check" else "all" if half == "all" else "fit"
+    chosen = cast(Half, half if half in get_args(Half) else "fit")
     stories(chosen, fillers, counts)
     passing(chosen, fillers, counts)
     ends(chosen, fillers, counts)
     wishes(chosen, counts)
+    mentions(chosen, counts)
     traps(chosen, counts)
-    if show and chosen == "fit":
+    if show and chosen in ("fit", "fresh"):
         print("\n".join(counts.missed))
     table = Table("what", "of", "all")
     for name, all_of in counts.all.items():
