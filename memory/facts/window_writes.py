@@ -14,7 +14,7 @@ from memory.sql.policy import check_each, check_facts
 from memory.store import Store
 from memory.store.candidate_facts import ALIAS
 from memory.vocabulary.entities import key, names_somebody
-from memory.vocabulary.said import subject_meant, telling_words
+from memory.vocabulary.said import says_own_name, subject_meant, telling_words
 
 _OTHERS_ARE_KEPT = (
     "The other rows are kept: write only these again, corrected, or -- none if they cannot be"
@@ -49,6 +49,7 @@ class WindowWriter:
     _by_id: dict[int, Turn] = field(default_factory=dict, init=False)
     _written: CheckedWrites = field(default=(), init=False)  # rows of the first answer
     _unsaid: int = field(default=0, init=False)
+    _own_names: list[tuple[str, str, int]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._by_id.update((turn.id, turn) for turn in self.turns)
@@ -104,6 +105,8 @@ class WindowWriter:
             if self.writes_aliases
             else introduced_names(self.store, self.turns)
         )
+        if self._own_names:
+            names = (*names, CheckedAliases(tuple(self._own_names)))
 
         def written(writes: CheckedWrites) -> Change:
             # Changes of stored facts come first: they are not meant for this answer's rows.
@@ -124,8 +127,17 @@ class WindowWriter:
         turn = self._by_id.get(fact.turn_id)
         if turn is None:
             return fact  # which is refused, with advice for the model
+        self._learn_name(fact.subject)
         fact = replace(fact, subject=subject_meant(fact.subject, turn, self._checks.speakers))
         return self.as_stored(fact, turn) if fact.value.strip() else fact
+
+    def _learn_name(self, name: str) -> None:
+        """Make a name mean the person called "user" who says "I'm Craig" in the window."""
+        if key(name) in self._checks.speakers:
+            return
+        if own := next((turn for turn in self.turns if says_own_name(name, turn)), None):
+            self._checks.speakers[key(name)] = own.speaker
+            self._own_names.append((name, own.speaker, own.id))
 
 
 def _news(writes: CheckedWrites, before: CheckedWrites) -> CheckedWrites:

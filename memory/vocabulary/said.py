@@ -21,6 +21,7 @@ from memory.text.word_forms import forms_of, is_among
 from memory.text.words import words
 from memory.vocabulary.entities import key, names_somebody, relation_named, relation_words
 from memory.vocabulary.rewording import is_name, small_words
+from memory.vocabulary.templates.parts import own_text
 from memory.vocabulary.templates.words import language_words
 
 _NEAR = 3  # turns before a turn, which it may answer to
@@ -286,6 +287,17 @@ def subject_meant(subject: str, turn: Turn, spellings: Mapping[str, str]) -> str
         return known
     is_speaker = key(subject) in relation_words().speaker or key(subject) in _listed("roles")
     return turn.speaker if is_speaker and turn.kind == "message" else subject
+
+
+def says_own_name(name: str, turn: Turn) -> bool:
+    """Whether the person called "user" says "I'm Craig" in a turn.
+
+    Of other speakers the name is known.
+    """
+    if turn.kind != "message" or key(turn.speaker) not in _listed("roles"):
+        return False
+    own = rf"\bI(?:['\u2019]?m| am) {re.escape(name)}(?!['\u2019\w])"
+    return bool(name) and re.search(own, own_text(turn.text), re.IGNORECASE) is not None
 
 
 def wrong_subject(

@@ -53,3 +53,23 @@ def test_a_wish_may_name_its_speaker_as_an_alias_does(store: Store) -> None:
     wish = "('Darryl', 'instruction', 'sources with figures', 4)"
     digest(store, f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {wish};")
     assert [fact.subject for fact in store.facts() if fact.turn_id == 4] == ["user"]
+
+
+def test_the_facts_of_a_user_who_gives_a_name_are_the_users(store: Store) -> None:
+    store.add([Turn("user", "Hi, I'm Craig!", "one", "2026-03-01")])
+    store.add([Turn("user", "It's vegan for me, always.", "one", "2026-03-01")])
+    into = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    row = f"{into} ('Craig', 'diet', 'vegan', {{}});"
+    digest(store, row.format(4))
+    store.add([Turn("user", "Still vegan.", "two", "2026-04-01")])
+    digest(store, row.format(5))
+    assert {fact.subject for fact in store.facts()} == {"user"}
+    with Memory(store) as memory:
+        assert "diet vegan" in memory.context("What shall I cook?").text
+
+
+def test_a_name_that_the_user_gives_somebody_else_stays_theirs(store: Store) -> None:
+    store.add([Turn("user", "I'm Craig's sister, and Craig is vegan.", "one", "2026-03-01")])
+    into = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    digest(store, f"{into} ('Craig', 'diet', 'vegan', 3);")
+    assert {fact.subject for fact in store.facts()} == {"Craig"}
