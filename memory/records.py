@@ -332,6 +332,16 @@ class MemoryFact(Fact):
     memory: str = ""
 
 
+@dataclass(frozen=True)
+class FactWithLater(Fact):
+    """A fact of a list, with the later turn of its speaker that may change it.
+
+    `later` is in words: `later, turn 3, 10 Mar 2026: "no dog anymore"`.
+    """
+
+    later: str = ""
+
+
 class _Row(tuple[Any, ...]):
     """A row, whose values have the names of its columns, too: `row["text"]`."""
 

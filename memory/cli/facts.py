@@ -12,8 +12,9 @@ from memory.cli.operations import EditCommand, EditingGroup
 from memory.cli.options import Seen
 from memory.cli.output import change_line, edit_lines
 from memory.errors import InputError
+from memory.facts.latest_word import with_later
 from memory.facts.standing import standing_facts, standing_without_effect
-from memory.records import Change, Contradiction, Fact
+from memory.records import Change, Contradiction, Fact, FactWithLater
 from memory.store import Store
 from memory.store.contradictions import open_contradictions
 from memory.store.standing_facts import StandingFact
@@ -108,6 +109,8 @@ def list_command(
     )
     reason = "begin later, or gave way to something newer; --all lists them"
     notes = [f"{further} more {reason}"] if further else []
+    if not as_of:
+        matches = with_later(store, matches)
     return Printed(
         [fact.to_dict() for fact in matches],
         columns=_COLUMNS,
@@ -240,7 +243,7 @@ def _cells(fact: Fact) -> tuple[Any, ...]:
         fact.id,
         fact.subject,
         fact.attribute,
-        fact.value,
+        f"{fact.value}; {fact.later}" if isinstance(fact, FactWithLater) else fact.value,
         fact.happened_on,
         fact.ended_on,
         fact.turn_id,

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from memory.facts.restated import restated
-from memory.records import CORRECTIONS, WITHDRAWN, Fact, Turn
+from memory.records import CORRECTIONS, WITHDRAWN, Fact, FactWithLater, Turn
 from memory.store import Store
+from memory.store.fact_reads import current_among
 from memory.store.turn_reads import last_turn, turns_after
 from memory.store.turn_validation import WRITTEN_AS
 from memory.store.united import first_store
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # with numpy, which listing facts does not need
 
 _CLAUSE_END = re.compile(r"\s*[,;:\u2013\u2014]\s+|\s+(?:and|but|so|because|since)\s+")
 _FEWEST_WORDS, _FEWEST_LETTERS = 3, 3  # of a clause, of a place
+MOST_LISTED = 60  # facts of a list for which a later turn is looked for
 _MOST_FOUND = 8  # turns of a search for one fact
 _MOST_NEW = 48  # turns since the last look: as many are read, for more a search is quicker
 _CASE = re.compile(r"^(?:when|whenever|if)\b[^,]*, | (?:when|whenever|if) I .*$", re.IGNORECASE)
@@ -96,6 +98,15 @@ class LatestWord:
 def with_latest(line: str, word: LatestWord | None) -> str:
     """A line of a fact with the latest word on it, if there is one."""
     return f"{line}; {word.text}" if word else line
+
+
+def with_later(store: Store, facts: Sequence[Fact], day: str = "") -> list[Fact]:
+    """A list of facts: of the first MOST_LISTED, a current one with a latest word has `later`."""
+    latest = latest_words(store, current_among(store, facts[:MOST_LISTED]), day)
+    return [
+        FactWithLater(**vars(fact), later=latest[fact.id].text) if fact.id in latest else fact
+        for fact in facts
+    ]
 
 
 @dataclass
@@ -424,9 +435,9 @@ def _change_nearness(sentence: str, attribute: str) -> float:
     clauses = _clauses(sentence)
     if not clauses:
         return 0.0
-    said = _vectors_of(clauses).T
-    nearness = (_vectors_of(topic.changes) @ said).max(axis=0)
-    nearness = nearness - (_vectors_of(topic.everyday) @ said).max(axis=0) / 2
+    clause_vectors = _vectors_of(clauses).T
+    nearness = (_vectors_of(topic.changes) @ clause_vectors).max(axis=0)
+    nearness = nearness - (_vectors_of(topic.everyday) @ clause_vectors).max(axis=0) / 2
     return float(nearness.max())
 
 

@@ -11,6 +11,7 @@ from memory.records import (
     Edit,
     Entity,
     Fact,
+    FactWithLater,
     Forgotten,
     Skipped,
     Step,
@@ -187,9 +188,12 @@ class AnswerRecord(TypedDict):
 
 
 class FactPage(TypedDict):
-    """Facts by id; `after` is the last id, null at the end."""
+    """Facts by id; `after` is the last id, null at the end.
 
-    facts: list[Fact]
+    A fact of which its speaker speaks again later has that turn as `later`, in words.
+    """
+
+    facts: list[Fact | FactWithLater]
     after: int | None
 
 

@@ -8,6 +8,7 @@ from memory import facts as edits
 from memory.digest.held_windows import decide
 from memory.errors import NotThereError
 from memory.facts.contradictions import settle
+from memory.facts.latest_word import with_later
 from memory.facts.standing import standing_facts
 from memory.operations.answers import Contradictions, FactHistory, FactPage, HeldChanges
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
@@ -35,7 +36,8 @@ def facts(
         facts_in_force = [fact for fact in facts_in_force if fact.id in ids]
     page = [fact for fact in facts_in_force if fact.id > after][:limit]
     more = page and page[-1] is not facts_in_force[-1]
-    return {"facts": page, "after": page[-1].id if more else None}
+    facts_with_later = page if as_of else with_later(memory.store, page)
+    return {"facts": facts_with_later, "after": page[-1].id if more else None}
 
 
 @operation("write", "POST /facts")

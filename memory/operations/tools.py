@@ -18,7 +18,7 @@ from memory.exchange.documents import tool_use
 from memory.facts import edit, facts_named
 from memory.facts.additions import add_each_once, add_turns
 from memory.facts.contradictions import settle
-from memory.facts.latest_word import latest_words, with_latest
+from memory.facts.latest_word import MOST_LISTED, latest_words, with_latest
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
 from memory.operations.remembered import date_of, spoken_turn, store_fact, stored_lines
 from memory.operations.tool_arguments import (
@@ -106,7 +106,6 @@ SLOW_TOOLS = frozenset(
 _FACTS_TOKENS = 120  # of the facts before the turns that were searched
 _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
-_MOST_LATEST = 60  # facts of a page whose latest word is looked for
 _MOST_TURNS = 50
 _MOST_CALLS = 50  # model calls in one step of a digest
 _MOST_TURNS_READ = 5_000  # by rules, in one step
@@ -319,7 +318,7 @@ class Tools:
         with self._store() as store:
             facts = facts_named(store, subject, attribute, as_of)
             following = [fact for fact in facts if fact.id > cursor]
-            latest = latest_words(store, following[:_MOST_LATEST], as_of)
+            latest = latest_words(store, following[:MOST_LISTED], as_of)
         lines = {fact.id: with_latest(spoken_line(fact), latest.get(fact.id)) for fact in following}
         page = first_lines(
             (trim(line, _ROW_TOKENS) for line in lines.values()),

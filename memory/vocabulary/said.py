@@ -296,8 +296,8 @@ def says_own_name(name: str, turn: Turn) -> bool:
     """
     if turn.kind != "message" or key(turn.speaker) not in _listed("roles"):
         return False
-    own = rf"\bI(?:['\u2019]?m| am) {re.escape(name)}(?!['\u2019\w])"
-    return bool(name) and re.search(own, own_text(turn.text), re.IGNORECASE) is not None
+    says_name = rf"\bI(?:['\u2019]?m| am) {re.escape(name)}(?!['\u2019\w])"
+    return bool(name) and re.search(says_name, own_text(turn.text), re.IGNORECASE) is not None
 
 
 def wrong_subject(

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from memory.errors import InputError
 from memory.facts import change_of
+from memory.facts.latest_word import with_later
 from memory.facts.related import related_facts
 from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Fact
@@ -114,6 +115,8 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         values["later"] = first + _FACTS_A_PAGE if len(facts) > _FACTS_A_PAGE else None
     else:
         values |= _by_person(request, store, include_ended)
+    if values["facts"] and not standing:
+        values["facts"] = with_later(store, values["facts"])
     return Page("facts.html", values)
 
 

@@ -141,6 +141,15 @@ def test_an_answer_is_read_from_what_a_reranker_puts_first(monkeypatch: pytest.M
     assert told["answer"] == "a dog"
 
 
+def test_a_listed_fact_has_the_later_turn_that_may_change_it(client: TestClient) -> None:
+    for text in ("I have a dog called Rex.", "I speak Welsh.", "The vet could not save Rex."):
+        turn = {"text": text, "speaker": "Eve", "said_at": "2025-03-01"}
+        client.post("/api/anna/turns", json=turn)
+    rex, welsh = client.get("/api/anna/facts?subject=Eve").json()["facts"]
+    assert rex["later"] == 'later, turn 8, 1 Mar 2025: "The vet could not save Rex."'
+    assert "later" not in welsh
+
+
 def test_facts_are_noted_corrected_and_taken_back(client: TestClient) -> None:
     new = {"subject": "Ben", "attribute": "has_pet", "value": "dog Rufus", "turn_id": 4}
     assert client.post("/api/anna/facts", json=new).json()["id"] == 2

@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 from starlette.testclient import TestClient
 
-from memory import Fact, Turn, open_store
+from memory import Fact, Memory, Turn, open_store
 from memory.facts import correct
 from memory.facts.additions import add_turns
 from memory.records import Kind, Summary
@@ -614,6 +614,15 @@ def test_a_reply_does_not_repeat_the_facts_that_the_page_shows(memories: str) ->
         "I live in Lund. stored: User lives in Lund Assistant, not stored Kept as turn 6." in text
     )
     assert text.count("Lund") == 2
+
+
+def test_a_list_of_facts_shows_the_later_turn_that_may_change_one(memories: str) -> None:
+    texts = ("I have a dog called Rex.", "The vet could not save Rex.")
+    with open_store(existing("anna")) as store, Memory(store) as memory:
+        memory.add([Turn("Eve", text, said_at="2025-03-01") for text in texts])
+    with page_client() as client:
+        listed = shown(client.get(f"{ANNA}/facts?person=Eve").text)
+    assert 'a dog called Rex · later, turn 7, 1 Mar 2025: "The vet could not save Rex."' in listed
 
 
 def test_the_facts_of_a_person_begin_with_home_work_and_family(memories: str) -> None:
