@@ -28,6 +28,7 @@ from locomo.weights.trainee import tuned_task
 from memory.models import ABSTAIN_WORD, SMALL, read_card
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, next to the adapters
+_CACHED_TOKENS = 16_384  # of prompts whose answers are drawn together: 400 MB of a small model
 
 
 class ResumableTrainer(GRPOTrainer):
@@ -50,25 +51,53 @@ class SharedPromptTrainer(ResumableTrainer):
     def _generate_single_turn(
         self, prompt_ids: Sequence[list[int]], *_: Any, **__: Any
     ) -> tuple[list[list[int]], None]:
+        groups = [(prompt, len(list(same))) for prompt, same in groupby(prompt_ids)]
+        completions: list[list[int]] = []
+        while groups:
+            # A step of drawing costs about the same for one group and for several.
+            longest = max(len(prompt) for prompt, _answers in groups)
+            number = max(1, _CACHED_TOKENS // (longest * groups[0][1]))
+            completions += self._drawn(groups[:number])
+            del groups[:number]
+        return completions, None
+
+    def _drawn(self, groups: Sequence[tuple[list[int], int]]) -> list[list[int]]:
+        """Answers to prompts, as many to each as is said, drawn together."""
         model = self.accelerator.unwrap_model(self.model)
         decoder = model.get_base_model().get_decoder()
-        completions: list[list[int]] = []
-        for prompt, group in groupby(prompt_ids):
-            answers = len(list(group))
-            ids = torch.tensor([prompt], device=self.accelerator.device)
-            cache = DynamicCache()
-            with torch.no_grad():
-                decoder(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True)
+        device = self.accelerator.device
+        pad = self.processing_class.pad_token_id
+        longest = max(len(prompt) for prompt, _ in groups)
+        read: list[list[tuple[Any, Any]]] = []  # by group and layer
+        rows: list[list[int]] = []
+        with torch.no_grad():
+            for prompt, answers in groups:
+                cache = DynamicCache()
+                ids = torch.tensor([prompt[:-1]], device=device)
+                decoder(input_ids=ids, past_key_values=cache, use_cache=True)
                 cache.batch_repeat_interleave(answers)
-                ids = ids.repeat(answers, 1)
-                drawn = model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    past_key_values=cache,
-                    generation_config=self.generation_config,
-                )
-            completions += [self._ended(row) for row in drawn[:, len(prompt) :].tolist()]
-        return completions, None
+                left = (0, 0, longest - len(prompt), 0)  # before the tokens, as the ids are padded
+                read.append(
+                    [
+                        (torch.nn.functional.pad(layer.keys, left),
+                         torch.nn.functional.pad(layer.values, left))
+                        for layer in cache.layers
+                    ]
+                )  # fmt: skip
+                rows += [[pad] * (longest - len(prompt)) + prompt] * answers
+            together = DynamicCache()
+            for number, of_groups in enumerate(zip(*read, strict=True)):
+                keys, values = (torch.cat(parts) for parts in zip(*of_groups, strict=True))
+                together.update(keys, values, number)
+            mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt, _ in groups]
+            counts = torch.tensor([answers for _, answers in groups], device=device)
+            drawn = model.generate(
+                input_ids=torch.tensor(rows, device=device),
+                attention_mask=torch.tensor(mask, device=device).repeat_interleave(counts, dim=0),
+                past_key_values=together,
+                generation_config=self.generation_config,
+            )
+        return [self._ended(row) for row in drawn[:, longest:].tolist()]
 
     def _ended(self, tokens: list[int]) -> list[int]:
         """The tokens up to the end of the turn, without what pads them."""

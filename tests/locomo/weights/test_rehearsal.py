@@ -159,6 +159,9 @@ def test_a_shared_prompt_gives_the_numbers_that_trl_gives(
     assert [trainer._generate_single_turn(prompts)[0]] == [completions]
     assert all(1 <= len(tokens) <= 6 for tokens in completions)
     assert len({tuple(tokens) for tokens in completions}) > 1
+    trainer.generation_config.do_sample = False
+    together = trainer._generate_single_turn(prompts)[0]
+    assert together == [trainer._generate_single_turn([prompt])[0][0] for prompt in prompts]
     longest, keep = max(map(len, prompts)), max(map(len, completions))
     ids = torch.full((8, longest + keep), 2)
     mask = torch.zeros_like(ids)
