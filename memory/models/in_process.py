@@ -14,7 +14,7 @@ from typing import Any
 import dspy
 
 from memory.models.adapter_card import CARD, check_base, gguf_of, read_card
-from memory.models.brief_prompts import ABSTENTION_BIAS, brief_grammar, brief_module
+from memory.models.brief_prompts import ABSTENTION_BIAS, ROWS_END_BIAS, brief_grammar, brief_module
 from memory.models.completions import CompletionAdapter
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.files import file_of
@@ -31,7 +31,7 @@ from memory.models.sizes import (
     SIZE_OF_FORM,
     Size,
 )
-from memory.records import FormChoice
+from memory.records import ABSTAIN, FormChoice
 from memory.system.provider_calls import call_seconds
 
 # Seconds of a call: a machine without a GPU reads a prompt of 2,000 tokens in a minute.
@@ -82,8 +82,6 @@ class GgufAdapter(CompletionAdapter):
         if isinstance(lm.engine, GgufEngine):
             module = _module_of(signature)
             is_brief = bool(brief_module(signature))
-            # Tuned weights have learned when to abstain.
-            is_biased = is_brief and module == "answer" and module not in self.tuned
             engine = replace(
                 lm.engine,
                 grammar=brief_grammar(module, inputs) if is_brief else _grammar(module, inputs),
@@ -91,10 +89,17 @@ class GgufAdapter(CompletionAdapter):
                 slot=_MODULES.index(module),
                 applies_lora=bool(lm.engine.lora and module in lm.engine.lora.targets),
                 seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
-                abstention_bias=ABSTENTION_BIAS if is_biased else 0.0,
+                logit_bias=self._biases(lm.engine, module) if is_brief else (),
             )
             lm = lm.copy(engine=engine)
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)
+
+    def _biases(self, engine: GgufEngine, module: str) -> tuple[tuple[int | str, float], ...]:
+        if module == "answer" and module not in self.tuned:  # else they learned when to abstain
+            return ((ABSTAIN.split()[0], ABSTENTION_BIAS),)
+        if module == "store" and module in self.tuned and engine.model.end_token is not None:
+            return ((engine.model.end_token, ROWS_END_BIAS),)
+        return ()
 
 
 def _module_of(signature: type[dspy.Signature]) -> str:

@@ -24,7 +24,6 @@ from dspy.lm15 import TimeoutError as CallTimedOut
 
 from memory.models.gguf.model_file import ModelFile
 from memory.models.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
-from memory.records import ABSTAIN
 from memory.system.tracing import span
 
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches. They
@@ -49,10 +48,10 @@ class GgufEngine:
 
     `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
     Kinds of prompts that take turns have a `slot` each, one of `slots`, which keeps what they
-    begin with. `seed` draws the answer where the temperature is above 0. `abstention_bias` is added
-    to the logit of the first word of ABSTAIN. `applies_lora` says whether the server's adapter is
-    applied. Engines with the same `model`, `context`, `threads`, `slots` and `lora` share one
-    server.
+    begin with. `seed` draws the answer where the temperature is above 0. `logit_bias` is added to
+    the logits of tokens, by their numbers or texts. `applies_lora` says whether the server's
+    adapter is applied. Engines with the same `model`, `context`, `threads`, `slots` and `lora`
+    share one server.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
     """
 
@@ -66,7 +65,7 @@ class GgufEngine:
     stop: str = ""
     slot: int = 0
     seed: int = 0
-    abstention_bias: float = 0.0
+    logit_bias: tuple[tuple[int | str, float], ...] = ()
     applies_lora: bool = True
 
     def complete(self, request: Request) -> Response:
@@ -118,8 +117,8 @@ class GgufEngine:
             settings["grammar"] = self.grammar
         if self.stop:
             settings["stop"] = [self.stop]
-        if self.abstention_bias:
-            settings["logit_bias"] = [[ABSTAIN.split()[0], self.abstention_bias]]
+        if self.logit_bias:
+            settings["logit_bias"] = self.logit_bias
         messages = _messages(request)
         slot = (self.slot, self.lora if self.applies_lora else None)
         with _may_be_stopped() as stopped, self._server(stopped) as server:
