@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from memory.exchange.date_order import DateOrder
     from memory.exchange.imports import ImportReport
     from memory.exchange.transcripts import Agent
+    from memory.store import Store
 
 _MAX_PLACES_SHOWN = 3  # of those skipped for one reason
 INTERRUPTED = "interrupted: the turns so far are stored; the same command continues"
@@ -158,36 +159,35 @@ class _Reading:
 
     def store_in(
         self,
+        store: "Store",
         name: str,
-        db: Path | None,
         export: "ForeignExport",
         *,
         dump: Path | None = None,
         advance: Callable[[int], None] = lambda items: None,
     ) -> _Imported:
-        """Store an export, or the `dump` at a path, in the memory of this name or file.
+        """Store an export, or the `dump` at a path, in the memory of this name.
 
         `advance` receives the number of items of each step.
         """
         from memory.exchange.imports import import_turns, load_dump
         from memory.store.turn_reads import size_of
 
-        with open_memory(name, db, create=True) as store:
-            if self.timezone:
-                Settings(store).set(TIMEZONE, self.timezone)
-            before = size_of(store).facts
-            if dump and export.format == "dump":
-                report = load_dump(store, dump, advance)
-            else:
-                report = import_turns(
-                    store,
-                    export,
-                    progress=advance,
-                    with_forgotten=self.with_forgotten,
-                    with_wishes=self.with_wishes,
-                )
-            facts = size_of(store).facts - before
-        return _Imported(str(db or name), export.format, report, facts)
+        if self.timezone:
+            Settings(store).set(TIMEZONE, self.timezone)
+        before = size_of(store).facts
+        if dump and export.format == "dump":
+            report = load_dump(store, dump, advance)
+        else:
+            report = import_turns(
+                store,
+                export,
+                progress=advance,
+                with_forgotten=self.with_forgotten,
+                with_wishes=self.with_wishes,
+            )
+        facts = size_of(store).facts - before
+        return _Imported(name, export.format, report, facts)
 
 
 def _import_one(
@@ -196,10 +196,14 @@ def _import_one(
     from memory.exchange.imports import refuse_empty
 
     export = _read_export(path, reading)  # before a namespace is created for it
-    with progress() as bar:
+    with open_memory(name, db, create=True) as store, progress() as bar:
         task = bar.add_task("importing", total=export.total)
         imported = reading.store_in(
-            name, db, export, dump=path, advance=lambda items: bar.update(task, advance=items)
+            store,
+            str(db or name),
+            export,
+            dump=path,
+            advance=lambda items: bar.update(task, advance=items),
         )
     _print_report(imported, as_json)
     refuse_empty(imported.report, str(path))
@@ -227,7 +231,7 @@ def _import_sessions(
         by_memory.setdefault(str(db or into or project.namespace), []).extend(files)
     reports = []
     for name, files in by_memory.items():
-        with progress() as bar:
+        with open_memory(name, db, create=True) as store, progress() as bar:
             task = bar.add_task(f"importing {name}", total=len(files))
             export = past_sessions(
                 agent,
@@ -236,7 +240,7 @@ def _import_sessions(
                 progress=partial(bar.advance, task),
                 are_ours=path is None,
             )
-            imported = reading.store_in(name, db, export)
+            imported = reading.store_in(store, name, export)
         _print_report(imported, as_json)
         reports.append(imported.report)
     refuse_empty(in_all(reports), agent.name)
@@ -299,7 +303,8 @@ class _Importer:
 
         os.environ["MEMORY_HOME"] = self.home
         export = read_export(folder, self.reading.speaker)
-        return self.reading.store_in(folder.name, None, export, dump=folder)
+        with open_memory(folder.name, None, create=True) as store:
+            return self.reading.store_in(store, folder.name, export, dump=folder)
 
 
 def _import_over(folders: Sequence[Path], reading: _Reading, over: str, as_json: bool) -> None:
