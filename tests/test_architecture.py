@@ -131,6 +131,15 @@ ROOMS = {
     "memory/vocabulary/entities": "whom a name means",
     "memory/vocabulary/templates": "plain forms of what people say and ask, as templates",
     "memory/store": "a namespace in a database: durable, journaled, undoable, forgettable",
+    "memory/store/turns": "turns: accepted, read, tagged, told in short, and those that expire",
+    "memory/store/facts": "facts: by which right they stand, and whom they are about",
+    "memory/store/changes": "the journal: each write is a change, undone and read as of a day",
+    "memory/store/search": "the tables of search: columns, vectors and who made them",
+    "memory/store/configuration": "settings, the owner, what is withheld, what fits",
+    "memory/store/files": "whole memories: moved, copied, checked, several read as one",
+    "memory/store/waiting": "what waits in a memory: windows, tasks, and who has claimed them",
+    "memory/store/sqlite": "a namespace in one SQLite file, behind its walls; files that are not "
+    "ours",
     "memory/store/forgetting": "turns and what rests on them, removed, overwritten, proven gone",
     "memory/store/postgres": "a namespace in Postgres, behind walls of its own",
     "memory/evidence": "what is shown of a memory for a question, the same at every door",
@@ -193,7 +202,10 @@ APART = {
         "memory.evidence.overview",  # what is known of a person; the importer is a reader
         "memory.program.sql_questions",  # kinds of questions; the importer is a module of DSPy
         "memory.sql.contradiction_writes",  # one table; the importer has the policy of all
-        *("memory.store.catalog", "memory.store.withdrawals"),  # reads; the importer is a store
+        *(
+            "memory.store.facts.catalog",
+            "memory.store.changes.withdrawals",
+        ),  # reads; the importer is a store
     ),
     "pydantic takes long to import": ("memory.vocabulary.file_format",),
 }
@@ -603,7 +615,7 @@ SELECTS_OF_OTHERS = {
     "memory/program/brief.py": "of what a little model chose, which an answer shows as its SQL",
     "memory/program/retrieve.py": "a model's",
     "memory/server/web/sql.py": "a person's, on the page",
-    "memory/store/united.py": "whoever's, in each of several memories",
+    "memory/store/files/united.py": "whoever's, in each of several memories",
 }
 OTHER_READERS = {
     *("sys.stdin.buffer", "file", "importer", "content", "opened", "connection.getresponse()"),
@@ -615,11 +627,11 @@ QUOTING = {
     "memory/program/brief.py",
     "memory/program/brief_store.py",
     "memory/program/look.py",
-    "memory/store/digest_rights.py",
+    "memory/store/facts/digest_rights.py",
     "memory/refine/workbench.py",
-    "memory/store/assertions.py",
-    "memory/store/journal.py",
-    "memory/store/vocabulary_table.py",
+    "memory/store/facts/assertions.py",
+    "memory/store/changes/journal.py",
+    "memory/store/facts/vocabulary_table.py",
 }
 
 

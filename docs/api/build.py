@@ -21,7 +21,7 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "records.md": ("Records", ("memory.records",)),
     "errors.md": ("Errors", ("memory.errors",)),
     "namespaces.md": ("Namespaces", ("memory.store.namespaces",)),
-    "settings.md": ("Settings", ("memory.store.declared_settings",)),
+    "settings.md": ("Settings", ("memory.store.configuration.declared_settings",)),
 }
 # The public names of `memory` that no page above shows.
 OTHERS = "models-and-programs.md"

@@ -19,10 +19,10 @@ from memory.facts.restated import newest_first
 from memory.records import Fact, Hit, Turn
 from memory.search.embed import PACKAGED_EMBEDDER
 from memory.store import Store
-from memory.store.fact_reads import newest_with_reasons
-from memory.store.standing_facts import names_of_askers
-from memory.store.turn_reads import last_session
-from memory.store.turn_validation import session_label
+from memory.store.facts.fact_reads import newest_with_reasons
+from memory.store.facts.standing_facts import names_of_askers
+from memory.store.turns.turn_reads import last_session
+from memory.store.turns.turn_validation import session_label
 from memory.text.characters import label, one_line
 from memory.text.dates import short_day
 from memory.text.fence import fence_tokens, fenced

@@ -51,14 +51,10 @@ from memory.records import (
 )
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
-from memory.store.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
-from memory.store.forgetting.preview import forget_matching
-from memory.store.setting_values import PROMPTS, WRONG_ANSWER_COST
-from memory.store.settings import settings_of
-from memory.store.standing_facts import names_of_askers
-from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
-from memory.store.tags import FORGET_AFTER
-from memory.store.united import (
+from memory.store.configuration.setting_values import PROMPTS, WRONG_ANSWER_COST
+from memory.store.configuration.settings import settings_of
+from memory.store.facts.standing_facts import names_of_askers
+from memory.store.files.united import (
     first_store,
     found_turns,
     numbered_hits,
@@ -68,6 +64,10 @@ from memory.store.united import (
     own_rows,
     stores_by_name,
 )
+from memory.store.forgetting.preview import forget_matching
+from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
+from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
+from memory.store.turns.tags import FORGET_AFTER
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
 

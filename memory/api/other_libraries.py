@@ -406,7 +406,7 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "memory.digest(user_id=user_id)": ("consolidate", "compact", "extract", "distill", "process"),
     f"{_TOOLS}, for an agent": ("as_tool", "as_tools", "tools", "get_tools", "bind_tools"),
     "set_tags(memory.of(user_id).store, [turn_id], metadata):"
-    " `from memory.store.tags import set_tags`": (
+    " `from memory.store.turns.tags import set_tags`": (
         *("tag", "set_tags", "add_tags", "set_metadata", "update_metadata"),
     ),
     # OpenAI's Assistants
@@ -423,7 +423,7 @@ METHODS: dict[str, str] = {
         " memory.facts(user_id=user_id) if fact.turn_id == turn_id]: the facts of a turn, which"
         f" itself never changes, {_FACTS}; or, for metadata,"
         " set_tags(memory.of(user_id).store, [turn_id], metadata):"
-        " `from memory.store.tags import set_tags`"
+        " `from memory.store.turns.tags import set_tags`"
     ),
     "history": (
         "[edit for fact in memory.facts(user_id=user_id, ended=True) if fact.turn_id == turn_id"
@@ -602,7 +602,8 @@ IMPORTS: dict[str, str] = {
     ),
     "namespaces": f"namespaces.names(): {_NAMESPACES}",
     "set_tags": (
-        "set_tags(memory.of(user_id).store, [turn_id], metadata): `from memory.store.tags import"
+        "set_tags(memory.of(user_id).store, [turn_id], metadata): `from memory.store.turns.tags "
+        "import"
         " set_tags`"
     ),
     "create_manage_memory_tool": _TOOLS_OF_LANGMEM,

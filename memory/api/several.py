@@ -6,8 +6,8 @@ from pathlib import Path
 
 from memory.errors import InputError
 from memory.store import Store, namespaces, open_store
+from memory.store.files.united import memory_name, unite
 from memory.store.store_source import OpenStore
-from memory.store.united import memory_name, unite
 
 Place = Store | str | Path
 

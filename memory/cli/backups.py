@@ -8,7 +8,7 @@ import typer
 from memory.cli.options import DEFAULT, Db, Namespace, Yes, confirm, memory_location, open_memory
 from memory.errors import StoreError
 from memory.store import namespaces, postgres_module
-from memory.store.settings import settings_of
+from memory.store.configuration.settings import settings_of
 from memory.system.terminal import count, print_clean
 
 
@@ -53,7 +53,7 @@ def restore(
             if "another process" in str(error) or not isinstance(target, Path):
                 raise
             raise StoreError(f"{error}; move it away, then restore without --replace") from error
-        from memory.store.backup import count_turns_of
+        from memory.store.files.backup import count_turns_of
 
         # A backup that `forget` could not reach brings forgotten turns back.
         returning = count_turns_of(backup_file, forgotten_ids)
@@ -69,7 +69,7 @@ def restore(
 def _restore(backup_file: Path, target: namespaces.Location, replace: bool) -> int:
     if not isinstance(target, Path):
         return int(postgres_module("restore").restore(backup_file, target, replace))
-    from memory.store.backup import restore as restore_file
+    from memory.store.files.backup import restore as restore_file
 
     namespaces.make_folder(target.parent)
     return restore_file(backup_file, target, replace)

@@ -14,7 +14,7 @@ def copy(
     target: Annotated[str, typer.Argument(help="The same for the copy; it must be empty.")],
 ) -> None:
     """Copy a memory between SQLite and Postgres with its journal, and check that they are equal."""
-    from memory.store.transfer import transfer
+    from memory.store.files.transfer import transfer
 
     with open_store(source, read_only=True) as store, open_store(target) as copied:
         new_turns = transfer(store, copied)

@@ -14,7 +14,7 @@ from memory.models.costs import Cost, spending
 from memory.models.model import Model
 from memory.program.program import program_for
 from memory.store import Store
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
 from memory.store.namespaces import home, names
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress

@@ -8,7 +8,7 @@ import typer
 from memory.cli.memory_command import CommandMemory, Printed, on_memory
 from memory.cli.operations import EditCommand, EditingGroup
 from memory.errors import InputError
-from memory.store.entity_edits import entities_called, facts_about, known_entities
+from memory.store.facts.entity_edits import entities_called, facts_about, known_entities
 from memory.system.terminal import clean_line, count
 from memory.vocabulary.fact_lines import fact_line
 

@@ -16,8 +16,8 @@ from memory.facts.latest_word import with_later
 from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Change, Contradiction, Fact, FactWithLater
 from memory.store import Store
-from memory.store.contradictions import open_contradictions
-from memory.store.standing_facts import StandingFact
+from memory.store.facts.contradictions import open_contradictions
+from memory.store.facts.standing_facts import StandingFact
 from memory.system.terminal import clean_line
 from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line

@@ -26,12 +26,12 @@ from memory.cli.output import command_line, diff_lines, json_line, print_json, p
 from memory.errors import InputError, StoreError
 from memory.records import Forgotten
 from memory.store import Store, postgres_module
-from memory.store.entity_edits import entities_called
+from memory.store.changes.points_in_time import Diff, now
+from memory.store.configuration.settings import settings_of
+from memory.store.facts.entity_edits import entities_called
 from memory.store.forgetting import preview as forgetting
 from memory.store.forgetting.preview import Preview, matching_turns
 from memory.store.namespaces import Location, make_folder
-from memory.store.points_in_time import Diff, now
-from memory.store.settings import settings_of
 from memory.system.files import discard, write_whole
 from memory.system.home import home, receipt_name
 from memory.system.terminal import clean_line, count, print_clean

@@ -22,8 +22,8 @@ from memory.errors import InputError
 from memory.facts import newest_change
 from memory.records import WITHDRAWN, Edit
 from memory.store import Store
-from memory.store.history import edits_of, revert_to
-from memory.store.points_in_time import differences
+from memory.store.changes.history import edits_of, revert_to
+from memory.store.changes.points_in_time import differences
 from memory.system.terminal import clean_line
 from memory.text.turn_lines import turn_line
 

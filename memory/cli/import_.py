@@ -23,10 +23,10 @@ from memory.cli.options import (
 )
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
-from memory.store.declared_settings import Settings, known_zone
+from memory.store.configuration.declared_settings import Settings, known_zone
+from memory.store.configuration.owner import UNNAMED
+from memory.store.configuration.setting_values import TIMEZONE
 from memory.store.namespaces import home
-from memory.store.owner import UNNAMED
-from memory.store.setting_values import TIMEZONE
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress
 
@@ -171,7 +171,7 @@ class _Reading:
         `advance` receives the number of items of each step.
         """
         from memory.exchange.imports import import_turns, load_dump
-        from memory.store.turn_reads import size_of
+        from memory.store.turns.turn_reads import size_of
 
         if self.timezone:
             Settings(store).set(TIMEZONE, self.timezone)

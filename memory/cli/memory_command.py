@@ -11,8 +11,8 @@ from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
 from memory.cli.output import change_line, edit_lines, print_json, print_rows, undo_line
 from memory.records import Change, Edit, Rows
 from memory.store import Store
-from memory.store.declared_settings import Settings
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
+from memory.store.configuration.declared_settings import Settings
 from memory.system.home import default_model
 from memory.system.terminal import clean_line, print_clean
 

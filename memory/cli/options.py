@@ -14,9 +14,9 @@ from memory.agents.projects import HERE, project_of
 from memory.errors import InputError
 from memory.records import FormChoice
 from memory.store import Store, open_store
+from memory.store.files.united import refuse_repeated, unite
 from memory.store.namespaces import DEFAULT as DEFAULT
 from memory.store.namespaces import Location, existing, location_of, make_folder
-from memory.store.united import refuse_repeated, unite
 from memory.system.home import NO_MODEL, default_model
 from memory.system.machines import check_over
 from memory.system.terminal import clean_line, print_clean

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from memory.cli.options import DEFAULT
 from memory.evidence.lines import cell_text
 from memory.records import Change, Edit, Fact, Pending, Rows, Withheld
-from memory.store.points_in_time import Diff, differences
+from memory.store.changes.points_in_time import Diff, differences
 from memory.system.terminal import clean_line, count, print_clean
 from memory.text.characters import escaped
 from memory.vocabulary.fact_lines import fact_line

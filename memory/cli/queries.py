@@ -30,8 +30,8 @@ from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.evidence.lines import named_cells
 from memory.records import Rows, Turn
-from memory.store.points_in_time import time_of_question
-from memory.store.united import found_turns
+from memory.store.changes.points_in_time import time_of_question
+from memory.store.files.united import found_turns
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, print_dim
 from memory.text.turn_filter import filter_of_pairs

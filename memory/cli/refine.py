@@ -17,7 +17,7 @@ from memory.cli.options import (
     open_memory,
 )
 from memory.cli.output import change_line, command_line, edit_lines, print_lines
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
 from memory.system.providers import refuse_unreachable
 from memory.system.terminal import clean_line, count, print_clean, progress
 

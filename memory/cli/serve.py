@@ -33,10 +33,10 @@ from memory.cli.options import (
     refuse_open_address,
 )
 from memory.errors import InputError
-from memory.store.declared_settings import set_owner
-from memory.store.limits import Limits
-from memory.store.turns_table import known_sources
-from memory.store.united import refuse_repeated
+from memory.store.configuration.declared_settings import set_owner
+from memory.store.configuration.limits import Limits
+from memory.store.files.united import refuse_repeated
+from memory.store.turns.turns_table import known_sources
 from memory.system.home import home_address
 
 if TYPE_CHECKING:

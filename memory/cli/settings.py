@@ -9,8 +9,8 @@ import typer
 from memory.cli.memory_command import CommandMemory, Printed, on_memory
 from memory.cli.output import withheld_line
 from memory.records import Setting
-from memory.store.declared_settings import Settings
-from memory.store.withheld import count_withheld
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.withheld import count_withheld
 from memory.system.terminal import clean_line
 
 

@@ -7,7 +7,7 @@ import typer
 from memory.cli.memory_command import CommandMemory, Printed, on_memory
 from memory.cli.options import ListByDefault
 from memory.records import Change
-from memory.store.tags import count_tags, remove_tags, set_tags
+from memory.store.turns.tags import count_tags, remove_tags, set_tags
 from memory.system.terminal import count
 from memory.text.turn_filter import tags_of_pairs
 

@@ -9,7 +9,7 @@ from memory.evidence.messages import is_withdrawn
 from memory.evidence.outline import outlined
 from memory.records import Summary
 from memory.store import Store
-from memory.store.summaries import set_summary
+from memory.store.turns.summaries import set_summary
 from memory.text.tokens import spread_lines
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import

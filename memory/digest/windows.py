@@ -19,8 +19,8 @@ from memory.errors import (
 from memory.facts.additions import Recorded
 from memory.records import Edit, Pending, Turn
 from memory.store import Store
-from memory.store.history import edits_of
-from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.changes.history import edits_of
+from memory.store.waiting.pending_windows import claim_window, fail_window, reclaim_window
 from memory.system.terminal import count
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import

@@ -8,10 +8,10 @@ from memory.facts.latest_word import latest_words
 from memory.facts.restated import restated
 from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
-from memory.store.fact_reads import current_among, successors
-from memory.store.turn_validation import local_now
-from memory.store.united import first_store
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.facts.fact_reads import current_among, successors
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.files.united import first_store
+from memory.store.turns.turn_validation import local_now
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 from memory.vocabulary.fact_lines import has_ended, is_current

@@ -16,12 +16,12 @@ from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
-from memory.store.fact_reads import facts_from, has_facts
-from memory.store.owner import asker_of
-from memory.store.pending_windows import last_turn_taken
-from memory.store.turn_validation import local_now
-from memory.store.united import first_store
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.configuration.owner import asker_of
+from memory.store.facts.fact_reads import facts_from, has_facts
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.files.united import first_store
+from memory.store.turns.turn_validation import local_now
+from memory.store.waiting.pending_windows import last_turn_taken
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter
 from memory.vocabulary import Vocabulary

@@ -16,8 +16,8 @@ from memory.facts.latest_word import LatestWord, latest_words
 from memory.facts.standing import takes_back, without_replaced
 from memory.records import Contradiction, Fact
 from memory.store import Store
-from memory.store.fact_reads import current_among
-from memory.store.standing_facts import facts_of_askers, facts_of_persons
+from memory.store.facts.fact_reads import current_among
+from memory.store.facts.standing_facts import facts_of_askers, facts_of_persons
 from memory.text.characters import one_line
 from memory.text.fence import STANDING_HEAD
 from memory.text.tokens import fitting_lines, line_tokens, trim

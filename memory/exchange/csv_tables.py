@@ -20,7 +20,7 @@ from memory.exchange.plain_files import (
 )
 from memory.exchange.reading_errors import ColumnsError
 from memory.records import Kind, Skipped, Turn
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 from memory.text.written_dates import clean_date
 
 # The columns that the long_term_memory extension of text-generation-webui exports.

@@ -17,9 +17,9 @@ from memory.exchange.csv_tables import LTM_COLUMNS, as_cell
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.records import Fact, Turn
 from memory.store import Store
-from memory.store.setting_values import EXPORT
-from memory.store.settings import set_setting, settings_of
-from memory.store.turn_reads import batches_of_turns
+from memory.store.configuration.setting_values import EXPORT
+from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.turns.turn_reads import batches_of_turns
 from memory.system.files import whole
 from memory.text.dates import spoken_date
 from memory.text.turn_filter import texts_of

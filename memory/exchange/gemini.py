@@ -14,7 +14,7 @@ from memory.exchange.items import DELETED, MINE, NOTICES, session_name, short_ha
 from memory.exchange.json_files import json_members
 from memory.exchange.notices import data
 from memory.records import Skipped, Turn
-from memory.store.temporary_tables import oldest_first
+from memory.store.sqlite.temporary_tables import oldest_first
 from memory.text.message_parts import THOUGHTS
 from memory.text.written_dates import clean_date
 

@@ -14,9 +14,9 @@ from memory.exchange.people import People
 from memory.facts.additions import add_turns
 from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
-from memory.store.dump import FORMER_TABLE
+from memory.store.files.dump import FORMER_TABLE
 from memory.store.forgetting.forgotten_items import without_forgotten
-from memory.store.turns_table import known_sources
+from memory.store.turns.turns_table import known_sources
 from memory.system.files import open_regular
 from memory.system.home import embed_command
 

@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, ValidationError
 
 from memory.errors import InputError
 from memory.records import Skipped, Tags, Turn
-from memory.store.temporary_tables import KeyCounts
-from memory.store.turn_validation import (
+from memory.store.sqlite.temporary_tables import KeyCounts
+from memory.store.turns.turn_validation import (
     IMPORTED_AS,
     MAX_TAG_CHARACTERS,
     MAX_TURN_CHARACTERS,

@@ -22,8 +22,8 @@ from memory.exchange.plain_files import (
     with_source,
 )
 from memory.records import Kind, Skipped, Turn
-from memory.store.temporary_tables import KeyCounts
-from memory.store.turn_validation import IMPORTED_AS
+from memory.store.sqlite.temporary_tables import KeyCounts
+from memory.store.turns.turn_validation import IMPORTED_AS
 from memory.system.bounded_json import decoded
 
 

@@ -9,7 +9,7 @@ from memory.errors import InputError
 from memory.exchange.importer import ExportFiles, Importer
 from memory.exchange.items import short_hash, with_date
 from memory.records import Skipped, Turn
-from memory.store.foreign_database import foreign_rows
+from memory.store.sqlite.foreign_database import foreign_rows
 from memory.system.files import open_regular
 from memory.text.written_dates import clean_date
 

@@ -11,7 +11,7 @@ from memory.exchange.items import first_error, session_name, short_hash, skipped
 from memory.exchange.json_files import json_values
 from memory.exchange.plain_files import row_of_message, with_role
 from memory.records import Skipped, Turn
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 from memory.text.written_dates import clean_date
 
 _IDENTIFYING = 4  # messages at the start of a conversation without an id

@@ -14,7 +14,7 @@ from memory.exchange.items import DELETED, NOTICES, WORDLESS, short_hash, skippe
 from memory.exchange.json_files import json_members
 from memory.exchange.notices import Notices, program_notices
 from memory.records import Skipped, Turn
-from memory.store.temporary_tables import KeyCounts, oldest_first
+from memory.store.sqlite.temporary_tables import KeyCounts, oldest_first
 from memory.text.written_dates import clean_date
 
 # Meta writes each byte of a character's UTF-8 as a character.

@@ -9,7 +9,7 @@ from memory.exchange.input_files import InputFile, decoded_text
 from memory.exchange.items import MINE, short_hash, with_date
 from memory.exchange.json_files import refuse_long_value
 from memory.records import Skipped, Turn
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 from memory.text.message_parts import THOUGHTS, TOOLS, joined_parts, reason_not_said
 from memory.text.speakers import speaker_by_role
 

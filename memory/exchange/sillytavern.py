@@ -13,7 +13,7 @@ from memory.exchange.input_files import InputFile
 from memory.exchange.items import MINE, NOTICES, REPLACED, short_hash, skipped_counts
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 from memory.system.bounded_json import decoded
 from memory.text.written_dates import clean_date
 

@@ -16,7 +16,7 @@ from memory.exchange.items import DELETED, NOTICES, short_hash, skipped_counts
 from memory.exchange.notices import MARKS, data, program_notices
 from memory.exchange.plain_files import lines_of
 from memory.records import Skipped, Turn
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 
 _ATTACHMENTS = "notices and attachments without words"
 # "[12/05/2024, 09:15:22] Ana: ..." of an iPhone, "12/05/2024, 9:15 am - Ana: ..." of Android, and

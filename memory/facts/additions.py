@@ -21,12 +21,12 @@ from memory.records import (
     Withheld,
 )
 from memory.store import Store
-from memory.store.settings import settings_of
-from memory.store.turn_reads import batches_of_turns, messages_before, speakers_spelled
-from memory.store.turn_validation import valid_turn
-from memory.store.turns_table import known_sources
-from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.withheld import public_turns
+from memory.store.configuration.settings import settings_of
+from memory.store.configuration.withheld import public_turns
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.turns.turn_reads import batches_of_turns, messages_before, speakers_spelled
+from memory.store.turns.turn_validation import valid_turn
+from memory.store.turns.turns_table import known_sources
 from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import tool_assertions

@@ -9,13 +9,13 @@ from typing import Literal, get_args
 
 from memory.records import Fact
 from memory.store import Store
-from memory.store.contradictions import open_contradictions
-from memory.store.fact_texts import has_clean_texts
+from memory.store.configuration.settings import times_shown
+from memory.store.facts.contradictions import open_contradictions
+from memory.store.facts.fact_texts import has_clean_texts
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.protocol import Facts, Turns
-from memory.store.settings import times_shown
-from memory.store.turn_reads import batches_of_turns
-from memory.store.turn_validation import has_clean_names
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.turns.turn_reads import batches_of_turns
+from memory.store.turns.turn_validation import has_clean_names
 from memory.system.terminal import count
 from memory.text.turn_forms import turn_forms
 from memory.text.word_forms import is_among, telling_words

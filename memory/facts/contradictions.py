@@ -6,7 +6,7 @@ from memory.errors import InputError
 from memory.facts.edit_history import conflict_over, edits_since
 from memory.records import Change
 from memory.store import Store
-from memory.store.contradictions import settle_contradiction
+from memory.store.facts.contradictions import settle_contradiction
 
 _BOTH: Literal["both"] = "both"
 

@@ -4,10 +4,10 @@ from memory.errors import EditConflict, InputError, NotThereError
 from memory.facts.queries import fact_of, in_short
 from memory.records import Change, Edit, Fact
 from memory.store import Store
-from memory.store.fact_reads import facts_by_id
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
+from memory.store.facts.fact_reads import facts_by_id
 from memory.store.protocol import Facts
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import one_line
 from memory.vocabulary.fact_lines import fact_line, has_ended
 

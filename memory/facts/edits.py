@@ -10,17 +10,17 @@ from memory.facts.queries import beginning_of, in_short, iso_date
 from memory.records import CORRECTIONS, Change, Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.expiry import Expiry, expiry_text, moment_of_expiry, set_expiry
-from memory.store.fact_reads import facts_of_subjects, spelling_of
-from memory.store.owner import person_of
-from memory.store.pending_windows import last_turn_taken
+from memory.store.configuration.owner import person_of
+from memory.store.configuration.settings import settings_of
+from memory.store.configuration.withheld import POLICY, policy_of
+from memory.store.facts.fact_reads import facts_of_subjects, spelling_of
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.protocol import Facts
-from memory.store.settings import settings_of
-from memory.store.tags import FORGET_AFTER
-from memory.store.turn_reads import has_turns
-from memory.store.turn_validation import local_now
-from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.withheld import POLICY, policy_of
+from memory.store.turns.expiry import Expiry, expiry_text, moment_of_expiry, set_expiry
+from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.turn_reads import has_turns
+from memory.store.turns.turn_validation import local_now
+from memory.store.waiting.pending_windows import last_turn_taken
 from memory.text.dates import is_iso_date, is_iso_span
 from memory.text.secrets import mask
 from memory.vocabulary import name_key

@@ -8,13 +8,13 @@ from memory.errors import InputError, NotThereError
 from memory.facts.state import current_at
 from memory.records import Fact
 from memory.store import Store
-from memory.store.entity_edits import facts_about
-from memory.store.fact_reads import current_among, current_facts, facts_by_id
-from memory.store.owner import person_of
-from memory.store.points_in_time import last_moment, read_point
-from memory.store.turn_validation import local_now
-from memory.store.united import first_store
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.changes.points_in_time import last_moment, read_point
+from memory.store.configuration.owner import person_of
+from memory.store.facts.entity_edits import facts_about
+from memory.store.facts.fact_reads import current_among, current_facts, facts_by_id
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.files.united import first_store
+from memory.store.turns.turn_validation import local_now
 from memory.text.dates import is_iso_date
 from memory.text.words import words
 from memory.vocabulary import name_key

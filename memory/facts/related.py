@@ -11,8 +11,8 @@ from typing import TypeVar
 from memory.errors import ModelError
 from memory.records import Fact, Turn
 from memory.store import Store
-from memory.store.candidate_facts import candidate_facts
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.facts.candidate_facts import candidate_facts
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 from memory.vocabulary import Attribute, Vocabulary

@@ -3,7 +3,7 @@
 That turn says the value, of the subject and in the years that the row has; a name that it gives
 someone is theirs; an instruction or a preference is its speaker's own; and no person has said
 otherwise since. Any other row is set aside with the reason, for the model and then for a person.
-What rows may do to facts that exist, memory/store/digest_rights.py says.
+What rows may do to facts that exist, memory/store/facts/digest_rights.py says.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,15 +26,15 @@ from memory.sql.checked import (
 )
 from memory.sql.policy import check_facts
 from memory.store import Store
-from memory.store.candidate_facts import ALIAS
-from memory.store.digest_rights import PersonEdit, persons_edits, why_against_edits
-from memory.store.entities import names_of
-from memory.store.settings import settings_of
-from memory.store.standing_facts import characters_of, why_without_effect
-from memory.store.summaries import parts_of_sessions, session_advice
-from memory.store.turn_reads import speakers_by_messages
-from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.withheld import POLICY, policy_of
+from memory.store.configuration.settings import settings_of
+from memory.store.configuration.withheld import POLICY, policy_of
+from memory.store.facts.candidate_facts import ALIAS
+from memory.store.facts.digest_rights import PersonEdit, persons_edits, why_against_edits
+from memory.store.facts.entities import names_of
+from memory.store.facts.standing_facts import characters_of, why_without_effect
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.turns.summaries import parts_of_sessions, session_advice
+from memory.store.turns.turn_reads import speakers_by_messages
 from memory.text.characters import LONGEST_VALUE, label
 from memory.text.secrets import mask
 from memory.text.tokens import trim

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from memory.facts.restated import has_other_value
 from memory.records import Fact
 from memory.store import Store
-from memory.store.fact_reads import current_among
-from memory.store.standing_facts import (
+from memory.store.facts.fact_reads import current_among
+from memory.store.facts.standing_facts import (
     StandingFact,
     facts_of_persons,
     facts_without_effect,

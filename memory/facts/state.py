@@ -11,7 +11,7 @@ from typing import Any
 
 from memory.records import CurrencyRules, Fact, Rows, Turn
 from memory.store import Store
-from memory.store.rights import (
+from memory.store.facts.rights import (
     Statement,
     currency_values,
     edited_facts,
@@ -19,11 +19,11 @@ from memory.store.rights import (
     latest_day,
     read_statements,
 )
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import ask_definition, definition_of
+from memory.store.files.united import UnitedStore, stores_by_name
 from memory.store.statement_file import as_select
-from memory.store.turn_validation import IMPORTED_AS, ME, WRITTEN_AS
-from memory.store.united import UnitedStore, stores_by_name
-from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.vocabulary_table import ask_definition, definition_of
+from memory.store.turns.turn_validation import IMPORTED_AS, ME, WRITTEN_AS
 from memory.text.dates import is_iso_date
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, spellings

@@ -14,9 +14,9 @@ from anthropic.lib.tools import BetaAbstractMemoryTool, ToolError
 from memory.frameworks.store_thread import HIDDEN, StoreThread, hide, supersede
 from memory.records import Turn
 from memory.store import Store
-from memory.store.fact_reads import current_facts
-from memory.store.turn_reads import visible_turns
-from memory.store.turn_validation import local_now, session_label
+from memory.store.facts.fact_reads import current_facts
+from memory.store.turns.turn_reads import visible_turns
+from memory.store.turns.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 from memory.vocabulary.fact_lines import fact_line
 

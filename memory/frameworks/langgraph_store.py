@@ -33,10 +33,10 @@ from memory.errors import InputError
 from memory.frameworks.store_thread import HIDDEN, StoreThread, hide, supersede
 from memory.records import Turn
 from memory.store import Store
-from memory.store.expiry import expiry_text, set_expiry
-from memory.store.tags import FORGET_AFTER
-from memory.store.turn_reads import visible_turns
-from memory.store.turn_validation import local_now, session_label
+from memory.store.turns.expiry import expiry_text, set_expiry
+from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.turn_reads import visible_turns
+from memory.store.turns.turn_validation import local_now, session_label
 from memory.text.characters import is_visible, label
 
 _BY = "langgraph"

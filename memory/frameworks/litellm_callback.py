@@ -8,7 +8,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from memory.facts.additions import add_turns
 from memory.frameworks.store_thread import StoreThread
 from memory.records import Turn
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible
 from memory.text.message_parts import content_text
 

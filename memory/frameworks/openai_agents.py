@@ -13,8 +13,8 @@ from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
 from memory.records import Turn
 from memory.store import Store
 from memory.store.namespaces import is_name
-from memory.store.turn_reads import visible_turns
-from memory.store.turn_validation import local_now, session_label
+from memory.store.turns.turn_reads import visible_turns
+from memory.store.turns.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:

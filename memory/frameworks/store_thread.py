@@ -10,7 +10,7 @@ from typing import TypeVar
 from memory.records import Turn, TurnIds
 from memory.store import Store, namespaces, open_store
 from memory.store.database import Connection
-from memory.store.tags import replace_tags_of_those_there
+from memory.store.turns.tags import replace_tags_of_those_there
 
 T = TypeVar("T")
 # What a framework took out of its view: the turn stays, and people can undo it or forget it.

@@ -19,8 +19,8 @@ from memory.records import (
     Turn,
     Withheld,
 )
-from memory.store.expiry import Expiring
 from memory.store.forgetting.preview import Preview
+from memory.store.turns.expiry import Expiring
 
 
 class TurnOfMemory(TypedDict):

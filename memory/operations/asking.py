@@ -9,10 +9,10 @@ from memory.evidence.recollection import recollect
 from memory.operations.answers import AnswerRecord, ContextBlock, HitRecord, Recalled, SearchHits
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
 from memory.recall.recalled import owners_hits, refuse_empty
-from memory.store.owner import asker_of, owner_of
-from memory.store.points_in_time import time_of_question
+from memory.store.changes.points_in_time import time_of_question
+from memory.store.configuration.owner import asker_of, owner_of
+from memory.store.files.united import first_store, found_turns, past_or_present
 from memory.store.store_source import off_the_record as opened_off_the_record
-from memory.store.united import first_store, found_turns, past_or_present
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
 
 Query = Annotated[str, Field(description="Words that may have been used, or a question.")]

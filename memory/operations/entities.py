@@ -8,7 +8,7 @@ from memory.errors import InputError
 from memory.operations.answers import Entities
 from memory.operations.operation import Id, OpenMemory, operation
 from memory.records import Change
-from memory.store import entity_edits
+from memory.store.facts import entity_edits
 
 Name = Annotated[str, Field(description="An entity, by its name.")]
 NewName = Annotated[str, Field(description="Its new name.")]

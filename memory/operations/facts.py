@@ -14,7 +14,7 @@ from memory.operations.answers import Contradictions, FactHistory, FactPage, Hel
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
 from memory.operations.turns import Expires
 from memory.records import Change
-from memory.store.contradictions import open_contradictions
+from memory.store.facts.contradictions import open_contradictions
 
 
 @operation("read", "GET /facts")

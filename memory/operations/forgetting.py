@@ -8,9 +8,9 @@ from memory.errors import InputError
 from memory.operations.answers import Expiries, ForgetAnswer
 from memory.operations.operation import Id, OpenMemory, operation
 from memory.records import Change
-from memory.store.expiry import expiring_turns, set_expiry
 from memory.store.forgetting.preview import Preview, matching_turns
 from memory.store.forgetting.preview import forget as forget_turns
+from memory.store.turns.expiry import expiring_turns, set_expiry
 
 
 class WrongConfirmationError(InputError):

@@ -18,7 +18,7 @@ from memory.errors import InputError
 from memory.records import Turn
 from memory.search.searcher import Searcher
 from memory.store import Store
-from memory.store.united import MOST_MEMORIES
+from memory.store.files.united import MOST_MEMORIES
 
 if TYPE_CHECKING:
     from memory.api import Memory

@@ -7,11 +7,11 @@ from memory.facts import add, correct, fact_of
 from memory.operations.tool_arguments import NewFact, NewTurn
 from memory.records import Fact, Turn, Withheld
 from memory.store import Store
-from memory.store.fact_reads import by_template, facts_from
-from memory.store.history import edits_of
-from memory.store.owner import person_of
-from memory.store.tags import FORGET_AFTER
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.changes.history import edits_of
+from memory.store.configuration.owner import person_of
+from memory.store.facts.fact_reads import by_template, facts_from
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.turns.tags import FORGET_AFTER
 from memory.system.terminal import count
 from memory.text.message_parts import INVISIBLE
 from memory.text.word_forms import telling_words

@@ -35,14 +35,14 @@ from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
 from memory.search.searcher import Searcher
 from memory.store import Store, open_store
-from memory.store.declared_settings import Settings, refuse_of_person
+from memory.store.changes.points_in_time import time_of_question
+from memory.store.configuration.declared_settings import Settings, refuse_of_person
+from memory.store.configuration.owner import asker_of
+from memory.store.files.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.forgetting.preview import Preview, forget, matching_turns
-from memory.store.owner import asker_of
-from memory.store.pending_windows import count_turns_not_taken
-from memory.store.points_in_time import time_of_question
-from memory.store.turn_reads import last_turn
-from memory.store.turn_validation import local_now
-from memory.store.united import cited_turns, first_store, open_united, past_or_present
+from memory.store.turns.turn_reads import last_turn
+from memory.store.turns.turn_validation import local_now
+from memory.store.waiting.pending_windows import count_turns_not_taken
 from memory.system.terminal import count
 from memory.text.characters import one_line, unnumbered
 from memory.text.message_parts import INVISIBLE

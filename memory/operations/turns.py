@@ -11,11 +11,11 @@ from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCount
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
 from memory.records import Change, Skipped, Turn, Withheld
 from memory.store import Store
-from memory.store.owner import writer_of
-from memory.store.tags import FORGET_AFTER, count_tags, remove_tags
-from memory.store.tags import set_tags as set_tags_of
-from memory.store.turn_reads import turns_after
-from memory.store.turn_validation import local_now, valid_tags
+from memory.store.configuration.owner import writer_of
+from memory.store.turns.tags import FORGET_AFTER, count_tags, remove_tags
+from memory.store.turns.tags import set_tags as set_tags_of
+from memory.store.turns.turn_reads import turns_after
+from memory.store.turns.turn_validation import local_now, valid_tags
 from memory.text.characters import unsound
 from memory.text.message_parts import INVISIBLE
 from memory.text.written_dates import clean_date

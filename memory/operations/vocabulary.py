@@ -10,9 +10,9 @@ from memory.errors import InputError
 from memory.operations.answers import AttributeCounts, AttributeRecord
 from memory.operations.operation import OpenMemory, operation
 from memory.records import Change
-from memory.store import vocabulary_edits
-from memory.store.fact_reads import count_attributes
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.facts import vocabulary_edits
+from memory.store.facts.fact_reads import count_attributes
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.vocabulary import Attribute, Kind, name_key
 
 _SET_BY = ("you", "default", "facts only")

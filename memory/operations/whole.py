@@ -12,7 +12,7 @@ from memory.exchange.imports import load_dump
 from memory.facts import audit as auditing
 from memory.operations.answers import Findings, Imported, SettingList, SettingRecord
 from memory.operations.operation import NO_TRUTH, OpenMemory, operation
-from memory.store.declared_settings import Settings, refuse_of_person
+from memory.store.configuration.declared_settings import Settings, refuse_of_person
 
 _MOST_CALLS = 1_000
 _MOST_OPERATIONS, _MOST_QUESTIONS = 200, 100

@@ -30,8 +30,8 @@ from memory.program.signatures.brief import EXAMPLES_OF_ROWS
 from memory.records import Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.fact_reads import by_template, facts_now_about
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.facts.fact_reads import by_template, facts_now_about
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.text.dates import resolve_dates
 from memory.text.sentences import MARKS, Word, stated_sentences
 from memory.text.word_classes import is_plural, may_be_verb, third_person

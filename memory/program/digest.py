@@ -28,9 +28,9 @@ from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.program.signatures.full import NAMES_IN_WINDOW
 from memory.program.signatures.further import SummarizeTurns
 from memory.records import Change, Fact, Turn
-from memory.store.contradictions import open_contradictions
-from memory.store.digest_rights import edit_note, persons_edits
-from memory.store.fact_reads import facts_by_id
+from memory.store.facts.contradictions import open_contradictions
+from memory.store.facts.digest_rights import edit_note, persons_edits
+from memory.store.facts.fact_reads import facts_by_id
 from memory.text.speakers import is_assistant
 from memory.text.tokens import first_lines
 from memory.text.word_forms import forms_of, is_among, telling_words

@@ -11,7 +11,7 @@ from memory.facts.state import FactState, Person, state_of_person
 from memory.records import Rows
 from memory.store import Store
 from memory.store.statement_file import as_select
-from memory.store.turn_reads import speakers_named
+from memory.store.turns.turn_reads import speakers_named
 from memory.text.dates import MONTHS, is_iso_date
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words

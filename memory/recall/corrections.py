@@ -9,7 +9,7 @@ from memory.evidence.lines import known_fact_line
 from memory.facts import edit, edits_since
 from memory.records import Answer, Change, Fact, Turn
 from memory.store import Store
-from memory.store.fact_reads import current_among, facts_from
+from memory.store.facts.fact_reads import current_among, facts_from
 from memory.text.characters import one_line
 from memory.text.turn_lines import turn_line
 from memory.vocabulary.said import ShownTurns, Spoken, telling_words, unsaid_part

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from memory.errors import InputError
 from memory.records import Skipped, Tags, Turn
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible, unsound
 from memory.text.message_parts import INVISIBLE, TOOLS, content_text, field_of, reason_not_said
 from memory.text.speakers import speaker_by_role

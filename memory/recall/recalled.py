@@ -12,8 +12,8 @@ from memory.facts.restated import newest_first
 from memory.records import Hit
 from memory.search.searcher import Searcher
 from memory.store import Store
-from memory.store.owner import owner_of
-from memory.store.united import first_store, past_or_present
+from memory.store.configuration.owner import owner_of
+from memory.store.files.united import first_store, past_or_present
 from memory.text.turn_filter import TurnFilter
 
 _LEAST_HITS = 20  # searched for turns that say something again

@@ -10,7 +10,7 @@ from memory.errors import MemoryFault
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.store import Store
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 
 _MOST_JOBS = 1_000  # that a server remembers; the oldest is forgotten first
 

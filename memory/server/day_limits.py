@@ -18,7 +18,7 @@ from threading import Lock
 from memory.errors import InputError, StoreError
 from memory.records import Turn
 from memory.store import postgres_module
-from memory.store.day_usage import UNBOUNDED, DayUsage, FileDayUsage, Usage
+from memory.store.configuration.day_usage import UNBOUNDED, DayUsage, FileDayUsage, Usage
 from memory.system.home import USED, home, home_address
 
 # Whose request is answered; "" for the page, which is used by the person who runs the server.

@@ -17,10 +17,10 @@ from memory.search.rerank import load_reranker
 from memory.search.searcher import Searcher
 from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
 from memory.store import Store, namespaces, open_store
-from memory.store.declared_settings import set_owner
-from memory.store.limits import Limits, Served
-from memory.store.owner import owner_of
-from memory.store.united import open_united, refuse_repeated
+from memory.store.configuration.declared_settings import set_owner
+from memory.store.configuration.limits import Limits, Served
+from memory.store.configuration.owner import owner_of
+from memory.store.files.united import open_united, refuse_repeated
 from memory.system.files import most_open_files
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.server.mcp_stdio import sound_json
 from memory.server.tokens import Grant
-from memory.store.united import refuse_repeated
+from memory.store.files.united import refuse_repeated
 
 # A session takes some kilobytes; if its client forgets it, it ends after this time.
 _IDLE_SECONDS = 30 * 60

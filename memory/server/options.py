@@ -13,7 +13,7 @@ from memory.server.handles import Handles
 from memory.server.observed import log_json
 from memory.server.sign_in import SignIn, open_sign_in
 from memory.server.tokens import Tokens
-from memory.store.limits import Limits
+from memory.store.configuration.limits import Limits
 from memory.system import tracing
 
 

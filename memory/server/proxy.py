@@ -46,8 +46,8 @@ from memory.server.proxy_messages import (
 from memory.server.proxy_storing import store_exchange
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
-from memory.store.expiry import moment_of_expiry
-from memory.store.turn_validation import local_now
+from memory.store.turns.expiry import moment_of_expiry
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible
 
 # Headers of ours; none is sent on.

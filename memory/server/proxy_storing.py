@@ -8,12 +8,12 @@ from memory.records import CUT_ANSWER, Turn
 from memory.server.proxy_branches import LONGEST, answer_source, left_branch
 from memory.server.proxy_messages import Answer, Conversation
 from memory.store import Store
-from memory.store.branches import BranchMarks, branch_marks, note_alike
+from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.forgotten_items import without_forgotten
-from memory.store.settings import settings_of
-from memory.store.tags import FORGET_AFTER
-from memory.store.turn_reads import newest_of_session
-from memory.store.turn_validation import session_label
+from memory.store.turns.branches import BranchMarks, branch_marks, note_alike
+from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.turn_reads import newest_of_session
+from memory.store.turns.turn_validation import session_label
 from memory.text.characters import is_visible
 
 

@@ -1,7 +1,7 @@
 """Writes about facts that contradict each other: INSERT INTO contradictions.
 
 No database runs the statement. It is read as values, which the store applies
-(memory/store/contradictions.py), so it may contain only constants.
+(memory/store/facts/contradictions.py), so it may contain only constants.
 """
 
 from typing import Any

@@ -44,7 +44,7 @@ def select_with_facts_now(select: CheckedSelect, values: Mapping[str, Value]) ->
 
     Arguments:
         select: it `reads_facts_now`.
-        values: the values of facts_now.sql (`memory.store.rights`).
+        values: the values of facts_now.sql (`memory.store.facts.rights`).
     """
     tree = select.tree.copy()
     alias = exp.TableAlias(this=exp.to_identifier(FACTS_NOW))

@@ -1,7 +1,7 @@
 """Writes of names and summaries: INSERTs, and DELETE FROM aliases.
 
 No database runs these statements. They are read as values, which the store applies
-(memory/store/entity_edits.py), so they may contain only constants.
+(memory/store/facts/entity_edits.py), so they may contain only constants.
 """
 
 from collections.abc import Callable, Sequence

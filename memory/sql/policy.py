@@ -11,7 +11,8 @@ Stores run the rendered statements, never the text. A statement is refused
 - in `writes` for what it would write, in `name_writes` for what it says of names and tells in
   summaries, and in `contradiction_writes` of facts that contradict each other.
 
-The database stops what slips through: memory/store/authorizer.py, and in Postgres model_login.py.
+The database stops what slips through: memory/store/sqlite/authorizer.py, and in Postgres
+model_login.py.
 Messages are written for the model, because they are its next prompt.
 """
 

@@ -1,7 +1,7 @@
 """The store: one object that holds one namespace, opened here.
 
-protocol.py is its contract; sqlite.py and postgres/store.py are the two objects that keep it, and
-database_store.py is what they share. The other modules decide what they do.
+protocol.py is its contract; sqlite/store.py and postgres/store.py are the two objects that keep it,
+and database_store.py is what they share. The rooms decide what they do.
 """
 
 from importlib import import_module
@@ -12,9 +12,9 @@ from memory.errors import InputError
 from memory.store.protocol import Store
 
 if TYPE_CHECKING:
-    from memory.store.declared_settings import Settings
-    from memory.store.history import edits_of
-    from memory.store.pending_windows import claim_window, fail_window
+    from memory.store.changes.history import edits_of
+    from memory.store.configuration.declared_settings import Settings
+    from memory.store.waiting.pending_windows import claim_window, fail_window
 
 _LONGEST_ADDRESS = 4_000  # characters; a path of a file has 4,096 bytes at most
 
@@ -31,10 +31,10 @@ __all__ = [
 
 # Name -> its module, imported when the name is first used: `import memory` does without them.
 _MODULES = {
-    "Settings": "declared_settings",
-    "claim_window": "pending_windows",
-    "edits_of": "history",
-    "fail_window": "pending_windows",
+    "Settings": "configuration.declared_settings",
+    "claim_window": "waiting.pending_windows",
+    "edits_of": "changes.history",
+    "fail_window": "waiting.pending_windows",
 }
 
 
@@ -62,7 +62,7 @@ def open_store(address: str | Path, read_only: bool = False, embedder: str | Non
     if text.startswith(("postgresql://", "postgres://")):
         return _open_postgres(text, read_only, embedder)
     # Not at the top: it loads numpy and the SQL parser, which `import memory` does without.
-    from memory.store.sqlite import SqliteStore
+    from memory.store.sqlite.store import SqliteStore
 
     if "://" in text and not text.startswith("sqlite:///"):
         raise InputError(

@@ -1,7 +1,7 @@
 """A namespace in a database: what is the same in SQLite and in Postgres.
 
 The store carries out what the modules next to it decide. The differences, transactions and the
-walls around a model's SQL, are in sqlite.py and postgres/.
+walls around a model's SQL, are in sqlite/ and postgres/.
 """
 
 from abc import abstractmethod
@@ -33,44 +33,44 @@ from memory.records import (
 from memory.search import ranking
 from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.index import Index
-from memory.store import (
+from memory.store.changes import history, journal, withdrawals
+from memory.store.configuration import settings
+from memory.store.configuration.limits import Served
+from memory.store.configuration.owner import asker_of, is_unnamed
+from memory.store.configuration.setting_values import EXPIRY, TIMEZONE
+from memory.store.configuration.withheld import (
+    POLICY,
+    PublicTurns,
+    add_withheld,
+    policy_of,
+    public_turns,
+)
+from memory.store.database import Connection
+from memory.store.facts import (
     assertions,
-    branches,
     contradictions,
     digest_rights,
-    dump,
     entities,
     entity_edits,
-    expiry,
-    history,
-    journal,
-    pending_windows,
     repeated_facts,
     rights,
-    search_tables,
-    settings,
-    summaries,
-    turns_table,
-    vectors,
-    withdrawals,
 )
-from memory.store import tags as tag_rows
-from memory.store.catalog import catalog
-from memory.store.database import Connection
-from memory.store.embedding import EmbedderState, Vectors
+from memory.store.facts.catalog import catalog
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.fair_lock import FairLock
-from memory.store.filtered_turns import FilteredTurns, with_signs
+from memory.store.files import dump
 from memory.store.forgetting import forget as removal
 from memory.store.forgetting.expired import ExpiredTurns
-from memory.store.limits import Served
-from memory.store.owner import asker_of, is_unnamed
 from memory.store.protocol import Store
-from memory.store.search_tables import Searched
-from memory.store.setting_values import EXPIRY, TIMEZONE
-from memory.store.tags import FORGET_AFTER
-from memory.store.turn_validation import local_now, told_in_zone, valid_turn
-from memory.store.vocabulary_edits import vocabulary_of
-from memory.store.withheld import POLICY, PublicTurns, add_withheld, policy_of, public_turns
+from memory.store.search import search_tables, vectors
+from memory.store.search.embedding import EmbedderState, Vectors
+from memory.store.search.search_tables import Searched
+from memory.store.turns import branches, expiry, summaries, turns_table
+from memory.store.turns import tags as tag_rows
+from memory.store.turns.filtered_turns import FilteredTurns, with_signs
+from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
+from memory.store.waiting import pending_windows
 from memory.text.secrets import DEFAULT_POLICY, mask
 from memory.text.turn_filter import TurnFilter, read_filter
 from memory.text.words import signs_of
@@ -561,7 +561,7 @@ class DatabaseStore(Store):
         Returns the change, and what of it a digest may not change (`keep_to_rights`). Raises
         SqlError for a statement that does more than it may, HeldError if a person must decide.
         """
-        from memory.store import vocabulary_rules  # with the parser of SQL
+        from memory.store.facts import vocabulary_rules  # with the parser of SQL
 
         parts = sql_policy.parts_of(writes)
         statements, left_out = vocabulary_rules.in_vocabulary(parts.facts, vocabulary)

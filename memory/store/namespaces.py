@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 from memory.errors import InputError, StoreError
 from memory.store import open_store, postgres_module
-from memory.store.settings import settings_of
-from memory.store.tags import has_tag
-from memory.store.turn_reads import size_of, span_of_dates
+from memory.store.configuration.settings import settings_of
+from memory.store.turns.tags import has_tag
+from memory.store.turns.turn_reads import size_of, span_of_dates
 from memory.system.files import PRIVATE_FOLDER, tighten
 from memory.system.home import (
     AGENTS_FOLDER,
@@ -251,7 +251,7 @@ def rename(old: str, new: str) -> Location:
     """Rename a namespace. Raises InputError when the name is taken or there is no `old`, StoreError
     when it is open elsewhere.
     """
-    from memory.store.namespace_file import move_store
+    from memory.store.files.namespace_file import move_store
 
     location = existing(old)
     target = _free(new)
@@ -269,8 +269,8 @@ def copy(name: str, new: str) -> Location:
 
     Raises InputError when the new name is taken or there is no `name`.
     """
-    from memory.store.namespace_file import copy_store
-    from memory.store.transfer import note_copy, transfer
+    from memory.store.files.namespace_file import copy_store
+    from memory.store.files.transfer import note_copy, transfer
 
     location = existing(name)
     target = _free(new)
@@ -292,7 +292,7 @@ def delete(name: str, missing_ok: bool = False) -> None:
     Raises InputError for a name that does not exist, unless `missing_ok`; StoreError if the file
     cannot be deleted.
     """
-    from memory.store.namespace_file import remove_store
+    from memory.store.files.namespace_file import remove_store
 
     location = find(name) if missing_ok else existing(name)
     if location is None:

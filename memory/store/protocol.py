@@ -30,10 +30,10 @@ from memory.text.turn_filter import TurnFilter
 
 if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
     from memory.sql import CheckedSelect, CheckedWrites
-    from memory.store.embedding import Vectors
-    from memory.store.limits import Served
-    from memory.store.pending_windows import Claims
-    from memory.store.search_tables import Searched
+    from memory.store.configuration.limits import Served
+    from memory.store.search.embedding import Vectors
+    from memory.store.search.search_tables import Searched
+    from memory.store.waiting.pending_windows import Claims
 
 
 class Turns(HasConnections, Protocol):
@@ -56,7 +56,7 @@ class Turns(HasConnections, Protocol):
 
         `takes_back` has ids of turns that are no longer in a chat, each with a name for its place
         there. They are removed in the same way. Only a mark of the place and the turn's date remain
-        (memory/store/branches.py). An id without a turn is ignored. `also` is called with the
+        (memory/store/turns/branches.py). An id without a turn is ignored. `also` is called with the
         connection, in the same transaction, if there is a turn to store.
 
         Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
@@ -178,7 +178,8 @@ class Facts(HasConnections, Protocol):
         `vocabulary_of` and the values that it allows. A strict vocabulary drops facts with other
         attributes (`Change.left_out` names them).
 
-        What a digest may not do to facts that exist (memory/store/digest_rights.py) is refused;
+        What a digest may not do to facts that exist (memory/store/facts/digest_rights.py) is
+        refused;
         with `sets_aside` the rest is stored: `Change.set_aside` says what was refused and why, and
         `Change.undecided` what waits in the window for a person. Raises SqlError when a statement
         is refused, wrong, too wide or too slow; HeldError when a person has to decide whether facts

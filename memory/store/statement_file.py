@@ -107,7 +107,7 @@ def as_select(name: str, values: Mapping[str, named_sql.Value]) -> str:
 def _portable_statements() -> Mapping[str, str]:
     """The statements as written, with the shared texts as SQLite has them."""
     here = Path(__file__).parent
-    names = ("statements.sql", "leases.sql", "sqlite.sql")
+    names = ("statements.sql", "leases.sql", "sqlite/sqlite.sql")
     return read_statements(*(here / name for name in names), FACTS_NOW, render=str)
 
 

@@ -1,7 +1,7 @@
 -- The statements that the modules of memory/store run, written once for both databases. Postgres
 -- runs them as they stand here; SQLite runs them without the schema and the namespace
 -- (statement_file.py). A name in braces stands for a text: one that several statements share, or
--- one that each database has in its own words (sqlite.sql, postgres/postgres.sql).
+-- one that each database has in its own words (sqlite/sqlite.sql, postgres/postgres.sql).
 --
 -- Each table is bound to the namespace in the WHERE of its own SELECT, before all else: row-level
 -- security does not bind the owner, who runs these, and where Citus has spread the tables over

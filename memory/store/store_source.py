@@ -10,8 +10,8 @@ from typing import Protocol
 
 from memory.errors import DeletedError, StoreError
 from memory.store import namespaces, open_store
+from memory.store.files.united import open_united, stores_by_name
 from memory.store.protocol import Store
-from memory.store.united import open_united, stores_by_name
 
 
 class StoreSource(Protocol):

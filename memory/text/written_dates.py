@@ -15,7 +15,7 @@ _SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d")
 _YEAR_FIRST = re.compile(r"\d{4}[./]\d{1,2}[./]\d{1,2}\b")
 _MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)[12]\d{3}(?!\d)")
-# The year must begin as {is_dated} in memory/store/sqlite.sql asks for it.
+# The year must begin as {is_dated} in memory/store/sqlite/sqlite.sql asks for it.
 ISO_MOMENT = re.compile(
     r"([12][0-9]{3}(?![0-9])"
     r"(?:-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?)?)?)?)"

@@ -23,7 +23,7 @@ import httpx
 from memory.errors import InputError
 from memory.records import Change
 from memory.store import Store
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
 from memory.worker.addresses import ForbiddenAddress, address_of, read_receiver
 
 SECRET_VARIABLE = "MEMORY_FEED_SECRET"  # noqa: S105 - a name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from memory.records import Task
-from memory.store.work import counted_days
+from memory.store.waiting.work import counted_days
 
 _LEAST_WAIT, _LONGEST_WAIT = 1.0, 300.0  # seconds before a provider is asked again
 _LEAST_DELAY, _LONGEST_DELAY = 30.0, 3_600.0  # seconds before a memory's task is tried again

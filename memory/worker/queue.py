@@ -17,7 +17,13 @@ from memory.errors import MemoryFault, StoreError
 from memory.records import Task, WaitingWork
 from memory.store import open_store, postgres_module
 from memory.store.namespaces import existing, location_of, names
-from memory.store.work import claim_task, count_waiting, counted_days, dead_claimants, worker_tasks
+from memory.store.waiting.work import (
+    claim_task,
+    count_waiting,
+    counted_days,
+    dead_claimants,
+    worker_tasks,
+)
 from memory.system.home import home_address
 
 _MOST_CANDIDATES = 500  # of one claim in a database: the rest waits for the next look

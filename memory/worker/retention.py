@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from memory.errors import InputError
 from memory.records import Forgotten, Setting, Task
 from memory.store import Store
+from memory.store.configuration.setting_values import RETENTION_DAYS, RETENTION_KEEPS_FACTS
+from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.preview import forget_without_preview, receipts_due, said_before
-from memory.store.setting_values import RETENTION_DAYS, RETENTION_KEEPS_FACTS
-from memory.store.settings import settings_of
 
 MOST_DAYS = 36_500
 _LONGEST_GAP = 8 * 86_400.0  # seconds; a worker that is run once a week looks in time

@@ -25,8 +25,8 @@ from memory.records import Task, WaitingWork
 from memory.refine.run import forecast, refine
 from memory.store import Store, open_store
 from memory.store.namespaces import existing
-from memory.store.pending_windows import new_claimant
-from memory.store.work import end_task, move_task, spend_on_task, worker_tasks
+from memory.store.waiting.pending_windows import new_claimant
+from memory.store.waiting.work import end_task, move_task, spend_on_task, worker_tasks
 from memory.system.home import save_receipts
 from memory.system.provider_calls import CallsEnded, end_calls
 from memory.system.terminal import clean_line, count

@@ -16,8 +16,8 @@ from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.program.program import program_for
 from memory.program.signatures.forms import Form
 from memory.store import Store
-from memory.store.pending_windows import last_turn_taken
-from memory.store.turn_reads import Outlines, characters_read
+from memory.store.turns.turn_reads import Outlines, characters_read
+from memory.store.waiting.pending_windows import last_turn_taken
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN

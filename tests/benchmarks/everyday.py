@@ -29,7 +29,7 @@ from locomo.commands import print_table
 from locomo.dataset.format import ABSTENTION, Question, load_conversations
 from locomo.metrics import abstained
 from memory import Answer, Memory, load_model
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 
 CHATS = Path(__file__).parents[1] / "held_out" / "everyday"
 OUTCOMES = ("right", "wrong", "abstained")

@@ -38,7 +38,7 @@ from locomo.metrics import recall
 from memory import InputError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.search.embed import related
-from memory.store.pending_windows import claim_window
+from memory.store.waiting.pending_windows import claim_window
 from memory.system.files import write_whole
 from memory.text.words import STOP_WORDS, words
 from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table

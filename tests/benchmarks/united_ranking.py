@@ -24,7 +24,7 @@ from rich.table import Table
 from locomo.commands import print_table, run_command
 from locomo.examples.gold import load_gold
 from memory import Store, Turn, open_store
-from memory.store.united_search import search_several
+from memory.store.files.united_search import search_several
 
 FOUND = 10
 Found = list[tuple[int, str]]  # the number of the memory and the source of each turn

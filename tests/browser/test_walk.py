@@ -13,7 +13,7 @@ from memory import Turn, open_store
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
 from memory.store.namespaces import path_of
-from memory.store.pending_windows import claim_window, fail_window
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from tests.browser.conftest import Watch, sign_in
 from tests.support.answering_server import answering_server
 from tests.support.farmhouse import FILE, fill

@@ -23,10 +23,10 @@ from locomo.scorecard.forgetting import PLACES, Trace, forget_everywhere, forget
 from locomo.scorecard.scratch import Scratch, scratch
 from memory import InputError, Memory, Store, Turn
 from memory.records import TurnIds
-from memory.store import journaled_rows
+from memory.store.changes import journaled_rows
 from memory.store.forgetting import forget, turn_removal
-from memory.store.full_text import FullText
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.full_text import FullText
+from memory.store.sqlite.store import SqliteStore
 from tests.conftest import SAID
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"

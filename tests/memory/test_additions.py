@@ -11,8 +11,8 @@ from memory import Memory, Store, Turn, open_store
 from memory.facts.additions import add_turns, record_assertions
 from memory.models import Model
 from memory.operations.tools import memory_tools
-from memory.store.settings import set_setting
-from memory.store.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary
+from memory.store.configuration.settings import set_setting
+from memory.store.facts.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.commands import run

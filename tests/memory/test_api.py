@@ -14,7 +14,7 @@ from memory.evidence.messages import NEAREST_HEAD
 from memory.facts import supersede
 from memory.program.quotations import NO_TURNS, answer_lines
 from memory.records import ABSTAIN
-from memory.store.journal import MOST_ENDED
+from memory.store.changes.journal import MOST_ENDED
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.scripted import ScriptedLM, answer, scripted_model, scripted_packaged_model, sql

@@ -14,10 +14,10 @@ from memory import InputError, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.facts.audit import KINDS, Finding, audit
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.forgetting.preview import forget, matching_turns
-from memory.store.pending_windows import claim_window, fail_window
-from memory.store.sqlite import SqliteStore
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.sqlite.store import SqliteStore
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.older_version import older_version
 from tests.support.rows import rows_of

@@ -25,7 +25,7 @@ from memory.program import AnswerQuestion
 from memory.program.quotations import answer_lines
 from memory.records import ABSTAIN
 from memory.store.namespaces import create, location_of
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 from tests.support.commands import run
 from tests.support.facts_by_hand import CASES, OVER, TURNS, ByHand
 from tests.support.mcp_clients import text_of, use

@@ -12,8 +12,8 @@ import pytest
 from memory import Memory, Store, Turn, open_store
 from memory.facts.contradictions import settle
 from memory.program.signatures.full import WriteFacts
-from memory.store.contradictions import open_contradictions
-from memory.store.pending_windows import claim_window
+from memory.store.facts.contradictions import open_contradictions
+from memory.store.waiting.pending_windows import claim_window
 from tests.memory.test_evidence import DOORS
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 

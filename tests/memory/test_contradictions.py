@@ -14,7 +14,7 @@ from memory.facts import correct
 from memory.facts.audit import audit
 from memory.facts.contradictions import settle
 from memory.operations.tools import memory_tools
-from memory.store.contradictions import open_contradictions
+from memory.store.facts.contradictions import open_contradictions
 from memory.text.fence import FENCE_HEAD
 from memory.text.tokens import count_tokens
 from tests.support.commands import run_in_process

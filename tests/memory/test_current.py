@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 from memory import Store, Turn, open_store
 from memory.facts import facts_named, find
 from memory.facts.state import current_of
-from memory.store.fact_reads import current_among, current_facts, facts_now_about, listed_facts
+from memory.store.facts.fact_reads import (
+    current_among,
+    current_facts,
+    facts_now_about,
+    listed_facts,
+)
+from memory.store.facts.rights import edited_facts
+from memory.store.facts.vocabulary_edits import set_attribute, vocabulary_of
 from memory.store.namespaces import create
-from memory.store.rights import edited_facts
-from memory.store.vocabulary_edits import set_attribute, vocabulary_of
 from memory.vocabulary import Attribute, default_vocabulary
 from tests.support.commands import run
 from tests.support.page_client import page_client, shown

@@ -143,7 +143,7 @@ def test_what_a_turn_says_again_can_be_linked_as_a_contradiction(nora: Store) ->
         " INSERT INTO contradictions (first_turn, first_attribute, turn_id, attribute)"
         " VALUES (8, 'never', 8, 'flew_to')",
     )
-    from memory.store.contradictions import open_contradictions
+    from memory.store.facts.contradictions import open_contradictions
 
     [pair] = open_contradictions(nora)
     assert (pair.first.value, pair.second.value) == ("flew", "Rome")

@@ -15,8 +15,8 @@ from memory.cli.chat.session import Chat
 from memory.operations.tools import memory_tools
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
-from memory.store.expiry import expiring_turns
 from memory.store.namespaces import create, existing
+from memory.store.turns.expiry import expiring_turns
 from tests.conftest import Wait
 from tests.memory.cli.chat.test_session import replier, says
 from tests.support.commands import run

@@ -16,11 +16,11 @@ from memory.facts import add, correct, edits_since, end, fact_of, find, history,
 from memory.facts.additions import add_turns
 from memory.records import WITHDRAWN
 from memory.store import Store
-from memory.store.fact_texts import LONGEST
-from memory.store.history import edits_of
-from memory.store.pending_windows import claim_window
-from memory.store.sqlite import SqliteStore
-from memory.store.vocabulary_edits import set_vocabulary
+from memory.store.changes.history import edits_of
+from memory.store.facts.fact_texts import LONGEST
+from memory.store.facts.vocabulary_edits import set_vocabulary
+from memory.store.sqlite.store import SqliteStore
+from memory.store.waiting.pending_windows import claim_window
 from memory.text.characters import label
 from memory.vocabulary import Attribute
 from memory.vocabulary.fact_lines import fact_line, is_current

@@ -13,8 +13,8 @@ import pytest
 from memory import Memory, facts
 from memory.program import AnswerQuestion
 from memory.records import ABSTAIN
-from memory.store.declared_settings import Settings
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
+from memory.store.configuration.declared_settings import Settings
 from tests.support.everyday_changes import ADDITIONS, CHANGES, CORRECTIONS, ENDS, OWNER
 from tests.support.everyday_changes import EverydayChange as Case
 

@@ -11,7 +11,7 @@ from locomo.dataset.format import load_conversations
 from memory import Memory, Store, Turn, open_store
 from memory.evidence.gate import MOST_TURNS, touched, touches
 from memory.facts.additions import add_turns
-from memory.store.united import unite
+from memory.store.files.united import unite
 from tests.support.embedding_server import SMALL, Server, serving
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"

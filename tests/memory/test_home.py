@@ -15,9 +15,9 @@ from memory.errors import ModelError
 from memory.exchange.exports import export_memory
 from memory.records import Forgotten
 from memory.search.embed import PACKAGED_EMBEDDER
+from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import copy, create, delete, location_of, rename
-from memory.store.settings import set_setting
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from memory.system.home import agreed_embedder, receipt_name
 from tests.support.commands import run
 from tests.support.embedding_server import SMALL, WIDE, Server, embedded_memory, serving

@@ -12,8 +12,8 @@ from memory import InputError, Memory, Store, Turn, open_store
 from memory.exchange import read_export
 from memory.exchange.imports import ImportReport, import_turns
 from memory.facts.additions import add_turns
-from memory.store.declared_settings import set_owner
-from memory.store.entity_edits import add_alias
+from memory.store.configuration.declared_settings import set_owner
+from memory.store.facts.entity_edits import add_alias
 
 BOTH_STORES = "slow"
 OWN = "I live in Bergen."

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from memory import InputError, Memory, Store, Turn
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from memory import InputError, SqlError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import namespaces
+from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.files.namespace_file import move_store
 from memory.store.forgetting.preview import preview
-from memory.store.namespace_file import move_store
 from memory.store.namespaces import LONGEST_STEM, Location, path_of
-from memory.store.settings import set_setting, settings_of
 from tests.support.commands import run
 
 BOTH_STORES = "slow"

@@ -11,7 +11,7 @@ from memory.exchange.imports import import_turns
 from memory.exchange.transcripts import AGENTS, read_transcript
 from memory.facts.additions import add_turns
 from memory.store import Store
-from memory.store.turn_validation import MAX_TURN_CHARACTERS
+from memory.store.turns.turn_validation import MAX_TURN_CHARACTERS
 from tests.support.agent_transcripts import ClaudeCodeSession
 from tests.support.foreign_exports import write
 

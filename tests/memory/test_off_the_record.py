@@ -7,7 +7,7 @@ import pytest
 from memory import Memory, Turn, open_store
 from memory.errors import StoreError
 from memory.operations import OPERATIONS, OpenMemory
-from memory.store.settings import times_shown
+from memory.store.configuration.settings import times_shown
 from tests.memory.cli.chat.test_session import chat, replier, says
 from tests.support.scripted import answer
 from tests.support.talk import talker

@@ -12,8 +12,8 @@ from memory.errors import StoreError
 from memory.evidence.lines import LEAST_BUDGET
 from memory.facts.additions import add_turns
 from memory.search.rerank import Reranker
-from memory.store.settings import settings_of, times_shown
-from memory.store.united import MOST_MEMORIES, cited_turns, memory_name, unite
+from memory.store.configuration.settings import settings_of, times_shown
+from memory.store.files.united import MOST_MEMORIES, cited_turns, memory_name, unite
 from memory.text.tokens import count_tokens
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.scripted import (

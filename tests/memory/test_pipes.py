@@ -17,7 +17,7 @@ from memory.exchange.transcripts import AGENTS, read_transcript
 from memory.models.adapter_card import CARD, read_card
 from memory.models.gguf.header import file_sha256, read_gguf
 from memory.program.saved import load_program
-from memory.store.foreign_database import foreign_rows
+from memory.store.sqlite.foreign_database import foreign_rows
 from memory.system.files import write_whole
 from memory.vocabulary.files import read_vocabulary
 

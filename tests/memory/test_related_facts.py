@@ -9,7 +9,7 @@ from memory import Store, Turn, open_store
 from memory.errors import ModelError
 from memory.facts.related import related_facts
 from memory.search.embed import HostedEmbedder, embed
-from memory.store.entity_edits import add_alias
+from memory.store.facts.entity_edits import add_alias
 from tests.conftest import INSERT
 
 BOTH_STORES = "slow"

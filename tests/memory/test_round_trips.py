@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.store.settings import times_shown
-from memory.store.sqlite import SqliteStore
+from memory.store.configuration.settings import times_shown
+from memory.store.sqlite.store import SqliteStore
 from tests.conftest import INSERT
 from tests.support.round_trips import protocol_messages, round_trips
 from tests.support.scripted import Pairs, answer, scripted_model, sql
@@ -97,7 +97,7 @@ def test_a_limit_of_a_day_takes_one_round_trip_more_and_none_where_there_is_none
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from memory.server.day_limits import DayLimits, DayMeter, current_user, open_day_usage
-    from memory.store.limits import Served
+    from memory.store.configuration.limits import Served
     from memory.store.namespaces import create
     from tests.support.postgres_server import empty_home
 

@@ -15,8 +15,8 @@ from memory.errors import SecretError, SqlError
 from memory.facts import add, supersede
 from memory.operations.tools import memory_tools
 from memory.records import Withheld
-from memory.store.declared_settings import Settings
-from memory.store.withheld import count_withheld
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.withheld import count_withheld
 from memory.text import secrets
 from memory.text.private_text import PRIVATE
 from memory.text.secrets import WITHHELD, mask, mask_parts

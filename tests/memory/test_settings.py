@@ -16,11 +16,11 @@ from typer.testing import CliRunner, Result
 from memory import InputError, Memory, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
-from memory.store.declared_settings import Settings
-from memory.store.setting_values import CHAT, _warn_of
-from memory.store.settings import set_setting, settings_of
-from memory.store.sqlite import SqliteStore
-from memory.store.vocabulary_edits import set_attribute, vocabulary_of
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.setting_values import CHAT, _warn_of
+from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.facts.vocabulary_edits import set_attribute, vocabulary_of
+from memory.store.sqlite.store import SqliteStore
 from memory.vocabulary import Attribute
 
 BOTH_STORES = "slow"

@@ -22,10 +22,10 @@ from memory.facts.additions import add_turns
 from memory.facts.standing import standing_facts as everybodys
 from memory.facts.standing import standing_without_effect
 from memory.operations.tools import memory_tools
-from memory.store.declared_settings import set_owner
-from memory.store.entity_edits import add_alias
+from memory.store.configuration.declared_settings import set_owner
+from memory.store.configuration.settings import set_setting
+from memory.store.facts.entity_edits import add_alias
 from memory.store.namespaces import create
-from memory.store.settings import set_setting
 from memory.text.fence import STANDING_HEAD
 from tests.support.commands import run
 from tests.support.page_client import page_client, shown

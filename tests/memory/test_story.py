@@ -6,8 +6,8 @@ from memory import Memory, Store, Turn
 from memory.evidence.lines import TURNS_HEAD
 from memory.evidence.story import STORY_HEAD, story_of
 from memory.records import Summary
-from memory.store.pending_windows import claim_window
-from memory.store.summaries import set_summary
+from memory.store.turns.summaries import set_summary
+from memory.store.waiting.pending_windows import claim_window
 from memory.text.tokens import count_tokens, spread_lines
 from tests.conftest import INSERT, MOVED
 from tests.support.scripted import ScriptedLM, scripted_model, sql

@@ -21,10 +21,10 @@ from memory.__main__ import app
 from memory.errors import InputError
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import create, existing
-from memory.store.settings import set_setting
-from memory.store.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now
 from memory.text.written_dates import clean_date, date_key, in_zone
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import page_client

@@ -15,9 +15,9 @@ from memory.errors import ModelError, SecretError, StoreError
 from memory.operations.tool_arguments import RESULT_TOKENS, NewFacts, NewTurns, TurnIds
 from memory.operations.tools import GROUPS, Tools, memory_tools
 from memory.search.searcher import Searcher
-from memory.store.declared_settings import Settings
-from memory.store.embedding import Vectors
-from memory.store.settings import set_setting
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.settings import set_setting
+from memory.store.search.embedding import Vectors
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.reversed_ranking import reversing_program

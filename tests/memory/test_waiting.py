@@ -4,7 +4,7 @@ import pytest
 
 from memory import Store, Turn
 from memory.models import load_model
-from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.waiting.pending_windows import claim_window, fail_window, reclaim_window
 from memory.worker.waiting import waiting
 from tests.conftest import MOVED
 from tests.support.talk import talker

@@ -16,8 +16,8 @@ from memory.exchange.imports import import_turns
 from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.server.web.project import work_of
-from memory.store.declared_settings import set_owner
-from memory.store.owner import asker_of
+from memory.store.configuration.declared_settings import set_owner
+from memory.store.configuration.owner import asker_of
 from memory.text.tool_uses import BECAUSE, DECIDED
 from tests.conftest import INSERT
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql

@@ -12,7 +12,7 @@ from memory.exchange.transcripts import AGENTS, read_transcript
 from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.store import namespaces
-from memory.store.declared_settings import set_owner
+from memory.store.configuration.declared_settings import set_owner
 from tests.memory.server.test_proxy import BODY, proxied, upstream  # noqa: F401
 from tests.support.agent_transcripts import ClaudeCodeSession
 from tests.support.serving import serving, token

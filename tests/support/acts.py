@@ -25,23 +25,19 @@ from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.records import Assertion, TurnAssertions
 from memory.search.embed import HostedEmbedder, embed
-from memory.store import (
-    dump,
-    entity_edits,
-    journal,
-    journaled_rows,
-    search_tables,
-    tags,
-    vocabulary_edits,
-)
-from memory.store.backup import restore
-from memory.store.connection import storage_errors
+from memory.store.changes import journal, journaled_rows
+from memory.store.changes.history import revert_to
+from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.facts import entity_edits, vocabulary_edits
+from memory.store.files import dump
+from memory.store.files.backup import restore
+from memory.store.files.namespace_file import copy_store, move_store
 from memory.store.forgetting.forget import BACKUP, COPY, DUE, OF_THIS_FILE
-from memory.store.history import revert_to
-from memory.store.namespace_file import copy_store, move_store
-from memory.store.pending_windows import claim_window, fail_window
-from memory.store.settings import set_setting, settings_of
-from memory.store.sqlite import SqliteStore
+from memory.store.search import search_tables
+from memory.store.sqlite.connection import storage_errors
+from memory.store.sqlite.store import SqliteStore
+from memory.store.turns import tags
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import make_older, unindexed_memory

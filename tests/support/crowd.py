@@ -19,8 +19,8 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from memory import Memory, Turn
 from memory.models import Model
-from memory.store.settings import set_setting, settings_of
-from memory.store.tags import set_tags
+from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.turns.tags import set_tags
 from tests.support.scripted import model_over
 
 MODEL_SECONDS = 0.05

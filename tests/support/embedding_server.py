@@ -17,8 +17,8 @@ import pytest
 
 from memory import Turn, open_store
 from memory.search import embed
-from memory.store import vectors
 from memory.store.database_store import DatabaseStore
+from memory.store.search import vectors
 from tests.support.rows import rows_of
 
 T = TypeVar("T", Path, str)

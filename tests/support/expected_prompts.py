@@ -35,7 +35,7 @@ from memory.refine.questions import (
     written_questions,
 )
 from memory.refine.workbench import Draft
-from memory.store.settings import set_setting
+from memory.store.configuration.settings import set_setting
 from tests.support.scripted import scripted_model, scripted_packaged_model
 
 TESTS = Path(__file__).parent.parent

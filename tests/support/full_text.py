@@ -3,7 +3,7 @@
 import sqlite3
 
 from memory import Store
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from memory.text.words import words
 from tests.support.rows import rows_of
 

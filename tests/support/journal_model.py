@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from memory import InputError, Store, Turn
-from memory.store.history import revert_to
+from memory.store.changes.history import revert_to
 from tests.conftest import INSERT
 
 START = datetime(2023, 1, 1, 12, tzinfo=UTC)

@@ -17,10 +17,10 @@ from typing import Any
 from unittest.mock import patch
 
 from memory import open_store
+from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.forget import DUE
 from memory.store.postgres import pool
 from memory.store.postgres.store import PostgresStore
-from memory.store.settings import settings_of
 from tests.support import acts
 from tests.support.acts import Act
 from tests.support.killed_acts import life, seconds_of_a_life

@@ -10,7 +10,7 @@ from sqlite_utils import Database, Migrations
 
 from memory import Turn
 from memory.store import migrations
-from memory.store.connection import SqliteConnection, connect
+from memory.store.sqlite.connection import SqliteConnection, connect
 
 _TEXT = Path(__file__).with_name("steps_to_schema_16.sql").read_text("utf-8")
 _, *_PARTS = re.split(r"^-- (\d{4}_\w+)\n", _TEXT, flags=re.MULTILINE)

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from memory.store import database_store, vocabulary_rules
+from memory.store import database_store
+from memory.store.facts import vocabulary_rules
 
 
 @contextmanager

@@ -1271,7 +1271,7 @@ def names_of_a_program(folder: Path) -> Iterator[dict[str, Any]]:
     from memory import memory_tools, open_store
     from memory.frameworks.langgraph_store import MemoryStore
     from memory.frameworks.openai_agents import MemorySession
-    from memory.store.tags import set_tags
+    from memory.store.turns.tags import set_tags
 
     home = folder / "home"
     shutil.copytree(prepared_home(), home)

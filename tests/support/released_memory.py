@@ -15,9 +15,9 @@ from typing import Any
 
 from memory import Memory, Store, Turn, facts
 from memory.store import migrations
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 from memory.store.forgetting.forget import BACKUP
-from memory.store.tags import set_tags
+from memory.store.turns.tags import set_tags
 
 FOLDER = Path(__file__).parents[1] / "memory" / "store" / "released"
 QUESTIONS = ("Where does Anna live?", "Who has a cat?", "violin lessons on Tuesday")

@@ -7,7 +7,7 @@ from memory.sql import Hits, check_select
 from memory.sql.in_force import reads_facts_now, select_with_facts_now
 from memory.sql.rendering import Dialect
 from memory.sql.today import reads_today, select_on
-from memory.store.rights import currency_values
+from memory.store.facts.rights import currency_values
 
 Search = Callable[[str, int], Hits]
 

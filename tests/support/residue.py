@@ -11,7 +11,7 @@ import numpy as np
 
 from memory import Turn
 from memory.search.turn_columns import TURN_DTYPE
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from memory.text.words import words
 from tests.support.rows import rows_of
 

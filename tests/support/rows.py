@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory import Store
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 
 
 def rows_of(store: Store, select: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

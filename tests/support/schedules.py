@@ -25,7 +25,7 @@ from typing import Any
 
 from memory import Memory, Turn, open_store
 from memory.errors import MemoryFault
-from memory.store.backup import restore
+from memory.store.files.backup import restore
 from tests.support import acts
 from tests.support.acts import HOSTED, MODEL, PROGRAM, State, main_file
 from tests.support.killed_acts import differences

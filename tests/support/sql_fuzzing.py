@@ -22,8 +22,9 @@ from random import Random
 from memory import SqlError, Turn, open_store
 from memory.sql import split
 from memory.sql.tables import DATES
-from memory.store import authorizer, sqlite
-from memory.store.connection import add_functions_of_models
+from memory.store.sqlite import authorizer
+from memory.store.sqlite import store as sqlite
+from memory.store.sqlite.connection import add_functions_of_models
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import sql_statements
 from tests.support.rendered import rendered

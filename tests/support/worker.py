@@ -21,7 +21,7 @@ import sqlite_utils  # noqa: F401 - imported once for all, before the processes 
 from memory import Memory, MemoryProgram, Turn
 from memory.errors import ModelError
 from memory.search.embed import HostedEmbedder, embed
-from memory.store import search_tables
+from memory.store.search import search_tables
 from tests.support.killing import kill_after
 from tests.support.scripted import StoresByRule, rows_saying, scripted_model
 

@@ -45,7 +45,7 @@ def chat(
     from memory.cli.chat.commands import talk
     from memory.cli.chat.screen import terminal
     from memory.cli.chat.session import Chat
-    from memory.store.turn_reads import last_turn
+    from memory.store.turns.turn_reads import last_turn
 
     loaded = options.loaded_model(model, api_base)
     options.check_budget(loaded, budget)

@@ -8,14 +8,14 @@ from memory.errors import InputError, MemoryFault
 from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
 from memory.records import Turn
-from memory.store.declared_settings import name_of
-from memory.store.expiry import NEVER, set_expiry
+from memory.store.configuration.declared_settings import name_of
 from memory.store.forgetting.preview import (
     forget_without_preview,
     matching_turns,
     preview,
 )
-from memory.store.turn_reads import count_names, size_of, speakers_by_turns
+from memory.store.turns.expiry import NEVER, set_expiry
+from memory.store.turns.turn_reads import count_names, size_of, speakers_by_turns
 from memory.system.terminal import count
 from memory.text.turn_lines import turn_line
 

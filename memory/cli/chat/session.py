@@ -11,11 +11,11 @@ from memory.facts import newest_id
 from memory.recall.corrections import answer_facts
 from memory.records import CUT_ANSWER, Tags, Turn
 from memory.store import Store
-from memory.store.declared_settings import Settings, name_of
-from memory.store.fact_reads import facts_from
-from memory.store.setting_values import CHAT
-from memory.store.turn_reads import date_of_last_message
-from memory.store.turn_validation import local_now
+from memory.store.configuration.declared_settings import Settings, name_of
+from memory.store.configuration.setting_values import CHAT
+from memory.store.facts.fact_reads import facts_from
+from memory.store.turns.turn_reads import date_of_last_message
+from memory.store.turns.turn_validation import local_now
 from memory.system.terminal import count, progress
 from memory.text.characters import is_visible
 from memory.text.dates import spoken_date

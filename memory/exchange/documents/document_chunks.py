@@ -20,9 +20,9 @@ from memory.exchange.documents.readers import (
 )
 from memory.records import NOTHING_WITHHELD, Turn, Withheld
 from memory.store import Store
-from memory.store.owner import is_unnamed
-from memory.store.turn_reads import versions_of_document
-from memory.store.turns_table import known_sources
+from memory.store.configuration.owner import is_unnamed
+from memory.store.turns.turn_reads import versions_of_document
+from memory.store.turns.turns_table import known_sources
 from memory.system.files import refuse_irregular
 from memory.text.characters import label, one_line
 from memory.text.tokens import count_tokens, trim

@@ -11,8 +11,8 @@ from memory.server.web.conversation import Line, Share, hits, shares_of
 from memory.server.web.page_request import PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
 from memory.store import Store
-from memory.store.points_in_time import time_of_question
-from memory.store.united import past_or_present
+from memory.store.changes.points_in_time import time_of_question
+from memory.store.files.united import past_or_present
 
 if TYPE_CHECKING:
     from memory.api import Memory

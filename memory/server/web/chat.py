@@ -12,10 +12,10 @@ from memory.server.web.conversation import Line
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
 from memory.store import Store
-from memory.store.declared_settings import Settings
-from memory.store.fact_reads import facts_from
-from memory.store.turn_reads import newest_turns
-from memory.store.turn_validation import local_now, session_label
+from memory.store.configuration.declared_settings import Settings
+from memory.store.facts.fact_reads import facts_from
+from memory.store.turns.turn_reads import newest_turns
+from memory.store.turns.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:

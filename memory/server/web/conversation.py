@@ -10,10 +10,10 @@ from memory.records import Fact, Turn
 from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.expiry import NEVER
-from memory.store.fact_reads import facts_from
-from memory.store.turn_reads import passing_turns, sessions_before
-from memory.store.turn_validation import local_now
+from memory.store.facts.fact_reads import facts_from
+from memory.store.turns.expiry import NEVER
+from memory.store.turns.turn_reads import passing_turns, sessions_before
+from memory.store.turns.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.written_dates import clean_date

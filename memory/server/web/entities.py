@@ -5,7 +5,7 @@ import re
 from memory.errors import InputError
 from memory.server.web.page_request import PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.entity_edits import entities_called
+from memory.store.facts.entity_edits import entities_called
 
 _OPERATIONS = {
     "merge": "merge_entities",

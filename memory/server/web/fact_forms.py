@@ -11,7 +11,7 @@ from memory.records import Change
 from memory.server.web.markup import in_words, shown_text
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
 
 LISTS = ("/", "/facts", "/subject", "/search")  # pages with facts that can be edited in place
 EDITS = ("supersede", "correct", "end", "remove", "settle")

@@ -13,9 +13,11 @@ from memory.records import Fact
 from memory.server.web.markup import in_words
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
-from memory.store.contradictions import open_contradictions
-from memory.store.entity_edits import known_entities
-from memory.store.fact_reads import (
+from memory.store.changes.history import edits_of
+from memory.store.configuration.owner import is_unnamed, owner_of
+from memory.store.facts.contradictions import open_contradictions
+from memory.store.facts.entity_edits import known_entities
+from memory.store.facts.fact_reads import (
     Order,
     by_template,
     count_entities,
@@ -26,13 +28,11 @@ from memory.store.fact_reads import (
     listed_facts,
     newest_of_each,
 )
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.forgetting.derived_facts import origins
-from memory.store.history import edits_of
 from memory.store.namespaces import DEFAULT
-from memory.store.owner import is_unnamed, owner_of
-from memory.store.tags import has_tag
-from memory.store.turn_reads import all_speakers
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.turns.tags import has_tag
+from memory.store.turns.turn_reads import all_speakers
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import AGENT_TAG
 from memory.text.word_forms import forms_of, telling_words

@@ -8,10 +8,10 @@ from memory.errors import InputError
 from memory.records import Forgotten, Turn
 from memory.server.web.page_request import Inputs, Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
-from memory.store.expiry import expiring_turns
+from memory.store.configuration.settings import settings_of
 from memory.store.forgetting import preview as forgetting
 from memory.store.forgetting.preview import NoMatchError, matching_turns, preview
-from memory.store.settings import settings_of
+from memory.store.turns.expiry import expiring_turns
 
 CONDITIONS = ("speaker", "session", "turn", "about", "matching", "all")
 CHOICES = ("only", "repeats")

@@ -9,9 +9,9 @@ from memory.records import Change
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
 from memory.store import Store
-from memory.store.history import edits_of
-from memory.store.pending_windows import count_turns_not_taken
-from memory.store.points_in_time import Diff, differences
+from memory.store.changes.history import edits_of
+from memory.store.changes.points_in_time import Diff, differences
+from memory.store.waiting.pending_windows import count_turns_not_taken
 
 if TYPE_CHECKING:
     from memory.api import Memory

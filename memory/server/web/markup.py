@@ -17,8 +17,8 @@ from markupsafe import Markup
 
 from memory.records import Turn
 from memory.server.web.page_request import address_of
-from memory.store.tags import FORGET_AFTER
-from memory.store.turn_validation import local_now
+from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.turn_validation import local_now
 from memory.system.terminal import clean, count
 from memory.text.dates import spoken_date
 

@@ -21,10 +21,10 @@ from memory.server.web.page_request import (
 from memory.server.web.project import SHOWN_ATTRIBUTES, work_of
 from memory.server.web.turn_topics import topics
 from memory.store import Store, namespaces
-from memory.store.contradictions import open_contradictions
-from memory.store.declared_settings import Settings
-from memory.store.settings import settings_of
-from memory.store.turn_reads import (
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.settings import settings_of
+from memory.store.facts.contradictions import open_contradictions
+from memory.store.turns.turn_reads import (
     ends_of_turns,
     last_turn,
     liveliest_days,

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from memory.errors import InputError
 from memory.operations import OPERATIONS, OpenMemory
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile

@@ -55,7 +55,7 @@ from memory.server.web.page_request import (
 from memory.server.web.tasks import Tasks
 from memory.store import Store
 from memory.store.namespaces import exists
-from memory.store.pending_windows import undo_note
+from memory.store.waiting.pending_windows import undo_note
 
 _log = logging.getLogger("memory.server.web")
 

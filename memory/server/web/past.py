@@ -9,11 +9,11 @@ from memory.facts import find, matching
 from memory.records import Fact
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.fact_reads import listed_facts
-from memory.store.history import revert_to
-from memory.store.points_in_time import Diff, differences, last_moment
-from memory.store.turn_reads import ends_of_turns, size_of
-from memory.store.turn_validation import local_now
+from memory.store.changes.history import revert_to
+from memory.store.changes.points_in_time import Diff, differences, last_moment
+from memory.store.facts.fact_reads import listed_facts
+from memory.store.turns.turn_reads import ends_of_turns, size_of
+from memory.store.turns.turn_validation import local_now
 
 _MOST_FACTS = 300  # on a page
 _MOST_COMPARED = 5_000  # facts, unless a date was chosen

@@ -7,9 +7,9 @@ from memory.evidence.wishes import wishes_of
 from memory.records import Fact
 from memory.server.web.facts import each_once
 from memory.store import Store
-from memory.store.fact_reads import commonest_values, facts_of_subjects, newest_with_attribute
-from memory.store.standing_facts import names_of_askers
-from memory.store.tags import has_tag
+from memory.store.facts.fact_reads import commonest_values, facts_of_subjects, newest_with_attribute
+from memory.store.facts.standing_facts import names_of_askers
+from memory.store.turns.tags import has_tag
 from memory.text.tool_uses import AGENT_TAG, BECAUSE, DECIDED, FAILED_WITH, FIXED_BY, TOUCHED
 
 _MOST_INSTRUCTIONS, _MOST_DECISIONS, _MOST_FILES, _MOST_FAILURES = 12, 12, 20, 6

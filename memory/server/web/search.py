@@ -5,7 +5,7 @@ from memory.server.web.conversation import hits
 from memory.server.web.facts import with_words_first
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
-from memory.store.fact_reads import current_among
+from memory.store.facts.fact_reads import current_among
 
 _MOST_FACTS = 8
 _MOST_TURNS = 12

@@ -8,8 +8,8 @@ from zoneinfo import available_timezones
 from memory.program.abstention import BENCHMARK_COST, PEOPLE_COST
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.declared_settings import SettingForm, Settings, as_text
-from memory.store.setting_values import (
+from memory.store.configuration.declared_settings import SettingForm, Settings, as_text
+from memory.store.configuration.setting_values import (
     EXPIRY,
     PROMPTS,
     RETENTION_DAYS,
@@ -17,7 +17,7 @@ from memory.store.setting_values import (
     TIMEZONE,
     WRONG_ANSWER_COST,
 )
-from memory.store.withheld import POLICY
+from memory.store.configuration.withheld import POLICY
 from memory.text.secrets import DEFAULT_POLICY
 
 

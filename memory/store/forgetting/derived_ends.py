@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from memory.records import Change, Edit, Fact, Turn
 from memory.sql import FACT_COLUMNS
-from memory.store.assertions import asserting_turn
+from memory.store.changes.journal import written_image
 from memory.store.database import Connection
-from memory.store.journal import written_image
+from memory.store.facts.assertions import asserting_turn
 
 _ENDED_ON = FACT_COLUMNS.index("ended_on")
 DerivedEnds = dict[tuple[int, int], Fact]  # by change and fact: the fact as the change ended it

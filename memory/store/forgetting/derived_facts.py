@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from memory.records import Change, Edit, Fact, Turn
-from memory.store import journal
+from memory.store.changes import journal
 from memory.store.database import Connection
 from memory.text.word_forms import forms_of, is_among, telling_words
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from threading import RLock
 
 from memory.errors import StoreError
-from memory.store import expiry
+from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.preview import forget_without_preview
 from memory.store.protocol import Store
-from memory.store.settings import settings_of
+from memory.store.turns import expiry
 from memory.system.home import save_receipts
 
 _log = logging.getLogger("memory.store")

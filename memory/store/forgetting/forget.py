@@ -28,25 +28,22 @@ from numpy.typing import NDArray
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.records import Forgotten, Turn
 from memory.search.embed import load_embedder
-from memory.store import (
-    entities,
-    history,
-    journal,
-    pending_windows,
-    settings,
-    turns_table,
-)
-from memory.store.connection import SqliteConnection, connect
+from memory.store.changes import history, journal
+from memory.store.changes.points_in_time import now
+from memory.store.changes.withdrawals import mark_turns
+from memory.store.configuration import settings
+from memory.store.configuration.setting_values import CHARACTER, EXPORT
 from memory.store.database import Connection, Transaction
+from memory.store.facts import entities
+from memory.store.facts.standing_facts import characters_of
 from memory.store.forgetting import turn_removal
 from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_marks, with_key
 from memory.store.forgetting.quoting import Quoting, files_quoting, turns_quoting
-from memory.store.points_in_time import now
-from memory.store.setting_values import CHARACTER, EXPORT
-from memory.store.standing_facts import characters_of
-from memory.store.vectors import EmbedTexts, RecordedEmbedder
-from memory.store.withdrawals import mark_turns
+from memory.store.search.vectors import EmbedTexts, RecordedEmbedder
+from memory.store.sqlite.connection import SqliteConnection, connect
+from memory.store.turns import turns_table
+from memory.store.waiting import pending_windows
 from memory.system.call_history import empty_call_history
 from memory.system.files import discard
 

@@ -12,8 +12,8 @@ import hmac
 from collections.abc import Iterable, Sequence
 
 from memory.records import Turn
+from memory.store.configuration.settings import setting_history
 from memory.store.database import HasConnections
-from memory.store.settings import setting_history
 
 FORGOTTEN_ITEMS = "forgotten items"  # no setting of a person has a space
 _DIGITS = 32  # of a hash that is kept

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from memory.errors import InputError, Stop
 from memory.records import Forgotten, Turn
-from memory.store import integrity, settings, turns_table
-from memory.store.connection import SqliteConnection, connect
+from memory.store.configuration import settings
 from memory.store.database import Connection
-from memory.store.dump import dump
+from memory.store.files import integrity
+from memory.store.files.dump import dump
 from memory.store.forgetting.forget import DONE, DUE, copies_known, proof
 from memory.store.forgetting.quoting import WordsOfText
 from memory.store.forgetting.turn_removal import BLANKED
+from memory.store.sqlite.connection import SqliteConnection, connect
+from memory.store.turns import turns_table
 from memory.system.files import refuse_irregular
 from memory.text.words import words
 

@@ -8,9 +8,9 @@ these turns, only the words are removed. The log of the rows is cleaned the same
 import json
 from collections.abc import Callable, Collection, Sequence
 
-from memory.store import journaled_rows
+from memory.store.changes import journaled_rows
+from memory.store.changes.journaled_rows import Row
 from memory.store.database import Connection
-from memory.store.journaled_rows import Row
 from memory.vocabulary import default_vocabulary
 
 

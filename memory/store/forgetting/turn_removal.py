@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
-from memory.store import history, journal, search_tables, turns_table, vectors, vocabulary_table
+from memory.store.changes import history, journal
 from memory.store.database import Connection
+from memory.store.facts import vocabulary_table
+from memory.store.facts.repeated_facts import repeats_left
 from memory.store.forgetting.derived_facts import (
     derived_from,
     facts_of_other_turns,
     restore_origins,
 )
 from memory.store.forgetting.row_removal import remove_quotations, remove_rows
-from memory.store.repeated_facts import repeats_left
-from memory.store.vectors import EmbedTexts
+from memory.store.search import search_tables, vectors
+from memory.store.search.vectors import EmbedTexts
+from memory.store.turns import turns_table
 from memory.text.words import words
 
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone

@@ -24,7 +24,7 @@ BEGIN
     SELECT RAISE(ABORT, 'turns are never changed');
 END;
 
--- What the turns of a block came to when they were stored; memory.store.integrity adds them up
+-- What the turns of a block came to when they were stored; memory.store.files.integrity adds them up
 -- again. A sum, because a turn that is forgotten can be taken off it.
 CREATE TABLE checksums (
     block INTEGER PRIMARY KEY,

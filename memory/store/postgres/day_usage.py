@@ -6,7 +6,7 @@ cannot read them. A value is a text of four numbers, "{3,120,1,900}".
 
 from dataclasses import astuple
 
-from memory.store.day_usage import DAYS_KEPT, UNBOUNDED, Usage, today
+from memory.store.configuration.day_usage import DAYS_KEPT, UNBOUNDED, Usage, today
 from memory.store.postgres.address import Address, read_address
 from memory.store.postgres.connection import pipeline, postgres_errors
 from memory.store.postgres.pool import begin

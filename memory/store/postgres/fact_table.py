@@ -1,6 +1,7 @@
 """The facts of a namespace in Postgres: written together with the journal and the lists of words.
 
-Each entry of the journal is the same as SQLite's triggers write. `memory.store.journal` says why
+Each entry of the journal is the same as SQLite's triggers write. `memory.store.changes.journal`
+says why
 there are no triggers here.
 """
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from memory.store import integrity
+from memory.store.files import integrity
 from memory.store.postgres.connection import NamespaceConnection
 from memory.store.postgres.word_lists import FACTS, TURNS
-from memory.store.turns_table import BEYOND_ALL_IDS
+from memory.store.turns.turns_table import BEYOND_ALL_IDS
 from memory.text.words import words
 
 

@@ -1,5 +1,5 @@
 -- What Postgres says in its own words, for the names in braces of ../statements.sql. SQLite has the
--- same names (../sqlite.sql).
+-- same names (../sqlite/sqlite.sql).
 
 -- {returning_image} --
 -- For the journal, which is written by statements of ours (fact_table.py).

@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from memory.errors import InputError
-from memory.store.backup import REFUSED_TO_REPLACE, copy_for_memory
+from memory.store.files.backup import REFUSED_TO_REPLACE, copy_for_memory
 from memory.store.forgetting.forget import part_of
 from memory.store.postgres import names, sqlite_copy
 from memory.store.postgres.address import read_address

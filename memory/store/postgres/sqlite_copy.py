@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from memory.store import entities
-from memory.store.connection import connect, storage_errors
 from memory.store.database import Connection
-from memory.store.dump import DUMPED_TABLES
+from memory.store.facts import entities
+from memory.store.files.dump import DUMPED_TABLES
+from memory.store.files.namespace_file import move_store
 from memory.store.forgetting.forget import BACKUP, OF_THIS_FILE, part_of
-from memory.store.namespace_file import move_store
-from memory.store.turns_table import to_turns
+from memory.store.sqlite.connection import connect, storage_errors
+from memory.store.turns.turns_table import to_turns
 from memory.system.files import discard
 
 _ROWS_AT_ONCE = 1_000

@@ -14,12 +14,13 @@ import psycopg
 from memory import sql as sql_policy
 from memory.errors import DeletedError, InputError, SqlError, StoreError
 from memory.records import Forgotten, Rows
-from memory.store import entities, settings, vectors
+from memory.store.changes.journal import MAX_FACTS_CHANGED
+from memory.store.configuration import settings
 from memory.store.database import Connection
 from memory.store.database_store import FORKED, DatabaseStore
+from memory.store.facts import entities
 from memory.store.fair_lock import FairLock
 from memory.store.forgetting import forget
-from memory.store.journal import MAX_FACTS_CHANGED
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
 from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy
 from memory.store.postgres.address import Address, read_address
@@ -33,7 +34,8 @@ from memory.store.postgres.pool import (
     connection_of_models,
     pool,
 )
-from memory.store.sqlite import SqliteStore
+from memory.store.search import vectors
+from memory.store.sqlite.store import SqliteStore
 from memory.system.tracing import span
 
 # How long a memory that another process deleted or renamed may go on under its name.

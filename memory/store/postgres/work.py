@@ -8,11 +8,11 @@ from pathlib import Path
 import psycopg
 
 from memory.records import Task, WaitingWork
-from memory.store import leases, work
 from memory.store.postgres.address import Address
 from memory.store.postgres.connection import postgres_errors
 from memory.store.postgres.store import looked_at
 from memory.store.statement_file import for_owner, read_statements
+from memory.store.waiting import leases, work
 
 _FOLDER = Path(__file__).parent
 STATEMENTS = read_statements(

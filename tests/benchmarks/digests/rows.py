@@ -23,7 +23,7 @@ from locomo.commands import print_table, run_command
 from memory import Memory, Turn
 from memory.sql import quoted
 from memory.store import Store
-from memory.store.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.vocabulary.entities import key
 from tests.support.scripted import model_over, sql
 

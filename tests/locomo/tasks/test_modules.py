@@ -30,7 +30,7 @@ from memory.evidence.layout import Evidence
 from memory.models.local import SmallModelAdapter
 from memory.program import plain_program
 from memory.records import SqlUse
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from memory.text.tokens import count_tokens
 from tests.support.locomo_records import question, turn
 from tests.support.obedient import Obedient, houses, obedient

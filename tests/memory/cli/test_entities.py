@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn, open_store
-from memory.store.entity_edits import known_entities
+from memory.store.facts.entity_edits import known_entities
 from tests.support.commands import run
 
 BOTH_STORES = "slow"

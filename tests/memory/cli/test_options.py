@@ -18,7 +18,7 @@ from memory.__main__ import MOVED as OLD_NAMES
 from memory.cli import context
 from memory.evidence.prompt_block import inject
 from memory.store import namespaces, open_store
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, MOVED
 from tests.support.commands import run
 

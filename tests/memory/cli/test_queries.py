@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 from memory import InputError, Memory, Store, Turn, __main__, open_store
 from memory.__main__ import app
 from memory.store import namespaces
-from memory.store.declared_settings import Settings
-from memory.store.journal import MOST_ENDED
+from memory.store.changes.journal import MOST_ENDED
+from memory.store.configuration.declared_settings import Settings
 from memory.worker.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.commands import run as run_command

@@ -5,7 +5,7 @@ from pathlib import Path
 from memory import Turn, open_store
 from memory.__main__ import app
 from memory.records import Summary
-from memory.store.summaries import set_summary
+from memory.store.turns.summaries import set_summary
 from tests.support.commands import run_in_process
 
 

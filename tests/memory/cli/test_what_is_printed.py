@@ -14,9 +14,9 @@ import memory
 from memory import Turn, __main__, open_store
 from memory.exchange.documents import add_chunks, chunks
 from memory.models import Model
+from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import location_of
-from memory.store.pending_windows import claim_window, fail_window
-from memory.store.settings import set_setting
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.system.terminal import print_dim
 from tests.support.scripted import answer, patch_load_model, scripted_model, sql
 

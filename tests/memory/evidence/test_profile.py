@@ -10,7 +10,7 @@ from memory.agents.blocks import start_block
 from memory.evidence.profile import PROFILE_HEAD, PROFILE_TOKENS, profile_of
 from memory.evidence.prompt_block import inject
 from memory.operations.tools import memory_tools
-from memory.store.declared_settings import set_owner
+from memory.store.configuration.declared_settings import set_owner
 from memory.text.tokens import count_tokens
 from memory.vocabulary import PROFILE_PARTS, default_vocabulary
 from memory.vocabulary.templates import asked_about

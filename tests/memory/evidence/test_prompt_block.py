@@ -17,7 +17,7 @@ from memory.errors import ModelError
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.ltm_config import LtmConfig, load_config
 from memory.evidence.prompt_block import inject
-from memory.store.settings import set_setting, times_shown
+from memory.store.configuration.settings import set_setting, times_shown
 from memory.text.tokens import count_tokens
 from tests.support.commands import run
 

@@ -2,7 +2,7 @@
 
 from memory import Store, Turn
 from memory.evidence.reader import MemoryReader
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 
 
 def test_a_question_is_searched_once_and_a_filter_each_time(store: Store) -> None:

@@ -12,9 +12,9 @@ from memory import InputError, Turn, open_store
 from memory.exchange.exports import ExportCounts, export_memory
 from memory.exchange.formats import read_export
 from memory.exchange.imports import dump_records, import_turns, load_dump
+from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import create, location_of, path_of
-from memory.store.settings import set_setting
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.commands import run
 

@@ -17,10 +17,10 @@ from memory.errors import StoreError
 from memory.exchange.imports import ImportReport, import_turns
 from memory.exchange.items import ForeignExport
 from memory.records import Skipped
+from memory.store.configuration.settings import set_setting, settings_of
 from memory.store.namespaces import location_of, names
-from memory.store.settings import set_setting, settings_of
-from memory.store.sqlite import SqliteStore
-from memory.store.turns_table import known_sources
+from memory.store.sqlite.store import SqliteStore
+from memory.store.turns.turns_table import known_sources
 from tests.benchmarks.importing import conversations
 from tests.support.commands import run
 from tests.support.foreign_exports import character

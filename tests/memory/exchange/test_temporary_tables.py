@@ -12,7 +12,7 @@ from memory import Turn
 from memory.exchange.date_order import date_order
 from memory.exchange.items import storable_items
 from memory.records import Skipped
-from memory.store.temporary_tables import KeyCounts, oldest_first
+from memory.store.sqlite.temporary_tables import KeyCounts, oldest_first
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -77,13 +77,13 @@ import sys
 sys.stderr.write(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 COUNT = """
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 counts = KeyCounts()
 for n in range(int(sys.argv[1])):
     assert counts.add(f"{n:0100}") == 1
 """
 SORT = """
-from memory.store.temporary_tables import oldest_first
+from memory.store.sqlite.temporary_tables import oldest_first
 messages = ({"text": "x" * 100, "at": -n} for n in range(int(sys.argv[1])))
 assert sum(1 for _ in oldest_first(messages, lambda message: message["at"])) == int(sys.argv[1])
 """
@@ -138,7 +138,7 @@ def test_a_disk_without_room_is_one_line() -> None:
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 from memory.errors import StoreError
-from memory.store.temporary_tables import KeyCounts
+from memory.store.sqlite.temporary_tables import KeyCounts
 counts = KeyCounts()
 try:
     for n in range(200_000):

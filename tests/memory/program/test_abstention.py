@@ -10,7 +10,7 @@ from memory import InputError, Memory, Turn, load_model
 from memory.program import plain_program
 from memory.program.abstention import Grounds, likelihood_of, pays, probability
 from memory.records import ABSTAIN
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 
 SURE = Grounds(-0.01, is_whole=True, is_by_named=True, rank=0)
 

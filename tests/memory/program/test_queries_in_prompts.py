@@ -7,8 +7,8 @@ import pytest
 from memory import Memory, Store, Turn
 from memory.program.signatures.full import NAMES_IN_QUESTION, SUMMARIES_IN_QUESTION, WriteQuery
 from memory.records import Summary
-from memory.store.pending_windows import claim_window
-from memory.store.summaries import set_summary
+from memory.store.turns.summaries import set_summary
+from memory.store.waiting.pending_windows import claim_window
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = True

@@ -18,7 +18,7 @@ from memory.evidence.lines import LEAST_BUDGET
 from memory.models import bounded_lm, load_model
 from memory.records import CUT_ANSWER, Summary
 from memory.store.namespaces import create, existing
-from memory.store.summaries import set_summary
+from memory.store.turns.summaries import set_summary
 from memory.system import counting_loop
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
 from tests.support.page_client import page_client

@@ -15,7 +15,7 @@ from memory.models.packaged import SHIPPED
 from memory.models.small_prompts import prompts_fingerprint
 from memory.program.abstention import BENCHMARK_COST
 from memory.records import ABSTAIN
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 from tests.support.gguf_adapter import adapter
 
 DATA = Path(__file__).parents[3] / "data"

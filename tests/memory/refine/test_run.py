@@ -11,7 +11,7 @@ from memory.refine.run import Progress, Refinement, carry_out, forecast, refine
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft
 from memory.store import Store
-from memory.store.history import revert_to
+from memory.store.changes.history import revert_to
 from tests.support.contents import content_of
 from tests.support.refiner import Call, creating, deleting, furnished, refiner_model, told
 

@@ -6,7 +6,7 @@ import pytest
 
 from memory import Turn
 from memory.search.kind_examples import examples_of_kind
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from memory.text.words import STOP_WORDS, words
 
 FILE = Path(__file__).parents[3] / "memory" / "search" / "kinds.txt"

@@ -31,7 +31,7 @@ from memory.server.day_limits import (
 from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.store import Store
-from memory.store.day_usage import UNBOUNDED, FileDayUsage, Usage
+from memory.store.configuration.day_usage import UNBOUNDED, FileDayUsage, Usage
 from memory.store.namespaces import create
 from memory.system.home import home, home_address
 from tests.support.mcp_clients import text_of, use
@@ -247,7 +247,7 @@ def test_a_limit_is_not_passed_by_many_at_the_same_moment() -> None:
 @pytest.fixture
 def set_today(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets the day that counts are of."""
-    modules = ["memory.store.day_usage"]
+    modules = ["memory.store.configuration.day_usage"]
     if home_address():
         modules.append("memory.store.postgres.day_usage")
 

@@ -10,8 +10,8 @@ from memory import Turn, open_store
 from memory.errors import InputError
 from memory.server.handles import HANDLE_BYTES, Handles, NoNamespaceError
 from memory.store import Store, namespaces
-from memory.store.limits import Limits
-from memory.store.turns_table import known_sources
+from memory.store.configuration.limits import Limits
+from memory.store.turns.turns_table import known_sources
 from tests.support.scripted import scripted_model
 
 ROOM_FOR_TWO = 2 * HANDLE_BYTES + HANDLE_BYTES // 2

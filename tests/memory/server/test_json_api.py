@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from memory import Memory, open_store
 from memory.server.json_api import ENDPOINTS, document
 from memory.server.tokens import Tokens
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 from memory.store.namespaces import create, existing, location_of
 from tests.conftest import MOVED
 from tests.support.postgres_server import new_namespace

@@ -29,8 +29,8 @@ from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
 from memory.server.proxy_messages import read_answer, read_conversation, with_block
 from memory.server.tokens import Tokens
 from memory.store import namespaces
-from memory.store.settings import times_shown
-from memory.store.turn_validation import local_now
+from memory.store.configuration.settings import times_shown
+from memory.store.turns.turn_validation import local_now
 from memory.text.fence import fenced
 from tests.benchmarks.token_rates import tokenizers
 from tests.support.commands import run

@@ -13,8 +13,8 @@ from memory import Turn, open_store
 from memory.server import mcp_http
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
+from memory.store.configuration.settings import times_shown
 from memory.store.namespaces import create, delete, location_of
-from memory.store.settings import times_shown
 from tests.conftest import INSERT
 from tests.support.mcp_clients import INITIALIZE, text_of, use
 from tests.support.scripted import answer, scripted_model, sql

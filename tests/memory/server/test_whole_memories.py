@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from memory import InputError, open_store
 from memory.server.day_limits import DayLimits
-from memory.store.limits import Limits, Served
+from memory.store.configuration.limits import Limits, Served
+from memory.store.configuration.settings import settings_of
 from memory.store.namespaces import existing, exists
-from memory.store.settings import settings_of
 from tests.support.secrets_corpus import TOKENS
 from tests.support.serving import serving, token
 

@@ -12,7 +12,7 @@ import pytest
 from memory import open_store
 from memory.server.tokens import Tokens
 from memory.store import namespaces
-from memory.store.turns_table import known_sources
+from memory.store.turns.turns_table import known_sources
 from tests.support.commands import run
 from tests.support.postgres_server import new_database
 from tests.support.server_process import Served, server_process

@@ -25,8 +25,8 @@ from memory.sql import (
 )
 from memory.sql.in_force import select_with_facts_now
 from memory.sql.policy import check_facts
-from memory.store.connection import add_functions_of_models
-from memory.store.rights import currency_values
+from memory.store.facts.rights import currency_values
+from memory.store.sqlite.connection import add_functions_of_models
 from memory.text.turn_filter import read_filter
 from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES

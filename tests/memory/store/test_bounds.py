@@ -10,8 +10,10 @@ import pytest
 from memory import InputError, SqlError, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.records import Rows
-from memory.store import integrity, journal, model_limits
-from memory.store.history import edits_of, revert_to
+from memory.store import model_limits
+from memory.store.changes import journal
+from memory.store.changes.history import edits_of, revert_to
+from memory.store.files import integrity
 from memory.store.model_limits import ResultRows
 from tests.conftest import CAT, MOVED
 from tests.support.commands import run

@@ -18,8 +18,9 @@ from sqlite_utils import Database, Migrations
 
 from memory import open_store
 from memory.errors import StoreError
-from memory.store import connection, migrations
+from memory.store import migrations
 from memory.store.postgres import migrate
+from memory.store.sqlite import connection
 from tests.conftest import INSERT, SAID
 from tests.memory.store.postgres.test_migrations import ROWS, assert_has_the_older_rows
 from tests.memory.store.test_migrations import schema_in

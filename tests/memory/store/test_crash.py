@@ -10,8 +10,8 @@ import pytest
 from memory import Memory, open_store
 from memory.search.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, embed
 from memory.search.turn_columns import TURN_DTYPE
-from memory.store import search_tables
-from memory.store.sqlite import SqliteStore
+from memory.store.search import search_tables
+from memory.store.sqlite.store import SqliteStore
 from tests.support import full_text
 from tests.support.rows import rows_of
 from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS

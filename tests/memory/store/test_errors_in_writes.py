@@ -12,10 +12,10 @@ import pytest
 from memory import Memory, SqlError, Store
 from memory.digest.windows import WINDOW_ATTEMPTS
 from memory.errors import StoreError
-from memory.store import authorizer
 from memory.store.database_store import DatabaseStore
 from memory.store.postgres.connection import NamespaceConnection
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite import authorizer
+from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.scripted import scripted_model, sql
 

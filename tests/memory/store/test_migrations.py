@@ -13,12 +13,13 @@ import pytest
 
 from memory import InputError, open_store
 from memory.errors import StoreError
-from memory.store import backup, integrity, migrations, namespaces, older_copy
-from memory.store.connection import connect
-from memory.store.history import edits_of
+from memory.store import migrations, namespaces
+from memory.store.changes.history import edits_of
+from memory.store.files import backup, integrity, older_copy
+from memory.store.sqlite.connection import connect
 from tests.conftest import MOVED, SAID
-from tests.memory.store.test_backup import run, without_embedder
-from tests.memory.store.test_forget import lived, opened
+from tests.memory.store.files.test_backup import run, without_embedder
+from tests.memory.store.forgetting.test_forget import lived, opened
 from tests.support import commands
 from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import STEPS, make_older, memory_by_steps

@@ -2,8 +2,8 @@
 
 from memory.store.database import HasConnections
 from memory.store.database_store import DatabaseStore
+from memory.store.files.united import UnitedStore
 from memory.store.protocol import Facts, Store, Turns
-from memory.store.united import UnitedStore
 
 PROTOCOLS = (HasConnections, Turns, Facts, Store)
 MOST_MEMBERS = 40

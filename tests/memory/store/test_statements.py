@@ -10,8 +10,8 @@ import pytest
 
 import memory.store
 from memory import open_store
-from memory.store.connection import STATEMENTS as OF_SQLITE
-from memory.store.connection import connect
+from memory.store.sqlite.connection import STATEMENTS as OF_SQLITE
+from memory.store.sqlite.connection import connect
 from memory.store.statement_file import (
     FACTS_NOW,
     for_owner,
@@ -24,7 +24,7 @@ FOLDER = Path(memory.store.__file__).parent
 FACTS = FOLDER.parent / "facts"
 SHARED = FOLDER / "statements.sql"
 LEASES = FOLDER / "leases.sql"
-OWN_WORDS = [FOLDER / "sqlite.sql", FOLDER / "postgres" / "postgres.sql"]
+OWN_WORDS = [FOLDER / "sqlite" / "sqlite.sql", FOLDER / "postgres" / "postgres.sql"]
 OF_POSTGRES = read_statements(
     SHARED,
     LEASES,

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from memory import InputError, SqlError, Store, Turn, open_store
 from memory.errors import ClaimLostError, HeldError, StoreError
 from memory.facts.audit import audit
-from memory.store import journal, pending_windows
-from memory.store.history import edits_of
-from memory.store.pending_windows import claim_window, fail_window, reclaim_window
-from memory.store.settings import set_setting, settings_of, times_shown
-from memory.store.sqlite import SqliteStore
-from memory.store.turns_table import known_sources
+from memory.store.changes import journal
+from memory.store.changes.history import edits_of
+from memory.store.configuration.settings import set_setting, settings_of, times_shown
+from memory.store.sqlite.store import SqliteStore
+from memory.store.turns.turns_table import known_sources
+from memory.store.waiting import pending_windows
+from memory.store.waiting.pending_windows import claim_window, fail_window, reclaim_window
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound

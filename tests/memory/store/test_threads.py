@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from memory import Memory, Store, Turn, open_store
 from memory.errors import StoreError
 from memory.search.embed import HostedEmbedder, embed
-from memory.store.connection import connect
 from memory.store.database_store import DatabaseStore
+from memory.store.facts.standing_facts import facts_of_askers
 from memory.store.fair_lock import FairLock, Places
-from memory.store.sqlite import SqliteStore
-from memory.store.standing_facts import facts_of_askers
+from memory.store.sqlite.connection import connect
+from memory.store.sqlite.store import SqliteStore
 from memory.system.home import agree_to_embedder
 from tests.conftest import MOVED
 from tests.support.crowd import let_work, slow_model

@@ -10,7 +10,7 @@ import pytest
 from memory import InputError, SqlError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import migrations
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
 from memory.store.postgres import store as postgres_store
 from memory.store.postgres.pool import close_pools
 from memory.store.protocol import Store

@@ -18,10 +18,10 @@ from memory.facts import correct
 from memory.server.web.markup import shown_text
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
+from memory.store.configuration.settings import set_setting
+from memory.store.facts.vocabulary_edits import set_attribute
 from memory.store.namespaces import path_of
-from memory.store.pending_windows import claim_window, fail_window
-from memory.store.settings import set_setting
-from memory.store.vocabulary_edits import set_attribute
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from memory.vocabulary.attributes import LONGEST_NAME
 from tests.support.page_client import Tags, finished, page_client, text_of

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import open_store
-from memory.store.entity_edits import known_entities
+from memory.store.facts.entity_edits import known_entities
 from memory.store.namespaces import create, existing
 from tests.conftest import INSERT, SAID
 from tests.support.page_client import page_client, shown

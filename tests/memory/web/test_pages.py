@@ -20,14 +20,14 @@ from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
 from memory.server.web.markup import HTMX, STATIC, colour_of, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.setting_values import CHAT
+from memory.store.facts.vocabulary_edits import set_vocabulary
 from memory.store.forgetting.preview import forget
 from memory.store.namespaces import create, existing, exists
 from memory.store.namespaces import home as folder_of_backups
-from memory.store.pending_windows import claim_window, fail_window
-from memory.store.setting_values import CHAT
-from memory.store.summaries import set_summary
-from memory.store.vocabulary_edits import set_vocabulary
+from memory.store.turns.summaries import set_summary
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.contents import content_of

@@ -21,8 +21,8 @@ import pytest
 from memory import Turn, open_store
 from memory.cli.options import open_memory
 from memory.errors import InputError
+from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import existing
-from memory.store.settings import set_setting
 from memory.worker.addresses import ForbiddenAddress, address_of, is_public
 from memory.worker.feed import SECRET_VARIABLE, read_secret, receivers
 from memory.worker.run import Options, Worker

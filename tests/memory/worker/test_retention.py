@@ -13,10 +13,10 @@ from memory.cli.options import open_memory
 from memory.errors import InputError
 from memory.operations.tools import memory_tools
 from memory.store import Store
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
+from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.preview import said_before
 from memory.store.namespaces import existing
-from memory.store.settings import settings_of
 from memory.system.home import RECEIPT
 from memory.worker.retention import day_before
 from memory.worker.run import Options, Worker

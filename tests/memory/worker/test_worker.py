@@ -23,11 +23,16 @@ from memory.cli.options import open_memory
 from memory.errors import ModelError
 from memory.models import load_model
 from memory.records import Task, WaitingWork
+from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import existing
-from memory.store.pending_windows import claim_window, fail_window, new_claimant, reclaim_window
-from memory.store.settings import set_setting
-from memory.store.sqlite import SqliteStore
-from memory.store.work import (
+from memory.store.sqlite.store import SqliteStore
+from memory.store.waiting.pending_windows import (
+    claim_window,
+    fail_window,
+    new_claimant,
+    reclaim_window,
+)
+from memory.store.waiting.work import (
     claim_task,
     count_waiting,
     end_task,
@@ -547,7 +552,8 @@ def test_a_look_at_many_files_ends_when_it_is_told_to(
 def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
     add_turns("anna", 48)
     claims = (
-        "from memory import open_store; from memory.store.pending_windows import claim_window;"
+        "from memory import open_store; from memory.store.waiting.pending_windows import "
+        "claim_window;"
         " import sys; print(claim_window(open_store(sys.argv[1]), 48), flush=True); input()"
     )
     location = str(existing("anna"))

@@ -21,7 +21,7 @@ from memory.cli.chat.session import Chat
 from memory.errors import InputError, ModelError
 from memory.models import Model, load_model
 from memory.records import CUT_ANSWER
-from memory.store.declared_settings import Settings, name_of
+from memory.store.configuration.declared_settings import Settings, name_of
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
 

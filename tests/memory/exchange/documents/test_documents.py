@@ -26,7 +26,7 @@ from memory.exchange.documents import (
     tool_use,
 )
 from memory.exchange.documents.chunking import chunk_text
-from memory.store.sqlite import SqliteStore
+from memory.store.sqlite.store import SqliteStore
 from memory.text.tokens import count_tokens
 from tests.support import commands
 from tests.support.scripted import answer, scripted_model, sql

@@ -8,7 +8,7 @@ from memory import InputError, Memory, MemoryProgram, Store, load_model
 from memory.models.sizes import Size, size_for
 from memory.program.signatures.forms import Form
 from memory.records import FormChoice
-from memory.store.declared_settings import Settings
+from memory.store.configuration.declared_settings import Settings
 from tests.support.scripted import scripted_model
 
 BOTH_STORES = "slow"

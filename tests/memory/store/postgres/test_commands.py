@@ -14,10 +14,10 @@ from psycopg import sql
 from memory import InputError, open_store
 from memory.errors import StoreError
 from memory.store import namespaces
-from memory.store.pending_windows import claim_window
 from memory.store.postgres import migrate, migrations
 from memory.store.postgres.address import is_address, read_address, without_password
 from memory.store.postgres.names import TABLES
+from memory.store.waiting.pending_windows import claim_window
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.commands import run
 from tests.support.postgres_server import (

@@ -13,12 +13,12 @@ from sqlglot import exp
 from memory import Store, Turn, open_store
 from memory.errors import StoreError
 from memory.store import namespaces
-from memory.store.history import edits_of, revert_to
-from memory.store.pending_windows import claim_window, fail_window, reclaim_window
+from memory.store.changes.history import edits_of, revert_to
+from memory.store.configuration.settings import set_setting, times_shown
 from memory.store.postgres import distribute, migrate
 from memory.store.postgres.address import read_address
 from memory.store.postgres.names import TABLES
-from memory.store.settings import set_setting, times_shown
+from memory.store.waiting.pending_windows import claim_window, fail_window, reclaim_window
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support.commands import run, run_in_process
 from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database

@@ -12,10 +12,10 @@ from locomo.dataset.format import load_conversations
 from memory import Fact, SqlError, Store, Turn, open_store
 from memory.errors import InputError, StoreError
 from memory.sql import quoted
-from memory.store.history import edits_of
-from memory.store.pending_windows import claim_window, fail_window
-from memory.store.settings import set_setting
-from memory.store.transfer import transfer
+from memory.store.changes.history import edits_of
+from memory.store.configuration.settings import set_setting
+from memory.store.files.transfer import transfer
+from memory.store.waiting.pending_windows import claim_window, fail_window
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support import sql_statements
 from tests.support.postgres_server import new_namespace

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from memory import SqlError, Store, open_store
-from memory.store.transfer import transfer
+from memory.store.files.transfer import transfer
 from memory.text.dates import is_iso_date, is_iso_span
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import extreme_statements

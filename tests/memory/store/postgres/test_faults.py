@@ -22,18 +22,18 @@ import pytest
 from memory import Store, Turn, open_store
 from memory.errors import SqlError, StoreError
 from memory.records import Assertion, TurnAssertions
-from memory.store.entity_edits import (
+from memory.store.facts.entity_edits import (
     add_alias,
     known_entities,
     merge_entities,
     rename_entity,
     split_entity,
 )
+from memory.store.facts.vocabulary_edits import set_attribute, set_vocabulary, vocabulary_of
 from memory.store.postgres import model_login, pool
 from memory.store.postgres.connection import pipeline
 from memory.store.postgres.store import PostgresStore
-from memory.store.tags import count_tags, remove_tags, set_tags
-from memory.store.vocabulary_edits import set_attribute, set_vocabulary, vocabulary_of
+from memory.store.turns.tags import count_tags, remove_tags, set_tags
 from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.cutting_proxy import CuttingProxy

@@ -14,9 +14,9 @@ import pytest
 
 from memory import open_store
 from memory.errors import StoreError
-from memory.store.history import edits_of
+from memory.store.changes.history import edits_of
+from memory.store.configuration.settings import settings_of
 from memory.store.postgres import migrate, migrations
-from memory.store.settings import settings_of
 from tests.memory.store.postgres.test_commands import what_alembic_cannot_see
 from tests.support import newer_version
 from tests.support.commands import run

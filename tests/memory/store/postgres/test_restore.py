@@ -9,12 +9,12 @@ import pytest
 
 from memory import Turn, open_store
 from memory.store import namespaces
-from memory.store.settings import settings_of
-from memory.store.turns_table import COLUMNS
+from memory.store.configuration.settings import settings_of
+from memory.store.turns.turns_table import COLUMNS
 from tests.conftest import CAT, MOVED, SAID
+from tests.memory.store.files.test_backup import without_embedder
+from tests.memory.store.forgetting.test_forget import lived
 from tests.memory.store.postgres.test_equality import assert_equal_hits, chatter, questions
-from tests.memory.store.test_backup import without_embedder
-from tests.memory.store.test_forget import lived
 from tests.support.commands import run
 from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import make_older

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from memory import SqlError, Turn, open_store
 from memory.errors import StoreError
-from memory.store import journal
+from memory.store.changes import journal
 from memory.store.postgres import migrate, model_login
 from memory.store.postgres import store as postgres_store
 from memory.store.postgres.pool import connection_of_models

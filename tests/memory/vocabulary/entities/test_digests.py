@@ -8,8 +8,8 @@ from memory import Memory, Store, Turn
 from memory.digest.windows import digest_windows
 from memory.program import program_for
 from memory.records import EntityName
-from memory.store.entity_edits import add_alias, facts_about, known_entities, remove_alias
-from memory.store.pending_windows import claim_window
+from memory.store.facts.entity_edits import add_alias, facts_about, known_entities, remove_alias
+from memory.store.waiting.pending_windows import claim_window
 from tests.conftest import INSERT
 from tests.support.scripted import (
     UnexpectedPrompt,

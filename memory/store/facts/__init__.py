@@ -1,0 +1,1 @@
+"""Facts: by which right they stand, whom they are about, and the words they are stored in."""

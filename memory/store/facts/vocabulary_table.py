@@ -1,0 +1,215 @@
+"""The vocabulary of a namespace: its rows, its setting, and the facts that a change of it moves.
+
+A change is one change of the journal: the rows, the setting and the facts are undone together.
+These functions run inside the caller's transaction.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from typing import Any
+
+from memory.errors import InputError
+from memory.sql import quoted
+from memory.store.changes import journal, journaled_rows
+from memory.store.configuration.setting_values import is_own_value
+from memory.store.database import Connection, Cursor, Restatement
+from memory.vocabulary import Attribute, Definition, Vocabulary
+from memory.vocabulary.attributes import MOST_ATTRIBUTES
+
+_log = logging.getLogger("memory.store")
+
+SETTING = "vocabulary"
+_TABLE = "attributes"
+_COLUMNS, _ = journaled_rows.TABLES[_TABLE]
+_NAMED_FACTS = 3  # that a message lists
+# A definition and the names that facts have -> the definition to be.
+Edit = Callable[[Definition, Collection[str]], Definition]
+
+
+def read_definition(conn: Connection) -> Definition:
+    """The stored vocabulary."""
+    with conn.together():
+        rows, settings = ask_definition(conn)
+    return definition_of(rows, settings)
+
+
+def ask_definition(conn: Connection) -> tuple[Cursor, Cursor]:
+    """The statements of `read_definition`, to be sent together with others."""
+    rows = conn.read_rows(_TABLE, _COLUMNS, ["name"])
+    return rows, conn.run("settings_of_name", name=SETTING)
+
+
+def definition_of(rows: Cursor, settings: Cursor) -> Definition:
+    """The definition that `ask_definition` asked for."""
+    values = [value for _, _, value, _ in settings.fetchall()]
+    return _definition(tuple(map(tuple, rows.fetchall())), values[-1] if values else "{}")
+
+
+# Each write and many a question asks for it, and mostly it is the same.
+@lru_cache(maxsize=64)
+def _definition(rows: tuple[tuple[str, ...], ...], setting: str) -> Definition:
+    attributes = [_attribute(*row) for row in rows[:MOST_ATTRIBUTES]]
+    state = json.loads(setting)
+    if not is_own_value(SETTING, state):
+        state = {}
+    return Definition(
+        tuple(attribute for attribute in attributes if attribute),
+        state.get("base", "default"),
+        state.get("strict", False),
+        tuple(state.get("without", ())),
+    )
+
+
+@lru_cache(maxsize=MOST_ATTRIBUTES)
+def _attribute(
+    name: str, other_names: str, kind: str, allowed_values: str, instruction: str, templates: str
+) -> Attribute | None:
+    """The attribute of a row; None, with a warning, for an invalid row, which a file may hold."""
+    try:
+        further = _further(templates)
+        return Attribute(
+            name,
+            further.pop("kind", kind),
+            _texts(json.loads(other_names)),
+            _texts(json.loads(allowed_values)),
+            instruction,
+            **further,
+        ).checked()
+    except (InputError, ValueError, TypeError, AttributeError, RecursionError):
+        _log.warning("the attribute %r is not as sql-memory writes it: left out", name)
+        return None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(value)
+
+
+def _further(text: str) -> dict[str, Any]:
+    """The form, the templates and everything else without its own column, in stored form."""
+    fields = json.loads(text)
+    return {name: tuple(of) if isinstance(of, list) else of for name, of in fields.items()}
+
+
+def edit(conn: Connection, cause: str, change: Edit, names: Sequence[str] = ()) -> int:
+    """Change the vocabulary and move the facts of the attributes that it changes.
+
+    This includes attributes with these names: facts of an older memory may have other names.
+
+    Returns the id of the change. Raises InputError when nothing would change, and for a fact with
+    a value that its attribute does not allow.
+    """
+    before = read_definition(conn)
+    used = [name for (name,) in conn.run("attributes_of_facts").fetchall()]
+    after = change(before, used)
+    named = map(after.vocabulary.canonical, names)
+    touched = [attribute for attribute in after.own if attribute not in before.own]
+    touched += [attribute for attribute in named if attribute and attribute not in touched]
+    moves = _moves(conn, after.vocabulary, touched, used)
+    if after == before and not moves:
+        raise InputError("the vocabulary is so already; nothing was changed")
+    change_id = journal.begin(conn, cause, _statement(after.vocabulary, touched, used))
+    _put(conn, change_id, before, after)
+    conn.facts.restate(moves)
+    return change_id
+
+
+def _put(conn: Connection, change_id: int, before: Definition, after: Definition) -> None:
+    old = {attribute.name: _row(attribute) for attribute in before.own}
+    new = {attribute.name: _row(attribute) for attribute in after.own}
+    stored = journaled_rows.JournaledRows(conn, change_id, _TABLE)
+    for name, row in old.items():
+        if name not in new:
+            stored.drop(row)
+    for name, row in new.items():
+        if old.get(name) != row:
+            stored.put(row, instead_of=old.get(name))
+    if _state(before) != _state(after):
+        journaled_rows.put_setting(conn, change_id, SETTING, _state(before), _state(after))
+
+
+def _moves(
+    conn: Connection,
+    vocabulary: Vocabulary,
+    touched: Sequence[Attribute],
+    used: Sequence[str],
+) -> list[Restatement]:
+    """The facts to restate: facts with a touched attribute."""
+    names = _names(vocabulary, touched, used)
+    if not names:
+        return []
+    moves = []
+    outside = []
+    for fact_id, subject, name, value in conn.run("facts_of_attributes", names=names).fetchall():
+        attribute = vocabulary.canonical(name)
+        assert attribute is not None
+        allowed = attribute.allowed(value)
+        if allowed is None:
+            outside.append((fact_id, attribute, value))
+        elif (name, value) != (attribute.name, allowed):
+            moves.append((fact_id, subject, attribute.name, allowed))
+    if outside:
+        attribute = outside[0][1]
+        raise InputError(
+            f"facts have values that {attribute.name} does not allow"
+            f" ({', '.join(attribute.allowed_values)}): {_first(outside)}; edit them first"
+        )
+    return moves
+
+
+def _first(outside: Sequence[tuple[int, Attribute, str]]) -> str:
+    listed = [f"fact {number} {value!r:.60}" for number, _, value in outside[:_NAMED_FACTS]]
+    further = len(outside) - len(listed)
+    return ", ".join(listed) + (f" and {further} more" if further else "")
+
+
+def _names(vocabulary: Vocabulary, touched: Sequence[Attribute], used: Sequence[str]) -> list[str]:
+    """The names, as facts have them, of attributes."""
+    return [name for name in used if vocabulary.canonical(name) in touched]
+
+
+def _statement(vocabulary: Vocabulary, touched: Sequence[Attribute], used: Sequence[str]) -> str:
+    """What happens to facts, as SQL for the journal: a line for each name that goes."""
+    lines = []
+    for name in used:
+        attribute = vocabulary.canonical(name)
+        if attribute in touched and attribute is not None and attribute.name != name:
+            lines.append(
+                f"UPDATE facts SET attribute = {quoted(attribute.name)}"
+                f" WHERE attribute = {quoted(name)}"
+            )
+    return ";\n".join(lines) or "-- none"
+
+
+def _row(attribute: Attribute) -> dict[str, Any]:
+    further = {
+        "form": attribute.form,
+        "opposite": attribute.opposite,
+        "profile": attribute.profile,
+        "one_of": attribute.one_of,
+    }
+    # The column takes the first three kinds only: memories of before have it so.
+    is_plan = attribute.kind == "plan"
+    further |= {"kind": attribute.kind if is_plan else ""}
+    return {
+        "name": attribute.name,
+        "other_names": json.dumps(attribute.other_names, ensure_ascii=False),
+        "kind": "many" if is_plan else attribute.kind,
+        "allowed_values": json.dumps(attribute.allowed_values, ensure_ascii=False),
+        "instruction": attribute.instruction,
+        "templates": json.dumps(
+            {name: text for name, text in further.items() if text} | attribute.templates,
+            ensure_ascii=False,
+        ),
+    }
+
+
+def _state(definition: Definition) -> dict[str, Any]:
+    return {
+        "base": definition.base,
+        "strict": definition.strict,
+        "without": [*definition.without],
+    }

@@ -1,0 +1,1 @@
+"""The tables of search: columns, vectors and the embedder that made them."""

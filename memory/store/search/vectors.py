@@ -1,0 +1,291 @@
+"""Which embedder made the vectors of a namespace, and how another makes them all anew.
+
+The newest row 'embedder' of `settings` names it. A row with another id means other vectors, so a
+reader of the old ones must begin again. New vectors are collected in `staged_vectors`, where an
+interrupted `reembed` finds them again, until one transaction moves them to the place of the old
+ones.
+
+Turns whose embedder is asked over the network are stored first and wait for their vectors.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.errors import InputError, ModelError, StoreError
+from memory.records import Turn
+from memory.search.embed import DIM, PACKAGED_EMBEDDER, REQUEST_TEXTS, Embedder, embed
+from memory.store.configuration import settings
+from memory.store.database import Connection, HasConnections, Transaction
+from memory.store.search import search_tables
+from memory.store.turns import turns_table
+from memory.system.home import embed_command
+
+WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
+# Texts and the recorded embedder -> (len(texts), width) unit rows.
+EmbedTexts = Callable[[Sequence[str], "RecordedEmbedder"], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class RecordedEmbedder:
+    """The embedder of all vectors of a namespace: `id` of its settings row, name, width.
+
+    The width is 0 until its first vectors have come.
+    """
+
+    id: int
+    name: str
+    width: int
+
+
+def recorded_embedder(conn: Connection) -> RecordedEmbedder | None:
+    """The embedder of this namespace; None when it holds no turns yet."""
+    return newest_embedder(conn.run("embedders"))
+
+
+def newest_embedder(settings: Iterable[tuple[int, str]]) -> RecordedEmbedder | None:
+    """The newest of the settings 'embedder' that names one, of (id, value), the newest first."""
+    # A file may hold any text there (`integrity` tells of it).
+    for row_id, text in settings:
+        try:
+            name, width = embedder_setting(text)
+        except InputError:
+            continue
+        return RecordedEmbedder(row_id, name, width)
+    return None
+
+
+def embedder_setting(text: str) -> tuple[str, int]:
+    """The name and the width in a value of the setting 'embedder'.
+
+    Raises InputError for text that is no such value.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    if isinstance(value, dict) and value.keys() == {"name", "width"}:
+        name, width = value["name"], value["width"]
+        if isinstance(name, str) and type(width) is int and 0 <= width <= WIDEST:
+            provider, _, model = name.partition("/")
+            if name == PACKAGED_EMBEDDER or (provider and model):
+                return name, width
+    raise InputError(
+        f"the setting embedder is {text!r:.60}, which names none; it holds"
+        ' {"name": "PROVIDER/MODEL", "width": NUMBER} and nothing else'
+    )
+
+
+def record_embedder(conn: Connection, name: str, width: int) -> None:
+    """Say which embedder made the vectors that this transaction writes."""
+    settings.add_setting(conn, "embedder", {"name": name, "width": width})
+
+
+def refuse_other_name(
+    recorded: RecordedEmbedder | None, name: str | None, location: Path | str
+) -> None:
+    """Raises InputError when another embedder is asked for than the recorded one."""
+    if recorded and name and name != recorded.name:
+        raise InputError(
+            f"the vectors of {location} are by {recorded.name}, not by {name}; open it without"
+            f" naming an embedder, or make them anew: {embed_command(location, name)}"
+        )
+
+
+def refuse_other_width(recorded: RecordedEmbedder, width: int, location: Path | str) -> None:
+    """Raises ModelError when the recorded embedder makes vectors of another width by now."""
+    if recorded.width and width != recorded.width:
+        raise ModelError(
+            f"{recorded.name} now makes vectors of {width} numbers, those of {location} have"
+            f" {recorded.width}; make them anew: {embed_command(location, recorded.name)}"
+        )
+
+
+def index_older_turns(conn: Connection, transaction: Transaction) -> None:
+    """Fill the tables of search for turns of schema 1, whose embedder was the packaged one."""
+    if _is_unindexed(conn):
+        with transaction():
+            if _is_unindexed(conn):  # else another process was faster
+                search_tables.remake(
+                    conn,
+                    vectors_of=lambda turns: embed([turn.text for turn in turns]),
+                    put_turns=search_tables.put_words_and_columns,
+                )
+                record_embedder(conn, PACKAGED_EMBEDDER, DIM)
+
+
+def refuse_older_turns(conn: Connection, location: Path | str) -> None:
+    """Raises StoreError for turns of schema 1 that `index_older_turns` has yet to see."""
+    if _is_unindexed(conn):
+        raise StoreError(f"{location}: made by an older version; open it once for writing")
+
+
+def _is_unindexed(conn: Connection) -> bool:
+    has_turns = bool(turns_table.read_turns(conn, limit=1))
+    return has_turns and recorded_embedder(conn) is None
+
+
+# --- turns that wait for their vectors --------------------------------------------------------
+
+
+def embed_waiting(store: HasConnections, embed: EmbedTexts) -> None:
+    """Make the vectors of the turns that wait for them, a request's worth at a time.
+
+    Two processes at it may both ask for the same vectors; they are stored once.
+    """
+    while True:
+        with store.reading() as conn:
+            waiting = turns_table.read_turns(
+                conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
+            )
+            recorded = recorded_embedder(conn) if waiting else None
+        if recorded is None:
+            return
+        # Outside of any transaction: a slow network must not keep others from writing. So what was
+        # read above may have changed by the time the vectors are here.
+        rows = embed([turn.text for turn in waiting], recorded)
+        with store.transaction() as conn:
+            _store_late_vectors(conn, waiting, rows)
+
+
+def _store_late_vectors(
+    conn: Connection, waiting: Sequence[Turn], rows: NDArray[np.float32]
+) -> None:
+    """Store the vectors of the turns that still wait, or none if the turns changed meanwhile."""
+    recorded = recorded_embedder(conn)
+    assert recorded is not None
+    # Another process may have been faster with some of them; with all, if it made vectors anew.
+    last = search_tables.last_with_columns(conn)
+    start = next((n for n, turn in enumerate(waiting) if turn.id > last), None)
+    if start is None:
+        return
+    # Another process may have forgotten some: then those after them are asked for again.
+    if turns_table.read_turns(conn, last + 1, waiting[-1].id) != waiting[start:]:
+        return
+    if recorded.width not in (0, rows.shape[1]):
+        return
+    if not recorded.width:
+        record_embedder(conn, recorded.name, rows.shape[1])
+    search_tables.put_columns(conn, waiting[start:], rows[start:])
+
+
+# --- all vectors anew -------------------------------------------------------------------------
+
+
+def to_embed(conn: Connection, name: str) -> tuple[int, int]:
+    """How many turns an embedder has no vectors of yet, and the bytes of their text."""
+    sizes = [
+        len(text.encode())
+        for _, text in conn.run(
+            "texts_of_turns", after=_last_staged(conn, name), most=turns_table.BEYOND_ALL_IDS
+        )
+    ]
+    return len(sizes), sum(sizes)
+
+
+def reembed(
+    store: HasConnections,
+    embedder: Embedder,
+    batch: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Make the vectors of all turns anew; see `Vectors.reembed`."""
+    with store.transaction() as conn:
+        before = recorded_embedder(conn)
+        if before is None:
+            raise InputError("there are no turns yet; open this memory with the embedder instead")
+    while True:
+        with store.reading() as conn:
+            turns = _unstaged(conn, embedder.name, batch)
+        if not turns:
+            break
+        rows = embedder([text for _, text in turns])
+        with store.transaction() as conn:
+            stale_width = _stage(conn, embedder.name, turns=turns, rows=rows)
+        if stale_width:
+            raise ModelError(
+                f"{embedder.name} made vectors of {stale_width} numbers before and of"
+                f" {rows.shape[1]} now; those from before are dropped, start again"
+            )
+        progress(len(turns))
+    with store.transaction() as conn:
+        if recorded_embedder(conn) != before:
+            raise StoreError("another process made all vectors anew in the meantime")
+        # Turns said since the last look are embedded while writers wait: else a lively chat would
+        # be ahead for ever.
+        while turns := _unstaged(conn, embedder.name, batch):
+            rows = embedder([text for _, text in turns])
+            if _stage(conn, embedder.name, turns=turns, rows=rows):
+                raise ModelError(f"{embedder.name} changed the width of its vectors; start again")
+            progress(len(turns))
+        _swap(conn, embedder)
+
+
+def _last_staged(conn: Connection, name: str) -> int:
+    """The newest turn with a new vector: all before it have one, as both come in order."""
+    (last,) = conn.run("last_staged", embedder=name).fetchone()
+    return int(last)
+
+
+def _unstaged(conn: Connection, name: str, limit: int) -> list[tuple[int, str]]:
+    return conn.run("texts_of_turns", after=_last_staged(conn, name), most=limit).fetchall()
+
+
+def _stage(
+    conn: Connection,
+    name: str,
+    turns: Sequence[tuple[int, str]],
+    rows: NDArray[np.float32],
+) -> int:
+    """Store new vectors of turns (id, text) for the swap.
+
+    Returns 0; where those from before have another width, they are dropped, none are stored, and
+    their width is returned.
+    """
+    width = _staged_width(conn, name)
+    if width is not None and width != rows.shape[1]:
+        _delete_staged(conn, name)
+        return width
+    # A turn that another process has staged meanwhile gets this vector.
+    conn.run("delete_staged", embedder=name, first=turns[0][0], last=turns[-1][0])
+    conn.insert_rows(
+        "staged_vectors",
+        ("embedder", "turn_id", "vector"),
+        [
+            (name, turn_id, vector.tobytes())
+            for (turn_id, _), vector in zip(turns, rows, strict=True)
+        ],
+    )
+    return 0
+
+
+def _staged_width(conn: Connection, name: str) -> int | None:
+    """Numbers in each staged vector, None when there are none."""
+    row = conn.run("staged_width", embedder=name).fetchone()
+    return int(row[0]) if row else None
+
+
+def _delete_staged(conn: Connection, name: str) -> None:
+    conn.run("delete_staged", embedder=name, first=0, last=turns_table.BEYOND_ALL_IDS)
+
+
+def _swap(conn: Connection, embedder: Embedder) -> None:
+    """Put the staged vectors in the place of all vectors; the caller's transaction does it."""
+    name = embedder.name
+
+    def staged(turns: Sequence[Turn]) -> NDArray[np.float32]:
+        rows = conn.run(
+            "staged_vectors", embedder=name, first=turns[0].id, last=turns[-1].id
+        ).fetchall()
+        return np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(turns), -1)
+
+    width = _staged_width(conn, name)
+    search_tables.remake(conn, vectors_of=staged, put_turns=search_tables.put_columns)
+    if width is None:  # all turns were forgotten meanwhile
+        width = embedder(["a"]).shape[1]
+    record_embedder(conn, name, width)
+    _delete_staged(conn, name)

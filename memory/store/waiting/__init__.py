@@ -1,0 +1,1 @@
+"""What waits in a memory: windows for a digest, tasks for a worker, and who has claimed them."""
