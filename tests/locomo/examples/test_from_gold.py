@@ -182,7 +182,7 @@ CHAT = [
     turn("D1:2", "That is wonderful news for you!", speaker="Bo"),
     turn("D1:3", "She adopted a small dog last week."),
     turn("D1:4", "I love letters like this one.", speaker="Bo"),
-    turn("D1:5", "I bake bread and I sell honey on Sundays. If only they paid!", speaker="Bo"),
+    turn("D1:5", "I bake bread and I sell honey on Sundays. If only they paid.", speaker="Bo"),
     turn("D1:6", "We will see each other again there."),
 ]
 CHAT_ROWS = {
@@ -214,7 +214,7 @@ RIGHT_ROWS = {
     "Ann: my sister Nina adopted a small dog last week.": (
         "my sister Nina | adopted | a small dog last week"
     ),
-    "Bo: I bake bread and I sell honey on Sundays. If only they paid!": (
+    "Bo: I bake bread and I sell honey on Sundays. If only they paid.": (
         "Bo | bake | bread\nBo | sell | honey on Sundays"
     ),
 }
