@@ -161,6 +161,7 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     turns = {turn.id: turn for turn in own.turns_by_id(sorted(turn_ids), missing_ok=True)}
     latest: dict[int, LatestWord] = {}
     sources = {(fact.attribute, fact.turn_id) for fact in facts}
+    wishes = {fact.turn_id for fact in facts if fact.attribute in STANDING}
     for fact, attribute in states:
         spoken = seen[fact.id, fact.value].said
         later = [turns[turn_id] for turn_id in spoken if turn_id in turns]
@@ -172,6 +173,8 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
         # "A cat called Miso" is another pet, and no change of the first.
         if attribute.kind == "many" and attribute.name not in STANDING:
             later = [turn for turn in later if (fact.attribute, turn.id) not in sources]
+        if attribute.name in STANDING:  # another order changes this one by words of change alone
+            later = [t for t in later if spoken[t.id].nearness == 1 or t.id not in wishes]
         if later:
             nearest = max(spoken[turn.id].nearness for turn in later)
             turn = max(
