@@ -1,6 +1,6 @@
 """Measure what a model stores of turns whose statements are known, next to another measurement.
 
-python -m locomo.rows DATA --model MODEL --out FILE [--program FILE] [--adapter FOLDER]
+python -m locomo.rows DATA... --model MODEL --out FILE [--program FILE] [--adapter FOLDER]
     [--against FILE] [--without-gate]
 
 DATA has gold rows, as `data/rows` (data/README.md says how). Each turn is stored by itself, after
@@ -68,7 +68,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def rows(
-    data: Annotated[Path, Argument(help="conversations with gold rows, a file or a folder")],
+    data: Annotated[list[Path], Argument(help="conversations with gold rows, files or folders")],
     out: Annotated[Path, Option(help="the file of what was stored, a line a turn")],
     model: Annotated[str, Option(help="local, gguf:FILE or PROVIDER/MODEL")] = "local",
     adapter: Annotated[Path | None, Option(help="a LoRA of the model")] = None,
@@ -81,9 +81,12 @@ def rows(
 ) -> None:
     """Store labelled turns and score what was stored."""
     console = Console()
-    golds = load_gold_rows(data)
-    if not golds:
-        raise InputError(f"{data} has no gold rows (field `rows`, see data/README.md)")
+    golds = []
+    for path in data:
+        of_path = load_gold_rows(path)
+        if not of_path:
+            raise InputError(f"{path} has no gold rows (field `rows`, see data/README.md)")
+        golds += of_path
     baseline = _read(against) if against else []
     loaded = load_model(model, adapter=adapter)
     used = program_for(loaded, load_program(program)) if program else starting_program(loaded)

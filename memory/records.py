@@ -708,14 +708,7 @@ class MemoryHit(Hit):
         return MemoryTurn(**vars(super().turn), memory=self.memory)
 
 
-_NO_TURN = {
-    "text": "",
-    "speaker": "",
-    "said_at": "",
-    "session": "",
-    "source": "",
-    "kind": "message",
-}
+_UNRANKED = vars(Hit(0, 0.0))
 
 
 def ranked_hits(
@@ -725,7 +718,7 @@ def ranked_hits(
     return records_of(
         Hit,
         [
-            {"turn_id": turn_id, "score": score, "shares": of_features, **_NO_TURN, "tags": {}}
+            {**_UNRANKED, "turn_id": turn_id, "score": score, "shares": of_features, "tags": {}}
             for turn_id, score, of_features in zip(turn_ids, scores, shares, strict=True)
         ],
     )

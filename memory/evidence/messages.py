@@ -53,6 +53,10 @@ def abstains(text: str) -> bool:
     return text.lstrip(_BEFORE_WORDS).lower().startswith(ABSTAIN.lower())
 
 
+# How texts begin that add nothing to earlier turns: quotations, and withdrawn corrections.
+ADDING_NOTHING = (NEAREST_HEAD, WITHDRAWN)
+
+
 def is_quotation(text: str) -> bool:
     """Whether a text repeats earlier turns and adds nothing to them."""
     return text.startswith(NEAREST_HEAD)

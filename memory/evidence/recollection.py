@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from memory.evidence.fact_lists import completed
 from memory.evidence.lines import named_turns, quoted_turns
-from memory.evidence.messages import NEAREST_HEAD, originals_first
+from memory.evidence.messages import ADDING_NOTHING, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.said_again import again_mark, said_again
 from memory.evidence.standing import Standing
 from memory.facts.latest_word import LatestWord, latest_words
-from memory.records import WITHDRAWN, Fact, Hit, Rows, Turn
+from memory.records import Fact, Hit, Rows, Turn
 
 # Of a ranking: more than fit any budget.
 RANKED_TURNS = 400
@@ -79,7 +79,7 @@ def recollect(
     Arguments:
         hits: what a search found, in the order to show turns.
         rows: the results of SELECTs.
-        wording: how a turn is worded; as it was said by default.
+        wording: how a turn is worded; by default as said.
         budget: in tokens, for the part that is shown.
         periods: whether marks say when an ended state began.
     """
@@ -132,7 +132,7 @@ def telling_first(turns: Iterable[Turn]) -> list[Turn]:
     A quotation adds nothing to the turns that it quotes, and a withdrawn correction is not true.
     """
     originals = originals_first(turns)
-    adds_nothing = [turn for turn in originals if turn.text.startswith((NEAREST_HEAD, WITHDRAWN))]
+    adds_nothing = [turn for turn in originals if turn.text.startswith(ADDING_NOTHING)]
     if not adds_nothing:
         return originals
     last = {turn.id for turn in adds_nothing}

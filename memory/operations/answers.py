@@ -190,7 +190,7 @@ class AnswerRecord(TypedDict):
 class FactPage(TypedDict):
     """Facts by id; `after` is the last id, null at the end.
 
-    A fact of which its speaker speaks again later has that turn as `later`, in words.
+    A fact that its speaker mentions again has that turn as `later`, in words.
     """
 
     facts: list[Fact | FactWithLater]

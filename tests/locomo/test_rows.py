@@ -82,6 +82,14 @@ def test_a_gain_is_paired_by_turn_with_an_interval_over_conversations(
     assert "tuned - plain, 9 turns of 3 conversations: +0.333 [+0." in done.stdout
 
 
+def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: Path) -> None:
+    said = record("c9", session_1=TURNS, session_1_date_time=DATE)
+    more = write(tmp_path / "more.json", {**said, "rows": GOLD})
+    answers(*["none"] * 8)
+    done = run(data, "plain.jsonl", more, "--without-gate")
+    assert line_of(done.stdout, "plain")[1] == "12"
+
+
 def test_only_the_first_turns_of_each_conversation(data: Path, answers: Any) -> None:
     answers(*[GOATS] * 3)
     done = run(data, "first.jsonl", "--turns", 1)

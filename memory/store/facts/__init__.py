@@ -1,1 +1,1 @@
-"""Facts: by which right they stand, whom they are about, and the words they are stored in."""
+"""Facts: who may say them, who they are about, and in which words they are stored."""

@@ -1,1 +1,1 @@
-"""What waits in a memory: windows for a digest, tasks for a worker, and who has claimed them."""
+"""Work that waits: windows for a digest, tasks for a worker, and the claims on them."""

@@ -13,7 +13,7 @@ from dspy.lm15 import Message, Request
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
 from memory.models import Model, end_calls, in_process
-from memory.models.brief_prompts import ABSTENTION_BIAS
+from memory.models.brief_prompts import ABSTENTION_BIAS, ROWS_END_BIAS, rows_required
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.model_file import read_model
 from memory.models.gguf.server import ModelCopy, ServerSettings
@@ -122,6 +122,30 @@ def test_the_modules_of_a_little_model_keep_their_beginnings_beside_each_other()
     tokens_read(1)
     for number in (2, 3):
         assert max(tokens_read(number)) < 40
+
+
+@pytest.mark.slow
+def test_weights_tuned_to_store_end_the_later_the_larger_their_bias_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Weights that are not tuned to store have no bias."""
+    model = load_model(NAME)
+    tuned = replace(model, adapter=in_process.GgufAdapter(frozenset({"store"})))
+    store = MemoryProgram("brief").store
+    turn = "Anna: I bought a red bike in Oslo on a cold day in May with my sister."
+
+    def rows_of(model: Model) -> list[str]:
+        rows = []
+        for bias in (100.0, -100.0):
+            monkeypatch.setattr(in_process, "ROWS_END_BIAS", bias)
+            with model.active(), rows_required(True):
+                rows.append(store.predict(turn=turn).rows)
+        return rows
+
+    ends_soon, ends_late = rows_of(tuned)
+    assert len(ends_soon.split()) < len(ends_late.split())
+    assert len({*rows_of(model)}) == 1
+    assert ROWS_END_BIAS < 0
 
 
 @pytest.mark.slow
