@@ -284,6 +284,10 @@ def test_processes_are_asked_which_gpus_they_see(monkeypatch: pytest.MonkeyPatch
     del environ["LOCAL_RANK"]
     vllm = subprocess.Popen([*sleeping, "x.vllm_serve", "--port", "78"], env=environ)
     try:
+        # A process that has just begun has no command line for a moment: the kernel is at exec.
+        for process in (rank, vllm):
+            while not psutil.Process(process.pid).cmdline():
+                time.sleep(0.01)
         monkeypatch.setattr(machine, "gpus", list)
         found = {worker["pid"]: (worker["role"], worker["gpus"]) for worker in machine.processes()}
         assert found[rank.pid] == ("training", [5])
