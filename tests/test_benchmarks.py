@@ -25,7 +25,7 @@ from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, FullText
 from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
-from tests.benchmarks import small_team
+from tests.benchmarks import reading, small_team
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
@@ -568,3 +568,18 @@ def test_each_beginning_of_a_small_teams_questions_has_its_share_of_each_set() -
 def test_dates_and_numbers_of_a_small_teams_answers(answer: str, gold: str, outcome: str) -> None:
     question = small_team.Question(0, "When?", gold, 2, ())
     assert small_team.outcome_of(answer, question) == outcome
+
+
+def test_what_templates_read_is_counted_of_all_files_with_conversations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [{"speaker": "Ana", "dia_id": "D1:1", "text": "I live in Oslo."}]
+    conversation = {"session_1": turns, "session_1_date_time": "1:56 pm on 8 May, 2023"}
+    record = {"sample_id": "a", "conversation": conversation, "qa": []}
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "chat.json").write_text(json.dumps([record]), "utf-8")
+    (tmp_path / "table.json").write_text('[{"conversation": "is counted elsewhere"}]', "utf-8")
+    reading.main([tmp_path])
+    printed = capsys.readouterr()
+    assert "1 matches, 0 so of 0 judged; 1 facts" in printed.out
+    assert printed.err == f"{tmp_path / 'table.json'} has no conversations\n"

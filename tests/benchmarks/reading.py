@@ -5,11 +5,14 @@
 For each attribute: its templates of statements, those that matched a clause, the matches, how many
 of the judged ones are so, and the facts, latest words and standing orders that came of them. A
 match is judged where the conversation has rows for each turn, as those of `data/rows`: it is so if
-the turn's rows have the words of its value. Templates without a match are printed on request.
+the turn's rows have the words of its value. Templates without a match are printed on request. Of a
+folder all files below it are read, and those without conversations named.
 """
 
+import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from locomo.commands import print_table, run_command
-from locomo.dataset.format import data_files, parse_conversation, read_records
-from memory import open_store
+from locomo.dataset.beam import is_beam
+from locomo.dataset.format import parse_conversation, read_records
+from memory import InputError, open_store
 from memory.facts.additions import add_turns
 from memory.facts.latest_word import latest_words
 from memory.facts.standing import standing_facts
@@ -28,6 +32,8 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary.files import default_vocabulary
 from memory.vocabulary.templates import Found, templates_of
+
+_FIELDS = {"sample_id", "conversation"}  # of a conversation; `data` has other tables, too
 
 
 @dataclass
@@ -43,9 +49,9 @@ class Counts:
     orders: Counter[str] = field(default_factory=Counter)
     templates: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Count a conversation."""
-        conversation = parse_conversation(record, "")
+    def add(self, record: dict[str, Any], where: str) -> None:
+        """Count a conversation. Raises InputError, which begins with `where`."""
+        conversation = parse_conversation(record, where)
         rows = record.get("rows")
         self.turns += len(conversation.turns)
         for turn in conversation.turns:
@@ -71,6 +77,21 @@ class Counts:
                 self.so[assertion.attribute] += is_so
 
 
+def records_of(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The conversations of a file, or of all files below a folder, each with its file's name."""
+    if not source.is_dir() or is_beam(source):
+        yield from ((str(source), record) for record in read_records(source))
+        return
+    for file in sorted(source.rglob("*.json")):
+        try:
+            records = [record for record in read_records(file) if record.keys() >= _FIELDS]
+        except InputError:
+            records = []
+        if not records:
+            print(f"{file} has no conversations", file=sys.stderr)
+        yield from ((str(file), record) for record in records)
+
+
 def main(
     sources: Annotated[list[Path], typer.Argument(help="chats, or folders of them")],
     unmatched: Annotated[bool, typer.Option(help="print the templates without a match")] = False,
@@ -78,9 +99,8 @@ def main(
     """Print what the templates of each attribute read and decide."""
     counts = Counts()
     for source in sources:
-        for file in data_files(source):
-            for record in read_records(file):
-                counts.add(record)
+        for where, record in records_of(source):
+            counts.add(record, where)
     names = ("attribute", "templates", "matched", "matches", "so", "facts", "later", "orders")
     table = Table(*names, title=f"{counts.turns:,} turns")
     idle = idle_templates = 0
@@ -101,6 +121,11 @@ def main(
         table.add_row(name, *map(str, (len(templates), len(matched), *figures, *decided)))
     print_table(Console(), table)
     print(f"{idle} other attributes with {idle_templates} templates: no match")
+    print(
+        f"{counts.matches.total():,} matches, {counts.so.total()} so of {counts.judged.total()}"
+        f" judged; {counts.facts.total():,} facts, {counts.later.total()} latest words,"
+        f" {counts.orders.total()} standing orders"
+    )
 
 
 if __name__ == "__main__":
