@@ -198,12 +198,10 @@ def mentions(half: Half, counts: Counts) -> None:
 
 
 def traps(half: Half, counts: Counts) -> None:
-    if half == "fresh":
-        return
-    cases = read("traps")
+    cases = read("fresh" if half == "fresh" else "traps")
     dialogues: list[Mapping[str, Any]] = [
         *({"said": [["Nora" if n % 2 else "user", text]]} for n, text in enumerate(cases["traps"])),
-        *cases["dialogues"],
+        *cases.get("dialogues", []),
     ]
     for number, case in enumerate(dialogues, 1):
         if not is_in(number, half):
