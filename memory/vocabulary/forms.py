@@ -24,10 +24,16 @@ PLAIN_FORMS = {
 }
 
 
+# Names that data/names.py reads from GeoNames (CC BY 4.0) and CLDR (Unicode-3.0).
+_TOWNS = "places.txt.gz"
+_NAMES = {"region": "regions.txt.gz", "language": "languages.txt.gz"}
+
+
 @cache
 def word_lists() -> Mapping[str, frozenset[str]]:
     """The forms that are one of some words or names, in small letters."""
-    return _lists("words")
+    named = {form: frozenset(_names(file).split("\n")) for form, file in _NAMES.items()}
+    return {form: words | named.get(form, set()) for form, words in _lists("words").items()}
 
 
 @cache
@@ -50,17 +56,18 @@ def check_form(name: str) -> None:
 
 
 def is_town(name: str) -> bool:
-    """Whether a name is one of a town with 15,000 people or more, in some language.
-
-    The names are from GeoNames (CC BY 4.0); data/places.py writes them.
-    """
+    """Whether a name is one of a town with 15,000 people or more, in some language."""
     return f"\n{name.casefold()}\n" in _towns()
 
 
 @cache
 def _towns() -> str:
-    names = gzip.decompress(Path(__file__).with_name("places.txt.gz").read_bytes())
-    return f"\n{names.decode()}\n"
+    return f"\n{_names(_TOWNS)}\n"
+
+
+def _names(file: str) -> str:
+    """The names of a file, in small letters, one on each line."""
+    return gzip.decompress(Path(__file__).with_name(file).read_bytes()).decode()
 
 
 def _lists(heading: str) -> dict[str, frozenset[str]]:

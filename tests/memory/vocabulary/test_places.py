@@ -27,7 +27,10 @@ def test_a_program_or_a_method_is_no_home(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["Ghent", "N\u00fcrnberg", "New York", "North Leeds", "Norway", "Kirkby Malzeard, England"],
+    [
+        *("Ghent", "N\u00fcrnberg", "New York", "North Leeds", "Norway", "Sierra Leone"),
+        *("Slowenien", "Kirkby Malzeard, England", "Bled, Slov\u00e9nie"),
+    ],
 )
 def test_a_town_a_part_of_one_and_a_country_are(tmp_path: Path, place: str) -> None:
     with Memory(tmp_path / "nora.db") as memory:
