@@ -1,12 +1,12 @@
 """Stories of change: what holds afterwards, what is said, what is stored by mistake; no model.
 
-    python -m tests.benchmarks.changes [--half fit|check|all|fresh] [--show] [--fillers 12]
+    python -m tests.benchmarks.changes [--half fit|check|all|fresh|next] [--show] [--fillers 12]
 
 Each story of `stories.toml` becomes a memory, with other talk between its turns. Its questions are
 asked of `context` and of `ask`. A text is outdated where it was true before; a line that shows one
 is marked when the newer text stands in the line, or the line says that it is over, or names a
-later turn. Stories of even numbers are only to check what was fitted on the others. The half
-`fresh` is another file, with talk near a fact that does not change it.
+later turn. Stories of even numbers are only to check what was fitted on the others. The halves
+`fresh` and `next` are files of their own, with talk near a fact that does not change it.
 """
 
 import re
@@ -31,7 +31,8 @@ from memory import Memory, Turn
 FOLDER = Path(__file__).parent
 NOW = "2026-02-01"
 _MARKS = re.compile(r"\[(?:later|outdated|disputed)|; later,|until \d{4}|no longer")
-Half = Literal["fit", "check", "all", "fresh"]
+Half = Literal["fit", "check", "all", "fresh", "next"]
+WHOLE = ("fresh", "next")  # files with all kinds of cases
 
 
 @dataclass
@@ -55,14 +56,14 @@ def read(name: str) -> dict[str, Any]:
 
 def cases_of(half: Half, name: str, kind: str) -> Iterator[tuple[int, Any]]:
     """The cases of a half with their numbers, from 1."""
-    cases = read("fresh" if half == "fresh" else name).get(kind, [])
+    cases = read(half if half in WHOLE else name).get(kind, [])
     for number, case in enumerate(cases, 1):
         if is_in(number, half):
             yield number, case
 
 
 def is_in(number: int, half: Half) -> bool:
-    return half in ("all", "fresh") or (half == "fit") == (number % 2 == 1)
+    return half in ("all", *WHOLE) or (half == "fit") == (number % 2 == 1)
 
 
 def owner_of(number: int) -> str:
@@ -186,7 +187,7 @@ def wanted(memory: Memory) -> str:
 
 def mentions(half: Half, counts: Counts) -> None:
     """Later talk near a fact that changes nothing: the fact should stand alone."""
-    for _, (fact, later) in cases_of(half, "mentions", "mentions") if half == "fresh" else ():
+    for _, (fact, later) in cases_of(half, "mentions", "mentions") if half in WHOLE else ():
         turns = [
             Turn("user", fact, said_at="2025-03-01"),
             Turn("user", later, said_at="2025-03-10"),
@@ -198,9 +199,12 @@ def mentions(half: Half, counts: Counts) -> None:
 
 
 def traps(half: Half, counts: Counts) -> None:
-    cases = read("fresh" if half == "fresh" else "traps")
+    cases = read(half if half in WHOLE else "traps")
     dialogues: list[Mapping[str, Any]] = [
-        *({"said": [["Nora" if n % 2 else "user", text]]} for n, text in enumerate(cases["traps"])),
+        *(
+            {"said": [["Nora" if n % 2 else "user", text]]}
+            for n, text in enumerate(cases.get("traps", []))
+        ),
         *cases.get("dialogues", []),
     ]
     for number, case in enumerate(dialogues, 1):
@@ -245,7 +249,7 @@ class _Closing:
 
 
 def main(
-    half: Annotated[str, typer.Option(help="fit, check, all or fresh")] = "fit",
+    half: Annotated[str, typer.Option(help="fit, check, all, fresh or next")] = "fit",
     show: Annotated[bool, typer.Option(help="print what fell short, unless to check")] = False,
     fillers: Annotated[int, typer.Option(help="other turns between two of a story")] = 12,
 ) -> None:
@@ -258,7 +262,7 @@ def main(
     wishes(chosen, counts)
     mentions(chosen, counts)
     traps(chosen, counts)
-    if show and chosen in ("fit", "fresh"):
+    if show and chosen not in ("check", "all"):
         print("\n".join(counts.missed))
     table = Table("what", "of", "all")
     for name, all_of in counts.all.items():
