@@ -26,7 +26,7 @@ from memory.store.turns.turn_validation import WRITTEN_AS
 from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.speakers import is_assistant
-from memory.text.tokens import trim
+from memory.text.tokens import line_tokens, trim
 from memory.text.turn_filter import TurnFilter
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
@@ -60,11 +60,18 @@ _MOST_BEHIND = 4  # turns that correct what was just said
 # stories of change other talk reached .41, and a new value in other words .17 to .80
 # (tests/benchmarks/changes).
 _NEAR_WITH_CHANGE, _NEAR = 0.3, 0.5
-# How much nearer a sentence is to what people say when something of the attribute changes than to
-# half of what they say of it on any day (changes.toml), less what else speaks for a change.
-_CHANGE = 0.5
-_WITH_VALUE, _WITH_OTHER_VALUE, _WITH_WORD, _DENIED, _OF_SELF = 0.3, 0.15, 0.1, 0.05, 0.1
-_OF_HEARER = 0.2
+# A sentence of talk changes a fact by how near it is to the nearest two of what people say when
+# something of the attribute changes, less its nearness to what they say of it on any day
+# (changes.toml), with the cosine to the value, another place and a denial. The weights are those of
+# a logistic regression, rounded.
+_NEAREST = 2
+_ANY_DAY, _WITH_VALUE, _WITH_OTHER_PLACE, _DENIED = 0.5, 0.7, 0.3, 0.1
+_WITH_SUBJECT = 0.1  # somebody else's fact: the sentence names them or their relation
+_CHANGE = 0.32
+_FEWEST_SAID = 4  # words: "Woohoo, Paris!" tells nothing
+_NOT_NAMED = 0.99  # the most for a sentence that is known by nearness alone
+# The same for wishes, which sentences that name what is wished take back.
+_WISH_CHANGE, _WISH_NAMED, _WISH_WORD, _WISH_DENIED, _WISH_OF_SELF = 0.45, 0.3, 0.1, 0.05, 0.1
 # "Go back to normal letters" is said of the wish for capitals, and of no other.
 _SAME_WISH = 0.1
 # Of turns that name nothing of a fact the newest counts that is this near to the nearest.
@@ -91,8 +98,10 @@ class LatestWord:
 
     @property
     def quotation(self) -> str:
-        """The sentence in quotation marks, cut if it is long."""
-        return f'"{trim(one_line(self.sentence), _QUOTE_TOKENS)}"'
+        """The turn in quotation marks if it is short, else the sentence, cut if it is long."""
+        turn = one_line(own_text(self.turn.text[:_LONGEST])).strip()
+        quoted = turn if 0 < line_tokens(turn) <= _QUOTE_TOKENS else one_line(self.sentence)
+        return f'"{trim(quoted, _QUOTE_TOKENS)}"'
 
 
 def with_latest(line: str, word: LatestWord | None) -> str:
@@ -246,6 +255,7 @@ def _said_of(
     spoken: dict[int, _Word] = {}
     value_words = _value_words(fact, attribute)
     value_forms = forms_of(value_words)
+    names = telling_words(" ".join(filter(_is_name, fact.value.split())))
     has_one_value, is_wish = attribute.kind == "one value", attribute.name in STANDING
     again = restated([source, *turns], "").get(source.id) if has_one_value else None
     language = language_words()
@@ -258,6 +268,7 @@ def _said_of(
             said_in = said_words = {*words(sentence), *words_of(sentence)}
             forms = forms_of(telling_words(sentence))
             shared = [is_among(word, forms) for word in value_words]
+            is_named = any(is_among(word, forms) for word in names)
             if all(shared):
                 said_words = said_in - first_words
             is_meant = bool(shared) and sum(shared) >= _SHARES[_kind(attribute)] * len(shared)
@@ -280,12 +291,13 @@ def _said_of(
                 and (is_meant or _is_about(sentence, fact, source))
             ):
                 nearness = _nearness(sentence, attribute)
-                if has_change and nearness >= _NEAR_WITH_CHANGE:
+                if is_wish and has_change and nearness >= _NEAR_WITH_CHANGE:
                     spoken[turn.id] = _Word(sentence)
-                elif nearness >= _NEAR and not (is_wish or is_denied):
-                    spoken[turn.id] = _Word("" if shared and all(shared) else sentence)
+                elif nearness >= _NEAR and not (is_wish or is_denied) and shared and all(shared):
+                    spoken[turn.id] = _Word("")
             if (
-                turn.id not in spoken
+                len(said_in) >= _FEWEST_SAID
+                and (turn.id not in spoken or spoken[turn.id].nearness < 1)
                 and (is_meant or not _topic_of(attribute.name).is_named)
                 and not supposes(sentence)
                 and _is_about(sentence, fact, source)
@@ -295,20 +307,28 @@ def _said_of(
                     unnamed = _without(sentence, value_forms)
                     change = max(change, _change_nearness(unnamed, attribute.name))
                     if not (has_change or is_denied) and _nearness(unnamed, attribute) >= _NEAR:
-                        change = 0.0  # the fact again
-                speaks_for_it = (
-                    _WITH_VALUE * is_meant
-                    + (_WITH_WORD if has_change else _DENIED * is_denied)
-                    + _OF_SELF * (not own_speakers.isdisjoint(said_in))
-                    - _OF_HEARER * (not is_wish and not language.hearers.isdisjoint(said_in))
-                    + _WITH_OTHER_VALUE * _has_other_place(sentence, fact, attribute)
-                )
-                if change + speaks_for_it >= _CHANGE and (
-                    is_meant
-                    or _kind(attribute) != "wish"
-                    or _cosine(sentence, (fact.value,)) >= _SAME_WISH
-                ):
-                    spoken[turn.id] = _Word(sentence, nearness=change)
+                        change = -1.0  # the fact again
+                to_value = _cosine(sentence, (fact.value,))
+                if is_wish:
+                    change += (
+                        _WISH_NAMED * is_meant
+                        + (_WISH_WORD if has_change else _WISH_DENIED * is_denied)
+                        + _WISH_OF_SELF * (not own_speakers.isdisjoint(said_in))
+                    )
+                    is_change = change >= _WISH_CHANGE and (
+                        is_meant or _kind(attribute) != "wish" or to_value >= _SAME_WISH
+                    )
+                else:
+                    # "The kids are asleep" is near to "two kids" by a word alone.
+                    change += (
+                        _WITH_VALUE * to_value * (is_meant or is_named or not any(shared))
+                        + _WITH_OTHER_PLACE * _has_other_place(sentence, fact, attribute)
+                        + _WITH_SUBJECT * (fact.subject != source.speaker)
+                        + _DENIED * is_denied
+                    )
+                    is_change = change >= _CHANGE
+                if is_change and (turn.id not in spoken or change > spoken[turn.id].nearness):
+                    spoken[turn.id] = _Word(sentence, nearness=min(change, _NOT_NAMED))
     return spoken
 
 
@@ -381,9 +401,7 @@ def _cosine(sentence: str, sentences: tuple[str, ...]) -> float:
     """The cosine of a sentence to the nearest of some others; 0 for none."""
     if not sentences:
         return 0.0
-    from memory.search.embed import embed
-
-    return float((_vectors_of(sentences) @ embed([sentence])[0]).max())
+    return float((_vectors_of(sentences) @ _vectors_of((sentence,))[0]).max())
 
 
 @lru_cache(maxsize=400)
@@ -428,20 +446,17 @@ def _topic_of(attribute: str) -> _Topic:
 
 
 def _change_nearness(sentence: str, attribute: str) -> float:
-    """How near the nearest clause of a sentence is to a change of an attribute, by cosines.
+    """How near the clauses of a sentence are to changes of an attribute, by cosines; -1 for none.
 
     "I fed the dog" is as near to "the dog died" as to what is said of a dog on any day.
     """
-    topic = _topic_of(attribute)
-    if not topic.changes:
-        return 0.0
-    clauses = _clauses(sentence)
-    if not clauses:
-        return 0.0
+    topic, clauses = _topic_of(attribute), _clauses(sentence)
+    if not topic.changes or not clauses:
+        return -1.0
     clause_vectors = _vectors_of(clauses).T
-    nearness = (_vectors_of(topic.changes) @ clause_vectors).max(axis=0)
-    nearness = nearness - (_vectors_of(topic.everyday) @ clause_vectors).max(axis=0) / 2
-    return float(nearness.max())
+    nearness = sorted((_vectors_of(topic.changes) @ clause_vectors).max(axis=1))[-_NEAREST:]
+    any_day = (_vectors_of(topic.everyday) @ clause_vectors).max()
+    return float(sum(nearness) / len(nearness) - _ANY_DAY * any_day)
 
 
 def _clauses(sentence: str) -> tuple[str, ...]:

@@ -85,6 +85,19 @@ UNNAMED = [
         "First week in Bergen done, the garden is two streets from the beach.",
         "Where do I live?",
     ),
+    # Near to no sentence of change, but with the value or another place.
+    ("I live in Oslo.", "Post for us goes to Bergen now, the flat is smaller.", "Where do I live?"),
+    (
+        "My boyfriend is called Mateo.",
+        "Three weeks without Mateo, and I sleep better.",
+        "Who is my boyfriend?",
+    ),
+    # The quotation is the whole turn if that is short.
+    (
+        "I have a rabbit called Clover.",
+        "The vet came. We had to let Clover go.",
+        "What pets do I have?",
+    ),
 ]
 
 
@@ -190,6 +203,8 @@ EVERYDAY = [
     ("I live in Oslo.", "The landlord fixed the heating."),
     ("I am a vegetarian.", "I baked bread."),
     ("I work as a nurse.", "I had lunch with my colleagues."),
+    ("I live in Oslo.", "Woohoo, Paris!"),
+    ("I work at Nokia.", "It has been hard work at the garden again."),
 ]
 
 
