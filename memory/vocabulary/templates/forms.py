@@ -40,7 +40,7 @@ def fits(text: str, form: str) -> bool:
     if form in PLAIN_FORMS:
         return _fits_plain(text, form)
     index, others = _compound_templates(form)
-    likely = [entry.template for entry in index.candidates(words_of(text))]
+    likely = dict.fromkeys(entry.template for entry in index.candidates(words_of(text)))
     for template in (*likely, *others):
         match = pattern(template).match(text)
         if match and all(fits(part, placeholder.name) for placeholder, part in match.texts):

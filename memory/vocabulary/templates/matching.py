@@ -172,13 +172,16 @@ class Templates:
         self, text: str, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
     ) -> list[Found]:
         words = words_of(text)
-        likely = [entry for entry in entries if entry.needed <= words]
+        # An order has an entry for each word that it may need ("always", "never", "in").
+        likely = {
+            (entry.template, id(entry.value)): entry for entry in entries if entry.needed <= words
+        }
         if not likely:
             return []
         for clause in variants(text, turn.said_at):
             found = [
                 match
-                for entry in likely
+                for entry in likely.values()
                 if entry.may_match(clause.text)
                 and (match := self._match(entry, clause, sentence, turn))
             ]

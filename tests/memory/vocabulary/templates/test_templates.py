@@ -1,10 +1,14 @@
 """Turns matched with the default vocabulary's templates: what is stated, and what only looks so."""
 
 import tomllib
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from memory.vocabulary.templates.clauses import Clause
+from memory.vocabulary.templates.matching import Templates
 from tests.support.written_facts import SENTENCES, asserted, fact_line, outcomes
 
 CASES = tomllib.loads(Path(__file__).with_name("statements.toml").read_text("utf-8"))
@@ -79,3 +83,16 @@ def test_everyday_sentences_make_the_facts_that_they_state() -> None:
     read = [outcome for of_kind in by_kind for outcome in of_kind]
     assert sum(len(outcome.right) for outcome in read) >= LEAST_RIGHT
     assert sum(len(outcome.missed) for outcome in read) <= MOST_MISSED
+
+
+def test_each_template_is_tried_once_on_a_clause(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: Counter[tuple[str, int, str]] = Counter()
+    match = Templates._match
+
+    def counted(self: Templates, entry: Any, clause: Clause, *rest: Any) -> Any:
+        tried[entry.template, id(entry.value), clause.text] += 1
+        return match(self, entry, clause, *rest)
+
+    monkeypatch.setattr(Templates, "_match", counted)
+    asserted("I never do that with my friends, always at home in the garden for you.")
+    assert set(tried.values()) == {1}
