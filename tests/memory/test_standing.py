@@ -512,6 +512,14 @@ ORDERS = (
     "Don't ever quote song lyrics.",
     "Never suggest meat.",
     "Keep it short.",
+    "Always correct my spelling.",
+    "Never share my address.",
+    "Always greet me by name.",
+    "Always give examples when you explain something.",
+    "Ask me before you book anything.",
+    "Don't suggest medication.",
+    "Use British spelling.",
+    "Avoid long lists.",
 )
 NO_ORDERS = (
     "Write me a poem.",
@@ -526,6 +534,12 @@ NO_ORDERS = (
     "I always cry when I ask for help.",
     "My mother told me: always mention the price.",
     "Could you mention the price when I ask about trips?",
+    "Don't eat my cake!",
+    "Don't suggest that I lied!",
+    "Tell me when you know more.",
+    "Call me when you arrive.",
+    "Avoid that restaurant, it's awful.",
+    "Use the second key.",
 )
 
 
