@@ -275,8 +275,11 @@ def _said_of(
             # "English again, please": of a listed form, another value is known by its word alone.
             is_meant = is_meant or (has_one_value and _has_value(sentence, attribute))
             has_change = bool(said_words & language.changes)
-            has_change = has_change or (is_wish and _permits(sentence))
+            has_change = has_change or (
+                is_wish and (_permits(sentence) or _allows(sentence, fact.value))
+            )
             is_denied = bool(said_words & language.negations)
+            is_meant = is_meant and not (is_wish and _is_of_other(sentence, value_words))
             is_correction = place == 0 and turn.session == source.session
             if again and again.turn.id == turn.id and again.value in sentence:
                 is_value = attribute.form != "place" or fits(again.value, "place")
@@ -345,6 +348,31 @@ def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
         )
     first, second, *_ = (*sentence_words, "", "")
     return first not in language_words().possessives or not relation_named(second.partition("'")[0])
+
+
+def _is_of_other(sentence: str, value_words: Sequence[str]) -> bool:
+    """Whether a sentence is of something that somebody has: "my doctor stopped my pills".
+
+    "My formal title can go" is of what is wished.
+    """
+    language = language_words()
+    first, second, *_ = (*(w for w in words(sentence) if w not in language.before), "", "")
+    return first in language.possessives and not is_among(second, forms_of(value_words))
+
+
+def _allows(sentence: str, wish: str) -> bool:
+    """Whether a sentence orders what a wish forbids: "recommend films", once "never" that.
+
+    "Use a table for this one" is of one answer.
+    """
+    language, ordered = language_words(), words(sentence)
+    always = language.opens | language.negations
+    verb = next((word for word in telling_words(wish) if word not in always), "")
+    return (
+        not language.negations.isdisjoint(words(wish)[:2])
+        and (language.negations | language.passing).isdisjoint(ordered)
+        and ordered[:1] == [verb]
+    )
 
 
 def _permits(sentence: str) -> bool:

@@ -240,6 +240,7 @@ def test_turns_added_since_are_seen(store: Store) -> None:
 
 
 WITHDRAWN = [
+    ("Never recommend films.", "Recommend films if you like."),
     ("No emojis please.", "You can use emojis again."),
     ("Always give sources.", "Stop giving sources."),
     ("Answer in German.", "English again, please."),
@@ -280,6 +281,8 @@ OTHER_TALK = [
     ("Never use abbreviations.", "Do you know what NASA means?"),
     ("Always give sources.", "Dinner is fine again, the stove works."),
     ("Call me Chief.", "I forgot the name of the street."),
+    ("Don't suggest medication.", "My doctor stopped my blood pressure medication."),
+    ("Never use sarcasm.", "My boss has stopped with the sarcasm."),
 ]
 
 
