@@ -184,15 +184,17 @@ def _by_person(request: PageRequest, store: Store, include_ended: bool) -> dict[
         most=_NEWEST_OF_A_SUBJECT,
     )
     place = _places(store)
+    shown = {
+        subject: sorted(newest[subject], key=lambda fact: place(fact.attribute))[
+            :_FACTS_OF_A_SUBJECT
+        ]
+        for subject, _ in page_rows
+    }
+    all_shown = [fact for facts in shown.values() for fact in facts]
+    later = {fact.id: fact for fact in with_later(store, all_shown)}
     return {
         "subjects": [
-            (
-                subject,
-                count,
-                sorted(newest[subject], key=lambda fact: place(fact.attribute))[
-                    :_FACTS_OF_A_SUBJECT
-                ],
-            )
+            (subject, count, [later[fact.id] for fact in shown[subject]])
             for subject, count in page_rows
         ],
         "total": total,
