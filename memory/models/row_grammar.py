@@ -29,6 +29,7 @@ from memory.text.words import STOP_WORDS
 from memory.vocabulary.entities import is_name, relation_words
 
 NONE = "none"
+DOES = "does"  # the attribute of a predicate without an object
 _ADDED = re.compile(r"\[[^\]]*\]")
 _MOST_WORDS = 90  # of a turn: a longer one is a document, or pasted
 _SUBJECT_WORDS, _ATTRIBUTE_WORDS = 5, 4
@@ -145,8 +146,15 @@ def cuts(words: Sequence[Word], clause: Clause) -> Iterator[tuple[int, int]]:
     """Where the value of a row may begin, and the last word that it may have.
 
     An attribute has a verb, or follows a verb that its subject has taken in ("I'm"), and takes in
-    the prepositions that follow.
+    the prepositions that follow. A predicate that has no object is a value: "My dog | does | died".
     """
+    with_object = [*_cuts_before_objects(words, clause)]
+    yield from with_object
+    if not with_object and _is_predicate(words, clause):
+        yield clause.start, _last_of_value(words, clause.start)
+
+
+def _cuts_before_objects(words: Sequence[Word], clause: Clause) -> Iterator[tuple[int, int]]:
     classes = closed_classes()
     has_verb = clause.ending in _VERB_ENDINGS
     if clause.ending in _IS and _is_complement(words, clause.start):
@@ -163,6 +171,24 @@ def cuts(words: Sequence[Word], clause: Clause) -> Iterator[tuple[int, int]]:
                 yield index + 1, _last_of_value(words, index + 1)
         if word.is_last:
             return
+
+
+def _is_predicate(words: Sequence[Word], clause: Clause) -> bool:
+    """Whether what follows a subject begins with a verb: "died", "has already paid", "is in"."""
+    if clause.start == clause.at:  # "Got the job": without a subject, only before an object
+        return False
+    if clause.ending in _VERB_ENDINGS:
+        return True
+    first = clause.start
+    while first + 1 < len(words) and may_be_adverb(words[first].head):
+        first += 1
+    word = words[first]
+    if word.head in closed_classes().auxiliaries:
+        return not word.is_last
+    is_whole_sentence = clause.at == 0 and (word.is_last or first + 1 == len(words))
+    if may_be_noun(word.head) and not is_whole_sentence:  # "The table wobbles", "the table lamps"
+        return False
+    return may_be_verb(word.head) and is_known(word.head)
 
 
 def _in_attribute(words: Sequence[Word], index: int, clause: Clause) -> bool:
@@ -221,9 +247,11 @@ def _is_value(words: Sequence[Word], index: int) -> bool:
     """Whether a value may begin here."""
     if index >= len(words):
         return False
-    return not is_speaker(words[index : index + 1]) and words[index].head not in (
-        closed_classes().conjunctions
-    )
+    classes = closed_classes()
+    word, after = words[index], words[index + 1 : index + 2]
+    if word.head == "that" and after:  # "that north ridge", not "that he knows"
+        return not word.is_last and after[0].head not in classes.pronouns | classes.determiners
+    return not is_speaker([word]) and word.head not in classes.conjunctions
 
 
 def _last_of_value(words: Sequence[Word], index: int) -> int:
@@ -356,7 +384,7 @@ def attribute_at(words: Sequence[Word], clause: Clause, cut: int) -> str:
     """The attribute of a row whose value begins at a word: "is on" for "Ella's on"."""
     written = [word.token for word in words[clause.start : cut]]
     if not written or words[clause.start].head in closed_classes().prepositions:
-        written.insert(0, _IS.get(clause.ending, ""))
+        written.insert(0, _IS.get(clause.ending, "" if written else DOES))
     written[-1] = written[-1].strip(MARKS)
     return " ".join(filter(None, written))
 
@@ -393,6 +421,11 @@ def is_speaker(subject: Sequence[Word]) -> bool:
     return bool(subject) and subject[-1].head in relation_words().speaker - _OBJECTS
 
 
+def is_object(value: str) -> bool:
+    """Whether a value is the speaker as an object: "me"."""
+    return value.casefold() in _OBJECTS
+
+
 def subjects(words: Sequence[Word], at: int) -> Iterator[Sequence[Word]]:
     """The runs from a word on that may be a subject: "I", a name, "my sister", "the house"."""
     known = relation_words()
@@ -405,7 +438,8 @@ def subjects(words: Sequence[Word], at: int) -> Iterator[Sequence[Word]]:
         return
     if (
         first.head in known.possessives
-        or first.head == "the"
+        or first.head in closed_classes().determiners - closed_classes().pronouns
+        or _is_number(first)
         or (first.ending == "s" and first.is_name and _is_owner(words, at + 1))
     ):
         yield from _noun_phrases(words, at)
@@ -436,6 +470,10 @@ def _noun_phrases(words: Sequence[Word], at: int) -> Iterator[Sequence[Word]]:
             yield run
 
 
+def _is_number(word: Word) -> bool:
+    return word.head in COUNT or word.head[:1].isdigit()
+
+
 def _is_no_noun(word: Word) -> bool:
     """Whether a word with a capital just begins its sentence: "Quick update"."""
     return is_known(word.head) and not may_be_noun(word.head)
@@ -453,7 +491,8 @@ def _is_lower_case_name(words: Sequence[Word], at: int) -> bool:
     if word.head in STOP_WORDS | closed.determiners | closed.prepositions | closed.pronouns:
         return False
     is_subject = not is_known(word.head) or (at == 0 and may_be_noun(word.head))
-    return is_subject and (is_verb(after.head) or after.head in closed.auxiliaries)
+    has_verb = may_be_verb(after.head) and not may_be_noun(after.head)
+    return is_subject and (has_verb or word.ending in _VERB_ENDINGS)
 
 
 def _in_noun_phrase(run: Sequence[Word]) -> bool:
@@ -465,7 +504,7 @@ def _in_noun_phrase(run: Sequence[Word]) -> bool:
     if word.head in classes.conjunctions:
         return word.head == "and"
     if before.head in classes.prepositions:  # "the man from Lund", "the pot on the sill"
-        return word.is_name or word.head in classes.determiners
+        return word.is_name or word.head in _begins_noun() or is_noun(word.head)
     return word.is_name or not is_verb(word.head)
 
 

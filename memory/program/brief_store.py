@@ -19,6 +19,7 @@ from memory.facts.window_writes import WindowWriter
 from memory.models.brief_prompts import rows_required
 from memory.models.row_grammar import (
     clauses_of,
+    is_object,
     may_be_quoted,
     place_of,
     spoken_text,
@@ -240,7 +241,10 @@ def quoted_fact(row: Row, turn: Turn, store: Store, before: Sequence[Turn] = ())
     sentence, dated_sentence, (clause, end) = first_place
     who = turn.speaker if clause.by_speaker else subject_of(clause.subject, turn)
     attribute = _attribute(row.attribute, clause.ending)
-    if not who or not attribute or not telling_words(row.value):
+    value = row.value.strip(MARKS)
+    if is_object(value):  # "Lorraine left me"
+        value = turn.speaker
+    if not who or not attribute or not telling_words(value):
         return "says nothing"
     if relation_words().addressed & {word.head for word in sentence[clause.at : end]}:
         return "to the other person"
@@ -248,7 +252,7 @@ def quoted_fact(row: Row, turn: Turn, store: Store, before: Sequence[Turn] = ())
     if is_first_word and _is_word(who, store):
         return "about nobody named"
     day = _day_of(dated_sentence, clause.at, end)
-    return Fact(who, attribute, row.value.strip(MARKS), happened_on=day, turn_id=turn.id)
+    return Fact(who, attribute, value, happened_on=day, turn_id=turn.id)
 
 
 def _is_word(name: str, store: Store) -> bool:

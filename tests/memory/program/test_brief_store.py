@@ -124,6 +124,13 @@ def test_what_is_said_to_the_other_is_not_stored(address: str) -> None:
     assert {fact.value for fact in memory.store.facts()} == {"the boat"}
 
 
+def test_me_is_the_speaker_and_a_predicate_without_an_object_is_a_value(address: str) -> None:
+    memory = memory_of(address, [([], "Lorraine | left | me\nmy dog | does | died")])
+    memory.add([Turn("Tom", "Lorraine left me. Then my dog died.")])
+    memory.digest()
+    assert {("Lorraine", "left", "Tom", ""), ("Tom's dog", "does", "died", "")} <= facts_of(memory)
+
+
 def test_a_word_that_begins_a_sentence_is_no_name(address: str) -> None:
     memory = memory_of(address, [([], "Books | cost | the same\nIda | reads | two")])
     said = "I love how books smell when they are new."

@@ -31,6 +31,15 @@ def rows_of(turn: str) -> set[str]:
         ("ida: nisha got the promotion", "nisha | got | the promotion"),
         ("Ida: I've never eaten octopus.", "Ida | never eaten | octopus"),
         ("Ida: The dog sleeps under the stairs.", "The dog | sleeps under | the stairs"),
+        ("Ida: My dog died.", "My dog | does | died"),
+        ("Ida: The table wobbles.", "The table | does | wobbles"),
+        ("Ida: I already paid.", "Ida | does | already paid"),
+        ("Ida: Piet's expecting.", "Piet | is | expecting"),
+        ("Ida: My knee hurts and the cat sneezed.", "the cat | does | sneezed"),
+        ("Ida: Then a reindeer walked into the tent.", "a reindeer | walked into | the tent"),
+        ("Ida: One of my queens arrived dead.", "One of my queens | arrived | dead"),
+        ("Ida: I'm afraid of that north ridge.", "Ida | afraid of | that north ridge"),
+        ("ida: tevita's allergic to crab", "tevita | allergic to | crab"),
     ],
 )
 def test_a_row_is_who_does_what_and_the_rest(turn: str, row: str) -> None:
@@ -87,6 +96,11 @@ def test_no_subject_has_a_verb_and_no_attribute_is_without_one(turn: str) -> Non
         ("Ida: I sold the car and bought a bike.", "Ida | sold | the car and bought a bike"),
         ("Ida: Ana's old bike broke.", "Ana | is | old bike broke"),
         ("Ida: Did you hear that Ana sold the shop?", "Ana | sold | the shop"),
+        ("Ida: My dog died.", "My | does | dog died"),
+        ("Ida: He broke the cuckoo clock.", "the cuckoo | does | clock"),
+        ("Ida: My dog ate the cake.", "My dog | does | ate the cake"),
+        ("Ida: I know that he sings.", "Ida | know | that he sings"),
+        ("Ida: This place sells cakes.", "This place | sells | cakes"),
     ],
 )
 def test_what_is_cut_elsewhere_is_no_row(turn: str, wrong: str) -> None:
