@@ -1,7 +1,7 @@
 """Measure what a model stores of turns whose statements are known, next to another measurement.
 
 python -m locomo.rows DATA... --model MODEL --out FILE [--program FILE] [--adapter FOLDER]
-    [--against FILE] [--without-gate]
+    [--against FILE] [--without-gate] [--temperature T]
 
 DATA has gold rows, as `data/rows` (data/README.md says how). Each turn is stored by itself, after
 the turns before it; what was stored is a line of FILE, and a second run goes on where the first one
@@ -78,6 +78,9 @@ def rows(
     without_gate: Annotated[
         bool, Option("--without-gate", help="ask a little model about every turn")
     ] = False,
+    temperature: Annotated[
+        float, Option(help="0: the likeliest rows; 1: rows drawn, as training draws them", min=0)
+    ] = 0.0,
 ) -> None:
     """Store labelled turns and score what was stored."""
     console = Console()
@@ -88,7 +91,7 @@ def rows(
             raise InputError(f"{path} has no gold rows (field `rows`, see data/README.md)")
         golds += of_path
     baseline = _read(against) if against else []
-    loaded = load_model(model, adapter=adapter)
+    loaded = load_model(model, temperature=temperature, adapter=adapter)
     used = program_for(loaded, load_program(program)) if program else starting_program(loaded)
     if without_gate:
         used.store.gate = None
@@ -100,6 +103,7 @@ def rows(
         made_by=" ".join(
             [loaded.name, loaded.weights["store"], str(program or "plain")]
             + ["without gate"] * without_gate
+            + [f"drawn at {temperature:g}"] * (temperature > 0)
         ),
     )
     _store(golds, Setup(loaded, used, loaded.limits.budget), lines, turns)
