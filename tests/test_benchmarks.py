@@ -549,6 +549,40 @@ def test_a_small_team_goes_on_where_it_ended(
     ]
 
 
+def test_another_model_may_store_for_a_small_team(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = json.loads(small_team.FIRST_RUN.read_text("utf-8"))
+    said = talk[0]["conversation"]
+    talk[0]["conversation"] = {
+        name: value[:2] if name == "session_1" else value
+        for name, value in said.items()
+        if not name.startswith("session_") or name.startswith("session_1_") or name == "session_1"
+    }
+    talk[0]["qa"] = talk[0]["qa"][:1]
+    data = tmp_path / "talk.json"
+    data.write_text(json.dumps(talk), "utf-8")
+    answering = scripted_model([([], "none"), ([], "Leeds")], window=1, budget=400, size="little")
+    storing = scripted_model([([], "none")] * 2, window=1, budget=400, size="little")
+    asked: list[tuple[str, Path | None]] = []
+
+    def loaded(name: str, adapter: Path | None = None) -> Any:
+        asked.append((name, adapter))
+        return storing if name == "local" else answering
+
+    monkeypatch.setattr(small_team, "load_model", loaded)
+    options = {"data": data, "arms": "team", "out": tmp_path / "out"}
+    small_team.main(
+        Path("model.gguf"),
+        tmp_path / "no-file",
+        stored_by="local",
+        adapter=tmp_path / "tuned",
+        **options,
+    )
+    assert asked == [("gguf:model.gguf", None), ("local", tmp_path / "tuned")]
+    assert "stored:" in capsys.readouterr().out
+
+
 def test_each_beginning_of_a_small_teams_questions_has_its_share_of_each_set() -> None:
     chosen = [conversation.id for conversation, _ in small_team.chosen_questions(None)]
     assert len(chosen) == 60

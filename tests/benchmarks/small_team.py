@@ -1,13 +1,13 @@
 """A small model as the team of a memory: it stores, retrieves and answers, beside less of that.
 
 python -m tests.benchmarks.small_team FILE [--locomo FILE] [--data DATA] [--questions N]
-    [--arms A,B] [--minutes N] [--out FOLDER]
+    [--arms A,B] [--stored-by MODEL] [--adapter FOLDER] [--minutes N] [--out FOLDER]
 
 FILE is the GGUF file of a model of up to 3 billion parameters. The same model answers each
 question from (a) the newest turns, (b) the six best turns of SQLite's FTS5 in a prompt of four
 lines, (c) the ranking in a memory without facts, (d) the same with facts of templates, which decide
 where a question has their form, and (e) with what the model itself stored, a turn a call, and
-SELECTs that it chose.
+SELECTs that it chose. `--stored-by` lets another model store for (e), with an adapter or without.
 
 Without DATA there are 120 questions: the 20 of data/first_run.json, 40 of the chats of friends and
 60 of the first eight sessions of four conversations of LoCoMo, where its file is there. They come
@@ -129,11 +129,11 @@ def chosen_questions(
 ) -> list[Asked]:
     """The questions with their conversations, in the order in which they are asked.
 
-    Those of `data` in their order where it is given; else of the three sets, which take turns by
+    Those of `data` where it is given, else of the three sets. Conversations or sets take turns by
     their sizes.
     """
     if data:
-        return [(c, question) for c in load_conversations(data) for question in c.questions]
+        return _in_turns([[(c, q) for q in c.questions] for c in load_conversations(data)])
     drawn = random.Random(seed)
     first = [(c, question) for c in load_conversations(FIRST_RUN) for question in c.questions]
     friends = _in_turns(
@@ -255,8 +255,10 @@ def _asked(
     )
 
 
-def _memory(arm: str, folder: Path, conversation: Conversation, model: Model) -> Memory:
-    """The memory of an arm: turns alone, turns with templates, or what the model stored."""
+def _memory(
+    arm: str, folder: Path, conversation: Conversation, model: Model, storing: Model
+) -> Memory:
+    """The memory of an arm: turns alone, turns with templates, or what a model stored."""
     kind = {"templates": "templates", "team": "team"}.get(arm, "turns")
     path = folder / f"{conversation.id}-{kind}.db"
     is_new = not path.exists()
@@ -265,14 +267,14 @@ def _memory(arm: str, folder: Path, conversation: Conversation, model: Model) ->
             if is_new:
                 store.add(conversation.turns)
         return Memory(path, model)
-    memory = Memory(path, model)
-    if is_new:
-        memory.add(conversation.turns)
-    if kind == "team":
-        done = memory.digest(progress=lambda so_far: console.print(so_far.stored, end=" "))
-        if done.calls:
-            console.print(f"\nstored: {done}")
-    return memory
+    with Memory(path, storing) as memory:
+        if is_new:
+            memory.add(conversation.turns)
+        if kind == "team":
+            done = memory.digest(progress=lambda so_far: console.print(so_far.stored, end=" "))
+            if done.calls:
+                console.print(f"\nstored: {done}")
+    return Memory(path, model)
 
 
 def _known(path: Path) -> Iterator[Line]:
@@ -353,6 +355,8 @@ def main(
     ] = None,
     questions: Annotated[int, typer.Option(help="the first of them", min=1)] = 120,
     arms: Annotated[str, typer.Option(help="with commas")] = ",".join(ARMS),
+    stored_by: Annotated[str, typer.Option(help="the model that stores for team; else FILE")] = "",
+    adapter: Annotated[Path | None, typer.Option(help="a LoRA of the model that stores")] = None,
     minutes: Annotated[float, typer.Option(help="after which no answer is begun", min=0)] = 0.0,
     out: Annotated[Path, typer.Option(help="a folder")] = Path("small-team"),
 ) -> None:
@@ -381,13 +385,14 @@ def main(
         " what is done"
     )
     model = load_model(f"gguf:{file}")
+    storing = load_model(stored_by, adapter=adapter) if stored_by else model
     ends_at = time.monotonic() + minutes * 60 if minutes else float("inf")
     with path.open("a", encoding="utf-8") as log:
         for arm, conversation, question in waiting:
             if time.monotonic() > ends_at:
                 console.print(f"{minutes:g} minutes are over")
                 break
-            with _memory(arm, out, conversation, model) as memory:
+            with _memory(arm, out, conversation, model, storing) as memory:
                 line = _asked(arm, memory, question, conversation, model)
             lines.append(line)
             log.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
