@@ -93,7 +93,8 @@ def _of_subjects(words: Sequence[Word], at: int, speaker: str) -> list[Clause]:
             clauses.append(clause)
     # "the spare key is": not "the spare | key".
     sure = [clause for clause in clauses if clause.ending or is_verb(words[clause.start].head)]
-    return sure or clauses
+    is_indefinite = words[at].head in closed_classes().determiners - {"the"}
+    return sure or ([] if is_indefinite else clauses)  # no "a birthday | party as | well"
 
 
 def _is_owner(words: Sequence[Word], at: int) -> bool:
@@ -186,8 +187,9 @@ def _is_predicate(words: Sequence[Word], clause: Clause) -> bool:
     if word.head in closed_classes().auxiliaries:
         return not word.is_last
     is_whole_sentence = clause.at == 0 and (word.is_last or first + 1 == len(words))
-    if may_be_noun(word.head) and not is_whole_sentence:  # "The table wobbles", "the table lamps"
-        return False
+    has_article = clause.start - clause.at > 1
+    if may_be_noun(word.head) and not (is_whole_sentence and has_article):
+        return False  # "The table wobbles.", but neither "the table lamps" nor "Second place!"
     return may_be_verb(word.head) and is_known(word.head)
 
 
