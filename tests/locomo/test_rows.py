@@ -85,7 +85,8 @@ def test_rows_are_drawn_at_a_temperature_and_kept_apart_from_the_likeliest(
     assert run(data, "drawn.jsonl", "--without-gate", "--temperature", 1).returncode == 0
     assert asked == [1.0]
     other = run(data, "drawn.jsonl", "--without-gate")
-    assert other.returncode == 2 and "other options" in other.stderr
+    assert other.returncode == 2
+    assert "other options" in other.stderr
 
 
 def test_a_gain_is_paired_by_turn_with_an_interval_over_conversations(
