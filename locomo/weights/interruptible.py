@@ -69,7 +69,7 @@ class StepControl(TrainerCallback):
             control.should_training_stop = control.should_save = True
         done = state.global_step
         if self.share_of_minutes * (done + 1) / done > 1:  # another step would take too long
-            control.should_training_stop = True
+            control.should_training_stop = control.should_save = True
 
     @contextmanager
     def watching(self, trainer: Trainer) -> Iterator[None]:

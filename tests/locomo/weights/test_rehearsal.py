@@ -145,6 +145,18 @@ def test_what_is_rewarded_is_learned_and_a_run_that_stopped_goes_on_to_the_same_
         assert torch.equal(weight, expected[name]), name
 
 
+def test_a_run_that_ends_by_its_minutes_keeps_its_last_step(
+    bench: Bench, tmp_path: Path, tiny: str, start: Path
+) -> None:
+    short = rehearsal(plan(bench, tmp_path / "short"), start, tiny)
+    short.minutes = 1e-6
+    reward_a_side(short)
+    result = short.run()
+    assert result.step == 1
+    assert result.checkpoint == tmp_path / "short" / "step-1"
+    assert weights(result.checkpoint)
+
+
 def test_a_shared_prompt_gives_the_numbers_that_trl_gives(
     bench: Bench, tmp_path: Path, tiny: str, start: Path
 ) -> None:
