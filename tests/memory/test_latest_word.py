@@ -85,6 +85,7 @@ UNNAMED = [
         "First week in Bergen done, the garden is two streets from the beach.",
         "Where do I live?",
     ),
+    ("I live in Bergen.", "I'm back in Oslo.", "Where do I live?"),
     # Near to no sentence of change, but with the value or another place.
     ("I live in Oslo.", "Post for us goes to Bergen now, the flat is smaller.", "Where do I live?"),
     (
@@ -204,6 +205,7 @@ EVERYDAY = [
     ("I am a vegetarian.", "I baked bread."),
     ("I work as a nurse.", "I had lunch with my colleagues."),
     ("I live in Oslo.", "Woohoo, Paris!"),
+    ("I live in Bergen.", "I'm back in Oslo for the weekend."),
     ("I work at Nokia.", "It has been hard work at the garden again."),
 ]
 
