@@ -267,13 +267,14 @@ def _memory(
             if is_new:
                 store.add(conversation.turns)
         return Memory(path, model)
-    with Memory(path, storing) as memory:
-        if is_new:
-            memory.add(conversation.turns)
-        if kind == "team":
-            done = memory.digest(progress=lambda so_far: console.print(so_far.stored, end=" "))
-            if done.calls:
-                console.print(f"\nstored: {done}")
+    if is_new or kind == "team":
+        with Memory(path, storing) as memory:
+            if is_new:
+                memory.add(conversation.turns)
+            if kind == "team":  # all of it, or what an interrupted run has left
+                done = memory.digest(progress=lambda so_far: console.print(so_far.stored, end=" "))
+                if done.calls:
+                    console.print(f"\nstored: {done}")
     return Memory(path, model)
 
 
