@@ -86,19 +86,8 @@ def json_members(
     any length is read with one element in memory. Where the text stops being JSON, one `Skipped`
     reports the rest.
     """
-    text = _JsonText(file)
-
-    def members(path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-        pattern = tuple("*" if isinstance(step, int) else step for step in path)
-        opening = text.next_character()
-        if pattern not in opened or opening not in ("[", "{"):
-            yield path, text.value()
-            return
-        for step in text.steps():
-            yield from members((*path, step))
-
     try:
-        yield from members(())
+        yield from _JsonText(file).members((), opened)
     except (ValueError, RecursionError) as error:
         yield Skipped(
             f"{file.name}: the rest", f"not JSON ({error}): the file may be cut off or damaged here"
@@ -240,6 +229,18 @@ class _JsonText:
                 yield key
             number += 1
         self.position += 1
+
+    def members(
+        self, path: tuple[str | int, ...], opened: Collection[tuple[str, ...]]
+    ) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+        """The value that begins here, or if its path is one of the `opened`, what is in it."""
+        pattern = tuple("*" if isinstance(step, int) else step for step in path)
+        opening = self.next_character()
+        if pattern not in opened or opening not in ("[", "{"):
+            yield path, self.value()
+            return
+        for step in self.steps():
+            yield from self.members((*path, step), opened)
 
     def value(self) -> Any:
         """Consume the JSON value that begins here. Raises ValueError if there is none.

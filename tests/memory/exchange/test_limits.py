@@ -1,5 +1,6 @@
 """Exports that are written to fill the memory or the disk are refused by the limit's name."""
 
+import gc
 import json
 import sqlite3
 import tracemalloc
@@ -148,7 +149,7 @@ def test_a_value_with_too_many_values_in_it_is_refused_and_its_text_is_not(
     assert len([item for item in read_export(path).items if isinstance(item, Turn)]) == 2
 
 
-def test_the_list_of_an_archive_is_read_once_and_bounded(
+def test_the_list_of_an_archive_is_read_once_and_bounded_and_the_archive_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "slack.zip"
@@ -156,13 +157,20 @@ def test_the_list_of_an_archive_is_read_once_and_bounded(
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(200):
             archive.writestr(f"general/{number}.json", message % number)
+        archive.writestr("users.json", '[{"id": "U1", "name": "zoe"}]')
     lists = []
     read = zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
     monkeypatch.setattr(
         zipfile.ZipFile, "_RealGetContents", lambda self: (lists.append(path), read(self))
     )
-    assert len(list(read_export(path).items)) == 200
+    gc.disable()
+    try:
+        assert len(list(read_export(path).items)) == 200
+        held = [file for file in Path("/proc/self/fd").iterdir() if file.resolve() == path]
+    finally:
+        gc.enable()
     assert lists == [path]
+    assert not held
     monkeypatch.setattr(input_files, "LONGEST_LIST", 1_000)
     with pytest.raises(InputError, match=r"its list of files has [0-9,]+ bytes, more than 1,000"):
         read_export(path)
