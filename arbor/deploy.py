@@ -376,7 +376,7 @@ def deploy(
     config: Annotated[Path, Option(help="the server's arbor.yaml")] = HERE / "arbor.yaml",
     gpu_type: Annotated[str, Option(help=", ".join(GPUS))] = "A100",
     gpu_count: Annotated[
-        int | None, Option(help="GPUs, two or more", show_default="those of --config")
+        int | None, Option(help="GPUs, two or more", show_default="what --config says")
     ] = None,
     name: Annotated[str, Option(help="of the pod")] = "arbor",
     disk_size: Annotated[int, Option(help="of the container, GB")] = 50,

@@ -169,7 +169,7 @@ def test_the_packaged_models_adapters_are_compared_as_they_are_used(
     assert command(line, monkeypatch) == 0
     output = " ".join(capsys.readouterr().out.split())
     assert "answer, all 1 questions" in output
-    assert "tuned beside its start: the same without it" in output
+    assert "tuned against its start: the same without it" in output
     adapter(tmp_path / "all", "answer", conversations=["a", "b"])
     assert command(line.replace("tuned", "all"), monkeypatch) == 2
     assert "every conversation of --data was used for training" in capsys.readouterr().err

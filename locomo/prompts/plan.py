@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from locomo.choices import Optimizer
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import CANDIDATES, LEAST_CANDIDATES, LEAST_EXAMPLES
+from locomo.tasks.modules import draw
 from memory import InputError
 from memory.system import write_whole
 
@@ -42,6 +43,14 @@ def extent_of(job: CompileJob) -> Extent:
         rounds=job.options.rounds,
         candidates=job.options.number_of_candidates,
     )
+
+
+def resized(job: CompileJob, extent: Extent) -> CompileJob:
+    """The job with this extent: examples drawn from its own, by its seed."""
+    options = replace(job.options, rounds=extent.rounds, candidates=extent.candidates)
+    train = {name: draw(drawn, extent.train, options.seed) for name, drawn in job.train.items()}
+    validation = draw(job.validation, extent.validation, options.seed)
+    return replace(job, options=options, train=train, validation=validation)
 
 
 def write_extent(path: Path, extent: Extent) -> None:

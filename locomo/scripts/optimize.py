@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -50,6 +50,7 @@ from locomo.prompts.plan import (
     fitting,
     planned,
     read_extent,
+    resized,
     write_extent,
 )
 from locomo.retrieval.fit import weights_in_use
@@ -146,8 +147,7 @@ def optimize(options: CompileOptions) -> CompileResult:
         seed=options.seed,
         candidates=options.candidates or 0,
     )
-    prepared = partial(
-        prepare_job,
+    job = prepare_job(
         conversations,
         gold=_gold(conversations, targets) if options.facts == "gold" else None,
         targets=targets,
@@ -156,8 +156,6 @@ def optimize(options: CompileOptions) -> CompileResult:
         reward=reward,
         operations=options.operations,
         rows=rows or None,
-    )
-    job = prepared(
         options=settings,
         num_train=EXAMPLES if options.num_examples is None else options.num_examples,
         num_validation=VALIDATION if options.num_validation is None else options.num_validation,
@@ -178,7 +176,7 @@ def optimize(options: CompileOptions) -> CompileResult:
         minutes = limits.minutes - (time.monotonic() - began) / 60
         plan = options.output_dir / f"{job.name()}.plan.json"  # another pace would plan otherwise
         before = read_extent(plan) if options.resume else None
-        job = _fitting(job, prepared, minutes, pace, before)
+        job = _fitting(job, minutes, pace, before)
         write_extent(plan, extent_of(job))
     spent = spent_before(options.output_dir / job.name()) if options.resume else Spent()
     _agree(job, limits, pace, yes=options.yes, spent=spent)
@@ -230,11 +228,7 @@ def _timed(model: Model) -> float | None:
 
 
 def _fitting(
-    job: CompileJob,
-    prepared: Callable[..., CompileJob],
-    minutes: float,
-    pace: float | None,
-    before: Extent | None,
+    job: CompileJob, minutes: float, pace: float | None, before: Extent | None
 ) -> CompileJob:
     """The job, or a smaller one of the same kind, that is done in these minutes.
 
@@ -242,18 +236,14 @@ def _fitting(
     far longer.
     """
 
-    def sized(extent: Extent) -> CompileJob:
-        return prepared(
-            options=replace(job.options, rounds=extent.rounds, candidates=extent.candidates),
-            num_train=extent.train,
-            num_validation=extent.validation,
-        )
-
     requested = extent_of(job)
     extent = before or fitting(
-        requested, job.options.optimizer, minutes, lambda extent: _minutes(sized(extent), pace)
+        requested,
+        job.options.optimizer,
+        minutes,
+        lambda extent: _minutes(resized(job, extent), pace),
     )
-    job = sized(extent)
+    job = resized(job, extent)
     print_line(planned(extent, requested, minutes, _minutes(job, pace)))
     return job
 

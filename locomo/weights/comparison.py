@@ -216,7 +216,7 @@ def compare_tuned(
     packaged = (tuned / "adapter.gguf").exists()
     student = student_of("local" if packaged else options.student)
     start = options.start or ("the same without it" if packaged else options.student)
-    console.print(f"{tuned} beside its start: {start}", highlight=False, soft_wrap=True)
+    console.print(f"{tuned} against its start: {start}", highlight=False, soft_wrap=True)
 
     helper = load_helper(options.helper, options.helper_api_base)
     questions = comparison_examples(

@@ -101,7 +101,7 @@ def list_command(
     advice = "; --all also lists facts that ended or begin later" if all_matches else ""
     if not (text or all_matches):
         advice = (
-            "; `memory digest` stores those of plain sentences, and with"
+            "; `memory digest` stores what plain sentences say, and with"
             " `--model openai/gpt-4o-mini` a larger model stores more"
         )
     further = sum(not fact.ended_on for fact in all_matches) - sum(

@@ -177,7 +177,7 @@ def forget(
 
 
 def _chosen(store: Store, name: str) -> str:
-    """The name; of several who have it, the one that a person at a terminal chooses."""
+    """The name; of several who have it, the one chosen at the terminal."""
     entities = entities_called(store, name) if name else []
     if len(entities) < 2 or not sys.stdin.isatty():
         return name

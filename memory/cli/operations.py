@@ -1,4 +1,4 @@
-"""Operations as commands: under `admin call` with their JSON, and by names of their own."""
+"""Operations as commands: under `admin call` with their JSON, and by their own names."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

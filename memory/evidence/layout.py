@@ -441,7 +441,7 @@ def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> tuple[str, ..
 
 
 def alternate(first: Iterable[Turn], second: Iterable[Turn]) -> Iterator[Turn]:
-    """A turn of each in turn; one that both have comes twice."""
+    """A turn of each in turn; a turn that both have comes twice."""
     return filter(None, chain.from_iterable(zip_longest(first, second)))
 
 

@@ -336,7 +336,7 @@ def _said_of(
 
 
 def _is_about(sentence: str, fact: Fact, source: Turn) -> bool:
-    """Whether a sentence may be about the one that a fact is about.
+    """Whether a sentence may be about the person that a fact is about.
 
     "My brother Emil lives in Bonn" is about Emil and about a brother.
     """
@@ -463,7 +463,7 @@ def _topics() -> list[dict[str, Any]]:
 
 @cache
 def _topic_of(attribute: str) -> _Topic:
-    """The topic of an attribute in changes.toml; an empty one for attributes of one's own."""
+    """The topic of an attribute in changes.toml; an empty one for a user's own attributes."""
     talk, *topics = _topics()
     for topic in topics:
         if attribute in topic["attributes"]:

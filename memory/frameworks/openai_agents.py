@@ -41,7 +41,7 @@ class MemorySession:
         location: the memory's name, path or address.
         session_id: the name of the conversation.
         user, assistant: the speakers of its messages.
-        session_settings: how many items `get_items` returns without a limit of its own.
+        session_settings: how many items `get_items` returns without its own limit.
     """
 
     def __init__(

@@ -76,10 +76,10 @@ class Row:
 class StoreRows(StoreTurns):
     """Stores what a model quotes of each turn of a window; code checks it and inserts it.
 
-    A turn is shown by itself, if the gate takes it for one that says something. Returns as
+    A turn is shown by itself, if the gate takes it for a turn that says something. Returns as
     StoreTurns; `unsaid` counts the rows left out, `left_out` (Counter) counts them by reason.
 
-    `gate`: the shipped one, or one that a compile fitted; None: every turn is asked about.
+    `gate`: the shipped one, or one a compile fitted; None: every turn is asked about.
     """
 
     plain_examples = EXAMPLES_OF_ROWS

@@ -104,7 +104,7 @@ class RefiningTools:
         Args:
             action: "create" needs subject, attribute, value and turn_id; "update" needs fact_id
                 and what is new; "analyze" needs nothing and changes nothing.
-            reason: why; it stands in the journal. Needed to create and to update.
+            reason: why; the journal keeps it. Needed to create and to update.
             fact_id: the fact to update, by its number.
             subject: who or what the fact is about, by name.
             attribute: short snake_case, such as lives_in or has_pet.
@@ -147,13 +147,13 @@ class RefiningTools:
         return self._done(f"manage_memory {action}", reason, revision)
 
     def delete_memory(self, fact_id: int, reason: str = "") -> str:
-        """Delete a fact that is wrong, says nothing, or stands there twice.
+        """Delete a fact that is wrong, says nothing, or is there twice.
 
         What was true once is no reason: give it an end with manage_memory and ended_on.
 
         Args:
             fact_id: the fact's number.
-            reason: why; it stands in the journal.
+            reason: why; the journal keeps it.
         """
         return self._done(
             "delete_memory", reason, Revision(removed=(_fact(fact_id, self._workbench.fact_set()),))
@@ -199,9 +199,9 @@ class RefiningTools:
             fact_ids: the numbers of the facts, two to five.
             strategy: "summarize" with a value of yours, "concatenate" to keep all that they say,
                 "extract_common" to keep only the words that all of them have.
-            reason: why; it stands in the journal.
+            reason: why; the journal keeps it.
             value: for "summarize": what they say together, in their own words.
-            attribute: of the new fact; by default the one that most of them have.
+            attribute: of the new fact; by default the one most of them have.
         """
         state = self._workbench.fact_set()
         facts = [_fact(fact_id, state) for fact_id in fact_ids]
@@ -218,15 +218,15 @@ class RefiningTools:
         parts: list[str] | None = None,
         labels: list[str] | None = None,
     ) -> str:
-        """Make two or three facts of one that tells of several things.
+        """Make two or three facts of one about several things.
 
         Args:
             fact_id: the fact's number.
             strategy: "temporal" by when, "thematic" by what, "speaker" by whom it is about.
-            reason: why; it stands in the journal.
+            reason: why; the journal keeps it.
             parts: the values of the new facts, two or three; by default the fact's own value, cut
                 where it tells of another thing.
-            labels: beside the parts: a date each (temporal), an attribute each (thematic), or a
+            labels: for the parts: a date each (temporal), an attribute each (thematic), or a
                 subject each (speaker).
         """
         state = self._workbench.fact_set()

@@ -45,7 +45,7 @@ def check_groups(select: Any, aliases: Mapping[str, Any]) -> None:
             continue
         if node.key in ("column", "star"):
             refuse(
-                f"{sql_of(node)} beside an aggregate",
+                f"{sql_of(node)} next to an aggregate",
                 "add it to GROUP BY; for the newest row write ORDER BY ... DESC LIMIT 1, for the"
                 " newest of each group ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ... DESC) AS"
                 " place in a WITH, and WHERE place = 1 on that",

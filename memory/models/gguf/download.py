@@ -13,7 +13,7 @@ from memory.models.gguf.header import file_sha256
 from memory.models.gguf.models import InstructModel
 
 _ROUNDING = 1.2  # of the sizes in the list of models
-_LEAST = 1_000_000  # bytes that a file may have: the hub's client writes small ones of its own, too
+_LEAST = 1_000_000  # bytes that a file may have: the hub's client writes small files, too
 _TOO_LONG, _FAILED = 3, 4  # exit codes of the process that downloads
 
 
@@ -67,7 +67,7 @@ def _parts(model: InstructModel) -> list[Path]:
 
 
 def _download(model: InstructModel, byte_limit: int) -> Path:
-    """Download a file, in a process of which no file may grow beyond `byte_limit` bytes.
+    """Download a file, in a process whose files may not grow beyond `byte_limit` bytes.
 
     The hub's client reads on for as long as a server sends, whatever size it stated before.
     """

@@ -28,7 +28,7 @@ class Prompts:
     dates, what was known before a window, and what the asker wants of answers; another one gets the
     question with its asker's name, and one turn by itself. A model that `looks` may ask for more of
     the memory instead of answering, one that `quotes_rows` gives a turn's facts as rows and not as
-    SQL, and one that `composes` also replies, tells stories and merges facts. `session_heads`: a
+    SQL; if it `composes`, it also replies, tells stories and merges facts. `session_heads`: a
     window says which session each turn is from.
     """
 

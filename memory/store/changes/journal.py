@@ -104,7 +104,7 @@ def check_change(
 ) -> None:
     """Refuse a change that is huge, or that goes beyond what a window may do.
 
-    A window may write facts of its own turns, and delete some. Facts of other turns it may only
+    A window may write facts of its turns, and delete some. Facts of other turns it may only
     end. Unless a person agreed (`by_person`), it may delete MOST_ENDED existing facts, and end as
     many. An end that a template read in the window may get another date. Without a window a change
     may touch MOST_ENDED facts that were there before.

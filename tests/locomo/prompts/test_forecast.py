@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from dspy.lm15 import Request, Response
 
 import optimize
 from locomo.choices import TARGETS, Optimizer, Target
@@ -25,8 +26,8 @@ from memory import MemoryProgram
 from memory.models import Model
 from memory.models.costs import Cost
 from tests.locomo.prompts.test_job import GEPA, job, other_model
-from tests.support.obedient import houses, obedient
-from tests.support.scripted import UnsoldModel
+from tests.support.obedient import Obedient, houses, obedient
+from tests.support.scripted import UnsoldModel, model_over
 
 MODULES = {*TARGETS, "probe"}
 
@@ -207,7 +208,18 @@ def test_the_table_says_when_a_price_is_unknown() -> None:
 
 
 def test_a_model_file_is_timed_and_its_tokens_decide_the_minutes(data: Path) -> None:
-    assert (seconds_a_token(obedient(name="gguf:some.gguf")[0]) or 0) > 0
+    written: list[int | None] = []
+
+    class BaseModel(Obedient):
+        """Goes on to its limit of tokens."""
+
+        def complete(self, request: Request) -> Response:
+            written.append(request.config.max_tokens)
+            return super().complete(request)
+
+    base = model_over(BaseModel((), {}), name="gguf:some.gguf")
+    assert (seconds_a_token(base) or 0) > 0
+    assert written == [1, 1]
     assert seconds_a_token(obedient(name="openai/m")[0]) is None
     here, _ = obedient(name="local")
     setup = Setup(here, MemoryProgram(), 360)

@@ -18,6 +18,7 @@ import optimize
 from locomo.choices import Optimizer, Target
 from locomo.prompts.compile import CompileResult, by_turns
 from locomo.prompts.instructions import OwnInstructions
+from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import Proposals
 from locomo.prompts.plan import Extent, fitting, planned
 from locomo.scripts import optimize as compiling
@@ -248,9 +249,18 @@ def test_what_may_take_longer_is_begun_and_what_takes_far_longer_is_refused() ->
 
 
 def test_a_run_that_goes_on_has_the_extent_that_was_planned(
-    run: Callable[..., CompileResult], capsys: pytest.CaptureFixture[str]
+    run: Callable[..., CompileResult],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever the pace is then: other questions would be another compile."""
+    prepared: list[object] = []
+
+    def counted(*conversations: Any, **settings: Any) -> CompileJob:
+        prepared.append(settings)
+        return prepare_job(*conversations, **settings)
+
+    monkeypatch.setattr(compiling, "prepare_job", counted)
 
     def stop(calls: int) -> None:
         if calls == 12:
@@ -265,6 +275,7 @@ def test_a_run_that_goes_on_has_the_extent_that_was_planned(
     assert [name.name for name in Path("results").glob("optimize-*/")] == first
     printed = capsys.readouterr().out
     assert "on top of what was asked already" in printed
+    assert len(prepared) == 2, "examples of gold rows take seconds, and a plan tries many extents"
 
 
 def test_minutes_is_another_name_for_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
