@@ -36,12 +36,12 @@ def test_our_gold_has_enough_turns_of_conversations_that_no_two_parts_share() ->
     turns = {
         part: sum(len(gold.conversation.turns) for gold in golds) for part, golds in parts().items()
     }
-    assert turns["train"] >= 1_800
+    assert turns["train"] >= 3_000
     assert turns["validation"] >= 145
     assert turns["test"] >= 250
     assert turns["kept"] >= 490
     ids = [gold.conversation.id for golds in parts().values() for gold in golds]
-    assert len(ids) == len({*ids}) == 64
+    assert len(ids) == len({*ids}) == 96
     texts = [t.text for golds in parts().values() for g in golds for t in g.conversation.turns]
     assert len(texts) - len({*texts}) < 5  # "Thanks!"
 

@@ -33,12 +33,13 @@ def test_a_gate_leaves_what_is_told_alone_and_skips_small_talk(fitted: Any) -> N
     assert held_out.recall >= 0.97
     assert gate.decision(TELLING) == "require"
     assert gate.decision(SMALL_TALK) == "skip"
-    turns = [*gate_turns(load_gold_rows(ROWS / "validation"))]
+    parts = [load_gold_rows(ROWS / part) for part in ("validation", "test", "kept")]
+    turns = [*gate_turns([gold for golds in parts for gold in golds])]
     unseen = quality(turns, [gate.probability(turn.line) for turn in turns], gate)
-    assert unseen.recall > 0.94
-    assert unseen.small_talk_open < 0.5
+    assert unseen.recall > 0.96
+    assert unseen.small_talk_open < 0.55  # of `kept` two thirds
     assert unseen.forced_right > 0.9
-    assert unseen.auc > 0.9
+    assert unseen.auc > 0.88
 
 
 def test_the_shipped_gate_is_the_one_that_is_fitted(fitted: Any) -> None:
@@ -72,7 +73,7 @@ def command(*options: object) -> Any:
 def test_the_command_writes_a_program_with_the_gate(tmp_path: Path, fitted: Any) -> None:
     done = command("--output", tmp_path / "gate.json", "--output-dir", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"validation: \d+ of \d+ turns stay open, 9\d\.\d% of those", done.stdout)
+    assert re.search(r"validation: \d+ of \d+ turns stay open, 9\d\.\d% of turns", done.stdout)
     assert "measure it with a model: uv run python -m locomo.rows" in done.stdout
     program = load_program(tmp_path / "gate.json")
     assert program.store.gate == fitted[0]
