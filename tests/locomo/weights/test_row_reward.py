@@ -87,7 +87,7 @@ def test_rows_earn_the_share_of_statements_and_lose_for_what_is_false(
 def test_the_longest_rows_of_our_gold_fit_in_an_answer() -> None:
     options = TrainOptions(target="store", reward="rows", rehearse=True, data=ROWS)
     assert options.settings().completion_tokens == ROW_TOKENS
-    assert len(options.rows) == 44
+    assert len(options.rows) == 76
     encoder = load_encoder("local")
     written = [rows for gold in options.rows.values() for _, rows in right_rows(gold).values()]
     assert max(len(encoder.ids(rows)) for rows in written) < ROW_TOKENS
