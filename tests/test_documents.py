@@ -49,7 +49,7 @@ NOT_RUN = {
     "takes minutes, data or a key": 29,
     "the tests themselves": 2,
 }
-LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml", "ini", "mermaid"}
+LANGUAGES = {"python", "output", "sh", "console", "text", "json", "toml", "ini"}
 MOST_WORDS_OF_DECISION = 120
 MOST_WORDS_OF_LOG = 6_000
 

@@ -145,19 +145,19 @@ def _recognised(
         return _importer_of(Path(path.name), files[0], columns), [*files]
     by_importer: dict[str, tuple[Importer, list[InputFile]]] = {}
     unknown: list[InputFile] = []
-    reasons: list[str] = []  # words: an error holds this frame, and with it the archive, open
+    reason = ""  # in words: an error holds this frame, and with it the archive, open
     for file in files:
         try:
             importer = _importer_of(Path(file.name), file, columns)
         except InputError as error:
             unknown.append(file)
-            reasons.append(str(error))
+            reason = str(error)
             continue
         if not importer.is_plain:
             by_importer.setdefault(importer.name, (importer, []))[1].append(file)
     if not by_importer:
-        if len(files) == 1 and reasons:
-            raise InputError(f"{path}: {reasons[0]}")
+        if len(files) == 1 and reason:
+            raise InputError(f"{path}: {reason}")
         raise _unknown(path, names)
     importer, chosen = max(by_importer.values(), key=lambda found: len(found[1]))
     # What has a name of its files is one: the reader says what is wrong with it.

@@ -11,10 +11,10 @@ import typer
 
 import optimize
 from locomo.dataset.rows import load_gold_rows
-from locomo.prompts.gate import fit_gate, gate_turns, quality
+from locomo.prompts.gate import GateQuality, fit_gate, gate_turns, quality
 from locomo.scripts import optimize as compiling
 from memory import InputError, load_program
-from memory.program.gate import shipped_gate
+from memory.program.gate import StoreGate, shipped_gate
 from tests.support.commands import run_in_process
 from tests.support.scripted import model_over
 
@@ -33,13 +33,18 @@ def test_a_gate_leaves_what_is_told_alone_and_skips_small_talk(fitted: Any) -> N
     assert held_out.recall >= 0.97
     assert gate.decision(TELLING) == "require"
     assert gate.decision(SMALL_TALK) == "skip"
-    parts = [load_gold_rows(ROWS / part) for part in ("validation", "test", "kept")]
-    turns = [*gate_turns([gold for golds in parts for gold in golds])]
-    unseen = quality(turns, [gate.probability(turn.line) for turn in turns], gate)
-    assert unseen.recall > 0.96
-    assert unseen.small_talk_open < 0.55  # of `kept` two thirds
+    unseen = on_part(gate, "validation")
+    assert unseen.recall > 0.94
+    assert unseen.small_talk_open < 0.5
     assert unseen.forced_right > 0.9
-    assert unseen.auc > 0.88
+    assert unseen.auc > 0.9
+    assert min(on_part(gate, part).recall for part in ("test", "kept")) > 0.96
+
+
+def on_part(gate: StoreGate, part: str) -> GateQuality:
+    """How a gate does on conversations that it was not fitted on."""
+    turns = [*gate_turns(load_gold_rows(ROWS / part))]
+    return quality(turns, [gate.probability(turn.line) for turn in turns], gate)
 
 
 def test_the_shipped_gate_is_the_one_that_is_fitted(fitted: Any) -> None:

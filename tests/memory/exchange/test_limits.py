@@ -4,6 +4,7 @@ import gc
 import json
 import sqlite3
 import tracemalloc
+import weakref
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -158,19 +159,20 @@ def test_the_list_of_an_archive_is_read_once_and_bounded_and_the_archive_closed(
         for number in range(200):
             archive.writestr(f"general/{number}.json", message % number)
         archive.writestr("users.json", '[{"id": "U1", "name": "zoe"}]')
-    lists = []
+    archives: list[weakref.ref[zipfile.ZipFile]] = []
     read = zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
-    monkeypatch.setattr(
-        zipfile.ZipFile, "_RealGetContents", lambda self: (lists.append(path), read(self))
-    )
-    gc.disable()
+
+    def watched(archive: zipfile.ZipFile) -> None:
+        archives.append(weakref.ref(archive))
+        read(archive)
+
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", watched)
+    gc.disable()  # which would close it some time
     try:
         assert len(list(read_export(path).items)) == 200
-        held = [file for file in Path("/proc/self/fd").iterdir() if file.resolve() == path]
+        assert [archive() for archive in archives] == [None]
     finally:
         gc.enable()
-    assert lists == [path]
-    assert not held
     monkeypatch.setattr(input_files, "LONGEST_LIST", 1_000)
     with pytest.raises(InputError, match=r"its list of files has [0-9,]+ bytes, more than 1,000"):
         read_export(path)
