@@ -4,6 +4,8 @@ import inspect
 import re
 import runpy
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -373,6 +375,38 @@ def test_the_layout_shows_every_folder_of_code() -> None:
 
 def test_the_readme_fits_on_three_screens() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 100
+
+
+def test_the_readme_begins_with_its_two_commands_and_ci_runs_both() -> None:
+    [first, *_] = [part for part in snippets(Path("README.md")) if part.language != "text"]
+    commands = [command.partition("#")[0].strip() for command, _ in command_lines(first)]
+    assert commands == ["uv run evaluate.py", "uv run pytest"]
+    assert first.line < 25  # a terminal's first screen
+    ci = (ROOT / ".ci/run").read_text("utf-8").splitlines()
+    assert all(any(line.startswith(command) for line in ci) for command in commands)
+    assert (ROOT / "evaluate.py").exists()
+
+
+@pytest.mark.slow
+def test_the_two_commands_of_the_readme_run(tmp_path: Path) -> None:
+    measured = subprocess.run(
+        [sys.executable, ROOT / "evaluate.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not measured.returncode, measured.stderr
+    assert "stored (stated in turn" in measured.stdout
+    assert "SELECT" in measured.stdout
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not collected.returncode, collected.stdout[-2000:]
 
 
 def test_the_figures_of_the_readme_are_those_of_the_page() -> None:

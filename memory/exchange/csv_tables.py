@@ -44,7 +44,9 @@ def _text_of(cell: str) -> str:
 def read_csv(export: ExportFiles) -> Iterator[Turn | Skipped]:
     """A table with our columns, or with the columns of a chat or the long_term_memory extension.
 
-    Removes the "'" that our exports put before formulas. The extension's own export has no header.
+    In the columns that our exports have, which are the extension's, it removes the "'" that they
+    put before formulas; other tables are read word for word. The extension's own export has no
+    header.
     Commas, semicolons or tabs separate the cells, or the character in a first line `sep=;`.
     With `export.columns`, columns without a name of ours are left out. Dates in numbers have the
     day or the month first as `export.dates` says, or as the others in the file show. Raises
@@ -54,6 +56,7 @@ def read_csv(export: ExportFiles) -> Iterator[Turn | Skipped]:
     columns = export.columns
     delimiter, header, has_header = _columns(file, columns)
     order = export.dates or date_order(_dates_of_table(file, delimiter, header, columns)) or ""
+    text_of = _text_of if "message" in header else str
     equal_rows = KeyCounts()
     for number, (location, row) in enumerate(_rows(_table_lines(file), delimiter)):
         if number == 0 and has_header:
@@ -75,8 +78,8 @@ def read_csv(export: ExportFiles) -> Iterator[Turn | Skipped]:
             # A session of the extension's messages is a day.
             day = clean_date(said_at)[:10] if "message" in header else ""
             turn = Turn(
-                speaker=_text_of(cells["speaker"]),
-                text=_text_of(cells["text"]),
+                speaker=text_of(cells["speaker"]),
+                text=text_of(cells["text"]),
                 session=cells.get("session", day),
                 said_at=said_at,
                 source=cells.get("source", ""),

@@ -284,6 +284,7 @@ def test_a_file_in_utf_16_is_read(
 
 @given(rows)
 @example([{"speaker": "\N{MODIFIER LETTER SMALL H}", "text": "0"}])  # looks like h
+@example([{"speaker": "'=", "text": "'+1"}])  # as our exports write a formula
 def test_whatever_is_said_survives_both_formats(
     tmp_path_factory: pytest.TempPathFactory, said_rows: list[dict[str, str]]
 ) -> None:
