@@ -28,8 +28,7 @@ OTHERS = "models-and-programs.md"
 OTHERS_TITLE = "Opening a store, models, programs and tools"
 HEAD = """# Python API
 
-Every public class and function, with its arguments and errors. `uv run docs/api/build.py` writes
-these pages from the docstrings.
+Every public class and function, with its arguments and errors.
 
 | page | names |
 |---|---|
@@ -106,7 +105,7 @@ def rendered_pages() -> dict[str, str]:
         file: f"# {title}\n\n{linked(text, file, locations)}"
         for file, (title, text) in texts.items()
     }
-    return {"README.md": index(texts), **pages}
+    return {"index.md": index(texts), **pages}
 
 
 def linked(text: str, file: str, locations: dict[str, tuple[str, str]]) -> str:
