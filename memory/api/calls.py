@@ -8,13 +8,7 @@ from numbers import Integral
 from types import NoneType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
-from memory.api.other_libraries import (
-    OWN,
-    AnswersOthersNames,
-    groups_of,
-    own_keywords,
-    refuse_namespace,
-)
+from memory.api.other_libraries import AnswersOthersNames, own_keywords
 from memory.api.users import UserId
 from memory.errors import DeletedError, InputError
 from memory.system.terminal import count
@@ -71,22 +65,19 @@ def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
     name = "Memory" if method.__name__ == "__init__" else method.__name__
     kinds = {parameter.name: _kind_of(parameter) for parameter in parameters}
     needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
-    form = f"write {OWN[name]}" if name in OWN else f"it takes {', '.join(taken)}"
+    form = f"it takes {', '.join(taken)}"
 
     @wraps(method)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         if not args or not isinstance(args[0], AnswersOthersNames):
-            raise InputError(f"{name} is a memory's call: memory = Memory(); then {form}")
+            raise InputError(f"{name} is a memory's call: memory = Memory(); memory.{name}(...)")
         memory, *values = args
         if {*places[: len(values)]} & {*kwargs}:
-            refuse_namespace(name, values)
             return method(*args, **kwargs)  # which raises TypeError
         if len(values) > len(places):
-            refuse_namespace(name, values)
             raise InputError(f"{name} takes {count(len(places), 'value')} without a name; {form}")
-        has_reranker = name != "Memory" and getattr(memory, "reranker", None) is not None
         named = dict(zip(places, values, strict=False)) | kwargs
-        arguments: dict[str, Any] = own_keywords(name, named, taken, has_reranker)
+        arguments: dict[str, Any] = own_keywords(name, named, taken)
         for parameter, value in arguments.items():
             if (kind := kinds.get(parameter)) and not kind.takes(value):
                 advice = f"; {form}" if parameter in places[1 : len(values)] else ""
@@ -97,8 +88,6 @@ def refuses_others(method: Callable[_P, _R]) -> Callable[_P, _R]:
             raise InputError(f"{name} lacks {'=, '.join(missing)}=; {form}")
         return cast(Callable[..., _R], method)(memory, **arguments)
 
-    for path, group in groups_of(name).items():
-        setattr(call, path, group)
     return call
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from memory import facts
 from memory.api.calls import for_user, refuses_others
-from memory.api.other_libraries import AnswersOthersNames, config_line, is_config
+from memory.api.other_libraries import AnswersOthersNames, is_config, refuse_config
 from memory.api.several import open_together, places_by_name
 from memory.api.users import Place, UserId, UserMemories
 from memory.errors import InputError, ModelError, PromptTooLong
@@ -170,7 +170,7 @@ class Memory(AnswersOthersNames):
         reranker: str | Reranker | None = None,
     ) -> None:
         if is_config(store):
-            raise InputError(config_line("Memory", store))
+            refuse_config("Memory")
         if budget is not None:
             refuse_budget(budget)
         setup = Setup(model, program, budget, api_base, embedder, reranker)

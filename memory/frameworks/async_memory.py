@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from memory.api import Memory
-from memory.api.other_libraries import AnswersOthersNames, config_line, is_config
+from memory.api.other_libraries import AnswersOthersNames, is_config, refuse_config
 from memory.api.users import UserId
-from memory.errors import InputError
 from memory.program.replies import Reply
 from memory.records import Answer
 from memory.store import Store
@@ -68,8 +67,8 @@ class AsyncMemory(AnswersOthersNames):
     """
 
     def __init__(self, memory: Memory | Store | str | Path | None = None, **options: Any) -> None:
-        if is_config(config := options.get("config", memory)):
-            raise InputError(config_line("AsyncMemory", config))
+        if is_config(memory):
+            refuse_config("AsyncMemory")
         self._is_ours = not isinstance(memory, Memory)
         self.memory = memory if isinstance(memory, Memory) else Memory(memory, **options)
 

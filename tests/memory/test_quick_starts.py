@@ -40,16 +40,16 @@ def test_the_same_is_awaited(home: str) -> None:
             await memory.add(TALK, user_id="alex")
             assert await memory.search("nuts", user_id="alex", limit=1)
             assert await memory.search("nuts", filters={"user_id": "alex"}, top_k=1)
-            with pytest.raises(InputError, match="leave it out: scores have no fixed scale"):
+            with pytest.raises(InputError, match="scores have no fixed scale"):
                 await memory.search("nuts", user_id="alex", threshold=0.3)
-            with pytest.raises(AttributeError, match=r"\(await memory.ask\(question"):
+            with pytest.raises(AttributeError, match=r"write memory.ask\(question"):
                 await memory.reflect("Who am I?")
 
     asyncio.run(main())
 
 
 def test_what_is_no_name_of_others_fails_as_usual(memory: Any) -> None:
-    with pytest.raises(AttributeError, match="Memory has no bogus; it has add, search, ask"):
+    with pytest.raises(AttributeError, match="Memory has no bogus"):
         memory.bogus  # noqa: B018
     with pytest.raises(AttributeError, match=r"memory has no bogus; begin with Memory\(\)"):
         package.bogus  # noqa: B018
