@@ -179,9 +179,9 @@ the short version.
 
 These calls run as they are typed, where `memory` is a `Memory()` with a user "alice":
 
-```text
+| a call that runs |
+|---|
 {runs}
-```
 
 The names below are no part of a `Memory` (`hasattr` says so). The error of each says what to write; the calls of an
 `AsyncMemory` are awaited.
@@ -202,14 +202,15 @@ Names that you import from `memory`:
 |---|---|
 {imports}
 
-`uv run python -m tests.support.other_calls > docs/guides/other-libraries.md` makes this page, and a test runs each call.
+`uv run python -m tests.support.other_calls > docs/guides/other-libraries.md` makes this page, and a test runs each
+call.
 """
 
 
 def page() -> str:
     """The guide."""
     tables = {name: _table(name) for name in ("methods", "keywords", "imports")}
-    return PAGE.format(runs="\n".join(RUNS), **tables)
+    return PAGE.format(runs="\n".join(f"| `{call}` |" for call in RUNS), **tables)
 
 
 def _table(name: str) -> str:
