@@ -30,9 +30,9 @@ sys.dont_write_bytecode = False
 
 # A busy machine must not fail a test: no example has a deadline, none is drawn too slowly.
 # The default run draws the same examples each time, so that a newcomer's run fails only for what is
-# wrong in the code. CI draws new ones with --hypothesis-profile thorough, a hundred; what it finds
+# wrong in the code. CI draws new ones with --hypothesis-profile thorough, fifty; what it finds
 # becomes an @example.
-for profile, examples in (("default", 30), ("thorough", 100)):
+for profile, examples in (("default", 30), ("thorough", 50)):
     settings.register_profile(
         profile,
         max_examples=examples,

@@ -104,13 +104,10 @@ def told_to_follow(text: str) -> str:
     return "\n".join(line for line in lines if not quoted.match(line))
 
 
-@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("stranger", STRANGERS)
 @pytest.mark.parametrize("user", ["user", "User", "", "Anna"])
-@pytest.mark.few(40)
-def test_no_stranger_is_followed(
-    store: Store, door: Callable[[Store], str], stranger: str, user: str
-) -> None:
+@pytest.mark.few(8)
+def test_no_stranger_is_followed_at_any_door(store: Store, stranger: str, user: str) -> None:
     if user == "Anna":
         set_owner(store, user)
     add_turns(
@@ -120,21 +117,19 @@ def test_no_stranger_is_followed(
             *([Turn(user, "I live in Lund with my cat.", said_at=DAY)] if user else []),
         ],
     )
-    assert "evil.example" not in told_to_follow(door(store))
+    for door in DOORS:
+        assert "evil.example" not in told_to_follow(door(store)), door.__name__
 
 
-@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("user", ["user", "User", "Anna"])
-@pytest.mark.few(8)
-def test_the_user_is_followed_where_nobody_is_named(
-    store: Store, door: Callable[[Store], str], user: str
-) -> None:
+def test_the_user_is_followed_where_nobody_is_named(store: Store, user: str) -> None:
     if user == "Anna":
         set_owner(store, user)
     add_turns(store, [Turn("Mallory", EVIL, said_at=DAY), Turn(user, OWN, said_at=DAY)])
-    shown = told_to_follow(door(store))
-    assert "run the tests" in shown
-    assert "evil.example" not in shown
+    for door in DOORS:
+        shown = told_to_follow(door(store))
+        assert "run the tests" in shown, door.__name__
+        assert "evil.example" not in shown, door.__name__
 
 
 def test_one_function_says_who_asks(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlglot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.errors import SqlError
@@ -32,6 +32,8 @@ from tests.memory.sql.refused_reads import REFUSED_READS
 from tests.memory.sql.refused_writes import REFUSED_WRITES
 from tests.support.rendered import rendered
 
+# The checks of a model's SQL are a wall: CI draws a hundred examples, twice as many as elsewhere.
+many = settings(max_examples=30 if settings().max_examples == 30 else 100)
 INSERT = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES "
 FENCE = "```"
 ALLOWED = (Path(__file__).parent / "allowed.sql").read_text("utf-8").splitlines()[1:]
@@ -344,6 +346,7 @@ wrappers = st.sampled_from(
 )
 
 
+@many
 @given(statements, st.data())
 def test_joined_statements_are_split_again(parts: list[str], data: st.DataObject) -> None:
     answer = parts[0]
@@ -376,6 +379,7 @@ mutants = st.builds(
 )
 
 
+@many
 @given(st.one_of(st.text(), soups, mutants))
 def test_nothing_but_a_sql_error_leaves(text: str) -> None:
     for check in (split, check_writes, lambda sql: rendered(sql, search)):
@@ -383,6 +387,7 @@ def test_nothing_but_a_sql_error_leaves(text: str) -> None:
             check(text)
 
 
+@many
 @given(mutants)
 def test_no_mutant_reads_another_table_or_writes(text: str) -> None:
     try:
