@@ -21,7 +21,19 @@ Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several
 WITHDRAWN = "(withdrawn) "
 CUT_ANSWER: Tags = {"answer": "cut"}  # an answer whose end is missing
 ABSTAIN = "No information available"  # what every answering model says when memory does not
-CORRECTIONS = "corrections"  # the session of turns that add and edit facts by hand
+
+
+class Minted(str):
+    """A name that has a meaning of ours: a session, a source or a tag's key.
+
+    Only the code that owns the name makes one of it. A file, a request or a caller gives plain
+    text, which a store refuses where it reads like such a name.
+    """
+
+    __slots__ = ()
+
+
+CORRECTIONS = Minted("corrections")  # the session of turns that add and edit facts by hand
 
 
 class Record(dict[str, Any]):

@@ -21,13 +21,13 @@ from memory.search.embed import PACKAGED_EMBEDDER
 from memory.store import Store
 from memory.store.facts.fact_reads import newest_with_reasons
 from memory.store.facts.standing_facts import names_of_askers
+from memory.store.turns.minted_names import session_label
 from memory.store.turns.turn_reads import last_session
-from memory.store.turns.turn_validation import session_label
 from memory.text.characters import label, one_line
 from memory.text.dates import short_day
 from memory.text.fence import fence_tokens, fenced
 from memory.text.tokens import first_lines, line_tokens, trim
-from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG
+from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG, is_agents
 from memory.text.turn_lines import speaker_name
 from memory.text.word_forms import forms_of, is_among, telling_words
 
@@ -138,13 +138,13 @@ def _origin(turn: Turn | None) -> str:
 
 def _open_lines(turns: Sequence[Turn], speaker: str) -> Iterator[str]:
     """What the last list of tasks leaves open, what failed last, and a prompt without a reply."""
-    lists = [turn for turn in turns if turn.kind == "tool" and PLAN_TAG in turn.tags]
+    lists = [turn for turn in turns if is_agents(turn) and PLAN_TAG in turn.tags]
     if lists:
         items = OPEN_ITEM.findall(lists[-1].text)
         yield from (trim(f"- {one_line(item)}", _LINE_TOKENS) for item in items[:_MOST_OPEN])
     outcomes: dict[str, bool] = {}
     for turn in turns:
-        if turn.kind == "tool":
+        if is_agents(turn):
             head = one_line(turn.text.partition("\n")[0])
             outcomes.pop(head, None)
             outcomes[head] = _has_failed(turn)

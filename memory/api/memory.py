@@ -67,7 +67,7 @@ from memory.store.files.united import (
 from memory.store.forgetting.preview import forget_matching
 from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
 from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
-from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
 
@@ -454,7 +454,7 @@ class Memory(AnswersOthersNames):
                 raise InputError(f"source is the id of one turn, and here are {len(new)}")
             new = [replace(new[0], source=source)]
         if expires:
-            moment = {FORGET_AFTER: expiry_text(expires)}
+            moment: dict[str, str] = {FORGET_AFTER: expiry_text(expires)}
             new = [replace(turn, tags={**turn.tags, **moment}) for turn in new]
         refuse_used_sources(self._first, new)
         ids = add_turns(self.store, new, once=True) if new else TurnIds()

@@ -22,7 +22,7 @@ from memory.errors import InputError
 from memory.records import Turn
 from memory.store.configuration.owner import UNNAMED, person_of
 from memory.store.turns.expiry import moment_of_expiry
-from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.turn_validation import local_now, valid_turn
 from memory.system.terminal import count, print_clean
 from memory.text.characters import one_line, unsound

@@ -22,8 +22,8 @@ from memory.search.answer_kinds import asks_for_several
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
+from memory.store.turns.minted_names import session_label
 from memory.store.turns.summaries import newest_summaries
-from memory.store.turns.turn_validation import session_label
 from memory.text.fence import without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens

@@ -21,24 +21,13 @@ from memory.exchange.plain_files import (
 from memory.exchange.reading_errors import ColumnsError
 from memory.records import Kind, Skipped, Turn
 from memory.store.sqlite.temporary_tables import KeyCounts
+from memory.text.cells import text_of_cell
 from memory.text.written_dates import clean_date
 
 # The columns that the long_term_memory extension of text-generation-webui exports.
 LTM_COLUMNS = ("id", "name", "message", "timestamp")
 # What Excel writes as the first line of a table, for itself.
 _SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
-# Text that a spreadsheet reads as a formula (OWASP, "CSV Injection").
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-
-
-def as_cell(text: str) -> str:
-    """A text as a CSV cell that no spreadsheet computes: a "'" goes before a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _text_of(cell: str) -> str:
-    """The text of a cell; undoes `as_cell`."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_csv(export: ExportFiles) -> Iterator[Turn | Skipped]:
@@ -56,7 +45,7 @@ def read_csv(export: ExportFiles) -> Iterator[Turn | Skipped]:
     columns = export.columns
     delimiter, header, has_header = _columns(file, columns)
     order = export.dates or date_order(_dates_of_table(file, delimiter, header, columns)) or ""
-    text_of = _text_of if "message" in header else str
+    text_of = text_of_cell if "message" in header else str
     equal_rows = KeyCounts()
     for number, (location, row) in enumerate(_rows(_table_lines(file), delimiter)):
         if number == 0 and has_header:
@@ -74,7 +63,7 @@ def read_csv(export: ExportFiles) -> Iterator[Turn | Skipped]:
             if kind is None:
                 yield Skipped(location, f"kind {cell!r} is not {', '.join(get_args(Kind))}")
                 continue
-            said_at = date_in_order(cells.get("said_at", ""), order)
+            said_at = date_in_order(text_of(cells.get("said_at", "")), order)
             # A session of the extension's messages is a day.
             day = clean_date(said_at)[:10] if "message" in header else ""
             turn = Turn(

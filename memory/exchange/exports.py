@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from memory.errors import InputError, StoreError
-from memory.exchange.csv_tables import LTM_COLUMNS, as_cell
+from memory.exchange.csv_tables import LTM_COLUMNS
 from memory.exchange.imports import DUMP_HEAD, DUMP_VERSION
 from memory.records import Fact, Turn
 from memory.store import Store
@@ -21,6 +21,7 @@ from memory.store.configuration.setting_values import EXPORT
 from memory.store.configuration.settings import set_setting, settings_of
 from memory.store.turns.turn_reads import batches_of_turns
 from memory.system.files import whole
+from memory.text.cells import as_cell
 from memory.text.dates import spoken_date
 from memory.text.turn_filter import texts_of
 
@@ -90,7 +91,7 @@ def _write_csv(store: Store, file: TextIO) -> ExportCounts:
     written = left_out = 0
     for turn in _turns(store):
         if turn.kind == "message":
-            rows.writerow((turn.id, as_cell(turn.speaker), as_cell(turn.text), turn.said_at))
+            rows.writerow((turn.id, *map(as_cell, (turn.speaker, turn.text, turn.said_at))))
             written += 1
         else:
             left_out += 1

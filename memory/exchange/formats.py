@@ -24,7 +24,7 @@ from memory.exchange.plain_files import TURN_COLUMNS
 from memory.exchange.reading_errors import UnreadableExport
 from memory.records import Skipped, Turn
 from memory.store.configuration.owner import UNNAMED
-from memory.store.turns.turn_validation import ME
+from memory.store.turns.minted_names import ME
 from memory.text.written_dates import clean_date
 
 _NAMED = 5  # files in a message

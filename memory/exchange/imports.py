@@ -1,6 +1,7 @@
 """Stores foreign turns in a memory, each once, in durable batches."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from memory.exchange.people import People
 from memory.facts.additions import add_turns
 from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
+from memory.store.configuration.withheld import public_turns
 from memory.store.files.dump import FORMER_TABLE
 from memory.store.forgetting.forgotten_items import without_forgotten
 from memory.store.turns.turns_table import known_sources
@@ -24,6 +26,8 @@ from memory.system.home import embed_command
 # without tags, attributes, entities and aliases.
 DUMP_HEAD = "sql-memory"
 DUMP_VERSION = 2
+# A source of a row that has an id of its own (`plain_files.with_source`).
+_OWN_ID = re.compile(r"[a-z-]+:[0-9a-f]{16}/(.+)", re.DOTALL)
 _CAUSES = 5  # that an error names
 _FORGOTTEN = "forgotten here before"
 _LET_IN = "what was forgotten stays out; `memory import ... --with-forgotten` lets it in"
@@ -75,6 +79,7 @@ def import_turns(
             turns = [people.named(turn) for turn in turns]
         skipped += [item for item in items if isinstance(item, Skipped)]
         known = known_sources(store, [turn.source for turn in turns])
+        known |= _known_by_their_own(store, [turn for turn in turns if turn.source not in known])
         fresh = [turn for turn in turns if turn.source not in known]
         already += len(turns) - len(fresh)
         if not with_forgotten:
@@ -124,6 +129,22 @@ def refuse_empty(report: ImportReport, name: str) -> None:
         for why, places in list(reasons.items())[:_CAUSES]
     )
     raise InputError("; ".join([f"{name}: nothing was stored: {causes}", *report.notes]))
+
+
+def _known_by_their_own(store: Store, turns: Sequence[Turn]) -> dict[str, int]:
+    """The turns that the memory has under the id in their row, as earlier versions stored them.
+
+    Only with the same text: an id proves nothing.
+    """
+    own = {turn.source: match[1] for turn in turns if (match := _OWN_ID.fullmatch(turn.source))}
+    ids = known_sources(store, [*own.values()]) if own else {}
+    text_of = {turn.id: turn.text for turn in store.turns_by_id([*ids.values()], missing_ok=True)}
+    known: dict[str, int] = {}
+    for turn in turns:
+        turn_id = ids.get(own.get(turn.source, ""), 0)
+        if turn_id and text_of.get(turn_id) in (turn.text, public_turns([turn]).turns[0].text):
+            known[turn.source] = turn_id
+    return known
 
 
 def _added(store: Store, turns: Sequence[Turn]) -> tuple[TurnIds, list[Skipped]]:

@@ -11,15 +11,10 @@ from typing import Any
 from pydantic import BeforeValidator, ValidationError
 
 from memory.errors import InputError
-from memory.records import Skipped, Tags, Turn
+from memory.records import Minted, Skipped, Tags, Turn
 from memory.store.sqlite.temporary_tables import KeyCounts
-from memory.store.turns.turn_validation import (
-    IMPORTED_AS,
-    MAX_TAG_CHARACTERS,
-    MAX_TURN_CHARACTERS,
-    ME,
-    valid_turn,
-)
+from memory.store.turns.minted_names import IMPORTED_AS, ME, from_outside
+from memory.store.turns.turn_validation import MAX_TAG_CHARACTERS, MAX_TURN_CHARACTERS, valid_turn
 from memory.text.characters import label
 from memory.text.written_dates import clean_date
 
@@ -77,6 +72,7 @@ def identity_of(turn: Turn, program: str) -> str:
 NOTICES = "notices of the program"
 DELETED = "deleted messages"
 WORDLESS = "attachments without words"
+NAMED_LIKE_OURS = "tags and names of sessions that only this memory gives"
 REPLACED = "on a branch that was replaced by another"
 
 
@@ -166,11 +162,14 @@ def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
     """
     sources = KeyCounts()
     number = 1  # of the next turn that is stored
+    kept_out = 0
     for item in items:
         if isinstance(item, Skipped):
             yield item
             continue
-        for part in _parts(item):
+        outside = from_outside(item)
+        kept_out += (outside.session, outside.tags) != (item.session, item.tags)
+        for part in _parts(outside):
             # Makes the store's changes early: the import checks for turns by source before it
             # stores them, and must check for the stored form of the source.
             try:
@@ -183,6 +182,7 @@ def storable_items(items: Iterator[Turn | Skipped]) -> Iterator[Turn | Skipped]:
                 continue
             number += 1
             yield turn
+    yield from skipped_counts(Counter({NAMED_LIKE_OURS: kept_out}))
 
 
 def _parts(turn: Turn) -> Iterator[Turn]:
@@ -191,5 +191,5 @@ def _parts(turn: Turn) -> Iterator[Turn]:
         return
     for number, start in enumerate(range(0, len(turn.text), MAX_TURN_CHARACTERS), 1):
         text = turn.text[start : start + MAX_TURN_CHARACTERS]
-        source = turn.source if number == 1 else f"{turn.source}#{number}"
+        source = turn.source if number == 1 else Minted(f"{turn.source}#{number}")
         yield replace(turn, text=text, source=source)

@@ -23,7 +23,6 @@ from memory.exchange.plain_files import (
 )
 from memory.records import Kind, Skipped, Turn
 from memory.store.sqlite.temporary_tables import KeyCounts
-from memory.store.turns.turn_validation import IMPORTED_AS
 from memory.system.bounded_json import decoded
 
 
@@ -86,8 +85,7 @@ def read_jsonl(export: ExportFiles) -> Iterator[Turn | Skipped]:
             said_at=date_in_order("" if line.said_at is None else str(line.said_at), order),
             source=line.source,
             kind=line.kind,
-            # Who wrote a line is for the importer to say.
-            tags={key: value for key, value in line.tags.items() if key != IMPORTED_AS},
+            tags=line.tags,
         )
         yield from with_source(
             with_role(turn, value, user), location, format="jsonl", row=value, equal_rows=equal_rows

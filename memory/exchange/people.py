@@ -14,8 +14,8 @@ from memory.store import Store
 from memory.store.configuration.owner import is_first_person, owner_of
 from memory.store.configuration.settings import settings_of
 from memory.store.facts.standing_facts import characters_of, names_of_askers
+from memory.store.turns.minted_names import IMPORTED_AS, ME
 from memory.store.turns.turn_reads import all_speakers, imported_people, speakers_not_imported
-from memory.store.turns.turn_validation import IMPORTED_AS, ME
 from memory.text.characters import look
 from memory.text.speakers import is_assistant
 

@@ -91,9 +91,11 @@ def lines_of(file: InputFile) -> Iterator[str]:
 def with_source(
     turn: Turn | str, location: str, format: str, row: object, equal_rows: KeyCounts
 ) -> Iterator[Turn | Skipped]:
-    """The turn; without a source, it gets a hash of its row and its number among equal rows.
+    """The turn with a source of this format: its row's own with a hash of what it says.
 
-    The same file then gets the same sources at the next import, and equal rows stay several turns.
+    Without its own, it gets a hash of its row and its number among equal rows. The same file gets
+    the same sources at the next import, equal rows stay several turns, and no row takes the place
+    of a message that says something else, whatever id it claims.
     """
     if isinstance(turn, str):
         yield Skipped(location, turn)
@@ -104,6 +106,9 @@ def with_source(
     if not turn.source.strip():
         row_hash = short_hash(row)
         turn = replace(turn, source=f"{format}:{row_hash}:{equal_rows.add(row_hash)}")
+    else:
+        said = short_hash(turn.kind, turn.speaker, turn.text)
+        turn = replace(turn, source=f"{format}:{said}/{turn.source}")
     yield from with_date(turn, location)
 
 

@@ -17,7 +17,7 @@ from memory.store.facts.fact_reads import facts_of_subjects, spelling_of
 from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.protocol import Facts
 from memory.store.turns.expiry import Expiry, expiry_text, moment_of_expiry, set_expiry
-from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.turn_reads import has_turns
 from memory.store.turns.turn_validation import local_now
 from memory.store.waiting.pending_windows import last_turn_taken

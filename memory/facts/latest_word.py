@@ -21,8 +21,8 @@ from memory.store import Store
 from memory.store.facts.fact_reads import current_among
 from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.files.united import first_store
+from memory.store.turns.minted_names import WRITTEN_AS
 from memory.store.turns.turn_reads import last_turn, turns_after
-from memory.store.turns.turn_validation import WRITTEN_AS
 from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.speakers import is_assistant

@@ -11,12 +11,13 @@ from typing import Any
 
 from anthropic.lib.tools import BetaAbstractMemoryTool, ToolError
 
-from memory.frameworks.store_thread import HIDDEN, StoreThread, hide, supersede
-from memory.records import Turn
+from memory.frameworks.store_thread import StoreThread, hide, supersede
+from memory.records import Minted, Turn
 from memory.store import Store
 from memory.store.facts.fact_reads import current_facts
+from memory.store.turns.minted_names import HIDDEN, session_label
 from memory.store.turns.turn_reads import visible_turns
-from memory.store.turns.turn_validation import local_now, session_label
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible
 from memory.vocabulary.fact_lines import fact_line
 
@@ -24,7 +25,8 @@ _BY = "memory tool"
 _SESSION = "memory tool "  # before the path
 _ROOT = "/memories"
 _FACTS = f"{_ROOT}/facts.md"
-_BLANK = "memory tool blank"  # the tag of a file without a visible character, which no turn can be
+# The tag of a file without a visible character, which no turn can be.
+_BLANK = Minted("memory tool blank")
 _BLANK_TEXT = "(an empty file)"
 _NUMBER_WIDTH = 6
 _MOST_LINES_NAMED = 100
@@ -154,14 +156,14 @@ class MemoryTool(BetaAbstractMemoryTool):
 
 
 def _turn(path: str, text: str, speaker: str) -> Turn:
-    session = _SESSION + path
+    session = Minted(_SESSION + path)
     if session_label(session) != session:
         raise ToolError(
             f"{path!r:.80} is no path here: use one line of at most 480 characters, without double"
             " spaces and without invisible characters"
         )
     is_blank = not is_visible(text)
-    tags = {_BLANK: "yes"} if is_blank else {}
+    tags: dict[str, str] = {_BLANK: "yes"} if is_blank else {}
     content = _BLANK_TEXT if is_blank else text
     return Turn(speaker, content, session, local_now(), kind="document", tags=tags)
 

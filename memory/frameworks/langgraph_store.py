@@ -30,20 +30,20 @@ from langgraph.store.base import (
 )
 
 from memory.errors import InputError
-from memory.frameworks.store_thread import HIDDEN, StoreThread, hide, supersede
-from memory.records import Turn
+from memory.frameworks.store_thread import StoreThread, hide, supersede
+from memory.records import Minted, Turn
 from memory.store import Store
 from memory.store.turns.expiry import expiry_text, set_expiry
-from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER, HIDDEN, session_label
 from memory.store.turns.turn_reads import visible_turns
-from memory.store.turns.turn_validation import local_now, session_label
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible, label
 
 _BY = "langgraph"
 _SESSION = "langgraph "  # before the namespace, as JSON
-_UNSEARCHED = "langgraph unsearched"  # the tag of an item that no query finds
-_FIELDS = "langgraph fields"  # the tag of a turn that has the searched fields of an item
-_TTL = "langgraph ttl"  # the tag with an item's time to live, in minutes
+_UNSEARCHED = Minted("langgraph unsearched")  # the tag of an item that no query finds
+_FIELDS = Minted("langgraph fields")  # the tag of a turn that has the searched fields of an item
+_TTL = Minted("langgraph ttl")  # the tag with an item's time to live, in minutes
 _LEAST_REFRESH = 0.05  # of a time to live: what passed since it began again, or it stays unchanged
 _MOST_HITS = 200
 _COMPARED: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -198,7 +198,7 @@ def _refuse_unusual_names(op: PutOp) -> None:
 
 
 def _session(namespace: tuple[str, ...]) -> str:
-    return _SESSION + json.dumps(namespace, ensure_ascii=False)
+    return Minted(_SESSION + json.dumps(namespace, ensure_ascii=False))
 
 
 def _namespace(turn: Turn) -> tuple[str, ...]:

@@ -9,22 +9,26 @@ from agents import SessionSettings
 
 from memory.errors import InputError
 from memory.facts.additions import add_turns
-from memory.frameworks.store_thread import HIDDEN, StoreThread, hide
-from memory.records import Turn
+from memory.frameworks.store_thread import StoreThread, hide
+from memory.records import Minted, Turn
 from memory.store import Store
 from memory.store.namespaces import is_name
+from memory.store.turns.minted_names import HIDDEN, session_label
 from memory.store.turns.turn_reads import visible_turns
-from memory.store.turns.turn_validation import local_now, session_label
+from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:
     from agents import TResponseInputItem
 
 _BY = "openai-agents"
-_ROLE = "role"  # the tag with a message's role
+# The tag of an item of a session, with a message's role, or that it is no message. What other doors
+# bring into a session of the name has none, and is none of its items.
+_ROLE = Minted("openai-agents role")
+_NO_MESSAGE = "item"
 # The tag with what a message has besides its text: ids, phases, annotations. A value of a tag is
 # short, so it comes in numbered pieces.
-_ITEM = "openai-agents item"
+_ITEM = Minted("openai-agents item")
 _PIECE = 180  # characters
 
 
@@ -95,7 +99,7 @@ class MemorySession:
 
     def _turns(self, store: Store, newest: int | None) -> list[Turn]:
         session = session_label(self.session_id)
-        return visible_turns(store, HIDDEN, session=session, newest=newest)
+        return visible_turns(store, HIDDEN, session=session, newest=newest, marked=_ROLE)
 
     def _turn(self, item: dict[str, Any]) -> Turn:
         role = str(item.get("role", ""))
@@ -108,7 +112,8 @@ class MemorySession:
             return Turn(speaker, text, self.session_id, local_now(), tags=tags)
         written = json.dumps(item, ensure_ascii=False)
         speaker = str(item.get("name") or item.get("type") or "tool")
-        return Turn(speaker, written, self.session_id, local_now(), kind="tool")
+        tags = {_ROLE: _NO_MESSAGE}
+        return Turn(speaker, written, self.session_id, local_now(), kind="tool", tags=tags)
 
 
 def _message_text(item: dict[str, Any]) -> str:

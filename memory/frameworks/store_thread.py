@@ -10,11 +10,10 @@ from typing import TypeVar
 from memory.records import Turn, TurnIds
 from memory.store import Store, namespaces, open_store
 from memory.store.database import Connection
+from memory.store.turns.minted_names import HIDDEN
 from memory.store.turns.tags import replace_tags_of_those_there
 
 T = TypeVar("T")
-# What a framework took out of its view: the turn stays, and people can undo it or forget it.
-HIDDEN = "hidden"
 
 
 class StoreThread:

@@ -11,7 +11,7 @@ from memory.store.changes.history import edits_of
 from memory.store.configuration.owner import person_of
 from memory.store.facts.fact_reads import by_template, facts_from
 from memory.store.facts.vocabulary_edits import vocabulary_of
-from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.system.terminal import count
 from memory.text.message_parts import INVISIBLE
 from memory.text.word_forms import telling_words

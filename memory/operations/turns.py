@@ -12,7 +12,8 @@ from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, op
 from memory.records import Change, Skipped, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import writer_of
-from memory.store.turns.tags import FORGET_AFTER, count_tags, remove_tags
+from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.tags import count_tags, remove_tags
 from memory.store.turns.tags import set_tags as set_tags_of
 from memory.store.turns.turn_reads import turns_after
 from memory.store.turns.turn_validation import local_now, valid_tags

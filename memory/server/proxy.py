@@ -47,6 +47,7 @@ from memory.server.proxy_storing import store_exchange
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
 from memory.store.turns.expiry import moment_of_expiry
+from memory.store.turns.minted_names import refuse_minted
 from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible
 
@@ -217,10 +218,11 @@ class _Proxy:
             conversation, fields = _conversation(protocol, body)
             namespace = self._namespace(request.headers, conversation, grant)
             expires = _expiry(request.headers)
+            named = _session(request.headers)
         except Refusal as refusal:
             return _error(refusal.status, str(refusal))
         block, status = _NOTHING, "off"
-        session = request.headers.get(SESSION, "") or (conversation.session if conversation else "")
+        session = named or (conversation.session if conversation else "")
         task = conversation.task_of if conversation else ""
         may_read = bool(namespace) and _may(grant, namespace, "read")
         if conversation and not task and self._options.injects and may_read:
@@ -554,6 +556,16 @@ def _expiry(headers: Headers) -> str:
         return text and moment_of_expiry(text) and text
     except InputError as fault:
         raise Refusal(400, f"{EXPIRES}: {fault}") from fault
+
+
+def _session(headers: Headers) -> str:
+    """The session that a client names, or "". One that is the memory's own is refused."""
+    text = headers.get(SESSION, "")
+    try:
+        refuse_minted(text, "")
+    except InputError as fault:
+        raise Refusal(400, f"{SESSION}: {fault}") from fault
+    return text
 
 
 def _path(request: Request) -> str:

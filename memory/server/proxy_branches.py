@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from memory.records import Turn
+from memory.records import Minted, Turn
 
 LONGEST = 1_000  # turns of a chat, the newest, among which an edited message is looked for
 _DIGEST = "[0-9a-f]{16}"
@@ -73,7 +73,7 @@ def left_branch(
     return branch
 
 
-def answer_source(turns: Sequence[Turn], source: str, text: str, here: str) -> str:
+def answer_source(turns: Sequence[Turn], source: str, text: str, here: str) -> Minted:
     """The source of an answer: the source of the answer that it replaces, or a new one.
 
     A chat goes on from the answer that it shows. Once it has gone on, another answer to the same
@@ -82,13 +82,13 @@ def answer_source(turns: Sequence[Turn], source: str, text: str, here: str) -> s
     answers = [turn for turn in turns if re.fullmatch(rf"{re.escape(source)}(:\d+)?", turn.source)]
     same = [answer for answer in answers if answer.text == text]
     if not answers or same:
-        return same[-1].source if same else source
+        return Minted(same[-1].source if same else source)
     goes_on = any(
         known and known[1].previous == here and turn.id > answers[-1].id
         for turn in turns
         for known in [_place_of(turn)]
     )
-    return f"{source}:{len(answers) + 1}" if goes_on else answers[-1].source
+    return Minted(f"{source}:{len(answers) + 1}" if goes_on else answers[-1].source)
 
 
 def _place_of(turn: Turn) -> tuple[str, Place] | None:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from memory.models.thinking import without_thinking
+from memory.records import Minted
 from memory.server.front_ends import own_words, task_of
 from memory.server.proxy_branches import Place
 from memory.text.message_parts import content_text
@@ -56,7 +57,7 @@ class Conversation:
         digest = sha256(json.dumps([self.user, beginning]).encode()).hexdigest()
         return f"proxy {digest[:16]}"
 
-    def source(self, session: str, role: str, day: str) -> str:
+    def source(self, session: str, role: str, day: str) -> Minted:
         """An outside id of the last message, or of its answer: a repeated request has the same.
 
         Another chat that begins with the same words, or the same on another day, has another, and
@@ -66,7 +67,7 @@ class Conversation:
         said = [[message["role"], message["content"]] for message in self.messages[:end]]
         digest = sha256(json.dumps(said).encode()).hexdigest()[:16]
         place = self.place.text if role == "user" else self.place.here
-        return f"{session}:{day}:{self.position}:{role}:{digest}:{place}"
+        return Minted(f"{session}:{day}:{self.position}:{role}:{digest}:{place}")
 
     @property
     def place(self) -> Place:

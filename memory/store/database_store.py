@@ -68,7 +68,7 @@ from memory.store.search.search_tables import Searched
 from memory.store.turns import branches, expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
 from memory.store.turns.filtered_turns import FilteredTurns, with_signs
-from memory.store.turns.tags import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
 from memory.text.secrets import DEFAULT_POLICY, mask

@@ -228,7 +228,10 @@ WHERE namespace = :namespace AND id NOT IN (
 )
 
 -- visible_turns_of_session --
-{visible_turns} AND session = :session
+-- With `marked`, the turns that have that tag.
+{visible_turns} AND session = :session AND (:marked = '' OR id IN (
+    SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :marked
+))
 ORDER BY id DESC
 LIMIT :most;
 

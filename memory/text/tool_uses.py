@@ -11,10 +11,11 @@ command printed tells only with which line it failed.
 import re
 from collections.abc import Iterator
 
-from memory.records import Assertion, Turn
+from memory.records import Assertion, Minted, Turn
 
 AGENT_TAG, FILE_TAG, OUTCOME_TAG, FIXED_TAG = "agent", "file", "outcome", "fixed_by"
 FAILED_OUTCOME = "failed"
+_AGENTS = ("claude-code:", "codex:", "opencode:")  # before the ids of their transcripts' turns
 TOUCHED, FAILED_WITH, FIXED_BY = "touched", "failed_with", "fixed_by"
 # What a model or a person stores of decisions: the second about the value of the first.
 DECIDED, BECAUSE = "decided", "because"
@@ -24,9 +25,15 @@ _LONGEST_COMMAND = 120  # as a subject
 _ERROR = re.compile(r"error|exception|fail|fatal|denied|traceback|panic", re.IGNORECASE)
 
 
+def is_agents(turn: Turn) -> bool:
+    """Whether a turn is a tool use from an agent transcript, by an id that only imports give."""
+    is_transcripts = isinstance(turn.source, Minted) and turn.source.startswith(_AGENTS)
+    return turn.kind == "tool" and AGENT_TAG in turn.tags and is_transcripts
+
+
 def tool_assertions(turn: Turn) -> Iterator[Assertion]:
     """The facts of a coding agent's tool use; empty for any other turn."""
-    if turn.kind != "tool" or AGENT_TAG not in turn.tags:
+    if not is_agents(turn):
         return
     head, _, output = turn.text.partition("\n")
     command = head.partition(": ")[2].strip()[:_LONGEST_COMMAND]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory import Memory, Store, Turn
-from memory.store.turns.turn_validation import WRITTEN_AS
+from memory.store.turns.minted_names import WRITTEN_AS
 from memory.text.characters import escaped, label, one_line, visible_text
 from memory.text.speakers import is_assistant
 

@@ -18,7 +18,7 @@ from memory.exchange.documents.readers import (
     Section,
     refuse_missing_extra,
 )
-from memory.records import NOTHING_WITHHELD, Turn, Withheld
+from memory.records import NOTHING_WITHHELD, Minted, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import is_unnamed
 from memory.store.turns.turn_reads import versions_of_document
@@ -104,7 +104,7 @@ def chunks(path: Path) -> list[Turn]:
                 text=chunk.text,
                 session=name,
                 said_at=said_at.isoformat(timespec="seconds"),
-                source=f"{version}:{chunk.place}{part}",
+                source=Minted(f"{version}:{chunk.place}{part}"),
                 kind="document",
             )
         )

@@ -3,7 +3,6 @@
 import csv
 import io
 from typing import Any
-from unicodedata import normalize
 
 from memory.errors import SqlError
 from memory.records import Rows
@@ -17,7 +16,7 @@ from memory.server.web.page_request import (
 )
 from memory.sql import TABLES
 from memory.store import Store
-from memory.text.characters import one_line
+from memory.text.cells import as_cell
 
 # What someone may want to ask first, by what it shows.
 EXAMPLES = {
@@ -30,9 +29,6 @@ EXAMPLES = {
     "A search, with its turns": "SELECT t.said_at, t.speaker, t.text FROM search('trip', 20) s"
     " JOIN turns t ON t.id = s.turn_id ORDER BY s.score DESC",
 }
-# A spreadsheet takes a cell that begins so as a formula.
-_FORMULA = {"=", "+", "-", "@", "\t", "\r"}
-_LONGEST_BEGINNING = 100  # characters
 
 
 def sql(request: PageRequest, store: Store) -> PageResponse:
@@ -61,18 +57,13 @@ def as_csv(request: PageRequest, store: Store) -> PageResponse:
     rows = store.read(request.inputs.text("select"), weights=weights)
     file = io.StringIO()
     lines = csv.writer(file)
-    lines.writerow(rows.columns)
+    lines.writerow(map(as_cell, rows.columns))
     lines.writerows([[_cell(value) for value in row] for row in rows.rows])
     return Text(file.getvalue(), "text/csv", "rows.csv")
 
 
 def _cell(value: Any) -> Any:
-    """A value; the apostrophe before a text keeps spreadsheets from running it as a formula."""
-    if not isinstance(value, str):
-        return value
-    # Spreadsheets read a full-width equals sign as the narrow one, and pass over spaces before it.
-    beginning = normalize("NFKC", one_line(value[:_LONGEST_BEGINNING])[:1])
-    return f"'{value}" if beginning in _FORMULA or value[:1] in _FORMULA else value
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def search_details(request: PageRequest, store: Store) -> PageResponse:

@@ -20,7 +20,7 @@ from memory.store.facts.fact_reads import turns_with_value_about
 from memory.store.facts.standing_facts import characters_of
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.protocol import Store
-from memory.store.turns.turn_validation import session_label
+from memory.store.turns.minted_names import session_label
 from memory.text.dates import is_iso_date
 from memory.text.word_forms import telling_words
 

@@ -21,7 +21,8 @@ from memory.store.changes.points_in_time import last_moment
 from memory.store.configuration import settings
 from memory.store.configuration.setting_values import EXPIRY, TIMEZONE, is_own_value
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.tags import FORGET_AFTER, replace_tags, tagged_turns
+from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.tags import replace_tags, tagged_turns
 from memory.store.turns.turn_validation import in_local_zone
 from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import clean_date, zone_called

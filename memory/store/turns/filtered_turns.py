@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from memory.search.index import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
-from memory.store.turns.turn_validation import session_label, source_label
+from memory.store.turns.minted_names import session_label, source_label
 from memory.text.characters import label, one_line, sound_text
 from memory.text.turn_filter import TurnFilter, is_true
 

@@ -13,12 +13,11 @@ from memory.records import Change, Turn
 from memory.store.changes import journal
 from memory.store.changes.journaled_rows import TABLES, JournaledRows
 from memory.store.database import Connection, HasConnections
+from memory.store.turns.minted_names import as_read
 from memory.store.turns.turn_validation import valid_tags
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, to_turns
 from memory.text.turn_filter import texts_of
 
-# The moment, in UTC, from which a turn is forgotten with all that it says (expiry.py).
-FORGET_AFTER = "forget_after"
 TagValues = Mapping[int, Mapping[str, set[str]]]  # turn id -> key -> values
 
 _COLUMNS, _ = TABLES["tags"]
@@ -59,11 +58,10 @@ def set_tags(
 ) -> Change:
     """Give turns these values of the keys instead of those they had; other keys stay.
 
-    A journaled change. Raises InputError for a turn that is not there, tags that are no texts, and
-    when nothing would change.
+    A journaled change. Raises InputError for a turn that is not there, tags that are no texts or
+    the memory's own, and when nothing would change.
     """
     wanted = {key: {*texts_of(value)} for key, value in valid_tags(tags).items()}
-    _refuse_expiry(wanted)
     return replace_tags(store, turn_ids, wanted, by)
 
 
@@ -73,16 +71,7 @@ def remove_tags(
     """Take all values of these keys from turns. Raises InputError as `set_tags` does."""
     names = [keys] if isinstance(keys, str) else keys
     sound = valid_tags(dict.fromkeys(names, "any"))
-    _refuse_expiry(sound)
     return replace_tags(store, turn_ids, {key: set() for key in sound}, by)
-
-
-def _refuse_expiry(keys: Collection[str]) -> None:
-    if FORGET_AFTER in keys:
-        raise InputError(
-            f"{FORGET_AFTER} says when a turn is forgotten, which takes the right to forget: set it"
-            " by Memory.expire or memory admin call expire"
-        )
 
 
 def count_tags(store: HasConnections) -> dict[str, dict[str, int]]:
@@ -159,6 +148,6 @@ def _by_turn(rows: Iterable[tuple[int, str, str]]) -> TagValues:
 
 def _tags(values: Mapping[str, set[str]]) -> dict[str, str | list[str]]:
     return {
-        key: sorted(values[key]) if len(values[key]) > 1 else next(iter(values[key]))
+        as_read(key): sorted(values[key]) if len(values[key]) > 1 else next(iter(values[key]))
         for key in sorted(values)
     }

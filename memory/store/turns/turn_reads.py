@@ -7,7 +7,7 @@ from memory.records import Turn
 from memory.store.database import HasConnections
 from memory.store.files.united import stores_by_name
 from memory.store.protocol import Store, Turns
-from memory.store.turns.turn_validation import IMPORTED_AS
+from memory.store.turns.minted_names import IMPORTED_AS
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, to_turns
 
 
@@ -194,6 +194,7 @@ def visible_turns(
     speaker: str | None = None,
     is_prefix: bool = False,
     newest: int | None = None,
+    marked: str = "",
 ) -> list[Turn]:
     """The turns of a session without a tag, in their order.
 
@@ -203,6 +204,7 @@ def visible_turns(
         speaker: of documents in the session; None for all its turns.
         is_prefix: documents in all sessions whose names begin with `session`.
         newest: turns at most; by default all.
+        marked: of a session's turns, those with a tag of this key.
     """
     with store.reading() as conn:
         if is_prefix:
@@ -211,7 +213,13 @@ def visible_turns(
             rows = conn.run("visible_documents", hidden=hidden, session=session, speaker=speaker)
         else:
             limit = BEYOND_ALL_IDS if newest is None else newest
-            rows = conn.run("visible_turns_of_session", hidden=hidden, session=session, most=limit)
+            rows = conn.run(
+                "visible_turns_of_session",
+                hidden=hidden,
+                session=session,
+                marked=marked,
+                most=limit,
+            )
         ids = [turn_id for (turn_id,) in rows]
     return store.turns_by_id(ids[::-1], missing_ok=True)
 

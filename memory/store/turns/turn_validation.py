@@ -7,9 +7,15 @@ from datetime import UTC, date, datetime
 from typing import Any, get_args
 
 from memory.errors import InputError
-from memory.records import Kind, Turn
+from memory.records import Kind, Minted, Turn
+from memory.store.turns.minted_names import (
+    WRITTEN_AS,
+    refuse_minted,
+    refuse_minted_tag,
+    session_label,
+    source_label,
+)
 from memory.text.characters import (
-    LONGEST_SOURCE,
     is_visible,
     label,
     one_line,
@@ -21,10 +27,6 @@ from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import in_zone, written_date, zone_called
 
 MAX_TURN_CHARACTERS = 4_000_000
-WRITTEN_AS = "written_as"  # the tag with a speaker's name as it came, where its label is another
-# The tag of an imported turn with its speaker's id in the other program, or ME for the person who
-# imported it: nothing else says that its words are the asker's, and ME's are no standing wishes.
-IMPORTED_AS, ME = "imported_as", "me"
 MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 bytes
 
 
@@ -62,6 +64,7 @@ def valid_turn(turn: Turn, number: int) -> Turn:
             f"turn {number} has {len(turn.text):,} characters; split it, at most"
             f" {MAX_TURN_CHARACTERS:,} fit one turn"
         )
+    refuse_minted(turn.session, turn.source, f"turn {number}: ")
     said_at = label(sound_text(turn.said_at))
     tags = valid_tags(turn.tags, f"turn {number}: ")
     if speaker != turn.speaker and is_message:
@@ -91,16 +94,6 @@ def has_clean_names(turn: Turn) -> bool:
     return names == clean and all(text == _tag_label(text) for text in tags)
 
 
-def session_label(session: str) -> str:
-    """A session's name as turns have it."""
-    return label(sound_text(session), LONGEST_SOURCE)
-
-
-def source_label(source: str) -> str:
-    """An outside id as turns have it."""
-    return label(sound_text(source), LONGEST_SOURCE)
-
-
 def valid_tags(tags: Mapping[str, Any], where: str = "") -> dict[str, str | Sequence[str]]:
     """Tags as a database can hold them, each on a line. Raises InputError, begun with `where`."""
     if not isinstance(tags, Mapping):
@@ -118,7 +111,9 @@ def valid_tags(tags: Mapping[str, Any], where: str = "") -> dict[str, str | Sequ
                 )
         if values:
             texts = sorted({*map(_tag_label, values)})
-            sound[_tag_label(key)] = texts if len(texts) > 1 else texts[0]
+            name = key if isinstance(key, Minted) else _tag_label(key)
+            refuse_minted_tag(name, where)
+            sound[name] = texts if len(texts) > 1 else texts[0]
     return sound
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from memory.records import Tags, Turn, records_of
+from memory.records import Minted, Tags, Turn, records_of
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.turn_validation import source_label
+from memory.store.turns.minted_names import is_minted_session, is_minted_source, source_label
 
 # In the order that `to_turns` expects.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
@@ -74,9 +74,9 @@ def to_turns(
             {
                 "speaker": speaker,
                 "text": text,
-                "session": session,
+                "session": Minted(session) if is_minted_session(session) else session,
                 "said_at": said_at,
-                "source": source,
+                "source": Minted(source) if is_minted_source(source) else source,
                 "kind": kind,
                 "id": turn_id,
                 "tags": tags.get(turn_id) or {},
@@ -137,5 +137,5 @@ def known_sources(store: HasConnections, sources: Sequence[str]) -> dict[str, in
 
 def ids_by_source(conn: Connection, sources: Sequence[str]) -> dict[str, int]:
     """The turns with these outside ids: source -> turn id, the oldest of several."""
-    given = [source for source in sources if source]
+    given = [str(source) for source in sources if source]
     return dict(conn.run("turns_by_source", sources=given).fetchall())

@@ -5,6 +5,7 @@ import pytest
 from memory import Store, Turn
 from memory.agents.blocks import prompt_block, start_block
 from memory.facts.additions import add_turns
+from memory.records import Minted
 from tests.conftest import INSERT
 
 BOTH_STORES = "slow"
@@ -18,7 +19,7 @@ def said(number: int, text: str, speaker: str = "User", **tags: str | list[str])
         text,
         session=f"shop ({number // 10})",
         said_at=f"2026-11-{1 + number // 10:02}T10:00:{number % 60:02}",
-        source=f"codex:{number}",
+        source=Minted(f"codex:{number}"),
         kind=kind,  # type: ignore[arg-type]
         tags={**AGENT, **tags},
     )

@@ -9,6 +9,7 @@ import pytest
 
 from memory import InputError, Memory, Turn, open_store
 from memory.operations.tools import memory_tools
+from memory.store.turns.minted_names import HIDDEN
 from memory.text.fence import fenced
 from tests.support.secrets_corpus import SECRETS
 
@@ -255,7 +256,7 @@ def test_an_item_with_a_time_to_live_is_forgotten_at_its_end(
 
 
 def test_an_item_whose_time_ends_while_it_is_put_or_deleted_is_no_error(address: str) -> None:
-    from memory.frameworks.store_thread import HIDDEN, hide, supersede
+    from memory.frameworks.store_thread import hide, supersede
 
     with open_store(address) as store:
         store.add([Turn("Anna", text) for text in ("One.", "Two.", "Three.")])

@@ -11,6 +11,7 @@ import pytest
 from memory import Turn, open_store
 from memory.errors import StoreError
 from memory.store.postgres import names, pool
+from memory.store.turns.minted_names import FORGET_AFTER
 from tests.support.commands import run
 from tests.support.postgres_server import new_database, new_server
 
@@ -76,7 +77,7 @@ def test_the_bytes_of_what_expired_go_with_a_vacuum(
     address = f"{database}&namespace=anna"
     with open_store(address) as store:
         store.add(
-            [Turn("Zyl", f"I am a {SECRET}.", tags={"forget_after": "1d"}), Turn("Anna", "Hi.")]
+            [Turn("Zyl", f"I am a {SECRET}.", tags={FORGET_AFTER: "1d"}), Turn("Anna", "Hi.")]
         )
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 90_000)

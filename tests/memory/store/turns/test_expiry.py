@@ -19,6 +19,7 @@ from memory.operations import OPERATIONS, OpenMemory
 from memory.store.configuration.declared_settings import Settings, refuse_of_person
 from memory.store.forgetting.preview import receipts_due
 from memory.store.turns.expiry import expiring_turns, set_expiry
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.tags import remove_tags, set_tags
 from memory.store.waiting.work import count_waiting
 from memory.system.home import RECEIPT
@@ -222,7 +223,7 @@ def test_commands_add_list_and_set_what_expires(memory_options: list[str], wait:
 
 def test_a_store_for_reading_shows_nothing_that_has_expired(address: str, wait: Wait) -> None:
     with open_store(address) as store:
-        store.add([Turn("Anna", CODE, tags={"forget_after": "1d"}), Turn("Anna", "A parrot.")])
+        store.add([Turn("Anna", CODE, tags={FORGET_AFTER: "1d"}), Turn("Anna", "A parrot.")])
     wait(2 * DAY)
     with open_store(address, read_only=True) as store:
         assert texts(store) == ["A parrot."]
@@ -246,7 +247,7 @@ def test_the_next_open_overwrites_the_bytes_and_keeps_the_receipt(
     path: Path, wait: Wait, home_folder: Path
 ) -> None:
     with open_store(path) as store:
-        store.add([Turn("Anna", CODE, tags={"forget_after": "1d"}), Turn("Anna", "A parrot.")])
+        store.add([Turn("Anna", CODE, tags={FORGET_AFTER: "1d"}), Turn("Anna", "A parrot.")])
         wait(2 * DAY)
         assert texts(store) == ["A parrot."]
         assert [receipt.turns for receipt in receipts_due(store)] == [(1,)]
@@ -300,7 +301,7 @@ def test_at_every_moment_exactly_what_has_not_expired_is_there(
             there = [turn_id for turn_id, last in ends.items() if last > day]
             if step == "add":
                 word = f"Quackenbusch{len(words)}zyl"
-                tags = {"forget_after": f"{days}d"} if days else {}
+                tags = {FORGET_AFTER: f"{days}d"} if days else {}
                 [turn_id] = store.add([Turn("Anna", f"The code is {word}.", tags=tags)])
                 ends[turn_id], words[turn_id] = end, word
             elif step == "expire" and there:

@@ -12,7 +12,7 @@ from memory.sql import quoted
 from memory.store.facts import fact_reads
 from memory.store.files.united import unite
 from memory.store.turns import turn_reads
-from memory.store.turns.tags import set_tags
+from memory.store.turns.tags import replace_tags
 from memory.vocabulary.entities import spellings
 from tests.conftest import INSERT
 
@@ -104,7 +104,9 @@ def test_the_messages_before_a_turn_are_those_of_its_session(store: Store) -> No
 
 def test_hidden_turns_are_left_out_and_none_is_cut_at_the_rows_of_a_model(store: Store) -> None:
     store.add([Turn("key", str(n), "docs [1]", kind="document") for n in range(MANY)])
-    set_tags(store, [3, 7], {"hidden": "yes"})
+    replace_tags(store, [3, 7], {"hidden": {"yes"}}, "")
+    replace_tags(store, [1], {"item": {"yes"}}, "")
+    assert ids(turn_reads.visible_turns(store, "hidden", session="may", marked="item")) == [1]
     seen = turn_reads.visible_turns(store, "hidden", session="june 'x'")
     assert ids(seen) == [4]
     assert ids(turn_reads.visible_turns(store, "hidden", session="may", newest=1)) == [2]
