@@ -57,6 +57,9 @@ FORMULAS = [
     "'=quoted",
     "''=twice",
     "'tis fine",
+    " =1",
+    "\uff1d1+1",
+    "\u200b@x",
 ]
 
 
@@ -65,15 +68,15 @@ def test_no_cell_is_a_formula_and_our_own_csv_reads_back_as_it_was(
 ) -> None:
     path = tmp_path / "anna.csv"
     with open_store(tmp_path / "formulas.db") as formulas:
-        formulas.add([Turn("=Anna", text) for text in FORMULAS])
+        formulas.add([Turn("=Anna", text, said_at="=1+1") for text in FORMULAS])
         export_memory(formulas, path, "csv", "anna")
     with path.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
-    assert not [cell for row in rows for cell in row if cell[:1] in {*"=+-@\t\r"}]
+    assert not [cell for row in rows for cell in row if cell.lstrip()[:1] in {*"=+-@\t\r\uff1d"}]
     with open_store(tmp_path / "again.db") as again:
         import_turns(again, read_export(path))
-        assert [(turn.speaker, turn.text) for turn in again.turns()] == [
-            ("=Anna", text) for text in FORMULAS
+        assert [(turn.speaker, turn.text, turn.said_at) for turn in again.turns()] == [
+            ("=Anna", text, "=1+1") for text in FORMULAS
         ]
 
 
