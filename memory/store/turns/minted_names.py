@@ -26,16 +26,16 @@ HIDDEN = Minted("hidden")
 FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys of their tags
 
 _TAGS = frozenset({WRITTEN_AS, IMPORTED_AS, FORGET_AFTER, HIDDEN})
-_SESSIONS = ("memory tool /", "langgraph [")  # before a path, and before a namespace
+SESSIONS = (CORRECTIONS, "memory tool /", "langgraph [")  # before a path, and before a namespace
 # Before the ids that importers give, by their names; of some, after the name of an agent.
 IMPORTERS = (
     *("chatgpt", "claude", "claude-code", "codex", "csv", "discord", "gemini", "grok", "jsonl"),
     *("langmem", "ltm", "mem0", "messages", "messenger", "oobabooga", "open-webui", "opencode"),
     *("signal", "sillytavern", "slack", "telegram", "whatsapp"),
 )
-_IMPORTED = tuple(f"{name}:" for name in IMPORTERS)
+IMPORTED = tuple(f"{name}:" for name in IMPORTERS)
 # Of a part of a document, and of a message that went through the proxy.
-_OF_OURS = re.compile(r"@[0-9a-f]{8}:|:(?:user|assistant):[0-9a-f]{16}:")
+OF_OURS = re.compile(r"@[0-9a-f]{8}:|:(?:user|assistant):[0-9a-f]{16}:")
 _FROM_OUTSIDE = "from outside: "  # before a session that a file calls like one of ours
 
 
@@ -46,12 +46,12 @@ def is_minted_tag(key: str) -> bool:
 
 def is_minted_session(session: str) -> bool:
     """Whether a session's name has a meaning of ours."""
-    return session == CORRECTIONS or session.startswith(_SESSIONS)
+    return session == CORRECTIONS or session.startswith(SESSIONS[1:])
 
 
 def is_minted_source(source: str) -> bool:
     """Whether an outside id is one that this memory gives."""
-    return source.startswith(_IMPORTED) or _OF_OURS.search(source) is not None
+    return source.startswith(IMPORTED) or OF_OURS.search(source) is not None
 
 
 def session_label(session: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from memory.records import Minted, Tags, Turn, records_of
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.minted_names import is_minted_session, is_minted_source, source_label
+from memory.store.turns.minted_names import IMPORTED, OF_OURS, SESSIONS, source_label
 
 # In the order that `to_turns` expects.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")
@@ -74,9 +74,14 @@ def to_turns(
             {
                 "speaker": speaker,
                 "text": text,
-                "session": Minted(session) if is_minted_session(session) else session,
+                # As `is_minted_session` and `is_minted_source` say, without a call for each turn.
+                "session": Minted(session) if session.startswith(SESSIONS) else session,
                 "said_at": said_at,
-                "source": Minted(source) if is_minted_source(source) else source,
+                "source": (
+                    Minted(source)
+                    if source.startswith(IMPORTED) or OF_OURS.search(source)
+                    else source
+                ),
                 "kind": kind,
                 "id": turn_id,
                 "tags": tags.get(turn_id) or {},
