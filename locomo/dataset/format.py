@@ -208,11 +208,6 @@ def load_conversations(path: Path) -> list[Conversation]:
     return conversations
 
 
-def _has_unreadable_date(turn: Turn) -> bool:
-    """Whether a turn has a date, and no one can say which."""
-    return bool(turn.said_at) and not is_dated(turn)
-
-
 def _warn_of_losses(path: Path, conversations: Iterable[Conversation]) -> None:
     """Log what was left out, once per file: LongMemEval has five hundred conversations."""
     counts = [

@@ -1,7 +1,6 @@
 """How commands print: lines without control characters, tables, JSON, changes as a diff."""
 
 import json
-import re
 import shlex
 import sys
 from collections import Counter
@@ -22,7 +21,6 @@ if TYPE_CHECKING:  # with the parser of SQL
     from memory.digest.windows import Digest
 
 _MAX_LINE_CHARACTERS = 160
-_CONTROL_BEYOND_ASCII = re.compile("[\x7f-\x9f]")
 _NAMED_ATTRIBUTES = 5  # of the ones that a strict vocabulary left out
 _WIDEST_COLUMN = 40  # characters; a longer cell pushes the rest of its row to the right
 

@@ -11,7 +11,6 @@ from memory.store import Store
 from memory.store.facts.fact_reads import current_among, successors
 from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.files.united import first_store
-from memory.store.turns.turn_validation import local_now
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 from memory.vocabulary.fact_lines import has_ended, is_current
@@ -109,13 +108,6 @@ def recalled_facts(
             marks.setdefault(fact.turn_id, word.text)
     stored = tuple(state.fact for state in stated)
     return Recalled(tuple(fitting), marks, stored)
-
-
-def marks_of(
-    store: Store, turns: Sequence[Turn], question: str, day: str = ""
-) -> Mapping[int, str]:
-    """The marks of a question's turns on a day (ISO, by default today), by their ids."""
-    return recalled_facts(store, turns, question, day or local_now()[:10]).marks
 
 
 def _replaced(store: Store, present: Sequence[StatedFact], day: str) -> list[Fact]:

@@ -20,7 +20,6 @@ from memory.store.facts.rights import (
     read_statements,
 )
 from memory.store.facts.vocabulary_edits import vocabulary_of
-from memory.store.facts.vocabulary_table import ask_definition, definition_of
 from memory.store.files.united import UnitedStore, stores_by_name
 from memory.store.statement_file import as_select
 from memory.store.turns.minted_names import IMPORTED_AS, ME, WRITTEN_AS
@@ -307,18 +306,6 @@ def _numbered(store: UnitedStore, memory: str, statement: Statement) -> Statemen
     fact = statement.fact
     fact_id, turn_id = (store.number_of(memory, number) for number in (fact.id, fact.turn_id))
     return replace(statement, fact=replace(fact, id=fact_id, turn_id=turn_id))
-
-
-def beside_turns(store: Store, turn_ids: Sequence[int], day: str = "") -> list[FactState]:
-    """The state of the facts of some turns, and of what may have taken their place."""
-    with store.reading() as conn:
-        with conn.together():
-            definition, joined = ask_definition(conn), joined_names(conn)
-        vocabulary = definition_of(*definition).vocabulary
-        values = currency_values(vocabulary.currency, day or store.today, joined)
-        rows = conn.run("statements_beside_turns", turn_ids=[*turn_ids], **values)
-        statements = read_statements(rows)
-    return state_of(statements, day or store.today, vocabulary)
 
 
 def current_of(

@@ -108,7 +108,6 @@ _ROW_TOKENS = 400
 _LAST_LINE_TOKENS = 40  # for the line with the number of rows, and how to get more
 _MOST_TURNS = 50
 _MOST_CALLS = 50  # model calls in one step of a digest
-_MOST_TURNS_READ = 5_000  # by rules, in one step
 _TURNS_IN_PREVIEW = 10
 
 

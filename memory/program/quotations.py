@@ -1,7 +1,6 @@
 """The nearest turns to a question, word for word: shown when there is no answer."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from memory.evidence.lines import marked
 from memory.evidence.messages import (
@@ -73,16 +72,6 @@ def quotation(question: str, turn: Turn, mark: str = "") -> Quotation:
     text = excerpt(question, one_line(turn.text), _QUOTED_TOKENS)
     memory = turn.memory if isinstance(turn, MemoryTurn) else ""
     return Quotation(turn.id, turn.speaker, turn.said_at, text, mark, memory)
-
-
-def with_nearest(
-    answer: Answer, question: UserQuestion, hits: Sequence[Hit], reader: MemoryReader
-) -> Answer:
-    """An answer; if it abstains, with the nearest turns and their marks."""
-    if answer.basis != "quotes":
-        return answer
-    quotations = quotations_of(question, hits, reader)
-    return replace(answer, basis="quotes" if quotations else "none", quotations=quotations)
 
 
 def quotations_of(

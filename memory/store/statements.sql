@@ -724,23 +724,6 @@ LIMIT :most;
 ORDER BY f.id
 LIMIT :most;
 
--- statements_beside_turns --
--- What may have taken the place of the facts of some turns, or contradicts them, and these.
-{statements_of_facts} AND (
-    f.turn_id = ANY (:turn_ids) OR (
-        COALESCE(f.entity, f.subject) IN (
-            SELECT COALESCE(entity, subject) FROM memory.facts
-            WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
-        ) AND {is_contested} AND (
-            f.attribute = ANY (:opposed) OR f.attribute IN (
-                SELECT attribute FROM memory.facts
-                WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
-            )
-        )
-    )
-)
-ORDER BY f.id;
-
 
 -- ======== facts that contradict each other (contradictions.py) ========
 

@@ -419,14 +419,6 @@ def own_answer(store: Store, answer: Answer) -> Answer:
     )
 
 
-def turns_in(store: Store, own_ids: Sequence[tuple[str, int]]) -> list[Turn]:
-    """The turns with these ids in memories of these names (of one store: any), in this order.
-
-    Raises InputError for a missing id.
-    """
-    return _own_turns(store, _numbered_turns(store, own_ids))
-
-
 def _own_turns(store: Store, turns: Sequence[Turn]) -> list[Turn]:
     if not isinstance(store, UnitedStore):
         return [*turns]
