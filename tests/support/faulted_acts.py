@@ -3,7 +3,8 @@
     python -m tests.support.faulted_acts STEP [ACT ...]
 
 For every STEP-th n each act is done once, with each of these faults: EIO once, a disk that is full
-from there on, a short write on such a disk, and a kill (-9) in the middle of the call. The act ends
+from there on, a short write on such a disk, and a kill (-9) in the middle of the call. The faults
+begin a part of STEP after each other: with 4 each call fails once, with one of them. The act ends
 with a StoreError or as if nothing had been; afterwards it is whole or absent, all before it is
 there, and it can be repeated. Prints for each act and fault how many calls failed, and what
 followed.
@@ -94,7 +95,7 @@ def fail_every_call(name: str, fault: str, disk: ctypes.CDLL, step: int) -> str:
         shutil.copytree(folder, beginning)
         states = acts.undisturbed(act, folder)
         outcomes: Counter[str] = Counter()
-        nth = 1
+        nth = 1 + step * [*FAULTS].index(fault) // len(FAULTS)
         while True:
             acts.begin_again(beginning, folder)
             is_reached, message = do_on_failing_disk(act, folder, disk, nth, fault)
