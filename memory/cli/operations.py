@@ -156,16 +156,16 @@ def _parameters(
         is_required = inputs[name].is_required()
         kind = _type_of(operation.schemas[name])
         if name == operation.id_name:
-            shown: Any = typer.Argument(metavar="ID", min=0)
+            parameter: Any = typer.Argument(metavar="ID", min=0)
         elif name in arguments:
-            shown = typer.Argument(help=text)
+            parameter = typer.Argument(help=text)
         else:
             option = options.get(name, _option(name, inputs[name].default))
-            shown = typer.Option(option, help=text, show_default=False)
+            parameter = typer.Option(option, help=text, show_default=False)
         if is_required:
-            yield _parameter(name, Annotated[kind, shown])
+            yield _parameter(name, Annotated[kind, parameter])
         else:
-            yield _parameter(name, Annotated[kind | None, shown], None)
+            yield _parameter(name, Annotated[kind | None, parameter], None)
 
 
 def _parameter(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:

@@ -94,23 +94,23 @@ def json_members(
         )
 
 
-def _outlines(file: InputFile, most: int) -> Iterator[Any]:
+def _outlines(file: InputFile, longest: int) -> Iterator[Any]:
     """The first values of a file, or the first elements of its list, each with short lists.
 
-    Every list in them has only its first `most` elements, and every object its first
+    Every list in them has only its first `longest` elements, and every object its first
     _MOST_OUTLINED members: enough to show the format of a file of any size. Stops where
     the text stops being JSON.
     """
     text = _JsonText(file)
     try:
         if text.next_character() == "[":
-            for _ in zip(text.steps(), range(most), strict=False):
-                yield _outline(text, most, _OUTLINED)
+            for _ in zip(text.steps(), range(longest), strict=False):
+                yield _outline(text, longest, _OUTLINED)
             return
-        for _ in range(most):
+        for _ in range(longest):
             if not text.next_character():
                 return
-            yield _outline(text, most, _OUTLINED)
+            yield _outline(text, longest, _OUTLINED)
     except (ValueError, RecursionError):
         return
 
@@ -126,7 +126,7 @@ def outlined_objects(file: InputFile) -> Iterator[dict[str, Any]]:
 _OUTLINED = 5  # levels of lists and objects
 
 
-def _outline(text: "_JsonText", most: int, levels: int) -> Any:
+def _outline(text: "_JsonText", longest: int, levels: int) -> Any:
     """The value that begins here, with the first elements of its lists; what of it is JSON."""
     opening = text.next_character()
     if not levels or opening not in ("[", "{"):
@@ -136,9 +136,9 @@ def _outline(text: "_JsonText", most: int, levels: int) -> Any:
     try:
         for step in text.steps():
             if isinstance(step, str) and len(members) < _MOST_OUTLINED:
-                members[step] = _outline(text, most, levels - 1)
-            elif isinstance(step, int) and step < most:
-                elements.append(_outline(text, most, levels - 1))
+                members[step] = _outline(text, longest, levels - 1)
+            elif isinstance(step, int) and step < longest:
+                elements.append(_outline(text, longest, levels - 1))
             else:
                 text.value()
     except (ValueError, RecursionError):

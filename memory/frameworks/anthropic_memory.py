@@ -72,10 +72,10 @@ class MemoryTool(BetaAbstractMemoryTool):
             left_out = self._write(store, path, new)
             line = text[:position].count("\n")
             first = max(0, line - _SNIPPET_LINES)
-            shown = _numbered(new.split("\n")[first : line + _SNIPPET_LINES + 1], first + 1)
+            snippet = _numbered(new.split("\n")[first : line + _SNIPPET_LINES + 1], first + 1)
             return (
                 "The memory file has been edited. Here is the snippet showing the change (with line"
-                f" numbers):\n{shown}{left_out}"
+                f" numbers):\n{snippet}{left_out}"
             )
 
         return self._thread.call(replace)
@@ -270,8 +270,8 @@ def _view(store: Store, path: str, view_range: list[int] | None) -> str:
         lines = contents[clean].split("\n")
         first, last = view_range if view_range and len(view_range) == 2 else (1, -1)
         first = max(1, first)
-        shown = _numbered(lines[first - 1 : None if last == -1 else last], first)
-        return f"Here's the content of {path} with line numbers:\n{shown}"
+        numbered = _numbered(lines[first - 1 : None if last == -1 else last], first)
+        return f"Here's the content of {path} with line numbers:\n{numbered}"
     files = _below(contents, clean)
     if not files and clean != _ROOT:
         raise ToolError(f"The path {path} does not exist. Please provide a valid path.")
@@ -283,14 +283,14 @@ def _view(store: Store, path: str, view_range: list[int] | None) -> str:
         for depth in range(len(parts) + 1):
             size = len(contents[file].encode())
             sizes[parts[:depth]] = sizes.get(parts[:depth], 0) + size
-    shown = "\n".join(
+    listing = "\n".join(
         f"{_size(sizes[parts])}\t{'/'.join([path, *parts])}{'/' if parts in folders else ''}"
         for parts in sorted(sizes)
         if len(parts) <= 2 and not any(part.startswith(".") for part in parts)
     )
     return (
         f"Here're the files and directories up to 2 levels deep in {path}, excluding hidden"
-        f" items:\n{shown}"
+        f" items:\n{listing}"
     )
 
 

@@ -73,8 +73,8 @@ def _work(order: dict[str, Any], content: bytes) -> dict[str, Any]:
     except RecursionError:
         return {"refusal": f"{path}: its parts lie too deep in each other; save it as plain text"}
     except MemoryError:
-        most = f"{order['memory'] // 1_000_000:,} MB"
-        return {"refusal": f"{path}: reading it takes more than {most} of memory; split it"}
+        memory_limit = f"{order['memory'] // 1_000_000:,} MB"
+        return {"refusal": f"{path}: reading it takes more than {memory_limit} of memory; split it"}
     sections = [(part.path, part.text, list(part.marks)) for part in document.sections]
     return {"title": document.title, "sections": sections, "unit": document.unit}
 
@@ -86,16 +86,16 @@ def _limit_process(memory: int, seconds: float) -> None:
     import resource
 
     processor_seconds = int(max(seconds, 0) + _START_SECONDS)
-    for limit, most in (
+    for limit, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, processor_seconds),
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(limit)
         if hard != resource.RLIM_INFINITY:
-            most = min(most, hard)
+            value = min(value, hard)
         try:
-            resource.setrlimit(limit, (most, hard))
+            resource.setrlimit(limit, (value, hard))
         except (ValueError, OSError):  # macOS has no limit of addresses
             continue
 

@@ -137,9 +137,9 @@ def _is_receipt(value: Any, is_due: bool) -> bool:
     lists += [value.get("quoted_in", []), value.get("exports", [])]  # not in earlier versions
     texts = [value.get(name, None if is_due else "") for name in _TEXTS_OF_RECEIPTS]
     return (
-        all(isinstance(each, list) for each in lists)
-        and all(isinstance(number, int) for each in (*lists[:3], lists[4]) for number in each)
-        and all(isinstance(text, str) for each in (lists[3], lists[5]) for text in each)
+        all(isinstance(numbers, list) for numbers in lists)
+        and all(isinstance(number, int) for numbers in (*lists[:3], lists[4]) for number in numbers)
+        and all(isinstance(text, str) for texts in (lists[3], lists[5]) for text in texts)
         and all(isinstance(text, str) for text in texts)
     )
 
