@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
-from memory.errors import InputError, Stop
+from memory.cli.habits import AnswersHabits
+from memory.errors import Stop
 from memory.system.signals import end_like_ctrl_c
 from memory.system.terminal import clean_line, print_clean, show_any_character
 
@@ -51,17 +51,8 @@ HIDDEN = {
     "mcp": "serve.mcp",
     "proxy": "proxy.proxy",
     "worker": "worker.worker",
-    "namespaces": "namespaces.app",
 }
 SERVING = ("serve", "mcp", "proxy", "worker")
-# What was a command of the first level and is below facts or admin: answered with the new name.
-_FROM_FACTS = ("entities", "attributes", "audit", "refine", "summaries")
-_FROM_ADMIN = ("sql", "tags", "settings", "backup", "restore")
-MOVED = {
-    **{name: f"facts {name}" for name in _FROM_FACTS},
-    **{name: f"admin {name}" for name in _FROM_ADMIN},
-    "disconnect": "connect AGENT --remove",
-}
 
 
 class _Commands(Mapping[str, Any]):
@@ -82,7 +73,7 @@ class _Commands(Mapping[str, Any]):
         return sum(map(len, (*COMMANDS.values(), HIDDEN)))
 
 
-class _InOrder(TyperGroup):
+class _InOrder(AnswersHabits):
     """A group that lists its commands in the order of COMMANDS; Typer would list groups last."""
 
     def __init__(self, **settings: Any) -> None:
@@ -90,11 +81,6 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*chain(*COMMANDS.values())]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in MOVED:
-            raise InputError(f"`memory {cmd_name}` is now `memory {MOVED[cmd_name]}`")
-        return super().get_command(ctx, cmd_name)
 
 
 def _command(name: str, place: str, **options: Any) -> Any:
@@ -135,6 +121,7 @@ def _command_line() -> typer.Typer:
         'memory ask "Where does Anna live?"',
         add_completion=False,
         no_args_is_help=True,
+        context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_options)
     return app

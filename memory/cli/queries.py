@@ -175,7 +175,9 @@ def search(
     text: Annotated[str, typer.Argument(help="The text to search for.")],
     namespaces: Namespaces = None,
     db: Db = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=200, help="Number of turns.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", "--limit", "--top-k", min=1, max=200, help="Number of turns.")
+    ] = 10,
     where: Annotated[
         list[str] | None,
         typer.Option(

@@ -9,12 +9,10 @@ from inspect import signature
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from memory import Memory, Store, Turn, __main__
 from memory.__main__ import COMMANDS as LISTED
-from memory.__main__ import HIDDEN, app
-from memory.__main__ import MOVED as OLD_NAMES
+from memory.__main__ import HIDDEN
 from memory.cli import context
 from memory.evidence.prompt_block import inject
 from memory.store import namespaces, open_store
@@ -207,11 +205,9 @@ def test_facts_alone_lists(store: Store, memory_options: list[str]) -> None:
     assert run("facts", *memory_options) == run("facts", "Oslo", *memory_options) == listed
 
 
-@pytest.mark.parametrize("old", ["edit", "log", "diff", "revert", "embed", "tokens", "migrate"])
-def test_a_command_has_one_spelling(old: str) -> None:
-    done = CliRunner().invoke(app, [old])
-    assert done.exit_code == 2
-    assert "No such command" in done.output
+@pytest.mark.parametrize("name", ["edit", "log", "diff", "revert", "embed", "migrate", "settle"])
+def test_a_command_of_a_group_is_answered_with_its_group(name: str) -> None:
+    run(name, "1", says=f"^`memory {name}` is no command: .*`memory (facts|admin) {name}\\b")
 
 
 def test_the_command_context_has_the_options_of_the_method() -> None:
@@ -233,16 +229,8 @@ def test_help_lists_fifteen_commands_and_those_that_settings_name_run_as_before(
     for name in HIDDEN:
         assert f"\u2502 {name} " not in listed
         assert f"{name} [OPTIONS] " in run(name, "--help")
-        assert f"\u2502 {name} " in run("admin" if name == "namespaces" else "serve", "--help")
+        assert f"\u2502 {name} " in run("serve", "--help")
 
 
 def test_the_options_of_the_page_are_refused_before_another_server() -> None:
     run("serve", "--port", "0", "mcp", says="options of `memory serve mcp` come after its name")
-
-
-@pytest.mark.parametrize(("name", "place"), OLD_NAMES.items())
-def test_an_old_name_answers_with_the_new_one(name: str, place: str) -> None:
-    says = f"^`memory {name}` is now `memory {place}`$"
-    run(name, says=says)
-    run(name, "--json", "-n", "anna", says=says)
-    assert "Usage" in run(*place.replace("AGENT", "codex").split(), "--help")
