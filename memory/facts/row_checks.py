@@ -1,9 +1,10 @@
-"""What a model's row must satisfy to be stored: one of the turns that the model was shown says it.
+"""What a model's row must satisfy to be stored: a turn that the model was shown states it.
 
-That turn says the value, of the subject and in the years that the row has; a name that it gives
-someone is theirs; an instruction or a preference is its speaker's own; and no person has said
-otherwise since. Any other row is set aside with the reason, for the model and then for a person.
-What rows may do to facts that exist, memory/store/facts/digest_rights.py says.
+One sentence of that turn states the fact: it is not denied, supposed, asked, quoted or said of
+someone else (vocabulary/statements.py), and it has the value's words and the row's years. A name
+that it gives someone is theirs, an instruction or a preference is its speaker's own, and no person
+has said otherwise since. Any other row is set aside with the reason, for the model and then for a
+person. What rows may do to existing facts is in memory/store/facts/digest_rights.py.
 """
 
 from collections.abc import Collection, Sequence
@@ -43,6 +44,7 @@ from memory.vocabulary import STANDING
 from memory.vocabulary.entities import key, names_somebody, relation_named
 from memory.vocabulary.rewording import stand_in
 from memory.vocabulary.said import ShownTurns, gives_name, unsaid_part, wrong_subject
+from memory.vocabulary.statements import why_unstated
 from memory.vocabulary.templates import assertions_in
 
 # Two words of the packaged embedder that mean about the same: film and movie have .84, fly and
@@ -173,6 +175,8 @@ class RowChecks:
             return reason
         if attribute == ALIAS:
             return self._wrong_name(fact.value, fact.subject, fact.turn_id)
+        if reason := why_unstated(fact, turn):
+            return f"turn {turn.id} does not state it: {reason}"
         known = self._vocabulary.canonical(attribute)
         if known and known.allowed_values:  # a choice, which need not be a word of the turn
             return ""

@@ -241,7 +241,7 @@ def test_a_wish_with_other_words_is_refused_with_advice_and_left_out(
     [_, turn_id] = store.add(
         [
             Turn("Tom", "Rhymes are what I like."),
-            Turn("Bea", f"Please answer in German when I ask about verbs.\n{pasted}"),
+            Turn("Bea", f"Please answer in German when I ask about verbs. I like verbs.\n{pasted}"),
         ]
     )
     insert = instruction(value, turn_id)

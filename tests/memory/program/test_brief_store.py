@@ -193,7 +193,7 @@ def test_a_value_of_a_template_is_replaced_by_no_later_line(address: str) -> Non
 
 def test_a_value_from_before_that_of_a_template_is_history(address: str) -> None:
     memory = memory_of(address, [([], "Tom | lives in | Faro"), ([], "none")])
-    faro = Turn("Tom", "In this play Tom lives in Faro.", said_at="2011-04-01")
+    faro = Turn("Tom", "So Tom lives in Faro by the sea.", said_at="2011-04-01")
     memory.add([faro, SAID[3]])
     memory.digest()
     values = {fact.value for fact in memory.store.facts() if fact.attribute == "lives_in"}

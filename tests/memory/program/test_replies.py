@@ -62,7 +62,7 @@ def test_a_quotation_adds_nothing_to_a_memory(path: Path) -> None:
         quotation = f"{NEAREST_HEAD}\n[1] Anna: \u201cMy dog is called Rufus.\u201d"
         for n in range(9):
             memory.add(Turn("Miku", quotation, f"t{n}"))
-        memory.add([replace(dog, text="His walks are long.", session="u")])
+        memory.add([replace(dog, text="I walk him at six.", session="u")])
         assert {1, 11} <= set(memory.evidence("What is her dog called?").turn_ids)
         assert memory.digest().stored == 11
         assert engine.calls() == {"store": 2}
