@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby, islice
@@ -16,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
-from locomo.dataset.format import load_conversations
 from locomo.others.peers import PEERS, FullText
-from locomo.retrieval.measure import retrieve
 from memory import InputError, Turn
 from tests.benchmarks import reading, small_team
 from tests.benchmarks.calibration import fitted
@@ -31,7 +27,6 @@ from tests.benchmarks.compiling import (
     OPTIMIZERS,
     BenchRun,
     compile_once,
-    measure,
     planned,
     result_table,
 )
@@ -92,48 +87,6 @@ def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -
             assert (results[name]["bytes_per_turn"] is None) is not peer.on_disk
         else:
             assert f"{peer.title}: not installed (pip install {peer.distribution})" in said
-
-
-@pytest.mark.slow
-def test_ours_is_ranked_as_the_retrieval_command_ranks_it(tmp_path: Path) -> None:
-    code, _, err = start(SAMPLE, "--only", "ours", "--k", "7", "--json", tmp_path / "out")
-    assert code == 0, err
-    measured = json.loads((tmp_path / "out").read_bytes())["ours"]["conversations"]
-    for one in load_conversations(SAMPLE):
-        (tmp_path / one.id).mkdir()
-        assert measured[one.id]["ranked"] == retrieve(one, tmp_path / one.id, 7).ranked
-
-
-@pytest.mark.slow
-def test_a_system_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    (tmp_path / "chromadb.py").write_text("raise RuntimeError('no\\n  [such] thing')")
-    (tmp_path / "mem0.py").write_text("import os; os._exit(3)")
-    names = [flag for name in ("chroma", "mem0", "fts5") for flag in ("--only", name)]
-    code, said, err = start(SAMPLE, *names, products=tmp_path)
-    assert code == 0, err
-    assert "SQLite FTS5" in said
-    assert said.splitlines()[-2:] == [
-        "Chroma: RuntimeError: no [such] thing",
-        "mem0: its process ended with code 3",
-    ]
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_the_run_and_the_system_at_work(tmp_path: Path) -> None:
-    (tmp_path / "chromadb.py").write_text(
-        "import os, time\n"
-        f"open({str(tmp_path / 'part')!r}, 'w').write(str(os.getpid()))\n"
-        f"os.rename({str(tmp_path / 'part')!r}, {str(tmp_path / 'pid')!r})\n"
-        "time.sleep(100)"
-    )
-    code, _, err = start(
-        SAMPLE, "--only", "chroma", products=tmp_path, turns_up=(tmp_path / "pid").exists
-    )
-    assert code == 2
-    assert err.splitlines()[-1] == "interrupted: nothing was written"
-    assert "Traceback" not in err
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 @pytest.mark.parametrize(
@@ -214,16 +167,6 @@ def test_postgres_is_measured_beside_sqlite(tmp_path: Path) -> None:
     assert many["bytes, empty"] < 3_000
     acts = [(row["store"], row["acts"]) for row in figures["clients"]]
     assert len({*acts}) == len(acts) == 6
-
-
-@pytest.mark.slow
-def test_ctrl_c_leaves_no_memory_behind(tmp_path: Path) -> None:
-    flags = ("--turns", "900000", "--folder", tmp_path, "--json", tmp_path / "out")
-    code, _, err = start(*flags, command="scale", turns_up=lambda: any(tmp_path.glob("*/*.db")))
-    assert code == 2
-    assert err.splitlines()[-1] == "interrupted: nothing was written"
-    assert "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -310,15 +253,6 @@ def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
     assert never.verdict == "no gain"
 
 
-@pytest.mark.slow
-def test_a_compile_in_which_no_other_prompt_was_proposed_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tests.benchmarks.compiling.CHANCE", 1.0)  # nothing goes wrong
-    run = compile_once("gepa", "store", "never", seed=0, memories=tmp_path)
-    assert (run.change, run.verdict, run.rule_call) == (0.0, "not measured", None)
-
-
 def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> None:
     jobs = planned(runs=2, false_runs=5, module_false_runs=3)
     assert Counter(combination for combination, _ in jobs) == {
@@ -351,35 +285,6 @@ def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> 
         ("gepa", "answer", "half", "1", "1.00", "60", "100", "+0.200", "1.00", "1.5"),
         ("gepa", "answer", "never", "2", "1.00", "60", "100", "+0.200", "0.50", "1.5"),
     ]
-
-
-@pytest.mark.slow
-def test_compiling_goes_on_where_it_was_interrupted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output = tmp_path / "runs.jsonl"
-    flags = ("--optimizer", "gepa", "--obeys", "never", "--module-false-runs", "0")
-    flags = (*flags, "--false-runs", "9", "--output", str(output))
-
-    def runs() -> list[str]:
-        return output.read_text().splitlines()[1:] if output.exists() else []
-
-    code, out, err = start(*flags, command="compiling", turns_up=lambda: bool(runs()))
-    assert (code, "--resume goes on" in err) == (2, True)
-    first = runs()
-    assert f" {len(first)} " in out
-    again: dict[str, Any] = {"optimizer": "gepa", "obeys": "never", "output": output}
-    again["module_false_runs"] = 0
-    again["false_runs"] = len(first) + 1
-    measure(**again, minutes=0, resume=True)
-    assert runs() == first
-    measure(**again, resume=True)
-    assert runs()[: len(first)] == first
-    assert len(runs()) == len(first) + 1
-    assert "never" in capsys.readouterr().out
-    output.write_text(output.read_text().replace("made_by", "made_of"))
-    with pytest.raises(InputError, match="another version"):
-        measure(**again, resume=True)
 
 
 def test_a_share_of_a_day_is_drawn_from_all_sittings() -> None:
@@ -449,27 +354,6 @@ def test_a_day_of_twenty_users(tmp_path: Path) -> None:
     assert 1 <= paper["model calls of a question"]["value"] <= 2
     assert {line["kind"] for line in figures["on paper"]} == {"measured", "assumed", "computed"}
     assert "enough for so many users" in out
-
-
-@pytest.mark.slow
-def test_a_day_ends_at_once_with_the_last_lines_of_a_worker_that_dies() -> None:
-    options = ["--users", "20", "--turns", "48", "--share", "0.5", "--seconds", "600"]
-    line = [sys.executable, "-m", "tests.benchmarks.day", *options]
-    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, cwd=ROOT) as process:
-        worker = None
-        deadline = time.monotonic() + 180
-        while worker is None:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            for child in psutil.Process(process.pid).children():
-                with suppress(psutil.Error):
-                    if " worker " in " ".join(child.cmdline()):
-                        worker = child
-            time.sleep(0.1)
-        worker.kill()
-        _, err = process.communicate(timeout=180)
-    assert process.returncode == 2
-    assert "worker0 has ended; its last lines: " in err
 
 
 @pytest.mark.slow

@@ -109,7 +109,7 @@ def calls_so_far(memories: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["a/model", pytest.param("local-base", id="packaged")])
+@pytest.mark.parametrize("name", ["a/model"])
 def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     place: Path,
     tmp_path: Path,

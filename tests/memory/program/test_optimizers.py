@@ -213,7 +213,7 @@ def test_examples_of_an_optimizer_are_what_the_answering_model_was_shown(
     assert "ann.db" not in "".join(engine.seen(*RULES))
 
 
-@by_default
+@pytest.mark.parametrize("name", [*SOON, pytest.param("SIMBA", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:.*are left out of the prompt")
 def test_examples_of_an_optimizer_are_windows_that_the_storing_model_was_shown(name: str) -> None:
     model, engine = obedient("store")
