@@ -169,16 +169,6 @@ def serve(
     most_characters: Annotated[
         int | None, typer.Option(min=1, help="Characters that the turns of one may have.")
     ] = None,
-    turns_a_day: Annotated[
-        int | None, typer.Option(min=1, help="Turns that one user may add a day (UTC).")
-    ] = None,
-    characters_a_day: Annotated[int | None, typer.Option(min=1, help="Characters of them.")] = None,
-    calls_a_day: Annotated[
-        int | None, typer.Option(min=1, help="Calls of models for one user's questions a day.")
-    ] = None,
-    tokens_a_day: Annotated[
-        int | None, typer.Option(min=1, help="Tokens that these read and write.")
-    ] = None,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Log each request as a line of JSON, to stderr.")
     ] = False,
@@ -201,7 +191,6 @@ def serve(
         return
     with needs_extra():
         from memory.server import listen
-        from memory.server.day_limits import DayLimits
         from memory.server.options import ServerOptions
         from memory.server.sign_in import open_sign_in
 
@@ -216,7 +205,6 @@ def serve(
     _refuse_budget(budget, model, api_base)
     has_limits = most_turns is not None or most_characters is not None
     limits = Limits(most_turns, most_characters) if has_limits else None
-    day_limits = DayLimits(turns_a_day, characters_a_day, calls_a_day, tokens_a_day)
     listener = listen.bind(host, port)
     port = listener.getsockname()[1]
     options = ServerOptions(
@@ -234,7 +222,6 @@ def serve(
         owner=owner,
         budget=budget,
         limits=limits,
-        day_limits=day_limits if day_limits.has_any else None,
         has_json_logs=log_json,
     )
     sign_in = open_sign_in()

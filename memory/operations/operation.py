@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from memory.errors import InputError
-from memory.records import Turn
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.files.united import MOST_MEMORIES
@@ -83,14 +82,12 @@ class OpenMemory:
         by: who changes it, as its history says.
         searcher: how it is searched.
         memory_of: the Memory on a store, for what asks a model.
-        adding: a block that adds these turns: limits of a server count them at once.
     """
 
     store: Store
     by: str
     memory_of: Callable[[Store], Memory]
     searcher: Searcher = field(default_factory=Searcher)
-    adding: Callable[[Sequence[Turn]], AbstractContextManager[object]] = lambda turns: nullcontext()
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,7 @@ def set_tags(
 def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> AddedTurns:
     """Store turns, in one transaction: all or none, where one of them or a limit refuses."""
     spoken = [_turn_of(memory.store, new) for new in new_turns]
-    with memory.adding(spoken):
-        stored = add_each_once(memory.store, spoken)
+    stored = add_each_once(memory.store, spoken)
     added: list[AddedTurn] = []
     skipped: list[Skipped] = []
     for number, (turn_id, is_new, withheld) in enumerate(stored, 1):

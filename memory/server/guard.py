@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory.errors import StoreError
 from memory.server.connections import STATE, Connection
-from memory.server.day_limits import current_user
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.sign_in import SignIn
 from memory.server.tokens import Tokens
@@ -222,7 +221,6 @@ class Guard:
                 www_authenticate="Bearer",
             )
         scope.setdefault("state", {})["grant"] = grant
-        current_user.set(grant.user)
         return f"token {grant.name}"
 
     async def _check_session(self, headers: Headers) -> str:

@@ -2,20 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memory.errors import InputError, SqlError, StoreError
-from memory.records import Turn
 from memory.search.rerank import load_reranker
 from memory.search.searcher import Searcher
-from memory.server.day_limits import Bill, DayLimits, DayMeter, DayUse, open_day_usage
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.limits import Limits, Served
@@ -52,8 +50,7 @@ class Counts:
 
     `hits` and `misses` are how often a store was open when it was needed, or not; `evictions` how
     many were closed for others. Calls and tokens are models' in slow calls, dollars only for known
-    prices; `refused_sql` are statements refused, wrong or too slow, `refused_by_day` requests
-    refused by limits of a day, by the limits' names.
+    prices; `refused_sql` are statements refused, wrong or too slow.
     """
 
     hits: int = 0
@@ -64,7 +61,6 @@ class Counts:
     tokens_out: int = 0
     dollars: float = 0.0
     refused_sql: int = 0
-    refused_by_day: Mapping[str, int] = field(default_factory=dict)
     cached_bytes: int = 0
     open_memories: int = 0
 
@@ -86,7 +82,6 @@ class Handles:
         cache_bytes: how many bytes the open stores may take; the one in use may take more.
         owner: the owner of memories that name none.
         limits: how much each memory may hold.
-        day_limits: how much each user may do in a day.
         path_of: the location of a namespace; None or an InputError if there is none.
         is_alone: whether no other process serves the same memories. Only then can a model be chosen
             while it runs, as the others would keep theirs.
@@ -104,7 +99,6 @@ class Handles:
         cache_bytes: int = CACHE_BYTES,
         owner: str = "",
         limits: Limits | None = None,
-        day_limits: DayLimits | None = None,
         path_of: Callable[[str], namespaces.Location | None] = namespaces.find,
         is_alone: bool = True,
     ) -> None:
@@ -120,7 +114,6 @@ class Handles:
         self._path_of = path_of
         self._cache_bytes = cache_bytes
         self._limits = limits
-        self._meter = DayMeter(day_limits, open_day_usage()) if day_limits else None
         self._open_stores: dict[str, _OpenStore] = {}  # the one used longest ago first
         self.cached_bytes = 0  # of all open stores
         self.counts = Counts()
@@ -183,13 +176,10 @@ class Handles:
     def memory_of(self, store: Store) -> "Memory":
         """The Memory on a store, with the shared model.
 
-        Raises ModelError when the model cannot be used, and DayLimitError when a user may ask it no
-        more today.
+        Raises ModelError when the model cannot be used.
         """
         from memory.api import Memory
 
-        if self._meter:
-            self._meter.begin_asking()
         return Memory(
             store, self.model(), self._program, budget=self._budget, reranker=self._reranker
         )
@@ -227,8 +217,6 @@ class Handles:
         self._open_stores.clear()
         for threads in (self._fast, self._slow, *self._earlier_slow):
             threads.shutdown()
-        if self._meter:
-            self._meter.close()
 
     def model(self) -> "Model | None":
         """The model, loaded once; None for none. Raises ModelError when it cannot be used."""
@@ -280,19 +268,11 @@ class Handles:
 
         return program_for(model).stores_facts
 
-    def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
-        """A block that adds these turns one by one: a user's limit of a day counts them at once."""
-        return self._meter.adding(turns) if self._meter else nullcontext()
-
-    def used_today(self) -> Mapping[str, DayUse]:
-        """What all users have used today of each limit of a day."""
-        return self._meter.used() if self._meter else {}
-
     def _open(self, namespace: str, read_only: bool = False) -> Store:
         store = open_store(self._location(namespace), read_only=read_only or self.read_only)
         if self._owner and not store.read_only and not owner_of(store):
             set_owner(store, self._owner)
-        store.served = Served(self._limits, self._meter)
+        store.served = Served(self._limits)
         return store
 
     def _location(self, namespace: str) -> namespaces.Location:
@@ -313,15 +293,14 @@ class Handles:
         from memory.models.costs import counting
 
         usage: Usage = {}
-        with self._meter.asking() if self._meter else nullcontext(Bill()) as bill:
-            try:
-                with counting(usage):
-                    return work()
-            finally:
-                self._count(usage, bill)
+        try:
+            with counting(usage):
+                return work()
+        finally:
+            self._count(usage)
 
-    def _count(self, usage: "Usage", bill: Bill) -> None:
-        """Count the use of models, and put it on a user's bill."""
+    def _count(self, usage: "Usage") -> None:
+        """Count the use of models."""
         from memory.models.costs import priced
 
         entries = [entry for of_model in usage.values() for entry in of_model]
@@ -329,7 +308,6 @@ class Handles:
             return
         tokens_in = sum(entry["prompt_tokens"] for entry in entries)
         tokens_out = sum(entry["completion_tokens"] for entry in entries)
-        bill.calls, bill.tokens = len(entries), tokens_in + tokens_out
         model = self.model()
         if model is None:  # chosen since the call began
             return
@@ -345,7 +323,6 @@ class Handles:
         return replace(
             self.counts,
             refused_sql=SqlError.raised,
-            refused_by_day=dict(self._meter.refused) if self._meter else {},
             cached_bytes=self.cached_bytes,
             open_memories=len(self._open_stores),
         )

@@ -37,7 +37,6 @@ from memory.operations.operation import Inputs
 from memory.server import api_whole as whole
 from memory.server import downloads
 from memory.server.api_jobs import Jobs
-from memory.server.day_limits import DayLimitError
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles, NoNamespaceError
 from memory.server.tokens import Grant, Tokens
@@ -78,7 +77,6 @@ STATUSES: dict[type[MemoryFault], int] = {
     NotThereError: 404,
     EditConflict: 409,
     WrongConfirmationError: 409,
-    DayLimitError: 429,
     InputError: 400,
     SqlError: 400,
     MemoryFault: 503,
@@ -160,9 +158,7 @@ def _work_of(
     handles = call.handles
 
     def work(store: Store) -> Any:
-        memory = OpenMemory(
-            store, "API", handles.memory_of, handles.searcher, adding=handles.adding
-        )
+        memory = OpenMemory(store, "API", handles.memory_of, handles.searcher)
         return operation.run(memory, inputs, call.number, lines)
 
     return work
@@ -191,8 +187,6 @@ async def _receive_lines(operation: Operation, call: whole.Call, inputs: Inputs)
         work = _work_of(operation, call, inputs, lines)
         try:
             answer = await call.handles.run_slow_on_store(call.namespace, work)
-        except DayLimitError:
-            raise
         except InputError as error:
             raise InputError(str(error).replace(str(lines), "the body")) from None
     return JSONResponse(answer)
@@ -470,10 +464,7 @@ async def _on_fault(request: Request, fault: MemoryFault) -> Response:
     kind = type(fault).__name__
     if status not in (400, 503):
         kind = kind.removesuffix("Error")
-    refusal = _error(status, kind, fault_message(fault), **to_jsonable_python(details))
-    if isinstance(fault, DayLimitError):
-        refusal.headers["retry-after"] = str(fault.seconds)
-    return refusal
+    return _error(status, kind, fault_message(fault), **to_jsonable_python(details))
 
 
 async def _on_invalid(request: Request, invalid: RequestValidationError) -> Response:

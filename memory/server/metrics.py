@@ -18,7 +18,6 @@ from prometheus_client import (
     multiprocess,
 )
 
-from memory.server.day_limits import DayUse
 from memory.server.handles import Handles
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -70,23 +69,6 @@ _dollars = Counter(
 _refused = Counter(
     "memory_sql_refused", "Statements refused, wrong or too slow.", registry=REGISTRY
 )
-_refused_by_day = Counter(
-    "memory_day_refused", "What limits of a day refused.", ["limit"], registry=REGISTRY
-)
-_used_today = Gauge(
-    "memory_day_used",
-    "What all users have used today (UTC) of each limit of a day.",
-    ["limit"],
-    registry=REGISTRY,
-    multiprocess_mode="mostrecent",
-)
-_users_today = Gauge(
-    "memory_day_users",
-    "Users that have used some of a limit today, and users that have used all of it.",
-    ["limit", "share"],
-    registry=REGISTRY,
-    multiprocess_mode="mostrecent",
-)
 _queue = Gauge(
     "memory_queue",
     "Windows of turns that wait for a digest again: failed ones, and those claimed now.",
@@ -123,9 +105,6 @@ class Observer:
         _add(_tokens.labels("out"), now.tokens_out - before.tokens_out)
         _add(_dollars, now.dollars - before.dollars)
         _add(_refused, now.refused_sql - before.refused_sql)
-        for limit, refused in now.refused_by_day.items():
-            refused_before = before.refused_by_day.get(limit, 0)
-            _add(_refused_by_day.labels(limit), refused - refused_before)
 
 
 def count_unavailable(cause: str) -> None:
@@ -138,15 +117,11 @@ def _add(counter: Counter, amount: float) -> None:
         counter.inc(amount)
 
 
-def exposition(queue: Mapping[str, int], used: Mapping[str, DayUse]) -> tuple[bytes, str]:
+def exposition(queue: Mapping[str, int]) -> tuple[bytes, str]:
     """All metrics as text, and its media type.
 
-    `queue` has windows that wait, by their state; `used` the use of each limit of a day.
+    `queue` has windows that wait, by their state.
     """
-    for limit, use in used.items():
-        _used_today.labels(limit).set(use.total)
-        _users_today.labels(limit, "some").set(use.users)
-        _users_today.labels(limit, "all").set(use.at_limit)
     for state, windows in queue.items():
         _queue.labels(state).set(windows)
     registry = REGISTRY

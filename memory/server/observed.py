@@ -155,7 +155,7 @@ def metrics_route(handles: Handles) -> Route:
             message = f"the token {grant.name!r} may not see metrics"
             return JSONResponse({"error": {"kind": "Forbidden", "message": message}}, 403)
         queue = await asyncio.to_thread(_queue)
-        text, media_type = exposition(queue, await asyncio.to_thread(handles.used_today))
+        text, media_type = exposition(queue)
         return Response(text, media_type=media_type)
 
     return Route(METRICS, metrics, methods=["GET"])

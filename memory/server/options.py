@@ -7,7 +7,6 @@ from starlette.types import ASGIApp
 
 from memory.operations import Right
 from memory.server.app import application
-from memory.server.day_limits import DayLimits
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
 from memory.server.observed import log_json
@@ -35,7 +34,6 @@ class ServerOptions:
     owner: str
     budget: int | None = None
     limits: Limits | None = None
-    day_limits: DayLimits | None = None
     has_json_logs: bool = False
 
     def application(self, sign_in: SignIn, *, is_alone: bool = True) -> ASGIApp:
@@ -58,7 +56,6 @@ class ServerOptions:
                 read_only=self.rights == ("read",),
                 cache_bytes=self.cache_bytes,
                 limits=self.limits,
-                day_limits=self.day_limits,
                 owner=self.owner,
                 is_alone=is_alone,
             ),

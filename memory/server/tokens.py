@@ -57,17 +57,6 @@ class Grant:
         return reached and right in self.rights
 
     @property
-    def user(self) -> str:
-        """Whose limits of a day it counts for: all tokens of one memory alone are one user.
-
-        Any other is one by its name. So no one has more by making tokens over the API, which makes
-        them of one memory, or by replacing theirs.
-        """
-        if len(self.namespaces) == 1 and ALL_NAMESPACES not in self.namespaces:
-            return f"memory {self.namespaces[0]}"
-        return f"token {self.name.removesuffix(_REPLACED)}"
-
-    @property
     def is_over(self) -> bool:
         """Whether its time is over."""
         return bool(self.expires_at) and datetime.fromisoformat(self.expires_at) <= datetime.now(

@@ -204,11 +204,10 @@ class DatabaseStore(Store):
             raise InputError("add takes a list of turns: store.add([turn])")
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
-        with self._adding(clean) as stored:
-            ids, new = self._store_turns(
-                clean, public, once=once, replaces=replaces, takes_back=takes_back, also=also
-            )
-            stored += new
+        self._refuse_beyond(clean)
+        ids = self._store_turns(
+            clean, public, once=once, replaces=replaces, takes_back=takes_back, also=also
+        )
         self.vectors.embed_waiting(after_rest=True)
         return ids
 
@@ -221,9 +220,9 @@ class DatabaseStore(Store):
         replaces: bool,
         takes_back: Mapping[int, str],
         also: Callable[[Connection], object] | None,
-    ) -> tuple[TurnIds, Sequence[Turn]]:
-        """Store turns in one transaction; returns their ids, and the new ids among them."""
-        ids, new = TurnIds(), list[Turn]()
+    ) -> TurnIds:
+        """Store turns in one transaction; returns their ids."""
+        ids = TurnIds()
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
             recorded = self.vectors.recorded()
@@ -257,11 +256,10 @@ class DatabaseStore(Store):
                     self._index_stored(conn, texts, insertion, rows)
                     ids = TurnIds(insertion.ids)
                     ids.by_turn = public.of_new(insertion.positions)
-                    new = insertion.stored
                     add_withheld(conn, ids.withheld)
                     if also:
                         also(conn)
-        return ids, new
+        return ids
 
     def _index_stored(
         self,
@@ -698,7 +696,7 @@ class DatabaseStore(Store):
                 embed=self.vectors.embed,
                 is_agreed=self.vectors.is_agreed,
                 records=records,
-                adding=self._adding,
+                refuse_beyond=self._refuse_beyond,
                 secrets=policy_of(settings.settings_of(self, POLICY)) if self.served else "off",
             )
         finally:
@@ -706,8 +704,7 @@ class DatabaseStore(Store):
             with self._searching:
                 self._filtered_turns.forget_tags()
 
-    def _adding(self, turns: Sequence[Turn]) -> AbstractContextManager[list[Turn]]:
-        """Let turns be added, where a server limits them; the block says which it has stored."""
-        if self.served is None or not turns:
-            return nullcontext([])
-        return self.served.adding(self, turns)
+    def _refuse_beyond(self, turns: Sequence[Turn]) -> None:
+        """Raises InputError for turns that a server's limits leave no room for."""
+        if self.served is not None and turns:
+            self.served.refuse_beyond(self, turns)

@@ -21,7 +21,6 @@ from memory.system.home import (
     AGREED,
     RECEIPT,
     TOKENS,
-    USED,
     agree_to_embedder,
     agreed_embedder,
     home_address,
@@ -332,7 +331,7 @@ def make_folder(path: Path) -> None:
         if path == home() and all(
             SUFFIX in entry.name
             or entry.name in (AGREED, TOKENS, AGENTS_FOLDER)
-            or entry.name.startswith((RECEIPT, USED))
+            or entry.name.startswith(RECEIPT)
             for entry in path.iterdir()
         ):
             tighten(path)

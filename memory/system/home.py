@@ -28,7 +28,6 @@ AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hook
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
 DEFAULT_MODEL = "default-model.json"  # of commands, as `memory setup --model` has chosen it
 ITEM_KEYS = "forgotten-items.keys"  # what marks forgotten turns, a key a line, our own first
-USED = "used-today"  # what each user of the server has used, and SQLite's files next to it
 
 
 NO_MODEL = "none"  # the name of no model, where one may be named

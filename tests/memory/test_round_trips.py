@@ -90,26 +90,3 @@ def test_a_question_takes_few_round_trips_to_postgres(turns: list[Turn]) -> None
         with protocol_messages() as messages:
             ask(store)
     assert 5 < round_trips(messages) <= MOST_ROUND_TRIPS, messages
-
-
-@pytest.mark.slow
-def test_a_limit_of_a_day_takes_one_round_trip_more_and_none_where_there_is_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from memory.server.day_limits import DayLimits, DayMeter, current_user, open_day_usage
-    from memory.store.configuration.limits import Served
-    from memory.store.namespaces import create
-    from tests.support.postgres_server import empty_home
-
-    monkeypatch.setenv("MEMORY_HOME", empty_home())
-    current_user.set("memory anna")
-    taken = []
-    with open_store(create("anna")) as store:
-        for limits in (None, DayLimits(calls=1, tokens=1), DayLimits(turns=9, characters=99)):
-            store.served = Served(meter=DayMeter(limits, open_day_usage()) if limits else None)
-            for _ in range(8):  # what is asked five times is prepared, which is a round trip
-                with protocol_messages() as messages:
-                    store.add([Turn("Anna", "Tea.")])
-            taken.append(round_trips(messages))
-    without, of_others, with_one = taken
-    assert (of_others, with_one) == (without, without + 1)

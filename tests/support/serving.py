@@ -9,7 +9,6 @@ from starlette.testclient import TestClient
 from memory.models import Model
 from memory.operations import Right
 from memory.server.app import application
-from memory.server.day_limits import DayLimits
 from memory.server.guard import REQUESTS_A_SECOND, allowed_hosts
 from memory.server.handles import Handles
 from memory.server.sign_in import open_sign_in
@@ -31,7 +30,6 @@ def serving(
     groups: Sequence[str] = (),
     reranker: str | None = None,
     program: Module | None = None,
-    day_limits: DayLimits | None = None,
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.
 
@@ -44,7 +42,6 @@ def serving(
             program=program,
             reranker=reranker,
             read_only=read_only,
-            day_limits=day_limits,
         ),
         allowed=allowed_hosts(PORT),
         sign_in=sign_in,

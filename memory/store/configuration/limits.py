@@ -1,9 +1,7 @@
 """How much one memory may hold on a server that serves many, and how much may be added to it."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
 from memory.errors import InputError
 from memory.records import Turn
@@ -58,36 +56,18 @@ class Room:
         return ""
 
 
-class TurnMeter(Protocol):
-    """Counts the turns that are added, and refuses some."""
-
-    def adding(self, turns: Sequence[Turn]) -> AbstractContextManager[list[Turn]]:
-        """Let these turns be added in the block, which puts those it has stored into the list.
-
-        Raises InputError when they may not be.
-        """
-
-
 class Served:
     """What a server lets a store take in. A dump is let in as turns that are added.
 
     Arguments:
         limits: how much the memory may hold; None for no limit.
-        meter: counts the turns that are added to it; None for no count.
     """
 
-    def __init__(self, limits: Limits | None = None, meter: TurnMeter | None = None) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self._room = Room(limits) if limits else None
-        self._meter = meter
 
-    def adding(
-        self, store: HasConnections, turns: Sequence[Turn]
-    ) -> AbstractContextManager[list[Turn]]:
-        """Let these turns be added in the block, which puts those it has stored into the list.
-
-        Raises InputError when they may not be.
-        """
+    def refuse_beyond(self, store: HasConnections, turns: Sequence[Turn]) -> None:
+        """Raises InputError for new turns that there is no room for."""
         if self._room:
             with store.reading() as conn:
                 self._room.refuse_beyond(conn, turns)
-        return self._meter.adding(turns) if self._meter else nullcontext([])

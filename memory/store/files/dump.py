@@ -7,7 +7,6 @@ the memory must contain the beginning of the dump.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
@@ -102,14 +101,15 @@ def load(
     embed: EmbedTexts,
     is_agreed: Callable[[str], bool],
     records: Iterable[DumpRecord],
-    adding: Callable[[Sequence[Turn]], AbstractContextManager[list[Turn]]],
+    refuse_beyond: Callable[[Sequence[Turn]], None],
     secrets: Policy = "off",
 ) -> int:
     """Store the records of a dump; `Store.load`.
 
     A hosted embedder that the dump names is used only where `is_agreed` says so: else the packaged
-    one takes its place. Nor does a dump set what is of another file, or lets secrets in. `adding`
-    lets new turns in, as `TurnMeter.adding`; `secrets` is the policy that they are under.
+    one takes its place. Nor does a dump set what is of another file, or lets secrets in.
+    `refuse_beyond` raises for new turns beyond a server's limits; `secrets` is the policy that
+    they are under.
 
     In batches, each one transaction: interrupted, this memory holds the beginning of the dump,
     which a later call finds equal and goes on from.
@@ -125,12 +125,11 @@ def load(
         with transaction() as conn:
             loader.conn = conn
             new = loader.new_turns_of((table, values) for _, _, table, values in rows)
-        with adding(new) as stored:
-            with transaction() as loader.conn:
-                for number, record, table, values in rows:
-                    loader.store(number, record, table, values)
-                loader.index_turns()
-            stored += new
+        refuse_beyond(new)
+        with transaction() as loader.conn:
+            for number, record, table, values in rows:
+                loader.store(number, record, table, values)
+            loader.index_turns()
     with transaction() as conn:  # a dump does not say it, and an interrupted load could not
         entities.derive_all(conn)
     return loader.new_turns

@@ -11,7 +11,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import InputError, open_store
-from memory.server.day_limits import DayLimits
 from memory.store.configuration.limits import Limits, Served
 from memory.store.configuration.settings import settings_of
 from memory.store.namespaces import existing, exists
@@ -70,21 +69,6 @@ def imported(client: TestClient, records: list[dict[str, Any]], headers: dict[st
 
 def turns(client: TestClient, headers: dict[str, str]) -> list[str]:
     return [turn["text"] for turn in client.get("/api/copy/turns", headers=headers).json()["turns"]]
-
-
-def test_an_import_counts_for_the_limits_of_a_day(home: str) -> None:
-    headers = token("copy")
-    with serving(signed_in=False, day_limits=DayLimits(turns=4)) as client:
-        refused = imported(client, dump_of(client), headers)
-        assert refused.status_code == 429
-        assert turns(client, headers) == []
-        assert client.get("/api/anna/turns", headers=token("anna")).status_code == 200
-    with serving(signed_in=False, day_limits=DayLimits(turns=9)) as client:
-        assert imported(client, dump_of(client), headers).json() == {"turns": 5}
-        # What is there already is not counted again; another turn is.
-        assert imported(client, dump_of(client), headers).json() == {"turns": 0}
-        body = {"turns": [{"text": "Hi."} for _ in range(5)]}
-        assert client.post("/api/copy/turns/batch", json=body, headers=headers).status_code == 429
 
 
 def test_an_import_has_room_for_what_may_be_added(home: str, tmp_path: Path) -> None:
