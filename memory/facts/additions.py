@@ -3,10 +3,9 @@
 The turns stay undigested: the digest of a model sees these facts as known and adds to them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError, SqlError
@@ -64,17 +63,13 @@ class Recorded:
 
 
 def add_turns(
-    store: Store,
-    turns: Sequence[Turn],
-    once: bool = False,
-    replaces: bool = False,
-    takes_back: Mapping[int, str] = MappingProxyType({}),
+    store: Store, turns: Sequence[Turn], once: bool = False, replaces: bool = False
 ) -> TurnIds:
     """Add turns (`Store.add`) and record what they assert; both are durable on return.
 
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
-    turn_ids = store.add(turns, once=once, replaces=replaces, takes_back=takes_back)
+    turn_ids = store.add(turns, once=once, replaces=replaces)
     vocabulary = vocabulary_of(store)
     # The texts are matched as stored: masked. Few assert anything.
     likely = [

@@ -398,10 +398,9 @@ class _Proxy:
         """
         namespace, conversation = exchange.namespace, exchange.conversation
 
-        def work(store: Store) -> int:
-            removed = 0
+        def work(store: Store) -> None:
             if conversation:
-                removed = store_exchange(
+                store_exchange(
                     store,
                     conversation,
                     answer,
@@ -411,28 +410,22 @@ class _Proxy:
                     expires=exchange.expires,
                 )
             store.count_shown(exchange.shown)
-            return removed
 
         try:
             async with self._queues.setdefault(namespace, asyncio.Lock()):
                 try:
-                    removed = await self._handles.run_on_store(namespace, work)
+                    await self._handles.run_on_store(namespace, work)
                 except NoNamespaceError:
                     try:
                         await self._handles.create(namespace)
                     except InputError:
                         _log.info("another process created the memory, or its name is none")
-                    removed = await self._handles.run_on_store(namespace, work)
+                    await self._handles.run_on_store(namespace, work)
         except Exception as error:  # noqa: BLE001
             # No fault of ours may cost the answer.
             _log.warning("what was said is not stored: %s", type(error).__name__)
             return f"nothing: {type(error).__name__}"
-        stored = "both" if is_visible(answer.text) else "the user's message"
-        return (
-            f"{stored}, in place of {removed} turn{'' if removed == 1 else 's'}"
-            if removed
-            else stored
-        )
+        return "both" if is_visible(answer.text) else "the user's message"
 
     # ------------------------------------------------------------------ the model's server
 

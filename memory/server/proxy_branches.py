@@ -1,18 +1,16 @@
-"""Which turns of a chat an edited message left behind, judging by the requests.
+"""Where a message of the proxy is in its chat, and whether an answer takes another's place.
 
 Each request holds the whole chat. A turn's outside id gives its place in the chat by digests of the
-earlier messages, so two requests show whether one continues the other. A message counts as edited
-only if nothing else explains it: the chats of two clients may begin alike, and a client may leave
-out old messages. If in doubt, everything stays.
+earlier messages, so two requests show whether one continues the other.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory.records import Minted, Turn
 
-LONGEST = 1_000  # turns of a chat, the newest, among which an edited message is looked for
+LONGEST = 1_000  # turns of a chat, the newest, among which an earlier answer is looked for
 _DIGEST = "[0-9a-f]{16}"
 _SOURCE = re.compile(
     rf":(?P<role>user|assistant):{_DIGEST}:(?P<here>{_DIGEST})"
@@ -37,40 +35,6 @@ class Place:
     def text(self) -> str:
         """The place as a source ends with it."""
         return f"{self.here}-{self.before}-{self.previous}"
-
-
-def left_branch(
-    turns: Sequence[Turn], place: Place, is_alike: Callable[[str], bool]
-) -> dict[int, str]:
-    """The turns that a message at a place leaves behind, as ids with the places of users' messages.
-
-    That is another message at the same place, and all that was said from there on. It is an edit
-    only if the message before both was sent once, as it stands, if nothing says that several chats
-    go on from there, and if everything later belongs to the messages left.
-
-    Arguments:
-        turns: the newest of the session, in their order.
-        place: of the user's message that was just sent.
-        is_alike: whether more than one chat may have gone on after a digest of what was said.
-    """
-    placed = [(turn, *known) for turn in turns if (known := _place_of(turn))]
-    users = [(turn, there) for turn, role, there in placed if role == "user"]
-    if not place.before or any(there.here == place.here for _, there in users):
-        return {}
-    siblings = [turn for turn, there in users if there.before == place.before]
-    parents = [turn for turn, there in users if there.here == place.previous]
-    if len(siblings) != 1 or len(parents) != 1 or is_alike(place.before):
-        return {}
-    [first] = siblings
-    branch: dict[int, str] = {}
-    for turn, role, there in placed:
-        if turn.id < first.id:
-            continue
-        belongs = there.here if role == "assistant" else there.previous
-        if turn.id != first.id and belongs not in branch.values():
-            return {}
-        branch[turn.id] = there.here
-    return branch
 
 
 def answer_source(turns: Sequence[Turn], source: str, text: str, here: str) -> Minted:

@@ -5,7 +5,7 @@ Nothing here knows a memory or a connection. A request that cannot be read is pa
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -47,14 +47,7 @@ class Conversation:
     def session(self) -> str:
         """A name for the conversation: that of its first message, which each request repeats."""
         users = [text_of(message) for message in self.messages if message.get("role") == "user"]
-        return self._session_of(users[:1])
-
-    def session_begun_with(self, text: str) -> str:
-        """The name of a conversation of this user that begins with a text."""
-        return self._session_of([text])
-
-    def _session_of(self, beginning: Sequence[str]) -> str:
-        digest = sha256(json.dumps([self.user, beginning]).encode()).hexdigest()
+        digest = sha256(json.dumps([self.user, users[:1]]).encode()).hexdigest()
         return f"proxy {digest[:16]}"
 
     def source(self, session: str, role: str, day: str) -> Minted:
@@ -82,34 +75,6 @@ class Conversation:
             before=self._digests[self.position] if has_answer else "",
             previous=self._digests[users[-1] + 1] if users else "",
         )
-
-    def after(self, answer: str) -> str:
-        """The digest of all that was said up to here and of an answer: the chat goes on there."""
-        message = {"role": "assistant", "content": answer}
-        return _prefix_digests([*self.messages, message])[-1]
-
-    def earlier(self) -> dict[int, str]:
-        """The user's earlier messages, by position, each with its `Place.here`."""
-        return {
-            position: self._digests[position + 1]
-            for position in range(self.position)
-            if _is_of_user(self.messages[position])
-        }
-
-    def exchange(self, position: int) -> tuple["Conversation", str]:
-        """An earlier message of the user as its own request had it, and the last answer to it."""
-        later = range(position + 1, len(self.messages))
-        end = next((n for n in later if _is_of_user(self.messages[n])), len(self.messages))
-        answers = [n for n in range(position, end) if self.messages[n]["role"] == "assistant"]
-        message = self.messages[position]
-        request = replace(
-            self,
-            messages=self.messages[: answers[-1] if answers else position + 1],
-            position=position,
-            text=message["content"],
-            speaker=message["name"],
-        )
-        return request, _said_by_model(self.messages[answers[-1]]) if answers else ""
 
     @cached_property
     def _digests(self) -> Sequence[str]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -65,7 +64,7 @@ from memory.store.protocol import Store
 from memory.store.search import search_tables, vectors
 from memory.store.search.embedding import EmbedderState, Vectors
 from memory.store.search.search_tables import Searched
-from memory.store.turns import branches, expiry, summaries, turns_table
+from memory.store.turns import expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
 from memory.store.turns.filtered_turns import FilteredTurns, with_signs
 from memory.store.turns.minted_names import FORGET_AFTER
@@ -197,7 +196,6 @@ class DatabaseStore(Store):
         turns: Sequence[Turn],
         once: bool = False,
         replaces: bool = False,
-        takes_back: Mapping[int, str] = MappingProxyType({}),
         also: Callable[[Connection], object] | None = None,
     ) -> TurnIds:
         if isinstance(turns, Turn):
@@ -205,9 +203,7 @@ class DatabaseStore(Store):
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
         self._refuse_beyond(clean)
-        ids = self._store_turns(
-            clean, public, once=once, replaces=replaces, takes_back=takes_back, also=also
-        )
+        ids = self._store_turns(clean, public, once=once, replaces=replaces, also=also)
         self.vectors.embed_waiting(after_rest=True)
         return ids
 
@@ -218,7 +214,6 @@ class DatabaseStore(Store):
         *,
         once: bool,
         replaces: bool,
-        takes_back: Mapping[int, str],
         also: Callable[[Connection], object] | None,
     ) -> TurnIds:
         """Store turns in one transaction; returns their ids."""
@@ -244,8 +239,6 @@ class DatabaseStore(Store):
                     told = expiry.with_moments(told, zones, periods)
                     if any(FORGET_AFTER in turn.tags for turn in told):
                         self._expired.look_again()
-                    if takes_back:
-                        branches.take_back(conn, takes_back, self.vectors.embed)
                     if once and replaces:
                         removal.remove_replaced(conn, told, self.vectors.embed)
                     insertion = turns_table.insert_turns(conn, told, once)

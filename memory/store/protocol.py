@@ -8,7 +8,6 @@ a store, in the modules that name their subjects: `tags.set_tags(store, ...)`.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from memory.errors import InputError
@@ -44,7 +43,6 @@ class Turns(HasConnections, Protocol):
         turns: Sequence[Turn],
         once: bool = False,
         replaces: bool = False,
-        takes_back: Mapping[int, str] = MappingProxyType({}),
         also: Callable[[Connection], object] | None = None,
     ) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
@@ -54,10 +52,7 @@ class Turns(HasConnections, Protocol):
         is removed in the same transaction together with everything derived from it (its bytes are
         overwritten when they are used again, or with the next `forget`).
 
-        `takes_back` has ids of turns that are no longer in a chat, each with a name for its place
-        there. They are removed in the same way. Only a mark of the place and the turn's date remain
-        (memory/store/turns/branches.py). An id without a turn is ignored. `also` is called with the
-        connection, in the same transaction, if there is a turn to store.
+        `also` is called with the connection, in the same transaction, if there is a turn to store.
 
         Text in <private> tags is never stored. Secrets (keys, tokens, passwords of machines) are
         treated as the setting "secrets" says: mask, refuse or off. `withheld` of the ids counts
