@@ -5,9 +5,11 @@ import hashlib
 import json
 import re
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -33,12 +35,14 @@ from memory.program import BENCHMARK_COST, NO_SQL, program_for, rendered_prompt
 from memory.records import SqlUse
 from memory.search import Reranker
 from memory.system import clean_line, count, write_whole
+from memory.system.files import folder_lock
 from memory.worker import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index
 # Tokens reserved for instructions, examples, question and answer, which share a model's context
 # with the memory.
 PROMPT_TOKENS = 512
+_LONGEST_BUILD = 86_400.0  # seconds to wait for another run that builds the same memory
 STORING_TRIES = 2  # a window that could not be stored is tried once more
 
 
@@ -237,9 +241,38 @@ def build_memory(
     as unbuilt. Raises ModelError if no answer held any SQL: the server may be the wrong one.
     """
     path = memory_path(conversation, setup, cache, embedder)
-    card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
     if is_built(path):
         return built_memory(path)
+    with _only_builder(path):
+        return _built_here(path, conversation, setup, progress, embedder)
+
+
+@contextmanager
+def _only_builder(path: Path) -> Iterator[None]:
+    """Keep other processes from building the memory at a path, and wait while one does."""
+    lock = path.with_suffix(".lock")
+    lock.mkdir(parents=True, exist_ok=True)
+    with folder_lock(lock, is_exclusive=True, seconds=0) as is_free:
+        if is_free:
+            yield
+            return
+    print(f"another run builds {path}: waiting for it", file=sys.stderr)
+    with folder_lock(lock, is_exclusive=True, seconds=_LONGEST_BUILD) as is_free:
+        if not is_free:
+            raise InputError(f"another run has been building {path} for a day: end it")
+        yield
+
+
+def _built_here(
+    path: Path,
+    conversation: Conversation,
+    setup: Setup,
+    progress: Callable[[int], None],
+    embedder: str,
+) -> BuiltMemory:
+    if is_built(path):  # by the run that this one waited for
+        return built_memory(path)
+    card, part = path.with_suffix(".json"), path.with_suffix(".part.json")
     begun = BuiltMemory(conversation.id, path, len(conversation.turns))
     windows = -(-len(conversation.turns) // setup.model.limits.window)
     if path.exists() and part.exists():

@@ -10,7 +10,7 @@ import re
 import string
 from calendar import month_abbr, month_name
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -267,15 +267,19 @@ def paired_bootstrap(
     """95 % interval of the mean of `a - b`, where a[i] and b[i] score the same question.
 
     With `clusters` (the conversation of each question), of `LEAST_CONVERSATIONS` or more, it speaks
-    of other conversations, too, and is the wider of two: see `clustered_interval`. Raises
-    ValueError when the lengths differ or there is no value.
+    of other conversations, too, and is the wider of two: see `clustered_interval`. Differences of
+    scores in 0..1 stay within -1..1. Raises ValueError when the lengths differ or there is no
+    value.
     """
     differences = [x - y for x, y in zip(a, b, strict=True)]
     low, high = bootstrap(differences, groups=groups)
     if clusters is None or len(set(clusters)) < LEAST_CONVERSATIONS:
         return low, high
     low_of_clusters, high_of_clusters = clustered_interval(differences, clusters)
-    return min(low, low_of_clusters), max(high, high_of_clusters)
+    low, high = min(low, low_of_clusters), max(high, high_of_clusters)
+    if all(0 <= score <= 1 for score in (*a, *b)):  # so no mean difference is beyond 1
+        low, high = max(low, -1.0), min(high, 1.0)
+    return low, high
 
 
 def clustered_interval(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float]:
@@ -286,10 +290,34 @@ def clustered_interval(values: Sequence[float], clusters: Sequence[str]) -> tupl
     of a resample is smaller than the sample's (Hesterberg 2015, "What Teachers Should Know About
     the Bootstrap", section 5.3): 2 to 3 %.
     """
+    low, high = bootstrap(values, groups=clusters)
+    return _widened(float(np.mean(values)), low, high, len(set(clusters)))
+
+
+def _widened(value: float, low: float, high: float, number: int) -> tuple[float, float]:
     from scipy.stats import norm, t  # takes a second
 
-    number = len(set(clusters))
-    mean = float(np.mean(values))
-    low, high = bootstrap(values, groups=clusters)
     wider = t.ppf(0.975, number - 1) / norm.ppf(0.975) * math.sqrt(number / (number - 1))
-    return mean - float(wider) * (mean - low), mean + float(wider) * (high - mean)
+    return value - float(wider) * (value - low), value + float(wider) * (high - value)
+
+
+def resampled_interval(
+    clusters: Sequence[str],
+    figure: Callable[[Sequence[str]], float],
+    bounds: tuple[float, float],
+    n: int = 500,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """95 % interval of any figure of clusters, from `n` resamples of whole clusters.
+
+    For figures that are no mean, such as an F1 over all rows; None for fewer than three clusters.
+    Widened as `clustered_interval` is, within the `bounds` of the figure.
+    """
+    if len(clusters) < LEAST_CONVERSATIONS:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(clusters), size=(n, len(clusters)))
+    values = [figure([clusters[index] for index in row]) for row in drawn]
+    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = _widened(figure(clusters), float(low), float(high), len(clusters))
+    return max(low, bounds[0]), min(high, bounds[1])

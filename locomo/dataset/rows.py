@@ -3,27 +3,43 @@
 The format is LoCoMo's with one field more, `rows`: by `dia_id` the `facts` of a turn, `other` words
 that are true and not worth a row, and the hard `forms` that it is in. A turn without an entry says
 nothing to store. A fact has a `row` (subject | attribute | value, word for word where the turn says
-it so), `words` (a stored fact has one of them), and other `subjects` that it may have.
+it so), `words` (a stored fact has one of them), other `subjects` that it may have, and the `day`
+that it happened, if the turn says so. Without a `day`, the program's own reading of relative dates
+computes it from the row ("last Friday") and the turn's date.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from locomo.dataset.fields import Name, Text, checked
 from locomo.dataset.format import Conversation, files_of, parse_conversation, read_records
 from memory import InputError
+from memory.text.dates import resolve_dates
 
 
 @dataclass(frozen=True)
 class GoldRow:
-    """A statement of a turn: its row, words that show it, and the subjects that it may have."""
+    """A statement of a turn: its row, words that show it, and the subjects that it may have.
+
+    `day` is ISO text, as exact as the turn says it, or "".
+    """
 
     row: str
     words: tuple[str, ...]
     subjects: tuple[str, ...]
+    day: str = ""
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Subject, attribute and value."""
+        subject, _, said = self.row.partition(" | ")
+        attribute, _, value = said.partition(" | ")
+        return subject, attribute, value
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,7 @@ class GoldTurn:
 
 NOTHING_SAID = GoldTurn()
 _VALIDATION = "validation"
+_COMPUTED_DAY = re.compile(r"\((\d{4}(?:-\d\d){0,2})\)")
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,7 @@ class _RawFact(BaseModel):
     row: Name
     words: list[Name] = Field(min_length=1)
     subjects: list[Name] = []
+    day: Annotated[str, Field(pattern=r"^(\d{4}(-\d\d){0,2})?$")] = ""
 
 
 class _RawTurn(BaseModel):
@@ -100,6 +118,7 @@ def gold_rows(record: dict[str, object], where: str) -> GoldRows:
     conversation = parse_conversation(record, where)
     raw = checked(_ROWS, record, where=where)
     texts = {turn.source: turn.text.casefold() for turn in conversation.turns}
+    said_at = {turn.source: turn.said_at for turn in conversation.turns}
     for source, turn in raw.rows.items():
         if source not in texts:
             raise InputError(f"{where}, field rows.{source}: no turn has this dia_id")
@@ -109,7 +128,12 @@ def gold_rows(record: dict[str, object], where: str) -> GoldRows:
     turns = {
         source: GoldTurn(
             tuple(
-                GoldRow(fact.row, tuple(fact.words), tuple(fact.subjects or [_subject(fact.row)]))
+                GoldRow(
+                    fact.row,
+                    tuple(fact.words),
+                    tuple(fact.subjects or [_subject(fact.row)]),
+                    fact.day or _day(fact.row, said_at[source]),
+                )
                 for fact in turn.facts
             ),
             tuple(turn.other),
@@ -122,6 +146,12 @@ def gold_rows(record: dict[str, object], where: str) -> GoldRows:
 
 def _words(turn: _RawTurn) -> Sequence[str]:
     return [*(word for fact in turn.facts for word in fact.words), *turn.other]
+
+
+def _day(row: str, said_at: str) -> str:
+    """The day, month or year that the relative date in a row means; "" for none or several."""
+    days = {*_COMPUTED_DAY.findall(resolve_dates(row, said_at, iso=True))}
+    return days.pop() if len(days) == 1 else ""
 
 
 def _subject(row: str) -> str:

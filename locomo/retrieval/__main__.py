@@ -44,6 +44,7 @@ from locomo.retrieval.fit import (
 from locomo.retrieval.measure import DEPTHS, Retrieval, recall_table, recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, shown_table
 from locomo.split_data import TEST
+from locomo.tracking.runs import run_data, run_where_tracked
 from memory import InputError
 from memory.evidence import LEAST_BUDGET
 from memory.search import Reranker, load_reranker
@@ -93,6 +94,10 @@ def retrieval(
         bool, Option("--fair", help="Recall next to FTS5, cosine and a hybrid tuned like this one.")
     ] = False,
     embedder: Annotated[str | None, Option(help="Another embedder, by name.")] = None,
+    against: Annotated[
+        str | None,
+        Option(help="For --fair: one more embedder, such as sentence-transformers/MODEL."),
+    ] = None,
     reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
     over: Over = "",
 ) -> None:
@@ -115,6 +120,7 @@ def retrieval(
             fair and (fit or explains or shown or evidence or json_file or chart or k or over),
             "--fair goes with no other task",
         ),
+        (against and not fair, "--against is for --fair"),
         (explains and (json_file or chart), "--explain goes with no --json, --chart"),
         (memory and not explains, "--memory is for --explain: give a question with it"),
         (memory and data, "give --memory or --data, not both"),
@@ -132,19 +138,25 @@ def retrieval(
     conversations = [*chain.from_iterable(by_file.values())]
     if explain is not None:
         explain_data(conversations, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
-    elif evidence:
-        _show_by_kind(conversations, shown or _BUDGETS, evidence, embedder)
-    elif shown:
-        _show(conversations, shown, embedder)
-    elif fair:
-        _compare(conversations, embedder)
-    elif fit:
-        _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
-    else:
-        files = _Files(json=json_file, chart=chart, peers=peers)
-        orderer = load_reranker(reranker) if reranker else None
-        search = _Search(k=k or _MEASURED_TURNS, embedder=embedder, reranker=orderer)
-        _measure(by_file, files, search=search, only=conversation, over=over)
+        return
+    used = [run_data(Path(file), "evaluation") for file in by_file]
+    names = ", ".join(Path(file).name for file in by_file)
+    params = {"embedder": embedder or EMBEDDER, "data": names}
+    output = json_file or (weights if fit else None)
+    with run_where_tracked("retrieval", params, f"retrieval, {names}", data=used, output=output):
+        if evidence:
+            _show_by_kind(conversations, shown or _BUDGETS, evidence, embedder)
+        elif shown:
+            _show(conversations, shown, embedder)
+        elif fair:
+            _compare(conversations, embedder, against)
+        elif fit:
+            _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
+        else:
+            files = _Files(json=json_file, chart=chart, peers=peers)
+            orderer = load_reranker(reranker) if reranker else None
+            search = _Search(k=k or _MEASURED_TURNS, embedder=embedder, reranker=orderer)
+            _measure(by_file, files, search=search, only=conversation, over=over)
 
 
 def _refuse(*mistakes: tuple[object, str]) -> None:
@@ -385,18 +397,28 @@ def _fit(
     console.print(f"written to {output}", highlight=False, soft_wrap=True)
 
 
-def _compare(conversations: Sequence[Conversation], embedder: str | None) -> None:
+def _compare(
+    conversations: Sequence[Conversation], embedder: str | None, named: str | None
+) -> None:
     """Print recall next to textbook rankings, each tuned on the other conversations."""
     if len(conversations) < 2:
         raise InputError("--fair needs two conversations or more: one is measured, others tune")
     weights = weights_in_use()
     with progress_bar(Console(stderr=True), transient=True) as progress:
         cases = [
-            ranked_cases(conversation, search_cases(conversation, weights, embedder), embedder)
+            ranked_cases(
+                conversation, search_cases(conversation, weights, embedder), embedder, named
+            )
             for conversation in progress.track(conversations, description="searching")
         ]
-    recalls_by_ranking = fair_recalls(cases, np.sign([*weights.values()]), DEPTHS)
-    print_table(Console(), ranking_table(recalls_by_ranking, DEPTHS))
+    signs = np.sign([*weights.values()])
+    recalls_by_ranking = fair_recalls(cases, signs, DEPTHS, named or "")
+    clusters = [
+        conversation.id
+        for conversation, of_conversation in zip(conversations, cases, strict=True)
+        for _ in of_conversation
+    ]
+    print_table(Console(), ranking_table(recalls_by_ranking, DEPTHS, clusters))
 
 
 def _print_weights(

@@ -5,7 +5,7 @@ al. 2009), with the constant and the share of each chosen where the weights are 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from locomo.choices import EMBEDDER
-from locomo.dataset.format import ABSTENTION, Conversation
+from locomo.dataset.format import ABSTENTION, LEAST_CONVERSATIONS, Conversation
+from locomo.metrics import paired_bootstrap
 from locomo.retrieval.baselines import Cosine, FullText
 from locomo.retrieval.fit import Case, Floats, fit_weights, rank_turns
 from memory.search import load_embedder
@@ -29,21 +30,32 @@ Ranking = Callable[["RankedCase"], NDArray[np.int64]]
 class RankedCase:
     """A case with the place that bm25 and the cosine give each of its turns, (n,), from 1.
 
-    A turn without a word of the question is in no place of bm25's: infinity.
+    A turn without a word of the question is in no place of bm25's: infinity. `by_named` are the
+    places by the cosine of another embedder, if one is compared.
     """
 
     case: Case
     by_words: Floats
     by_cosine: Floats
+    by_named: Floats | None = None
 
 
 def ranked_cases(
-    conversation: Conversation, cases: Sequence[Case], embedder: str | None = None
+    conversation: Conversation,
+    cases: Sequence[Case],
+    embedder: str | None = None,
+    named: str | None = None,
 ) -> list[RankedCase]:
-    """The cases of a conversation (`search_cases`) with the two textbook rankings."""
+    """The cases of a conversation (`search_cases`) with the two textbook rankings.
+
+    `named` is one more embedder for a cosine and a hybrid, such as a contextual one.
+    """
     words, cosine = FullText(), Cosine(load_embedder(embedder or EMBEDDER))
+    other = Cosine(load_embedder(named)) if named else None
     words.add(conversation.turns)
     cosine.add(conversation.turns)
+    if other:
+        other.add(conversation.turns)
     number = len(conversation.turns)
     questions = [
         question
@@ -61,13 +73,19 @@ def ranked_cases(
             case,
             places(words.search(question.standalone_question, number), case.turns),
             places(cosine.search(question.standalone_question, number), case.turns),
+            places(other.search(question.standalone_question, number), case.turns)
+            if other
+            else None,
         )
         for question, case in zip(questions, cases, strict=True)
     ]
 
 
 def fair_recalls(
-    conversations: Sequence[Sequence[RankedCase]], signs: Floats, depths: Sequence[int]
+    conversations: Sequence[Sequence[RankedCase]],
+    signs: Floats,
+    depths: Sequence[int],
+    named: str = "",
 ) -> Mapping[str, list[list[float]]]:
     """Recall of each question's evidence at these depths, by ranking.
 
@@ -81,6 +99,7 @@ def fair_recalls(
             "FTS5": _ordered(lambda ranked: -ranked.by_words),
             "cosine": _ordered(lambda ranked: -ranked.by_cosine),
             "hybrid of both, tuned": _tuned_hybrid(others),
+            **(_of_embedder(named, others) if named else {}),
             "this ranking, equal weights": _weighed(_equal_weights(others, signs)),
             "this ranking, fitted": _weighed(fit_weights([ranked.case for ranked in others])),
         }
@@ -90,11 +109,32 @@ def fair_recalls(
     return by_ranking
 
 
-def ranking_table(by_ranking: Mapping[str, list[list[float]]], depths: Sequence[int]) -> Table:
+def _of_embedder(name: str, others: Sequence[RankedCase]) -> dict[str, Ranking]:
+    """The cosine of another embedder, and the hybrid that is tuned with it."""
+
+    def of_named(ranking: Ranking) -> Ranking:
+        return lambda ranked: ranking(_with_named(ranked))
+
+    return {
+        f"cosine, {name}": of_named(_ordered(lambda ranked: -ranked.by_cosine)),
+        f"hybrid of FTS5 and {name}, tuned": of_named(_tuned_hybrid([*map(_with_named, others)])),
+    }
+
+
+def _with_named(ranked: RankedCase) -> RankedCase:
+    if ranked.by_named is None:
+        raise ValueError("these cases were ranked without a named embedder")
+    return replace(ranked, by_cosine=ranked.by_named)
+
+
+def ranking_table(
+    by_ranking: Mapping[str, list[list[float]]], depths: Sequence[int], clusters: Sequence[str]
+) -> Table:
     """A line for each ranking: means over questions, and its change of recall at 10.
 
-    The change is the fitted ranking's minus this one's, paired by question, with the half width of
-    its 95 % interval.
+    The change is the fitted ranking's minus this one's, paired by question, with its 95 % interval
+    over conversations; `clusters` is the conversation of each question. Fewer than three
+    conversations have no interval.
     """
     columns = ("ranking", *(f"R@{depth}" for depth in depths), "questions", "fitted minus it")
     table = Table(*columns, title="recall of evidence turns, tuned on the other conversations")
@@ -102,9 +142,11 @@ def ranking_table(by_ranking: Mapping[str, list[list[float]]], depths: Sequence[
     at = depths.index(_TUNED_DEPTH)
     for name, rows in by_ranking.items():
         change = fitted[:, at] - np.array(rows)[:, at]
-        half_width = 1.96 * change.std() / np.sqrt(len(change))
         means = [f"{mean:.3f}" for mean in np.mean(rows, axis=0)]
-        paired = f"{change.mean():+.3f} ±{half_width:.3f}" if change.any() else ""
+        paired = f"{change.mean():+.3f}" if change.any() else ""
+        if paired and len({*clusters}) >= LEAST_CONVERSATIONS:
+            low, high = paired_bootstrap([*change], [0.0] * len(change), clusters=clusters)
+            paired += f" [{low:+.3f}, {high:+.3f}]"
         table.add_row(name, *means, str(len(rows)), paired)
     return table
 

@@ -10,7 +10,13 @@ from types import ModuleType
 from rich.console import Console
 
 from locomo.choices import SYSTEMS, Categories, Interval, SystemName, systems_named
-from locomo.commands import check_enough, check_folder, print_table, script_command
+from locomo.commands import (
+    check_enough,
+    check_folder,
+    print_table,
+    script_command,
+    writable_folder,
+)
 from locomo.dataset.format import ABSTENTION, CATEGORIES, Conversation, load_conversations
 from locomo.evaluation import AskedQuestion, Evaluation, EvaluationRun, shown_whole
 from locomo.harness import (
@@ -70,6 +76,7 @@ from locomo.tasks.modules import draw
 from locomo.timing import Speed, timed_speed
 from locomo.tracking.metric_names import SCORE_TABLE, score_metrics, score_table
 from locomo.tracking.overview import log_overview
+from locomo.tracking.record import command_now
 from locomo.tracking.runs import (
     connect_mlflow,
     data_hash,
@@ -80,6 +87,7 @@ from locomo.tracking.runs import (
     mlflow_errors,
     mlflow_run,
     rename_run,
+    run_data,
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
@@ -196,11 +204,23 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
         "split": options.split,
         "categories": options.categories,
         "seed": options.seed,
+        "systems": ",".join(chosen),
+        "facts": options.facts or "digest",
+        "prompts": options.prompts or "chosen by the model's size",
+        "command": command_now(),
     }
     params |= _run_params(
         run, setup, options.adapter, program=options.optimized_path, learned=learned
     )
-    with mlflow_run(EXPERIMENT, params, _title(params)) as tracked:
+    with writable_folder(options.output_dir):
+        pass
+    with mlflow_run(
+        EXPERIMENT,
+        params,
+        _title(params),
+        data=[run_data(data, options.split)],
+        output=options.output_dir,
+    ) as tracked:
         with mlflow_errors(tracked):
             pairs = [(conversation.id, question) for conversation, question in questions]
             log_questions(tracked, pairs, data, str(params["data_sha256"]), "evaluation")

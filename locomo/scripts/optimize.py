@@ -40,7 +40,7 @@ from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
-from locomo.prompts.gate import fit_gate, gate_turns, quality, quality_line
+from locomo.prompts.gate import GateQuality, fit_gate, gate_turns, quality, quality_line
 from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Options
@@ -79,8 +79,15 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.timing import seconds_a_token
-from locomo.tracking.compiles import CompiledFile, log_compile
-from locomo.tracking.runs import connect_mlflow, log_params, mlflow_run, rename_run
+from locomo.tracking.compiles import CompiledFile, log_compile, log_gains
+from locomo.tracking.runs import (
+    connect_mlflow,
+    log_params,
+    mlflow_errors,
+    mlflow_run,
+    rename_run,
+    run_data,
+)
 from memory import InputError, MemoryProgram, load_model
 from memory.models import Model, is_file, is_packaged, over_machines
 from memory.program import (
@@ -285,7 +292,8 @@ def _compile(
     ledger = Ledger(folder, limits, resume, with_requests=with_requests, began=began)
     targets = ", ".join(job.targets)
     name = f"{job.options.optimizer} of {targets} for {job.setup.model.name}, {job.split.data.name}"
-    with mlflow_run(EXPERIMENT, job.params(), name) as run:
+    parts = [run_data(job.split.data, "training and validation")]
+    with mlflow_run(EXPERIMENT, job.params(), name, data=parts, output=folder) as run:
         with closing(ledger), ledger.active(), progress_bar(console) as bar:
             compiled = CompileRun(
                 job=job,
@@ -417,6 +425,29 @@ def _compile_gate(options: CompileOptions, split: SplitConversations) -> Compile
     The gain is measured with the model; the packaged one has no gate, and then only what stays open
     is reported.
     """
+    params = {"target": "gate", "data": split.data.name, "data_sha256": split.sha256}
+    parts = [run_data(split.data, "training and validation")]
+    name = f"gate, {split.data.name}"
+    with mlflow_run(EXPERIMENT, params, name, data=parts, output=options.output) as run:
+        fitted, qualities = _fitted_gate(options, split)
+        with mlflow_errors(run):
+            run.log_metrics(
+                {
+                    f"{part}/{measure}": float(value)
+                    for part, on_part in qualities.items()
+                    for measure, value in asdict(on_part).items()
+                }
+            )
+            run.log_artifact(str(options.output))
+        log_gains(run, fitted.gains)
+        rename_run(run, f"{name}: AUC {qualities['validation'].auc:.3f} on validation")
+    return fitted
+
+
+def _fitted_gate(
+    options: CompileOptions, split: SplitConversations
+) -> tuple[CompileResult, dict[str, GateQuality]]:
+    """The fitted gate in its program, written to the output, and its quality by part."""
     console = Console(file=sys.stdout)
     began = time.monotonic()
     rows = rows_by_conversation(split.data)
@@ -453,7 +484,7 @@ def _compile_gate(options: CompileOptions, split: SplitConversations) -> Compile
     lacks = "no gain on these turns; measure it on others" if results else "measure it with a model"
     advice = "use it" if compiled.verdict == "gain" else f"{lacks}: {measuring}"
     console.print(f"{options.output}: {advice}", highlight=False, soft_wrap=True)
-    return compiled
+    return compiled, {"training": held_out, "validation": on_validation}
 
 
 def _gate_gains(
@@ -497,7 +528,8 @@ def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> C
     began = time.monotonic()
     params = {"target": "ranking", "data": split.data.name, "data_sha256": split.sha256}
     name = f"ranking, {split.data.name}"
-    with mlflow_run(EXPERIMENT, params, name) as run:
+    parts = [run_data(split.data, "training and validation")]
+    with mlflow_run(EXPERIMENT, params, name, data=parts, output=output) as run:
         with progress_bar(console) as bar:
             tuned = tune_ranking(split, bar)
         program = MemoryProgram()

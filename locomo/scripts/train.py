@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from locomo.commands import print_table, script_command
+from locomo.commands import print_table, script_command, writable_folder
 from locomo.tasks.gains import gain_line, gain_table, outcome, program_card, verdict
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.tracking.compiles import log_gains
-from locomo.tracking.runs import mlflow_run, rename_run
+from locomo.tracking.record import parent_of
+from locomo.tracking.runs import mlflow_errors, mlflow_run, rename_run, run_data, step_log
 from locomo.weights.arbor_client import Server
 from locomo.weights.comparison import compare_tuned
 from locomo.weights.launch import (
@@ -165,11 +166,18 @@ def report_comparison(options: TrainOptions, tuned: Path, trained_on: Collection
         "start": options.start or "as it comes",
         "target": options.target,
         "data": options.conversations.sha256,
+        "model": options.student,
         "helper": options.helper,
         "seed": options.seed,
     }
     name = f"comparison: {tuned.name}, {options.target}, {options.data_path.name}"
-    with mlflow_run(EXPERIMENT, params, name) as run:
+    with mlflow_run(
+        EXPERIMENT,
+        params,
+        name,
+        data=[run_data(options.data_path, "comparison")],
+        parent=parent_of(tuned),
+    ) as run:
         comparison = compare_tuned(options, tuned, trained_on, console=console)
         for failure in comparison.failures:
             console.print(f"left out: {failure}", style="yellow", markup=False)
@@ -208,7 +216,40 @@ def tune_supervised(options: TrainOptions) -> None:
     output = options.checkpoints / "sft"
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")
-    tune_here(options, examples, output, console=console)
+    params = {
+        "model": options.student,
+        "targets": ",".join(options.targets),
+        "start": options.start or "as it comes",
+        "data": options.data_path.name,
+        "epochs": options.epochs,
+        "seed": options.seed,
+    }
+    name = f"supervised: {options.student}, {', '.join(options.targets)}, {options.data_path.name}"
+    used = [run_data(options.examples or options.data_path, "training")]
+    with writable_folder(output):
+        pass
+    with mlflow_run(EXPERIMENT, params, name, data=used, output=output) as run:
+        log_step = step_log(run)
+        summary = tune_here(
+            options,
+            examples,
+            output,
+            console=console,
+            after_step=lambda step, loss: log_step({"loss": loss}, step),
+        )
+        with mlflow_errors(run):
+            run.log_metrics(
+                {
+                    "steps": summary.steps,
+                    "examples": summary.examples,
+                    "first loss": summary.first_loss,
+                    "last loss": summary.last_loss,
+                    "seconds": summary.seconds,
+                }
+            )
+            for file in sorted(output.glob("adapter_*")):
+                run.log_artifact(str(file))
+        rename_run(run, f"{name}: loss {summary.last_loss:.2f}")
     model = ["--model", options.student] if is_file(options.student) else []
     if options.targets == ("store",):
         measured = ("-m", "locomo.rows", options.conversations.held_out, "--out", "rows.jsonl")

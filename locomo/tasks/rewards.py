@@ -11,8 +11,8 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
 - For the refining module `memory` is `refine_metric`, what an episode gained times how efficient
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
-- `rows`, for the storing module: what it stored next to gold rows, without a question
-  (`locomo.tasks.row_score`).
+- `rows`, for the storing module: how well what it stored answers the questions of gold rows
+  (`locomo.tasks.row_use`), with the F1 of the rows themselves (`locomo.tasks.row_score`) beside it.
 - `sql-memory` and `memupdate` are the rewards of these two projects to the letter, to compare with:
   `gated` and `memory` change what harmed (docs/optimizing.md says what).
 
@@ -38,7 +38,8 @@ from locomo import metrics
 from locomo.choices import Reward
 from locomo.dataset.format import ABSTENTION, Question
 from locomo.dataset.rows import GoldTurn
-from locomo.tasks.row_score import RowScore, score_rows
+from locomo.tasks.row_score import score_rows
+from locomo.tasks.row_use import StoredOf, use_score
 from memory import InputError
 from memory.refine import tool_functions
 
@@ -385,36 +386,44 @@ def _gated(gold: Any, pred: Any, best: float = 1.0) -> _Judged:
 
 
 def _rows(gold: Any, pred: Any) -> _Judged:
-    """The mean score of a window's turns: statements stored / (statements + false facts).
+    """How well the facts of a window's turns answer the questions of gold rows, the mean of turns.
+
+    Components: rows, that score, and row_f1, of the rows themselves.
 
     Arguments:
         gold: an example with `gold`, what each turn says (GoldTurns).
         pred: a prediction with `turns`, `facts` (a list for each turn) and `failed`.
     """
     _require(pred, "facts", "turns")
-    scores = row_scores(gold.gold, pred)
-    mean = fmean(score.score for score in scores)
-    return {"rows": mean}, mean, [score.feedback for score in scores]
+    stored = _stored(gold.gold, pred)
+    uses = [use_score(of_turn) for of_turn in stored]
+    scores = [score_rows(of_turn.gold, of_turn.turn, of_turn.facts) for of_turn in stored]
+    parts = {"rows": fmean(uses), "row_f1": fmean(score.score for score in scores)}
+    return parts, parts["rows"], [score.feedback for score in scores]
 
 
 def turn_scores(name: str, example: dspy.Example, pred: Any) -> list[QuestionScore]:
     """The scores of an example's turns, like questions' scores; `name` is the example's."""
-    return [
-        QuestionScore(
-            key=f"{example.conversation}/{example.first + number}",
-            category=STATEMENTS if score.statements else ABSTENTION,
-            components={"rows": score.score},
-            reward=score.score,
-            group=name,
+    scores = []
+    for number, of_turn in enumerate(_stored(example.gold, pred)):
+        of_rows = score_rows(of_turn.gold, of_turn.turn, of_turn.facts)
+        use = use_score(of_turn)
+        scores.append(
+            QuestionScore(
+                key=f"{example.conversation}/{example.first + number}",
+                category=STATEMENTS if of_rows.statements else ABSTENTION,
+                components={"rows": use, "row_f1": of_rows.score},
+                reward=use,
+                group=name,
+            )
         )
-        for number, score in enumerate(row_scores(example.gold, pred))
-    ]
+    return scores
 
 
-def row_scores(golds: Sequence[GoldTurn], pred: Any) -> list[RowScore]:
-    """The score of each turn of a prediction of `StoreLabelled`."""
+def _stored(golds: Sequence[GoldTurn], pred: Any) -> list[StoredOf]:
+    """The turns of a prediction of `StoreLabelled`, with what they say and what was stored."""
     return [
-        score_rows(gold, turn, facts)
+        StoredOf(turn, gold, tuple(facts))
         for gold, turn, facts in zip(golds, pred.turns, pred.facts, strict=True)
     ]
 
@@ -619,7 +628,7 @@ def _fact_notes(facts: Sequence[WrittenFact], target: Sequence[WrittenFact]) -> 
 # --- the metrics ------------------------------------------------------------------------------
 
 metric = _metric(_answers, WEIGHTS)
-rows_metric = _metric(_rows, ("rows",))
+rows_metric = _metric(_rows, ("rows", "row_f1"))
 gated_metric = _metric(_gated, ("answer", "fields"))
 single_speaker_metric = _metric(_single_speaker, ("precision", "recall"))
 planted_metric = _metric(_planted, ["answer"])

@@ -9,13 +9,8 @@ from types import ModuleType
 from locomo.dataset.format import Question
 from locomo.tasks.gains import Gain, Verdict, gain_line, verdict
 from locomo.tracking.metric_names import GAIN_TABLE, REFUSED, gain_metrics, gain_table
-from locomo.tracking.runs import (
-    DESCRIPTION,
-    clean,
-    log_questions,
-    mlflow_errors,
-    without_login,
-)
+from locomo.tracking.record import without_login
+from locomo.tracking.runs import DESCRIPTION, clean, log_questions, mlflow_errors
 
 REGISTERED = "sql-memory-program"
 _CANDIDATE_RUNS = 100

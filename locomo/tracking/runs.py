@@ -7,16 +7,26 @@ import sqlite3
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlsplit, urlunsplit
 
 from locomo.dataset.format import Question, data_files
 from locomo.harness import Result
 from locomo.results.report import failure_cause, judges_of, score_by
+from locomo.tracking.record import (
+    RUN_FILE,
+    RunData,
+    RunRecord,
+    is_tracked,
+    read_record,
+    run_record,
+    without_login,
+    write_record,
+)
 from memory import InputError
 
 # Set before the import: without a network MLflow's start would wait for one.
@@ -98,20 +108,22 @@ def mlflow_errors(mlflow: ModuleType) -> Iterator[None]:
         ) from error
 
 
-def without_login(address: str) -> str:
-    """An address without a name and a password in it, and without a query, which may hold a key."""
-    parts = urlsplit(address)
-    if not parts.netloc:  # a path; "sqlite:///" would lose its slashes
-        return address
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
-
-
 @contextmanager
-def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iterator[ModuleType]:
+def mlflow_run(
+    experiment: str,
+    params: Mapping[str, object],
+    name: str,
+    *,
+    data: Sequence[RunData] = (),
+    parent: str = "",
+    output: Path | None = None,
+) -> Iterator[ModuleType]:
     """An MLflow run of this name and these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
 
-    Yields the mlflow module. The run lasts as long as the block and ends as it ends: finished,
-    failed, or killed by Ctrl-C. Raises InputError when MLflow cannot keep the run.
+    Its record (`locomo.tracking.record`) goes into tags, the artifact run.json and, with an
+    `output`, a file beside that. `data` become the run's datasets, `parent` is the id of the run
+    that it is compared with. Yields the mlflow module. The run lasts as long as the block and ends
+    as it ends: finished, failed, or killed by Ctrl-C. Raises InputError when MLflow cannot keep it.
     """
     mlflow = connect_mlflow(experiment)
     with mlflow_errors(mlflow):
@@ -120,9 +132,14 @@ def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
     try:
         with mlflow_errors(mlflow):
             log_params(mlflow, params)
-            mlflow.set_tag("commit", code_commit())
+            record = replace(
+                run_record(code_commit(), data, parent), run_id=mlflow.active_run().info.run_id
+            )
+            _log_record(mlflow, record)
             if _ANSWERS in params:
                 mlflow.set_tag(_ANSWERS, str(params[_ANSWERS]))
+        if output is not None:
+            write_record(record, output)
         yield mlflow
         status = "FINISHED"
     except KeyboardInterrupt:
@@ -131,6 +148,61 @@ def mlflow_run(experiment: str, params: Mapping[str, object], name: str) -> Iter
     finally:
         with mlflow_errors(mlflow):
             mlflow.end_run(status)
+
+
+@contextmanager
+def run_where_tracked(
+    experiment: str,
+    params: Mapping[str, object],
+    name: str,
+    *,
+    data: Sequence[RunData] = (),
+    output: Path | None = None,
+) -> Iterator[ModuleType | None]:
+    """`mlflow_run` where runs are kept already; elsewhere only the record beside the output.
+
+    For commands of a few seconds, which MLflow's start would double.
+    """
+    if is_tracked():
+        with mlflow_run(experiment, params, name, data=data, output=output) as mlflow:
+            yield mlflow
+        return
+    if output is not None:
+        write_record(run_record(code_commit(), data), output)
+    yield None
+
+
+def _log_record(mlflow: ModuleType, record: RunRecord) -> None:
+    mlflow.set_tag("commit", record.commit)
+    mlflow.set_tag("command", clean(record.command))
+    if record.parent:
+        mlflow.set_tag("mlflow.parentRunId", record.parent)
+    mlflow.log_text(clean(record.json()), RUN_FILE)
+    for data in record.data:
+        log_data(mlflow, data)
+
+
+def log_data(mlflow: ModuleType, data: RunData) -> None:
+    """Make a file or folder a dataset of the active run: its name, digest and place, no text."""
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.data.sources import LocalArtifactDatasetSource
+
+    source = LocalArtifactDatasetSource(Path(data.path).absolute().as_uri())
+    name = Path(data.path).name
+    mlflow.log_input(MetaDataset(source, name, data.sha256[:12]), context=data.split or "data")
+
+
+def recorded_in_mlflow(run_id: str) -> RunRecord:
+    """The record of a run by its id. Raises InputError for an unknown one."""
+    import mlflow
+
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(DEFAULT_STORE)
+    with mlflow_errors(mlflow), tempfile.TemporaryDirectory() as folder:
+        file = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path=RUN_FILE, dst_path=folder
+        )
+        return read_record(Path(file))
 
 
 def log_params(mlflow: ModuleType, params: Mapping[str, object]) -> None:
@@ -271,6 +343,11 @@ def clean(text: str) -> str:
 def data_hash(path: Path) -> str:
     """The sha256 of a data file, or of all files of a folder, 64 hex digits."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in data_files(path))).hexdigest()
+
+
+def run_data(path: Path, split: str = "") -> RunData:
+    """A data file or folder for a run's record."""
+    return RunData(str(path), data_hash(path), split)
 
 
 def code_commit() -> str:

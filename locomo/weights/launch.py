@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import TimeRemainingColumn
 
 from locomo.choices import Target, compares_speakers
-from locomo.commands import check_enough, print_table
+from locomo.commands import check_enough, print_table, writable_folder
 from locomo.harness import fingerprint
 from locomo.tasks.gains import outcome
 from locomo.tasks.modules import Bench
 from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
 from locomo.tracking.compiles import log_gains
-from locomo.tracking.runs import mlflow_errors, mlflow_run, rename_run, step_log
+from locomo.tracking.runs import mlflow_errors, mlflow_run, rename_run, run_data, step_log
 from locomo.weights.arbor_client import ModelInfo, Server
 from locomo.weights.grpo import GrpoSettings, check_batch
 from locomo.weights.options import ARBOR_YAML, TrainOptions
@@ -242,7 +242,12 @@ def _train(
     )
     dspy.configure_cache(enable_disk_cache=False)  # the helper's answers, for this run only
     name = f"{options.student}, {', '.join(targets)}, {options.data_path.name}"
-    with mlflow_run(EXPERIMENT, params, name) as run:
+    used = [run_data(options.data_path, "training and validation")]
+    with writable_folder(options.checkpoints):
+        pass
+    with mlflow_run(
+        EXPERIMENT, {**params, "model": start}, name, data=used, output=options.checkpoints
+    ) as run:
         with progress_bar(console, last=TimeRemainingColumn()) as bar:
             line = bar.add_task("step", total=settings.steps, completed=begin.step if begin else 0)
 

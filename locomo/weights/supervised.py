@@ -2,12 +2,13 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
@@ -28,6 +29,9 @@ from memory import InputError, SqlError
 from memory.models import Model, load_model
 from memory.program import in_phrases, plain_program
 from memory.system import progress_bar, write_whole
+
+if TYPE_CHECKING:
+    from locomo.weights.sft import SftResult
 
 NEEDS = ("torch", "transformers", "trl", "peft", "gguf")
 GOLD = "gold"  # who made the examples, where no teacher did
@@ -197,8 +201,17 @@ def check_before_tuning(options: TrainOptions, output: Path) -> None:
         raise InputError(f"{output} holds an unfinished tuning: --resume, or another --checkpoints")
 
 
-def tune_here(options: TrainOptions, examples: Path, output: Path, console: Console) -> None:
-    """Tune a LoRA on this machine into the folder `output`, with a progress bar and a summary."""
+def tune_here(
+    options: TrainOptions,
+    examples: Path,
+    output: Path,
+    console: Console,
+    after_step: Callable[[int, float], None] = lambda step, loss: None,
+) -> "SftResult":
+    """Tune a LoRA on this machine into the folder `output`, with a progress bar and a summary.
+
+    `after_step` is called after each step with its number and loss.
+    """
     card = read_examples_card(examples)
     provenance = {
         "data": card.data,
@@ -213,6 +226,7 @@ def tune_here(options: TrainOptions, examples: Path, output: Path, console: Cons
         def progress(step: int, steps: int, loss: float) -> None:
             description = f"tuning, loss {loss:.3f}"
             bar.update(line, completed=step, total=steps, description=description)
+            after_step(step, loss)
 
         summary = sft(
             examples,
@@ -240,6 +254,7 @@ def tune_here(options: TrainOptions, examples: Path, output: Path, console: Cons
         f"{summary.seconds / 60:.1f} minutes, {summary.peak_memory / 2**30:.1f} GiB{skipped}",
         highlight=False,
     )
+    return summary
 
 
 def supervised_start(options: TrainOptions, folder: Path, console: Console) -> Path:

@@ -2,16 +2,26 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from locomo import rows as measuring
+from locomo.dataset.rows import load_gold_rows
+from locomo.json_lines import read_lines
+from locomo.tasks.row_score import total_f1
 from memory.models import Model
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, record, turn, write
 from tests.support.scripted import scripted_model
+from tests.support.tracking import track
 
+ROWS = Path(__file__).parents[2] / "data" / "rows"
+# What the packaged model stored of ROWS / "test": the --out of the commands in docs/figures.md.
+STORED = Path(__file__).parent / "stored"
+STORED_TURN = TypeAdapter(measuring.StoredTurn)
 TURNS = [
     turn("D1:1", "I keep two goats on the hill."),
     turn("D1:2", "How lovely!", speaker="Bo"),
@@ -19,6 +29,11 @@ TURNS = [
 ]
 GOLD = {"D1:1": {"facts": [{"row": "Ann | keep | two goats", "words": ["goats"]}]}}
 GOATS, STORY = "Ann | keep | two goats on the hill", "Bo | love | a good story about goats"
+
+
+@pytest.fixture(autouse=True)
+def _recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    track(measuring, request, monkeypatch)
 
 
 @pytest.fixture
@@ -54,15 +69,52 @@ def test_it_stores_each_turn_once_and_says_what_was_right(data: Path, answers: A
     done = run(data, "first.jsonl", "--without-gate")
     assert done.returncode == 0, done.stderr
     model.lm.assert_done()  # nobody is asked about "How lovely!"
-    #                                            turns score   covered     false small talk calls
-    assert line_of(done.stdout, "first")[1:-1] == [
-        *("9", "0.667", "2", "of", "3", "2", "2", "of", "6", "6")
-    ]
+    #                                            turns  F1
+    assert line_of(done.stdout, "first")[1:3] == ["9", "0.414"]
+    assert line_of(done.stdout, "first")[5:10] == ["0.300", "0.667", "2", "2", "of"]
     kept = [json.loads(line) for line in (data.parent / "first.jsonl").read_text().splitlines()]
     assert [line["key"] for line in kept if "key" in line][:3] == ["c0/D1:1", "c0/D1:2", "c0/D1:3"]
 
     answers()  # a second run asks nothing
     assert run(data, "first.jsonl", "--without-gate").returncode == 0
+
+
+def test_what_was_stored_is_scored_again_without_the_model(data: Path, answers: Any) -> None:
+    answers(*[GOATS, "none"] * 3)
+    before = run(data, "first.jsonl", "--without-gate")
+    again = run(data, "first.jsonl", "--model", "none")
+    assert line_of(again.stdout, "first") == line_of(before.stdout, "first")
+
+
+def test_copying_is_in_the_table_with_and_without_the_gate(data: Path) -> None:
+    done = run_in_process(measuring.app, data, "--model", "none")
+    names = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line][2:]
+    copies = ("copied turn", "copied sentence", "by grammar")
+    assert names == [
+        *("nothing", "a constant", "a constant, gate"),
+        *(name + gate for name in copies for gate in ("", ", gate")),
+    ]
+    assert line_of(done.stdout, "nothing")[2] == "0.000"
+
+
+@pytest.mark.slow
+def test_copying_loses_to_the_packaged_model() -> None:
+    """What it stored of `data/rows/test`, plain and with the gate, against each way to cheat."""
+    golds = load_gold_rows(ROWS / "test")
+    stored = {
+        file.stem: measuring.measured(golds, [*read_lines(file, STORED_TURN)])
+        for file in STORED.glob("*.jsonl")
+    }
+    assert stored
+    copies = measuring.baselines(golds)
+    for name, copied in copies.items():
+        if name.startswith("by grammar"):
+            continue  # its rows are chosen by the grammar that the model writes in
+        for of_model in stored.values():
+            assert total_f1(copied.turns)[-1] < total_f1(of_model.turns)[-1], name
+            assert copied.use < of_model.use, name
+            per_turn = [fmean(score.score for score in run.turns) for run in (copied, of_model)]
+            assert per_turn[0] < per_turn[1], name
 
 
 def test_a_little_model_is_asked_about_what_its_gate_leaves_open(data: Path, answers: Any) -> None:
@@ -89,15 +141,14 @@ def test_rows_are_drawn_at_a_temperature_and_kept_apart_from_the_likeliest(
     assert "other options" in other.stderr
 
 
-def test_a_gain_is_paired_by_turn_with_an_interval_over_conversations(
-    data: Path, answers: Any
-) -> None:
+def test_a_gain_is_paired_with_an_interval_over_conversations(data: Path, answers: Any) -> None:
     answers(*["none"] * 6)
     run(data, "plain.jsonl", "--without-gate")
     answers(*[GOATS, "none"] * 3)
     against = ("--against", data.parent / "plain.jsonl")
     done = run(data, "tuned.jsonl", "--without-gate", *against)
-    assert "tuned - plain, 9 turns of 3 conversations: +0.333 [+0." in done.stdout
+    assert "tuned - plain, F1, 3 conversations: +0.750 [+0." in done.stdout
+    assert "tuned - plain, by use, 3 conversations: +0.854 [+" in done.stdout
 
 
 def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: Path) -> None:
@@ -111,7 +162,7 @@ def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: P
 def test_only_the_first_turns_of_each_conversation(data: Path, answers: Any) -> None:
     answers(*[GOATS] * 3)
     done = run(data, "first.jsonl", "--turns", 1)
-    assert line_of(done.stdout, "first")[1:3] == ["3", "1.000"]
+    assert line_of(done.stdout, "first")[1:3] == ["3", "0.750"]
 
 
 def test_what_cannot_be_measured_is_said(data: Path, answers: Any, tmp_path: Path) -> None:

@@ -50,3 +50,4 @@ def track(script: ModuleType, request: pytest.FixtureRequest, patch: pytest.Monk
         for module in (script, locomo.tracking.runs):
             if hasattr(module, "connect_mlflow"):
                 patch.setattr(module, "connect_mlflow", lambda experiment: NOT_RECORDED)
+        patch.setattr(locomo.tracking.runs, "log_data", nothing)

@@ -17,10 +17,16 @@ from memory import InputError, load_program
 from memory.program.gate import StoreGate, shipped_gate
 from tests.support.commands import run_in_process
 from tests.support.scripted import model_over
+from tests.support.tracking import track
 
 ROWS = Path(__file__).parents[3] / "data" / "rows"
 TELLING = "Nina: My sister Ella moved to Porto in 2019, and I sold our old boat for 300."
 SMALL_TALK = "Nina: Thanks, that's kind of you, you always know what you would say!"
+
+
+@pytest.fixture(autouse=True)
+def _recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    track(optimize, request, monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Textbook rankings beside ours: what is tuned for a conversation is tuned on the others."""
 
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.fair import RankedCase, fair_recalls, hybrid_scores
+from locomo.retrieval.fair import RankedCase, fair_recalls, hybrid_scores, ranking_table
 from locomo.retrieval.fit import Case
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
@@ -50,6 +52,25 @@ def test_a_conversation_is_measured_by_what_the_others_tuned() -> None:
     alike = fair_recalls([by_cosine, by_cosine[:2]], np.array([1.0]), [1, 10])
     assert [at_10 for _, at_10 in alike["hybrid of both, tuned"]] == [1.0] * 5
     assert alike["this ranking, fitted"] == [[1.0, 1.0]] * 5
+
+
+def test_a_named_embedder_is_one_more_cosine_and_hybrid() -> None:
+    cases = [
+        replace(asked(by_words=TURNS, by_cosine=TURNS, feature=0.0), by_named=_places(1))
+        for _ in range(3)
+    ]
+    found = fair_recalls([cases, [*cases]], np.array([1.0]), [1, 10], named="contextual")
+    assert found["cosine"] == [[0.0, 0.0]] * 6
+    assert found["cosine, contextual"] == [[1.0, 1.0]] * 6
+    assert [at_10 for _, at_10 in found["hybrid of FTS5 and contextual, tuned"]] == [1.0] * 6
+
+
+def test_an_interval_is_over_conversations_of_which_there_are_three() -> None:
+    rows = {"FTS5": [[0.0, 0.0]] * 3 + [[0.5, 0.5]] * 3, "fitted": [[1.0, 1.0]] * 6}
+    two = ranking_table(rows, [1, 10], ["a"] * 3 + ["b"] * 3)
+    assert list(two.columns[-1].cells) == ["+0.750", ""]
+    three = ranking_table(rows, [1, 10], ["a", "a", "b", "b", "c", "c"])
+    assert re.fullmatch(r"\+0\.750 \[\+0\.\d+, \+1\.000\]", next(three.columns[-1].cells))
 
 
 @pytest.mark.slow
