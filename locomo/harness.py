@@ -34,8 +34,7 @@ from memory.models import Cost, Model, Step, spending
 from memory.program import BENCHMARK_COST, NO_SQL, program_for, rendered_prompt
 from memory.records import SqlUse
 from memory.search import Reranker
-from memory.system import clean_line, count, write_whole
-from memory.system.files import folder_lock
+from memory.system import clean_line, count, folder_lock, write_whole
 from memory.worker import digest_whole
 
 AnswerKey = tuple[str, str, int]  # the system's name, the conversation's id, the question's index

@@ -42,7 +42,7 @@ from locomo.tasks.row_use import QuestionAnswered, StoredOf, answered_by
 from locomo.tracking.overview import QUESTION_TABLE
 from locomo.tracking.record import parent_of
 from locomo.tracking.runs import clean, mlflow_errors, mlflow_run, run_data, run_where_tracked
-from memory import Fact, InputError, load_model
+from memory import Fact, InputError, MemoryProgram, load_model
 from memory.errors import ModelError
 from memory.models import Model
 from memory.program import (
@@ -53,7 +53,6 @@ from memory.program import (
     starting_program,
     turns_before,
 )
-from memory.program.gate import shipped_gate
 
 EXPERIMENT = "rows"
 NO_MODEL = "none"
@@ -247,7 +246,7 @@ def baselines(golds: Sequence[GoldRows], turns: int = 0) -> dict[str, Measured]:
     for name in COPIES:
         table[name] = measured(golds, _copied(golds, name, None, turns))
         if table[name].turns and any(score.stored for score in table[name].turns):
-            gated = _copied(golds, name, shipped_gate(), turns)
+            gated = _copied(golds, name, MemoryProgram("brief").store.gate, turns)
             table[f"{name}, gate"] = measured(golds, gated)
     return table
 

@@ -50,7 +50,7 @@ BENCHMARK_LAYERS = [
     {"locomo.tasks"},
     {"locomo.examples", "locomo.tracking"},
     {"locomo.export", "locomo.prompts", "locomo.retrieval", "locomo.weights"},
-    {"locomo.others", "locomo.rows", "locomo.scorecard", "locomo.scripts"},
+    {"locomo.others", "locomo.rerun", "locomo.rows", "locomo.scorecard", "locomo.scripts"},
     # Command lines stand on top of whatever room they lie in.
     {"locomo.dataset.__main__", "locomo.export.__main__"},
     {"locomo.retrieval.__main__", "locomo.scorecard.__main__"},
@@ -88,7 +88,7 @@ IMPORTERS = {
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": (
         *("memory/store", "locomo/retrieval/baselines.py", "locomo/tracking/runs.py"),
-        "locomo/others",
+        *("locomo/others", "locomo/tasks/row_use.py"),
     ),
     "psycopg": "memory/store/postgres",
     "alembic": "memory/store/postgres",

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from locomo.dataset.fields import Name, Text, checked
 from locomo.dataset.format import Conversation, files_of, parse_conversation, read_records
 from memory import InputError
-from memory.text.dates import resolve_dates
+from memory.text import resolve_dates
 
 
 @dataclass(frozen=True)

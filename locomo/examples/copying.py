@@ -11,7 +11,6 @@ from locomo.examples.rows_from_gold import possible_rows
 from memory import Fact, Store, Turn
 from memory.models import clause_rows, clauses_of
 from memory.program import shown_turn, subject_of, turns_before
-from memory.text.speakers import is_assistant
 
 
 def nothing(_turn: Turn, _store: Store) -> list[Fact]:
@@ -57,8 +56,8 @@ COPIES: Mapping[str, Callable[[Turn, Store], Sequence[Fact]]] = {
 
 
 def copies_of(turn: Turn, store: Store, name: str) -> list[Fact]:
-    """What a baseline stores of a turn; of an assistant's turn nothing."""
-    return [] if is_assistant(turn.speaker) else [*COPIES[name](turn, store)]
+    """What a baseline stores of a turn."""
+    return [*COPIES[name](turn, store)]
 
 
 def _clauses(turn: Turn, store: Store) -> list[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """The names of this room that others use."""
 
 from .files import create_private as create_private
+from .files import folder_lock as folder_lock
 from .files import tighten as tighten
 from .files import whole as whole
 from .files import write_whole as write_whole

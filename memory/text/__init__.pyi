@@ -1,6 +1,7 @@
 """The names of this room that others use."""
 
 from .characters import is_visible as is_visible
+from .dates import resolve_dates as resolve_dates
 from .secrets import mask as mask
 from .tokens import count_tokens as count_tokens
 from .turn_lines import resolved_line as resolved_line
