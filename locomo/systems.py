@@ -196,7 +196,7 @@ def ask_memory(
             reranker=setup.reranker,
         )
         try:
-            answer = memory.ask(question.text, asker=question.asker, now=_now(question))
+            answer = memory.ask(question.text, speaker=question.asker, now=_now(question))
             unusable = ""
         except UnusableAnswer as error:
             answer, unusable = error.answer, str(error)

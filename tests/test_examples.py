@@ -61,6 +61,38 @@ def test_the_endpoint_shows_each_user_their_own_block_without_a_model(
     assert "Oslo" not in ask_endpoint("bo", ["Where do I live?"])[0]
 
 
+def test_a_channel_never_shows_what_a_member_said_in_private() -> None:
+    said = [
+        ("private", "Ben", "I have a job interview on 11 June."),
+        ("channel", "Ana", "The offsite is in Porto on 12 June."),
+        ("channel", "Ben", "I'm vegetarian."),
+    ]
+    asked = {
+        ("private", "Ben", "Can I be in Porto after my interview on 11 June?"): (True, True),
+        ("private", "Ana", "When is the offsite in Porto, and Ben's interview?"): (False, True),
+        ("channel", "Ana", "When is the offsite in Porto, and Ben's interview?"): (False, True),
+    }
+    with group_service() as client:
+        for place, person, text in [*said, *asked]:
+            block = client.post(f"/{place}", json={"person": person, "text": text}).text
+            if expected := asked.get((place, person, text)):
+                assert ("job interview" in block, "12 June" in block) == expected
+        assert client.delete("/people/Ben").status_code == 200
+        assert client.delete("/people/Zoe").status_code == 200
+        text = "Who is vegetarian, and who has an interview in Porto?"
+        left = client.post("/channel", json={"person": "Ana", "text": text}).text
+        assert "vegetarian." not in left
+        assert "12 June" in left
+
+
+@contextmanager
+def group_service() -> "Iterator[TestClient]":
+    from fastapi.testclient import TestClient
+
+    with TestClient(runpy.run_path(str(EXAMPLES / "group.py"))["app"]) as client:
+        yield client
+
+
 def test_the_endpoint_refuses_a_user_or_a_text_that_is_blank() -> None:
     for user, text in (("  ", "Hello."), ("alex", " ")):
         [refusal] = ask_endpoint(user, [text])

@@ -47,7 +47,7 @@ class ProgramModel(mlflow.pyfunc.PythonModel):
         for item in model_input:
             with reading(item.memory) as reader:
                 memory = Memory(reader.store, model=model, program=self.program)
-                answer = memory.ask(item.question, asker=item.asker)
+                answer = memory.ask(item.question, speaker=item.asker)
             answers.append(
                 MemoryAnswer(answer=answer.text, turns=list(answer.turns), sql=list(answer.sql))
             )

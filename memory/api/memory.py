@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from memory import facts
 from memory.api.calls import for_user, refuses_others
 from memory.api.other_libraries import AnswersOthersNames, is_config, refuse_config
-from memory.api.several import open_together, places_by_name
+from memory.api.several import open_together, places_by_name, with_others
 from memory.api.users import Place, UserId, UserMemories
 from memory.errors import InputError, ModelError, PromptTooLong
 from memory.evidence.layout import Evidence
@@ -575,7 +575,7 @@ class Memory(AnswersOthersNames):
         self,
         question: str,
         *,
-        asker: str = "",
+        speaker: str = "",
         now: str | date | None = None,
         progress: Callable[[str], None] = lambda step: None,
         user_id: UserId = "",
@@ -587,8 +587,9 @@ class Memory(AnswersOthersNames):
 
         Arguments:
             question: a whole question.
-            asker: the name of the person asking, as in the turns: I, me and my in the question. By
-                default the memory's owner (the setting "user"), or "user" if that is a speaker.
+            speaker: the name of the person asking, as in the turns: I, me and my in the question.
+                By default the memory's owner (the setting "user"), or "user" if that is a speaker.
+                `asker` is another name for it.
             now: the day or moment of the question, from which "last week" in it counts. Without it,
                 such words count from the newest turn.
             progress: called with a description of each step. An exception in it ends the question.
@@ -601,7 +602,7 @@ class Memory(AnswersOthersNames):
         day = day_of(now)
         if not self.has_model:
             progress("finding what was said")
-            answer, hits = self._answered_without_model(question, asker, day)
+            answer, hits = self._answered_without_model(question, speaker, day)
             return self._shown(answer, hits)
         from memory.program.answer_sources import as_answer
 
@@ -612,7 +613,7 @@ class Memory(AnswersOthersNames):
                 return program.ask(
                     sound_text(question),
                     self,
-                    asker=asker,
+                    asker=speaker,
                     today=day.isoformat()[:10] if day else "",
                     budget=budget,
                     sql=SQL_USE,
@@ -723,34 +724,40 @@ class Memory(AnswersOthersNames):
         reload: bool = False,
         gate: bool = True,
         profile: bool = True,
+        also: str | Sequence[Memory | Store | str | Path] = (),
         user_id: UserId = "",
     ) -> Injected:
         """What memory holds for a message, as a block for a prompt. No language model is asked.
 
         Arguments and errors are the same as in `memory.evidence.prompt_block.inject`, which the
         command `memory context` calls too. `budget` is this memory's by default, if it was given
-        one, and `run_id` is another name for `session`. Raises InputError over several memories.
+        one, and `run_id` is another name for `session`. `also` are further memories to read, such
+        as a channel's next to a person's own: their lines follow in the same block, each under its
+        memory's name. Over several memories the block is from all of them.
         """
-        from memory.evidence.prompt_block import inject
+        from memory.evidence.several_blocks import inject_together
 
-        if len(self.stores) > 1:
-            raise InputError("a context comes from one memory; ask the Memory of that one for it")
-        return inject(
-            self._first,
-            messages,
-            config=config,
-            speaker=speaker,
-            character=character,
-            character_context=character_context,
-            now=moment_of(now),
-            budget=self._setup.budget if budget is None else budget,
-            session=session or run_id or "",
-            since=since,
-            reload=reload,
-            gate=gate,
-            profile=profile,
-            weights=self.searcher.weights,
-        )
+        others = [also] if isinstance(also, str) else [_place_of(memory) for memory in also]
+        with ExitStack() as opened:
+            stores = self.stores
+            if others:
+                stores = with_others(self._place.name, self._first, others, opened)
+            return inject_together(
+                stores,
+                messages,
+                config=config,
+                speaker=speaker,
+                character=character,
+                character_context=character_context,
+                now=moment_of(now),
+                budget=self._setup.budget if budget is None else budget,
+                session=session or run_id or "",
+                since=since,
+                reload=reload,
+                gate=gate,
+                profile=profile,
+                weights=self.searcher.weights,
+            )
 
     @for_user
     def search(

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from memory.cli.options import DEFAULT, AsJson, Db, Namespace, open_memory
+from memory.cli.options import AsJson, Db, Namespaces, open_memories
 from memory.cli.output import print_json
 from memory.errors import InputError
+from memory.store.files.united import stores_by_name
 from memory.system.files import refuse_irregular
 from memory.system.terminal import print_clean
 
@@ -45,18 +46,18 @@ def context(
     profile: Annotated[
         bool, typer.Option(help="Begin with the facts about the user that always matter.")
     ] = True,
-    namespace: Namespace = DEFAULT,
+    namespaces: Namespaces = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what the memory holds for a message, as text for your own prompt. Asks no model."""
-    from memory.evidence.prompt_block import inject
+    from memory.evidence.several_blocks import inject_together
 
     description = _text_of(character_context) if character_context else ""
     moment = _moment(now) if now else None
-    with open_memory(namespace, db) as store:
-        injected = inject(
-            store,
+    with open_memories(namespaces, db) as store:
+        injected = inject_together(
+            stores_by_name(store),
             message,
             config=config,
             speaker=speaker,

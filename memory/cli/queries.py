@@ -90,7 +90,7 @@ def ask(
         loaded = loaded_model(model, api_base, prompts)
         check_budget(loaded, budget)
         memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
-        answer = memory.ask(question, asker=speaker, now=day)
+        answer = memory.ask(question, speaker=speaker, now=day)
     if as_json:
         print_json(answer.to_dict())
     else:

@@ -1,7 +1,7 @@
 """The part of a memory that goes into a prompt: a block of evidence for a message."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -69,7 +69,8 @@ class Injected(str):
     what is quoted: the user's `profile`, the `contradictions` that the
     message may be about, what happened in the last session, where a digest has told it and the
     budget has room, current facts, and turns. `memories` are the lines of turns, and `turn_ids`
-    the turns of all lines. `prompt` is the character's context with the text in it.
+    the turns of all lines. `prompt` is the character's context with the text in it. In a block from
+    several memories, `also` has the turns of each further one by its name.
     """
 
     text: str
@@ -80,6 +81,7 @@ class Injected(str):
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     profile: tuple[Fact, ...] = ()
+    also: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __new__(cls, text: str, *args: Any, **fields: Any) -> Self:
         return super().__new__(cls, text)

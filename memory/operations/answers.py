@@ -318,6 +318,7 @@ class ContextBlock(TypedDict):
     standing: list[Fact]
     profile: list[Fact]
     contradictions: list[Contradiction]
+    also: dict[str, list[int]]
 
 
 class Imported(TypedDict):

@@ -11,7 +11,12 @@ from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, op
 from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.changes.points_in_time import time_of_question
 from memory.store.configuration.owner import asker_of, owner_of
-from memory.store.files.united import first_store, found_turns, past_or_present
+from memory.store.files.united import (
+    first_store,
+    found_turns,
+    past_or_present,
+    stores_by_name,
+)
 from memory.store.store_source import off_the_record as opened_off_the_record
 from memory.text.turn_filter import FILTER_EXAMPLE, read_filter
 
@@ -77,10 +82,11 @@ def recall(
 def ask(
     memory: OpenMemory,
     question: Annotated[str, Field(description="A whole question.")],
-    asker: Annotated[
+    speaker: Annotated[
         str,
         Field(description="Who is asking; I and my mean this person. Default: the memory's owner."),
     ] = "",
+    asker: Annotated[str, Field(description="Another name for `speaker`.")] = "",
     as_of: AsOf = "",
     off_the_record: OffTheRecord = False,
 ) -> AnswerRecord:
@@ -91,12 +97,12 @@ def ask(
         if off_the_record:
             store = opened.enter_context(opened_off_the_record(store))
         past = opened.enter_context(past_or_present(store, as_of))
-        asking = asker or asker_of(first_store(memory.store))
-        answer = memory.memory_of(past).ask(question, asker=asking, now=now)
+        asking = speaker or asker or asker_of(first_store(memory.store))
+        answer = memory.memory_of(past).ask(question, speaker=asking, now=now)
         return cast("AnswerRecord", answer.to_dict())
 
 
-@operation("read", "POST /context")
+@operation("read", "POST /context", reads_several=True)
 def context(
     memory: OpenMemory,
     messages: Annotated[
@@ -121,16 +127,16 @@ def context(
     off_the_record: OffTheRecord = False,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""
-    from memory.evidence.prompt_block import inject
+    from memory.evidence.several_blocks import inject_together
 
-    block = inject(
-        memory.store,
+    block = inject_together(
+        stores_by_name(memory.store),
         messages,
-        speaker=speaker or owner_of(memory.store),
+        speaker=speaker or owner_of(first_store(memory.store)),
         budget=budget,
         session=session,
         weights=memory.searcher.weights,
-        counts=not (memory.store.read_only or off_the_record),
+        counts=not off_the_record,
         gate=gate,
         profile=profile,
     )

@@ -293,7 +293,7 @@ class Tools:
         with self._store() as store, past_or_present(store, as_of) as past:
             asker = asker_of(first_store(store))
             memory = self._memory_of(past)
-            answer = memory.ask(question, asker=asker, now=now, progress=self._progress)
+            answer = memory.ask(question, speaker=asker, now=now, progress=self._progress)
             turns = cited_turns(past, answer, numbered=True)
             cited = turn_lines(turns, RESULT_TOKENS // 2, spans=True, question=question)
         from memory.program.quotations import answer_lines  # with DSPy

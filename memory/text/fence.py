@@ -60,6 +60,12 @@ def fenced(text: str) -> str:
     return "\n".join([_BEGIN, FENCE_HEAD, quoted, _END])
 
 
+def parts_of_block(text: str) -> tuple[list[str], str]:
+    """The lines before the fence of a block, and what is in the fence."""
+    wishes, _, quoted = text.partition(f"{_BEGIN}\n{FENCE_HEAD}\n")
+    return wishes.splitlines(), quoted.removesuffix(_END).rstrip("\n")
+
+
 def without_block(text: str) -> str:
     """A message without the blocks of a memory that a program put into it."""
     if FENCE_HEAD not in text and STANDING_HEAD not in text:

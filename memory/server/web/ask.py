@@ -84,7 +84,7 @@ def _answered(
     from memory.evidence.messages import is_quotation  # with DSPy
     from memory.program.quotations import answer_lines
 
-    answer = memory.ask(question, asker=asker, now=now)
+    answer = memory.ask(question, speaker=asker, now=now)
     text = answer_lines(answer)[0]
     marks = {quoted.turn_id: quoted.mark for quoted in answer.quotations}
     near = memory.store.turns_by_id(list(marks), missing_ok=True)

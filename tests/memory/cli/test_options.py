@@ -211,8 +211,9 @@ def test_a_command_of_a_group_is_answered_with_its_group(name: str) -> None:
 
 
 def test_the_command_context_has_the_options_of_the_method() -> None:
-    options = {*signature(context.context).parameters} - {"namespace", "db", "as_json", "message"}
-    method = {*signature(Memory.context).parameters} - {"self", "messages", "user_id"}
+    memories = {"namespaces", "db"}
+    options = {*signature(context.context).parameters} - memories - {"as_json", "message"}
+    method = {*signature(Memory.context).parameters} - {"self", "messages", "user_id", "also"}
     assert options == method - {"run_id"}  # `session` as add calls it, too
     # The weights of the ranking belong to the memory's program; the proxy counts later.
     assert options == {*signature(inject).parameters} - {"store", "messages", "weights", "counts"}

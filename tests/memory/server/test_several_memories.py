@@ -70,6 +70,17 @@ def test_the_api_asks_several_memories(client: TestClient) -> None:
     assert {hit["memory"] for hit in past} == {"anna"}
 
 
+def test_the_api_makes_one_block_from_several_memories(client: TestClient) -> None:
+    asked = {"messages": QUESTION, "speaker": "Anna", "also": ["team"]}
+    block = client.post("/api/anna/context", json=asked, headers=token("anna", "team")).json()
+    assert "From the memory 'team':" in block["text"]
+    assert "in the Oslo office" in block["text"]
+    assert block["also"] == {"team": [1]}
+    refused = client.post("/api/anna/context", json=asked, headers=token("anna"))
+    assert refused.status_code == 403
+    assert "Oslo office" not in refused.text
+
+
 @pytest.mark.few(5)
 @pytest.mark.parametrize("other", ["eve", "nobody", "te am", "team", "../eve", "*", ""])
 def test_a_token_for_the_first_memory_alone_sees_nothing_of_another(
