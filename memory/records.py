@@ -589,12 +589,12 @@ class Pending(Record):
 
 @dataclass(frozen=True)
 class Task:
-    """What `memory serve worker` does for a memory: digests, or changes sent to an address.
+    """What `memory serve worker` does for a memory: digests, refining, forgetting.
 
     Tasks of all memories take turns. `served_at` is when this one was last served, `due_at` the
     earliest time for the next, and `held_by` works on it until `held_until` (all Unix seconds).
     `failures` counts the failures since the last success, and `error` is the newest. `position` is
-    the last change that an address has received. `calls` and `tokens` are the cost of a `day`.
+    the day on which a clock had jumped. `calls` and `tokens` are the cost of a `day`.
     """
 
     name: str
@@ -616,9 +616,9 @@ class WaitingWork:
 
     `turns` are in no window yet, up to the id `last_turn`. `windows` failed before or belonged to a
     dead process, `claimed_windows` are under way, `dead_windows` wait for a person.
-    `blank_summaries` must be rewritten, and `forgets` finished. `last_change` is the newest change
-    in the journal. `refine` and `retention_days` are the settings of these names, as JSON or "".
-    `next_expiry` is the moment (UTC) at which the next turn expires, or "".
+    `blank_summaries` must be rewritten, and `forgets` finished. `refine` and `retention_days` are
+    the settings of these names, as JSON or "". `next_expiry` is the moment (UTC) at which the next
+    turn expires, or "".
     """
 
     name: str
@@ -629,7 +629,6 @@ class WaitingWork:
     dead_windows: int = 0
     blank_summaries: int = 0
     forgets: int = 0
-    last_change: int = 0
     refine: str = ""
     retention_days: str = ""
     next_expiry: str = ""

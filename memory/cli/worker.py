@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from memory.worker.queue import Sight
 
 _WITHOUT_MODEL = (
-    "templates store facts as turns are added; this worker asks no model (--model PROVIDER/MODEL),"
-    " finishes forgetting and sends changes"
+    "templates store facts as turns are added; this worker asks no model (--model PROVIDER/MODEL)"
+    " and finishes forgetting"
 )
 _A_DAY = typer.Option(min=0, help="At most this many a day (UTC) for a memory; 0: no limit.")
 _IN_ALL = typer.Option(min=0, help="The same for all memories together.")
@@ -41,13 +41,6 @@ def worker(
     tokens_a_day: Annotated[int, _A_DAY] = 0,
     all_calls_a_day: Annotated[int, _IN_ALL] = 0,
     all_tokens_a_day: Annotated[int, _IN_ALL] = 0,
-    feed: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="Send each change of facts there; repeatable."),
-    ] = None,
-    feed_private: Annotated[
-        bool, typer.Option("--feed-private", help="Let --feed name addresses of this network.")
-    ] = False,
     poll: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two looks at what waits.")
     ] = 2,
@@ -66,19 +59,17 @@ def worker(
         bool, typer.Option("--failed", help="List what failed and waits for you; do nothing.")
     ] = False,
 ) -> None:
-    """Digest all memories as they grow, finish what waits, and send changes on.
+    """Digest all memories as they grow, and finish what waits.
 
     Run as many as you like, on any machine that reaches the memories: nothing is stored twice.
     SIGTERM and Ctrl-C are safe at any time.
     """
-    from memory.worker.feed import receivers
     from memory.worker.limits import Limits
     from memory.worker.queue import queue_of_home
 
     if failed:
         _print_failed(queue_of_home().look(every=True))
         return
-    addresses = receivers(feed or [], private=feed_private)
     from memory.worker.run import Options, Worker  # with DSPy: takes a second
 
     tracing.begin()
@@ -87,7 +78,6 @@ def worker(
     at_work = Worker(
         loaded,
         program=compiled,
-        receivers=addresses,
         options=Options(
             concurrency=concurrency,
             settle=settle,

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 
 from memory.api import Memory
 from memory.digest.windows import Digest
@@ -32,7 +31,6 @@ from memory.system.provider_calls import CallsEnded, end_calls
 from memory.system.terminal import clean_line, count
 from memory.system.tracing import root
 from memory.worker import retention
-from memory.worker.feed import NotTakenError, Receiver, send_changes
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.observer import Observer
 from memory.worker.queue import Queue, Sight, queue_of_home
@@ -55,8 +53,7 @@ class Options:
     """How a worker works.
 
     Arguments:
-        concurrency: memories worked on at a time, and memories sent from at a time for each
-            address.
+        concurrency: memories worked on at a time.
         settle: seconds that turns that do not fill a window wait for others.
         poll: seconds between two looks at what waits, while nothing does.
         grace: seconds that windows under way have to end once the worker is asked to stop.
@@ -86,7 +83,7 @@ _Kind = tuple[str, Callable[[WaitingWork, Task], bool], Callable[[Store, _Job], 
 
 
 class Worker:
-    """Digests, tells summaries again, refines, finishes forgetting and sends changes on.
+    """Digests, tells summaries again, refines and finishes forgetting.
 
     Arguments:
         model: None to leave out tasks that call one.
@@ -97,7 +94,6 @@ class Worker:
     def __init__(
         self,
         model: Model | None,
-        receivers: list[Receiver],
         options: Options,
         report: Callable[[str], None],
         program: MemoryProgram | None = None,
@@ -106,7 +102,6 @@ class Worker:
         self._model = model
         self._observer = observer or Observer()
         self._program = program
-        self._receivers = receivers
         self._options = options
         self._report = report
         self._queue: Queue = queue_of_home()
@@ -156,7 +151,7 @@ class Worker:
     def _look(self) -> Sight:
         """What waits now; nothing while the database cannot be reached."""
         try:
-            sight = self._queue.look(bool(self._receivers), self._stop.is_set)
+            sight = self._queue.look(False, self._stop.is_set)
         except StoreError as error:  # the server may be back soon
             if self._options.once:
                 raise
@@ -200,14 +195,6 @@ class Worker:
                 (DIGEST, self._is_to_digest, self._digest),
                 (REFINE, self._is_to_refine, self._refine),
             ]
-        for receiver in self._receivers:
-            kinds.append(
-                (
-                    receiver.task,
-                    lambda work, task: work.last_change > task.position,
-                    partial(self._send, receiver),
-                )
-            )
         return kinds
 
     def _due(
@@ -264,10 +251,7 @@ class Worker:
         )
 
     def _has_room(self, task: str) -> bool:
-        """Whether fewer run than may: model tasks, forgetting, and each receiver, separately.
-
-        A slow receiver keeps nothing else waiting.
-        """
+        """Whether fewer run than may: model tasks and forgetting, separately."""
         alike = _ASKING if task in _ASKING else (task,)
         with self._lock:
             running = sum(job.task in alike for job in self._running.values())
@@ -288,7 +272,7 @@ class Worker:
         try:
             with open_store(existing(job.name)) as store:
                 try:
-                    with root(job.task.partition(" ")[0]):  # behind it a receiver's address
+                    with root(job.task):
                         line = job.work(store, job)
                     failures, error = 0, ""
                     self._done += 1
@@ -296,12 +280,6 @@ class Worker:
                 except ModelError as fault:
                     failures, error = job.position.failures, str(fault)
                     self._note_model_failure(fault)
-                except NotTakenError as fault:
-                    error = str(fault)
-                    self._report(
-                        f"{clean_line(job.name)}: {job.task}: {clean_line(error)}; again in"
-                        f" {delay_after(failures):.0f} s"
-                    )
                 except _NoProgress as fault:
                     error = ""  # windows that fail have their own
                     self._report(
@@ -418,18 +396,6 @@ class Worker:
             return "no turn is older than may be"
         folder = save_receipts(store.location, receipts)
         return f"forgetting finished: {count(len(receipts), 'receipt')} in {folder}"
-
-    def _send(self, receiver: Receiver, store: Store, job: _Job) -> str:
-        """Send the changes of a memory to an address."""
-
-        def moved(position: int) -> None:
-            move_task(store, job.task, job.claimant, position)
-
-        [task] = [task for task in worker_tasks(store) if task.name == job.task]
-        sent = send_changes(
-            store, job.name, receiver, task.position, moved, lambda: not self._stop.is_set()
-        )
-        return f"{count(sent, 'change')} sent to {receiver.url}"
 
     # ---------------------------------------------------------------- failures and the end
 

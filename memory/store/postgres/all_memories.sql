@@ -21,9 +21,6 @@ FROM (
         coalesce(windows.open, 0) AS open, coalesce(windows.dead, 0) AS dead,
         coalesce(windows.claimants, '') AS claimants,
         coalesce(blank.summaries, 0) AS blanks, coalesce(forgetting.due, 0) AS forgets,
-        (
-            SELECT coalesce(max(id), 0) FROM memory.changes WHERE namespace = namespaces.id
-        ) AS last_change,
         coalesce(refining.value, '') AS refine,
         coalesce(retention.value, '') AS retention_days,
         coalesce((

@@ -49,7 +49,7 @@ def left(name: str) -> tuple[list[int], list[str]]:
 
 def work() -> list[str]:
     lines: list[str] = []
-    Worker(None, [], Options(once=True), lines.append).run()
+    Worker(None, Options(once=True), lines.append).run()
     return lines
 
 

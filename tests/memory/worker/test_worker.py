@@ -74,7 +74,7 @@ def worker(
     lines: list[str] = []
     model = load_model("openai/facts", server.address, retries=0)
     chosen = Options(**{"once": True, "concurrency": 1, **options})  # type: ignore[arg-type]
-    return Worker(model, [], chosen, lines.append, observer=observer), lines
+    return Worker(model, chosen, lines.append, observer=observer), lines
 
 
 def task_of(name: str) -> Task:
@@ -456,7 +456,7 @@ def test_who_was_served_at_a_time_that_does_not_come_is_next(home: str) -> None:
         end_task(store, DIGEST, "elsewhere:1:a")
 
     sight = queue.look(every=False)
-    at_work = Worker(None, [], Options(), print)
+    at_work = Worker(None, Options(), print)
 
     assert claimed == ["anna", "ben"]
     assert at_work._due(sight, DIGEST, lambda work, task: True) == ["anna", "ben"]
@@ -634,7 +634,7 @@ def test_each_look_touches_the_file_of_life(home_folder: Path, tmp_path: Path) -
     alive = tmp_path / "alive"
     sign = LifeSign(alive)
     os.utime(alive, (0, 0))
-    Worker(None, [], Options(once=True), print, observer=Observers([Observer(), sign])).run()
+    Worker(None, Options(once=True), print, observer=Observers([Observer(), sign])).run()
     assert alive.stat().st_mtime > 0
 
 
