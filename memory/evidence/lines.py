@@ -15,7 +15,7 @@ from memory.records import Answer, Citation, Fact, Hit, Rows, Turn
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates
 from memory.text.passages import excerpt
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import count_tokens, line_tokens, trim
 from memory.text.turn_lines import resolved_line, turn_line
 from memory.vocabulary.templates import supposes
@@ -59,7 +59,7 @@ def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = 
     """
     if not spans:
         return resolved_line(turn, dates, iso)
-    if turn.kind != "message" or is_assistant(turn.speaker):
+    if turn.kind != "message" or is_by_assistant(turn):
         return turn_line(turn, dates)
     told = _with_spans if len(turn.text) <= _LONGEST_KNOWN else _with_spans.__wrapped__
     text = told(turn.text, turn.said_at, iso)

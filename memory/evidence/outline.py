@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from memory.records import Turn
 from memory.text.passages import CUT, sentences
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
 from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
@@ -323,7 +323,7 @@ def outlined(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _read(turn: Turn, next_text: str) -> str:
-    if is_assistant(turn.speaker):
+    if is_by_assistant(turn):
         return outline(turn.text, OUTLINE_TOKENS, next_text)
     if _fits(turn.text, LONG_MESSAGE_TOKENS):
         return turn.text

@@ -9,7 +9,7 @@ from memory.search.asker import as_asked_of_oneself
 from memory.store.configuration.settings import settings_of
 from memory.store.facts.standing_facts import characters_of
 from memory.store.files.united import first_store
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.templates import question_templates_of, templates_of
@@ -35,7 +35,7 @@ def without_others_selves(
     machines = {
         turn.speaker
         for turn in turns
-        if is_assistant(turn.speaker) or turn.speaker.casefold() in characters
+        if is_by_assistant(turn) or turn.speaker.casefold() in characters
     }
     if not machines:
         return [*turns]

@@ -6,6 +6,7 @@ The turns stay undigested: the digest of a model sees these facts as known and a
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError, SqlError
@@ -20,6 +21,7 @@ from memory.records import (
     Withheld,
 )
 from memory.store import Store
+from memory.store.configuration.owner import is_unnamed
 from memory.store.configuration.settings import settings_of
 from memory.store.configuration.withheld import public_turns
 from memory.store.facts.vocabulary_edits import vocabulary_of
@@ -27,7 +29,7 @@ from memory.store.turns.turn_reads import batches_of_turns, messages_before, spe
 from memory.store.turns.turn_validation import valid_turn
 from memory.store.turns.turns_table import known_sources
 from memory.text.characters import is_visible
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_assistant, is_by_assistant, spellings_of
 from memory.text.tool_uses import tool_assertions
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import Relation
@@ -69,6 +71,7 @@ def add_turns(
 
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
+    turns = _as_spelled(store, turns)
     turn_ids = store.add(turns, once=once, replaces=replaces)
     vocabulary = vocabulary_of(store)
     # The texts are matched as stored: masked. Few assert anything.
@@ -82,6 +85,28 @@ def add_turns(
         new = store.turns_by_id(likely, missing_ok=True)
         _record(store, new, vocabulary, are_new=True)
     return turn_ids
+
+
+def _as_spelled(store: Store, turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Turns whose speakers have the spelling that the memory knows: "nora" has spoken as Nora.
+
+    Only small letters are taken for another spelling: there may be a Max and a MAX.
+    """
+    people = {turn.speaker for turn in turns if turn.kind == "message"}
+    spellings = {name: spellings_of(name) for name in people if not is_unnamed(name)}
+    known = speakers_spelled(store, {*chain.from_iterable(spellings.values())}) if spellings else []
+    known_as = {
+        name: next((spelling for spelling in of_name if spelling in known), name)
+        for name, of_name in spellings.items()
+    }
+    if all(name == spelling for name, spelling in known_as.items()):
+        return turns
+    return [
+        replace(turn, speaker=known_as.get(turn.speaker, turn.speaker))
+        if turn.kind == "message"
+        else turn
+        for turn in turns
+    ]
 
 
 def refuse_used_sources(store: Store, turns: Sequence[Turn]) -> None:
@@ -140,7 +165,7 @@ def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:
     if turn.kind == "tool":
         found = Found("", "", tuple(tool_assertions(turn)))
         return Reading((found,) if found.assertions else ())
-    if turn.kind != "message" or is_assistant(turn.speaker):
+    if turn.kind != "message" or is_by_assistant(turn):
         return Reading()
     if turn.session == CORRECTIONS or turn.text.startswith(WITHDRAWN):
         return Reading()

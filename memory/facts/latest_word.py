@@ -25,7 +25,7 @@ from memory.store.turns.minted_names import WRITTEN_AS
 from memory.store.turns.turn_reads import last_turn, turns_after
 from memory.text.characters import one_line
 from memory.text.dates import short_day
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import line_tokens, trim
 from memory.text.turn_filter import TurnFilter
 from memory.text.word_forms import forms_of, is_among, telling_words
@@ -229,7 +229,7 @@ def _look(
 
 def _speaker(fact: Fact, source: Turn) -> str:
     """Whose later words count: who said it, or who it is about if a person wrote it."""
-    is_told = source.kind == "message" and not is_assistant(source.speaker)
+    is_told = source.kind == "message" and not is_by_assistant(source)
     return source.speaker if is_told and source.session != CORRECTIONS else fact.subject
 
 

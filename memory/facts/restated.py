@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from memory.records import Turn
 from memory.text.dates import COUNT, around_relative_date, short_day
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.text_cache import TextCache
 from memory.text.word_forms import SHORTEST_STEM, forms_of, is_among, telling_words
 from memory.vocabulary.templates.clauses import without_fillers
@@ -130,7 +130,7 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
     by_turn = [
         (turn, _sentences_of[turn.text])
         for turn in in_time
-        if turn.kind == "message" and not is_assistant(turn.speaker)
+        if turn.kind == "message" and not is_by_assistant(turn)
     ]
     sentences = [sentence for _, told in by_turn for sentence in told.sentences]
     shared = _QuestionWords(question, sentences)

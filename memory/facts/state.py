@@ -80,7 +80,9 @@ class FactState:
 
     def is_true_in(self, first: str, last: str) -> bool:
         """Whether it was true on a day of a span; not if it began later, or no one knows when."""
-        has_begun = self.since <= last or bool(self.until)
+        # Said in 2024 of a home until 2020, which was true before it was said.
+        was_over = bool(self.until) and self.until < self.since
+        has_begun = self.since <= last or was_over
         return has_begun and (not self.until or self.until >= first[: len(self.until)])
 
 

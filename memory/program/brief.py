@@ -48,6 +48,8 @@ _MOST_ROWS_SHOWN = 30
 # "Thanks, Maria!" and "Hey Tom, ..." speak to a person, not about one.
 _PART = re.compile(r"[^,.!?;:\n]+")
 _LONGEST_ADDRESS = 2  # words
+# What has no date of its own is dated by its turn.
+_DAY = "COALESCE(happened_on, (SELECT said_at FROM turns WHERE turns.id = turn_id))"
 _COLUMNS = "turn_id, subject, attribute, value, happened_on, ended_on"
 
 
@@ -81,13 +83,13 @@ class Choice:
         is_of_today = self.shape == "now" and not first
         limit = _MOST_ROWS_SHOWN
         if self.shape in ("first", "last"):
-            where.append("happened_on IS NOT NULL")
             limit = 3
         conditions = "\n  AND ".join(where)
         return (
             f"SELECT {_COLUMNS} FROM {'facts_now' if is_of_today else 'facts'}\n"
             f"WHERE {conditions}\n"
-            f"ORDER BY happened_on{' DESC' if self.shape == 'last' else ''} LIMIT {limit}"
+            f"ORDER BY {_DAY if self.shape in ('first', 'last') else 'happened_on'}"
+            f"{' DESC' if self.shape == 'last' else ''} LIMIT {limit}"
         )
 
 

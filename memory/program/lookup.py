@@ -44,8 +44,6 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
     one name, or if they do not say what the question asks for: a day, a number. The first of a
     person's current facts answer a question for everything known of them.
     """
-    if known_of_one := _known_of_one(question, reader):
-        return known_of_one
     vocabulary = reader.vocabulary()
     today = question.today[:10]
     questions = question_templates_of(vocabulary).read(question.text, today or reader.store.today)
@@ -60,7 +58,9 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
         if answer:
             text, turn_ids = _with_latest(answer, group[0], reader.store, today)
             return RowsAnswer(text, turn_ids, (known.sql,), (known.rows,))
-    return None
+    # "Who is my wife?" asks for her name, not for what is known of her.
+    asks_for_relative = any(is_relative(one.attribute) or one.who for one in questions)
+    return None if asks_for_relative else _known_of_one(question, reader)
 
 
 def _with_latest(
@@ -235,7 +235,7 @@ def _count(states: Sequence[FactState], kind: Kind, vocabulary: Vocabulary) -> _
         return None
     if kind == "event":
         listed = _list([state for state in states if not state.fact.ended_on])
-        number = sum(_number(state.fact.value) for state in listed[1]) if listed else None
+        number = sum(_number_of_things(state.fact.value) for state in listed[1]) if listed else None
     else:
         current = sorted((s for s in states if s.is_current), key=lambda s: s.fact.turn_id)
         names = {name for s in current for name in vocabulary.names_of(s.fact.attribute)}
@@ -337,6 +337,12 @@ def _number(value: str) -> int:
     """The number that a value begins with, else one."""
     first = value.partition(" ")[0].casefold()
     return int(first) if first.isdecimal() else language_words().numbers.get(first, 1)
+
+
+def _number_of_things(value: str) -> int:
+    """The number that a value begins with, one for a title: "two films", but "Two Ferries"."""
+    is_title = value[:1].isupper() or value.partition(" ")[2][:1].isupper()
+    return 1 if is_title else _number(value)
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 from memory.errors import InputError
 from memory.records import Skipped, Tags, Turn
+from memory.store.turns.minted_names import SPOKEN_BY
 from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible, unsound
 from memory.text.message_parts import INVISIBLE, TOOLS, content_text, field_of, reason_not_said
-from memory.text.speakers import speaker_by_role
+from memory.text.speakers import ASSISTANT, speaker_by_role
 from memory.text.written_dates import clean_date
 
 
@@ -136,6 +137,9 @@ def _read(item: Any, number: int, defaults: Defaults) -> Turn | str:
     is_machine = name and role not in ("", "user")
     session = next(filter(None, (str(fields.get(key) or "") for key in _SESSIONS)), "")
     own_tags = {**(fields.get("metadata") or {}), **(fields.get("tags") or {})}
+    tags = tags_of(own_tags, None, None) or defaults.tags or {}
+    if is_machine and role == ASSISTANT:
+        tags = {**tags, SPOKEN_BY: ASSISTANT}
     return Turn(
         speaker_by_role(role, name, defaults.user_names() if is_machine else ()),
         text,
@@ -143,7 +147,7 @@ def _read(item: Any, number: int, defaults: Defaults) -> Turn | str:
         _said_at(fields, number, defaults.said_at),
         str(fields.get("source") or ""),
         kind="tool" if role == "tool" else "message",
-        tags=tags_of(own_tags, None, None) or defaults.tags or {},
+        tags=tags,
     )
 
 
@@ -163,8 +167,9 @@ def _fields(item: Any, number: int) -> Mapping[str, Any]:
             if unknown:
                 keys = ", ".join(_KEYS)
                 raise InputError(f"turn {number}: there is no {unknown[0]!r}; there are {keys}")
-            if not has_role and fields.get("speaker") in _PAIR_ROLES:
-                fields |= {"role": fields["speaker"], "speaker": None}
+            speaker = str(fields.get("speaker") or "").lower()  # "User" as well
+            if not has_role and speaker in _PAIR_ROLES:
+                fields |= {"role": speaker, "speaker": None}
             return fields
     elif any(hasattr(item, key) for key in ("content", "text")):
         values = {key: field_of(item, key) for key in sorted(_READ)}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
+from memory.records import Turn
 from memory.text.characters import has_hidden, label, one_line, sound_text, told_apart
 
 _ASSISTANT = re.compile(
@@ -11,6 +12,10 @@ _ASSISTANT = re.compile(
     r"|codex|opencode|system|tool",
     re.IGNORECASE,
 )
+# The tag that says who speaks, where only the message's role did: {"role": "assistant",
+# "name": "Pip"}. `add` sets it, once, and nobody else can (store/turns/minted_names.py).
+SPOKEN_BY = "spoken_by"
+ASSISTANT = "assistant"
 _VERSION = re.compile(r"(?<![\s_-])[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
 
 _HIDDEN = "(with hidden characters)"
@@ -36,6 +41,18 @@ def speaker_by_role(role: str, name: str, users: Collection[str]) -> str:
     key = one_line(name).casefold()
     names = {"user", *(user.casefold() for user in users)}
     return role if role != "user" and key in names else name or role
+
+
+def is_by_assistant(turn: Turn) -> bool:
+    """Whether an assistant says a turn: one with the name of a program, or by its role at `add`."""
+    return turn.tags.get(SPOKEN_BY) == ASSISTANT or is_assistant(turn.speaker)
+
+
+def spellings_of(name: str) -> tuple[str, ...]:
+    """The spellings by which a client may have called a person before: "nora" is Nora."""
+    small = name.lower()
+    names = (name, name.title()) if name == small else (name, small)
+    return tuple(dict.fromkeys(names))
 
 
 @lru_cache(maxsize=1_000)  # asked of each turn that a question shows

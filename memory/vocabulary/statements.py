@@ -16,7 +16,7 @@ from math import exp
 from pathlib import Path
 
 from memory.records import Fact, Turn
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.word_classes import closed_classes, is_known
 from memory.text.word_forms import forms_of, is_among
 from memory.text.words import STOP_WORDS, words
@@ -97,7 +97,7 @@ def why_unstated(fact: Fact, turn: Turn) -> str:
 
     Only a person's message is judged: documents and tools report, and an assistant repeats.
     """
-    if turn.kind != "message" or is_assistant(turn.speaker):
+    if turn.kind != "message" or is_by_assistant(turn):
         return ""
     is_own = key(fact.subject) == key(turn.speaker)
     # "Nora's dog" is "my dog" in Nora's words.

@@ -65,7 +65,6 @@ def test_only_what_a_person_says_in_a_message_asserts(store: Store) -> None:
         replace(OSLO, kind="tool"),
         replace(OSLO, speaker="Assistant"),
         replace(OSLO, speaker="Miku"),
-        replace(OSLO, session="corrections"),
     ]
     add_turns(store, others)
     record_assertions(store)

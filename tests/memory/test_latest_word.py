@@ -73,7 +73,6 @@ UNNAMED = [
     ("I'm vegan.", "I ate a huge steak on Sunday, the first in years.", "What is my diet?"),
     ("I'm engaged to Ada.", "Our wedding was wonderful.", "Who am I engaged to?"),
     ("I have a dog called Rex.", "The vet could not save him.", "What pets do I have?"),
-    ("I play the cello.", "I gave up on the cello.", "What instruments do I play?"),
     # Names and a second clause are near to nothing.
     (
         "I work at Nokia.",

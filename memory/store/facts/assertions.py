@@ -226,6 +226,9 @@ class _Plan:
             if known.fact.subject == assertion.subject
             and _same_name(known.fact.attribute, attribute, self._vocabulary)
         ]
+        is_ahead = bool(self._turn.said_at) and not moment(self._turn.said_at)
+        if is_ahead and any(moment(known.said_at) for known in known_facts):
+            return  # by a wrong clock: it would replace what is said today, and later
         if assertion.is_end:
             self._end(assertion, known_facts)
             return

@@ -21,7 +21,7 @@ from memory.store.database import Connection, HasConnections
 from memory.store.facts import entities
 from memory.store.facts.rights import Provenance, Right, provenance_of
 from memory.store.turns import turns_table
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.written_dates import date_key, is_later
 from memory.vocabulary import Attribute, Vocabulary, name_key
 from memory.vocabulary.entities import key
@@ -502,7 +502,7 @@ def _is_after(turn: Turn, source: Turn) -> bool:
 
 
 def _is_by_person(turn: Turn) -> bool:
-    is_role = key(turn.speaker) in ROLES or is_assistant(turn.speaker)
+    is_role = key(turn.speaker) in ROLES or is_by_assistant(turn)
     return turn.kind == "message" and not is_role
 
 

@@ -43,6 +43,7 @@ from memory.store.forgetting.quoting import Quoting, files_quoting, turns_quotin
 from memory.store.search.vectors import EmbedTexts, RecordedEmbedder
 from memory.store.sqlite.connection import SqliteConnection, connect
 from memory.store.turns import turns_table
+from memory.store.turns.tags import with_tags
 from memory.store.waiting import pending_windows
 from memory.system.call_history import empty_call_history
 from memory.system.files import discard
@@ -126,7 +127,8 @@ def remove_for_good(
 def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool) -> Quoting:
     """The turns that quote these, by machines of this memory and by people."""
     characters = characters_of(settings.setting_history(conn, CHARACTER))
-    turns = mark_turns(conn, turns_table.read_turns(conn))
+    # With their tags, which say who speaks.
+    turns = mark_turns(conn, with_tags(conn, turns_table.read_turns(conn)))
     return turns_quoting(turns, turn_ids, characters, with_repeats)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memory.records import CORRECTIONS, WITHDRAWN, Turn
-from memory.text.speakers import is_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.word_forms import telling_words
 from memory.text.words import UNSPACED, words
 
@@ -181,7 +181,7 @@ def _runs(telling: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
 
 def _is_machine(turn: Turn, characters: Collection[str]) -> bool:
     is_character = turn.speaker.casefold() in characters
-    return turn.kind == "tool" or is_character or is_assistant(turn.speaker)
+    return turn.kind == "tool" or is_character or is_by_assistant(turn)
 
 
 def _replaced_value(turn: Turn) -> set[Piece]:

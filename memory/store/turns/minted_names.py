@@ -13,6 +13,7 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import CORRECTIONS, Minted, Turn
+from memory.text import speakers
 from memory.text.characters import LONGEST_SOURCE, label, one_line, sound_text
 
 WRITTEN_AS = Minted("written_as")  # a speaker's name as it came, where its label is another
@@ -21,11 +22,13 @@ WRITTEN_AS = Minted("written_as")  # a speaker's name as it came, where its labe
 IMPORTED_AS, ME = Minted("imported_as"), "me"
 # The moment, in UTC, from which a turn is forgotten with all that it says (expiry.py).
 FORGET_AFTER = Minted("forget_after")
+# Who speaks, where only a message's role said so: an assistant with a name of its own.
+SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
 FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys of their tags
 
-_TAGS = frozenset({WRITTEN_AS, IMPORTED_AS, FORGET_AFTER, HIDDEN})
+_TAGS = frozenset({WRITTEN_AS, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN})
 SESSIONS = (CORRECTIONS, "memory tool /", "langgraph [")  # before a path, and before a namespace
 # Before the ids that importers give, by their names; of some, after the name of an agent.
 IMPORTERS = (

@@ -83,6 +83,8 @@ def _meant(pronoun: str, speaker: str, groups: Sequence[Sequence[Person]]) -> Pe
             for p in people
             if p.pronoun in ("", pronoun) and key(p.name) != key(speaker)
         }
+        if any(not p.pronoun for p in possible.values()):
+            return None  # a name does not say whether "he" may be its bearer
         if len(possible) == 1:
             [person] = possible.values()
             return person if person.is_known else None

@@ -134,7 +134,7 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
         if part.kind == "own":
             own.append(text[part.start : part.end].replace("\u2019", "'"))
         elif part.kind == "quoted" and part.is_inline:
-            quotations.append(text[part.start + 1 : part.end - 1])
+            quotations.append(text[part.start : part.end])
             own.append(chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION))))
         else:
             own.append(f"\n{_PART_OF_OTHERS}\n")
@@ -155,7 +155,8 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
         for sentence in _SENTENCE_END.split(rest if colon else head):
             if not (clean := " ".join(sentence.split())):
                 continue
-            if clean.rstrip("!.)\"' ").endswith("?"):
+            is_question = clean.rstrip("!.)\"' ").endswith("?")
+            if is_question and not first_search(_asked_orders(), clean):
                 yield Sentence(clean, refusal="it is a question")
                 continue
             yield Sentence(clean, tuple(_pieces(clean, openers)), "", tuple(quotations))
@@ -204,7 +205,9 @@ def clauses(sentence: Sentence) -> Iterator[Part]:
             end = start + count
             text = "".join(pieces[start:end])
             if len(text) <= _LONGEST_CLAUSE:
-                yield Part(_without_edges(text), pieces[:start], pieces[end:])
+                # "the car" ends a sentence; "car" before a clause is French for "because".
+                clause = _without_edges(text, joins=end < len(pieces))
+                yield Part(clause, pieces[:start], pieces[end:])
 
 
 def doubt_around(part: Part, matched: Sequence[str], is_end: bool = False) -> str:
@@ -281,7 +284,7 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
         yield Clause(text)
     for text, phrase in dates_at_ends(addressing):
         date = date_of(phrase, said_at) or ""
-        yield Clause(without_fillers(_without_edges(text)), date, phrase)
+        yield Clause(without_fillers(_without_edges(text, joins=False)), date, phrase)
     # Last: "I eat meat again" ends something by its last word.
     shorter = _contrasts().sub("", addressing)
     if shorter != addressing:
@@ -323,10 +326,10 @@ def _cuts() -> re.Pattern[str]:
     )
 
 
-def _without_edges(text: str) -> str:
-    """A text without punctuation, a conjunction or an emoji at its ends."""
+def _without_edges(text: str, joins: bool = True) -> str:
+    """A text without punctuation, an emoji or, with `joins`, a conjunction at its ends."""
     clean = _EDGES.sub("", text)
-    if not clean.casefold().endswith(_joins_at_end()):
+    if not joins or not clean.casefold().endswith(_joins_at_end()):
         return clean
     for join in language_words().joins:
         if clean.casefold().endswith(f" {join}"):
@@ -482,6 +485,11 @@ def _index(templates: Sequence[str]) -> Index[None]:
 @cache
 def _requests() -> Index[None]:
     return _index(language_words().requests)
+
+
+@cache
+def _asked_orders() -> Index[None]:
+    return _index(language_words().asked_orders)
 
 
 @cache

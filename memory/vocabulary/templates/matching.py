@@ -45,6 +45,8 @@ from memory.vocabulary.templates.words import language_words
 
 _MOST_ASSERTIONS = 40  # of a turn
 _ONE_ANSWER = frozenset({"it", "be"})  # in a wish that names no answers: "keep it short"
+_CORRECTION_WORDS = 6  # of the next sentence, which may correct the one before
+_NO_VALUES = frozenset({"i", "no", "sorry", "oops", "whoops", "wait", "actually"})
 _BOTH_SIDES = re.compile(r"(?P<one>[^,]+?)(?:, (?P<other>[^,]+?),?)?")
 
 
@@ -144,7 +146,9 @@ class Templates:
                 matched = [match for match in matched if not _is_of_one_answer(match)]
             is_end = all(match.is_end for match in matched)
             if reason := matched and (
-                _doubt(sentence, matched) or retraction(following.text, is_end)
+                _doubt(sentence, matched)
+                or retraction(following.text, is_end)
+                or self._correction(sentence, following, matched)
             ):
                 refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
             elif matched:
@@ -152,6 +156,27 @@ class Templates:
             else:
                 refusals.append(f"no template matches the whole clause: {sentence.text!r:.80}")
         return Reading(tuple(found), tuple(dict.fromkeys(refusals)))
+
+    def _correction(self, sentence: Sentence, following: Sentence, matched: Sequence[Found]) -> str:
+        """The word that corrects a value in the same breath: "Bath, no sorry, Bristol"."""
+        _, _, behind = sentence.text.partition(matched[-1].clause)
+        for text in (behind, " ".join(following.text.split()[:_CORRECTION_WORDS])):
+            tokens = text.replace(",", " ").split()
+            slips = [word for word in tokens if words_of(word) & language_words().corrections]
+            if slips and any(
+                word[:1].isupper() and not words_of(word) & _NO_VALUES for word in tokens
+            ):
+                return slips[0]
+            for assertion in matched[-1].assertions:
+                attribute = self.vocabulary.canonical(assertion.attribute)
+                is_single = attribute and (attribute.kind == "one value" or attribute.one_of)
+                form = (attribute.one_of or attribute.form) if attribute and is_single else ""
+                if not is_closed(form):
+                    continue
+                for rival in map(_bare, tokens):
+                    if fits(rival, form) and rival.casefold() != assertion.value.casefold():
+                        return rival
+        return ""
 
     def _matched(
         self, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
@@ -228,6 +253,10 @@ class Templates:
             yield Assertion(turn.speaker.strip(), attribute.name, about.name)
 
 
+def _bare(word: str) -> str:
+    return word.strip(".,;:!?()\"'")
+
+
 def _is_of_one_answer(match: Found) -> bool:
     """Whether a length is wished of "it", which other sentences of the turn may ask for."""
     is_of_length = match.assertions[-1].attribute == LENGTH
@@ -276,8 +305,17 @@ def _parts(text: str, attribute: Attribute, placeholder: Placeholder) -> Sequenc
 def _in_words(text: str, sentence: Sentence, attribute: Attribute) -> str:
     """The stored form of a value: a quotation's own text, an allowed value as listed."""
     if is_quotation(text):
-        text = sentence.quotations[ord(text) - ord(FIRST_QUOTATION)].strip(" .,")
+        text = sentence.quotations[ord(text) - ord(FIRST_QUOTATION)][1:-1].strip(" .,")
+    else:
+        text = with_quotations(text, sentence.quotations)
     return attribute.allowed(text) or text
+
+
+def with_quotations(text: str, quotations: Sequence[str]) -> str:
+    """A text with its quotations, marks and all, in the place of the characters for them."""
+    for number, quotation in enumerate(quotations):
+        text = text.replace(chr(ord(FIRST_QUOTATION) + number), quotation)
+    return text
 
 
 def somebody(text: str, speaker: str) -> Somebody | None:

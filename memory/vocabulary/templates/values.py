@@ -190,7 +190,7 @@ def head_of(phrase: str) -> str:
 
 
 def _noun_lists() -> tuple[str, ...]:
-    return ("animal", "instrument", "sport", "language")
+    return ("animal", "language")
 
 
 @cache

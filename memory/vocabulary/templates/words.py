@@ -60,6 +60,7 @@ class Words:
     suppositions: tuple[str, ...]
     requests: tuple[str, ...]
     orders: tuple[str, ...]
+    asked_orders: tuple[str, ...]
     plays: tuple[str, ...]
     questions: tuple[str, ...]
     overviews: tuple[str, ...]
@@ -144,6 +145,7 @@ def language_words() -> Words:
         suppositions=lines("suppositions"),
         requests=lines("requests"),
         orders=lines("orders"),
+        asked_orders=lines("asked_orders"),
         plays=lines("plays"),
         questions=lines("questions"),
         overviews=lines("overviews"),

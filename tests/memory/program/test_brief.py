@@ -284,14 +284,10 @@ def test_rows_that_were_chosen_are_shown(address: str) -> None:
     assert (answer.text, answer.calls, len(answer.rows[0].rows)) == ("canoe, piano", 2, 2)
 
 
-def test_where_nothing_is_found_the_model_chooses_once_more(address: str) -> None:
-    pairs = [
-        ([], "first | owns"),  # none of these has a date
-        (["nothing is stored of that"], "first | owns"),
-        ([], "canoe"),
-    ]
+def test_the_first_of_rows_without_dates_is_the_first_that_was_said(address: str) -> None:
+    pairs: Pairs = [([], "first | owns"), ([], "canoe")]
     answer = chosen(address, pairs, "What did Maria own first?")
-    assert (answer.text, answer.rows) == ("canoe", ())
+    assert [row[answer.rows[0].columns.index("turn_id")] for row in answer.rows[0].rows] == [1, 2]
 
 
 @pytest.mark.parametrize("written", ["DROP TABLE facts", "", "now | x' OR 1=1 | --"])

@@ -9,12 +9,10 @@ from memory.vocabulary.entities import with_names
     ("said", "meant"),
     [
         ("My sister? She lives in Leith.", "My sister? My sister lives in Leith."),
-        ("Met Piet today. He's training as a cook.", "Met Piet today. Piet's training as a cook."),
         (
             "I called my uncle and he sold the farm.",
             "I called my uncle and my uncle sold the farm.",
         ),
-        ("Is Ana back? She owes me ten euros.", "Is Ana back? Ana owes me ten euros."),
     ],
 )
 def test_a_pronoun_is_the_one_person_it_may_mean(said: str, meant: str) -> None:
@@ -25,6 +23,8 @@ def test_a_pronoun_is_the_one_person_it_may_mean(said: str, meant: str) -> None:
     "said",
     [
         "Ana met Bea, and she plays the harp.",  # either
+        "Mary called the doctor. He said it was nothing.",  # a name does not say who "he" is
+        "My landlady has a kitten, he is called Biscotti.",
         "My brother called. She is ill.",  # nobody
         "Your sister rang, she wants her book.",  # whose sister the text does not say
         "I gave Piet the keys, he?",  # no verb
@@ -40,7 +40,7 @@ def test_the_turns_before_may_name_the_person() -> None:
     before = [("Rui", "How is your mother?")]
     assert with_names("She broke her arm.", "Ida", before) == "my mother broke her arm."
     before = [("Ida", "My mother rang."), ("Rui", "And how is Ana?")]
-    assert with_names("She broke her arm.", "Ida", before) == "Ana broke her arm."
+    assert with_names("She broke her arm.", "Ida", before) == "She broke her arm."
     assert with_names("She broke her arm.", "Ida", [("Rui", "Ana met Bea.")]) == (
         "She broke her arm."
     )
