@@ -246,7 +246,7 @@ def _fitting(store: Store, prompt: str, session: str) -> list[Hit]:
         for turn in reversed(turns)
         if turn.session != session_label(session) and turn.kind != "document"
     }
-    touching = touched(store, prompt, list(reversed(candidates.values())), turns)
+    touching = touched(prompt, list(reversed(candidates.values())), store.count_turns())
     by_id = {hit.turn_id: hit for hit in hits}
     return [by_id[turn.id] for turn in newest_first(touching, prompt)[:_MOST_HITS]]
 

@@ -2,26 +2,26 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log
 
 from memory.evidence.fact_lists import FactList, fact_lists, spread
-from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of, longest_turn
+from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
 from memory.evidence.looked_up import NOTHING_LOOKED_UP, looked_up
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
+from memory.evidence.room import with_companions
 from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
-from memory.facts.latest_word import with_latest
-from memory.records import Hit, Rows, Summary, Turn
+from memory.facts.latest_word import LatestWord, with_latest
+from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import (
     asks_for_present,
     asks_for_several,
     asks_for_story,
 )
 from memory.text.fence import fence_tokens
-from memory.text.tokens import count_tokens, fitting_lines, line_tokens, token_counts, trim
+from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
 from memory.vocabulary.fact_lines import spoken_line
 
 # The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
@@ -36,15 +36,12 @@ _STORY_TURN = 100
 # _WHOLE_STORY; the rest of a line is its id and its speaker.
 _GIST, _WHOLE_STORY, _STORY_HEAD = 30, 55, 10
 _STORY_TURNS = 20
-# Odds of a turn to be an answer, compared with the best one. Turns above the first are shown whole
-# if they fit. A question for one thing gets turns above the second, and at least these tokens: as
-# many of the answers' words as in all of 6,000 tokens, in half of them (the log).
-_ODDS_TO_BE_WHOLE, _ODDS_TO_BE_SHOWN = 1 / 20, 1 / 250
-_LEAST_OF_ONE_THING = 2_000
+# Turns of the ranking that are shown whole if they fit; of long ones the rest shows what the
+# question asks for.
+_WHOLE_TURNS = 3
 # Of what a model looked up; the rest is for the turns that it had before.
 _LOOKED_SHARE = 3 / 4
 _FACT_LINE_TOKENS = 100  # of a current fact
-_TURN_HEAD = 30  # tokens of a line: its id, its date and a speaker's name
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
     """Rows and current facts as lines, then turns, alternately from the ranking and SELECTs."""
     facts = row_lines(recollected.rows, recollected.ranks)
     of_facts = budget if recollected.is_overview and options.fact_tokens else options.fact_tokens
-    facts += _current_facts(recollected, min(of_facts, budget // 2))
+    facts += current_facts(recollected.facts, min(of_facts, budget // 2), recollected.later)
     quoted = recollected.in_order(recollected.quoted)
     alternately = {turn.id: turn for turn in alternate(recollected.ranked, quoted)}
     turns = telling_first(
@@ -173,16 +170,16 @@ def _with_lines(recollected: Recollection, budget: int, options: Options) -> Evi
     )
 
 
-def _current_facts(recollected: Recollection, tokens: int) -> list[RowLine]:
+def current_facts(
+    facts: Sequence[Fact], tokens: int, later: Mapping[int, LatestWord] | None = None
+) -> list[RowLine]:
     """The first facts that fit a number of tokens, as lines for people, with their latest word."""
     if tokens <= 0:
         return []
+    words = later or {}
     lines = (
-        (
-            with_latest(trim(spoken_line(fact), _FACT_LINE_TOKENS), recollected.later.get(fact.id)),
-            fact.turn_id,
-        )
-        for fact in recollected.facts
+        (with_latest(trim(spoken_line(fact), _FACT_LINE_TOKENS), words.get(fact.id)), fact.turn_id)
+        for fact in facts
     )
     return [RowLine(line, turn_id) for line, turn_id in fitting_lines(lines, tokens)]
 
@@ -215,7 +212,7 @@ def _with_lists(
         )
     ]
     if recollected.is_overview:
-        lists = [*lists, *_current_facts(recollected, budget // 2)]
+        lists = [*lists, *current_facts(recollected.facts, budget // 2, recollected.later)]
     elif options.fact_tokens:
         lists = [*lists, *_fact_lists_beside(recollected, options.fact_tokens, len(rows))]
     story = NO_STORY
@@ -245,11 +242,12 @@ def _with_lists(
 
     def turns(turn_ids: Sequence[int]) -> list[Turn]:
         turns_in_order = recollected.in_order(dict.fromkeys(turn_ids))
-        return telling_first([turn for turn in turns_in_order if turn.id not in left_out])
+        chosen = telling_first([turn for turn in turns_in_order if turn.id not in left_out])
+        return [
+            turn for turn in with_companions(reader, chosen, sequels=0) if turn.id not in left_out
+        ]
 
     is_beside_lists = asks_for_several(question)
-    if not (is_beside_lists or is_story or lists):
-        budget = _room_for_one_thing(recollected, budget)
     block = lay_out(
         lists,
         turns(in_order),
@@ -258,7 +256,7 @@ def _with_lists(
         turns_first=_FLOOR_BESIDE_LISTS if is_beside_lists else _FLOOR,
         facts_share=1.0,
         question=question,
-        near=0 if is_story else count_near(recollected.scores, _ODDS_TO_BE_WHOLE),
+        near=0 if is_story else _WHOLE_TURNS,
         marks=recollected.marks,
         longest=longest,
         spans=True,
@@ -266,26 +264,6 @@ def _with_lists(
         opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
-
-
-def count_near(scores: Sequence[float], odds: float) -> int:
-    """How many turns with these scores have these odds, compared with the best, to be an answer.
-
-    Scores of the ranking are logarithms of such odds: its weights are fitted as a softmax over
-    turns (locomo.retrieval.fit).
-    """
-    if not scores:
-        return 0
-    least = max(scores) + log(odds)
-    return len([score for score in scores if score >= least])
-
-
-def _room_for_one_thing(recollected: Recollection, budget: int) -> int:
-    """How many tokens a question for one thing gets: the rest of the ranking is not about it."""
-    near = recollected.ranked[: count_near(recollected.scores, _ODDS_TO_BE_SHOWN)]
-    longest = longest_turn(budget)
-    sizes = [min(token_counts[turn.text], longest) + _TURN_HEAD for turn in near]
-    return min(budget, max(sum(sizes), _LEAST_OF_ONE_THING))
 
 
 def _fact_lists_beside(recollected: Recollection, tokens: int, source: int) -> list[FactList]:

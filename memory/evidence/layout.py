@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from memory.evidence.lines import (
     LOOKED_HEAD,
     OF_FACTS,
+    PORTRAIT_HEAD,
     ROWS_HEAD,
     TURNS_HEAD,
     dated_line,
@@ -75,9 +76,10 @@ class Evidence:
     """The part of a memory that is shown, section by section, in order.
 
     `standing` holds the asker's wishes and the contradictions, `looked` what a model looked up,
-    `story` a short account of events; `facts` and `turns` are lines. `turn_ids` are the turns in
-    any of them, `marked` the turns that facts call outdated or disputed, and `cut` the turns that
-    are shown in part.
+    `story` a short account of events; `facts` and `turns` are lines. `people` are lines about
+    people whom a message names, `portrait` turns in which the asker tells what lasts. `turn_ids`
+    are the turns in any of them, `marked` the turns that facts call outdated or disputed, and `cut`
+    the turns that are shown in part.
     """
 
     standing: Standing = NO_STANDING
@@ -85,6 +87,8 @@ class Evidence:
     story: Story = NO_STORY
     facts: tuple[str, ...] = ()
     turns: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    portrait: tuple[str, ...] = ()
     turn_ids: tuple[int, ...] = ()
     marked: frozenset[int] = frozenset()
     cut: frozenset[int] = frozenset()
@@ -117,6 +121,8 @@ class Evidence:
         return _joined(
             _section(LOOKED_HEAD, self.looked),
             self.standing.about_asker,
+            "\n".join(self.people),
+            _section(PORTRAIT_HEAD, self.portrait),
             self.standing.disputes,
             self.story.text,
             _section(ROWS_HEAD, self.facts),

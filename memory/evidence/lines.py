@@ -29,6 +29,7 @@ NAME_TOKENS = 400  # for what is known of names: about twenty entities
 LOOKED_HEAD = "What you looked up:"
 ROWS_HEAD = "What the memory's facts say:"
 TURNS_HEAD = "What was said:"
+PORTRAIT_HEAD = "What lasts, in their own words:"
 OUTDATED, DISPUTED = OF_FACTS = "outdated: ", "disputed: "  # how marks made by facts begin
 # A longer result without turns is not a count or a sum, but a list whose turns were left out.
 MOST_SUMS = 12

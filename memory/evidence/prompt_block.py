@@ -7,27 +7,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from memory.errors import InputError
-from memory.evidence.block import Options, count_near, evidence
-from memory.evidence.gate import MOST_TURNS, held_words, touched
-from memory.evidence.layout import Evidence
+from memory.evidence.block import current_facts
+from memory.evidence.gate import Opening, opening
+from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import refuse_budget
+from memory.evidence.people import lines_about_others, without_name
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import recollect
-from memory.evidence.said_again import said_again
+from memory.evidence.room import (
+    MOST_TURNS,
+    PORTRAIT_SHARE,
+    PORTRAIT_TOKENS,
+    TURN_TOKENS,
+    around,
+    room_of,
+)
 from memory.evidence.story import STORY_HEAD, Story, story_line
-from memory.facts.restated import newest_first
+from memory.facts.latest_word import latest_words
 from memory.records import Contradiction, Fact, Hit, Turn, plain
-from memory.search.answer_kinds import asks_for_several
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.turns.minted_names import session_label
 from memory.store.turns.summaries import newest_summaries
-from memory.text.fence import without_block
+from memory.text.fence import fence_tokens, without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
-from memory.text.word_forms import telling_words
 
 if TYPE_CHECKING:
     from memory.evidence.ltm_config import LtmConfig
@@ -37,16 +43,10 @@ BUDGET = 2_000  # tokens of a block for which nothing else is asked
 _USER = "User"  # the speaker by default
 _SETTINGS = {"user": "user", "assistant": "character"}  # with the name of who speaks in a role
 _TEMPLATE_CANDIDATES = 128  # at least, of whose distance templates make a choice
-_MOST_TURNS = 10  # without a budget; a given budget is filled
-# Of those, the turns with so much of the best one's odds to be an answer: of ten turns shown with a
-# short question one was needed (the log).
-_LEAST_ODDS, _LEAST_ODDS_OF_SEVERAL = 1 / 30, 1 / 150
-_WORDS_OF_QUESTION = 2  # in a turn below these odds that is shown
-# At least, if the gate is open: what changed is often said in other words, and with the best turn
-# alone 10 of 42 contexts lacked the value that holds (tests.benchmarks.changes).
-_LEAST_TURNS = 3
 _TURN_TOKENS = 15  # about the least that a turn takes
 _MOST_CANDIDATES = 400
+_PORTRAIT_LINE = 60  # tokens of a turn in the portrait
+_MOST_LATEST = 12  # facts of an overview whose latest word is looked for
 _FACT_TOKENS = 120  # of the current facts
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
@@ -163,14 +163,16 @@ def inject(
     user_texts = [message.text for message in conversation if message.role == "user"]
     if not user_texts:
         raise InputError("there is nothing to remember: no message is the user's")
-    question = user_texts[-1]
+    character = _name(store, conversation, "assistant", character)
+    text = without_name(user_texts[-1], character)
     user = _name(store, conversation, "user", speaker) or _USER
-    asked = UserQuestion(
-        question,
+    reader = MemoryReader(store, Searcher(weights))
+    question = UserQuestion(
+        text,
+        asker=reader.asker(user),
         today=now.date().isoformat() if now else "",
         known_as=(user,) if user != _USER else (),
     )
-    reader = MemoryReader(store, Searcher(weights))
     session = session_label(session)
     texts_in_prompt = {message.text for message in conversation}
     least_length = loaded.ltm_writes.min_message_length if loaded else 0
@@ -184,34 +186,23 @@ def inject(
         return _last_session(store, session=session, since=since)
 
     if loaded is None:
-        most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else _MOST_TURNS
-        found = _candidates(reader, question, max(most, MOST_TURNS), can_be_shown)
-        turns = found.turns
-        if gate and reader.overview(asked) is None:
-            turns = touched(store, question, turns, found.repeated)
-            if budget is None:
-                turns = _near(question, turns, found.scores)
         block = _block(
-            asked,
+            question,
             reader,
-            [
-                repeat
-                for turn in newest_first(turns, question)[:most]
-                for repeat in found.again.get(turn.id, [turn])
-            ],
             story,
-            budget=budget or BUDGET,
+            budget=budget,
+            gate=gate,
             profile=profile,
+            can_be_shown=can_be_shown,
         )
         text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
         places = max(loaded.ltm_reads.num_memories_to_fetch, _TEMPLATE_CANDIDATES)
-        turns = _candidates(reader, question, places, can_be_shown).turns
-        character = _name(store, conversation, "assistant", character) or "Assistant"
-        names = {"name1": user, "name2": character}
+        turns = _ranked(reader, question, places, can_be_shown)
+        names = {"name1": user, "name2": character or "Assistant"}
         block, text, memories = _in_templates(
-            asked, reader, turns, story, store=store, budget=budget, config=loaded, names=names,
-            now=now, profile=profile,
+            question, reader, turns, story, store=store, budget=budget, config=loaded,
+            names=names, now=now, profile=profile,
         )  # fmt: skip
         location = loaded.ltm_context.injection_location
     if counts:
@@ -231,22 +222,73 @@ def inject(
 def _block(
     question: UserQuestion,
     reader: MemoryReader,
-    turns: Sequence[Turn],
     story: Callable[[], Story],
     *,
-    budget: int,
+    budget: int | None,
+    gate: bool,
     profile: bool,
+    can_be_shown: Callable[[Turn], bool],
 ) -> Evidence:
-    """What is block of these turns, and of the last session where the budget has room for it."""
-    block = evidence(
+    """What a message gets: what always stands, the turns of its room, the portrait, the story."""
+    limit = budget or BUDGET
+    standing = reader.standing(question.text, *question.askers)
+    standing = (standing if profile else standing.without_profile).within(limit)
+    room = limit - standing.tokens - fence_tokens()
+    for_portrait = int(room * PORTRAIT_SHARE) if budget else PORTRAIT_TOKENS
+    for_turns = room - for_portrait if budget else min(TURN_TOKENS, room)
+    about = around(question, reader, for_turns)
+    others = lines_about_others(reader.store, question, about.people) if profile else []
+    most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else MOST_TURNS
+    ranked = _ranked(reader, question, most, can_be_shown)
+    overview = reader.overview(question)
+    width: Opening = "open"
+    if gate and overview is None and not about.attribute:
+        width = opening(
+            about.people.text,
+            ranked,
+            names=len(about.people.named) + len(others),
+            memory_turns=about.turns,
+        )
+    shown = room_of(
         question,
         reader,
-        [Hit(turn.id, 0.0) for turn in turns],
-        budget=budget,
-        options=Options(lists=False, profile=profile, fact_tokens=_FACT_TOKENS, fenced=True),
+        about,
+        ranked,
+        opening=width,
+        most=most,
+        can_be_shown=can_be_shown,
     )
-    with_story = replace(block, story=story()) if turns else block
-    return with_story if count_tokens(with_story.fenced) <= budget else block
+    recalled = reader.recalled(
+        [*shown.turns, *shown.portrait], question.ranked_text, question.today
+    )
+    above = {fact.id for fact in (*standing.facts, *standing.profile)}
+    facts = [fact for fact in overview or recalled.in_force if fact.id not in above]
+    later = latest_words(reader.store, facts[:_MOST_LATEST], question.today) if overview else {}
+    fact_tokens = for_turns // 2 if overview else _FACT_TOKENS
+    block = lay_out(
+        current_facts(facts, fact_tokens, later) if width == "open" else (),
+        shown.turns,
+        for_turns,
+        question=question.ranked_text,
+        marks=recalled.marks,
+    )
+    portrait = lay_out(
+        [],
+        shown.portrait,
+        min(for_portrait, limit - standing.tokens - fence_tokens() - block.tokens),
+        question=question.ranked_text,
+        marks=recalled.marks,
+        longest=_PORTRAIT_LINE,
+    )
+    block = replace(
+        block,
+        standing=standing,
+        people=tuple(others),
+        portrait=portrait.turns,
+        turn_ids=tuple(sorted({*block.turn_ids, *portrait.turn_ids, *standing.turn_ids})),
+    )
+    with_story = replace(block, story=story()) if shown.turns else block
+    return with_story if count_tokens(with_story.fenced) <= limit else block
 
 
 def _in_templates(
@@ -360,49 +402,20 @@ def _setting(store: Store, name: str) -> str:
     return str(values[-1].value or "") if values else ""
 
 
-class _Candidates(NamedTuple):
-    """Turns that may be shown, the best first, each text once; and what the search found for them.
-
-    `repeated` are all turns of the search, `scores` their scores by turn id, and `again` the turns
-    that say what a turn says, by its id.
-    """
-
-    turns: list[Turn]
-    repeated: list[Turn]
-    scores: Mapping[int, float]
-    again: Mapping[int, list[Turn]]
-
-
-def _candidates(
-    reader: MemoryReader, question: str, number: int, can_be_shown: Callable[[Turn], bool]
-) -> _Candidates:
-    """The best `number` turns that may be shown; fewer if the memory has no more."""
+def _ranked(
+    reader: MemoryReader, question: UserQuestion, number: int, can_be_shown: Callable[[Turn], bool]
+) -> list[Turn]:
+    """The best `number` turns that may be shown, each text once; fewer if there are no more."""
     k = 2 * number
     while True:
-        hits = reader.search(question, k)
-        turns = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
-        can_be = [*filter(can_be_shown, turns)]
-        again = said_again(can_be[:_MOST_CANDIDATES])
-        candidates: dict[tuple[str, str], Turn] = {}
-        for turn in can_be:
-            first = again.get(turn.id, [turn])[0]
-            candidates.setdefault((first.speaker, first.text), turn)
-        if len(candidates) >= number or len(hits) < k:
-            scores = {hit.turn_id: hit.score for hit in hits}
-            return _Candidates([*candidates.values()][:number], turns, scores, again)
+        hits = reader.search(question.ranked_text, k)
+        turns: dict[tuple[str, str], Turn] = {}
+        for turn in reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True):
+            if can_be_shown(turn):
+                turns.setdefault((turn.speaker, turn.text), turn)
+        if len(turns) >= number or len(hits) < k:
+            return [*turns.values()][:number]
         k *= 4
-
-
-def _near(question: str, turns: Sequence[Turn], scores: Mapping[int, float]) -> list[Turn]:
-    """The turns about as near as the best one, three at least, and those with two of its words."""
-    odds = _LEAST_ODDS_OF_SEVERAL if asks_for_several(question) else _LEAST_ODDS
-    near = count_near([scores[turn.id] for turn in turns], odds)
-    near = max(near, _LEAST_TURNS)
-    asked = list(dict.fromkeys(telling_words(question)))
-    further = turns[near:]
-    counts = held_words(asked, [turn.text for turn in further]).sum(axis=1)
-    named = zip(further, counts, strict=True)
-    return [*turns[:near], *(turn for turn, count in named if count >= _WORDS_OF_QUESTION)]
 
 
 def _with_memories(context: str, text: str, location: str) -> str:

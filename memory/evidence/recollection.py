@@ -1,14 +1,13 @@
 """What a question brings up, before the layout: turns, what is outdated in them, facts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from memory.evidence.fact_lists import completed
 from memory.evidence.lines import named_turns, quoted_turns
 from memory.evidence.messages import ADDING_NOTHING, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.evidence.said_again import again_mark, said_again
 from memory.evidence.standing import Standing
 from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Fact, Hit, Rows, Turn
@@ -44,11 +43,6 @@ class Recollection:
     def ranked(self) -> list[Turn]:
         """The turns of the ranking, best first."""
         return self.in_order([hit.turn_id for hit in self.hits])
-
-    @property
-    def scores(self) -> list[float]:
-        """The scores of the ranking's turns, best first."""
-        return [hit.score for hit in self.hits]
 
     @property
     def ranks(self) -> dict[int, int]:
@@ -89,7 +83,7 @@ def recollect(
     read = reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
     turns = {turn.id: wording(turn) if wording else turn for turn in read}
     most = max(_MARKED_TURNS, budget // _LEAST_TURN)
-    hits, again = _once(hits, turns, most)
+    hits = _once(hits, turns)
     best = [hit.turn_id for hit in hits]
     to_mark = dict.fromkeys([*best[:most], *named])
     recalled = reader.recalled(
@@ -105,25 +99,20 @@ def recollect(
         [completed(result, recalled.stored) for result in rows],
         standing=reader.standing(question.text, *question.askers),
         turns=turns,
-        marks={**again, **recalled.marks},
+        marks=recalled.marks,
         facts=recalled.in_force if overview is None else overview,
         is_overview=overview is not None,
         later=latest_words(reader.store, (overview or ())[:_MOST_LATEST], question.today[:10]),
     )
 
 
-def _once(
-    hits: Sequence[Hit], turns: Mapping[int, Turn], most: int
-) -> tuple[list[Hit], dict[int, str]]:
-    """The hits with one of the turns that say the same in place of all; and its marks."""
-    among = [turns[hit.turn_id] for hit in hits[:most] if hit.turn_id in turns]
-    groups = said_again(among)
-    once = dict[int, Hit]()
+def _once(hits: Sequence[Hit], turns: Mapping[int, Turn]) -> list[Hit]:
+    """The hits, each text of a speaker once."""
+    once: dict[tuple[str, str], Hit] = {}
     for hit in hits:
-        turn_id = groups[hit.turn_id][0].id if hit.turn_id in groups else hit.turn_id
-        if turn_id not in once:
-            once[turn_id] = hit if turn_id == hit.turn_id else replace(hit, turn_id=turn_id)
-    return [*once.values()], {group[0].id: again_mark(group) for group in groups.values()}
+        if turn := turns.get(hit.turn_id):
+            once.setdefault((turn.speaker, turn.text), hit)
+    return [*once.values()]
 
 
 def telling_first(turns: Iterable[Turn]) -> list[Turn]:

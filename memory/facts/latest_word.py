@@ -497,3 +497,8 @@ def _clauses(sentence: str) -> tuple[str, ...]:
 
 def _is_name(word: str) -> bool:
     return word[:1].isupper() and word.partition("'")[0] != "I"
+
+
+def sentences_about(attribute: Attribute) -> tuple[str, ...]:
+    """What people say and ask of an attribute, and what they say when it changes."""
+    return (*_sentences_of(attribute), *_topic_of(attribute.name).changes)

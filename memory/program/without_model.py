@@ -69,7 +69,7 @@ def touches(question: UserQuestion, reader: MemoryReader, without: Collection[in
         if is_evidence(turn.text) or turn.speaker != question.asker
     ]
     different = list({(turn.speaker, turn.text): turn for turn in turns}.values())
-    return bool(touched(reader.store, question.text, different, turns))
+    return bool(touched(question.text, different, reader.store.count_turns()))
 
 
 def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
-from memory.search.turn_columns import disagreement, sign_codes
+from memory.search.signs import disagreement, sign_codes
 from memory.system.counting_loop import AnswerTooLongError
 from memory.system.local_models import explain_loading, without_progress_bars
 from memory.system.provider_calls import (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from memory.search.index import LONG_TURN, REACH, Described, Index, by_speakers
 from memory.search.question import Query
-from memory.search.turn_columns import FULL_LENGTH
+from memory.search.turn_columns import FULL_LENGTH, asks
 from memory.search.word_matches import Counts, WordMatches
 
 # How much the turns from REACH before to REACH after count for a turn of the same session. A reply
@@ -134,7 +134,7 @@ def _describe(index: Index, positions: NDArray[np.int64]) -> Described:
         time=rows["tells_time"] * talk.share(TIME_SHARES) / excess,
         # Weighs against a turn: an answer is seldom a question. A longer turn says something
         # before it asks ("By the way, I sold my car. Which bus is it?").
-        asks=rows["asks"] / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
+        asks=asks(rows) / np.maximum(rows["length"] / np.float32(QUESTION_LENGTH), 1),
         # Up to FULL_LENGTH words only: documents must not win by their size. A turn of that
         # many words has the same length in any session.
         length=talk.share(LENGTH_SHARES) * length

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from memory.search.frequent_words import FrequentWords
 from memory.search.question import Query, SpeakerNames, packed_date, read_question
 from memory.search.selection import Selection
-from memory.search.turn_columns import TURN_DTYPE, disagreement, sign_codes
+from memory.search.signs import disagreement, sign_codes
+from memory.search.turn_columns import TURN_DTYPE
 
 # A longer turn contains a question's words by chance and needs no neighbours to explain it: an
 # assistant's answers filled most of the first ten ranks (the log). 3 % of LoCoMo's turns are

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.records import Turn
+from memory.search.lasting import lasting_scores
 from memory.search.question import TELLS_TIME, packed_date
 from memory.text.text_cache import TextCache
 from memory.text.words import count_words
@@ -25,7 +26,9 @@ TURN_DTYPE = np.dtype(
         ("date", "<i4"),  # yyyymmdd, 0 for an unknown part
         ("length", "<u2"),  # words, at most MAX_LENGTH
         ("tells_time", "?"),  # contains a word like "yesterday" or "2023"
-        ("asks", "?"),  # ends in a question mark
+        # Whether it ends in a question mark, in the lowest bit; above it how lasting what it says
+        # is (`memory.search.lasting`), which memories of before 2026-12-01 lack.
+        ("asks_and_lasting", "u1"),
     ]
 )
 MAX_LENGTH = 1_000  # memories of before 2026-11-24 have at most 100
@@ -67,6 +70,7 @@ def describe_turns(
     """
     rows = np.zeros(len(turns), TURN_DTYPE)
     eight_bit = np.zeros(vectors.shape, np.int8)
+    lasting_of = lasting_scores(turns).tolist()
     for n, turn in enumerate(turns):
         before = session_ends.get(turn.session)
         if turn.text.isascii():
@@ -90,10 +94,20 @@ def describe_turns(
             _packed_date(turn.said_at),
             min(length, MAX_LENGTH),
             any(map(_tells_time.__getitem__, runs)),
-            turn.text.rstrip().endswith(_QUESTION_MARKS),
+            turn.text.rstrip().endswith(_QUESTION_MARKS) | lasting_of[n] << 1,
         )
         session_ends[turn.session] = SessionEnd(first, turn.id, eight_bit[n])
     return rows, eight_bit
+
+
+def asks(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which turns end in a question mark."""
+    return (rows["asks_and_lasting"] & 1).astype(np.bool_)
+
+
+def lasting(rows: NDArray[np.void]) -> NDArray[np.uint8]:
+    """How lasting what turns say is, 0 where no one has scored it."""
+    return np.asarray(rows["asks_and_lasting"] >> 1, np.uint8)
 
 
 _packed_date = lru_cache(4_096)(packed_date)  # the turns of a session have few dates
@@ -111,29 +125,3 @@ def _unit(vector: NDArray[np.int8]) -> NDArray[np.float32]:
     floats = vector.astype(np.float32)
     length = float(np.sqrt(floats @ floats))
     return floats / (length or 1.0)
-
-
-def sign_codes(vectors: NDArray[np.generic]) -> NDArray[np.uint64]:
-    """One bit for each number, set if it is above zero: (n, width) -> (n, width / 64 rounded up).
-
-    Signs alone cost .004 of recall@10 (decision 13), but comparing them is fast enough to
-    choose among a million turns.
-    """
-    bits = np.packbits(vectors > 0, axis=1)  # type: ignore[operator]
-    padded = np.zeros((len(bits), -(-bits.shape[1] // 8) * 8), np.uint8)
-    padded[:, : bits.shape[1]] = bits
-    return padded.view("<u8")
-
-
-def disagreement(
-    planes: Sequence[NDArray[np.uint64]], code: NDArray[np.uint64]
-) -> NDArray[np.uint16]:
-    """The Hamming distance of codes from one code: the number of signs that differ.
-
-    `planes` are arrays of the codes' first 64 signs, their second 64 signs, and so on; the result
-    has their shape.
-    """
-    total = np.zeros(planes[0].shape, np.uint16)
-    for plane, signs in zip(planes, code, strict=True):
-        total += np.bitwise_count(plane ^ signs)
-    return total

@@ -26,7 +26,9 @@ _RELATIVE = re.compile(
     rf"|(?P<ago>{_NUMBER}) (?P<ago_unit>{_UNIT}) ago(?: (?P<ago_from>today|yesterday))?"
     rf"|in (?P<ahead>{_NUMBER}) (?P<ahead_unit>{_UNIT})(?: time)?(?!['\w])"
     r"|(?P<modifier>last|past|this|next|coming) (?P<period>week|weekend|month|year"
-    rf"|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)}))\b(?! (?:before|after|of|from)\b)",
+    rf"|{'|'.join(SEASONS)}|{'|'.join(WEEKDAYS)})"
+    rf"|on (?P<weekday>{'|'.join(WEEKDAYS)}))\b(?P<possessive>['\u2019]s\b)?"
+    r"(?! (?:before|after|of|from)\b)",
     re.IGNORECASE | re.ASCII,
 )
 _DAYS = {
@@ -118,7 +120,7 @@ def relative_date(phrase: str, said_at: str) -> str | None:
     "" if it is unknown: the turn has no date, or the words have two meanings.
     """
     match = _RELATIVE.fullmatch(phrase)
-    if not match:
+    if not match or match["weekday"]:
         return None
     days = _days_of_speaking(said_at)
     return _resolved_span(match, days, iso=True) if days else ""
@@ -150,7 +152,7 @@ def resolve_dates(
 
     def with_date(match: re.Match[str]) -> str:
         if not spans:
-            resolved = _resolved(match, today, iso)
+            resolved = "" if match["weekday"] else _resolved(match, today, iso)
         elif _is_beside_date(match):
             resolved = ""
         else:
@@ -214,11 +216,14 @@ def _is_sure(match: re.Match[str], today: date) -> bool:
     """Whether words mean the date that is computed for them in 95 of 100 turns (decision 202).
 
     Read in chats: "in 12 days" tells how long something took, "today" means nowadays and adds
-    nothing to the date of its turn, "this Friday" is before or ahead, "this week" on a Sunday
+    nothing to the date of its turn, "on Friday I ..." is the last one in the past tense only, "this
+    Friday" is before or ahead, "this week" on a Sunday
     mostly the next one, "the last month" the days until now, and on a Wednesday "we went camping
     this weekend" is about the one before.
     """
     words_before = _last_words(match.string[: match.start()])
+    if match["weekday"]:
+        return _is_told_as_past(match)
     if match["day"]:
         return match["day"].lower() != "today" and not words_before.endswith(_ROLLING)
     if match["ago"]:
@@ -269,7 +274,7 @@ def dated_question(question: str, today: str) -> str:
         return question
 
     def with_span(match: re.Match[str]) -> str:
-        if _is_beside_date(match):
+        if _is_beside_date(match) or match["weekday"]:
             return match[0]
         first, days = _rolling(match["period"], day) if _is_rolling(match) else _span(match, day)
         return f"{match[0]} ({_iso_span(first, days)})"
@@ -322,11 +327,19 @@ def _days_of_speaking(said_at: str) -> tuple[date, ...]:
 
 
 def _span(match: re.Match[str], today: date) -> tuple[date, int]:
-    """The first day and the number of days that a match of _RELATIVE means in a question."""
+    """The first day and the number of days that a match of _RELATIVE means."""
     if match["day"]:
         return add_days(today, _DAYS.get(match["day"].lower(), 0)), 1
+    if match["weekday"]:
+        back = (today.weekday() - WEEKDAYS.index(match["weekday"].lower()) - 1) % 7 + 1
+        return add_days(today, -back), 1
     if match["period"]:
         direction = _DIRECTIONS.get(match["modifier"].lower(), 1)
+        is_week_over = match["period"].lower() == "week" and today.weekday() == _SUNDAY
+        if is_week_over and direction == -1:
+            # Of a week that ends today, or where weeks begin on Sundays: its days, and the ones
+            # before, for either may be meant.
+            return add_days(today, -13), 13
         return period(match["period"].lower(), direction, today)
     count, unit = _distance(match)
     if match["ago_from"] and unit in ("day", "week"):  # "a week ago yesterday"

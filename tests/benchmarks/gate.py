@@ -1,18 +1,23 @@
-"""What the gate lets through: questions, statements, and messages that touch no memory; no model.
+"""How wide the gate opens: to questions, statements, advice, and to empty talk; no model.
 
     python -m tests.benchmarks.gate [FILE...] [--fit] [--print]
 
 Each file or folder is one kind of data. Each of its conversations becomes a memory, which gets its
-own questions with evidence, the statements of `data/gate/statements.json` that are about it, and
-messages of `data/gate/irrelevant.json`. `data/gate/short.json` has questions of one to four words;
-of those to memories held out, neither a relevant nor an irrelevant one is fitted to. Then the same
-of parts of 5 to 20 turns, and of all conversations in one memory. `short_questions.json` has six
-more memories with 150 short questions and a general message in three kinds of talk: of people
-called user, between people with names, and notes; those of half "check" are held out. The gate lets
-all turns through or none, so a question that it lets through keeps what evidence the search found.
+own questions with evidence, the statements of `data/gate/statements.json` that are about it,
+messages of `data/gate/advice.json`, which ask for what fits a person, and of
+`data/gate/irrelevant.json`. `data/gate/short.json` has questions of one to four words; of those to
+memories held out, neither a relevant nor an irrelevant one is fitted to. Then the same of parts of
+5 to 20 turns, and of all conversations in one memory. `short_questions.json` has six more memories
+with 150 short questions and a general message in three kinds of talk; those of half "check" are
+held out.
 
-`--fit` fits the weights anew and prints them. Its table is cross-validated: a message is judged by
-weights that were fitted without its conversation and without its text.
+A message is "open" if all that belongs is shown, "narrow" if a few turns and the portrait are, else
+"closed". So the two figures of a guard: empty talk that is closed was kept out, and a relevant
+message that is closed lost its evidence.
+
+`--fit` fits the weights anew and writes them to memory/evidence/gate.json. Its table is
+cross-validated: a message is judged by weights fitted without its conversation and without its
+text.
 """
 
 import json
@@ -37,7 +42,8 @@ from scipy.special import expit
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from memory import Store, Turn, open_store
-from memory.evidence.gate import MOST_TURNS, WEIGHTS, features
+from memory.evidence.gate import FILE, MOST_TURNS, features, shipped_gate
+from memory.evidence.people import people_meant
 from memory.facts.additions import add_turns
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +51,7 @@ DATA = [ROOT / "data" / name for name in ("everyday", "assistants", "friends", "
 HELD_OUT = sorted((ROOT / "tests" / "held_out").glob("[aef]*"))  # those with conversations
 HELD_OUT_NAME = "held out: "
 IRRELEVANT = ROOT / "data" / "gate" / "irrelevant.json"
+ADVICE = ROOT / "data" / "gate" / "advice.json"
 STATEMENTS = ROOT / "data" / "gate" / "statements.json"
 SHORT = ROOT / "data" / "gate" / "short.json"
 TALK = Path(__file__).parent / "short_questions.json"
@@ -52,9 +59,26 @@ MOST_MESSAGES = 1_500  # irrelevant ones of one kind of data
 PARTS = 100  # of 5 to 20 turns
 LARGE_QUESTIONS = 200  # of all conversations in one memory
 FOLDS = 5
-# Of irrelevant messages, where the fit puts the threshold: a turn shown for nothing costs tokens, a
-# hidden one the answer.
-LET_THROUGH = 0.1
+WIDTHS = ("closed", "narrow", "open")
+NAMES = [
+    *(
+        "near",
+        "missing",
+        "held",
+        "called",
+        "names",
+        "my",
+        "self",
+        "empty",
+        "personal",
+        "length",
+        "size",
+    ),
+    "always",
+]
+# Shares of empty talk that the fit lets be open, and narrow: a turn shown for nothing costs tokens,
+# a hidden one the answer.
+OPEN, NARROW = 0.06, 0.1
 
 Floats = NDArray[np.float64]
 
@@ -91,22 +115,20 @@ def main(
         shares = _shares(messages)
         scores = _cross_validated(messages, values, shares=shares)
         weights = _fitted(values, relevant, shares)
-        # The threshold of each is where so many irrelevant messages are let through.
-        scores -= _threshold(scores[~relevant], shares[~relevant])
-        weights[-1] -= _threshold(values[~relevant] @ weights, shares[~relevant])
-        for name, weight in zip(WEIGHTS, weights, strict=True):
-            console.print(f"{name}: {weight:.3f}")
+        _write(weights, values[~relevant] @ weights, shares[~relevant])
+        limits = _limits(scores[~relevant], shares[~relevant])
     else:
-        scores = values @ np.array([*WEIGHTS.values()])
-    passes = scores > 0
-    console.print(_table("data", [message.data for message in messages], relevant, passes))
+        gate = shipped_gate()
+        scores = values @ np.array([gate.weights[name] for name in NAMES])
+        limits = 0.0, gate.narrow
+    widths = (scores > limits[0]).astype(int) + (scores > limits[1])
+    console.print(_table("data", [message.data for message in messages], relevant, widths))
     kinds = [message.kind for message in messages]
-    console.print(_table("kind", kinds, relevant, passes))
+    console.print(_table("kind", kinds, relevant, widths))
     if prints:
-        for message, is_right in zip(messages, passes == relevant, strict=True):
-            if not is_right:
-                head = "lost" if message.is_relevant else "let through"
-                line = f"{head}, {message.memory}: {message.text}"
+        for message, width in zip(messages, widths, strict=True):
+            if (message.is_relevant and not width) or (not message.is_relevant and width):
+                line = f"{WIDTHS[width]}, {message.memory}: {message.text}"
                 console.print(line, markup=False, highlight=False)
 
 
@@ -152,8 +174,17 @@ def _of_store(store: Store, data: str, chat: Conversation, every: int) -> Iterat
         yield _message(store, data, chat, "question", question, is_relevant=True)
     for statement in json.loads(STATEMENTS.read_text("utf-8")).get(chat.id, ()):
         yield _message(store, data, chat, "statement", statement["text"], is_relevant=True)
+    yield from _of_advice(store, data, chat)
     yield from _of_irrelevant(store, data, chat, every)
     yield from _of_short(store, data, chat)
+
+
+def _of_advice(store: Store, data: str, chat: Conversation) -> Iterator[Message]:
+    """One in ten of the messages that ask for what fits a person."""
+    for texts in json.loads(ADVICE.read_text("utf-8")).values():
+        for text in texts:
+            if zlib.crc32(f"{chat.id} {text}".encode()) % 10 == 0:
+                yield _message(store, data, chat, "advice", text, is_relevant=True)
 
 
 def _of_short(store: Store, data: str, chat: Conversation) -> Iterator[Message]:
@@ -208,7 +239,11 @@ def _message(
 ) -> Message:
     hits = store.search(text, MOST_TURNS)
     turns = store.turns_by_id([hit.turn_id for hit in hits])
-    values = features(text, turns, store.count_turns())
+    with store.searched() as searched:
+        assert searched is not None
+        people = people_meant(searched.index, text, frozenset())
+    values = features(people.text, turns, names=len(people.named), memory_turns=store.count_turns())
+    assert [*values] == NAMES
     return Message(data, chat.id, kind, text, tuple(values.values()), is_relevant)
 
 
@@ -301,23 +336,41 @@ def _cross_validated(messages: Sequence[Message], values: Floats, shares: Floats
     return scores
 
 
-def _threshold(scores: Floats, shares: Floats) -> float:
-    """The score above which LET_THROUGH of the messages lie."""
+def _limits(scores: Floats, shares: Floats) -> tuple[float, float]:
+    """The scores above which OPEN, and OPEN or NARROW, of the irrelevant messages lie."""
     best_first = scores.argsort()[::-1]
     cumulated = np.cumsum(shares[best_first]) / shares.sum()
-    return float(scores[best_first][np.searchsorted(cumulated, LET_THROUGH)])
+    highest, lowest = (
+        float(scores[best_first][np.searchsorted(cumulated, share)])
+        for share in (OPEN, OPEN + NARROW)
+    )
+    return highest, lowest
+
+
+def _write(weights: Floats, scores: Floats, shares: Floats) -> None:
+    """Write weights to the gate's file, so that a score above 0 is open."""
+    is_open, is_narrow = _limits(scores, shares)
+    weights[-1] -= is_open
+    read = json.loads(FILE.read_text("utf-8"))
+    pairs = zip(NAMES, weights, strict=True)
+    read["weights"] = {name: round(float(weight), 3) for name, weight in pairs}
+    read["narrow"] = round(is_narrow - is_open, 3)
+    FILE.write_text(json.dumps(read, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _table(
-    title: str, names: Sequence[str], relevant: NDArray[np.bool_], passes: NDArray[np.bool_]
+    title: str, names: Sequence[str], relevant: NDArray[np.bool_], widths: NDArray[np.int_]
 ) -> Table:
-    table = Table(title, "relevant", "kept", "irrelevant", "let through")
+    columns = (title, "relevant", "open", "closed", "irrelevant", "open", "closed")
+    table = Table(*columns)
     of_name = np.array(names)
     for name in [*dict.fromkeys(names), "all"]:
         row = [name]
         for of_one in (relevant, ~relevant):
-            chosen = passes[of_one & ((of_name == name) | (name == "all"))]
-            row += [str(len(chosen)), f"{chosen.mean():.3f}" if len(chosen) else "-"]
+            chosen = widths[of_one & ((of_name == name) | (name == "all"))]
+            row += [str(len(chosen))]
+            for width in (2, 0):
+                row.append(f"{(chosen == width).mean():.3f}" if len(chosen) else "-")
         table.add_row(*row)
     return table
 

@@ -1,4 +1,4 @@
-"""The gate: nothing is shown with a message that a memory does not touch."""
+"""The gate, a dial: open to what belongs, narrow in doubt, closed on empty talk."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,9 +9,8 @@ import pytest
 
 from locomo.dataset.format import load_conversations
 from memory import Memory, Store, Turn, open_store
-from memory.evidence.gate import MOST_TURNS, touched, touches
+from memory.evidence.gate import MOST_TURNS, opening
 from memory.facts.additions import add_turns
-from memory.store.files.united import unite
 from tests.support.embedding_server import SMALL, Server, serving
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
@@ -80,28 +79,15 @@ def test_a_short_question_gets_the_turn_that_the_search_found(
     speaker = "" if talk["asker"] == "user" else talk["asker"]
     with Memory(tmp_path / "memory.db") as memory:
         memory.add([Turn(speaker, text) for speaker, text in talk["turns"]])
-        needed = shown = lines = 0
+        needed = shown = 0
         for question, turn_ids in talk["questions"]:
             all_of_them = memory.context(question, speaker=speaker, gate=False)
             context = memory.context(question, speaker=speaker)
             needed += len(set(turn_ids) & set(all_of_them.turn_ids))
             shown += len(set(turn_ids) & set(context.turn_ids))
-            lines += len(context.memories)
         opened = [text for text in SHORT["general"] if memory.context(text).memories]
-    assert shown >= 0.85 * needed
-    assert lines <= 7 * needed  # of ten shown one was needed
-    assert len(opened) <= 3, opened
-
-
-def test_a_message_without_a_budget_gets_the_turns_about_as_near_as_the_best(
-    sample: Store,
-) -> None:
-    memory = Memory(sample)
-    question = "What is the name of the dog?"
-    near, all_of_them = memory.context(question), memory.context(question, gate=False)
-    assert 0 < len(near.memories) < len(all_of_them.memories) == 10
-    assert set(near.memories) <= set(all_of_them.memories)
-    assert len(memory.context(question, budget=2_000).memories) > 10
+    assert shown >= 0.95 * needed
+    assert len(opened) <= 4, opened
 
 
 @pytest.mark.parametrize(
@@ -111,7 +97,6 @@ def test_a_message_without_a_budget_gets_the_turns_about_as_near_as_the_best(
         ("where does Iliana work", True),
         ("Do I have a tortoise?", True),
         ("what's my job", True),
-        ("Who is Napoleon?", False),
         ("lol good evening", False),
         ("what's the boiling point of ethanol?", False),
     ],
@@ -123,7 +108,8 @@ def test_who_asks_of_oneself_or_of_a_name_opens_the_gate(message: str, is_touche
         Turn("user", "I run the lab at the dairy in Perth"),
         *(Turn("assistant", text) for text in ("Noted.", "How annoying!", "Poor Gustl.")),
     ]
-    assert touches(message, turns, 60) is is_touched
+    width = opening(message, turns, names=0, memory_turns=60)
+    assert (width == "open") if is_touched else (width == "closed")
 
 
 def found(store: Store, message: str) -> list[Turn]:
@@ -131,16 +117,30 @@ def found(store: Store, message: str) -> list[Turn]:
     return store.turns_by_id([hit.turn_id for hit in hits])
 
 
+def width_of(store: Store, message: str, turns: list[Turn] | None = None) -> str:
+    turns = found(store, message) if turns is None else turns
+    return opening(message, turns, names=0, memory_turns=store.count_turns())
+
+
 @pytest.mark.parametrize("message", TOUCHING)
 def test_what_a_message_touches_is_let_through(sample: Store, message: str) -> None:
-    turns = found(sample, message)
-    assert turns
-    assert touched(sample, message, turns) == turns
+    assert Memory(sample).context(message, profile=False).memories
 
 
 @pytest.mark.parametrize("message", BESIDE)
 def test_what_a_message_does_not_touch_is_held_back(sample: Store, message: str) -> None:
-    assert touched(sample, message, found(sample, message)) == []
+    assert width_of(sample, message) != "open"
+    context = Memory(sample).context(message, profile=False)
+    assert len(context.memories) <= 5
+
+
+def test_in_doubt_a_few_turns_and_the_portrait_are_shown(sample: Store) -> None:
+    memory = Memory(sample)
+    messages = [*TOUCHING, *BESIDE, "Any plans for a rainy day?", "Book me something.", "Lunch?"]
+    narrow = [text for text in messages if width_of(sample, text) == "narrow"]
+    assert narrow
+    for message in narrow:
+        assert len(memory.context(message, profile=False).memories) <= 5
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,8 @@ def test_what_a_message_does_not_touch_is_held_back(sample: Store, message: str)
     ],
 )
 def test_a_memory_of_five_turns_has_a_gate_too(message: str, is_touched: bool) -> None:
-    assert touches(message, FEW, len(FEW)) is is_touched
+    width = opening(message, FEW, names=0, memory_turns=len(FEW))
+    assert (width == "open") if is_touched else (width != "open")
 
 
 LIVES = Turn("user", "I live in Oslo. My cat is called Mia.")
@@ -194,32 +195,28 @@ def test_repeated_talk_does_not_hide_what_it_says(
 def test_the_embedder_of_a_memory_does_not_matter(tmp_path: Path, server: Server) -> None:
     with open_store(tmp_path / "other.db", embedder=SMALL) as store:
         add_turns(store, FEW)
-        message = "What is my sister allergic to?"
-        assert touched(store, message, found(store, message))
-        assert not touched(store, "what is 2+2", found(store, "what is 2+2"))
-
-
-def test_vectors_are_not_asked_for(tmp_path: Path, server: Server) -> None:
-    with open_store(tmp_path / "other.db", embedder=SMALL) as store:
-        add_turns(store, FEW)
+        assert width_of(store, "What is my sister allergic to?") == "open"
         requests = len(server.requests)
-        assert touched(store, "What is my sister allergic to?", store.turns())
-        assert not touched(store, "what is 2+2", store.turns())
+        assert width_of(store, "what is 2+2", store.turns()) == "closed"
+        assert width_of(store, "What is my sister allergic to?", store.turns()) == "open"
         assert len(server.requests) == requests
 
 
-def test_several_memories_have_one_gate(sample: Store, tmp_path: Path) -> None:
-    with open_store(tmp_path / "few.db") as few:
-        add_turns(few, FEW)
-        both = unite({"few": few, "sample": sample})
-        for message in ("What is my sister Carla allergic to?", "Did River hurt her wrist?"):
-            assert touched(both, message, both.turns()[:MOST_TURNS])
-        assert not touched(both, "what is 2+2", both.turns()[:MOST_TURNS])
-
-
 def test_nothing_is_touched_where_nothing_was_found(sample: Store) -> None:
-    assert touched(sample, "Did River hurt her wrist?", []) == []
+    assert width_of(sample, "Did River hurt her wrist?", []) == "closed"
 
 
-def test_a_speaker_called_user_is_not_named_by_the_word() -> None:
-    assert not touches("Write a SQL query that counts each user in a table.", FEW, len(FEW))
+def test_a_name_alone_opens(sample: Store) -> None:
+    turns = found(sample, "River?")
+    assert opening("?", turns, names=1, memory_turns=400) == "open"
+
+
+def test_the_name_of_the_assistant_opens_nothing(tmp_path: Path) -> None:
+    with Memory(tmp_path / "bot.db") as memory:
+        memory.add([{"role": "user", "name": "Tove", "content": "Dot, compost comes on Monday"}])
+        memory.add([{"role": "assistant", "name": "Dot", "content": "Noted: compost on Monday."}])
+        plain, named = (
+            memory.context(text, speaker="Tove", character="Dot").turn_ids
+            for text in ("tell us a joke about pirates", "@Dot tell us a joke about pirates")
+        )
+    assert named == plain == ()

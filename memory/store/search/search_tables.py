@@ -22,7 +22,8 @@ from memory.records import Turn
 from memory.search.index import Index, Piece, UnreadVectors
 from memory.search.question import Query
 from memory.search.selection import Selection
-from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns, sign_codes
+from memory.search.signs import sign_codes
+from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.word_matches import WordMatches
 from memory.store.database import Connection, WordIndex
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, read_turns

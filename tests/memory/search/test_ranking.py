@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from memory.records import Hit, Turn
 from memory.search import candidates, features, ranking
 from memory.search.index import LONG_TURN, Index, Piece, UnreadVectors, by_speakers
-from memory.search.turn_columns import SessionEnd, describe_turns, sign_codes
+from memory.search.signs import sign_codes
+from memory.search.turn_columns import SessionEnd, describe_turns
 from memory.search.word_matches import Counts, WordMatches
 
 NOTHING = np.zeros(64, np.float32)

@@ -1,0 +1,208 @@
+"""The room of a message: which of a memory's turns a prompt gets, and in which order of worth.
+
+There is room, so little is decided: a turn too many costs thirty tokens, one too few the answer.
+A memory whose asker has said little is shown whole. Else come the asker's turns nearest to the
+attribute that a question asks for, the ranking, and a portrait: what the asker said that lasts, in
+their own words. `memory.evidence.prompt_block` lays them out.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from memory.evidence.gate import Opening
+from memory.evidence.people import NOBODY, People, people_meant
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
+from memory.facts.latest_word import sentences_about
+from memory.records import Turn
+from memory.search.embed import HostedEmbedder, load_embedder
+from memory.search.speakers_turns import (
+    NO_TURNS,
+    SpeakersTurns,
+    questions_of,
+    sequels_of,
+    turns_of_speakers,
+)
+from memory.store.facts.standing_facts import names_of_askers
+from memory.store.files.united import first_store
+from memory.text.speakers import is_assistant
+from memory.vocabulary.templates import question_templates_of
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+NARROW_TURNS = 5
+MOST_TURNS = 20  # of the ranking; study and figures: docs/figures.md, "What a block holds"
+# Tokens of turns and of the portrait, without a budget. A portrait within a budget takes a share.
+TURN_TOKENS, PORTRAIT_TOKENS, PORTRAIT_SHARE = 1_000, 300, 0.15
+OTHERS = 3  # turns of others, where all that the asker said is shown
+_ATTRIBUTE_TURNS, _PORTRAIT_TURNS = 4, 40
+_WORDS_OF_TOKENS = 0.7  # a thousand tokens are about as many words
+# A reply of few words says nothing without its question. A turn's short sequel often corrects it.
+REPLY_WORDS = 10
+_SEQUEL_WORDS, _SEQUEL_DAYS, _WITH_SEQUEL = 12, 2, 5
+
+
+@dataclass(frozen=True)
+class Room:
+    """The turns for a message, those to keep first, and of its portrait, which are others."""
+
+    turns: Sequence[Turn] = ()
+    portrait: Sequence[Turn] = ()
+
+
+NO_ROOM = Room()
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a memory's index says of a message before anything is ranked.
+
+    Who is meant, the turns of the asker and of the people named, how many turns there are, and the
+    attribute that the message asks for in a template, "" for none.
+    """
+
+    people: People = NOBODY
+    own: SpeakersTurns = NO_TURNS
+    named: SpeakersTurns = NO_TURNS
+    turns: int = 0
+    attribute: str = ""
+
+
+def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKENS) -> Around:
+    """Who a message is about and which turns are theirs; `tokens` are those of the room."""
+    store = reader.store
+    vocabulary = reader.vocabulary()
+    askers = frozenset(names_of_askers(store, *question.askers))
+    asked = question_templates_of(vocabulary).read(question.text, question.today or store.today)
+    attribute = vocabulary.canonical(asked[0].attribute) if asked else None
+    words = int(tokens * _WORDS_OF_TOKENS)
+    with store.searched() as searched:  # in here no other connection is opened
+        if searched is None:
+            return Around()
+        people = people_meant(searched.index, question.text, askers)
+        sentences = sentences_about(attribute) if attribute else ()
+        vector = _mean_vector(searched.embedder, sentences)
+        own = turns_of_speakers(
+            searched.index,
+            people.asker,
+            words=words,
+            vector=None if people.named else vector,
+            nearest=_ATTRIBUTE_TURNS,
+            most_lasting=_PORTRAIT_TURNS,
+        )
+        named = turns_of_speakers(
+            searched.index,
+            people.named,
+            words=0,
+            vector=vector,
+            nearest=_ATTRIBUTE_TURNS,
+            most_lasting=_PORTRAIT_TURNS,
+        )
+        name = attribute.name if attribute else ""
+        return Around(people, own, named, searched.turns, name)
+
+
+@lru_cache(maxsize=200)
+def _mean_vector(embedder: str, sentences: tuple[str, ...]) -> "NDArray[float32] | None":
+    loaded = load_embedder(embedder)
+    if not sentences or isinstance(loaded, HostedEmbedder):
+        return None
+    mean: NDArray[float32] = loaded(sentences).mean(axis=0)
+    return mean / (float((mean @ mean) ** 0.5) or 1.0)
+
+
+def room_of(
+    question: UserQuestion,
+    reader: MemoryReader,
+    about: Around,
+    ranked: Sequence[Turn],
+    *,
+    opening: Opening,
+    most: int,
+    can_be_shown: Callable[[Turn], bool],
+) -> Room:
+    """The turns that a message gets.
+
+    Arguments:
+        ranked: the turns of the ranking, best first, each text once.
+        most: how many turns of the ranking.
+        can_be_shown: whether a turn may be shown at all, by the running session for instance.
+    """
+    if opening == "closed":
+        return NO_ROOM
+    wanted = [*about.own.lasting, *about.named.lasting]
+    if opening == "open":
+        wanted += [*about.own.everything, *about.own.nearest, *about.named.nearest]
+    turns = {turn.id: turn for turn in ranked}
+    missing = [turn_id for turn_id in dict.fromkeys(wanted) if turn_id not in turns]
+    turns |= {turn.id: turn for turn in reader.turns_by_id(missing, missing_ok=True)}
+
+    def read(turn_ids: Iterable[int]) -> list[Turn]:
+        return [turns[turn_id] for turn_id in turn_ids if turn_id in turns]
+
+    if opening == "narrow":
+        chosen = [*ranked[:NARROW_TURNS]]
+    elif about.own.everything:
+        own = {*about.own.everything}
+        others = [turn for turn in ranked if turn.id not in own]
+        machines = [turn for turn in others if is_assistant(turn.speaker)]
+        left_out = {turn.id for turn in machines[OTHERS:]}
+        others = [turn for turn in others[:most] if turn.id not in left_out]
+        chosen = [
+            *others[:OTHERS],
+            *(turn for turn in ranked if turn.id in own),
+            *reversed(read(about.own.everything)),
+            *others[OTHERS:],
+        ]
+    else:
+        nearest = read([*about.own.nearest, *about.named.nearest])
+        chosen = [*ranked[:1], *nearest, *ranked[1:most]]
+    chosen = with_companions(reader, _once(filter(can_be_shown, chosen)), can_be_shown)
+    ids = {turn.id for turn in chosen}
+    lasting = read([*about.own.lasting, *about.named.lasting])
+    portrait = [turn for turn in _once(filter(can_be_shown, lasting)) if turn.id not in ids]
+    return Room(chosen, portrait)
+
+
+def _once(turns: Iterable[Turn]) -> list[Turn]:
+    """These turns in order, each text of a speaker once."""
+    first: dict[tuple[str, str], Turn] = {}
+    for turn in turns:
+        first.setdefault((turn.speaker, turn.text), turn)
+    return [*first.values()]
+
+
+def with_companions(
+    reader: MemoryReader,
+    turns: Sequence[Turn],
+    can_be_shown: Callable[[Turn], bool] = lambda turn: True,
+    sequels: int = _WITH_SEQUEL,
+) -> list[Turn]:
+    """These turns, each short reply behind the question that it answers.
+
+    The first `sequels` are followed by the next short turn of their speaker, which often corrects
+    what was said.
+    """
+    ids = [turn.id for turn in turns]
+    if not ids or first_store(reader.store) is not reader.store:  # several memories have no index
+        return [*turns]
+    with reader.store.searched() as searched:
+        if searched is None:
+            return [*turns]
+        question_of = questions_of(searched.index, ids, REPLY_WORDS)
+        first = ids[:sequels]
+        sequel_of = sequels_of(searched.index, first, _SEQUEL_WORDS, _SEQUEL_DAYS)
+    known = {turn.id: turn for turn in turns}
+    missing = sorted({*question_of.values(), *sequel_of.values()} - known.keys())
+    beside = reader.turns_by_id(missing, missing_ok=True) if missing else []
+    known |= {turn.id: turn for turn in beside if can_be_shown(turn)}
+    order: dict[int, None] = {}
+    for turn_id in ids:
+        for beside_id in (question_of.get(turn_id), turn_id, sequel_of.get(turn_id)):
+            if beside_id in known:
+                order.setdefault(beside_id)
+    return [known[turn_id] for turn_id in order]

@@ -1,0 +1,125 @@
+"""The turns of some speakers, read from the columns of a memory's index; no text is read.
+
+So they cost the same for ten turns and, but for a scan of a column, for a hundred thousand.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.search.index import Index
+from memory.search.lasting import worth
+from memory.search.signs import sign_codes
+from memory.search.turn_columns import asks, lasting
+
+_COMPARED = 64  # turns whose vectors are compared, the nearest by their signs
+
+
+@dataclass(frozen=True)
+class SpeakersTurns:
+    """The ids of turns of some speakers.
+
+    `count` is how many they have. `everything` has all of them, oldest first, if they have few
+    words. `nearest` are the nearest to a vector, `lasting` those that say the most lasting in the
+    fewest words (`memory.search.lasting`), the best first.
+    """
+
+    count: int = 0
+    everything: tuple[int, ...] = ()
+    nearest: tuple[int, ...] = ()
+    lasting: tuple[int, ...] = ()
+
+
+NO_TURNS = SpeakersTurns()
+
+
+def turns_of_speakers(
+    index: Index,
+    names: Collection[str],
+    *,
+    words: int,
+    vector: NDArray[np.float32] | None = None,
+    nearest: int = 4,
+    most_lasting: int = 40,
+) -> SpeakersTurns:
+    """The turns of speakers by these names.
+
+    Arguments:
+        words: the most that `everything` may have, each turn's name and date counted as ten.
+        vector: a unit vector to compare turns with.
+        nearest, most_lasting: how many turns.
+    """
+    positions = np.flatnonzero(index.spoken_by(names))
+    if not len(positions):
+        return NO_TURNS
+    rows = index.rows[positions]
+    lengths = rows["length"]
+    is_little = int(lengths.sum()) + 10 * len(positions) <= words
+    worths = worth(lasting(rows), lengths)
+    # Of equals the newest: so turns are looked at from the last.
+    best = len(positions) - 1 - np.argsort(-worths[::-1], kind="stable")[:most_lasting]
+    best = best[worths[best] > 0]
+    return SpeakersTurns(
+        count=len(positions),
+        everything=tuple(index.ids[positions].tolist()) if is_little else (),
+        nearest=_nearest(index, positions, vector, nearest) if vector is not None else (),
+        lasting=tuple(index.ids[positions[best]].tolist()),
+    )
+
+
+def _nearest(
+    index: Index, positions: NDArray[np.int64], vector: NDArray[np.float32], number: int
+) -> tuple[int, ...]:
+    # An answer is seldom a question.
+    positions = positions[~asks(index.rows[positions])]
+    if len(positions) > _COMPARED and sign_codes(vector[None]).shape[1] == len(index.planes):
+        differing = index.disagreement(vector, None).T.ravel()[positions]
+        positions = positions[np.argpartition(differing, _COMPARED)[:_COMPARED]]
+    cosines = index.cosines(np.sort(positions), vector)
+    best = np.argsort(-cosines, kind="stable")[:number]
+    return tuple(index.ids[np.sort(positions)[best]].tolist())
+
+
+def questions_of(index: Index, turn_ids: Sequence[int], words: int) -> dict[int, int]:
+    """For each of these turns that is a reply of at most so many words: the question before it.
+
+    That is the turn before it in its session, if somebody else asks there. By id.
+    """
+    if not turn_ids:
+        return {}
+    positions = index.positions_of(np.array(turn_ids, np.int64))
+    before = index.before[positions]
+    rows, asked = index.rows[positions], index.rows[before]
+    is_reply = (before > 0) & (rows["length"] <= words) & asks(asked)
+    is_reply &= rows["speaker"] != asked["speaker"]
+    return dict(zip(rows["id"][is_reply].tolist(), asked["id"][is_reply].tolist(), strict=True))
+
+
+def sequels_of(index: Index, turn_ids: Sequence[int], words: int, days: int) -> dict[int, int]:
+    """For each of these turns the next one of its speaker, in any session, if it is short.
+
+    It has at most so many words and was said within so many days. By id.
+    """
+    sequels: dict[int, int] = {}
+    positions = index.positions_of(np.array(turn_ids, np.int64)).tolist()
+    for turn_id, position in zip(turn_ids, positions, strict=True):
+        row = index.rows[position]
+        following = index.rows[position + 1 : min(position + 1 + _COMPARED, index.count + 1)]
+        own = np.flatnonzero(following["speaker"] == row["speaker"])
+        if position and len(own):
+            sequel = following[own[0]]
+            is_near = _days_apart(int(row["date"]), int(sequel["date"])) <= days
+            if is_near and sequel["length"] <= words:
+                sequels[turn_id] = int(sequel["id"])
+    return sequels
+
+
+def _days_apart(first: int, last: int) -> int:
+    """About how many days lie between two packed dates."""
+    years, months, days = (
+        last // unit % size - first // unit % size
+        for unit, size in ((10_000, 10_000), (100, 100), (1, 100))
+    )
+    return abs(372 * years + 31 * months + days)
