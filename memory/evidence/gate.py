@@ -42,7 +42,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Gate:
-    """The weights of `features` by name, the sentences and words, and from where it is narrow."""
+    """The weights of `features` by name, the sentences, the words, and from where it is narrow.
+
+    `narrow` is a score; `advice` is by how much a message must be nearer to sentences of advice and
+    oneself than to empty talk, whatever the memory holds.
+    """
 
     weights: Mapping[str, float]
     empty: Floats
@@ -50,6 +54,7 @@ class Gate:
     self_words: frozenset[str]
     my_words: frozenset[str]
     narrow: float
+    advice: float
 
 
 @cache
@@ -63,6 +68,7 @@ def shipped_gate() -> Gate:
         frozenset(read["self"].split()),
         frozenset(read["my"].split()),
         read["narrow"],
+        read["advice"],
     )
 
 
@@ -82,7 +88,8 @@ def opening(message: str, turns: Sequence[Turn], *, names: int, memory_turns: in
     score = sum(gate.weights[name] * value for name, value in values.items())
     if score > 0:
         return "open"
-    return "narrow" if score > gate.narrow else "closed"
+    asks_advice = values["personal"] - values["empty"] > gate.advice
+    return "narrow" if asks_advice or score > gate.narrow else "closed"
 
 
 def touched(message: str, turns: Sequence[Turn], memory_turns: int) -> list[Turn]:

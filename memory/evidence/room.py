@@ -39,7 +39,7 @@ MOST_TURNS = 20  # of the ranking; study and figures: docs/figures.md, "What a b
 # Tokens of turns and of the portrait, without a budget. A portrait within a budget takes a share.
 TURN_TOKENS, PORTRAIT_TOKENS, PORTRAIT_SHARE = 1_000, 300, 0.15
 OTHERS = 3  # turns of others, where all that the asker said is shown
-_ATTRIBUTE_TURNS, _PORTRAIT_TURNS = 4, 40
+_ATTRIBUTE_TURNS, _PORTRAIT_TURNS = 4, 24
 _WORDS_OF_TOKENS = 0.7  # a thousand tokens are about as many words
 # A reply of few words says nothing without its question. A turn's short sequel often corrects it.
 REPLY_WORDS = 10
@@ -161,7 +161,8 @@ def room_of(
     else:
         nearest = read([*about.own.nearest, *about.named.nearest])
         chosen = [*ranked[:1], *nearest, *ranked[1:most]]
-    chosen = with_companions(reader, _once(filter(can_be_shown, chosen)), can_be_shown)
+    sequels = 0 if opening == "narrow" else _WITH_SEQUEL
+    chosen = with_companions(reader, _once(filter(can_be_shown, chosen)), can_be_shown, sequels)
     ids = {turn.id for turn in chosen}
     lasting = read([*about.own.lasting, *about.named.lasting])
     portrait = [turn for turn in _once(filter(can_be_shown, lasting)) if turn.id not in ids]

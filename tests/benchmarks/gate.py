@@ -78,7 +78,9 @@ NAMES = [
 ]
 # Shares of empty talk that the fit lets be open, and narrow: a turn shown for nothing costs tokens,
 # a hidden one the answer.
-OPEN, NARROW = 0.06, 0.1
+OPEN, NARROW = 0.08, 0.06
+# How much a message that asks for advice counts: there are few, and people write many.
+OF_ADVICE = 4
 
 Floats = NDArray[np.float64]
 
@@ -121,7 +123,9 @@ def main(
         gate = shipped_gate()
         scores = values @ np.array([gate.weights[name] for name in NAMES])
         limits = 0.0, gate.narrow
-    widths = (scores > limits[0]).astype(int) + (scores > limits[1])
+    nearer = values[:, NAMES.index("personal")] - values[:, NAMES.index("empty")]
+    is_narrow = (scores > limits[1]) | (nearer > shipped_gate().advice)
+    widths = (scores > limits[0]).astype(int) + is_narrow
     console.print(_table("data", [message.data for message in messages], relevant, widths))
     kinds = [message.kind for message in messages]
     console.print(_table("kind", kinds, relevant, widths))
@@ -299,6 +303,7 @@ def _shares(messages: Sequence[Message]) -> Floats:
     for group in groups:
         sizes[group] += 1
     shares = np.array([1 / sizes[group] for group in groups])
+    shares[[message.kind == "advice" for message in messages]] *= OF_ADVICE
     relevant = np.array([is_relevant for _, is_relevant in groups])
     for of_one in (relevant, ~relevant):
         shares[of_one] /= shares[of_one].sum()

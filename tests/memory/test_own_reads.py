@@ -24,7 +24,7 @@ from tests.support.scripted import answer, scripted_model, sql
 
 WHEN_IT_PAYS = True
 # Of functions in memory/, for a chat of any length. The model's own calls do not count.
-MOST_OF_CONTEXT, MOST_OF_ROWS = 1_500, 3_000
+MOST_OF_CONTEXT, MOST_OF_ROWS = 2_000, 3_000
 CHATS = Path(__file__).parents[2] / "data" / "chats.json"
 
 
