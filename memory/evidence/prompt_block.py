@@ -237,7 +237,7 @@ def _block(
     for_portrait = int(room * PORTRAIT_SHARE) if budget else PORTRAIT_TOKENS
     for_turns = room - for_portrait if budget else min(TURN_TOKENS, room)
     about = around(question, reader, for_turns)
-    others = lines_about_others(reader.store, question, about.people) if profile else []
+    about_others = lines_about_others(reader.store, question, about.people) if profile else []
     most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else MOST_TURNS
     ranked = _ranked(reader, question, most, can_be_shown)
     overview = reader.overview(question)
@@ -246,10 +246,10 @@ def _block(
         width = opening(
             about.people.text,
             ranked,
-            names=len(about.people.named) + len(others),
+            names=len(about.people.named) + len(about_others),
             memory_turns=about.turns,
         )
-    shown = room_of(
+    room_turns = room_of(
         question,
         reader,
         about,
@@ -259,7 +259,7 @@ def _block(
         can_be_shown=can_be_shown,
     )
     recalled = reader.recalled(
-        [*shown.turns, *shown.portrait], question.ranked_text, question.today
+        [*room_turns.turns, *room_turns.portrait], question.ranked_text, question.today
     )
     above = {fact.id for fact in (*standing.facts, *standing.profile)}
     facts = [fact for fact in overview or recalled.in_force if fact.id not in above]
@@ -267,14 +267,14 @@ def _block(
     fact_tokens = for_turns // 2 if overview else _FACT_TOKENS
     block = lay_out(
         current_facts(facts, fact_tokens, later) if width == "open" else (),
-        shown.turns,
+        room_turns.turns,
         for_turns,
         question=question.ranked_text,
         marks=recalled.marks,
     )
     portrait = lay_out(
         [],
-        shown.portrait,
+        room_turns.portrait,
         min(for_portrait, limit - standing.tokens - fence_tokens() - block.tokens),
         question=question.ranked_text,
         marks=recalled.marks,
@@ -283,11 +283,11 @@ def _block(
     block = replace(
         block,
         standing=standing,
-        people=tuple(others),
+        people=tuple(about_others),
         portrait=portrait.turns,
         turn_ids=tuple(sorted({*block.turn_ids, *portrait.turn_ids, *standing.turn_ids})),
     )
-    with_story = replace(block, story=story()) if shown.turns else block
+    with_story = replace(block, story=story()) if room_turns.turns else block
     return with_story if count_tokens(with_story.fenced) <= limit else block
 
 

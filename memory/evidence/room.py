@@ -77,8 +77,8 @@ def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKE
     store = reader.store
     vocabulary = reader.vocabulary()
     askers = frozenset(names_of_askers(store, *question.askers))
-    asked = question_templates_of(vocabulary).read(question.text, question.today or store.today)
-    attribute = vocabulary.canonical(asked[0].attribute) if asked else None
+    questions = question_templates_of(vocabulary).read(question.text, question.today or store.today)
+    attribute = vocabulary.canonical(questions[0].attribute) if questions else None
     words = int(tokens * _WORDS_OF_TOKENS)
     with store.searched() as searched:  # in here no other connection is opened
         if searched is None:
@@ -147,16 +147,16 @@ def room_of(
     if opening == "narrow":
         chosen = [*ranked[:NARROW_TURNS]]
     elif about.own.everything:
-        own = {*about.own.everything}
-        others = [turn for turn in ranked if turn.id not in own]
-        machines = [turn for turn in others if is_assistant(turn.speaker)]
+        asker_ids = {*about.own.everything}
+        by_others = [turn for turn in ranked if turn.id not in asker_ids]
+        machines = [turn for turn in by_others if is_assistant(turn.speaker)]
         left_out = {turn.id for turn in machines[OTHERS:]}
-        others = [turn for turn in others[:most] if turn.id not in left_out]
+        by_others = [turn for turn in by_others[:most] if turn.id not in left_out]
         chosen = [
-            *others[:OTHERS],
-            *(turn for turn in ranked if turn.id in own),
+            *by_others[:OTHERS],
+            *(turn for turn in ranked if turn.id in asker_ids),
             *reversed(read(about.own.everything)),
-            *others[OTHERS:],
+            *by_others[OTHERS:],
         ]
     else:
         nearest = read([*about.own.nearest, *about.named.nearest])

@@ -91,10 +91,10 @@ def questions_of(index: Index, turn_ids: Sequence[int], words: int) -> dict[int,
         return {}
     positions = index.positions_of(np.array(turn_ids, np.int64))
     before = index.before[positions]
-    rows, asked = index.rows[positions], index.rows[before]
-    is_reply = (before > 0) & (rows["length"] <= words) & asks(asked)
-    is_reply &= rows["speaker"] != asked["speaker"]
-    return dict(zip(rows["id"][is_reply].tolist(), asked["id"][is_reply].tolist(), strict=True))
+    rows, previous = index.rows[positions], index.rows[before]
+    is_reply = (before > 0) & (rows["length"] <= words) & asks(previous)
+    is_reply &= rows["speaker"] != previous["speaker"]
+    return dict(zip(rows["id"][is_reply].tolist(), previous["id"][is_reply].tolist(), strict=True))
 
 
 def sequels_of(index: Index, turn_ids: Sequence[int], words: int, days: int) -> dict[int, int]:
@@ -107,9 +107,9 @@ def sequels_of(index: Index, turn_ids: Sequence[int], words: int, days: int) -> 
     for turn_id, position in zip(turn_ids, positions, strict=True):
         row = index.rows[position]
         following = index.rows[position + 1 : min(position + 1 + _COMPARED, index.count + 1)]
-        own = np.flatnonzero(following["speaker"] == row["speaker"])
-        if position and len(own):
-            sequel = following[own[0]]
+        speakers = np.flatnonzero(following["speaker"] == row["speaker"])
+        if position and len(speakers):
+            sequel = following[speakers[0]]
             is_near = _days_apart(int(row["date"]), int(sequel["date"])) <= days
             if is_near and sequel["length"] <= words:
                 sequels[turn_id] = int(sequel["id"])
