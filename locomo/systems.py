@@ -154,7 +154,7 @@ class MemorySystem:
         retrieve = setup.program.retrieve
         if retrieve is None or setup.sql == "never":
             return Cost()
-        if setup.sql == "when it pays" and setup.program.answer.looks:
+        if setup.sql == "when it pays" and setup.program.ask.looks:
             return answer_cost(setup, conversation)  # it sees the memory to say what it lacks
         return estimate(setup.model, "retrieve", retrieve, calls=1, inputs=0)
 
@@ -286,10 +286,14 @@ def ask_about_turns(
     turns = (_as_stored(conversation.turns[n - 1], n) for n in turn_ids)
     # In tokens of the model that reads, as for the memory (decision 230).
     context = lay_out([], turns, packaged_tokens(setup.model.name, setup.budget))
-    asked = UserQuestion(question.text, question.asker, question.question_date[:10])
     log = StepLog()
     with setup.model.active(), log.step("answer"):
-        answered = setup.program.answer(asked, context)
+        answered = setup.program.answer(
+            question=question.text,
+            evidence=context.text,
+            asker=question.asker,
+            today=question.question_date[:10],
+        )
     result = result_of(
         conversation,
         question,

@@ -435,7 +435,6 @@ def test_every_prompt_stands_in_the_file_of_prompts() -> None:
         "memory/program/signatures/brief.py",
         "memory/program/signatures/full.py",
         "memory/program/signatures/further.py",
-        "memory/program/signatures/short.py",
         "locomo/benchmark_judges.py",
         "locomo/rubric_judge.py",
         "locomo/llm_judge.py",
@@ -591,7 +590,7 @@ def test_no_flag_of_a_model_is_asked_outside_the_rooms_of_models_and_program() -
 
 
 def test_nobody_compares_the_name_of_a_form_of_prompts() -> None:
-    """What a model of a form does is said by `memory.program.signatures.forms.Prompts`."""
+    """What a model of a form does is said by `memory.program.program`."""
     forms = {"full", "short", "brief", "tiny"}
     comparisons = [
         f"{name(path)}: {ast.unparse(node)}"
@@ -613,7 +612,8 @@ SELECTS_OF_OTHERS = {
     "memory/operations/tools.py": "an agent's, by the tool query_memory",
     "memory/program/look.py": "a model's, and the search that it asks for, which an answer shows",
     "memory/program/brief.py": "of what a little model chose, which an answer shows as its SQL",
-    "memory/program/retrieve.py": "a model's",
+    "memory/program/heart.py": "a model's",
+    "memory/program/opened.py": "what the heart passes on",
     "memory/server/web/sql.py": "a person's, on the page",
     "memory/store/files/united.py": "whoever's, in each of several memories",
 }

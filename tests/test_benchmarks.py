@@ -414,7 +414,7 @@ def test_a_small_team_goes_on_where_it_ended(
         ),
         (["Where did Mira live in July 2023?"], "No information available"),
     ]
-    model = scripted_model(pairs, window=1, budget=400, size="little")
+    model = scripted_model(pairs, window=1, budget=400, size="small")
     monkeypatch.setattr(small_team, "load_model", lambda name: model)
     for known in (0, 4):
         options = {"data": data, "arms": "fts5,templates", "out": tmp_path / "out"}
@@ -446,8 +446,8 @@ def test_another_model_may_store_for_a_small_team(
     talk[0]["qa"] = talk[0]["qa"][:1]
     data = tmp_path / "talk.json"
     data.write_text(json.dumps(talk), "utf-8")
-    answering = scripted_model([([], "none"), ([], "Leeds")], window=1, budget=400, size="little")
-    storing = scripted_model([([], "none")] * 2, window=1, budget=400, size="little")
+    answering = scripted_model([([], "none"), ([], "Leeds")], window=1, budget=400, size="small")
+    storing = scripted_model([([], "none")] * 2, window=1, budget=400, size="small")
     asked: list[tuple[str, Path | None]] = []
 
     def loaded(name: str, adapter: Path | None = None) -> Any:

@@ -16,8 +16,7 @@ from locomo.scripts import evaluate as evaluating
 from locomo.scripts import optimize as compiling
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
-from memory.models import Model, with_prompts
-from memory.program.signatures.forms import PROMPTS
+from memory.models import Model
 from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
 from tests.support.printed import exit_code, printed_commands
 from tests.support.scripted import sql
@@ -95,23 +94,6 @@ def test_each_module_learns_from_its_own_examples(run: Run, target: str, mended:
     assert all(instructions(compiled.program, o) == instructions(plain, o) for o in others)
     saved = load_program(Path("optimized_memory_qa.json"))
     assert all(instructions(saved, other) == instructions(plain, other) for other in others)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", ["retrieve", "answer", "store"])
-def test_the_short_form_is_compiled_as_the_full_one(run: Run, target: str) -> None:
-    model, engine = obedient(target, window=1)
-    compiled = run(with_prompts(model, "short"), optimizer="gepa", target=target, rounds=3)
-    assert RULES[target] in instructions(compiled.program, target)
-    saved = load_program(Path("optimized_memory_qa.json"))
-    assert saved.card
-    assert (saved.card.prompts, saved.form) == ("short", "short")
-    assert instructions(saved, target) == instructions(compiled.program, target)
-    [inputs] = {
-        tuple(re.findall(r"^\[\[ ## (\w+) ## ]]$", prompt, re.MULTILINE))
-        for prompt in engine.prompts_for(target)
-    }
-    assert set(inputs) == {*getattr(PROMPTS["short"], target).input_fields}
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def _inputs_and_outputs(
     left_out: Counter[str],
 ) -> Iterator[tuple[Target, dict[str, str], dict[str, str]]]:
     """The inputs and right outputs of each module in a conversation, by field."""
-    is_brief = student.program.prompts.quotes_rows
+    is_brief = student.program.quotes_rows
     if "store" in targets and is_brief and gold.rows:
         for turn, rows in row_examples(gold.rows, rng=rng, left_out=left_out):
             yield "store", {"turn": turn}, {"rows": rows}

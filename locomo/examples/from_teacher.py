@@ -21,10 +21,17 @@ from locomo.metrics import gold, normalize, score
 from locomo.tasks.rewards import RIGHT
 from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Turn, open_store
 from memory.errors import RefusedRowsError
-from memory.evidence import MemoryReader, UserQuestion, lay_out
+from memory.evidence import MemoryReader, lay_out
 from memory.facts import WindowWriter
 from memory.models import NO_FACT, Model, as_tuned
-from memory.program import WindowContext, dated, plain_program, stored_window
+from memory.program import (
+    OpenedMemory,
+    WindowContext,
+    dated,
+    plain_program,
+    stored_window,
+)
+from memory.program import Question as UserQuestion
 from memory.records import ABSTAIN, Fact
 from memory.sql import split
 
@@ -148,6 +155,7 @@ def render_example(
     shown_inputs = dict.fromkeys(signature.input_fields, "") | dict(inputs)
     prompt = adapter.format(signature, [], shown_inputs)
     # An adapter renders the right answer where it shows an example, before the last message.
+    outputs = dict.fromkeys(signature.output_fields, "") | dict(outputs)
     *_, answer, _ = adapter.format(signature, [{**shown_inputs, **outputs}], shown_inputs)
     messages = [*prompt, {**answer, "content": answer["content"].strip()}]
     return [
@@ -179,7 +187,7 @@ class _SpeakerBySpeaker(StoreTurns):
     def __init__(
         self, distillation: Distillation, planned: Sequence[PlannedExample], done: Done
     ) -> None:
-        super().__init__(distillation.writing.store.form)
+        super().__init__(reading=distillation.writing.store.reading)
         self.predict = distillation.writing.store.predict
         self.distillation = distillation
         self.planned = {window.number: window for window in planned}
@@ -286,7 +294,8 @@ def make_retrieve_example(
     with open_store(path, read_only=True) as store:
         catalog = store.catalog(_CATALOG_TOKENS)
         with distillation.writer.active():
-            retrieved = retrieve(UserQuestion(question), MemoryReader(store))
+            opened = OpenedMemory(MemoryReader(store))
+            retrieved = retrieve(question=UserQuestion(question), memory=opened)
         calls = retrieved.calls
         right = set(planned.evidence) <= _turn_ids(retrieved.rows)
         has_rows = any(rows.rows for rows in retrieved.rows)
@@ -297,7 +306,7 @@ def make_retrieve_example(
             )
             context = memory.evidence(question, retrieved.rows)
             with teacher.model.active():
-                prediction = teacher.program.answer(UserQuestion(question), context)
+                prediction = teacher.program.answer(question=question, evidence=context.text)
             calls += prediction.calls
             right = score(prediction.answer, planned.question) >= RIGHT
     if not right:

@@ -75,7 +75,7 @@ _INSTRUCTIONS: Mapping[Target, tuple[str, ...]] = MappingProxyType(
 
 def can_propose(model: Model) -> bool:
     """Whether a model can be asked for instructions: one of up to 3 billion parameters cannot."""
-    return not plain_program(model).prompts.quotes_rows
+    return not plain_program(model).quotes_rows
 
 
 class OwnInstructions:

@@ -144,7 +144,7 @@ def prepare_job(
             f"--num-examples {num_train}: {options.optimizer} needs {LEAST_EXAMPLES} examples; "
             "give more"
         )
-    is_labelled = bool(rows) and setup.program.prompts.quotes_rows
+    is_labelled = bool(rows) and setup.program.quotes_rows
     draw_with = partial(
         draw_training_data,
         split,

@@ -142,7 +142,7 @@ def optimize(options: CompileOptions) -> CompileResult:
     if demos is None:
         # MIPROv2 replaces the examples of a little model's module by its own.
         keeps_examples = options.optimizer == "miprov2" and not can_propose(setup.model)
-        is_quoting = bool(rows) and setup.program.prompts.quotes_rows
+        is_quoting = bool(rows) and setup.program.quotes_rows
         demos = MAX_ROW_DEMOS if is_quoting else 0 if keeps_examples else MAX_DEMOS
     rounds = options.rounds or (ROUNDS if setup.model.server else LIGHT_ROUNDS)[options.optimizer]
     settings = Options(

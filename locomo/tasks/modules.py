@@ -166,7 +166,7 @@ def _only(program: MemoryProgram, target: Target, example_tokens: int | None) ->
     Its calls are traced as examples of this many tokens.
     """
     copied = program.deepcopy()
-    getattr(copied, target).example_tokens = example_tokens
+    getattr(copied, target).predict.example_tokens = example_tokens
     for name in (*MODULES, "reply", "correct", "tell", "question", "compare"):
         if module := getattr(copied, name):
             module._compiled = name != target
@@ -256,7 +256,7 @@ class AskMemory(_Task):
         setup = self.bench.setup
         if self.target != "retrieve" and not self.bench.rows_matter:
             # Weights learn one prompt of each module, so no answer says what to look up instead.
-            learns = self.bench.whole and setup.sql == "when it pays" and self.program.answer.looks
+            learns = self.bench.whole and setup.sql == "when it pays" and self.program.ask.looks
             return replace(setup, sql="always") if learns else setup
         return replace(setup, sql="always", budget=min(setup.budget, RETRIEVE_BUDGET))
 

@@ -610,7 +610,7 @@ class Memory(AnswersOthersNames):
 
         def answered(budget: int) -> Any:
             with self.model.active():
-                return program.ask(
+                return program(
                     sound_text(question),
                     self,
                     asker=speaker,

@@ -1,6 +1,6 @@
 """The cost of work with a model in calls, tokens and dollars: estimated before, summed after."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -11,8 +11,8 @@ import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
 from memory.models.model import Model
-from memory.records import Answer, StepName
 from memory.records import Step as Step  # the benchmark reads it here
+from memory.records import StepName
 from memory.system.terminal import count
 from memory.system.tracing import span
 
@@ -67,7 +67,7 @@ Usage = dict[str, list[dict[str, int]]]
 _COUNTED = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-class _Calls(UsageTracker):
+class CallCounter(UsageTracker):
     """The calls of a block of code."""
 
     def add_usage(self, lm: str, usage_entry: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ class _Calls(UsageTracker):
         self.usage_data[lm].append({name: int(usage_entry.get(name) or 0) for name in _COUNTED})
 
 
-class Spending(_Calls):
+class Spending(CallCounter):
     """The calls of a model in a block of code; `cost` is the sum so far."""
 
     def __init__(self, model: Model) -> None:
@@ -111,7 +111,7 @@ def spending(model: Model) -> Iterator[Spending]:
 @contextmanager
 def counting(usage: Usage) -> Iterator[None]:
     """Add the use of models inside to `usage`; it counts outside, too."""
-    calls = _Calls()
+    calls = CallCounter()
     try:
         with dspy.context(usage_tracker=calls):
             yield
@@ -149,7 +149,7 @@ def traced_call(model: str) -> Iterator[None]:
 
 def with_usage(call: Callable[[], Result]) -> tuple[Result, Usage]:
     """Call a function; return its result and the model usage meanwhile, for `add_usage`."""
-    calls = _Calls()
+    calls = CallCounter()
     with dspy.context(usage_tracker=calls):
         result = call()
     return result, dict(calls.usage_data)
@@ -176,7 +176,7 @@ class StepLog:
     @contextmanager
     def step(self, name: StepName) -> Iterator[None]:
         """Work inside counts as this step's."""
-        calls = _Calls()
+        calls = CallCounter()
         start = monotonic()
         try:
             with dspy.context(usage_tracker=calls):
@@ -192,36 +192,3 @@ class StepLog:
                 seconds=round(before.seconds + monotonic() - start, 3),
             )
             add_usage(calls.usage_data)
-
-    def move(self, name: StepName, to: StepName) -> None:
-        """Move a step's cost so far to another step, which was taken."""
-        taken = self._steps.pop(name)
-        before = self._steps[to]
-        self._steps[to] = replace(
-            before,
-            calls=before.calls + taken.calls,
-            tokens_in=before.tokens_in + taken.tokens_in,
-            tokens_out=before.tokens_out + taken.tokens_out,
-            seconds=round(before.seconds + taken.seconds, 3),
-        )
-
-    def added_to(self, answer: Answer) -> Answer:
-        """An answer with the steps that it took."""
-        return replace(answer, steps=self.steps)
-
-    def brought(self, *, rows: int, shown: Collection[int], by_search: Collection[int]) -> None:
-        """Note what SELECTs brought.
-
-        Arguments:
-            rows: the number of rows that they returned.
-            shown: the turns shown, by id.
-            by_search: the turns that the search alone would have shown.
-        """
-        by_rows = set(shown) - set(by_search)
-        displaced = set(by_search) - set(shown)
-        if select := self._steps.get("select"):
-            self._steps["select"] = replace(
-                select, rows=rows, turns=len(by_rows), displaced=len(displaced)
-            )
-        if search := self._steps.get("search"):
-            self._steps["search"] = replace(search, turns=len(set(shown) - by_rows))

@@ -15,7 +15,7 @@ from memory.models.completions import CompletionAdapter
 from memory.models.model import Limits, Model, Pace
 from memory.models.prices import listed_context
 from memory.models.server_refusals import lacks_path
-from memory.models.sizes import LITTLE_BUDGET, LITTLE_WINDOW, Size, size_for
+from memory.models.sizes import SMALL_BUDGET, SMALL_WINDOW, Size, size_for
 from memory.records import FormChoice
 from memory.system.ollama import ollama_address
 from memory.system.provider_calls import call_seconds
@@ -26,13 +26,11 @@ from memory.system.providers import check_listening
 HOSTED_BUDGET = 6_000
 _UNKNOWN_CONTEXT = 128_000
 # Calls of 24 turns cost half as much again with full prompts: each repeats the instruction. Strong
-# readers answered as well from what they stored with 48 (the log). With short prompts a call and
-# its answer fit 4,096 tokens, which is what Ollama gives many models by default.
+# readers answered as well from what they stored with 48 (the log).
 _LIMITS: Mapping[Size, Limits] = MappingProxyType(
     {
         "large": Limits(_UNKNOWN_CONTEXT, HOSTED_BUDGET, window=48, window_tokens=8_000),
-        "small": Limits(_UNKNOWN_CONTEXT, 2_000, window=12, window_tokens=2_000),
-        "little": Limits(_UNKNOWN_CONTEXT, LITTLE_BUDGET, window=1, window_tokens=LITTLE_WINDOW),
+        "small": Limits(_UNKNOWN_CONTEXT, SMALL_BUDGET, window=1, window_tokens=SMALL_WINDOW),
     }
 )
 _OLLAMA = ("ollama", "ollama_chat")

@@ -24,13 +24,7 @@ from memory.models.gguf.server import Lora
 from memory.models.gguf.sql_grammar import selects, writes
 from memory.models.hosted import HOSTED_BUDGET
 from memory.models.model import Limits, Model, Pace
-from memory.models.sizes import (
-    LARGEST_LITTLE,
-    LITTLE_BUDGET,
-    LITTLE_WINDOW,
-    SIZE_OF_FORM,
-    Size,
-)
+from memory.models.sizes import SIZE_OF_FORM, SMALL_BUDGET, SMALL_WINDOW, Size
 from memory.records import ABSTAIN, FormChoice
 from memory.system.provider_calls import call_seconds
 
@@ -38,7 +32,7 @@ from memory.system.provider_calls import call_seconds
 _CALL_SECONDS = 600.0
 # From here on a model follows the full prompts.
 _LARGE = 10e9  # parameters
-_WINDOWS: Mapping[Size, int] = MappingProxyType({"large": 24, "small": 12, "little": 1})
+_WINDOWS: Mapping[Size, int] = MappingProxyType({"large": 24, "small": 1})
 _PACE = Pace(seconds_a_call=30.0, stop_seconds=15.0, cpus=2.0)
 # Shares of the context: the turns of a window, and the memory that an answer is based on.
 _WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
@@ -183,14 +177,10 @@ def load_in_process(
 
 
 def sized_file(model: Model, prompts: FormChoice) -> Model:
-    """A model in this process with prompts of a form: short ones below ten billion parameters,
-    brief ones up to three.
-    """
+    """A model in this process with prompts of a form: brief ones below ten billion parameters."""
     engine: GgufEngine = model.lm.engine
     parameters = engine.model.parameters
     automatic: Size = "large" if parameters >= _LARGE else "small"
-    if parameters <= LARGEST_LITTLE * 1e9:
-        automatic = "little"
     size = SIZE_OF_FORM.get(prompts, automatic)
     budget, window_tokens = _room(size, model.limits.context)
     limits = replace(
@@ -202,8 +192,8 @@ def sized_file(model: Model, prompts: FormChoice) -> Model:
 def _room(size: Size, context: int) -> tuple[int, int]:
     """The tokens of a memory that are shown with a question, and of a window."""
     budget, window = int(context * _BUDGET_SHARE), int(context * _WINDOW_SHARE)
-    if size == "little":
-        budget, window = min(budget, LITTLE_BUDGET), min(window, LITTLE_WINDOW)
+    if size == "small":
+        budget, window = min(budget, SMALL_BUDGET), min(window, SMALL_WINDOW)
     return min(budget, HOSTED_BUDGET), window
 
 

@@ -7,17 +7,16 @@ from typing import Literal
 
 from memory.records import FormChoice
 
-# "tiny" is the packaged model, which completes sentences; "little" models have up to 3 billion
-# parameters and are asked for a line at a time, "small" ones up to 8 billion and get short prompts;
-# "large" ones get full prompts.
-Size = Literal["tiny", "little", "small", "large"]
+# "tiny" is the packaged model, which completes sentences; "small" models have up to 8 billion
+# parameters and choose a line at a time; "large" ones get full prompts.
+Size = Literal["tiny", "small", "large"]
+# "short" is an older name: memories keep it in their settings.
 SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
-    {"brief": "little", "short": "small", "full": "large"}
+    {"brief": "small", "short": "small", "full": "large"}
 )
-# What a little model reads at once: of a memory with a question, and of the one turn that it
+# What a small model reads at once: of a memory with a question, and of the one turn that it
 # stores. It gets lost in more, and a core reads some 30 tokens a second.
-LITTLE_BUDGET, LITTLE_WINDOW = 300, 400  # tokens
-LARGEST_LITTLE = 3.2  # billion parameters: models sold as 3B have a few more
+SMALL_BUDGET, SMALL_WINDOW = 300, 400  # tokens
 # What a digest in full form needs: 2,200 tokens of instruction, of known facts, names, attributes,
 # a catalog and the turns before the window up to 3,800, some 1,400 of 24 turns, 1,400 of rows.
 _FULL_CONTEXT = 8_800
@@ -34,15 +33,13 @@ def size_for(name: str, context: int | None, choice: FormChoice = "auto") -> Siz
         context: the tokens that it reads, if known.
         choice: a form of its prompts, or "auto".
 
-    Little if the name gives a size of at most 3 billion parameters ("qwen2.5:1.5b"); small if it
-    gives at most 8 billion, or if a digest with full prompts does not fit the context; else large.
-    Only the name tells the size of a model: without a size in it, a model counts as large.
+    Small if the name gives a size of at most 8 billion parameters ("qwen2.5:1.5b"), or if a digest
+    with full prompts does not fit the context; else large. Only the name tells the size of a model:
+    without a size in it, a model counts as large.
     """
     if choice != "auto":
         return SIZE_OF_FORM[choice]
     billions = _billions(name)
-    if billions is not None and billions <= LARGEST_LITTLE:
-        return "little"
     if context is not None and context < _FULL_CONTEXT:
         return "small"
     return "small" if billions is not None and billions <= _LARGEST_SMALL else "large"

@@ -1,17 +1,22 @@
 """The basis of an answer: the turns that it cites, or the turns that it must come from."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import fields
+from typing import Any
 
 import dspy
 
-from memory.evidence.layout import Evidence
+from memory.errors import UnusableAnswer
 from memory.evidence.messages import abstains
-from memory.evidence.standing import Standing
-from memory.records import Answer, Basis, Hit, Turn
+from memory.models.model_errors import NOTHING, explain_unusable
+from memory.program.protocol import Gathered
+from memory.records import Answer
+from memory.system.terminal import clean_line
 from memory.text.word_forms import forms_of, is_among, telling_words
 
+# What AskMemory says of an answer; other outputs of an answering module pass through.
+OWN_OUTPUTS = {"answer", "turns", "cites", "calls", "look", "unusable", "wrote"}
 _WORD = re.compile(r"\w+")
 
 
@@ -50,62 +55,64 @@ def _words(text: str) -> set[str]:
     return {*_WORD.findall(text.lower())}
 
 
-def answer_from(
-    text: str,
-    cited: Sequence[int],
-    retrieved: dspy.Prediction | None,
-    evidence: Evidence,
-    calls: int = 0,
-    basis: Basis = "model",
-) -> Answer:
-    """An answer with everything that it is based on.
-
-    Arguments:
-        text: what the model said.
-        cited: the ids of the turns that it named.
-        retrieved: what RetrieveRows returned; None when nothing was retrieved.
-        evidence: the memory that the model saw.
-        calls: the model calls for the text; the calls of `retrieved` are added.
-        basis: what the answer is based on; nothing for an abstention.
-    """
-    return Answer(
-        text=text,
-        turns=tuple(cited),
-        sql=tuple(retrieved.sql) if retrieved else (),
-        rows=tuple(retrieved.rows) if retrieved else (),
-        tokens=evidence.tokens,
-        calls=calls + (retrieved.calls if retrieved else 0),
-        shown=evidence.turn_ids,
-        refusals=tuple(retrieved.refusals) if retrieved else (),
-        basis="quotes" if abstains(text) else basis,
-    )
+def is_told(answer: str) -> bool:
+    """Whether a text answers, and does not abstain."""
+    return bool(answer) and not abstains(answer)
 
 
-def as_prediction(
-    answer: Answer,
-    *,
-    sources: Sequence[Turn],
-    hits: Sequence[Hit],
-    evidence: str,
-    standing: Standing,
+def cited(turns: Any, evidence: str) -> list[int]:
+    """The ids of turns shown that a model names, in a text or a list."""
+    in_text = map(int, re.findall(r"\[(\d{1,18})\]", evidence))
+    known = frozenset(getattr(evidence, "turn_ids", None) or in_text)
+    # At most 18 digits: a longer number fits no id of the database.
+    named = [int(digits[:18]) for digits in re.findall(r"\d+", str(turns or ""))]
+    return [turn_id for turn_id in dict.fromkeys(named) if turn_id in known]
+
+
+def answered(
+    question: str, gathered: Gathered, reply: dspy.Prediction, calls: int
 ) -> dspy.Prediction:
-    """An answer as a Prediction: its text is `answer`, the last field, which DSPy votes on.
+    """What AskMemory returns: an answer with all that it is based on.
 
-    `sources` are the turns that it cites, `hits` the ranking's, and `evidence` is what the
-    answering model was shown.
+    Its text is the last field, which DSPy votes on; `cites` are the turns that the model named.
+    What the answering module says besides is passed on. Raises UnusableAnswer.
     """
-    named = {field.name: getattr(answer, field.name) for field in fields(answer)} | {
-        "rows": list(answer.rows),  # DSPy writes a list's items as JSON, not a tuple's
-        "sources": tuple(sources),
-        "standing": standing.facts,
-        "contradictions": standing.pairs,
-    }
-    text = named.pop("text")
-    return dspy.Prediction(**named, hits=list(hits), evidence=evidence, answer=text)
+    retrieved, shown = gathered.retrieved, gathered.shown
+    text = str(reply.get("answer") or "").strip()
+    decided = retrieved.get("decided")
+    cites = reply.turns if decided else cited(reply.get("turns"), shown)
+    turns = cites or likely_source(text, question, shown, shown.turn_ids)
+    prediction = dspy.Prediction(
+        **{name: value for name, value in reply.items() if name not in OWN_OUTPUTS},
+        turns=tuple(turns) if is_told(text) else (),
+        cites=tuple(cites) if is_told(text) else (),
+        sql=tuple(retrieved.get("sql") or ()),
+        rows=list(retrieved.get("rows") or ()),
+        refusals=tuple(retrieved.get("refusals") or ()),
+        calls=calls + retrieved.get("calls", 0),
+        basis="rows" if decided else "model" if is_told(text) else "quotes",
+        shown=shown.turn_ids,
+        tokens=shown.tokens,
+        standing=shown.standing,
+        contradictions=shown.contradictions,
+        hits=list(gathered.hits),
+        evidence=str(shown),
+        answer=text,
+    )
+    if not text:
+        raise UnusableAnswer(_unusable(reply.get("unusable") or NOTHING), as_answer(prediction))
+    return prediction
+
+
+def _unusable(text: str) -> str:
+    """Why the current LM's text is not an answer, and what to do, in one line."""
+    lm = dspy.settings.lm
+    name = getattr(lm, "model", "the model")
+    return explain_unusable(clean_line(text), name, getattr(lm, "kwargs", {}).get("api_base"))
 
 
 def as_answer(prediction: dspy.Prediction) -> Answer:
-    """The reverse of `as_prediction`."""
-    others = [field.name for field in fields(Answer) if field.name != "text"]
-    named = {name: prediction[name] for name in others} | {"rows": tuple(prediction.rows)}
+    """A Prediction of AskMemory as an Answer."""
+    names = {field.name for field in fields(Answer)} & {*prediction.keys()} - {"text"}
+    named = {name: prediction[name] for name in names} | {"rows": tuple(prediction.rows)}
     return Answer(text=prediction.answer, **named)

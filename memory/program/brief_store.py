@@ -24,10 +24,11 @@ from memory.models.row_grammar import (
     place_of,
     spoken_text,
 )
-from memory.program.digest import StoreTurns, WindowContext, stored_window
-from memory.program.fact_checks import dated
+from memory.models.sizes import SMALL_WINDOW
+from memory.program.digest import WindowContext, WindowReading, stored_window
 from memory.program.gate import StoreGate, shipped_gate
-from memory.program.signatures.brief import EXAMPLES_OF_ROWS
+from memory.program.heart import StoreTurns
+from memory.program.signatures.brief import EXAMPLES_OF_ROWS, WriteRows
 from memory.records import Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
@@ -47,6 +48,7 @@ from memory.vocabulary.entities import (
     with_names,
 )
 
+ONE_TURN = WindowReading(known_tokens=0, window=1, window_tokens=SMALL_WINDOW, around=False)
 _RELATED = 40  # facts that a turn may say again
 _USES_OF_A_WORD = 10  # turns
 _MOST_ROWS = 6  # of a turn
@@ -85,8 +87,7 @@ class StoreRows(StoreTurns):
     plain_examples = EXAMPLES_OF_ROWS
 
     def __init__(self) -> None:
-        super().__init__("brief")
-        self.predict.demos = [*self.plain_examples]
+        super().__init__(WriteRows, ONE_TURN)
         self.gate: StoreGate | None = shipped_gate()
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
@@ -103,15 +104,12 @@ class StoreRows(StoreTurns):
                 continue
             calls += 1
             try:
-                with self._traced(), rows_required(decision == "require"):
+                with rows_required(decision == "require"):
                     rows = str(self._predicted(turn=line).rows or "")
             except AdapterParseError:
                 continue
             facts += _new_facts(rows_in(rows), turn, before, writer, facts, left_out)
         return {**_written(facts, writer, calls, left_out), "left_out": left_out}
-
-    def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
-        return dated(fact, turn)
 
 
 def shown_turn(turn: Turn, before: Sequence[Turn] = ()) -> str:

@@ -8,16 +8,16 @@ from typing import Any
 import dspy
 
 from memory.evidence.lines import turn_lines
-from memory.evidence.messages import is_question
+from memory.evidence.messages import abstains, is_question
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.models.costs import StepLog
-from memory.program.answer_sources import answer_from
-from memory.program.ask import AskMemory, Gathered
+from memory.program.asking import Bill
+from memory.program.heart import AskMemory
+from memory.program.opened import OpenedMemory
 from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.protocol import Gathered, Question, no_rows
 from memory.program.quotations import quotations_of
 from memory.program.replies import ChatMessage
-from memory.program.retrieve import no_rows
 from memory.program.signatures.further import CorrectFacts, ReplyInChat
 from memory.program.streaming import stream
 from memory.program.without_model import reply_without_model, touches
@@ -51,8 +51,7 @@ class ReplyToMessage(PromptedModule):
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         """The whole reply; inputs and outputs as in ReplyInChat."""
-        with self._traced():
-            return self._predicted(**inputs)
+        return self._predicted(**inputs)
 
     def pieces(
         self,
@@ -76,40 +75,52 @@ class ReplyToMessage(PromptedModule):
             turn.text, turn.speaker, today=turn.said_at, known_as=tuple(message.known_as)
         )
         just_said = {turn.id, *(recent.id for recent in latest)}
-        log = StepLog()
         is_touched = touches(question, reader, just_said)
         asks = bool(is_question(turn.text) and telling_words(turn.text))
-        if is_touched or asks:
-            gathered = ask.gather(question, reader, log, budget=budget, sql=sql, without=just_said)
-        else:
-            options = replace(ask.options, without=frozenset(just_said))
-            always = ask.evidence(question, reader, (), budget=budget, options=options)
-            gathered = Gathered((), no_rows(), always)
-        evidence = gathered.evidence
+        bill = Bill(ask)
+        opening = ask.opening(
+            OpenedMemory(reader), budget, without=just_said, known_as=question.known_as
+        )
+        with opening as place, bill.kept():
+            user_question = Question(turn.text, turn.speaker, turn.said_at)
+            if is_touched or asks:
+                gathered = ask.gathered(user_question, place, ask.sql or sql)
+            else:
+                gathered = Gathered((), no_rows(), place.shown(user_question, (), no_rows()))
+        evidence = gathered.shown
         recent_lines = turn_lines(latest, limit, spans=True)
         inputs = {
             "character": message.character,
             "persona": message.persona,
             "known_as": ", ".join(message.known_as),
-            "evidence": evidence.text,
+            "evidence": str(evidence),
             "recent": recent_lines,
             "message": turn_line(turn),
         }
         citable = {*evidence.turn_ids, *(recent.id for recent in latest)}
-        with log.step("answer"):
+        with bill.answering():
             text, cited = yield from stream(self.predict, inputs, citable)
-        answer = answer_from(
-            text=text, cited=cited, retrieved=gathered.rows, evidence=evidence, calls=1
+        retrieved = gathered.retrieved
+        answer = Answer(
+            text=text,
+            turns=tuple(cited),
+            sql=tuple(retrieved.sql),
+            rows=tuple(retrieved.rows),
+            tokens=evidence.tokens,
+            calls=1 + retrieved.calls,
+            shown=evidence.turn_ids,
+            refusals=tuple(retrieved.refusals),
+            basis="quotes" if abstains(text) else "model",
         )
         is_quoted = (asks and is_touched and not cited) and not _repeats(
-            text, question.text, f"{evidence.text}\n{recent_lines}"
+            text, question.text, f"{evidence}\n{recent_lines}"
         )
         return replace(
             answer,
             sources=tuple(reader.turns_by_id(answer.turns, missing_ok=True)),
-            steps=log.steps,
-            standing=evidence.standing.facts,
-            contradictions=evidence.standing.pairs,
+            steps=bill.steps(answer, gathered.hits),
+            standing=evidence.standing,
+            contradictions=evidence.contradictions,
             quotations=quotations_of(question, gathered.hits, reader, message.character)
             if is_quoted
             else (),
@@ -175,8 +186,7 @@ class ReadCorrections(PromptedModule):
 
         Returns a Prediction of edits (list of FactEdit).
         """
-        with self._traced():
-            written = self._predicted(facts=facts, answer=answer, message=message).edits
+        written = self._predicted(facts=facts, answer=answer, message=message).edits
         return dspy.Prediction(edits=list(_edits(str(written or ""), fact_ids)))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import dspy
 
-from memory.errors import SqlError
 from memory.evidence.lines import (
     CATALOG_TOKENS,
     NAME_TOKENS,
@@ -14,20 +13,15 @@ from memory.evidence.lines import (
     known_fact_line,
     turn_lines,
 )
-from memory.evidence.messages import is_evidence, is_quotation, is_withdrawn
+from memory.evidence.messages import is_withdrawn
 from memory.evidence.outline import outlined
-from memory.evidence.reader import MemoryLike, MemoryReader, writing
+from memory.evidence.reader import MemoryReader
 from memory.facts.latest_word import latest_words
 from memory.facts.related import known_facts
-from memory.facts.window_writes import WindowWriter
-from memory.program.fact_checks import dated, is_quoted
-from memory.program.lm_in_use import lm_in_use
 from memory.program.prompted import PromptedModule
-from memory.program.repairs import with_repairs
-from memory.program.signatures.forms import PROMPTS, Form, Prompts
 from memory.program.signatures.full import NAMES_IN_WINDOW
 from memory.program.signatures.further import SummarizeTurns
-from memory.records import Change, Fact, Turn
+from memory.records import Change, Turn
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.facts.digest_rights import edit_note, persons_edits
 from memory.store.facts.fact_reads import facts_by_id
@@ -57,141 +51,60 @@ class WindowContext:
     inputs: Mapping[str, str]
 
 
-class StoreTurns(PromptedModule):
-    """Writes what a window of turns says as facts.
+@dataclass(frozen=True)
+class WindowReading:
+    """What a model reads with a window of turns.
 
-    `store = StoreTurns()` runs on the LM of `dspy.configure`, `dspy.context` or `set_lm`.
-    `store(memory="anna")` stores the turns that no digest has stored yet, one window at a time;
-    `store(turns=[...])` shows what it would store of these turns, and changes no memory.
-
-    Arguments:
-        prompts: the form of its prompt: "full", "short" or "tiny".
+    `known_tokens` are for the facts that it may be about. With `around` it reads, in sections by
+    session, the turns before it, known facts, names and attributes too; without, one turn alone.
     """
 
-    def __init__(self, prompts: Form = "full") -> None:
-        super().__init__(PROMPTS[prompts].store, prompts)
-        self.shows_dates = self.prompts.follows
+    # Some sixty facts: .74 of the facts that a model needs with a window of 48 turns; .60 in
+    # 1,500, .86 in 2,500 (the log).
+    known_tokens: int = 2_000
+    window: int = 48
+    window_tokens: int = 8_000
+    around: bool = True
 
-    def forward(
-        self,
-        memory: MemoryLike | None = None,
-        first: int = 0,
-        last: int = 0,
-        *,
-        turns: Sequence[Turn | Mapping[str, Any]] = (),
-        by: str = "StoreTurns",
-        tokens: int | None = None,
-        share: float = 1.0,
-        weights: Mapping[str, float] | None = None,
-        window_turns: Sequence[Turn] = (),
-    ) -> dspy.Prediction:
-        """Store one window as one change.
 
-        Arguments:
-            memory: a memory's name, its file's path, an open Store, or a Memory.
-            first, last: the ids of the window's turns; by default the next ones to be stored.
-            turns: turns to store in a temporary memory.
-            by: the person storing them, for the journal.
-            tokens: at most, of the window's turns.
-            share: of the tokens that the rest of the prompt usually gets.
-            weights: for the ranking that finds known facts.
-            window_turns: the turns from `first` to `last`, if the caller has read them already.
+LARGE_WINDOW = WindowReading()
 
-        Returns a Prediction of change (Change), facts (list of Fact: what is stored of the window's
-        turns now), sql (str), calls (int: model calls), refusals (list of str: what was refused
-        before, and why), refused (list of str: which rows were set aside, and why) and unsaid (int:
-        rows of a small model that are not in the words of their turns).
-        Raises SqlError with its refusals when two repairs did not help; nothing is written then.
-        """
-        with lm_in_use(self), writing(memory, turns, weights) as reader:
-            size = len(turns) if memory is None else self.prompts.window
-            ids = (first, last) if last else reader.next_window(size)
-            context = self._context(
-                reader,
-                ids,
-                window_turns or reader.store.turns(*ids),
-                tokens=tokens,
-                share=share,
-                weights=weights,
-            )
-            writer = WindowWriter(
-                reader.store,
-                context.turns,
-                ids,
-                f"digest by {by}",
-                self._as_stored,
-                before=context.before,
-                known=context.inputs["known"].removeprefix(NAMES_IN_WINDOW),
-                writes_aliases=self.prompts.follows,
-                asks_again=self.prompts.follows,
-            )
-            stored = self._stored(context, writer)
-            turn_ids = [turn.id for turn in context.turns]
-            return dspy.Prediction(facts=list(reader.digested_facts(turn_ids)), **stored)
 
-    def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
-        """Ask for SQL and run it; no call for a window without anyone's words."""
-        if not any(self._may_hold_facts(turn) for turn in context.turns):
-            return stored_window(writer.finish())
+def window_context(
+    reader: MemoryReader,
+    reading: WindowReading,
+    window: tuple[int, int],
+    window_turns: Sequence[Turn],
+    *,
+    tokens: int | None = None,
+    share: float = 1.0,
+    weights: Mapping[str, float] | None = None,
+) -> WindowContext:
+    """A window as its prompt shows it.
 
-        def ask(feedback: str) -> str:
-            return str(self._predicted(**context.inputs, feedback=feedback).sql)
-
-        try:
-            with self._traced():
-                (change, unsaid), sql, refusals = with_repairs(ask, writer.write)
-        except SqlError as error:
-            if not writer.has_rows:
-                raise
-            # Nothing can be stored of the last answer; there are rows of the one before.
-            return stored_window(
-                writer.finish([str(error)]), calls=len(error.refusals), refusals=error.refusals
-            )
-        return stored_window(
-            change, sql=sql, calls=len(refusals) + 1, refusals=refusals, unsaid=unsaid
+    Arguments:
+        tokens: at most, of the window's turns.
+        share: of the tokens that the rest of the prompt usually gets.
+        weights: for the ranking that finds known facts.
+    """
+    # A correction that was undone becomes no fact, and does not inform others.
+    turns = [turn for turn in window_turns if not is_withdrawn(turn.text)]
+    lines = turn_lines(
+        outlined(turns) if reading.around else turns,
+        reading.window_tokens if tokens is None else tokens,
+        dates=reading.around,
+        iso=True,
+        spans=reading.around,
+        sessions=reading.around,
+    )
+    inputs = dict.fromkeys(("before", "known", "attributes"), "")
+    before = _turns_before(reader, turns[0]) if turns else []
+    if reading.around and turns:
+        inputs = _around(
+            reader, turns, before, tokens=reading.known_tokens, weights=weights, share=share
         )
-
-    def _may_hold_facts(self, turn: Turn) -> bool:
-        """A tiny model makes facts of questions and refusals too, so it does not see these."""
-        if self.prompts.follows:
-            return not is_quotation(turn.text)
-        return is_evidence(turn.text)
-
-    def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
-        """A fact with its date; from a tiny model only what the turn says, word for word."""
-        fact = dated(fact, turn)
-        return fact if self.prompts.follows or is_quoted(fact, turn) else None
-
-    def _context(
-        self,
-        reader: MemoryReader,
-        window: tuple[int, int],
-        window_turns: Sequence[Turn],
-        *,
-        tokens: int | None,
-        share: float,
-        weights: Mapping[str, float] | None,
-    ) -> WindowContext:
-        """The window as its prompt shows it."""
-        prompts = self.prompts
-        # A correction that was undone becomes no fact, and does not inform others.
-        turns = [turn for turn in window_turns if not is_withdrawn(turn.text)]
-        shown = outlined(turns) if prompts.follows else turns
-        budget = prompts.window_tokens if tokens is None else tokens
-        lines = turn_lines(
-            shown,
-            budget,
-            dates=self.shows_dates,
-            iso=True,
-            spans=prompts.follows,
-            sessions=prompts.session_heads,
-        )
-        inputs = dict.fromkeys(("before", "known", "attributes"), "")
-        before = _turns_before(reader, turns[0]) if turns else []
-        if prompts.follows and turns:
-            inputs = _around(reader, turns, before, prompts, weights=weights, share=share)
-        catalog = reader.catalog(int(CATALOG_TOKENS * share))
-        return WindowContext(window, turns, before, {**inputs, "window": lines, "catalog": catalog})
+    catalog = reader.catalog(int(CATALOG_TOKENS * share))
+    return WindowContext(window, turns, before, {**inputs, "window": lines, "catalog": catalog})
 
 
 def stored_window(
@@ -226,8 +139,8 @@ def _around(
     reader: MemoryReader,
     turns: Sequence[Turn],
     before: Sequence[Turn],
-    prompts: Prompts,
     *,
+    tokens: int,
     weights: Mapping[str, float] | None,
     share: float,
 ) -> dict[str, str]:
@@ -237,8 +150,7 @@ def _around(
     """
     store = reader.store
     texts = [f"{turn.speaker}: {turn.text[:_SEARCHED_CHARACTERS]}" for turn in turns]
-    name_tokens = int(NAME_TOKENS * share) if prompts.with_names else 0
-    names = reader.name_lines("\n".join(texts), name_tokens)
+    names = reader.name_lines("\n".join(texts), int(NAME_TOKENS * share))
     # The facts of the window's own turns first, from templates, tools and people.
     in_window = {turn.id for turn in turns}
     stated = [fact.fact for fact in store.facts_of_turns(sorted(in_window))]
@@ -269,13 +181,13 @@ def _around(
             notes[fact_id] = ", ".join(filter(None, (notes.get(fact_id), word.text)))
     lines = [known_fact_line(fact, notes.get(fact.id, "")) for fact in facts.values()]
     lines += [deleted_fact_line(edit.fact, edit_note(edit)) for edit in edits if not edit.after]
-    known = first_lines(lines, int(prompts.known_tokens * share))
+    known = first_lines(lines, int(tokens * share))
     return {
         "before": turn_lines(
             outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
         ),
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
-        "attributes": attribute_lines(reader.vocabulary(), "\n".join(texts), prompts.attributes),
+        "attributes": attribute_lines(reader.vocabulary(), "\n".join(texts)),
     }
 
 
@@ -287,6 +199,5 @@ class TellStory(PromptedModule):
 
     def forward(self, lines: str, facts: str) -> dspy.Prediction:
         """A Prediction of summary (str), of lines and of facts that are right."""
-        with self._traced():
-            summary = self._predicted(lines=lines, facts=facts).summary
+        summary = self._predicted(lines=lines, facts=facts).summary
         return dspy.Prediction(summary=" ".join(str(summary or "").split()))

@@ -12,20 +12,20 @@ from memory.models.model import Model
 CHARACTERS_A_TOKEN = 4
 # Tokens of a turn's line apart from its text: its number, its date, its speaker.
 _TURN_LINE_TOKENS = 15
-# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns. A little model is
+# Tokens of the catalog that a prompt holds, in a memory of a few hundred turns. A small model is
 # only asked about the few facts that templates found.
 _CATALOG_TOKENS = 400
-_LITTLE_CATALOG_TOKENS = 150
+_SMALL_CATALOG_TOKENS = 150
 
 ModuleName = Literal["store", "retrieve", "answer", "refine"]
-# Of an answer, by module; for the store module, per turn. Tiny and little models write less.
+# Of an answer, by module; for the store module, per turn. Tiny and small models write less.
 _ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
 )
 _TINY_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 25, "retrieve": 60, "answer": 12, "refine": 60}
 )
-_LITTLE_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
+_SMALL_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 25, "retrieve": 15, "answer": 12, "refine": 150}
 )
 
@@ -46,11 +46,11 @@ def estimate(
         inputs: tokens of the inputs in all these calls, without the catalog.
         answers: the answers that these calls give, if a call gives several: turns to store.
     """
-    catalog = _LITTLE_CATALOG_TOKENS if model.size == "little" else _CATALOG_TOKENS
-    if module == "answer" or (module == "store" and model.size == "little"):
+    catalog = _SMALL_CATALOG_TOKENS if model.size == "small" else _CATALOG_TOKENS
+    if module == "answer" or (module == "store" and model.size == "small"):
         catalog = 0
     around = prompt_tokens(model, prompt) + catalog
-    by_size = {"tiny": _TINY_ANSWER_TOKENS, "little": _LITTLE_ANSWER_TOKENS}
+    by_size = {"tiny": _TINY_ANSWER_TOKENS, "small": _SMALL_ANSWER_TOKENS}
     answer_tokens = by_size.get(model.size, _ANSWER_TOKENS)[module]
     return priced(
         model,

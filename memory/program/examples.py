@@ -6,8 +6,7 @@ cites, and its catalog to the beginning.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import dspy
@@ -15,71 +14,15 @@ import dspy
 from memory.text.tokens import fitting_lines, trim
 
 LEAST_EXAMPLE = 64  # tokens; a shorter memory holds no turn
-_MOST_EXAMPLE = 1_500
 _WORD = re.compile(r"\w+")
-_SHARE_OF_BUDGET = 4  # a prompt of five examples is read for every question
 # A step of a trace: the predictor, or the signature if an adapter could not parse; inputs; outputs.
 Step: TypeAlias = tuple[Any, dict[str, Any], Any]
 
 
-def example_tokens(budget: int) -> int:
-    """How many tokens of a memory an example shows if a question is shown `budget`."""
-    return min(max(budget // _SHARE_OF_BUDGET, LEAST_EXAMPLE), _MOST_EXAMPLE)
-
-
-@contextmanager
-def traced_examples(
-    predict: dspy.Predict, tokens: int | None, whole_calls: bool = False
-) -> Iterator[None]:
-    """A block that traces a predictor's calls as examples of this many tokens.
-
-    None: uncut, for weights that learn from the actual prompt. Then only the first call counts,
-    since a group of rollouts answers one prompt and each repair has another; except for
-    `whole_calls`, which are one trajectory.
-    """
-
-    def as_examples(calls: Sequence[Step]) -> Sequence[Step]:
-        steps = [(predict, *step[1:]) if step[0] == predict.signature else step for step in calls]
-        if tokens is None:
-            return steps if whole_calls else steps[:1]
-        return [shortened(step, tokens) for step in steps]
-
-    with _traced_as(as_examples):
-        yield
-
-
-@contextmanager
-def traced_without_look(plain: type[dspy.Signature]) -> Iterator[None]:
-    """A block that traces calls as if looks did not exist; a call that asks for one is no example.
-
-    Examples are of the plain signature, whose fields a saved program has.
-    """
-
-    def as_answers(calls: Sequence[Step]) -> Iterator[Step]:
-        for predict, inputs, outputs in calls:
-            if isinstance(outputs, dspy.Prediction) and "look" in outputs and not outputs.answer:
-                continue
-            called = predict if isinstance(predict, dspy.Predict) else plain
-            known = {name: inputs[name] for name in plain.input_fields if name in inputs}
-            yield called, known, _without(outputs, "look")
-
-    with _traced_as(as_answers):
-        yield
-
-
-@contextmanager
-def _traced_as(rewritten: Callable[[Sequence[Step]], Iterable[Step]]) -> Iterator[None]:
-    """A block that replaces each traced call by its example, even if a call fails."""
-    outer = dspy.settings.trace
-    if outer is None:
-        yield
-        return
-    with dspy.context(trace=[]):
-        calls = dspy.settings.trace
-        try:
-            yield
-        finally:
-            outer.extend(rewritten(calls))
+def example_of(step: Step, predict: Any, tokens: int | None) -> Step:
+    """A traced call of a predictor as an example of this many tokens; uncut with None."""
+    step = (predict, *step[1:]) if step[0] == predict.signature else step
+    return step if tokens is None else shortened(step, tokens)
 
 
 def shortened(step: Step, tokens: int) -> Step:

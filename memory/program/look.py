@@ -1,17 +1,14 @@
-"""LookFurther: the module that looks up what a model asks for instead of answering."""
+"""A look: what a model asks for instead of an answer, read and looked up."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 
 import dspy
 
 from memory.errors import SqlError
-from memory.evidence.reader import MemoryReader
-from memory.program.prompted import MemoryModule
+from memory.program.protocol import Opened
 from memory.program.repairs import refusal
-from memory.program.retrieve import no_rows, opened_turns
 from memory.program.signatures.full import MOST_OPENED, MOST_SEARCHES, MOST_SELECTS
 from memory.records import Rows
 from memory.sql import check_select, quoted, split
@@ -29,7 +26,7 @@ _QUERY = re.compile(r"^\W*(?:select|with)\b", re.IGNORECASE | re.MULTILINE)
 _TOLD_TOKENS = 40  # of a refused SELECT, and of the reason
 _NO_TIME = "there was no time left"
 
-# Refused SQL -> RetrieveRows' repair of it (`RetrieveRows.repaired`).
+# Refused SQL, with the reason -> what a model wrote instead, as RetrieveRows gives it.
 Repair = Callable[[str], dspy.Prediction]
 
 
@@ -74,68 +71,44 @@ def read_look(text: str) -> Look:
 
 @dataclass
 class _Results:
-    """What was looked up so far."""
+    """What was looked up so far; `checked` has the ids that each SELECT names."""
 
     sql: list[str] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
-    opened: set[int] = field(default_factory=set)
+    checked: list[tuple[int, ...]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     calls: int = 0
 
-    def add(self, sql: str, rows: Rows) -> None:
+    def add(self, sql: str, rows: Rows, ids: Collection[int] = ()) -> None:
         self.sql.append(sql)
         self.rows.append(rows)
+        self.checked.append(tuple(ids))
 
 
-class LookFurther(MemoryModule):
-    """Looks up what an answering model asks for, within the policy for models' SQL.
+def look_up(look: Look, memory: Opened, repair: Repair) -> dspy.Prediction:
+    """Look up once what a model asks for.
 
-    It has no prompt: the answering module's signature says what a model may ask for.
+    Arguments:
+        repair: asks a model once for correct SQL to replace refused SQL.
+
+    Returns a Prediction as RetrieveRows does, with `missing` (list of str: what could not be found,
+    a line for the model each).
     """
-
-    def forward(
-        self,
-        look: Look,
-        reader: MemoryReader,
-        repair: Repair | None = None,
-        ends_at: float | None = None,
-    ) -> dspy.Prediction:
-        """Look up once.
-
-        Arguments:
-            look: what the model asks for.
-            repair: asks a model once for correct SQL to replace refused SQL.
-            ends_at: when to start nothing more (by `time.monotonic`); None: never.
-
-        Returns a Prediction as RetrieveRows does, with `opened` (set of ids of turns to show whole)
-        and `missing` (list of str: what could not be found, a line for the model each).
-        """
-        results = _Results()
-        _open(look.turn_ids, reader, results)
-        for words in look.searches:
-            _run(_search_sql(words), reader, results, ends_at)
-        if look.selects:
-            _select(look.selects, reader, results, ends_at, repair)
-        return dspy.Prediction(
-            **{
-                **no_rows(),
-                "sql": results.sql,
-                "rows": results.rows,
-                "calls": results.calls,
-                "refusals": results.refusals,
-                "error": "; ".join(results.missing),
-                "opened": results.opened,
-                "missing": results.missing,
-            }
-        )
+    results = _Results()
+    _open(look.turn_ids, memory, results)
+    for words in look.searches:
+        _run(_search_sql(words), memory, results)
+    if look.selects:
+        _select(look.selects, memory, results, repair)
+    return dspy.Prediction(**vars(results), error="; ".join(results.missing))
 
 
-def _open(turn_ids: Sequence[int], reader: MemoryReader, results: _Results) -> None:
+def _open(turn_ids: Sequence[int], memory: Opened, results: _Results) -> None:
     """Turns by their ids, which are our own numbers if several memories are asked."""
     if not turn_ids:
         return
-    turns = reader.turns_by_id(turn_ids, missing_ok=True)
+    turns = memory.turns(turn_ids)
     there = [turn.id for turn in turns]
     if absent := [str(turn_id) for turn_id in turn_ids if turn_id not in there]:
         results.missing.append(f"there is no turn {', '.join(absent)}")
@@ -143,11 +116,8 @@ def _open(turn_ids: Sequence[int], reader: MemoryReader, results: _Results) -> N
         ids = ", ".join(map(str, there))
         columns = ("turn_id", "said_at", "speaker", "text")
         rows = tuple((turn.id, turn.said_at, turn.speaker, turn.text) for turn in turns)
-        results.add(
-            f"SELECT id AS turn_id, said_at, speaker, text FROM turns WHERE id IN ({ids})",
-            Rows(columns, rows),
-        )
-        results.opened.update(there)
+        sql = f"SELECT id AS turn_id, said_at, speaker, text FROM turns WHERE id IN ({ids})"
+        results.add(sql, Rows(columns, rows), there)
 
 
 def _search_sql(words: str) -> str:
@@ -157,27 +127,24 @@ def _search_sql(words: str) -> str:
     )
 
 
-def _run(sql: str, reader: MemoryReader, results: _Results, ends_at: float | None) -> str:
+def _run(sql: str, memory: Opened, results: _Results) -> str:
     """Run one SELECT; returns why it was refused, "" if it ran or there was no time."""
-    if _is_over(ends_at):
+    if not memory.has_time():
         results.missing.append(_told(sql, _NO_TIME))
         return ""
     try:
         select = check_select(sql)
-        rows = reader.read(select)
+        rows = memory.read(select)
     except SqlError as error:
         results.missing.append(_told(sql, str(error)))
         return str(error)
     if not rows.rows:
         results.missing.append(_told(sql, "no rows"))
-    results.add(sql, rows)
-    results.opened |= opened_turns(select, rows)
+    results.add(sql, rows, select.ids)
     return ""
 
 
-def _select(
-    sql: str, reader: MemoryReader, results: _Results, ends_at: float | None, repair: Repair | None
-) -> None:
+def _select(sql: str, memory: Opened, results: _Results, repair: Repair) -> None:
     """Run a model's SELECTs; if any is refused, they are written again, once."""
     before, known = len(results.sql), len(results.missing)
     reasons: list[str] = []
@@ -190,25 +157,21 @@ def _select(
     if len(statements) > MOST_SELECTS:
         results.missing.append(f"only the first {MOST_SELECTS} SELECTs were run")
     for statement in statements[:MOST_SELECTS]:
-        if reason := _run(statement, reader, results, ends_at):
+        if reason := _run(statement, memory, results):
             reasons.append(reason)
     if not reasons:
         return
     results.refusals.append(refusal(sql, "; ".join(reasons)))
-    if repair is None or _is_over(ends_at):
+    if not memory.has_time():
         return
     repaired = repair(results.refusals[-1])
-    results.calls += repaired.calls
-    results.refusals += repaired.refusals
+    results.calls += repaired.get("calls", 1)
+    results.refusals += repaired.get("refusals") or []
     if repaired.sql:  # all of them are written again
-        del results.sql[before:], results.rows[before:], results.missing[known:]
+        del results.sql[before:], results.rows[before:], results.checked[before:]
+        del results.missing[known:]
         for statement, rows in zip(repaired.sql, repaired.rows, strict=True):
             results.add(statement, rows)
-        results.opened |= repaired.opened
-
-
-def _is_over(ends_at: float | None) -> bool:
-    return ends_at is not None and monotonic() >= ends_at
 
 
 def _told(sql: str, reason: str) -> str:

@@ -12,42 +12,41 @@ from memory.models.local import SmallModelAdapter
 from memory.models.model import Model
 from memory.models.model_names import PACKAGED_MODEL, stores_facts
 from memory.models.packaged import tuned_modules
+from memory.models.sizes import SMALL_BUDGET
 from memory.models.small_prompts import SMALL
 from memory.program.abstention import checked_cost
-from memory.program.answer import AnswerQuestion
-from memory.program.ask import AskMemory
-from memory.program.brief import AnswerBriefly, ChooseRows
+from memory.program.asking import ask_with_bill
+from memory.program.brief import AnswerBriefly, ChooseRows, TemplateRows
 from memory.program.brief_store import StoreRows
 from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
-from memory.program.digest import StoreTurns, TellStory
+from memory.program.digest import TellStory
+from memory.program.heart import AnswerQuestion, AskMemory, RetrieveRows, StoreTurns
+from memory.program.packaged import TINY_BUDGET, Checked, SearchRows, StoreQuotation
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
-from memory.program.retrieve import RetrieveRows
-from memory.program.signatures.forms import PROMPTS, Form, Prompts
-from memory.program.small import Checked, TemplateRows
+from memory.program.signatures.forms import AnswerInWords, Form
 from memory.records import SqlUse
 
 if TYPE_CHECKING:
     from memory.program.program_card import Card
 
-_FORMS: Mapping[str, Form] = {
-    "tiny": "tiny",
-    "little": "brief",
-    "small": "short",
-    "large": "full",
-}
+_FORMS: Mapping[str, Form] = {"tiny": "tiny", "small": "brief", "large": "full"}
 
 
 class MemoryProgram(MemoryModule):
     """The modules of a memory: what is saved in one file and loaded from it.
 
     Optimizers compile its parts: `ask` (AskMemory) and `store` (StoreTurns). `reply` and `correct`
-    are for a chat, `keep` and `tell` for a digest's long answers and story, `refine`, `question`
-    and `compare` improve and measure facts; None if a model is too small. Called itself, it asks.
+    are for a chat, `tell` for a digest's story, `refine`, `question` and `compare` improve and
+    measure facts; None if a model is too small. Called itself, it asks, and adds to an answer its
+    bill, its sources and the nearest turns.
 
     Arguments:
-        form: of the prompts of its modules, "full", "short", "brief" or "tiny".
+        form: "full" for a large model, "brief" for one of up to 8 billion parameters, "tiny" for
+            the packaged one.
 
+    `composes` says whether its model can talk, tell stories and merge facts, `writes_sql` whether
+    it decides itself when SELECTs pay.
     `card`: how it was compiled, if it was loaded from a file; None for the plain program.
     `feature_weights`: for the ranking, fitted to your own conversations; None: the shipped ones.
     """
@@ -58,25 +57,28 @@ class MemoryProgram(MemoryModule):
     def __init__(self, form: Form = "full") -> None:
         super().__init__()
         self.form = form
-        is_large = self.prompts.composes
-        self.ask = _ASKING.get(form, AskMemory)(prompts=form)
-        self.store = StoreRows() if self.prompts.quotes_rows else StoreTurns(form)
-        self.stores_facts = is_large
-        self.reply: ReplyToMessage | QuoteTurns = ReplyToMessage() if is_large else QuoteTurns()
-        self.correct = ReadCorrections() if is_large else None
-        self.tell = TellStory() if is_large else None
-        self.refine = RefineMemory() if is_large else None
-        self.question = AskAboutTurns() if is_large else None
-        self.compare = JudgeAnswer() if is_large else None
+        ask, store, self.composes, self.writes_sql = _COMPOSITIONS[form]
+        self.ask = ask()
+        self.store = store()
+        composes = self.composes
+        self.stores_facts = composes
+        self.reply: ReplyToMessage | QuoteTurns = ReplyToMessage() if composes else QuoteTurns()
+        self.correct = ReadCorrections() if composes else None
+        self.tell = TellStory() if composes else None
+        self.refine = RefineMemory() if composes else None
+        self.question = AskAboutTurns() if composes else None
+        self.compare = JudgeAnswer() if composes else None
 
     @property
-    def prompts(self) -> Prompts:
-        """The prompts of its form, and what a model does with them."""
-        return PROMPTS[self.form]
+    def quotes_rows(self) -> bool:
+        """Whether its model gives a turn's facts as rows, and not as SQL."""
+        return isinstance(self.store, StoreRows)
 
-    def forward(self, *args: Any, **kwargs: Any) -> dspy.Prediction:
-        """As AskMemory."""
-        return self.ask(*args, **kwargs)
+    def forward(
+        self, question: str, memory: Any, asker: str = "", today: str = "", **settings: Any
+    ) -> dspy.Prediction:
+        """As AskMemory, with the bill, the sources and the nearest turns (`ask_with_bill`)."""
+        return ask_with_bill(self.ask, question, memory, asker, today, **settings)
 
     def at_cost(self, wrong_answer_cost: float) -> "MemoryProgram":
         """The same program, giving answers if a wrong one costs as much as this many right ones.
@@ -97,11 +99,13 @@ class MemoryProgram(MemoryModule):
     def with_sql(self, sql: SqlUse) -> "MemoryProgram":
         """The same program, which writes SELECTs for these questions.
 
-        A tiny model's are answered from rows of templates if that pays, except with "always".
+        A small model's rows decide, and are looked for at every question, except with "never".
         """
-        if self.prompts.composes or sql == "never":
+        if self.writes_sql or sql == "never":
             return self.asking(sql=sql)
-        return self.asking(retrieve=self.retrieve) if sql == "always" and self.retrieve else self
+        if sql == "always" and self.retrieve and not self.composes:
+            return self.asking(retrieve=self.retrieve)
+        return self
 
     def with_retrieve(self, retrieve: RetrieveRows) -> "MemoryProgram":
         """The same program with another module that writes SELECTs."""
@@ -129,12 +133,12 @@ class MemoryProgram(MemoryModule):
 
         A large model writes SELECTs; a tiny one's rows still come from templates.
         """
-        return self.with_sql("always") if self.prompts.composes else self
+        return self.with_sql("always") if self.composes else self
 
     @property
     def writes_one_row(self) -> bool:
         """Whether a digest's SQL is at most one INSERT of one row, as a tiny model's grammar is."""
-        return not self.prompts.composes
+        return not self.composes
 
     @property
     def retrieve(self) -> RetrieveRows | None:
@@ -152,21 +156,38 @@ class MemoryProgram(MemoryModule):
         return answering
 
 
-def _asking_a_tiny_model(prompts: Form) -> AskMemory:
+def _large() -> AskMemory:
+    """The model writes SQL, answers, and may look further once."""
+    return AskMemory(RetrieveRows(), AnswerQuestion())
+
+
+def _small() -> AskMemory:
+    """The model chooses rows, which decide; else it answers over quotations."""
+    return AskMemory(
+        TemplateRows(ChooseRows()),
+        AnswerBriefly(),
+        sql="always",
+        budget=SMALL_BUDGET,
+        options=Options(lists=False, spans=False, wishes=False, periods=True),
+    )
+
+
+def _packaged() -> AskMemory:
     """Rows of templates decide, and answers are checked."""
-    rows, answer = TemplateRows(RetrieveRows(prompts)), Checked(AnswerQuestion(prompts))
-    return AskMemory(rows, answer, prompts=prompts, sql="always")
+    return AskMemory(
+        TemplateRows(SearchRows()),
+        Checked(AnswerQuestion(AnswerInWords)),
+        sql="always",
+        budget=TINY_BUDGET,
+        options=Options(lists=False, spans=False, wishes=False),
+    )
 
 
-def _asking_a_little_model(prompts: Form) -> AskMemory:
-    """Rows of templates decide; else the model chooses what to look for."""
-    options = Options(wishes=False, periods=True)
-    return AskMemory(TemplateRows(ChooseRows()), AnswerBriefly(), prompts=prompts, options=options)
-
-
-_ASKING: Mapping[Form, Callable[..., AskMemory]] = {
-    "tiny": _asking_a_tiny_model,
-    "brief": _asking_a_little_model,
+# How each form asks and stores, whether it composes texts, and whether it writes any SQL.
+_COMPOSITIONS: Mapping[Form, tuple[Callable[[], AskMemory], type[StoreTurns], bool, bool]] = {
+    "full": (_large, StoreTurns, True, True),
+    "brief": (_small, StoreRows, True, False),
+    "tiny": (_packaged, StoreQuotation, False, False),
 }
 
 
@@ -180,7 +201,7 @@ def plain_program(model: Model) -> MemoryProgram:
 
 def _as_tuned(model: Model, program: MemoryProgram) -> MemoryProgram:
     """A program without examples in the plain modules that a little model was tuned for."""
-    modules = tuned_modules(model) if program.prompts.quotes_rows else ()
+    modules = tuned_modules(model) if program.quotes_rows else ()
     plain = [target for target in modules if not getattr(program, target).is_compiled]
     if plain:
         program = program.deepcopy()
@@ -214,7 +235,7 @@ def _for_tiny(model: Model, compiled: MemoryProgram) -> MemoryProgram:
     The shipped model writes no SELECT and stores no facts that a SELECT would find, unless compiled
     or tuned to do so.
     """
-    program = _in_tiny_form(compiled) if compiled.prompts.composes else copy(compiled)
+    program = _in_tiny_form(compiled) if compiled.composes else copy(compiled)
     is_asked = _is_asked_for_facts(model) or is_changed(program.store)
     program.stores_facts = program.stores_facts or is_asked
     retrieve = program.retrieve
@@ -255,7 +276,7 @@ def is_changed(module: PromptedModule) -> bool:
     """Whether a module has changed; the packaged model's examples come with it."""
     small = SMALL.get(tuple(module.predict.signature.fields))
     demos = [dict(demo) for demo in module.predict.demos]
-    if not module.prompts.composes and small and demos == [dict(demo) for demo in small.demos]:
+    if small and demos == [dict(demo) for demo in small.demos]:
         return module.predict.signature.instructions != module.plain_instructions
     return module.is_compiled
 

@@ -1,16 +1,13 @@
 """The base of a memory's modules: a prompt, its examples, and `acall`."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from functools import cache
+from inspect import Parameter, signature
 from typing import Any
 
 import dspy
 
-from memory.evidence.question import UserQuestion
-from memory.program.examples import example_tokens, traced_examples
 from memory.program.predict import MemoryPredict
-from memory.program.signatures.forms import PROMPTS, Form, Prompts
-from memory.text.dates import dated_question
 
 
 class MemoryModule(dspy.Module):
@@ -22,20 +19,22 @@ class MemoryModule(dspy.Module):
 
 
 class PromptedModule(MemoryModule):
-    """A module with one prompt, which gets the inputs that it has fields for.
+    """A module with one prompt, `predict`, which may be any module that gives its outputs.
 
-    `example_tokens` is how much of a call an example shows (`memory.program.examples`), and
     `plain_examples` are the ones that it comes with.
     """
 
     plain_examples: Sequence[dspy.Example] = ()
 
-    def __init__(self, signature: type[dspy.Signature], form: Form = "full") -> None:
+    def __init__(self, prompt: type[dspy.Signature]) -> None:
         super().__init__()
-        self.form = form
-        self.plain_instructions = signature.instructions
-        self.predict = MemoryPredict(signature)
-        self.example_tokens: int | None = example_tokens(PROMPTS[form].budget)
+        self.plain_instructions = prompt.instructions
+        self.predict = MemoryPredict(prompt)
+        self.predict.demos = [*self.plain_examples]
+
+    def _predicted(self, **inputs: Any) -> dspy.Prediction:
+        """What the model says to those of the inputs that the prompt has."""
+        return called(self.predict, **inputs)
 
     @property
     def is_compiled(self) -> bool:
@@ -44,23 +43,33 @@ class PromptedModule(MemoryModule):
         plain = [dict(example) for example in self.plain_examples]
         return examples != plain or self.predict.signature.instructions != self.plain_instructions
 
-    @property
-    def prompts(self) -> Prompts:
-        """The prompts of its form, and what they show."""
-        return PROMPTS[self.form]
 
-    def _traced(self) -> AbstractContextManager[None]:
-        """A block whose calls are traced as examples."""
-        return traced_examples(self.predict, self.example_tokens)
-
-    def _predicted(self, **inputs: Any) -> dspy.Prediction:
-        """What the model says to the inputs that the prompt has."""
-        fields = self.predict.signature.input_fields
-        return self.predict(**{name: inputs[name] for name in fields})
+def prompt_of(module: Any) -> type[dspy.Signature] | None:
+    """The signature of a module's one prompt; None if it has several, or none."""
+    for part in (module, getattr(module, "predict", None)):
+        if prompt := getattr(part, "signature", None):
+            return prompt
+    predictors = module.predictors() if isinstance(module, dspy.Module) else []
+    return predictors[0].signature if len(predictors) == 1 else None
 
 
-def question_text(question: UserQuestion, prompts: Prompts) -> str:
-    """A question for a model: with its dates, and for a tiny model its asker's name too."""
-    if prompts.follows:  # the asker is a separate input
-        return dated_question(question.text, question.today)
-    return question.ranked_text
+def called(module: Any, **inputs: Any) -> dspy.Prediction:
+    """What a module says to those of the inputs that it takes.
+
+    They are the parameters of its `forward`. One that takes anything gets the inputs of its prompt,
+    as `dspy.Predict` and `dspy.ChainOfThought`; without a single prompt, everything.
+    """
+    names, takes_anything = _parameters(type(module).forward)
+    if takes_anything:
+        prompt = None if names else prompt_of(module)
+        names = names.union(prompt.input_fields if prompt else inputs)
+    return module(**{name: value for name, value in inputs.items() if name in names})
+
+
+@cache
+def _parameters(forward: Callable[..., Any]) -> tuple[frozenset[str], bool]:
+    """The names that a module's `forward` takes, and whether it takes any others."""
+    _, *parameters = signature(forward).parameters.values()
+    kinds = {parameter.name: parameter.kind for parameter in parameters}
+    names = frozenset(name for name, kind in kinds.items() if kind is not Parameter.VAR_KEYWORD)
+    return names, len(names) < len(kinds)

@@ -10,7 +10,6 @@ from pydantic import ValidationError, validate_call
 
 from memory.errors import InputError, SqlError
 from memory.models.completions import CompletionAdapter
-from memory.program.examples import traced_examples
 from memory.program.predict import MemoryPredict
 from memory.program.prompted import MemoryModule, PromptedModule
 from memory.program.signatures.further import CompareAnswers, RefineFacts, WriteQuestions
@@ -20,7 +19,6 @@ MOST_OPERATIONS = 30  # of an episode
 # Of a tool's result in the next prompts, and of all results together.
 _RESULT_TOKENS, HISTORY_TOKENS = 600, 12_000
 _OLD_RESULT_TOKENS = 40
-_EXAMPLE_TOKENS = 1_500  # of a call used as an example
 _UNREADABLE = 2  # answers in a row that end an episode
 
 
@@ -53,7 +51,7 @@ class RefineMemory(MemoryModule):
     def __init__(self) -> None:
         super().__init__()
         self.predict = MemoryPredict(RefineFacts)
-        self.example_tokens: int | None = _EXAMPLE_TOKENS
+        self.predict.traces_repairs = True  # an episode's calls are one trajectory
 
     def forward(
         self,
@@ -82,8 +80,7 @@ class RefineMemory(MemoryModule):
         checked = {tool.__name__: validate_call(tool) for tool in tools}
         uses: list[ToolUse] = []
         calls = unreadable = 0
-        traced = traced_examples(self.predict, self.example_tokens, whole_calls=True)
-        with dspy.context(adapter=_with_native_tools(adapter)), traced:
+        with dspy.context(adapter=_with_native_tools(adapter)):
             while len(uses) < operations and unreadable < _UNREADABLE:
                 calls += 1
                 try:
@@ -149,8 +146,7 @@ class AskAboutTurns(PromptedModule):
     def forward(self, turns: str, number: int) -> dspy.Prediction:
         """The text that the model writes, a line for each question, as `questions`."""
         try:
-            with self._traced():
-                text = str(self._predicted(turns=turns, number=number).questions)
+            text = str(self._predicted(turns=turns, number=number).questions)
         except AdapterParseError as error:
             text = error.lm_response or ""
         return dspy.Prediction(questions=text)
@@ -164,6 +160,5 @@ class JudgeAnswer(PromptedModule):
 
     def forward(self, question: str, right_answer: str, answer: str) -> dspy.Prediction:
         """A Prediction of same (bool); raises AdapterParseError for an unreadable verdict."""
-        with self._traced():
-            same = self._predicted(question=question, right_answer=right_answer, answer=answer).same
-        return dspy.Prediction(same=bool(same))
+        said = self._predicted(question=question, right_answer=right_answer, answer=answer)
+        return dspy.Prediction(same=bool(said.same))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import dspy
 from dspy.utils.saving import get_dependency_versions
@@ -13,12 +13,14 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from memory.errors import InputError
 from memory.models.model_names import model_option
+from memory.program.brief import TemplateRows
 from memory.program.brief_store import StoreRows
 from memory.program.gate import StoreGate, features_of
+from memory.program.packaged import Checked
+from memory.program.predict import is_same_prompt, with_saved
 from memory.program.program import MemoryProgram
 from memory.program.program_card import Card
 from memory.program.signatures.forms import Form
-from memory.program.small import Checked, TemplateRows
 from memory.search.ranking import FEATURE_WEIGHTS, LARGEST_WEIGHT
 from memory.system.files import open_regular, write_whole
 
@@ -180,7 +182,7 @@ def _set_gate(program: MemoryProgram, gate: StoreGate, file: Path) -> None:
 def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) -> None:
     signature = predictor.signature
     fields = [field.model_dump() for field in saved.signature.fields]
-    if _lasting(fields) != _lasting(signature.dump_state()["fields"]):
+    if not is_same_prompt(fields, signature):
         raise InputError(f"{file}: the fields of {name} are others now; compile it again")
     # DSPy's optimizers put whole examples of a program into each prompt, with fields of others.
     demos = [
@@ -190,9 +192,7 @@ def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) ->
     for demo in demos:
         if any(not isinstance(value, str) for value in demo.values()):
             raise InputError(f"{file}: an example of {name} holds more than text; {_HOW}")
-    last = [*signature.fields][-1]
-    signature = signature.with_updated_fields(last, prefix=fields[-1]["prefix"])
-    predictor.signature = signature.with_instructions(saved.signature.instructions)
+    predictor.signature = with_saved(signature, saved.signature.instructions, fields)
     predictor.demos = [dspy.Example(**demo) for demo in demos if demo]
 
 
@@ -201,13 +201,6 @@ def _check_fields(saved: _Predictor, signature: Any, name: str, file: Path) -> N
     for demo in saved.demos:
         if strange := demo.keys() - signature.fields.keys():
             raise InputError(f"{file}: {name} has no field {min(strange)!r:.60}; {_HOW}")
-
-
-def _lasting(fields: Any) -> Any:
-    """Fields without the last one's prefix, which COPRO rewrites and no prompt shows."""
-    if not isinstance(fields, list) or not fields or not isinstance(fields[-1], dict):
-        return fields
-    return [*fields[:-1], {**fields[-1], "prefix": ""}]
 
 
 def _form_of(raw: Mapping[str, Any]) -> Form:
@@ -219,13 +212,10 @@ def _form_of(raw: Mapping[str, Any]) -> Form:
         and isinstance(state.get("signature"), dict)
         and "fields" in state["signature"]
     ]
-    forms: tuple[Form, ...] = ("full", "short", "brief")
+    forms: tuple[Form, ...] = ("full", "brief")
     for form in forms:
-        known = [
-            _lasting(predictor.signature.dump_state()["fields"])
-            for predictor in _predictors(MemoryProgram(form)).values()
-        ]
-        if saved and all(_lasting(fields) in known for fields in saved):
+        known = [one.signature for one in _predictors(MemoryProgram(form)).values()]
+        if saved and all(any(is_same_prompt(f, one) for one in known) for f in saved):
             return form
     return "full"
 
@@ -294,7 +284,7 @@ def _module_of(name: str, raw: Any, expected: Mapping[str, Any]) -> str:
     matching = [
         known
         for known, predictor in expected.items()
-        if _lasting(predictor.signature.dump_state()["fields"]) == _lasting(fields)
+        if isinstance(fields, list) and is_same_prompt(fields, predictor.signature)
     ]
     return matching[0] if matching else plain
 
@@ -313,6 +303,12 @@ def _ours(raw: Any, file: Path) -> _Ours | None:
     if OURS not in raw:
         return None
     ours = raw[OURS] if isinstance(raw[OURS], dict) else {}
+    card = ours.get("card")
+    if isinstance(card, dict) and str(card.get("prompts")) not in get_args(Form):
+        raise InputError(
+            f"{file} was compiled for prompts of another version ({card.get('prompts')!r:.20});"
+            " compile it again"
+        )
     if ours.get("format") != FORMAT:
         raise InputError(
             f"{file} has format {ours.get('format')!r:.20}, not {FORMAT}; compile it again"

@@ -55,6 +55,17 @@ def stream(
     return reply.strip(), [turn_id for turn_id in dict.fromkeys(named) if turn_id in turn_ids]
 
 
+def hear_again(module: dspy.Module) -> None:
+    """Let listeners of a stream hear an answer, if they heard the call that asked for a look.
+
+    DSPy's hear one call of a predictor by default.
+    """
+    predictors = module.predictors()
+    for listener in dspy.settings.stream_listeners or ():
+        if any(listener.predict is predictor for predictor in predictors):
+            listener.allow_reuse = True
+
+
 class WholeMarkers:
     """The pieces of a stream, with each of DSPy's markers in one: it misses one in many pieces."""
 

@@ -10,10 +10,9 @@ from dspy.utils.exceptions import AdapterParseError
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import RowLine, row_lines, turn_lines
 from memory.evidence.messages import is_evidence
-from memory.evidence.question import UserQuestion
 from memory.facts.audit import is_said
 from memory.models import Model
-from memory.program.answer import AnswerQuestion
+from memory.program.heart import AnswerQuestion
 from memory.program.metrics import word_f1
 from memory.program.refine import AskAboutTurns, JudgeAnswer
 from memory.records import ABSTAIN, Fact, Hit, Rows, Turn
@@ -163,7 +162,7 @@ class FactReader:
     def _predicted(self, question: str, context: Evidence) -> str:
         if not context.text:
             return ""
-        return str(self.answer(UserQuestion(question), context).answer)
+        return str(self.answer(question=question, evidence=context.text).answer)
 
 
 def _compared(compare: JudgeAnswer, question: MeasuredQuestion, answer: str) -> float:

@@ -23,9 +23,7 @@ _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
 # Known facts, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
-_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType(
-    {"full": 1_700, "short": 600, "brief": 0, "tiny": 0}
-)
+_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "brief": 0, "tiny": 0})
 # See memory.evidence.outline for the turns that a digest reads in outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
 _OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)
@@ -89,7 +87,7 @@ def waiting(
 
     turns = calls = characters = 0
     for start, end in spans:
-        outlines = _OUTLINES if program.prompts.follows else Outlines()
+        outlines = _OUTLINES if program.store.reading.around else Outlines()
         read, read_characters = characters_read(store, start, end, outlines)
         turns += read
         calls += math.ceil(read / model.limits.window)

@@ -32,7 +32,8 @@ from memory import InputError, Memory, load_model
 from memory.models import Model
 from memory.program import AnswerQuestion, plain_program
 from memory.program.abstention import Grounds, features_of
-from memory.program.small import Checked
+from memory.program.packaged import Checked
+from memory.program.signatures.forms import AnswerInWords
 from tests.benchmarks.everyday import outcome
 
 COSTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0)
@@ -43,7 +44,7 @@ class _Recording(Checked):
     """Gives every answer that a turn supports, and keeps the grounds."""
 
     def __init__(self) -> None:
-        super().__init__(AnswerQuestion("tiny"))
+        super().__init__(AnswerQuestion(AnswerInWords))
         self.seen: list[Grounds] = []
 
     def is_worth_giving(self, grounds: Grounds) -> bool:

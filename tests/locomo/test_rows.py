@@ -48,7 +48,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets a model give these answers in turn, and no more."""
 
     def give(*texts: str) -> Model:
-        model = scripted_model([([], text) for text in texts], window=1, size="little")
+        model = scripted_model([([], text) for text in texts], window=1, size="small")
         monkeypatch.setattr(measuring, "load_model", lambda *_, **__: model)
         return model
 

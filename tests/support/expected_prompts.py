@@ -105,7 +105,7 @@ def recording_model(
     recorder: Recorder, form: Form = "full", budget: int = 2_000, window: int = 16
 ) -> Model:
     """A hosted model whose prompts a recorder keeps."""
-    size: Size = "small" if form == "short" else "large"
+    size: Size = "small" if form == "brief" else "large"
     model = scripted_model([], window=window, budget=budget, size=size)
     return replace(model, lm=_lm(recorder))
 
@@ -119,7 +119,8 @@ def recording_memory(
 ) -> Memory:
     """A memory asked with a hosted model whose prompts a recorder keeps."""
     model = recording_model(recorder, form, budget)
-    return Memory(store, model=model, program=AskMemory(prompts=form, sql=sql))
+    program = AskMemory(sql=sql) if form == "full" else None
+    return Memory(store, model=model, program=program)
 
 
 def small_model(recorder: Recorder) -> Model:
@@ -208,7 +209,7 @@ def friends() -> Texts:
     texts: Texts = {}
     recorder = Recorder()
     with memory_of(FRIENDS, FRIENDS_FACTS, {"user": "Anna"}) as store:
-        for form in ("full", "short"):
+        for form in ("full", "brief"):
             memory = recording_memory(store, recorder, form)
             for question in (
                 "Where does Anna live?",
@@ -295,7 +296,7 @@ def digests() -> Texts:
     texts: Texts = {}
     recorder = Recorder()
     assistant = of_file("assistants/home-gym.json", 24)
-    for form in ("full", "short"):
+    for form in ("full", "brief"):
         with memory_of(assistant) as store:
             Memory(store, model=recording_model(recorder, form, window=8)).digest(max_calls=5)
             prompts_of(recorder, f"digest {form}, assistant", texts)

@@ -250,7 +250,7 @@ def test_what_a_little_model_learns_to_write_is_allowed_and_stored(tmp_path: Pat
     turns = golds[0].conversation.turns
     shown_turns = [shown_turn(turn, turns[max(n - 2, 0) : n]) for n, turn in enumerate(turns)]
     said = [([shown], examples.get(shown, "none")) for shown in shown_turns if shown]
-    model = scripted_model(said, window=1, size="little")
+    model = scripted_model(said, window=1, size="small")
     with Memory(tmp_path / "own.db", model=model) as memory:
         memory.add(golds[0].conversation.turns)
         templates = {fact.id for fact in memory.store.facts()}

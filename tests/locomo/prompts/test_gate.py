@@ -115,7 +115,7 @@ class Chatterer:
 def test_with_a_model_the_gain_is_measured_by_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = model_over(Chatterer(), "gguf:small.gguf", size="little", window=1)
+    model = model_over(Chatterer(), "gguf:small.gguf", size="small", window=1)
     monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
     options = ("--model", "gguf:small.gguf", "--output-dir", tmp_path)
     done = command(*options, "--output", tmp_path / "gate.json")

@@ -81,7 +81,7 @@ def run(
         file.write_text(whole)
 
     def compiled(engine: Householder, **flags: Any) -> CompileResult:
-        model = model_over(engine, "gguf:small.gguf", size="little", budget=400)
+        model = model_over(engine, "gguf:small.gguf", size="small", budget=400)
         monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
         plain = {"data": Path("houses"), "num_examples": 8, "num_validation": 12, "rounds": 2}
         return optimize.optimize(**{**plain, "yes": True, **flags})

@@ -75,7 +75,7 @@ def run(
 ) -> Callable[..., CompileResult]:
     monkeypatch.chdir(tmp_path)
     track(compiling, request, monkeypatch)
-    model = model_over(Storekeeper(), "gguf:small.gguf", size="little", window=1)
+    model = model_over(Storekeeper(), "gguf:small.gguf", size="small", window=1)
     monkeypatch.setattr(compiling, "load_model", lambda name, **settings: model)
 
     def compiled(**flags: Any) -> CompileResult:

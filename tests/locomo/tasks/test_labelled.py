@@ -34,7 +34,7 @@ def gold(tmp_path: Path) -> GoldRows:
 
 
 def storing(gold: GoldRows, *answers: str, race: Race | None = None) -> StoreLabelled:
-    model = scripted_model([([], answer) for answer in answers], window=1, size="little")
+    model = scripted_model([([], answer) for answer in answers], window=1, size="small")
     setup = Setup(model, plain_program(model), 300)
     id_ = gold.conversation.id
     bench = Bench(setup, {id_: gold.conversation}, {}, 0, rows={id_: gold}, race=race)

@@ -51,7 +51,7 @@ def gold(tmp_path: Path) -> GoldRows:
 
 @pytest.fixture
 def of_rows(gold: GoldRows, tmp_path: Path) -> TrainingPlan:
-    model = scripted_model([], window=1, size="little")
+    model = scripted_model([], window=1, size="small")
     setup = Setup(model, plain_program(model), 300)
     setup.program.store.gate = None  # which would skip the small talk
     bench = Bench(setup, {"farm": gold.conversation}, {}, 0, rows={"farm": gold})

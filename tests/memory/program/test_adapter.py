@@ -25,7 +25,6 @@ from memory.models.llama import packaged_gguf
 from memory.models.local import SmallModelAdapter
 from memory.models.small_prompts import SMALL, SmallPrompt
 from memory.program import program_for, starting_program
-from memory.program.signatures.forms import PROMPTS
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
 from tests.support.locomo_records import write
@@ -103,7 +102,7 @@ def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) 
 
 def signature(small: SmallPrompt) -> type[dspy.Signature]:
     """The signature with the instructions that the packaged model is given."""
-    return getattr(PROMPTS["tiny"], small.target)
+    return getattr(MemoryProgram("tiny"), small.target).predict.signature
 
 
 @pytest.mark.parametrize("small", SMALL.values(), ids=lambda small: small.target)

@@ -96,7 +96,7 @@ def test_nonsense_leaves_a_memory_as_it_was(address: str, written: str) -> None:
 @settings(max_examples=60, deadline=None)
 def test_whatever_is_written_only_words_of_the_turn_are_added(written: str) -> None:
     memory = Memory(
-        ":memory:", scripted_model([([], written)], window=1, budget=2_000, size="little")
+        ":memory:", scripted_model([([], written)], window=1, budget=2_000, size="small")
     )
     memory.add(SAID[3:])
     before = facts_of(memory)

@@ -55,7 +55,7 @@ def test_a_digest_asks_about_what_is_open_and_takes_no_none_where_the_gate_is_su
 ) -> None:
     turns = [Turn("Bo", line.partition(": ")[2]) for line in (THANKS, PLAIN, OWN)]
     model = scripted_model(
-        [([PLAIN], "none"), ([OWN], "Bo | sold | my boat in May")], window=1, size="little"
+        [([PLAIN], "none"), ([OWN], "Bo | sold | my boat in May")], window=1, size="small"
     )
     may_be_none: list[bool] = []
     complete = model.lm.script.complete
@@ -86,7 +86,7 @@ def test_a_little_model_has_the_shipped_gate_until_a_compile_brings_another(addr
     told = "Ann: My sister Nina moved to Leith in May, and I sold my boat to her."
     thanks = "Ann: That is so kind of you, you always know what you should say!"
     model = scripted_model(
-        [([told], "My sister Nina | moved to | Leith in May")], window=1, size="little"
+        [([told], "My sister Nina | moved to | Leith in May")], window=1, size="small"
     )
     with Memory(address, model=model) as memory:
         memory.add([Turn("Ann", line.partition(": ")[2]) for line in (thanks, told)])

@@ -89,7 +89,7 @@ def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_file_of_few_parameters_is_asked_for_lines(tmp_path: Path) -> None:
     model = load_model(NAME)
-    assert (model.size, model.limits.window) == ("little", 1)
+    assert (model.size, model.limits.window) == ("small", 1)
     with Memory(tmp_path / "memory.db", model=model) as memory:
         memory.add(SAID[:3])
         done = memory.digest()
@@ -304,11 +304,11 @@ def test_an_adapter_is_checked_and_applied(tmp_path: Path) -> None:
 def test_prompts_go_by_the_parameters_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load_model(NAME).size == "little"
+    assert load_model(NAME).size == "small"
     assert loaded(prompts="short").size == "small"
     assert loaded(prompts="full").size == "large"
     file = read_model(packaged_gguf())
-    sizes = {3_100_000_000: "little", 7_600_000_000: "small", 14_000_000_000: "large"}
+    sizes = {3_100_000_000: "small", 7_600_000_000: "small", 14_000_000_000: "large"}
     for parameters, size in sizes.items():
         sized = replace(file, parameters=parameters)
         monkeypatch.setattr("memory.models.in_process.read_model", lambda path, it=sized: it)

@@ -40,7 +40,7 @@ from memory.models.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
 from memory.models.model_errors import explain
 from memory.models.small_prompts import SMALL
 from memory.program import MemoryProgram
-from memory.program.signatures.forms import PROMPTS
+from memory.program.signatures.forms import WriteFact
 from memory.program.signatures.full import WriteFacts, WriteQuery
 from memory.program.signatures.further import ReplyInChat
 from memory.program.streaming import stream
@@ -563,7 +563,7 @@ def test_an_optimized_predictor_keeps_its_instruction_and_examples():
     demo = {"window": "[1] A: b", "catalog": "", "feedback": "", "sql": "-- none"}
     changed = WriteFacts.with_instructions("Be brief.")
     inputs = {"window": TURN, "catalog": "left out", "feedback": ""}
-    plain = SmallModelAdapter().format(PROMPTS["tiny"].store, [], inputs)
+    plain = SmallModelAdapter().format(WriteFact, [], inputs)
     tuned = SmallModelAdapter().format(changed, [demo], inputs)
     assert [m["content"] for m in tuned] == ["Be brief.", "[1] A: b", "-- none", TURN]
     small = SMALL[tuple(WriteFacts.fields)]

@@ -59,6 +59,11 @@ def prompts_of(memory: Memory) -> list[str]:
     return lm.script.prompts
 
 
+def catalog_of(prompt: str) -> str:
+    """What an answering model is told of the whole memory: with it, it may look once."""
+    return prompt.partition("[[ ## catalog ## ]]")[2].partition("Respond with")[0].strip()
+
+
 # --- what is asked ------------------------------------------------------------------------------
 
 
@@ -75,7 +80,8 @@ def test_a_count_takes_two(runs: Store) -> None:
     assert [rows.rows for rows in asked.rows] == [((60,),)]
     first, second = prompts_of(memory)
     assert "turns: 63 in" in first, "the model is told how much there is"
-    assert "[[ ## look ## ]]" not in second, "a second look is not offered"
+    assert catalog_of(first)
+    assert not catalog_of(second), "a second look is not offered"
     assert "km." in second, "what was shown before is shown still"
 
 
@@ -146,7 +152,7 @@ def test_no_look_is_offered_where_all_that_was_found_is_shown(runs: Store) -> No
     model = scripted_model([(["59 km"], answer("60"))])
     memory = Memory(runs, model=model, budget=6_000)
     assert memory.ask(QUESTION).calls == 1
-    assert "[[ ## look ## ]]" not in prompts_of(memory)[0]
+    assert not catalog_of(prompts_of(memory)[0])
 
 
 def test_a_look_is_offered_where_a_turn_is_cut(address: str) -> None:
@@ -163,7 +169,7 @@ def test_no_look_is_offered_where_selects_are_not_the_models_choice(
     before: list[tuple[list[str], str]] = [([], sql("-- none"))] if sql_use == "always" else []
     memory = memory_of(runs, [*before, ([], answer("60"))], program=AskMemory(sql=sql_use))
     memory.ask(QUESTION)
-    assert "[[ ## look ## ]]" not in prompts_of(memory)[-1]
+    assert not catalog_of(prompts_of(memory)[-1])
 
 
 def test_refused_sql_is_corrected_once(runs: Store) -> None:
@@ -368,14 +374,15 @@ def test_the_answer_is_streamed_and_not_the_look(runs: Store, asked_for: str) ->
     assert (said, prediction.answer) == ("sixty times in all", "sixty times in all")
 
 
-def test_a_look_is_no_example_and_an_answer_is_one_of_the_plain_prompt(runs: Store) -> None:
+def test_a_look_and_an_answer_are_examples_of_one_prompt(runs: Store) -> None:
     with dspy.context(lm=ScriptedLM([([], look(COUNT)), ([], answer("60", "1"))]), trace=[]):
         program = AskMemory(sql="when it pays", budget=BUDGET)
         program(question=QUESTION, memory=runs)
-        [(predict, inputs, outputs)] = dspy.settings.trace
-    assert predict is program.answer.predict
-    assert [*inputs] == [*predict.signature.input_fields]
-    assert [*outputs.keys()] == ["answer", "turns"]
+        asked, answered = dspy.settings.trace
+    for predict, inputs, _ in (asked, answered):
+        assert predict is program.answer.predict
+        assert [*inputs] == [*predict.signature.input_fields]
+    assert (asked[2].look, answered[2].answer) == (COUNT, "60")
 
 
 def test_examples_and_instructions_of_a_compiled_program_look_too(
@@ -384,7 +391,16 @@ def test_examples_and_instructions_of_a_compiled_program_look_too(
     program = in_phrases(plain_program(scripted_model([])))
     predict = program.answer.predict
     predict.demos = [
-        dspy.Example(evidence="m", question="q", asker="", today="", answer="a", turns="")
+        dspy.Example(
+            evidence="m",
+            question="q",
+            asker="",
+            today="",
+            catalog="",
+            look="",
+            answer="a",
+            turns="",
+        )
     ]
     program.save(tmp_path / "program.json")
     loaded = load_program(tmp_path / "program.json")
@@ -406,8 +422,9 @@ def test_the_look_is_on_the_bill_of_the_sql(runs: Store) -> None:
 
 
 def test_a_model_that_is_too_small_is_not_asked_what_it_lacks(runs: Store) -> None:
-    model: Model = scripted_model([([], sql(COUNT)), (["runs: 60"], answer("60"))], size="small")
-    assert Memory(runs, model=model, budget=BUDGET).ask(QUESTION).calls == 2
+    model: Model = scripted_model([(["60 times"], "sixty times")], size="small")
+    runs.add([Turn("Anna", "I went running 60 times.")])
+    assert Memory(runs, model=model, budget=BUDGET).ask(QUESTION).calls == 1
 
 
 class Modules(BaseCallback):  # type: ignore[misc]
@@ -426,7 +443,7 @@ def test_a_look_is_in_the_trace(runs: Store) -> None:
     with dspy.context(lm=lm, callbacks=[traced]):
         AskMemory(sql="when it pays", budget=BUDGET)(question=QUESTION, memory=runs)
     answering = ["AnswerQuestion", "MemoryPredict"]
-    assert traced.names == ["AskMemory", *answering, "LookFurther", *answering]
+    assert traced.names == ["AskMemory", *answering, *answering]
 
 
 def test_why_shows_what_was_looked_up(

@@ -343,7 +343,7 @@ def test_prompts_of_an_optimizer_are_short_enough_for_several_examples(engine: O
     demos = [demo for demo in compiled.answer.predict.demos if "augmented" in demo]
     assert demos
     for demo in demos:
-        assert count_tokens(demo.evidence) <= compiled.answer.example_tokens
+        assert count_tokens(demo.evidence) <= compiled.answer.predict.example_tokens
 
 
 @pytest.mark.slow

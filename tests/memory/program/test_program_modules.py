@@ -9,15 +9,16 @@ import pytest
 
 from memory import Store, StoreTurns, Turn, open_store
 from memory.errors import SqlError
-from memory.evidence.layout import Evidence
-from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models import load_model
 from memory.models.local import SmallModelAdapter
 from memory.program import AnswerQuestion, MemoryProgram, RetrieveRows, starting_program
 from memory.program.answer_sources import likely_source
+from memory.program.opened import OpenedMemory
+from memory.program.protocol import Question
 from memory.program.repairs import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK
-from memory.program.signatures.forms import Form
+from memory.program.signatures.forms import AnswerInWords
+from memory.program.signatures.full import AnswerFromMemory
 from memory.records import Rows
 from memory.sql import CheckedSelect
 from tests.support.scripted import (
@@ -129,7 +130,8 @@ class Selects(MemoryReader):
 def retrieve(pairs: Pairs, path: Path, read: Callable[[CheckedSelect], Rows]) -> dspy.Prediction:
     model = scripted_model(pairs)
     with open_store(path) as opened, model.active():
-        found = RetrieveRows()(UserQuestion("Where does Anna live?"), Selects(opened, read))
+        memory = OpenedMemory(Selects(opened, read))
+        found = RetrieveRows()(question=Question("Where does Anna live?"), memory=memory)
     model.lm.assert_done()
     return found
 
@@ -177,10 +179,9 @@ def test_more_selects_than_five_are_refused(path: Path):
     assert (found.sql, found.calls) == ([], 2)
 
 
-def answered(form: Form = "full") -> dspy.Prediction:
+def answered(signature: type[dspy.Signature] = AnswerFromMemory) -> dspy.Prediction:
     """What is answered from the two turns."""
-    shown = Evidence(turns=tuple(TURNS.splitlines()), turn_ids=(3, 4))
-    return AnswerQuestion(form)(UserQuestion("Where?"), shown)
+    return AnswerQuestion(signature)(question="Where?", evidence=TURNS)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +189,10 @@ def answered(form: Form = "full") -> dspy.Prediction:
     [
         (answer("Oslo", "3"), "Oslo", [3]),
         (answer("Oslo", "[3, 99, 3], and turn 4"), "Oslo", [3, 4]),
-        (answer("Oslo", ""), "Oslo", [3]),
+        (answer("Oslo", ""), "Oslo", []),
         (answer("No information available", "3"), "No information available", []),
-        ("Oslo", "Oslo", [3]),
-        ("[[ ## answer ## ]]\nOslo", "Oslo", [3]),
+        ("Oslo", "Oslo", []),
+        ("[[ ## answer ## ]]\nOslo", "Oslo", []),
     ],
 )
 def test_only_turns_that_were_shown_are_cited(said: str, text: str, turns: list[int]):
@@ -222,7 +223,7 @@ def test_the_answer_of_a_large_model_is_its_own(text: str) -> None:
     ("written", "text", "turns"),
     [
         ("Oslo [3]", "Oslo", [3]),
-        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", [3]),
+        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", []),
         ("Oslo [4, 3]", "Oslo", [4]),
         ("[3]", "", []),
     ],
@@ -232,7 +233,7 @@ def test_the_packaged_model_repeats_items_and_cites_in_its_answer(
 ) -> None:
     model = replace(scripted_packaged_model([([TURNS], written)]), adapter=SmallModelAdapter())
     with model.active():
-        said = answered()
+        said = answered(AnswerInWords)
     assert (said.answer, said.turns) == (text, turns)
 
 

@@ -84,7 +84,7 @@ def test_what_somebody_wants_of_answers_is_among_the_facts(cellos: Store) -> Non
 
 
 def test_pairs_that_contradict_each_other_are_brought_up(cellos: Store) -> None:
-    assert "settled = '' where nobody has said which is right" in PROMPT
+    assert "settled = '' if no one has said which is right" in PROMPT
     [select] = [select for select in SELECTS if "FROM contradictions" in select]
     [row] = cellos.read(select).rows
     # Without its attribute the second would say the opposite.

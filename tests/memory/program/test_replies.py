@@ -6,7 +6,7 @@ from pathlib import Path
 import dspy
 import pytest
 
-from memory import Memory, StoreTurns, Turn
+from memory import Memory, MemoryProgram, Turn
 from memory.evidence.messages import NEAREST_HEAD, originals_first, tells
 from memory.models import load_model
 from memory.program.quotations import NO_TURNS
@@ -49,7 +49,7 @@ def test_the_packaged_model_makes_no_facts_of_questions(
     for form in ("tiny", "full"):
         lm = ScriptedLM([([], sql("-- none"))])
         with dspy.context(lm=lm):
-            StoreTurns(form)(turns=[Turn("Anna", text)])
+            MemoryProgram(form).store(turns=[Turn("Anna", text)])
         asked[form] = len(lm.script.prompts) == 1
     assert asked == {"tiny": packaged, "full": hosted}
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from memory import AskMemory, Memory, Store, Turn, open_store
+from memory.program import AnswerQuestion
+from memory.program.signatures.forms import AnswerInWords
 from memory.program.sql_questions import sql_pays
 from memory.records import Hit
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
@@ -48,8 +50,8 @@ def runs(address: str) -> Iterator[Store]:
 
 
 def memory_of(store: Store, budget: int, pairs: Pairs) -> Memory:
-    model = scripted_model(pairs, size="small")
-    return Memory(store, model=model, budget=budget)
+    program = AskMemory(answer=AnswerQuestion(AnswerInWords), sql="when it pays")
+    return Memory(store, model=scripted_model(pairs), budget=budget, program=program)
 
 
 SELECT = ([], sql("SELECT COUNT(*) AS runs FROM turns"))

@@ -287,7 +287,7 @@ _GROUNDED = {
 
 
 def test_modules_are_pickled_and_read_again(home: Path) -> None:
-    for module in (AskMemory(), AskMemory(prompts="short", sql="never"), StoreTurns()):
+    for module in (AskMemory(), AskMemory(sql="never"), StoreTurns()):
         again = pickle.loads(pickle.dumps(module))  # noqa: S301
         assert [name for name, _ in again.named_predictors()] == [
             name for name, _ in module.named_predictors()
@@ -366,8 +366,42 @@ def test_parts_are_modules_of_ones_own(home: Path) -> None:
         assert module(question=QUESTION, memory="anna").answer == "2 TURNS"
 
 
+@pytest.mark.parametrize("kind", [dspy.Predict, dspy.ChainOfThought])
+def test_a_module_that_answers_needs_evidence_and_a_question_alone(home: Path, kind: Any) -> None:
+    """It need not give turns: the likeliest turn is cited."""
+    said = (
+        answer("Oslo") if kind is dspy.Predict else f"[[ ## reasoning ## ]]\n1\n\n{answer('Oslo')}"
+    )
+    module = AskMemory(answer=kind("evidence, question -> answer"), sql="never")
+    with dspy.context(lm=ScriptedLM([(["I moved to Oslo."], said)])):
+        prediction = module(question=QUESTION, memory="anna")
+    assert (prediction.answer, prediction.turns) == ("Oslo", (1,))
+
+
+def test_any_predictor_takes_the_place_of_ours(home: Path) -> None:
+    module = AskMemory()
+    for part in (module.retrieve, module.answer):
+        part.predict = dspy.ChainOfThought(part.predict.signature)
+    thought = "[[ ## reasoning ## ]]\nIt is in turn 1.\n\n"
+    lm = ScriptedLM([([QUESTION], thought + sql("-- none")), ([], thought + answer("Oslo", "1"))])
+    with dspy.context(lm=lm):
+        prediction = module(question=QUESTION, memory="anna")
+    assert (prediction.answer, prediction.turns) == ("Oslo", (1,))
+    assert prediction.reasoning == "It is in turn 1."
+
+
+def test_a_field_that_was_added_is_in_the_prediction(home: Path) -> None:
+    module = AskMemory(sql="never")
+    confidence = dspy.OutputField(desc="low or high")
+    signature = module.answer.predict.signature.append("confidence", confidence, type_=str)
+    module.answer.predict.signature = signature
+    said = f"[[ ## confidence ## ]]\nhigh\n\n{answer('Oslo', '1')}"
+    with dspy.context(lm=ScriptedLM([([QUESTION], said)])):
+        assert module(question=QUESTION, memory="anna").confidence == "high"
+
+
 def test_what_a_small_model_needs_is_composed(home: Path) -> None:
-    module = AskMemory(retrieve=TemplateRows(), answer=Checked(AnswerQuestion("short")))
+    module = AskMemory(retrieve=TemplateRows(), answer=Checked(AnswerQuestion()))
     with dspy.context(lm=ScriptedLM([([QUESTION], answer("Paris", "1"))])):
         prediction = module(question=QUESTION, memory="anna")
     assert prediction.answer == "No information available"

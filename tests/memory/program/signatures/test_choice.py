@@ -23,10 +23,10 @@ BOTH_STORES = "slow"
         ("provider/large", 8_191, "small"),  # the full prompts and a window do not fit
         ("provider/large", 16_385, "large"),
         ("ollama_chat/qwen2.5:7b", None, "small"),
-        ("ollama_chat/qwen2.5:0.5b", None, "little"),
+        ("ollama_chat/qwen2.5:0.5b", None, "small"),
         ("groq/llama-3.1-8b-instant", 128_000, "small"),
-        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "little"),
-        ("openai/meta-llama/Llama-3.2-3B-Instruct", 131_072, "little"),
+        ("openai/HuggingFaceTB/SmolLM2-360M-Instruct", None, "small"),
+        ("openai/meta-llama/Llama-3.2-3B-Instruct", 131_072, "small"),
         ("openai/Qwen/Qwen3-4B", None, "small"),
         ("openai/meta-llama/Llama-3.3-70B-Instruct", None, "large"),
         ("together_ai/mistralai/Mixtral-8x7B-Instruct-v0.1", None, "large"),
@@ -35,13 +35,13 @@ BOTH_STORES = "slow"
         ("openai/gpt-4.1b7", None, "large"),  # no size
     ],
 )
-def test_a_model_that_is_small_or_reads_little_gets_the_short_form(
+def test_a_model_that_is_small_or_reads_little_chooses_rows(
     name: str, context: int | None, size: Size
 ) -> None:
     assert size_for(name, context) == size
     assert size_for(name, context, "full") == "large"
     assert size_for(name, context, "short") == "small"
-    assert size_for(name, context, "brief") == "little"
+    assert size_for(name, context, "brief") == "small"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_litellm_tells_the_context_of_a_model_that_it_lists(
     model = load_model(name)
     assert (model.size, model.limits.context) == (size, context)
     own = model.limits
-    limits = {"large": (48, 8_000, 6_000), "small": (12, 2_000, 2_000)}
+    limits = {"large": (48, 8_000, 6_000), "small": (1, 400, 300)}
     assert (own.window, own.window_tokens, own.budget) == limits[size]
 
 
@@ -71,11 +71,11 @@ def test_the_name_of_ones_own_server_s_model_is_nobody_else_s(monkeypatch) -> No
     ("name", "option", "setting", "form"),
     [
         ("openai/gpt-4o-mini", "auto", None, "full"),
-        ("openai/gpt-4o-mini", "auto", "short", "short"),
+        ("openai/gpt-4o-mini", "auto", "short", "brief"),  # an older name
         ("openai/gpt-4o-mini", "full", "short", "full"),  # who asks now knows best
-        ("openai/gpt-4o-mini", "short", "full", "short"),
+        ("openai/gpt-4o-mini", "brief", "full", "brief"),
         ("ollama_chat/qwen2.5:7b", "auto", "full", "full"),
-        ("ollama_chat/qwen2.5:7b", "auto", "auto", "short"),
+        ("ollama_chat/qwen2.5:7b", "auto", "auto", "brief"),
     ],
 )
 def test_an_option_goes_before_the_memory_s_setting_and_that_before_the_model(
@@ -90,9 +90,9 @@ def test_an_option_goes_before_the_memory_s_setting_and_that_before_the_model(
 
 
 def test_a_window_that_somebody_set_stays(store: Store) -> None:
-    Settings(store).set("prompts", "short")
+    Settings(store).set("prompts", "brief")
     model = Memory(store, scripted_model([], window=5)).model
-    assert (model.size, model.limits.window, model.limits.window_tokens) == ("small", 5, 2_000)
+    assert (model.size, model.limits.window, model.limits.window_tokens) == ("small", 5, 400)
 
 
 def test_other_forms_are_refused(store: Store) -> None:
@@ -108,8 +108,8 @@ def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
 
 
 def test_a_compiled_program_keeps_its_form_whatever_the_model_s(store: Store) -> None:
-    memory = Memory(store, load_model("openai/gpt-4o-mini"), program=MemoryProgram("short"))
-    assert memory.program.form == "short"
+    memory = Memory(store, load_model("openai/gpt-4o-mini"), program=MemoryProgram("brief"))
+    assert memory.program.form == "brief"
 
 
 def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> None:
@@ -125,4 +125,4 @@ def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> Non
         for user in ("ann", "ben"):
             own = memory.of(user)
             forms[user] = (own.model.size, own.program.form, own.budget)
-        assert forms == {"ann": ("small", "short", 2_000), "ben": ("large", "full", 6_000)}
+        assert forms == {"ann": ("small", "brief", 300), "ben": ("large", "full", 6_000)}
