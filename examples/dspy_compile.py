@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dspy
 
-from memory import AskMemory, Memory, Turn, load_model, load_program
-from memory.program import answer_score
+from memory import Memory, Turn, load_model, load_program
+from memory.program import answer_score, plain_program
 
 TURNS = [
     Turn("Anna", "I moved to Oslo in March."),
@@ -51,7 +51,7 @@ def main(name: str = "local") -> None:
 
     model = load_model(name)
     with dspy.context(lm=model.lm):
-        ask = AskMemory(prompts="tiny" if name == "local" else "full", sql="never")
+        ask = plain_program(model).with_sql("never").ask
         evaluate = dspy.Evaluate(devset=examples, metric=answer_score, display_progress=False)
         print(ask(question="Which instrument does Anna play?", memory="dspy.db").answer)
         print("as it comes:", evaluate(ask).score)

@@ -102,7 +102,10 @@ class MemoryProgram(MemoryModule):
         A small model's rows decide, and are looked for at every question, except with "never".
         """
         if self.writes_sql or sql == "never":
-            return self.asking(sql=sql)
+            program = self.asking(sql=sql)
+            if sql == "never":  # an optimizer would give it a turn
+                vars(program.ask).pop("retrieve", None)
+            return program
         if sql == "always" and self.retrieve and not self.composes:
             return self.asking(retrieve=self.retrieve)
         return self

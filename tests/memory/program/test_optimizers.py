@@ -349,9 +349,10 @@ def test_prompts_of_an_optimizer_are_short_enough_for_several_examples(engine: O
 @pytest.mark.slow
 def test_what_was_compiled_on_the_packaged_model_is_loaded(tmp_path: Path) -> None:
     """Its calls say how likely each token was, which is no part of an example."""
-    with dspy.context(lm=load_model("local").lm, adapter=None):
+    model = load_model("local")
+    with dspy.context(lm=model.lm, adapter=None):
         compiled = dspy.BootstrapFewShot(max_bootstrapped_demos=1, max_labeled_demos=0).compile(
-            AskMemory(prompts="tiny", sql="never"), trainset=EXAMPLES[:1]
+            plain_program(model).with_sql("never").ask, trainset=EXAMPLES[:1]
         )
     file = tmp_path / "compiled.json"
     compiled.save(file)

@@ -236,7 +236,7 @@ def test_ollama_is_given_the_context_that_a_prompt_needs(tmp_path: Path):
     sent = Sent({**whole_answer, **counts, "message": said})
     with odd_server(lambda _: sent, roots=("",), path="/api/chat") as server:
         bare = server.address.removesuffix("/v1")
-        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:7b", api_base=bare)) as memory:
+        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:70b", api_base=bare)) as memory:
             tell(memory, 1)
             assert memory.ask(QUESTION).text == "Oslo"
         [request] = server.requests
@@ -246,7 +246,7 @@ def test_ollama_is_given_the_context_that_a_prompt_needs(tmp_path: Path):
 def test_another_server_by_ollamas_name_is_asked_by_openais_protocol(tmp_path: Path):
     with odd_server(lambda _: None) as server:
         bare = server.address.removesuffix("/v1")
-        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:7b", api_base=bare)) as memory:
+        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:70b", api_base=bare)) as memory:
             tell(memory, 1)
             assert memory.ask(QUESTION).text == "Oslo"
 
