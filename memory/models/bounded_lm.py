@@ -36,6 +36,9 @@ _NOTICE_SECONDS, _NOTICE_EVERY = 10.0, 60.0
 _DOWN_SECONDS = (0.5, 1.0, 1.0)
 # Our count of tokens is of Llama 2; no known tokenizer makes a prompt longer by a tenth.
 _LEAST_SENT = 0.9
+# Of a prompt this much longer than what a server read, a part was surely left out. Of a shorter one
+# the same count may be its own: then a second prompt of the same count tells.
+_SURELY_CUT = 1.5
 _NOT_FOUND = 404
 _log = logging.getLogger("memory.models")
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
@@ -71,6 +74,7 @@ class BoundedLM(dspy.LM):
         self._noticed_at = -_NOTICE_EVERY
         self._refused: frozenset[str] = frozenset()
         self._instead: Mapping[str, Any] = {}
+        self._sizes_read: dict[int, int] = {}  # a count that may be a context -> tokens sent then
 
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         token = _calling_thread.set(threading.current_thread())
@@ -131,14 +135,18 @@ class BoundedLM(dspy.LM):
     def _refuse_cut(self, prompt: Any, messages: Any, usage: Usage) -> None:
         """Raise ContextWindowExceededError if a server read as much as its context holds.
 
-        Ollama cuts a longer prompt without a word, and says in its usage how many tokens it read.
+        Ollama cuts a longer prompt without a word, and says in its usage how many tokens it read. A
+        prompt may happen to have as many: one alone is no proof, unless it is far longer.
         """
         read = sum(entry["prompt_tokens"] for calls in usage.values() for entry in calls)
         if not is_context_size(read) or not self._own_address():
             return
         texts = [prompt, *(message.get("content") for message in messages or ())]
         sent = sum(count_tokens(text) for text in texts if isinstance(text, str))
-        if sent > read * _LEAST_SENT:
+        if sent <= read * _LEAST_SENT:
+            return
+        if self._sizes_read.setdefault(read, sent) != sent or sent > read * _SURELY_CUT:
+            self._sizes_read[read] = 0  # known from now on
             raise lm_errors.ContextWindowExceededError(
                 model=self.model,
                 message=f"the server read only {read:,} tokens of some {sent:,}, its whole context",

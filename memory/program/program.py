@@ -103,8 +103,8 @@ class MemoryProgram(MemoryModule):
         """
         if self.writes_sql or sql == "never":
             program = self.asking(sql=sql)
-            if sql == "never":  # an optimizer would give it a turn
-                vars(program.ask).pop("retrieve", None)
+            if sql == "never" and hasattr(program.ask, "retrieve"):
+                del program.ask.retrieve  # an optimizer would give it a turn
             return program
         if sql == "always" and self.retrieve and not self.composes:
             return self.asking(retrieve=self.retrieve)
