@@ -103,6 +103,14 @@ ORDER BY id;
 ORDER BY id DESC
 LIMIT :most;
 
+-- exchange --
+-- The message before a turn in its session, and the turns after it.
+SELECT * FROM ({turns} AND session = :session AND id < :turn_id AND kind = 'message'
+    ORDER BY id DESC LIMIT 1) AS before
+UNION ALL
+SELECT * FROM ({turns} AND session = :session AND id > :turn_id ORDER BY id LIMIT :most) AS after
+ORDER BY 1;
+
 -- last_of_session_before --
 SELECT max(id)
 FROM memory.turns

@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from glob import escape, glob
+from itertools import takewhile
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir
@@ -39,7 +40,7 @@ from memory.store.facts.standing_facts import characters_of
 from memory.store.forgetting import turn_removal
 from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_marks, with_key
-from memory.store.forgetting.quoting import Quoting, files_quoting, turns_quoting
+from memory.store.forgetting.quoting import Quoting, files_quoting, is_machine, turns_quoting
 from memory.store.search.vectors import EmbedTexts, RecordedEmbedder
 from memory.store.sqlite.connection import SqliteConnection, connect
 from memory.store.turns import turns_table
@@ -55,6 +56,7 @@ DUE, DONE, BACKUP, COPY = "forgetting", "forgotten", "backup", "copied memory"
 OF_THIS_FILE = (BACKUP, COPY, EXPORT, DUE)
 COPIES_OF_THE_PAST = "memory-as-of-*/memory.*.db"  # in the folder of temporary files
 PATIENCE_MS = 5_000  # how long overwriting waits for another program's reading or writing
+_MOST_REPLIES = 4  # that go with a turn that expires: tool uses, and what was said of them
 _BYTES_REMAIN = "but their bytes are still in"
 
 
@@ -96,8 +98,15 @@ def remove_for_good(
     repeats: bool = False,
     is_expiry: bool = False,
 ) -> Forgotten:
-    """Remove turns as `forget` does, inside the caller's transaction; overwriting is due then."""
-    quoting = _turns_quoting(conn, turn_ids, with_repeats=repeats)
+    """Remove turns as `forget` does, inside the caller's transaction; overwriting is due then.
+
+    An expiry takes only replies of its own exchange (`_replies_of_exchanges`): who may write may
+    say when a turn ends, and must not end what others said.
+    """
+    if is_expiry:
+        quoting = Quoting(_replies_of_exchanges(conn, turn_ids))
+    else:
+        quoting = _turns_quoting(conn, turn_ids, with_repeats=repeats)
     turn_ids = [*turn_ids, *quoting.taken(replies, repeats)]
     turns = _existing_turns(conn, turn_ids)
     salt = secrets.token_hex(16)
@@ -130,6 +139,33 @@ def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool
     # With their tags, which say who speaks.
     turns = mark_turns(conn, with_tags(conn, turns_table.read_turns(conn)))
     return turns_quoting(turns, turn_ids, characters, with_repeats)
+
+
+def _replies_of_exchanges(conn: Connection, expired: Sequence[int]) -> tuple[int, ...]:
+    """The replies to expired turns that quote them: of each at most _MOST_REPLIES, right after it.
+
+    Only where nothing but expired turns of its speaker stands between it and a machine's turn
+    before. A turn that somebody put between a question and its answer takes no answer along.
+    """
+    ends_exchange: set[int] = set()  # expired turns before which no one else's is unanswered
+    characters = characters_of(settings.setting_history(conn, CHARACTER))
+    replies: set[int] = set()
+    for turn in _existing_turns(conn, expired):
+        if turn.kind != "message":
+            continue
+        around = conn.run(
+            "exchange", session=turn.session, turn_id=turn.id, most=_MOST_REPLIES + 1
+        ).fetchall()
+        before, after = [], []
+        for each in turns_table.to_turns(around):
+            (before if each.id < turn.id else after).append(each)
+        if before and not (is_machine(before[0], characters) or before[0].id in ends_exchange):
+            continue
+        ends_exchange.add(turn.id)
+        following = list(takewhile(lambda each: is_machine(each, characters), after))
+        exchange = [turn, *following[:_MOST_REPLIES]]
+        replies |= {*turns_quoting(exchange, {turn.id}, characters).replies}
+    return tuple(sorted(replies - {*expired}))
 
 
 def _mark_earlier_items(conn: Connection, key: bytes) -> None:

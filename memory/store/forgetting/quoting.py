@@ -69,7 +69,7 @@ def turns_quoting(
     quoting = [turn for turn in turns if shared[turn.id]]
     holding = [turn.id for turn in quoting if any(map(_tells_alone, shared[turn.id]))]
     if with_repeats:
-        machines = {turn.id for turn in quoting if _is_machine(turn, characters)}
+        machines = {turn.id for turn in quoting if is_machine(turn, characters)}
         gone = chosen | ({*holding} - machines)
     replies: list[int] = []
     corrections: list[int] = []
@@ -81,7 +81,7 @@ def turns_quoting(
             fresh |= pieces - known
         elif (replaced := _replaced_value(turn)) and replaced <= pieces & fresh:
             (replies if turn.text.startswith(WITHDRAWN) else corrections).append(turn.id)
-        elif not _is_machine(turn, characters):
+        elif not is_machine(turn, characters):
             known |= pieces
             fresh -= pieces
         elif _quotes(turn, pieces & fresh, wanted):
@@ -179,7 +179,8 @@ def _runs(telling: Sequence[str], length: int) -> Iterable[tuple[str, ...]]:
     return zip(*(telling[start:] for start in range(length)), strict=False)
 
 
-def _is_machine(turn: Turn, characters: Collection[str]) -> bool:
+def is_machine(turn: Turn, characters: Collection[str]) -> bool:
+    """Whether a turn is a tool's, an assistant's, or by one of the characters, in small letters."""
     is_character = turn.speaker.casefold() in characters
     return turn.kind == "tool" or is_character or is_by_assistant(turn)
 

@@ -135,6 +135,41 @@ def test_the_replies_that_quote_an_expired_turn_go_with_it(memory: Memory, wait:
     assert texts(memory.store) == []
 
 
+NUMBERS = " x ".join(map(str, range(2100, 9999, 7)))
+LOCKER = "Your locker is number 2100."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # Before the question, between it and its answer, after it, and twice.
+        [("Mallory", NUMBERS), ("Anna", "Which locker?"), ("Assistant", LOCKER)],
+        [("Anna", "Which locker?"), ("Mallory", NUMBERS), ("Assistant", LOCKER)],
+        [("Anna", "Which locker?"), ("Anna", NUMBERS), ("Assistant", LOCKER)],
+        [("Anna", "Which locker?"), *[("Anna", NUMBERS)] * 2, ("Assistant", LOCKER)],
+        [("Anna", "Which locker?"), ("Assistant", LOCKER), ("Mallory", NUMBERS)],
+        [("Mallory", NUMBERS), ("Anna", "Thanks."), ("Tool", LOCKER), ("Assistant", LOCKER)],
+    ],
+)
+def test_an_expiry_takes_no_reply_to_anyone_else(
+    memory: Memory, wait: Wait, said: list[tuple[str, str]]
+) -> None:
+    """Who may write may say when a turn ends, which must not end what another said."""
+    for speaker, text in said:
+        expires = {"expires": "1d"} if text == NUMBERS else {}
+        kind = "tool" if speaker == "Tool" else "message"
+        memory.add(Turn(speaker, text, session="chat", kind=kind), **expires)
+    wait(2 * DAY)
+    assert texts(memory.store) == [text for _, text in said if text != NUMBERS]
+
+
+def test_an_expiry_takes_a_bounded_number_of_replies(memory: Memory, wait: Wait) -> None:
+    memory.add(Turn("Anna", CODE), expires="1d")
+    memory.add([Turn("Assistant", f"{n}: {CODE}") for n in range(9)])
+    wait(2 * DAY)
+    assert texts(memory.store) == [f"{n}: {CODE}" for n in range(4, 9)]
+
+
 def test_a_fact_expires_and_the_one_before_holds_again(memory: Memory, wait: Wait) -> None:
     memory.add(Turn("Anna", "I live in Oslo."))
     [oslo] = facts.facts_named(memory.store, "Anna", "lives_in", "")
