@@ -29,6 +29,7 @@ _BARE_MARKER = rf"\[\[{_SPACES}##{_SPACES}(\w+){_SPACES}##{_SPACES}\]\]"
 _MARKER = re.compile(rf"(?:#{{1,6}}{_SPACES})?([*_`]{{0,3}}){_BARE_MARKER}\1")
 # Of texts that may be long, and begin with any number of backticks.
 _FORGED_MARKER = re.compile(_BARE_MARKER)
+_MOST_BRACES = 200  # of an answer in JSON that open no object
 _LINE_END = re.compile(r"[^\S\n]*+(?:\n|\Z)")
 _FENCE = re.compile(r"^[ \t]*+(?P<mark>```|~~~)[ \t]*+(?P<info>\w*+)[ \t]*+(?:\n|\Z)", re.M)
 
@@ -204,14 +205,18 @@ def _json_fields(signature: type[dspy.Signature], text: str) -> dict[str, Any]:
 
 
 def _objects(text: str) -> Iterator[Mapping[str, Any]]:
-    """The JSON objects of a text, none inside another."""
+    """The JSON objects of a text, none inside another.
+
+    Gives up after _MOST_BRACES that open none: each costs a look at all that is before it.
+    """
     decoder = json.JSONDecoder(strict=False)  # models break lines inside strings
-    at = text.find("{")
-    while at >= 0:
+    at, others = text.find("{"), 0
+    while at >= 0 and others < _MOST_BRACES:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             end = at + 1
+            others += 1
         else:
             if isinstance(value, dict):
                 yield value

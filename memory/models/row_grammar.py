@@ -58,7 +58,9 @@ class Clause:
 
 def spoken_text(text: str) -> str:
     """A text on one line, without anything in square brackets: captions of pictures and such."""
-    return " ".join(_ADDED.sub(" ", text).split())
+    # Behind the last "]" none closes: looking for one from each "[" would take the square of them.
+    closed, end, rest = text.rpartition("]")
+    return " ".join((_ADDED.sub(" ", closed + end) + rest).split())
 
 
 def clauses_of(text: str, speaker: str) -> list[tuple[list[Word], list[Clause]]]:

@@ -22,7 +22,7 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _ID = re.compile(r"\d{1,18}")
-_QUERY = re.compile(r"^\W*(?:select|with)\b", re.IGNORECASE | re.MULTILINE)
+_QUERY = re.compile(r"^[^\w\n]*+(?:select|with)\b", re.IGNORECASE | re.MULTILINE)
 _TOLD_TOKENS = 40  # of a refused SELECT, and of the reason
 _NO_TIME = "there was no time left"
 

@@ -10,7 +10,8 @@ from memory.text.word_classes import closed_classes
 MARKS = " .,!?;:\u2013\u2014\u2026()[]{}\"'\u2019\u201c\u201d*_~-\u3002\uff01\uff1f"
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?\u2026\uff01\uff1f\u3002])[\"'\u201d\u2019)]*\s+|\n+")
 _QUESTION_MARKS = "?\uff1f\u061f"
-_LONE_MARKS = re.compile(rf"\s+([{re.escape(MARKS.strip())}]+)\s")  # a dash between two clauses
+# A dash between two clauses. Each run of white space is looked at once, from its beginning.
+_LONE_MARKS = re.compile(rf"(?<!\s)\s++([{re.escape(MARKS.strip())}]++)(?=\s)")
 _APOSTROPHES = re.compile("['\u2019]")
 
 
@@ -49,7 +50,7 @@ class Word:
 
 def sentences(text: str) -> Iterator[tuple[list[Word], bool]]:
     """The words of each sentence, and whether it is a question."""
-    for sentence in _END_OF_SENTENCE.split(_LONE_MARKS.sub(r"\1 ", text.replace("|", " "))):
+    for sentence in _END_OF_SENTENCE.split(_LONE_MARKS.sub(r"\1", text.replace("|", " "))):
         words = [Word(token, bare) for token in sentence.split() if (bare := token.strip(MARKS))]
         if not words:
             continue
