@@ -381,6 +381,9 @@ class _Marks:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._last = {
+            closer: text.rfind(closer) for closers, _ in _REGIONS.values() for closer in closers
+        }
         self._closing_tags = {
             (match["tag"] or match["bracket"]).casefold(): match.end()
             for match in _CLOSING_TAG.finditer(text)
@@ -401,8 +404,12 @@ class _Marks:
         mark = opener[0]
         if opener["region"]:
             closers, kind = _REGIONS[mark]
-            ends = [self._text.find(closer, opener.end()) + len(closer) for closer in closers]
-            found = [end for end in ends if end > opener.end()]
+            # A closer that no longer comes is not looked for again from each opener.
+            found = [
+                self._text.find(closer, opener.end()) + len(closer)
+                for closer in closers
+                if self._last[closer] >= opener.end()
+            ]
             return self._inner(opener.start(), min(found, default=len(self._text)), kind)
         if opener["token"]:
             return Part(opener.start(), len(self._text), "pasted")
