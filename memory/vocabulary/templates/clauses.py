@@ -32,7 +32,8 @@ _SENTENCE_END = re.compile(
     r"(?!(?<=\.\.|.\u2026)\s+[a-z\u00df-\u00ff])[\"')\u201d]*\s+|;\s+"
 )
 _COLON = re.compile(r":(?=[\s*_]|\Z)")
-_EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]+|[^\w{_QUOTATIONS}+%]+$")
+# Each run of marks is looked at once, from its beginning.
+_EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]++|(?<![^\w{_QUOTATIONS}+%])[^\w{_QUOTATIONS}+%]++$")
 _NO_WORD = re.compile(r"[^\w'&/#-]+")
 _MARKS = ".,;:!?()"
 _FILLER_MARKS = ",!.\u2013-"  # behind each word of a greeting
