@@ -156,7 +156,7 @@ def _replies_of_exchanges(conn: Connection, expired: Sequence[int]) -> tuple[int
         around = conn.run(
             "exchange", session=turn.session, turn_id=turn.id, most=_MOST_REPLIES + 1
         ).fetchall()
-        before, after = [], []
+        before, after = list[Turn](), list[Turn]()
         for each in turns_table.to_turns(around):
             (before if each.id < turn.id else after).append(each)
         if before and not (is_machine(before[0], characters) or before[0].id in ends_exchange):
