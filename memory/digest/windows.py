@@ -38,14 +38,15 @@ _log = logging.getLogger(__name__)
 class Digest:
     """What one `Memory.digest` did: windows stored and failed, facts changed, model calls.
 
-    `ended`, `removed` and `rewritten` count changes to earlier facts; all are in the journal and
-    can be undone. `read` counts the turns matched with templates, when no model stores facts.
-    `unsaid` counts the facts that the packaged model wrote and its turns do not state: they are not
-    stored. `left_out` are attributes that the memory's vocabulary lacks, one for each fact: if it
-    is strict, these facts are not stored either. `refused` are rows of the model that were set
-    aside, each with the reason: a value that no turn says. `undecided` says which ends of facts
-    wait for a person, and why: `memory digest --apply 12-27`, `POST /held/12` or `Store.apply_held`
-    applies the statement of turns 12 to 27.
+    `ended`, `removed` and `rewritten` count changes to earlier facts, `ended` also facts that the
+    same answer stored and ended; all are in the journal and can be undone. `read` counts the turns
+    matched with templates, when no model stores facts. `unsaid` counts the facts that the packaged
+    model wrote and its turns do not state: they are not stored. `left_out` are attributes that the
+    memory's vocabulary lacks, one for each fact: if it is strict, these facts are not stored
+    either. `refused` are rows of the model that were set aside, each with the reason: a value that
+    no turn says. `undecided` says which ends of facts wait for a person, and why:
+    `memory digest --apply 12-27`, `POST /held/12` or `Store.apply_held` applies the statement of
+    turns 12 to 27.
     """
 
     stored: int = 0
@@ -81,6 +82,7 @@ def effects_of(edits: Sequence[Edit]) -> Digest:
         after == replace(before, ended_on=after.ended_on) for before, after in known if after
     )
     rewritten = len(known) - removed - ended
+    ended += sum(edit.before is None and bool(edit.after and edit.after.ended_on) for edit in edits)
     return Digest(facts=len(edits), ended=ended, removed=removed, rewritten=rewritten)
 
 

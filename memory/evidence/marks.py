@@ -8,7 +8,7 @@ from memory.facts.latest_word import latest_words
 from memory.facts.restated import restated
 from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
-from memory.store.facts.fact_reads import current_among, successors
+from memory.store.facts.fact_reads import current_among, deleted_facts, successors
 from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.files.united import first_store
 from memory.text.word_forms import forms_of, telling_words
@@ -71,6 +71,11 @@ def recalled_facts(
         fact, before = state.fact, state.before
         if before and before.turn_id == fact.turn_id:
             _append(outdated, fact.turn_id, f"{_in_words(before)} was wrong, it is {fact.value}")
+    known_values = {(fact.turn_id, fact.attribute, fact.value) for fact in in_force}
+    for fact in [] if is_united else deleted_facts(store):
+        is_stored_again = (fact.turn_id, fact.attribute, fact.value) in known_values
+        if fact.turn_id in rank and not is_stored_again:
+            _append(outdated, fact.turn_id, f"{_in_words(fact)} was wrong, and was deleted")
     disputed: dict[int, str] = {}
     for state in stated:
         if new := state.disputed_by:

@@ -21,7 +21,7 @@ from memory.records import (
     Withheld,
 )
 from memory.store import Store
-from memory.store.configuration.owner import is_unnamed
+from memory.store.configuration.owner import is_unnamed, owner_of
 from memory.store.configuration.settings import settings_of
 from memory.store.configuration.withheld import public_turns
 from memory.store.facts.vocabulary_edits import vocabulary_of
@@ -101,6 +101,8 @@ def _as_spelled(store: Store, turns: Sequence[Turn]) -> Sequence[Turn]:
     }
     if all(name == spelling for name, spelling in known_as.items()):
         return turns
+    owner = owner_of(store)  # for whom nobody speaks who only has a name like theirs
+    known_as = {name: known_as[name] for name in known_as if known_as[name] != owner}
     return [
         replace(turn, speaker=known_as.get(turn.speaker, turn.speaker))
         if turn.kind == "message"

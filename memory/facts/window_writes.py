@@ -9,7 +9,7 @@ from memory.facts.row_checks import RowChecks
 from memory.records import Change, Fact, Turn
 from memory.sql import CheckedAliases, CheckedChange, CheckedContradictions, CheckedWrites
 from memory.sql.checked import CheckedInsert, CheckedWrite
-from memory.sql.inserts import revise_inserts
+from memory.sql.inserts import revise_inserts, with_ends
 from memory.sql.policy import check_each, check_facts
 from memory.store import Store
 from memory.store.facts.candidate_facts import ALIAS
@@ -68,7 +68,7 @@ class WindowWriter:
         """
         writes, unread = check_each(sql)
         writes, unsaid = revise_inserts(writes, self._revised)
-        writes, refused = self._checks.checked(writes)
+        writes, refused = self._checks.checked(with_ends(writes))
         self._written = (*self._written, *_news(writes, self._written))
         self._unsaid += unsaid
         reasons = [*unread, *refused]

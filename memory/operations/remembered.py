@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from memory.errors import InputError
+from memory.errors import InputError, SqlError
 from memory.facts import add, correct, fact_of
+from memory.facts.edits import refuse_secrets
+from memory.facts.near_attributes import known_name
+from memory.facts.queries import iso_date
 from memory.operations.tool_arguments import NewFact, NewTurn
 from memory.records import Fact, Turn, Withheld
 from memory.store import Store
 from memory.store.changes.history import edits_of
 from memory.store.configuration.owner import person_of
-from memory.store.facts.fact_reads import by_template, facts_from
+from memory.store.facts.fact_reads import by_template, facts_from, spelling_of
 from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.turns.minted_names import FORGET_AFTER
 from memory.system.terminal import count
@@ -17,7 +20,9 @@ from memory.text.message_parts import INVISIBLE
 from memory.text.word_forms import telling_words
 from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
+from memory.vocabulary.entities import key
 from memory.vocabulary.fact_lines import spoken_line
+from memory.vocabulary.statements import why_unstated
 
 
 def date_of(said_at: str) -> str:
@@ -68,6 +73,12 @@ def store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wit
         return f"Known already: {spoken_line(fact)}"
     if read := _by_template(store, new, turn_id):
         return _in_its_place(store, new, read)
+    turn = store.turn(turn_id)
+    subject, attribute = person_of(store, new["subject"]), name_key(new["attribute"])
+    if reason := why_unstated(Fact(subject, attribute, new["value"], turn_id), turn):
+        return f"Not stored: turn {turn_id} does not state it: {reason}"
+    if key(subject) != key(turn.speaker):
+        return _by_another(store, new, turn)
     change = add(
         store,
         turn_id=turn_id,
@@ -81,6 +92,23 @@ def store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wit
     [fact] = [
         entry.after for entry in edits_of(store, change.id) if entry.after and entry.before is None
     ]
+    return f"{spoken_line(fact)}: change {change.id}"
+
+
+def _by_another(store: Store, new: NewFact, turn: Turn) -> str:
+    """Store what a turn says of someone else: it stands beside their own word, and ends nothing."""
+    from memory.sql.policy import check_facts  # with the parser
+
+    attribute = known_name(store, new["attribute"], new_attribute=new.get("new_attribute", False))
+    subject = spelling_of(store, person_of(store, new["subject"]))
+    _, value = vocabulary_of(store).stored(attribute, new["value"].strip())
+    refuse_secrets(store, value)
+    day = iso_date(new["on"]) if new.get("on") else ""
+    fact = Fact(subject, attribute, value, turn.id, happened_on=day)
+    try:
+        change = store.write((check_facts([fact]),), cause="digest by the tool remember")
+    except SqlError as error:
+        raise InputError(f"this cannot be stored: {error}") from error
     return f"{spoken_line(fact)}: change {change.id}"
 
 

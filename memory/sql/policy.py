@@ -16,6 +16,7 @@ model_login.py.
 Messages are written for the model, because they are its next prompt.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ from sqlglot import exp
 
 from memory.errors import SqlError
 from memory.records import Fact
-from memory.sql.answers import READ_COMMANDS, Statement, split_answer, statements_in
+from memory.sql.answers import MAX_ANSWER, READ_COMMANDS, Statement, split_answer, statements_in
 from memory.sql.checked import (
     CheckedChange,
     CheckedInsert,
@@ -48,6 +49,7 @@ from memory.sql.tables import DATES, WRITABLE
 from memory.sql.writes import check_delete, check_fact, check_insert, check_update
 
 MAX_SEARCHES = 5  # in one statement
+_LONGEST_LITERAL = 2_000  # characters, of an answer that is too long
 
 
 def split(answer: str) -> list[Statement]:
@@ -92,12 +94,18 @@ def check_writes(answer: str) -> CheckedWrites:
     return tuple(_checked_write(statement) for statement in split(answer))
 
 
+# A text in quotation marks that no fact can hold.
+_LONG_LITERAL = re.compile(rf"'(?:[^']|''){{{_LONGEST_LITERAL},}}+'")
+
+
 def check_each(answer: str) -> tuple[CheckedWrites, tuple[str, ...]]:
     """The statements of a model's answer that may run, and why others, or rows of them, may not.
 
     The talk around them is left out. Raises SqlError if that leaves nothing but reasons.
     """
     reasons: list[str] = []
+    if len(answer) > MAX_ANSWER:  # one value that is too long does not cost the other rows
+        answer = _LONG_LITERAL.sub("''", answer)
     text = statements_in(answer) or answer
     statements = split_answer(text, whole_tree, refused=reasons)
     writes: list[CheckedWrite] = []

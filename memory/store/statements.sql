@@ -1253,6 +1253,15 @@ WHERE facts_log.namespace = :namespace AND changes.namespace = :namespace
     AND facts_log.fact_id = ANY (:fact_ids)
 ORDER BY facts_log.id;
 
+-- deletions_by_persons --
+-- The newest facts that persons deleted as never true.
+SELECT facts_log.before
+FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id
+WHERE changes.namespace = :namespace AND facts_log.namespace = :namespace
+    AND {is_by_a_person} AND facts_log.before IS NOT NULL AND facts_log.after IS NULL
+ORDER BY facts_log.id DESC
+LIMIT :most;
+
 -- removals_by_persons --
 SELECT facts_log.before, changes.at, facts_log.after IS NULL
 FROM memory.changes JOIN memory.facts_log ON facts_log.change_id = changes.id

@@ -340,7 +340,8 @@ def _subject_of(tokens: Sequence[str], claim: Claim) -> str:
             is_meant = after in words(claim.attribute.replace("_", " "))  # has_brother
             is_person = after in known.relations or after in known.names
             is_person = is_person or after in _model().words["person"]
-            who = "my relative" if is_person and not is_meant else "mine"
+            is_named = at + 2 >= len(tokens)  # "my sister Ida", of the speaker's sister
+            who = "my relative" if is_person and not (is_meant or is_named) else "mine"
             who = "subject" if after in subject else who
         elif folded in ("you", "your", "u"):
             who = "you"

@@ -101,7 +101,7 @@ def test_what_is_there_is_not_stored_again(nora: Store, row: str, is_new: bool) 
 
 def test_what_an_earlier_turn_told_is_not_stored_again(nora: Store) -> None:
     digested(nora, "-- none")
-    [last] = told(nora, "Still no nuts for me, please.", said_at="2026-05-01")
+    [last] = told(nora, "Nuts still make me ill.", said_at="2026-05-01")
     assert digested(nora, f"{INSERT}('Nora', 'allergic_to', 'nuts', '', {last})").facts == 0
     assert lines(nora) == [NUTS, OSLO]
 

@@ -36,6 +36,7 @@ NAMES_CAUSE = "names in turn "  # the same for the names that the turn gives
 # of an attribute; a cause that quoted a forgotten turn says "forgotten".
 _BY_NO_PERSON = (CAUSE, "digest ", "attribute", "forgotten")
 _RECENT_DAYS = 31  # that "last week" and "last month" reach back
+_MOST_DELETIONS = 200  # of facts, whose turns are marked
 _MOST_REMOVALS = 2_000  # of facts by persons, the newest
 
 
@@ -472,6 +473,12 @@ def removals(conn: Connection) -> list[Removal]:
         Removal(fact.subject, fact.attribute, fact.value, at, fact.turn_id, is_deletion)
         for fact, at, is_deletion in facts
     ]
+
+
+def deletions(conn: Connection) -> list[Fact]:
+    """The facts that persons deleted as never true, the newest first."""
+    rows = conn.run("deletions_by_persons", most=_MOST_DELETIONS).fetchall()
+    return [to_fact(json.loads(before)) for (before,) in rows]
 
 
 def digested_facts(conn: Connection, turn_ids: Collection[int]) -> list[Fact]:

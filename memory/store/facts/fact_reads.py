@@ -154,6 +154,12 @@ def by_template(store: Store, fact_ids: Sequence[int]) -> set[int]:
     return found
 
 
+def deleted_facts(store: Store) -> list[Fact]:
+    """The facts that persons deleted as never true, the newest first."""
+    with store.reading() as conn:
+        return assertions.deletions(conn)
+
+
 def has_facts(store: Store) -> bool:
     """Whether there is any fact, in any of several memories."""
     for part in stores_by_name(store).values():
