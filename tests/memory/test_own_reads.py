@@ -68,13 +68,13 @@ def test_a_context_and_a_search_have_nothing_parsed(anna: Memory, parsed: list[s
 
 
 def test_a_digest_has_only_what_its_model_wrote_parsed(anna: Memory, parsed: list[str]) -> None:
-    insert = f"{INSERT}('Anna', 'likes', 'the window', NULL, 3)"
+    insert = f"{INSERT}('Anna', 'has_pet', 'my cat Miso', NULL, 3)"
     digesting = Memory(anna.store, model=scripted_model([([], sql(insert))]))
     assert waiting(anna.store, digesting.model).turns == anna.store.count_turns()
     assert parsed == []
     assert digesting.digest().stored == 1
     assert parsed
-    assert all("'likes', 'the window'" in statement for statement in parsed), parsed
+    assert all("'has_pet', 'my cat Miso'" in statement for statement in parsed), parsed
 
 
 def test_templates_facts_and_edits_by_persons_are_written_without_a_look_at_sql(
