@@ -93,6 +93,7 @@ def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKE
             vector=None if people.named else vector,
             nearest=_ATTRIBUTE_TURNS,
             most_lasting=_PORTRAIT_TURNS,
+            selection=searched.selection,
         )
         named = turns_of_speakers(
             searched.index,
@@ -101,6 +102,7 @@ def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKE
             vector=vector,
             nearest=_ATTRIBUTE_TURNS,
             most_lasting=_PORTRAIT_TURNS,
+            selection=searched.selection,
         )
         name = attribute.name if attribute else ""
         return Around(people, own, named, searched.turns, name)

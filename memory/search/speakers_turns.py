@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from memory.search.index import Index
 from memory.search.lasting import worth
+from memory.search.selection import Selection
 from memory.search.signs import sign_codes
 from memory.search.turn_columns import asks, lasting
 
@@ -43,6 +44,7 @@ def turns_of_speakers(
     vector: NDArray[np.float32] | None = None,
     nearest: int = 4,
     most_lasting: int = 40,
+    selection: Selection | None = None,
 ) -> SpeakersTurns:
     """The turns of speakers by these names.
 
@@ -50,8 +52,10 @@ def turns_of_speakers(
         words: the most that `everything` may have, each turn's name and date counted as ten.
         vector: a unit vector to compare turns with.
         nearest, most_lasting: how many turns.
+        selection: the turns that may be shown; by default all.
     """
-    positions = np.flatnonzero(index.spoken_by(names))
+    spoken = index.spoken_by(names)
+    positions = np.flatnonzero(spoken & selection.mask if selection else spoken)
     if not len(positions):
         return NO_TURNS
     rows = index.rows[positions]

@@ -66,7 +66,7 @@ from memory.store.search.embedding import EmbedderState, Vectors
 from memory.store.search.search_tables import Searched
 from memory.store.turns import expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
-from memory.store.turns.filtered_turns import FilteredTurns, with_signs
+from memory.store.turns.filtered_turns import FilteredTurns, shown_only, with_signs
 from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
@@ -404,6 +404,7 @@ class DatabaseStore(Store):
             ):
                 self._index_embedder = None  # such an index is good for this search only
             selection = None
+            turn_filter = shown_only(conn, turn_filter)
             if turn_filter:
                 selection = self._filtered_turns.select(conn, self._index, turn_filter)
             if signs:

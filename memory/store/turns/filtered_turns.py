@@ -5,6 +5,7 @@ nothing: the turns with a value are read once, and from then on only those added
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from memory.search.index import Index
 from memory.search.selection import Selection
 from memory.store.database import Connection
-from memory.store.turns.minted_names import session_label, source_label
+from memory.store.turns.minted_names import HIDDEN, session_label, source_label
 from memory.text.characters import label, one_line, sound_text
 from memory.text.turn_filter import TurnFilter, is_true
 
@@ -118,6 +119,22 @@ class FilteredTurns:
             oldest = next(iter(self._ids))
             del self._ids[oldest], self._read_to[oldest]
         return known
+
+
+_SHOWN = (str(HIDDEN), ("yes",))
+
+
+def shown_only(conn: Connection, turn_filter: TurnFilter | None) -> TurnFilter | None:
+    """A filter that also leaves out what a framework deleted, if there is any.
+
+    Someone who filters by that tag sees it.
+    """
+    wanted = turn_filter or TurnFilter()
+    if any(key == HIDDEN for key, _ in (*wanted.tags, *wanted.without_tags)):
+        return turn_filter
+    if conn.run("turn_with_key", key=HIDDEN).fetchone() is None:
+        return turn_filter
+    return replace(wanted, without_tags=(*wanted.without_tags, _SHOWN))
 
 
 def with_signs(
