@@ -62,7 +62,8 @@ class Record(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key, or the default for a key that no library has."""
-        return self[key] if key in self or key in self.KEYS or key in self.ADVICE else default
+        has_key = dict.__contains__(self, key)
+        return self[key] if has_key or key in self.KEYS or key in self.ADVICE else default
 
     if TYPE_CHECKING:
         # Of the fields, as dataclass makes it.
@@ -151,6 +152,19 @@ class Turn(Record):
         "role": "turn.speaker",
     }
 
+    if not TYPE_CHECKING:  # dataclass's own error would not say what to write
+
+        def __new__(cls, *args, **fields):
+            names = cls.__dataclass_fields__
+            wrong = next((name for name in fields if name not in names), "")
+            given = {*list(names)[: len(args)], *fields}
+            if wrong or not {"speaker", "text"} <= given:
+                ours = {"content": "text", "role": "speaker"} | cls.KEYS
+                instead = f"{ours[wrong]}=" if wrong in ours else 'Turn("user", "I moved.")'
+                what = f"takes no {wrong}=" if wrong else "needs a speaker and a text"
+                raise TypeError(f"a {cls.__name__} {what}; write {instead}")
+            return super().__new__(cls)
+
     def __str__(self) -> str:
         return f"{self.speaker}: {self.text}"
 
@@ -203,6 +217,18 @@ class Results(list[_Item]):
 
         def _results(self):
             return self
+
+        def __contains__(self, item):
+            if isinstance(item, str):  # a word of an item
+                return any(item.casefold() in str(each).casefold() for each in self)
+            return super().__contains__(item)
+
+        def __getattr__(self, name):
+            advice = "for item in it"
+            if name in ("to_dataframe", "to_pandas", "to_df", "df", "dataframe"):
+                advice = "pandas.DataFrame(results.to_dict())"
+            kind = "a list of results"
+            raise AttributeError(f"{kind} has no {name}; write {advice}", name=name, obj=self)
 
     def to_dict(self) -> list[Any]:
         """The items as JSON has them."""
@@ -906,6 +932,10 @@ class Answer(Record):
 
     def __bool__(self) -> bool:
         return self.basis in ("rows", "model")
+
+    def __contains__(self, item: object) -> bool:
+        """Whether its text has this word, or its record this key."""
+        return dict.__contains__(self, item) or (isinstance(item, str) and item in self.text)
 
     def __str__(self) -> str:
         return self.text

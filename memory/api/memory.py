@@ -311,6 +311,12 @@ class Memory(AnswersOthersNames):
         """True, also without a turn."""
         return True
 
+    def __contains__(self, item: object) -> bool:
+        """Whether a turn has this text, ignoring case: `"Biscuit" in memory`; or this turn."""
+        if isinstance(item, str):
+            return any(item.casefold() in turn.text.casefold() for turn in self)
+        return isinstance(item, Turn) and any(turn == item for turn in self)
+
     def __iter__(self) -> Iterator[Turn]:
         """All turns, in their order."""
         return iter(self.get_all())
@@ -522,11 +528,14 @@ class Memory(AnswersOthersNames):
         return forget_matching(self._first, conditions, replies=replies, repeats=repeats)
 
     @for_user
-    def delete(self, turn_id: int | str, *, user_id: UserId = "") -> list[Forgotten]:
-        """Forget one turn for good, as `forget` does: `delete(hit.turn_id)`."""
-        [turn_id] = read_ids(turn_id)
-        self._place.refuse_ids_of_no_user(f"delete({turn_id}", self._users.are_in_use)
-        return forget_matching(self._first, {"ids": (turn_id,)})
+    def delete(
+        self, turn_id: int | str | Collection[int], *, user_id: UserId = ""
+    ) -> list[Forgotten]:
+        """Forget a turn for good, or several, as `forget` does: `delete(hit.turn_id)`."""
+        ids = read_ids(turn_id)
+        shown = ids[0] if len(ids) == 1 else [*ids]
+        self._place.refuse_ids_of_no_user(f"delete({shown}", self._users.are_in_use)
+        return forget_matching(self._first, {"ids": ids})
 
     @for_user
     def digest(
@@ -774,10 +783,16 @@ class Memory(AnswersOthersNames):
 
         They come in the reranker's order. If it cannot be used, they come in the ranking's own
         order and a warning is logged ("memory.rerank", once until it works again). `limit` and
-        `filters` are other names for `k` and `filter`. Raises ModelError like `Store.search`.
+        `filters` are other names for `k` and `filter`. Raises ModelError like `Store.search`,
+        InputError for an empty query and for less than one turn.
         """
+        if not query.strip():
+            raise InputError("the query is empty; write memory.get_all() for all turns")
         wanted = filter if filters is None else filters
-        hits = self.searcher.search(self._united, query, k if limit is None else limit, wanted)
+        most = k if limit is None else limit
+        if most < 1:
+            raise InputError(f"search finds k={most} turns; give at least 1")
+        hits = self.searcher.search(self._united, query, most, wanted)
         return Results(found_turns(self._united, hits))
 
     def _ranked(self, question: str, k: int) -> list[Hit]:
@@ -976,7 +991,11 @@ class Memory(AnswersOthersNames):
 def _opened(store: Store | str | Path | None, embedder: str | None) -> StoreSource:
     """The store of a memory, opened by name, path or address, or open already."""
     if store is None:
-        store = namespaces.DEFAULT
+        # Made by what is first added: an application that names users in each call needs none.
+        namespaces.place_of(namespaces.DEFAULT)
+        unnamed = NamedStore(namespaces.DEFAULT, embedder)
+        unnamed.to_read()
+        return unnamed
     if isinstance(store, str) and namespaces.is_name(store):
         namespaces.place_of(store)  # no name of a file in this folder
         named = NamedStore(store, embedder)

@@ -347,7 +347,10 @@ class DatabaseStore(Store):
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
         weights: Mapping[str, float] | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Hit]:
+        k = k if limit is None else limit
         feature_weights = ranking.ordered_weights(weights)
         turn_filter = read_filter(filter)
         vectors_of: dict[tuple[int, str], NDArray[np.float32]] = {}

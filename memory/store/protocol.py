@@ -92,8 +92,12 @@ class Turns(HasConnections, Protocol):
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
         weights: Mapping[str, float] | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Hit]:
         """The best k turns by the hybrid ranking, best first. No language model is asked.
+
+        `limit` is another name for `k`.
 
         A `filter` such as {"session": "private", "since": "2017-05"} (`memory.text.turn_filter`)
         restricts the ranking to some turns, as if the memory held no others, except that a turn's

@@ -49,7 +49,7 @@ def test_a_user_id_is_a_namespace_of_its_own() -> None:
         assert memory.search("live") == []
         with Memory("anna") as anna:
             assert [turn.text for turn in anna.get_all()] == ["I live in Oslo."]
-    assert namespaces.names() == ["../ben@example.com", "anna", "default"]
+    assert namespaces.names() == ["../ben@example.com", "anna"]
     with pytest.raises(StoreError, match="closed"):
         memory.search("live", user_id="anna")
 
@@ -84,7 +84,7 @@ def test_what_is_forgotten_is_of_one_user() -> None:
         with pytest.raises(InputError, match="name what to forget"):
             memory.forget(user_id="ben")
         memory.delete_all("ben")
-        assert namespaces.names() == ["anna", "default"]
+        assert namespaces.names() == ["anna"]
 
 
 def test_a_model_is_loaded_once_for_all_users(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_looking_at_an_unknown_user_creates_no_memory(look: Callable[[Memory], o
     with Memory() as memory:
         memory.add("I live in Rome.", user_id="strange")
         assert not look(memory)
-        assert namespaces.names() == ["default", "strange"]
+        assert namespaces.names() == ["strange"]
 
 
 @pytest.mark.parametrize("user_id", [42, "*", "../../etc", "Anna 🌸", " a ", "a.b/c", UUID(int=7)])
@@ -193,7 +193,7 @@ def test_any_id_that_add_takes_every_call_takes(user_id: Any) -> None:
         assert memory.get_all(user_id=str(user_id))[0].id == hit.turn_id
         assert memory.context("Where do I live?", user_id=user_id).text
         memory.delete_all(user_id)
-        assert namespaces.names() == ["default"]
+        assert namespaces.names() == []
 
 
 def test_a_turn_is_deleted_of_a_named_user_where_there_are_several() -> None:
@@ -255,7 +255,7 @@ def test_a_memory_that_is_open_elsewhere_is_deleted_and_says_so_there() -> None:
             assert memory.get_all(user_id="anna") == []
             with pytest.raises(DeletedError, match="deleted while it was open; open it again"):
                 store.add([Turn("Anna", "I live in Oslo.")])
-        assert namespaces.names() == ["default"]
+        assert namespaces.names() == []
         assert anna.get_all() == []
         assert anna.add("I live in Oslo.") == [1], "a memory that is named begins anew"
 

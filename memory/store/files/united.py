@@ -251,11 +251,14 @@ class UnitedStore:
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
         weights: Mapping[str, float] | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[Hit]:
         """See `Store.search`: one ranking over the turns of all memories."""
         # Not at the top: it loads numpy.
         from memory.store.files.united_search import search_several
 
+        k = k if limit is None else limit
         hits = search_several([*self.stores.values()], text, k, filter, weights)
         named = ((self._names[place], hit) for place, hit in hits)
         return [
