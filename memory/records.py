@@ -155,14 +155,14 @@ class Turn(Record):
     if not TYPE_CHECKING:  # dataclass's own error would not say what to write
 
         def __new__(cls, *args, **fields):
-            names = cls.__dataclass_fields__
-            wrong = next((name for name in fields if name not in names), "")
-            given = {*list(names)[: len(args)], *fields}
-            if wrong or not {"speaker", "text"} <= given:
-                ours = {"content": "text", "role": "speaker"} | cls.KEYS
-                instead = f"{ours[wrong]}=" if wrong in ours else 'Turn("user", "I moved.")'
-                what = f"takes no {wrong}=" if wrong else "needs a speaker and a text"
-                raise TypeError(f"a {cls.__name__} {what}; write {instead}")
+            columns = cls.__dataclass_fields__
+            unknown = next((name for name in fields if name not in columns), "")
+            filled = {*list(columns)[: len(args)], *fields}
+            if unknown or not {"speaker", "text"} <= filled:
+                aliases = {"content": "text", "role": "speaker"} | cls.KEYS
+                code = f"{aliases[unknown]}=" if unknown in aliases else 'Turn("user", "I moved.")'
+                fault = f"takes no {unknown}=" if unknown else "needs a speaker and a text"
+                raise TypeError(f"a {cls.__name__} {fault}; write {code}")
             return super().__new__(cls)
 
     def __str__(self) -> str:

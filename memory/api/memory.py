@@ -533,8 +533,8 @@ class Memory(AnswersOthersNames):
     ) -> list[Forgotten]:
         """Forget a turn for good, or several, as `forget` does: `delete(hit.turn_id)`."""
         ids = read_ids(turn_id)
-        shown = ids[0] if len(ids) == 1 else [*ids]
-        self._place.refuse_ids_of_no_user(f"delete({shown}", self._users.are_in_use)
+        listed = ids[0] if len(ids) == 1 else [*ids]
+        self._place.refuse_ids_of_no_user(f"delete({listed}", self._users.are_in_use)
         return forget_matching(self._first, {"ids": ids})
 
     @for_user
@@ -746,11 +746,11 @@ class Memory(AnswersOthersNames):
         """
         from memory.evidence.several_blocks import inject_together
 
-        others = [also] if isinstance(also, str) else [_place_of(memory) for memory in also]
+        places = [also] if isinstance(also, str) else [_place_of(memory) for memory in also]
         with ExitStack() as opened:
             stores = self.stores
-            if others:
-                stores = with_others(self._place.name, self._first, others, opened)
+            if places:
+                stores = with_others(self._place.name, self._first, places, opened)
             return inject_together(
                 stores,
                 messages,
@@ -789,10 +789,10 @@ class Memory(AnswersOthersNames):
         if not query.strip():
             raise InputError("the query is empty; write memory.get_all() for all turns")
         wanted = filter if filters is None else filters
-        most = k if limit is None else limit
-        if most < 1:
-            raise InputError(f"search finds k={most} turns; give at least 1")
-        hits = self.searcher.search(self._united, query, most, wanted)
+        number = k if limit is None else limit
+        if number < 1:
+            raise InputError(f"search finds k={number} turns; give at least 1")
+        hits = self.searcher.search(self._united, query, number, wanted)
         return Results(found_turns(self._united, hits))
 
     def _ranked(self, question: str, k: int) -> list[Hit]:

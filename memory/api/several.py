@@ -29,24 +29,24 @@ def places_by_name(places: Sequence[Place]) -> dict[str, Place]:
 
 
 def with_others(
-    name: str, store: Store, others: Sequence[Place], opened: ExitStack
+    name: str, store: Store, places: Sequence[Place], opened: ExitStack
 ) -> dict[str, Store]:
     """A memory and others by their names; `opened` closes the ones opened here, for reading only.
 
     A namespace that does not exist has nothing to show, as a user without turns. Raises StoreError
     for a file that does not exist, InputError for a memory named twice and for too many.
     """
-    named = places_by_name(others)
-    refuse_repeated([name, *named])
+    place_of = places_by_name(places)
+    refuse_repeated([name, *place_of])
     stores = {name: store}
-    for other, place in named.items():
+    for further, place in place_of.items():
         if not isinstance(place, (str, Path)):
-            stores[other] = place
+            stores[further] = place
             continue
         is_name = isinstance(place, str) and namespaces.is_name(place)
         location = namespaces.find(str(place)) if is_name else namespaces.place_of(place)
         if location is not None:
-            stores[other] = opened.enter_context(open_store(location, read_only=True))
+            stores[further] = opened.enter_context(open_store(location, read_only=True))
     addresses = [opened_store.address for opened_store in stores.values()]
     if len({*addresses}) < len(addresses):
         raise InputError("also= names the memory itself, or one memory twice")

@@ -72,14 +72,14 @@ def inject_together(
     ]
     wishes = [*chain.from_iterable(wishes for wishes, _ in parts.values())]
     text = "\n".join([*dict.fromkeys(wishes), *filter(None, [fenced("\n".join(quoted))])])
-    first, *others = blocks
+    first, *further = blocks
     return replace(
         blocks[first],
         text=text,
         prompt=text,
         memories=tuple(chain.from_iterable(block.memories for block in blocks.values())),
         tokens=count_tokens(text),
-        also={name: blocks[name].turn_ids for name in others},
+        also={name: blocks[name].turn_ids for name in further},
     )
 
 
