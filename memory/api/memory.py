@@ -503,13 +503,13 @@ class Memory(AnswersOthersNames):
 
         Arguments:
             turn_ids: one id or several.
-            matching: text that a turn contains, ignoring case.
+            matching: words that a turn has, whole, in any case and with any spaces.
             about: a name: only turns about this person or thing.
             before: only turns from before this day.
             replies: also forget replies of assistants that quote these turns.
             repeats: also forget turns of people who say the same again.
 
-        Returns receipts; `quoted_in` has the turns that stay with the same words.
+        Returns receipts; `quoted_in` has the turns that stay with the same words or longer ones.
         `memory.store.forgetting.preview` shows beforehand what would be removed. Raises InputError
         without a condition, if no turn meets them, and for ids without a user if the application
         has several users.

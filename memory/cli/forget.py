@@ -47,7 +47,7 @@ def forget(
     speaker: Annotated[str, typer.Option(help="All turns of one person.")] = "",
     session: Annotated[str | None, typer.Option(help="All turns of one session.")] = None,
     turn: Annotated[list[int] | None, typer.Option(help="One turn, by its id; repeatable.")] = None,
-    matching: Annotated[str, typer.Option(help="Turns that contain this text, in any case.")] = "",
+    matching: Annotated[str, typer.Option(help="Turns with these words, whole, in any case.")] = "",
     about: Annotated[
         str, typer.Option(help="Turns with facts about a person, by any of their names.")
     ] = "",
@@ -149,7 +149,9 @@ def forget(
                 keeps_facts=keep_facts,
             )
             if only_preview:
-                gone = forgetting.preview(store, turns, replies=not only, repeats=repeats)
+                gone = forgetting.preview(
+                    store, turns, replies=not only, repeats=repeats, matching=matching
+                )
                 if as_json:
                     print_json(asdict(gone))
                 else:
@@ -165,7 +167,7 @@ def forget(
 
             def forget_agreed() -> list[Forgotten]:
                 _, receipts = forgetting.forget(
-                    store, turns, agrees, replies=not only, repeats=repeats
+                    store, turns, agrees, replies=not only, repeats=repeats, matching=matching
                 )
                 return receipts
 
@@ -230,6 +232,14 @@ def _print_preview(gone: Preview, command: Callable[..., str]) -> None:
         stay = count(len(gone.repeats), "turn")
         print_clean(f"{stay} with the same words stay; --repeats forgets them too:")
         print_lines(map(turn_line, gone.repeats[:_MAX_SHOWN]), "  ")
+    if gone.near:
+        stay = count(len(gone.near), "turn")
+        one = len(gone.near) == 1
+        print_clean(
+            f"{stay} with a longer name {'stays' if one else 'stay'}; --turn forgets"
+            f" {'it' if one else 'them'} too:"
+        )
+        print_lines(map(turn_line, gone.near[:_MAX_SHOWN]), "  ")
     also = f" ({gone.removed:,} of them only in the journal)" if gone.removed else ""
     facts_count = count(len(gone.facts) + gone.removed, "fact")
     listed = ":" if gone.facts else ""

@@ -27,7 +27,7 @@ def forget(
     turn_ids: list[Id] = [],  # noqa: B006 - pydantic copies it
     speaker: Annotated[str, Field(description="All turns of one person.")] = "",
     session: Annotated[str | None, Field(description="All turns of one session.")] = None,
-    matching: Annotated[str, Field(description="Turns that contain this text, in any case.")] = "",
+    matching: Annotated[str, Field(description="Turns with these words, whole, in any case.")] = "",
     about: Annotated[
         str, Field(description="Turns with facts about a person, by any of their names.")
     ] = "",
@@ -58,6 +58,7 @@ def forget(
         lambda gone: gone.confirmation == confirmation,
         replies=replies,
         repeats=repeats,
+        matching=matching,
     )
     if not receipts:
         if confirmation:

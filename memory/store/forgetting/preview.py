@@ -5,7 +5,7 @@ Every door (commands, chat, tools, JSON API, page) calls these functions and ren
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,7 @@ from memory.store.configuration.settings import settings_of
 from memory.store.facts.entity_edits import entities_called, facts_about, known_entities
 from memory.store.facts.fact_reads import turns_with_value_about
 from memory.store.facts.standing_facts import characters_of
+from memory.store.forgetting.named_turns import near_turns, turns_with_words
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.protocol import Store
 from memory.store.turns.minted_names import session_label
@@ -55,7 +56,8 @@ class Preview:
     turns that had been merged with removed facts. `reopened` are facts of other turns that ended
     because of these turns; they become current again. `staying` are the facts of other turns about
     the speakers of these, and `mentions` counts where else these are named. `backups` are searched
-    as well; `copies` are separate memories that also hold the turns and are not searched.
+    as well; `copies` are separate memories that also hold the turns and are not searched. `near`
+    are turns that stay, because they hold the words that were given only within longer ones.
     """
 
     turns: tuple[Turn, ...]
@@ -70,6 +72,7 @@ class Preview:
     replies: tuple[Turn, ...] = ()
     repeats: tuple[Turn, ...] = ()
     exports: tuple[str, ...] = ()
+    near: tuple[Turn, ...] = ()
 
     @property
     def speakers(self) -> set[str]:
@@ -102,7 +105,7 @@ def matching_turns(
     """The turns that meet all given conditions.
 
     Arguments:
-        matching: text that the turn contains, ignoring case.
+        matching: words that the turn has, whole and in any spelling (`turns_with_words`).
         about: a name: only turns about this person or thing (see `turns_about`).
         before: only turns said before this day (see `said_before`).
         keeps_facts: with `before`: only turns without current facts.
@@ -120,8 +123,8 @@ def matching_turns(
         for turn in candidates
         if (not speaker or turn.speaker == speaker)
         and (session is None or turn.session in (session, session_label(session)))
-        and matching.casefold() in turn.text.casefold()
     ]
+    turns = turns_with_words(turns, matching) if matching else turns
     if before:
         turns = said_before(store, turns, before, keeps_facts)
     if not turns:
@@ -183,7 +186,13 @@ def _turns_naming(store: Store, name: str) -> list[int]:
     if not telling_words(name):
         return []
     named = _any_of([name])
-    turn_ids = {turn.id for turn in store.turns() if named.search(turn.text)}
+    # "Let me be frank" is not about Frank.
+    is_small = name[:1].islower()
+    turn_ids = {
+        turn.id
+        for turn in store.turns()
+        if any(is_small or not match[0][:1].islower() for match in named.finditer(turn.text))
+    }
     return sorted(turn_ids | {f.turn_id for f in store.facts() if named.search(f.value)})
 
 
@@ -194,13 +203,19 @@ def _any_of(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def preview(
-    store: Store, turns: Collection[Turn], *, replies: bool = True, repeats: bool = False
+    store: Store,
+    turns: Collection[Turn],
+    *,
+    replies: bool = True,
+    repeats: bool = False,
+    matching: str = "",
 ) -> Preview:
     """What forgetting these turns would do. Changes nothing.
 
     Arguments:
         replies: also forget replies of assistants that quote them.
         repeats: also forget turns of people who say the same again.
+        matching: by which words the turns were chosen, to name those with longer ones (`near`).
     """
     from memory.store.forgetting.derived_facts import derived_from, facts_of_other_turns
     from memory.store.forgetting.forget import copies_with, marked
@@ -239,6 +254,7 @@ def preview(
         replies=tuple(turn for turn in going_turns if turn.id in quoted),
         repeats=tuple(turn for turn in all_turns if turn.id in staying),
         exports=files_quoting(exports, texts),
+        near=tuple(turn for turn in near_turns(all_turns, matching) if turn.id not in ids),
     )
 
 
@@ -279,13 +295,14 @@ def forget(
     *,
     replies: bool = True,
     repeats: bool = False,
+    matching: str = "",
 ) -> tuple[Preview, list[Forgotten]]:
     """Forget turns for good once a person has agreed to the `preview`.
 
     Returns the preview, and the receipts as `forget_without_preview` returns them: none when
     `agrees` returned false.
     """
-    gone = preview(store, turns, replies=replies, repeats=repeats)
+    gone = preview(store, turns, replies=replies, repeats=repeats, matching=matching)
     if not agrees(gone):
         return gone, []
     # Exactly what was agreed to, even if someone has spoken meanwhile.
@@ -318,7 +335,10 @@ def forget_matching(
     if not given:
         raise InputError("name what to forget: ids of turns, speaker=, session=, matching=, ...")
     turn_ids = [turn.id for turn in matching_turns(store, **given)]
-    return forget_without_preview(store, turn_ids, replies=replies, repeats=repeats)
+    *earlier, receipt = forget_without_preview(store, turn_ids, replies=replies, repeats=repeats)
+    near = [turn.id for turn in near_turns(store.turns(), str(given.get("matching", "")))]
+    quoted_in = tuple(sorted({*receipt.quoted_in, *near}))
+    return [*earlier, replace(receipt, quoted_in=quoted_in)]
 
 
 def receipts_due(store: Store) -> list[Forgotten]:

@@ -1,0 +1,61 @@
+"""Which turns hold a text that is to be forgotten: as whole words, in any way of writing it."""
+
+import re
+from collections.abc import Iterable
+from unicodedata import normalize
+
+from memory.records import Turn
+from memory.text.words import UNSPACED
+
+_DASHES = "\u2010-\u2015\u2212-"  # of a class of characters: the last is the hyphen
+_GAPS = rf"[\s{_DASHES}]{{0,2}}+"  # within a number: "+47 912 34" is "+4791234"
+# What joins one identifier: "a@b.no" is no part of "a@b.no.example".
+_LEFT, _RIGHT = r"(?<!\w)(?<!\w[.@/_:-])", r"(?!\w)(?![.@/_:-]\w)"
+
+
+def turns_with_words(turns: Iterable[Turn], words: str) -> list[Turn]:
+    """The turns that have these words, whole: no part of a longer name or number.
+
+    Case, kinds of white space, and how a letter with an accent is stored make no difference, nor
+    do spaces and dashes within words that have a digit.
+    """
+    whole = _whole(words)
+    return [turn for turn in turns if whole.search(_canonical(turn.text))]
+
+
+def near_turns(turns: Iterable[Turn], words: str) -> list[Turn]:
+    """The turns that hold the words only within longer ones, or with other letters' accents."""
+    part = _without_accents(_canonical(words))
+    if not part:
+        return []
+    holding = [turn for turn in turns if part in _without_accents(_canonical(turn.text))]
+    whole = {turn.id for turn in turns_with_words(holding, words)}
+    return [turn for turn in holding if turn.id not in whole]
+
+
+def _canonical(text: str) -> str:
+    return " ".join(normalize("NFKC", text).casefold().split())
+
+
+def _without_accents(text: str) -> str:
+    return "".join(
+        letter for letter in normalize("NFD", text) if not "\u0300" <= letter <= "\u036f"
+    )
+
+
+def _whole(words: str) -> re.Pattern[str]:
+    canonical = _canonical(words)
+    has_digit = any(letter.isdigit() for letter in canonical)
+    if has_digit:
+        pieces = re.sub(rf"[\s{_DASHES}]+", "", canonical)
+        pattern = _GAPS.join(map(re.escape, pieces)) if pieces else re.escape(canonical)
+    else:
+        pattern = re.escape(canonical)
+    left = _LEFT if _is_joined(canonical[:1]) else ""
+    right = _RIGHT if _is_joined(canonical[-1:]) else ""
+    return re.compile(f"{left}{pattern}{right}")
+
+
+def _is_joined(letter: str) -> bool:
+    """Whether a letter may be within a word; Chinese and Japanese have no spaces between words."""
+    return re.match(r"\w", letter) is not None and not UNSPACED.match(letter)
