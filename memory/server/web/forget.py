@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from memory.errors import InputError
 from memory.records import Forgotten, Turn
@@ -34,7 +34,8 @@ def forget_form(request: PageRequest, store: Store) -> PageResponse:
             turns = _turns(store, conditions)
         except NoMatchError:
             turns = []
-        values["gone"] = preview(store, turns, **_follows(request.inputs))
+        matching = conditions["matching"]
+        values["gone"] = preview(store, turns, matching=matching, **_follows(request.inputs))
     return Page("forget.html", values)
 
 
@@ -49,6 +50,7 @@ def forget(request: PageRequest, store: Store) -> PageResponse:
             store,
             _turns(store, conditions),
             lambda gone: gone.confirmation == confirmation,
+            matching=conditions["matching"],
             **_follows(request.inputs),
         )
         if not receipts:
@@ -66,7 +68,12 @@ def _conditions(inputs: Inputs) -> dict[str, str]:
     return {name: inputs.text(name) for name in CONDITIONS}
 
 
-def _follows(inputs: Inputs) -> dict[str, bool]:
+class _Follows(TypedDict):
+    replies: bool
+    repeats: bool
+
+
+def _follows(inputs: Inputs) -> _Follows:
     """Which turns with the same words go too."""
     return {"replies": not inputs.text("only"), "repeats": bool(inputs.text("repeats"))}
 
