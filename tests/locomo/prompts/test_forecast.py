@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,17 +40,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Each module and each optimizer once; their other pairs take long and differ in nothing new.
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-PAIRS = list(zip(TARGETS, OPTIMIZERS, strict=False))
-PAIRS += [
-    pytest.param(target, optimizer, marks=pytest.mark.slow)
-    for target in TARGETS
-    for optimizer in OPTIMIZERS
-    if (target, optimizer) not in PAIRS
-]
+EACH_ONCE = [*zip(TARGETS, cycle(OPTIMIZERS), strict=False)]
+EACH_ONCE += [*zip(cycle(TARGETS), OPTIMIZERS[len(TARGETS) :], strict=False)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "optimizer"), PAIRS)
+@pytest.mark.parametrize(("target", "optimizer"), EACH_ONCE)
 def test_a_compile_takes_no_more_than_its_forecast(
     data: Path,
     tmp_path: Path,

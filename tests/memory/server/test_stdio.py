@@ -17,8 +17,6 @@ from memory.store.namespaces import create, location_of
 from tests.support.commands import run
 from tests.support.mcp_clients import MODES, stdio, text_of, use
 
-BOTH_STORES = "slow"
-
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
@@ -228,5 +226,6 @@ def remember_all(home: str, workers: int, number: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 def test_no_turn_is_lost_where_eight_servers_write_and_four_are_killed(home: str) -> None:
     remember_all(home, workers=8, number=100)
