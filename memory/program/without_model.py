@@ -19,6 +19,7 @@ from memory.vocabulary.fact_lines import fact_text
 
 _CHAT_CANDIDATES = 200  # of the ranking: a chat itself has many questions and quotations
 _MOST_FACTS = 5  # named for a message
+_MINUTE = len("2017-05-08T13:56")
 
 
 def answer_without_model(
@@ -48,12 +49,22 @@ def reply_without_model(
         answer = decided
     else:
         ranked = reader.search(question.ranked_text, _CHAT_CANDIDATES)
-        hits = [hit for hit in ranked if hit.turn_id != turn.id]
+        now = {turn.id, *_of_the_minute(turn, ranked, reader)}
+        hits = [hit for hit in ranked if hit.turn_id not in now]
         nearest = quotations_of(question, hits, reader, without=message.character)
         is_small_talk = bool(nearest) and not touches(question, reader, {turn.id})
         answer = _answer(NO_MODEL) if is_small_talk else _quoting(nearest)
     yield answer.text
     return answer
+
+
+def _of_the_minute(turn: Turn, hits: Sequence[Hit], reader: MemoryReader) -> set[int]:
+    """The ids of turns said in the minute of a message: whoever asks still sees them above."""
+    minute = turn.said_at[:_MINUTE]
+    if len(minute) < _MINUTE:
+        return set()
+    turns = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+    return {near.id for near in turns if near.said_at[:_MINUTE] == minute}
 
 
 def touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:

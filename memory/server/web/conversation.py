@@ -74,6 +74,7 @@ def conversation(request: PageRequest, store: Store) -> PageResponse:
     turn_filter = _filter(filters)
     question = inputs.text("q")
     values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
+    values["opens_at_end"] = not question and inputs.optional_number("after") is None
     if question:
         lines = hits(store, question, turn_filter, request.handles.searcher)
         return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})

@@ -39,7 +39,7 @@ _CAUSES = {
     "undo ": "Undid change ",
     "revert to ": "Reverted to ",
 }
-_COLOURS = 6  # of the stylesheet, for speakers
+_COLOURS = 12  # of the stylesheet, for speakers
 # Pages with many turns show only the beginning of a longer text.
 _LONG_TEXT = 1_500
 # The rooms of a memory: the address of each, and its name.
@@ -85,9 +85,23 @@ def in_words(attribute: str) -> str:
     return attribute.replace("_", " ")
 
 
-def colour_of(speaker: str) -> int:
-    """The number of a speaker's colour, the same on every page."""
-    return int.from_bytes(sha256(speaker.encode("utf-8", "replace")).digest()[:2]) % _COLOURS
+class SpeakerColours:
+    """The numbers of the speakers' colours on one page, different as long as there are enough.
+
+    A speaker has the same number on every page, unless another one there has it already.
+    """
+
+    def __init__(self) -> None:
+        self._colours: dict[str, int] = {}
+
+    def __call__(self, speaker: str) -> int:
+        if speaker not in self._colours:
+            digest = sha256(speaker.encode("utf-8", "replace")).digest()
+            own = int.from_bytes(digest[:2]) % _COLOURS
+            order = [(own + step) % _COLOURS for step in range(_COLOURS)]
+            used = {*self._colours.values()}
+            self._colours[speaker] = next((colour for colour in order if colour not in used), own)
+        return self._colours[speaker]
 
 
 def initial(speaker: str) -> str:
@@ -122,7 +136,6 @@ def _environment() -> Environment:
         "date": date_in_words,
         "cause": cause_in_words,
         "in_words": in_words,
-        "colour": colour_of,
         "initial": initial,
         "bytes": bytes_in_words,
         "beginning": lambda text: text[:_LONG_TEXT],
@@ -149,4 +162,4 @@ def _version(name: str) -> str:
 
 def html(template: str, values: Mapping[str, Any]) -> str:
     """Render a template."""
-    return _environment().get_template(template).render(values)
+    return _environment().get_template(template).render(values, colour_of=SpeakerColours())

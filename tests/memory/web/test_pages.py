@@ -18,7 +18,7 @@ from memory.facts import correct
 from memory.facts.additions import add_turns
 from memory.records import Kind, Summary
 from memory.server.tokens import Tokens
-from memory.server.web.markup import HTMX, STATIC, colour_of, day, initial
+from memory.server.web.markup import HTMX, STATIC, SpeakerColours, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.setting_values import CHAT
@@ -1187,7 +1187,22 @@ def test_days_and_names_read_as_people_write_them() -> None:
         *("8 May 2017", "May 2017", "2017", "", "one evening")
     ]
     assert [initial(name) for name in ("anna", " ’élan", "🌸", "")] == ["A", "É", "?", "?"]
-    assert colour_of("Anna") == colour_of("Anna")
+
+
+def test_twelve_people_on_a_page_have_twelve_colours() -> None:
+    colours, people = SpeakerColours(), [f"person {number}" for number in range(12)]
+    assert {colours(person) for person in people} == {*range(12)}
+    assert colours("person 3") == colours("person 3")
+    assert SpeakerColours()("Anna") == SpeakerColours()("Anna")
+    assert colours("a thirteenth") in range(12)
+
+
+def test_a_conversation_opens_at_its_newest_turn(memories: str) -> None:
+    with page_client() as client:
+        for query, is_at_end in (("", True), ("?before=3", True), ("?after=1", False)):
+            text = client.get(f"{ANNA}/conversation{query}").text
+            assert ("data-opens-at-end" in text) == is_at_end
+        assert "data-opens-at-end" not in client.get(f"{ANNA}/conversation?q=Oslo").text
 
 
 def test_the_story_is_listed_with_the_turns_of_its_lines(memories: str) -> None:

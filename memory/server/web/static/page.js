@@ -47,3 +47,10 @@ document.addEventListener("click", (event) => {
   navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
   button.textContent = "Copied";
 });
+
+// A conversation opens at its newest turn, unless the address names one or the reader comes back.
+document.addEventListener("DOMContentLoaded", () => {
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (location.hash || navigation?.type === "back_forward") return;
+  document.querySelector("[data-opens-at-end] article.turn:last-of-type")?.scrollIntoView({block: "end"});
+});
