@@ -253,6 +253,17 @@ def test_a_search_answers_while_one_types(page: Page) -> None:
     expect(first.get_by_text("the same words").last).to_be_visible()
 
 
+def test_a_conversation_opens_at_its_newest_turn_or_at_the_one_linked_to(page: Page) -> None:
+    page.goto(at("/conversation"))
+    expect(page.locator("#results article").last).to_be_in_viewport()
+    expect(page.locator("#results article").first).not_to_be_in_viewport()
+    linked = page.locator("#results article").nth(3)
+    name = linked.get_attribute("id")
+    page.goto("about:blank")
+    page.goto(f"{at('/conversation')}#{name}")
+    expect(linked).to_be_in_viewport()
+
+
 def test_the_next_page_is_a_link_and_a_turn_has_its_place(page: Page) -> None:
     page.goto(at("/conversation"))
     page.get_by_role("link", name="Earlier").first.click()

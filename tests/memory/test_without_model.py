@@ -111,7 +111,7 @@ def test_the_base_install_has_no_packages_that_only_some_need() -> None:
 def test_a_chat_quotes_nothing_of_the_same_minute(memory: Memory) -> None:
     now = "2026-05-08T13:56"
     memory.add([Turn("Tom", "I fry my noodles with leek.", "s", "2026-05-07T09:00")])
-    memory.add([Turn("Tom", "Hi, what can you cook?", "s", f"{now}:01")])
+    memory.add([Turn("Tom", "The noodles in the cupboard are mine.", "s", f"{now}:01")])
     asked = Turn("Tom", "What noodles can I cook tonight?", "s", f"{now}:40")
     [asked_id] = memory.add([asked])
     reply = memory.reply(memory.get(asked_id))
@@ -119,4 +119,4 @@ def test_a_chat_quotes_nothing_of_the_same_minute(memory: Memory) -> None:
     assert reply.answer is not None
     quoted = [quotation.text for quotation in reply.answer.quotations]
     assert any("leek" in text for text in quoted)
-    assert not any("Hi, what" in text for text in quoted)
+    assert not any("cupboard" in text for text in quoted)
