@@ -338,7 +338,7 @@ def _read(path: Path, flag: str) -> list[StoredTurn]:
 def row_table(runs: Mapping[str, Measured]) -> Table:
     """The figures of runs: by words, and by the questions that the rows answer.
 
-    "wrong" are questions that the rows answer, and less than half right.
+    "wrong" are questions that the rows answer less than half right; each costs half a right one.
     """
     numbers = (
         *("turns", "F1", "precision", "recall", "false", "small talk stored"),
@@ -384,7 +384,7 @@ def _interval(
     return resampled_interval(
         _in_both(run, minus),
         lambda ids: _gain(run, minus, ids, figure),
-        bounds=(-1.0, 1.0) if minus else (0.0, 1.0),
+        bounds=(-1.0, 1.0),
     )
 
 

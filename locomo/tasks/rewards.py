@@ -16,10 +16,10 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
 - `sql-memory` and `memupdate` are the rewards of these two projects to the letter, to compare with:
   `gated` and `memory` change what harmed (docs/optimizing.md says what).
 
-Each returns a dspy.Prediction of `score` (0 to 1; up to 1.25 for `sql-memory`; -2 to 1.5 for the
-refining module, which may do harm), `feedback` (text) and one float a component, the same for every
-predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises nothing but ImportError:
-an unscorable prediction is worth 0, and the feedback says why.
+Each returns a dspy.Prediction of `score` (0 to 1; up to 1.25 for `sql-memory`; -.5 to 1 for `rows`;
+-2 to 1.5 for the refining module, which may do harm), `feedback` (text) and one float a component,
+the same for every predictor (`trace`, `pred_name` and `pred_trace` are not used), and raises
+nothing but ImportError: an unscorable prediction is worth 0, and the feedback says why.
 
 Such a Prediction is true even if its score is 0: give MIPROv2 a `metric_threshold`.
 """

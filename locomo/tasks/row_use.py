@@ -3,6 +3,8 @@
 Each question is one SELECT: what, who, when, a list, a count, the first or last of several, what
 happened on a day, all that is said of someone, and of whom anything is said. It runs on the gold
 rows and on what was stored, and the two answers are compared. No model answers and none judges.
+A wrong answer costs half of what a right one earns: without that, a copied sentence, which holds
+the answer and more, earned more than what a model stored.
 """
 
 import json
@@ -29,6 +31,7 @@ Kind = Literal[
 ]
 # From this F1 on an item of an answer is right, as for answers elsewhere (rewards.RIGHT).
 _RIGHT = 0.5
+WRONG_COST = 0.5
 _TABLE = """CREATE TABLE facts
     (number INTEGER, subject TEXT, attribute TEXT, value TEXT, happened_on TEXT, said_at TEXT)"""
 _OF = "subject IN (SELECT value FROM json_each(:names)) AND same_attribute(attribute, :attribute)"
@@ -83,16 +86,21 @@ class RowQuestion:
 
 @dataclass(frozen=True)
 class QuestionAnswered:
-    """What stored facts answer to a question, 0 to 1 as far as it is gold's answer."""
+    """What stored facts answer to a question; `likeness`, 0 to 1, to gold's answer."""
 
     question: RowQuestion
     answer: tuple[str, ...]
-    score: float
+    likeness: float
+
+    @property
+    def score(self) -> float:
+        """The likeness, less WRONG_COST for a wrong answer: -WRONG_COST to 1."""
+        return self.likeness - WRONG_COST * self.is_wrong
 
     @property
     def is_right(self) -> bool:
         """Whether at least half of it is right."""
-        return self.score >= _RIGHT
+        return self.likeness >= _RIGHT
 
     @property
     def is_wrong(self) -> bool:
@@ -110,7 +118,10 @@ class StoredOf:
 
 
 def use_score(stored: StoredOf) -> float:
-    """How well one turn's facts answer its questions; of small talk 1 if nothing is stored."""
+    """How well one turn's facts answer its questions, -WRONG_COST to 1.
+
+    Of small talk it is 1 if nothing is stored that counts, else 0.
+    """
     answered = answered_by([stored])
     if answered:
         return fmean(question.score for question in answered)

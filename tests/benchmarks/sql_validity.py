@@ -25,6 +25,10 @@ from memory.models.local import SmallModelAdapter
 from memory.models.small_prompts import SMALL
 from memory.sql import check_select, split
 
+# The packaged model's prompts leave these out.
+_STORE_CONTEXT = ("before", "known", "catalog", "attributes", "feedback")
+_QUESTION_CONTEXT = ("asker", "today", "catalog", "feedback")
+
 
 class Unconstrained(SmallModelAdapter):
     """The same prompts, but the model may write whatever it likes."""
@@ -63,11 +67,13 @@ def main(data: Path = Path("data/sample.json"), turns: int = 40, questions: int 
             def write(number: int, store: Any = store) -> None:
                 window = (number, number)
                 lines = turn_lines(store.turns(*window), model.limits.window_tokens)
-                said = program.store.predict(turns=lines, catalog="", feedback="")
+                said = program.store.predict(window=lines, **dict.fromkeys(_STORE_CONTEXT, ""))
                 store.write(said.sql, cause="benchmark", window=window)
 
             def read(text: str, store: Any = store) -> None:
-                said = program.retrieve.predict(question=text, catalog="", feedback="")
+                said = program.retrieve.predict(
+                    question=text, **dict.fromkeys(_QUESTION_CONTEXT, "")
+                )
                 statements = split(said.sql)
                 if not statements:
                     raise SqlError("no SELECT")

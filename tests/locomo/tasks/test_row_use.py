@@ -3,7 +3,7 @@
 import pytest
 
 from locomo.dataset.rows import GoldRow, GoldTurn
-from locomo.tasks.row_use import QuestionAnswered, StoredOf, answered_by, use_score
+from locomo.tasks.row_use import WRONG_COST, QuestionAnswered, StoredOf, answered_by, use_score
 from memory import Fact, Turn
 
 MAY = Turn("Ida", "I bought a kayak on Friday.", said_at="2024-05-06 10:00", id=1)
@@ -65,7 +65,7 @@ def test_the_same_rows_answer_all_of_them() -> None:
 
 def test_a_missing_row_and_a_missing_day_cost_what_they_would_answer() -> None:
     without = scores([OF_KAYAK], [OF_PORTO])
-    assert without["count"] == [0.0]
+    assert without["count"] == [-WRONG_COST]
     assert without["list"] == [pytest.approx(2 / 3)]
     assert without["first"] == [1.0]
     undated = scores([fact("Ida", "bought", "a kayak")], [OF_TENT, OF_PORTO])
@@ -74,8 +74,8 @@ def test_a_missing_row_and_a_missing_day_cost_what_they_would_answer() -> None:
 
 def test_a_wrong_row_is_in_the_answers_and_a_copied_turn_answers_little() -> None:
     wrong = scores([OF_KAYAK], [OF_TENT, OF_PORTO, fact("Ida", "bought", "a horse")])
-    assert wrong["count"] == [0.0]
-    assert wrong["last"] == [0.0]
+    assert wrong["count"] == [-WRONG_COST]
+    assert wrong["last"] == [-WRONG_COST]
     copied = answers(
         [fact("Ida", "bought", f"{MAY.text} It was a long and rainy weekend at the lake.")],
         [fact("Ida", "bought", JUNE.text), fact("Ella", "lives_in", f"{JUNE.text} {MAY.text}")],
