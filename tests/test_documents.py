@@ -402,6 +402,36 @@ def test_the_two_commands_of_the_readme_run(tmp_path: Path) -> None:
     assert not collected.returncode, collected.stdout[-2000:]
 
 
+def test_the_page_of_figures_begins_with_ten_claims_and_their_intervals() -> None:
+    page = (ROOT / "docs/figures.md").read_text("utf-8")
+    assert page.startswith("# Figures\n\n## Claims\n")
+    columns, *claims = next(tables(page.splitlines()))
+    assert columns == ["claim", "figure", "interval", "data, and who saw it", "command"]
+    assert len(claims) == 10
+    for claim, figure, interval, *rest in claims:
+        assert re.fullmatch(r"\[[+-]\.\d+, [+-]\.\d+\]|none: .+|", interval), claim
+        assert bool(interval) == bool(re.search(r"\.\d", figure)), claim
+        low = interval.strip("[]").partition(",")[0]
+        if not low.startswith("+"):  # an interval with zero in it, or none, shows no gain
+            assert figure.endswith((": not shown", ": no")) or not low.startswith("-"), claim
+        assert all(rest) or figure in ("withdrawn", "not measured"), claim
+
+
+def test_an_interval_of_a_difference_is_on_the_page_of_figures() -> None:
+    """What a reader is told of a gain is quoted from there; a page of runs has its own tables."""
+    page = " ".join((ROOT / "docs/figures.md").read_text("utf-8").split())
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    told = re.compile(r"[+-]\.\d+ \[[+-]?\.\d+, [+-]?\.\d+\]")
+    missing = [
+        f"{file.relative_to(ROOT)}: {quoted}"
+        for file in pages
+        if file.name not in ("reinforcement.md", "figures.md")
+        for quoted in told.findall(" ".join(file.read_text("utf-8").split()))
+        if quoted not in page
+    ]
+    assert not missing
+
+
 def test_the_figures_of_the_readme_are_those_of_the_page() -> None:
     readme = (ROOT / "README.md").read_text("utf-8").partition("\n## Figures\n")[2]
     [[columns, *rows]] = tables(readme.splitlines())
