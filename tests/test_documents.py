@@ -47,7 +47,7 @@ NOT_RUN = {
     "needs a provider's key": 13,
     "needs a server with GPUs": 9,
     "needs the extra tune": 2,
-    "takes an hour": 17,
+    "takes an hour": 15,
     "takes minutes, data or a key": 29,
     "the tests themselves": 2,
 }
