@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from memory.evidence.fact_lists import FactList, fact_lists, spread
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of
@@ -109,14 +110,17 @@ def evidence(
     room = budget - standing.tokens - (fence_tokens() if options.fenced else 0)
     looked = NOTHING_LOOKED_UP
     if options.looked:
-        looked = looked_up(
+        look = partial(
+            looked_up,
             recollected.rows,
             question.ranked_text,
             turns=recollected.turns,
             marks=recollected.marks,
             summaries=reader.summaries(),
-            budget=int(room * _LOOKED_SHARE),
         )
+        looked = look(budget=int(room * _LOOKED_SHARE))
+        if not looked.is_all:  # turns that no one asked for leave first
+            looked = look(budget=max(int(room * _LOOKED_SHARE), room - LEAST_BUDGET))
         room -= looked.tokens
         recollected = replace(recollected, rows=())
         options = replace(options, without={*options.without, *looked.turn_ids})

@@ -19,8 +19,9 @@ from memory.text.dates import short_day
 from memory.text.passages import excerpt
 from memory.text.tokens import line_tokens
 
+_ROWS_SHOWN = "rows shown)"  # how the line that counts them ends
 _COUNT_TOKENS = 16  # of a line that says how many rows are shown
-_SHORTEST = 2 * LONG_TURN // 3  # tokens of a turn's text where many are asked for
+_SHORTEST = LONG_TURN // 3  # tokens of a turn's text where many are asked for
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class LookedUp:
     lines: tuple[str, ...] = ()
     turn_ids: frozenset[int] = frozenset()
     cut: frozenset[int] = frozenset()
+    is_all: bool = True  # no row is left out
 
     @property
     def tokens(self) -> int:
@@ -83,7 +85,7 @@ def looked_up(
         result = of_results[place]
         chosen = _that_fit(result, question, room // waiting, marks)
         if len(chosen) < len(result):
-            chosen.append(_Line(f"({len(chosen)} of {len(result)} rows shown)"))
+            chosen.append(_Line(f"({len(chosen)} of {len(result)} {_ROWS_SHOWN}"))
         chosen_of[place] = chosen
         room -= sum(line_tokens(line.text) for line in chosen)
     lines = [line for _, chosen in sorted(chosen_of.items()) for line in chosen]
@@ -91,6 +93,7 @@ def looked_up(
         tuple(line.text for line in lines),
         frozenset(turn_id for line in lines for turn_id in line.turn_ids),
         frozenset(line.turn.id for line in lines if line.turn and line.is_cut),
+        all(line.turn_ids or not line.text.endswith(_ROWS_SHOWN) for line in lines),
     )
 
 

@@ -14,6 +14,8 @@ from memory.evidence.question import UserQuestion
 from memory.evidence.standing import Standing
 from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
+from memory.search.answer_kinds import asks_for_story
+from memory.search.question import is_about, subjects_of
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.owner import asker_of
@@ -28,6 +30,9 @@ from memory.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
     from memory.sql import CheckedSelect
+
+
+_STORY_CANDIDATES = 400  # turns, of which those come first that a story's names and months select
 
 
 class MemoryReader:
@@ -57,7 +62,14 @@ class MemoryReader:
         if filter is not None:
             return self._searcher.search(self.store, question, k, filter)
         if (question, k) not in self._hits:
-            self._hits[question, k] = self._searcher.search(self.store, question, k)
+            subjects = subjects_of(question) if asks_for_story(question) else ()
+            most = max(k, _STORY_CANDIDATES) if subjects else k
+            hits = self._searcher.search(self.store, question, most)
+            if subjects:
+                turns = {turn.id: turn for turn in self.turns_by_id([hit.turn_id for hit in hits])}
+                # Sorting is stable: in both parts the nearest come first.
+                hits = sorted(hits, key=lambda hit: not is_about(turns[hit.turn_id], subjects))[:k]
+            self._hits[question, k] = hits
         return self._hits[question, k]
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:

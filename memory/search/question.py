@@ -4,10 +4,11 @@ Start with `read_question`. `SpeakerNames` finds people; the functions below it 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from memory.records import Turn
 from memory.text.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
 from memory.text.fence import without_block
 from memory.text.words import STOP_WORDS, UNSPACED, composed, normal, runs, word_runs, words
@@ -69,6 +70,8 @@ _PERIOD = re.compile(
 )
 # A question about tonight is a plan; what fits it was seldom said today. The day must not count.
 _TONIGHT = re.compile(r"(\btonight) \(\d{4}-\d\d-\d\d\)", re.IGNORECASE | re.ASCII)
+# A capitalized word after another word of its sentence.
+_INNER_NAME = re.compile(r"(?<=[^\W\d_.!?:]\s)([A-Z]\w+)")
 # Chinese and Korean names of three characters begin with the family name.
 _FAMILY_FIRST = re.compile("[\u4e00-\u9fff\uac00-\ud7a3]{3}")
 
@@ -285,6 +288,33 @@ def read_question(text: str, names: SpeakerNames, newest: int) -> Query:
         asks_time=_ASKS_TIME.search(text) is not None,
         is_of_words=len(words(text)) <= MOST_OF_WORDS,
     )
+
+
+def subjects_of(question: str) -> tuple[str, ...]:
+    """The names and the months that a question gives: what its turns are about.
+
+    The rest of a question for a story is a frame ("walk me through the order in which I brought
+    up"), whose words are in any turn. A name is a capitalized word that begins no sentence.
+    """
+    names = dict.fromkeys(word for word in _INNER_NAME.findall(question) if _is_name(word))
+    return (*names, *named_dates(question))
+
+
+def is_about(turn: Turn, subjects: Collection[str]) -> bool:
+    """Whether a turn is of a day, or has a name, of `subjects_of` a question.
+
+    With names and dates it needs one of each.
+    """
+    dates = [subject for subject in subjects if subject[0].isdigit()]
+    names = [subject for subject in subjects if not subject[0].isdigit()]
+    is_of_date = not dates or any(turn.said_at.startswith(date) for date in dates)
+    text = f"{turn.speaker} {turn.text}"
+    return is_of_date and (not names or any(re.search(rf"\b{name}\b", text) for name in names))
+
+
+def _is_name(word: str) -> bool:
+    lower = word.lower()
+    return lower not in STOP_WORDS and lower not in MONTHS and lower not in WEEKDAYS
 
 
 def packed_date(said_at: str) -> int:
