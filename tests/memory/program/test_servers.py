@@ -259,6 +259,22 @@ def cuts(tokens: int, request: Request) -> Sent:
     return replace(sent, body={**sent.body, "usage": usage})
 
 
+def test_a_prompt_that_happens_to_be_as_long_as_a_context_is_answered(tmp_path: Path):
+    """A server's own count: 3,072 tokens once are a coincidence, and no look ends."""
+
+    def counts(_: Request) -> Sent:
+        sent = whole("Oslo")
+        usage = {"prompt_tokens": 3_072, "completion_tokens": 9, "total_tokens": 3_081}
+        return replace(sent, body={**sent.body, "usage": usage})
+
+    with odd_server(counts) as server:
+        model = load_model("openai/m", api_base=server.address)
+        with model.active():
+            assert model.lm(messages=[{"role": "user", "content": "word " * 3_300}])
+        with pytest.raises(PromptTooLong), model.active():
+            model.lm(messages=[{"role": "user", "content": "word " * 3_400}])
+
+
 def test_a_prompt_that_was_cut_is_told_and_a_shorter_one_is_answered(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
