@@ -233,13 +233,19 @@ class PersonState:
 
 
 def state_of_person(
-    store: Store, person: Person, attributes: Sequence[str], day: str = ""
+    store: Store,
+    person: Person,
+    attributes: Sequence[str],
+    day: str = "",
+    *,
+    is_asker: bool = False,
 ) -> PersonState:
     """The state of a person's facts under some names of attributes, past ones too.
 
     On a day (ISO), by default `store.today`. No states for facts about several persons with one
     name, or for more than MOST_FACTS. Several memories are read one by one, and their facts get
-    the numbers that they have there.
+    the numbers that they have there. Of the asker (`is_asker`), whom others may give a namesake,
+    what is said of the speaker of that name counts.
     """
     vocabulary = vocabulary_of(store)
     values = _values_of_person(person, attributes, vocabulary)
@@ -252,6 +258,9 @@ def state_of_person(
             statements += [_numbered(store, name, statement) for statement in part_statements]
         else:
             rows, statements = part_rows, part_statements
+    if is_asker:
+        own = [each for each in statements if key(each.who) == key(person.name)]
+        statements = own or statements
     is_one = len({key(statement.who) for statement in statements}) == 1
     days = [_day(statement.said_at) for statement in statements]
     if not day and statements and min(days) > store.today:

@@ -52,7 +52,10 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
         if person is None:
             continue
         names = list(dict.fromkeys(n for one in group for n in _names(one.attribute, vocabulary)))
-        known = state_of_person(reader.store, person, names, today)
+        # "Where does Anna live?" may be about another Anna; "Where do I live?" is not.
+        is_named = group[0].who.casefold() == person.name.casefold()
+        is_asker = person.name == question.asker and not is_named
+        known = state_of_person(reader.store, person, names, today, is_asker=is_asker)
         states = _ranked(known.states)
         answer = _answer(group[0], states, vocabulary) if states else None
         if answer:

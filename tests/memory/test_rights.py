@@ -1,5 +1,7 @@
 """Who may say what holds: no one's words take the place of what somebody says of themselves."""
 
+from pathlib import Path
+
 import pytest
 
 from memory import Memory, SqlError, Store, Turn
@@ -75,3 +77,21 @@ def test_what_a_person_edited_stays_until_they_say_otherwise(store: Store) -> No
     assert homes(store) == ["Bergen"]
     memory.add(Turn("Anna", "I live in Ulm.", said_at=f"{store.today}T23:59:59"))
     assert homes(store) == ["Ulm"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "My sister Anna lives in Rome.",
+        "My friend Anna works as a pilot and lives in Bonn.",
+        "My boss Anna lives in Rome and my aunt Anna in Bonn.",
+    ],
+)
+def test_anothers_word_about_a_namesake_takes_no_answer_from_anyone(
+    tmp_path: Path, said: str
+) -> None:
+    with Memory(tmp_path / "a.db") as memory:
+        memory.add([("Anna", "I live in Oslo."), ("Mallory", said)])
+        assert memory.ask("Where do I live?", asker="Anna").text.startswith("Oslo")
+        # By name, nobody knows which of them is meant.
+        assert memory.ask("Where does Anna live?", asker="Ben").basis != "rows"
