@@ -234,10 +234,10 @@ def _print_preview(gone: Preview, command: Callable[..., str]) -> None:
         print_lines(map(turn_line, gone.repeats[:_MAX_SHOWN]), "  ")
     if gone.near:
         stay = count(len(gone.near), "turn")
-        one = len(gone.near) == 1
+        is_alone = len(gone.near) == 1
         print_clean(
-            f"{stay} with a longer name {'stays' if one else 'stay'}; --turn forgets"
-            f" {'it' if one else 'them'} too:"
+            f"{stay} with a longer name {'stays' if is_alone else 'stay'}; --turn forgets"
+            f" {'it' if is_alone else 'them'} too:"
         )
         print_lines(map(turn_line, gone.near[:_MAX_SHOWN]), "  ")
     also = f" ({gone.removed:,} of them only in the journal)" if gone.removed else ""

@@ -136,12 +136,12 @@ def _known_by_their_own(store: Store, turns: Sequence[Turn]) -> dict[str, int]:
 
     Only with the same text: an id proves nothing.
     """
-    own = {turn.source: match[1] for turn in turns if (match := _OWN_ID.fullmatch(turn.source))}
-    ids = known_sources(store, [*own.values()]) if own else {}
+    row_ids = {turn.source: match[1] for turn in turns if (match := _OWN_ID.fullmatch(turn.source))}
+    ids = known_sources(store, [*row_ids.values()]) if row_ids else {}
     text_of = {turn.id: turn.text for turn in store.turns_by_id([*ids.values()], missing_ok=True)}
     known: dict[str, int] = {}
     for turn in turns:
-        turn_id = ids.get(own.get(turn.source, ""), 0)
+        turn_id = ids.get(row_ids.get(turn.source, ""), 0)
         if turn_id and text_of.get(turn_id) in (turn.text, public_turns([turn]).turns[0].text):
             known[turn.source] = turn_id
     return known

@@ -107,8 +107,8 @@ def with_source(
         row_hash = short_hash(row)
         turn = replace(turn, source=f"{format}:{row_hash}:{equal_rows.add(row_hash)}")
     else:
-        said = short_hash(turn.kind, turn.speaker, turn.text)
-        turn = replace(turn, source=f"{format}:{said}/{turn.source}")
+        words_hash = short_hash(turn.kind, turn.speaker, turn.text)
+        turn = replace(turn, source=f"{format}:{words_hash}/{turn.source}")
     yield from with_date(turn, location)
 
 

@@ -259,8 +259,8 @@ def state_of_person(
         else:
             rows, statements = part_rows, part_statements
     if is_asker:
-        own = [each for each in statements if key(each.who) == key(person.name)]
-        statements = own or statements
+        of_speaker = [s for s in statements if key(s.who) == key(person.name)]
+        statements = of_speaker or statements
     is_one = len({key(statement.who) for statement in statements}) == 1
     days = [_day(statement.said_at) for statement in statements]
     if not day and statements and min(days) > store.today:

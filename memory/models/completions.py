@@ -210,13 +210,13 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
     Gives up after _MOST_BRACES that open none: each costs a look at all that is before it.
     """
     decoder = json.JSONDecoder(strict=False)  # models break lines inside strings
-    at, others = text.find("{"), 0
-    while at >= 0 and others < _MOST_BRACES:
+    at, failures = text.find("{"), 0
+    while at >= 0 and failures < _MOST_BRACES:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             end = at + 1
-            others += 1
+            failures += 1
         else:
             if isinstance(value, dict):
                 yield value

@@ -157,12 +157,12 @@ def _replies_of_exchanges(conn: Connection, expired: Sequence[int]) -> tuple[int
             "exchange", session=turn.session, turn_id=turn.id, most=_MOST_REPLIES + 1
         ).fetchall()
         before, after = list[Turn](), list[Turn]()
-        for each in turns_table.to_turns(around):
-            (before if each.id < turn.id else after).append(each)
+        for neighbour in turns_table.to_turns(around):
+            (before if neighbour.id < turn.id else after).append(neighbour)
         if before and not (is_machine(before[0], characters) or before[0].id in ends_exchange):
             continue
         ends_exchange.add(turn.id)
-        following = list(takewhile(lambda each: is_machine(each, characters), after))
+        following = list(takewhile(lambda reply: is_machine(reply, characters), after))
         exchange = [turn, *following[:_MOST_REPLIES]]
         replies |= {*turns_quoting(exchange, {turn.id}, characters).replies}
     return tuple(sorted(replies - {*expired}))

@@ -51,9 +51,9 @@ def _whole(words: str) -> re.Pattern[str]:
         pattern = _GAPS.join(map(re.escape, pieces)) if pieces else re.escape(canonical)
     else:
         pattern = re.escape(canonical)
-    left = _LEFT if _is_joined(canonical[:1]) else ""
-    right = _RIGHT if _is_joined(canonical[-1:]) else ""
-    return re.compile(f"{left}{pattern}{right}")
+    begins = _LEFT if _is_joined(canonical[:1]) else ""
+    ends = _RIGHT if _is_joined(canonical[-1:]) else ""
+    return re.compile(f"{begins}{pattern}{ends}")
 
 
 def _is_joined(letter: str) -> bool:
