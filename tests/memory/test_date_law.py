@@ -118,7 +118,6 @@ def test_a_day_without_a_year_is_the_last_one_not_long_ago(
         ("I moved to Hull on 1 May.", "", [("Hull", "")]),
         ("I moved to Hull on 1 May.", "2023-04-15", [("Hull", "")]),
         ("I live in Hull since 1 May.", "2023-05-15", [("Hull", "")]),  # the tense says nothing
-        ("I was born in Oslo on 3 March.", "2023-05-15", [("Oslo", "")]),
         ("My birthday is on 3 March.", "2023-05-15", [("3 March", "")]),
     ],
 )
