@@ -234,7 +234,9 @@ def _block(
     standing = reader.standing(question.text, *question.askers)
     standing = (standing if profile else standing.without_profile).within(limit)
     room = limit - standing.tokens - fence_tokens()
-    for_portrait = int(room * PORTRAIT_SHARE) if budget else PORTRAIT_TOKENS
+    for_portrait = PORTRAIT_TOKENS
+    if budget:
+        for_portrait = min(for_portrait, int(room * PORTRAIT_SHARE))
     for_turns = room - for_portrait if budget else min(TURN_TOKENS, room)
     about = around(question, reader, for_turns)
     about_others = lines_about_others(reader.store, question, about.people) if profile else []
@@ -257,6 +259,7 @@ def _block(
         opening=width,
         most=most,
         can_be_shown=can_be_shown,
+        told=standing.turn_ids,
     )
     recalled = reader.recalled(
         [*room_turns.turns, *room_turns.portrait], question.ranked_text, question.today
@@ -274,7 +277,7 @@ def _block(
     )
     portrait = lay_out(
         [],
-        room_turns.portrait,
+        [turn for turn in room_turns.portrait if turn.id not in block.turn_ids],
         min(for_portrait, limit - standing.tokens - fence_tokens() - block.tokens),
         question=question.ranked_text,
         marks=recalled.marks,

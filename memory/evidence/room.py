@@ -3,13 +3,16 @@
 There is room, so little is decided: a turn too many costs thirty tokens, one too few the answer.
 A memory whose asker has said little is shown whole. Else come the asker's turns nearest to the
 attribute that a question asks for, the ranking, and a portrait: what the asker said that lasts, in
-their own words. `memory.evidence.prompt_block` lays them out.
+their own words (decision 320). `memory.evidence.prompt_block` lays them out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy import float32
+from numpy.typing import NDArray
 
 from memory.evidence.gate import Opening
 from memory.evidence.people import NOBODY, People, people_meant
@@ -17,10 +20,11 @@ from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.facts.latest_word import sentences_about
 from memory.records import Turn
-from memory.search.embed import HostedEmbedder, load_embedder
+from memory.search.embed import HostedEmbedder, embed, load_embedder
 from memory.search.speakers_turns import (
     NO_TURNS,
     SpeakersTurns,
+    likeness,
     questions_of,
     sequels_of,
     turns_of_speakers,
@@ -28,18 +32,18 @@ from memory.search.speakers_turns import (
 from memory.store.facts.standing_facts import names_of_askers
 from memory.store.files.united import first_store
 from memory.text.speakers import is_assistant
+from memory.text.text_cache import TextCache
+from memory.text.words import count_words
+from memory.vocabulary import Attribute
 from memory.vocabulary.templates import question_templates_of
-
-if TYPE_CHECKING:
-    from numpy import float32
-    from numpy.typing import NDArray
 
 NARROW_TURNS = 5
 MOST_TURNS = 20  # of the ranking; study and figures: docs/figures.md, "What a block holds"
 # Tokens of turns and of the portrait, without a budget. A portrait within a budget takes a share.
 TURN_TOKENS, PORTRAIT_TOKENS, PORTRAIT_SHARE = 1_000, 300, 0.15
 OTHERS = 3  # turns of others, where all that the asker said is shown
-_ATTRIBUTE_TURNS, _PORTRAIT_TURNS = 4, 24
+_ATTRIBUTE_TURNS, _PORTRAIT_TURNS = 6, 24
+_LONGEST = 1_000  # characters of a turn that are compared, and words that are counted
 _WORDS_OF_TOKENS = 0.7  # a thousand tokens are about as many words
 # A reply of few words says nothing without its question. A turn's short sequel often corrects it.
 REPLY_WORDS = 10
@@ -48,7 +52,10 @@ _SEQUEL_WORDS, _SEQUEL_DAYS, _WITH_SEQUEL = 12, 2, 5
 
 @dataclass(frozen=True)
 class Room:
-    """The turns for a message, those to keep first, and of its portrait, which are others."""
+    """The turns for a message and those of its portrait, each with the ones to keep first.
+
+    A turn may be in both: what has no room among the turns may have some in the portrait.
+    """
 
     turns: Sequence[Turn] = ()
     portrait: Sequence[Turn] = ()
@@ -62,14 +69,14 @@ class Around:
     """What a memory's index says of a message before anything is ranked.
 
     Who is meant, the turns of the asker and of the people named, how many turns there are, and the
-    attribute that the message asks for in a template, "" for none.
+    attribute that the message asks for in a template, if any.
     """
 
     people: People = NOBODY
     own: SpeakersTurns = NO_TURNS
     named: SpeakersTurns = NO_TURNS
     turns: int = 0
-    attribute: str = ""
+    attribute: Attribute | None = None
 
 
 def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKENS) -> Around:
@@ -84,14 +91,12 @@ def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKE
         if searched is None:
             return Around()
         people = people_meant(searched.index, question.text, askers)
-        sentences = sentences_about(attribute) if attribute else ()
-        vector = _mean_vector(searched.embedder, sentences)
+        sentences = _vectors(searched.embedder, sentences_about(attribute) if attribute else ())
         own = turns_of_speakers(
             searched.index,
             people.asker,
             words=words,
-            vector=None if people.named else vector,
-            nearest=_ATTRIBUTE_TURNS,
+            sentences=None if people.named else sentences,
             most_lasting=_PORTRAIT_TURNS,
             selection=searched.selection,
         )
@@ -99,22 +104,18 @@ def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKE
             searched.index,
             people.named,
             words=0,
-            vector=vector,
-            nearest=_ATTRIBUTE_TURNS,
+            sentences=sentences,
             most_lasting=_PORTRAIT_TURNS,
             selection=searched.selection,
         )
-        name = attribute.name if attribute else ""
-        return Around(people, own, named, searched.turns, name)
+        return Around(people, own, named, searched.turns, attribute)
 
 
-@lru_cache(maxsize=200)
-def _mean_vector(embedder: str, sentences: tuple[str, ...]) -> "NDArray[float32] | None":
+@lru_cache(maxsize=100)
+def _vectors(embedder: str, sentences: tuple[str, ...]) -> NDArray[float32] | None:
+    """The vectors of sentences; None for none, and where a network would be asked for them."""
     loaded = load_embedder(embedder)
-    if not sentences or isinstance(loaded, HostedEmbedder):
-        return None
-    mean: NDArray[float32] = loaded(sentences).mean(axis=0)
-    return mean / (float((mean @ mean) ** 0.5) or 1.0)
+    return None if not sentences or isinstance(loaded, HostedEmbedder) else loaded(sentences)
 
 
 def room_of(
@@ -126,6 +127,7 @@ def room_of(
     opening: Opening,
     most: int,
     can_be_shown: Callable[[Turn], bool],
+    told: Collection[int] = (),
 ) -> Room:
     """The turns that a message gets.
 
@@ -133,6 +135,7 @@ def room_of(
         ranked: the turns of the ranking, best first, each text once.
         most: how many turns of the ranking.
         can_be_shown: whether a turn may be shown at all, by the running session for instance.
+        told: the turns of the profile's facts; a short one says no more in the portrait.
     """
     if opening == "closed":
         return NO_ROOM
@@ -161,14 +164,37 @@ def room_of(
             *by_others[OTHERS:],
         ]
     else:
-        nearest = read([*about.own.nearest, *about.named.nearest])
+        near = read([*about.own.nearest, *about.named.nearest])
+        nearest = _most_like(near, about.attribute)
         chosen = [*ranked[:1], *nearest, *ranked[1:most]]
     sequels = 0 if opening == "narrow" else _WITH_SEQUEL
     chosen = with_companions(reader, _once(filter(can_be_shown, chosen)), can_be_shown, sequels)
-    ids = {turn.id for turn in chosen}
-    lasting = read([*about.own.lasting, *about.named.lasting])
-    portrait = [turn for turn in _once(filter(can_be_shown, lasting)) if turn.id not in ids]
+    lasting = _once(filter(can_be_shown, read([*about.own.lasting, *about.named.lasting])))
+    portrait = [turn for turn in lasting if not (turn.id in told and _is_short(turn))]
     return Room(chosen, portrait)
+
+
+def _most_like(turns: Sequence[Turn], attribute: Attribute | None) -> list[Turn]:
+    """Of turns that are near to an attribute by their context, the nearest by their own words."""
+    if attribute is None or not turns:
+        return []
+    vectors = np.array([_vector_of[turn.text[:_LONGEST]] for turn in turns])
+    words = np.array([count_words(turn.text, most=_LONGEST) for turn in turns])
+    worths = likeness(vectors @ _packaged_vectors(sentences_about(attribute)).T, words)
+    return [turns[place] for place in np.argsort(-worths, kind="stable")[:_ATTRIBUTE_TURNS]]
+
+
+@lru_cache(maxsize=100)
+def _packaged_vectors(sentences: tuple[str, ...]) -> NDArray[float32]:
+    return embed(sentences)
+
+
+# The next question of the same attribute is near to the same turns.
+_vector_of = TextCache(lambda text: embed([text])[0], most=2_000, longest=1_000)
+
+
+def _is_short(turn: Turn) -> bool:
+    return count_words(turn.text, most=_LONGEST) <= REPLY_WORDS
 
 
 def _once(turns: Iterable[Turn]) -> list[Turn]:

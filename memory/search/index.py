@@ -329,6 +329,14 @@ class Index:
         dots = np.einsum("ij,j->i", self._vectors[chosen].astype(np.float32), vector)
         return np.asarray(dots / self._norms[chosen], np.float32)
 
+    def nearness(
+        self, positions: NDArray[np.int64], sentences: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The cosines of the turns at these positions with unit vectors, (n, sentences)."""
+        self._read_vectors(positions)
+        dots = self._vectors[positions].astype(np.float32) @ sentences.T
+        return np.asarray(dots / self._norms[positions][:, None], np.float32)
+
     def _read_vectors(self, positions: NDArray[np.int64]) -> None:
         """Read the pieces of vectors for these positions that no earlier search has read."""
         if not self._unread:

@@ -28,7 +28,7 @@ _NEAREST = 3
 _STEPS, _LOWEST = 12, -5.0
 # What is added to a logit, and to a length in words, before turns of other lengths are compared: by
 # the score for the root of what they cost (docs/figures.md).
-_ABOVE, _HEAD_WORDS = 3.0, 6.0
+_ABOVE, _HEAD_WORDS = 5.0, 10.0
 
 Floats = NDArray[np.float32]
 

@@ -5,6 +5,7 @@ So they cost the same for ten turns and, but for a scan of a column, for a hundr
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,10 @@ from memory.search.selection import Selection
 from memory.search.signs import sign_codes
 from memory.search.turn_columns import asks, lasting
 
-_COMPARED = 64  # turns whose vectors are compared, the nearest by their signs
+# Turns whose vectors are compared, the nearest by their signs; to how many sentences.
+_COMPARED, _SENTENCES = 1_024, 8
+_FEW_WORDS = 6
+_FOLLOWING = 64  # turns among which the next one of a speaker is looked for
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ def turns_of_speakers(
     names: Collection[str],
     *,
     words: int,
-    vector: NDArray[np.float32] | None = None,
-    nearest: int = 4,
+    sentences: NDArray[np.float32] | None = None,
+    nearest: int = 48,
     most_lasting: int = 40,
     selection: Selection | None = None,
 ) -> SpeakersTurns:
@@ -50,7 +54,8 @@ def turns_of_speakers(
 
     Arguments:
         words: the most that `everything` may have, each turn's name and date counted as ten.
-        vector: a unit vector to compare turns with.
+        sentences: unit vectors to compare turns with, (n, width): a turn is as near as to its
+            nearest ones.
         nearest, most_lasting: how many turns.
         selection: the turns that may be shown; by default all.
     """
@@ -68,22 +73,34 @@ def turns_of_speakers(
     return SpeakersTurns(
         count=len(positions),
         everything=tuple(index.ids[positions].tolist()) if is_little else (),
-        nearest=_nearest(index, positions, vector, nearest) if vector is not None else (),
+        nearest=_nearest(index, positions, sentences, nearest) if sentences is not None else (),
         lasting=tuple(index.ids[positions[best]].tolist()),
     )
 
 
 def _nearest(
-    index: Index, positions: NDArray[np.int64], vector: NDArray[np.float32], number: int
+    index: Index, positions: NDArray[np.int64], sentences: NDArray[np.float32], number: int
 ) -> tuple[int, ...]:
     # An answer is seldom a question.
     positions = positions[~asks(index.rows[positions])]
-    if len(positions) > _COMPARED and sign_codes(vector[None]).shape[1] == len(index.planes):
-        differing = index.disagreement(vector, None).T.ravel()[positions]
-        positions = positions[np.argpartition(differing, _COMPARED)[:_COMPARED]]
-    cosines = index.cosines(np.sort(positions), vector)
-    best = np.argsort(-cosines, kind="stable")[:number]
-    return tuple(index.ids[np.sort(positions)[best]].tolist())
+    mean = sentences.mean(axis=0)
+    if len(positions) > _COMPARED and sign_codes(mean[None]).shape[1] == len(index.planes):
+        differing = index.disagreement(mean, None).T.ravel()[positions]
+        positions = np.sort(positions[np.argpartition(differing, _COMPARED)[:_COMPARED]])
+    lengths = index.rows["length"][positions]
+    worths = likeness(index.nearness(positions, sentences), lengths)
+    best = np.argsort(-worths, kind="stable")[:number]
+    return tuple(index.ids[positions[best]].tolist())
+
+
+def likeness(cosines: NDArray[np.float32], words: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    """How like some sentences turns of so many words are, of (turns, sentences): (turns,).
+
+    The mean of the nearest sentences; a turn of a few words may be near by chance.
+    """
+    number = min(_SENTENCES, cosines.shape[1])
+    nearest = np.partition(cosines, -number, axis=1)[:, -number:].mean(axis=1)
+    return np.asarray(nearest * np.sqrt(np.minimum(words / _FEW_WORDS, 1)), np.float32)
 
 
 def questions_of(index: Index, turn_ids: Sequence[int], words: int) -> dict[int, int]:
@@ -110,7 +127,7 @@ def sequels_of(index: Index, turn_ids: Sequence[int], words: int, days: int) -> 
     positions = index.positions_of(np.array(turn_ids, np.int64)).tolist()
     for turn_id, position in zip(turn_ids, positions, strict=True):
         row = index.rows[position]
-        following = index.rows[position + 1 : min(position + 1 + _COMPARED, index.count + 1)]
+        following = index.rows[position + 1 : min(position + 1 + _FOLLOWING, index.count + 1)]
         speakers = np.flatnonzero(following["speaker"] == row["speaker"])
         if position and len(speakers):
             sequel = following[speakers[0]]
