@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -234,12 +235,13 @@ def _block(
     standing = reader.standing(question.text, *question.askers)
     standing = (standing if profile else standing.without_profile).within(limit)
     room = limit - standing.tokens - fence_tokens()
+    about = around(question, reader, room if budget else TURN_TOKENS)
+    about_others = lines_about_others(reader.store, question, about.people) if profile else []
+    room -= sum(map(line_tokens, about_others))
     for_portrait = PORTRAIT_TOKENS
     if budget:
         for_portrait = min(for_portrait, int(room * PORTRAIT_SHARE))
     for_turns = room - for_portrait if budget else min(TURN_TOKENS, room)
-    about = around(question, reader, for_turns)
-    about_others = lines_about_others(reader.store, question, about.people) if profile else []
     most = min(budget // _TURN_TOKENS, _MOST_CANDIDATES) if budget else MOST_TURNS
     ranked = _ranked(reader, question, most, can_be_shown)
     overview = reader.overview(question)
@@ -268,28 +270,29 @@ def _block(
     facts = [fact for fact in overview or recalled.in_force if fact.id not in above]
     later = latest_words(reader.store, facts[:_MOST_LATEST], question.today) if overview else {}
     fact_tokens = for_turns // 2 if overview else _FACT_TOKENS
-    block = lay_out(
-        current_facts(facts, fact_tokens, later) if width == "open" else (),
-        room_turns.turns,
-        for_turns,
-        question=question.ranked_text,
-        marks=recalled.marks,
-    )
-    portrait = lay_out(
-        [],
-        [turn for turn in room_turns.portrait if turn.id not in block.turn_ids],
-        min(for_portrait, limit - standing.tokens - fence_tokens() - block.tokens),
-        question=question.ranked_text,
-        marks=recalled.marks,
-        longest=_PORTRAIT_LINE,
-    )
-    block = replace(
-        block,
-        standing=standing,
-        people=tuple(about_others),
-        portrait=portrait.turns,
-        turn_ids=tuple(sorted({*block.turn_ids, *portrait.turn_ids, *standing.turn_ids})),
-    )
+    lines = current_facts(facts, fact_tokens, later) if width == "open" else ()
+    laid = partial(lay_out, question=question.ranked_text, marks=recalled.marks)
+
+    def laid_out(tokens: int, of_portrait: int) -> Evidence:
+        block = laid(lines, room_turns.turns, tokens)
+        lasting = [turn for turn in room_turns.portrait if turn.id not in block.turn_ids]
+        portrait = Evidence()
+        if of_portrait >= _PORTRAIT_LINE // 2:
+            portrait = laid([], lasting, of_portrait, longest=_PORTRAIT_LINE)
+        return replace(
+            block,
+            standing=standing,
+            people=tuple(about_others),
+            portrait=portrait.turns,
+            turn_ids=tuple(sorted({*block.turn_ids, *portrait.turn_ids, *standing.turn_ids})),
+        )
+
+    block = laid_out(for_turns, for_portrait)
+    # Lines may have a token more together than separately.
+    while (excess := count_tokens(block.fenced) - limit) > 0 and for_turns > 0:
+        for_portrait -= excess if block.portrait else 0
+        for_turns -= 0 if block.portrait else excess
+        block = laid_out(for_turns, for_portrait)
     with_story = replace(block, story=story()) if room_turns.turns else block
     return with_story if count_tokens(with_story.fenced) <= limit else block
 
