@@ -23,6 +23,7 @@ from memory.evidence.lines import LEAST_BUDGET, citations, refuse_budget
 from memory.evidence.reader import MemoryReader
 from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
 from memory.facts.edit_history import newest_change
+from memory.facts.latest_word import with_later
 from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.recall.messages import (
     Defaults,
@@ -819,7 +820,7 @@ class Memory(AnswersOthersNames):
         return Results(
             MemoryFact(**vars(fact), memory=name) if name else fact
             for name, store in self.stores.items()
-            for fact in facts.find(store, about, ended=ended, point=point)
+            for fact in _found(store, about, ended=ended, point=point)
         )
 
     @for_user
@@ -986,6 +987,12 @@ class Memory(AnswersOthersNames):
         answer = yield from pieces
         self._united.count_shown(answer.shown)
         return own_answer(self._united, answer)
+
+
+def _found(store: Store, about: str, *, ended: bool, point: str | None) -> list[Fact]:
+    """The facts that `memory.facts.find` finds; those of now with their latest word."""
+    found = facts.find(store, about, ended=ended, point=point)
+    return found if point else with_later(store, found)
 
 
 def _opened(store: Store | str | Path | None, embedder: str | None) -> StoreSource:

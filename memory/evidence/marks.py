@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memory.evidence.lines import DISPUTED, OUTDATED, in_words
-from memory.facts.latest_word import latest_words
+from memory.facts.latest_word import latest_of_turns, latest_words
 from memory.facts.restated import restated
 from memory.records import CUT_ANSWER, Fact, StatedFact, Turn
 from memory.store import Store
@@ -111,6 +111,8 @@ def recalled_facts(
     for fact in in_force:
         if word := latest.get(fact.id):
             marks.setdefault(fact.turn_id, word.text)
+    for turn_id, word in latest_of_turns(store, turns, day).items():
+        marks.setdefault(turn_id, word.text)
     stored = tuple(state.fact for state in stated)
     return Recalled(tuple(fitting), marks, stored)
 

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory.errors import InputError, SqlError
+from memory.facts.newer_words import note_newer
 from memory.records import (
     CORRECTIONS,
     NOTHING_WITHHELD,
@@ -67,7 +68,9 @@ class Recorded:
 def add_turns(
     store: Store, turns: Sequence[Turn], once: bool = False, replaces: bool = False
 ) -> TurnIds:
-    """Add turns (`Store.add`) and record what they assert; both are durable on return.
+    """Add turns (`Store.add`), record what they assert, and what they change of what was said.
+
+    All of it is durable on return.
 
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
@@ -84,6 +87,8 @@ def add_turns(
         # Another thread may have forgotten one of them by now.
         new = store.turns_by_id(likely, missing_ok=True)
         _record(store, new, vocabulary, are_new=True)
+    by_turn = zip(turn_ids, turn_ids.by_turn, strict=True)
+    note_newer(store, [turn_id for turn_id, withheld in by_turn if withheld is not None])
     return turn_ids
 
 

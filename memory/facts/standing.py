@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from memory.facts.restated import has_other_value
+from memory.facts.latest_word import replaced_facts
 from memory.records import Fact
 from memory.store import Store
 from memory.store.facts.fact_reads import current_among
@@ -11,7 +11,6 @@ from memory.store.facts.standing_facts import (
     facts_of_persons,
     facts_without_effect,
 )
-from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
 from memory.vocabulary.templates.words import language_words
 
@@ -22,7 +21,7 @@ def standing_facts(store: Store) -> list[Fact]:
     The list names each person, for people who read and correct facts. Answers follow only the
     asker's wishes (`memory.evidence.wishes`).
     """
-    return without_replaced(current_among(store, facts_of_persons(store, None)))
+    return without_replaced(store, current_among(store, facts_of_persons(store, None)))
 
 
 def standing_without_effect(store: Store) -> list[StandingFact]:
@@ -32,7 +31,7 @@ def standing_without_effect(store: Store) -> list[StandingFact]:
     newer one.
     """
     listed = facts_of_persons(store, None)
-    current = {fact.id for fact in without_replaced(current_among(store, listed))}
+    current = {fact.id for fact in without_replaced(store, current_among(store, listed))}
     replaced = [
         StandingFact(fact, "a newer one took its place")
         for fact in listed
@@ -47,21 +46,7 @@ def takes_back(wish: Fact) -> bool:
     return not {*words(wish.value)}.isdisjoint(known.changes | known.permissions)
 
 
-def without_replaced(facts: Sequence[Fact]) -> list[Fact]:
-    """These, without any that a newer one of the person says again, or with another value."""
-    telling = [telling_words(fact.value) for fact in facts]
-    forms = [forms_of(value_words) for value_words in telling]
-    return [
-        fact
-        for fact, value_words in zip(facts, telling, strict=True)
-        if not any(
-            (newer.subject, newer.attribute) == (fact.subject, fact.attribute)
-            and newer.turn_id > fact.turn_id
-            and value_words
-            and (
-                all(is_among(word, newer_forms) for word in value_words)
-                or has_other_value(fact.value, newer.value)
-            )
-            for newer, newer_forms in zip(facts, forms, strict=True)
-        )
-    ]
+def without_replaced(store: Store, facts: Sequence[Fact]) -> list[Fact]:
+    """These, without any that a newer one of them says again, or with another value."""
+    replaced = replaced_facts(store, facts)
+    return [fact for fact in facts if fact.id not in replaced]

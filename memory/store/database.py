@@ -61,6 +61,9 @@ class WordIndex(Protocol):
     def holds(self, word: str) -> bool:
         """Whether a turn or a fact holds a word."""
 
+    def turns_holding(self, all_of: Sequence[str], most: int, oldest: bool = False) -> list[int]:
+        """The newest or the oldest turns whose texts hold all of some words, at most so many."""
+
 
 class FactTable(Protocol):
     """The facts: the journal and the index of words follow whatever is written here.

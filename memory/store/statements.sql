@@ -386,6 +386,32 @@ ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.ti
 DELETE FROM memory.shown WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 
+-- ======== which later turns change what earlier ones say (newer_words.py) ========
+
+-- newer_words --
+SELECT older_turn, fact_id, newer_turn, kind, chance, sentence, value
+FROM memory.newer_words
+WHERE namespace = :namespace AND older_turn = ANY (:turn_ids);
+
+-- delete_newer_words --
+DELETE FROM memory.newer_words
+WHERE namespace = :namespace AND (older_turn = ANY (:turn_ids) OR newer_turn = ANY (:turn_ids));
+
+-- newest_facts --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM memory.facts
+WHERE namespace = :namespace AND ended_on IS NULL
+ORDER BY id DESC
+LIMIT :most;
+
+-- newest_facts_of_subject --
+SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at
+FROM memory.facts
+WHERE namespace = :namespace AND subject = :subject AND ended_on IS NULL
+ORDER BY id DESC
+LIMIT :most;
+
+
 -- ======== tags, attributes, entities and aliases (journaled_rows.py) ========
 
 -- rows_of_change --
@@ -563,8 +589,9 @@ UNION SELECT name FROM memory.entities
 UNION SELECT entity FROM memory.aliases
     WHERE namespace = :namespace AND lower(entity) = ANY (:names)
 UNION SELECT entity FROM memory.facts
-WHERE namespace = :namespace
-    AND (lower(trim(subject)) = ANY (:names) OR lower(entity) = ANY (:names))
+    WHERE namespace = :namespace AND lower(trim(subject)) = ANY (:names)
+UNION SELECT entity FROM memory.facts
+    WHERE namespace = :namespace AND lower(entity) = ANY (:names)
 ORDER BY 1;
 
 -- count_facts_by_entity --
@@ -1483,14 +1510,14 @@ WHERE namespace = :namespace AND lower(trim(name)) = :unnamed
 ORDER BY 1, 2;
 
 -- speakers_named --
-SELECT DISTINCT speaker FROM memory.turns
-WHERE namespace = :namespace AND lower(trim(speaker)) = ANY (:names)
+SELECT name FROM memory.speakers
+WHERE namespace = :namespace AND lower(trim(name)) = ANY (:names)
 ORDER BY 1;
 
 -- speakers_spelled --
 -- Which of these names speakers have, letter by letter.
-SELECT DISTINCT speaker FROM memory.turns
-WHERE namespace = :namespace AND speaker = ANY (:names)
+SELECT name FROM memory.speakers
+WHERE namespace = :namespace AND name = ANY (:names)
 ORDER BY 1;
 
 -- imported_people --
@@ -1751,6 +1778,7 @@ UNION ALL SELECT 'changes', count(*) FROM memory.changes WHERE namespace = :name
 UNION ALL SELECT 'facts_log', count(*) FROM memory.facts_log WHERE namespace = :namespace
 UNION ALL SELECT 'pending', count(*) FROM memory.pending WHERE namespace = :namespace
 UNION ALL SELECT 'shown', count(*) FROM memory.shown WHERE namespace = :namespace
+UNION ALL SELECT 'newer_words', count(*) FROM memory.newer_words WHERE namespace = :namespace
 UNION ALL SELECT 'tags', count(*) FROM memory.tags WHERE namespace = :namespace
 UNION ALL SELECT 'attributes', count(*) FROM memory.attributes WHERE namespace = :namespace
 UNION ALL SELECT 'entities', count(*) FROM memory.entities WHERE namespace = :namespace
@@ -1786,6 +1814,9 @@ WHERE namespace = :namespace AND id = ANY (:fact_ids)
 UNION ALL
 SELECT 7, 'facts_log', count(*) FROM memory.facts_log
 WHERE namespace = :namespace AND fact_id = ANY (:fact_ids)
+UNION ALL
+SELECT 8, 'newer_words', count(*) FROM memory.newer_words
+WHERE namespace = :namespace AND (older_turn = ANY (:turn_ids) OR newer_turn = ANY (:turn_ids))
 ORDER BY 1;
 
 -- count_statements --

@@ -1,6 +1,7 @@
 """Nothing derived is shown without the later turn of its speaker that speaks of it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,9 +71,9 @@ def test_a_word_of_change_about_the_value_stands_beside_the_fact(
 UNNAMED = [
     ("I live in Oslo.", "The movers left, our new flat still smells of paint.", "Where do I live?"),
     ("I work at Nokia.", "My first day at the new company was fun.", "Where do I work?"),
-    ("I'm vegan.", "I ate a huge steak on Sunday, the first in years.", "What is my diet?"),
-    ("I'm engaged to Ada.", "Our wedding was wonderful.", "Who am I engaged to?"),
-    ("I have a dog called Rex.", "The vet could not save him.", "What pets do I have?"),
+    ("I'm vegan.", "I eat meat again.", "What is my diet?"),
+    ("I have a dog called Rex.", "We buried Rex in the garden.", "What pets do I have?"),
+    ("I play the cello.", "I gave up on the cello.", "What instruments do I play?"),
     # Names and a second clause are near to nothing.
     (
         "I work at Nokia.",
@@ -119,8 +120,8 @@ def test_a_turn_that_is_shown_has_the_latest_word_on_its_fact(store: Store) -> N
 
 
 def test_every_list_of_facts_has_the_latest_word_on_them(store: Store) -> None:
-    memory = told(store, "I have a dog called Rex.", "The vet could not save him.")
-    later = 'later, turn 2, 1 Feb 2025: "The vet could not save him."'
+    memory = told(store, "I have a dog called Rex.", "We buried Rex in the garden.")
+    later = 'later, turn 2, 1 Feb 2025: "We buried Rex in the garden."'
     asked = "What do you know about me?"
     assert later in memory.ask(asked, asker="Anna", now=NOW).text
     block = memory.context(asked, speaker="Anna", now=NOW).text
@@ -131,12 +132,12 @@ def test_every_list_of_facts_has_the_latest_word_on_them(store: Store) -> None:
 
 
 def test_a_digest_sees_the_latest_word_on_what_it_knows(store: Store) -> None:
-    told(store, "I have a dog called Rex.", "The vet could not save him.")
+    told(store, "I have a dog called Rex.", "We buried Rex in the garden.")
     known = "a dog called Rex | later, turn 2"
     model = scripted_model([([], sql("-- none")), ([known], sql("-- none"))])
     with Memory(store, model=model) as digesting:
         digesting.digest()
-        digesting.add(Turn("Anna", "The leash of Rex is in the attic.", "s", "2025-03-01"))
+        digesting.add(Turn("Anna", "I found a photo of Rex.", "s", "2025-03-01"))
         assert digesting.digest().calls == 1
 
 
@@ -225,12 +226,13 @@ def test_others_have_no_latest_word_on_her_facts(store: Store) -> None:
 
 
 def test_a_turn_that_was_forgotten_is_quoted_no_more(store: Store) -> None:
-    memory = told(store, "I live in Oslo.", "I left Oslo for good.", "The bus was late.")
+    left = "we left oslo in august, linz is home now"
+    memory = told(store, "I live in Oslo.", left, "The bus was late.")
     [fact] = find(store, ended=True)
     assert latest_words(store, [fact])[fact.id].turn.id == 2
     store.forget([2])
     assert latest_words(store, [fact]) == {}
-    assert "for good" not in memory.context("Where do I live?", speaker="Anna", now=NOW).text
+    assert "in august" not in memory.context("Where do I live?", speaker="Anna", now=NOW).text
 
 
 def test_turns_added_since_are_seen(store: Store) -> None:
@@ -249,7 +251,6 @@ WITHDRAWN = [
     ("From now on use metric units.", "From now on use imperial units."),
     ("From now on write in capitals.", "Go back to normal letters."),
     ("Never use abbreviations.", "Actually do use abbreviations."),
-    ("Call me Chief.", "Please just use my name, Laura."),
     ("Answer in Portuguese.", "English will do from here on."),
     ("Keep your answers short.", "Go into detail again, please."),
 ]
@@ -308,3 +309,63 @@ def test_a_day_that_passes_ends_nothing_and_begins_nothing(
 ) -> None:
     told(store, *filter(None, (first, later)))
     assert [fact.value for fact in find(store)] == current
+
+
+def test_a_block_searches_for_no_later_word(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the first of a handle either: what changes what is found when a turn is added."""
+    things = ("coffee", "trains", "maps", "books", "films", "walks", "lamps", "hills")
+    told(store, *(f"Always name the price when I ask about {thing}." for thing in things))
+    searches = []
+    search = type(store).search
+    monkeypatch.setattr(
+        type(store), "search", lambda self, *a, **k: searches.append(a) or search(self, *a, **k)
+    )
+    counts = []
+    for wish in ("Answer in rhymes.", "Never use tables."):
+        searches.clear()
+        Memory(store).context("What about room 12?", speaker="Anna", now=NOW)
+        counts.append(len(searches))
+        store.add([Turn("Anna", f"Note {n} of {wish}", "s", "2025-09-01") for n in range(60)])
+    assert counts == [1, 1]
+
+
+def test_an_older_chat_that_is_imported_afterwards_changes_nothing(store: Store) -> None:
+    memory = Memory(store)
+    memory.add(Turn("Anna", "I work at Nokia.", "s", "2025-06-01"))
+    memory.add(Turn("Anna", "Nokia laid off half of us, me too.", "old", "2021-02-01"))
+    assert "later" not in memory.ask("Where do I work?", asker="Anna", now=NOW).text
+
+
+def test_what_is_imported_afterwards_is_changed_by_what_was_said_since(store: Store) -> None:
+    memory = Memory(store)
+    later = "Nokia laid off half of us, me too."
+    memory.add(Turn("Anna", later, "s", "2025-06-01"))
+    memory.add(Turn("Anna", "I work at Nokia.", "old", "2021-02-01"))
+    assert later in memory.ask("Where do I work?", asker="Anna", now=NOW).text
+
+
+def test_a_turn_that_no_template_reads_has_its_later_word(store: Store) -> None:
+    first = "I've been vegetarian since school so no meat for me"
+    memory = told(store, first, "The bus was late.", "ok so I'm not vegetarian anymore, just picky")
+    block = memory.context("Am I still vegetarian?", speaker="Anna", now=NOW, gate=False).text
+    [line] = [line for line in block.splitlines() if line.startswith("[1]")]
+    assert "[later, turn 3, 1 Mar 2025:" in line
+
+
+def test_a_wish_is_replaced_by_a_newer_one_as_long_as_that_stands(store: Store) -> None:
+    memory = told(store, "Always use Celsius.", "Always use Fahrenheit.")
+    orders, _, _ = memory.context("Hello", speaker="Anna", now=NOW).text.partition("<memory>")
+    assert "[2]" in orders
+    assert "[1]" not in orders
+    store.forget([2])
+    orders, _, _ = memory.context("Hello", speaker="Anna", now=NOW).text.partition("<memory>")
+    assert "[1]" in orders
+
+
+def test_later_words_move_with_a_dump(store: Store, tmp_path: Path) -> None:
+    memory = told(store, "I work at Nokia.", "Nokia laid off half of us, me too.")
+    question = "Where do I work?"
+    with open_store(tmp_path / "copy.db") as copy:
+        copy.load(store.dump())
+        answer = Memory(copy).ask(question, asker="Anna", now=NOW)
+    assert answer.text == memory.ask(question, asker="Anna", now=NOW).text

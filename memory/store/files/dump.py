@@ -22,7 +22,7 @@ from memory.store.facts import entities
 from memory.store.forgetting.forget import DONE, OF_THIS_FILE
 from memory.store.search import search_tables, vectors
 from memory.store.search.vectors import EmbedTexts
-from memory.store.turns import turns_table
+from memory.store.turns import newer_words, turns_table
 from memory.store.turns.turn_validation import valid_turn
 from memory.text.secrets import Policy, mask
 
@@ -43,6 +43,7 @@ DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "facts_log": (("id", "change_id", "fact_id", "before", "after"), 1),
     "pending": (("first_turn", "last_turn", "error", "attempts", "statement"), 2),
     "shown": (("turn_id", "times"), 1),
+    "newer_words": (newer_words.COLUMNS, 3),
     **journaled_rows.TABLES,
     "rows_log": (("id", "change_id", "table_name", "turn_id", "before", "after"), 1),
 }
@@ -60,6 +61,9 @@ _NUMBER_COLUMNS = frozenset(
         "times",
         "first_fact",
         "second_fact",
+        "older_turn",
+        "newer_turn",
+        "chance",
     ]
 )
 # Earlier versions kept questions with their answers in this table: a load leaves it out.

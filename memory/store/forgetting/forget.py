@@ -40,11 +40,17 @@ from memory.store.facts.standing_facts import characters_of
 from memory.store.forgetting import turn_removal
 from memory.store.forgetting.derived_ends import ends_derived_from, take_back_ends
 from memory.store.forgetting.forgotten_items import FORGOTTEN_ITEMS, item_marks, with_key
-from memory.store.forgetting.quoting import Quoting, files_quoting, is_machine, turns_quoting
+from memory.store.forgetting.quoting import (
+    Quoting,
+    files_quoting,
+    is_machine,
+    may_quote,
+    turns_quoting,
+)
 from memory.store.search.vectors import EmbedTexts, RecordedEmbedder
 from memory.store.sqlite.connection import SqliteConnection, connect
 from memory.store.turns import turns_table
-from memory.store.turns.tags import with_tags
+from memory.store.turns.tags import tagged_turns
 from memory.store.waiting import pending_windows
 from memory.system.call_history import empty_call_history
 from memory.system.files import discard
@@ -136,9 +142,20 @@ def remove_for_good(
 def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool) -> Quoting:
     """The turns that quote these, by machines of this memory and by people."""
     characters = characters_of(settings.setting_history(conn, CHARACTER))
-    # With their tags, which say who speaks.
-    turns = mark_turns(conn, with_tags(conn, turns_table.read_turns(conn)))
-    return turns_quoting(turns, turn_ids, characters, with_repeats)
+
+    def turns_by_id(ids: Sequence[int]) -> list[Turn]:
+        # With their tags, which say who speaks.
+        return mark_turns(conn, tagged_turns(conn, ids))
+
+    gone = turns_by_id(turn_ids)
+    turns = may_quote(gone, conn.words.turns_holding, turns_by_id)
+    quoting = turns_quoting(turns, turn_ids, characters, with_repeats)
+    if with_repeats and quoting.repeats:  # the replies to these go, too
+        turns = may_quote(
+            turns_by_id([*turn_ids, *quoting.repeats]), conn.words.turns_holding, turns_by_id
+        )
+        quoting = turns_quoting(turns, turn_ids, characters, with_repeats)
+    return quoting
 
 
 def _replies_of_exchanges(conn: Connection, expired: Sequence[int]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ text together again, word by word.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,11 @@ _DIGITS = 4  # of a number that tells something by itself, if it is no year
 _YEARS = range(1900, 2100)
 _BLOCK, _OVERLAP = 1_000_000, 1_000  # characters of a file, read one block after another
 Piece = str | tuple[str, ...]  # a word, or a run of words
+_MOST_RARE = 500  # turns that hold a rare word
+_MOST_OLDEST = 20  # turns that are looked at for who said a frequent word first
+_ALL = 2**31
+Holding = Callable[[Sequence[str], int, bool], Sequence[int]]
+TurnsById = Callable[[Sequence[int]], Sequence[Turn]]
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,45 @@ def turns_quoting(
             known |= pieces - fresh
     repeats = {*holding, *corrections} - {*chosen, *replies}
     return Quoting(tuple(replies), tuple(sorted(repeats)))
+
+
+def may_quote(gone: Sequence[Turn], holding: Holding, turns_by_id: TurnsById) -> list[Turn]:
+    """The turns that may hold words of some turns, with these, in the order of their ids.
+
+    By the index: those with a rare word of theirs, or with a run of frequent ones. Of a frequent
+    word that was said before, only the first who said it: it quotes no one.
+
+    Arguments:
+        gone: turns that are to be forgotten.
+        holding: which turns hold all of some words: at most so many, the newest or the oldest.
+        turns_by_id: turns by their ids.
+    """
+    first: dict[str, int] = {}  # who of them says each word first
+    for turn in sorted(gone, key=lambda turn: turn.id):
+        for word in _words(turn.text):
+            first.setdefault(word, turn.id)
+    ids = {turn.id for turn in gone}
+    frequent: set[str] = set()
+    for word, said_first in first.items():
+        holders = holding([word], _MOST_RARE + 1, False)
+        if len(holders) <= _MOST_RARE or _tells_alone(word):
+            rare = holders if len(holders) <= _MOST_RARE else holding([word], _ALL, False)
+            ids.update(rare)
+            continue
+        frequent.add(word)
+        oldest = holding([word], _MOST_OLDEST, True)
+        before = turns_by_id([turn_id for turn_id in oldest if turn_id < said_first])
+        known = [turn.id for turn in before if word in words(turn.text)]
+        # Where nobody said it before, whoever did next has made it known.
+        ids.update(known[:1] or holding([word], _MOST_RARE, True))
+    for turn in gone:
+        telling = _words(turn.text)
+        length = min(RUN, len(telling))
+        if length >= _SHORTEST_RUN:
+            for run in {*_runs(telling, length)}:
+                if frequent.issuperset(run):
+                    ids.update(holding(run, _ALL, False))
+    return sorted(turns_by_id(sorted(ids)), key=lambda turn: turn.id)
 
 
 class WordsOfText:

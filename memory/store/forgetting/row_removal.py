@@ -19,6 +19,7 @@ def remove_rows(conn: Connection, turn_ids: Sequence[int], fact_ids: Collection[
 
     A summary that covers turns which stay loses its text, and waits to be told anew.
     """
+    conn.run("delete_newer_words", turn_ids=[*turn_ids])
     conn.run("delete_tags_of_turns", turn_ids=[*turn_ids])
     conn.run("delete_aliases_of_turns", turn_ids=[*turn_ids])
     conn.run("delete_rows_of_turns", turn_ids=[*turn_ids])

@@ -14,7 +14,7 @@ from memory.store.postgres.pool import pool
 TABLES = (  # of all namespaces; each names only tables before it
     *("turns", "facts", "changes", "facts_log", "pending", "settings", "shown", "speakers"),
     *("recent", "blocks", "pieces", "staged_vectors", "word_lists"),
-    *("tags", "attributes", "entities", "aliases", "contradictions", "summaries"),
+    *("newer_words", "tags", "attributes", "entities", "aliases", "contradictions", "summaries"),
     *("rows_log", "work"),
 )
 

@@ -129,6 +129,10 @@ _namespaced(
     _text("value_entity", nullable=True),
     _names("turn_id", "turns"),
     Index("facts_by_turn", "namespace", "turn_id"),
+    Index("facts_newest_of_subject", "namespace", "subject", "id"),
+    Index("facts_by_plain_subject", "namespace", text("lower(TRIM(BOTH FROM subject))")),
+    Index("facts_by_plain_entity", "namespace", text("lower(entity)")),
+    Index("facts_by_plain_value", text("lower(TRIM(BOTH FROM value))"), postgresql_using="hash"),
     Index("facts_by_entity", "namespace", "entity", "attribute"),
     Index(
         "facts_by_value_entity",
@@ -179,11 +183,26 @@ _namespaced(
     _number("times"),
 )
 _namespaced(
+    "newer_words",
+    "older_turn fact_id newer_turn",
+    _number("older_turn"),
+    _number("fact_id"),
+    _number("newer_turn"),
+    _text("kind"),
+    _number("chance"),
+    _text("sentence"),
+    _text("value"),
+    _names("older_turn", "turns"),
+    _names("newer_turn", "turns"),
+    Index("newer_words_by_newer_turn", "namespace", "newer_turn"),
+)
+_namespaced(
     "speakers",
     "id",
     _number("id"),
     _text("name"),
     UniqueConstraint("namespace", "name"),
+    Index("speakers_by_plain_name", "namespace", text("lower(TRIM(BOTH FROM name))")),
 )
 _namespaced(
     "recent",
@@ -252,6 +271,7 @@ _namespaced(
     "name",
     _text("name"),
     _text("description"),
+    Index("entities_by_plain_name", "namespace", text("lower(name)")),
 )
 _namespaced(
     "aliases",
@@ -260,6 +280,8 @@ _namespaced(
     _text("entity"),
     _number("turn_id"),
     Index("aliases_by_entity", "namespace", "entity"),
+    Index("aliases_by_plain_name", "namespace", text("lower(name)")),
+    Index("aliases_by_plain_entity", "namespace", text("lower(entity)")),
     Index("aliases_by_turn", "namespace", "turn_id"),
 )
 _namespaced(

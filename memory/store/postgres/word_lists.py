@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
 from hashlib import blake2b
 from itertools import accumulate, chain, pairwise
 
@@ -110,6 +111,13 @@ class WordLists:
 
     def holds(self, word: str) -> bool:
         return bool(self._lists(set(_keys([word]).values())))
+
+    def turns_holding(self, all_of: Sequence[str], most: int, oldest: bool = False) -> list[int]:
+        keys = set(_keys(all_of).values())
+        lists = self._lists(keys)
+        of_words = [_ids(lists, TURNS, {key}) for key in keys]
+        ids = reduce(np.intersect1d, of_words).tolist()
+        return ids[:most] if oldest else ids[: -most - 1 : -1]
 
     def ids(self, of: str) -> NDArray[np.int64]:
         """The ids of all turns (TURNS) or facts (FACTS) that have a word, ascending."""

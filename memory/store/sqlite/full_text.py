@@ -30,6 +30,10 @@ _FACTS_HOLDING = (
     " ORDER BY facts_words.rowid DESC LIMIT ?)",
     " AND +turn_id BETWEEN ? AND ?",  # +: by the words, not by the index of turn_id
 )
+_NEWEST_HOLDING = (
+    "SELECT rowid FROM turns_words WHERE turns_words MATCH ? ORDER BY rowid DESC LIMIT ?"
+)
+_OLDEST_HOLDING = "SELECT rowid FROM turns_words WHERE turns_words MATCH ? ORDER BY rowid LIMIT ?"
 _COUNT = (
     "SELECT count(*) FROM (SELECT 1 FROM turns_words"
     " WHERE turns_words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)"
@@ -261,3 +265,8 @@ class FullText:
             ).fetchone()
             for table in ("turns_words", "facts_words")
         )
+
+    def turns_holding(self, all_of: Sequence[str], most: int, oldest: bool = False) -> list[int]:
+        match = " AND ".join(f'"{word}"' for word in all_of)
+        select = _OLDEST_HOLDING if oldest else _NEWEST_HOLDING
+        return [turn_id for (turn_id,) in self._conn.execute(select, (match, most))]

@@ -1,12 +1,16 @@
 """Stories of change: what holds afterwards, what is said, what is stored by mistake; no model.
 
     python -m tests.benchmarks.changes [--half fit|check|all|fresh|next] [--show] [--fillers 12]
+    python -m tests.benchmarks.changes --fit --talk locomo10.json
 
 Each story of `stories.toml` becomes a memory, with other talk between its turns. Its questions are
 asked of `context` and of `ask`. A text is outdated where it was true before; a line that shows one
 is marked when the newer text stands in the line, or the line says that it is over, or names a
 later turn. Stories of even numbers are only to check what was fitted on the others. The halves
 `fresh` and `next` are files of their own, with talk near a fact that does not change it.
+
+With `--fit` the weights of memory/facts/changes.py are made of the stories and wishes of the half
+`fit`, of the pairs of `pairs.toml`, and of the real talk of `--talk` after a profile of pairs.toml.
 """
 
 import re
@@ -27,6 +31,7 @@ from rich.table import Table
 
 from locomo.commands import print_table, run_command
 from memory import Memory, Turn
+from tests.benchmarks.changes import fit as fitting
 
 FOLDER = Path(__file__).parent
 NOW = "2026-02-01"
@@ -248,12 +253,43 @@ class _Closing:
         self.folder.cleanup()
 
 
+def _examples(talk: Sequence[Path]) -> Iterator[fitting.Example]:
+    """What the weights are fitted on."""
+    for kind in ("stories", "ends"):
+        for number, case in cases_of("fit", "stories", kind):
+            owner = owner_of(number)
+            turns = told(case["said"], owner, 12, seed=number)
+            texts = {text for _, text, *_ in case["said"]}
+            said = [n for n, turn in enumerate(turns, 1) if turn.text in texts]
+            said = [n for n in said if turns[n - 1].speaker == owner]
+            yield from fitting.examples_of(turns, [(n, m) for n in said for m in said if n < m])
+    pairs = fitting.read("pairs")
+    kinds = [
+        (pairs[kind], kind in fitting.CHANGES, kind in fitting.AT_ONCE) for kind in fitting.KINDS
+    ]
+    for kind, is_change in (("withdrawn", True), ("kept", False)):
+        cases = [case[:2] for _, case in cases_of("fit", "wishes", kind)]
+        kinds.append((cases, is_change, False))
+    for cases, is_change, is_at_once in kinds:
+        for first, later in cases:
+            session, day = ("a", "2025-03-01") if is_at_once else ("b", "2025-03-10")
+            turns = [Turn("user", first, "a", "2025-03-01"), Turn("user", later, session, day)]
+            yield from fitting.examples_of(turns, [(1, 2)] if is_change else [])
+    for turns in fitting.talk_of(talk):
+        yield from fitting.examples_of(turns, is_talk=True)
+
+
 def main(
     half: Annotated[str, typer.Option(help="fit, check, all, fresh or next")] = "fit",
     show: Annotated[bool, typer.Option(help="print what fell short, unless to check")] = False,
     fillers: Annotated[int, typer.Option(help="other turns between two of a story")] = 12,
+    fit: Annotated[bool, typer.Option("--fit", help="fit the weights anew")] = False,
+    talk: Annotated[list[Path], typer.Option(help="with --fit: talk in LoCoMo's format")] = [],  # noqa: B006
 ) -> None:
     """Print how many of each kind."""
+    if fit:
+        fitting.write(fitting.fitted([*_examples(talk)]))
+        return
     counts = Counts()
     chosen = cast(Half, half if half in get_args(Half) else "fit")
     stories(chosen, fillers, counts)

@@ -1,0 +1,487 @@
+"""How likely a later sentence changes what its speaker said before: logistic over a few features.
+
+`changes_weights.json` has the weights and from which chance on a change is noted; `python -m
+tests.benchmarks.changes --fit` makes it. `changes.toml` has what people say when something of an
+attribute changes, and what on any day.
+"""
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from memory.records import Turn
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import words
+from memory.vocabulary import INSTRUCTION, STANDING, Attribute, default_vocabulary
+from memory.vocabulary.entities import relation_named
+from memory.vocabulary.forms import word_lists
+from memory.vocabulary.template_syntax import bare_words
+from memory.vocabulary.templates.clauses import supposes, unasserted
+from memory.vocabulary.templates.forms import fits
+from memory.vocabulary.templates.patterns import words_of
+from memory.vocabulary.templates.words import language_words
+
+if TYPE_CHECKING:  # with numpy, which listing facts does not need
+    from numpy import float32
+    from numpy.typing import NDArray
+
+Model = Literal["fact", "wish", "turn"]
+MOST_WORDS = 20  # of a sentence that changes something: people say news in short ones
+_FEWEST_WORDS = 2
+_FEWEST_TOLD, _MOST_TOLD = 4, 30  # of a sentence that a later one changes
+_SHORT, _SHORT_CORRECTION = 12, 7
+_LONGEST = 2_000  # characters of a turn
+_CLAUSE_END = re.compile(r"\s*[,;:\u2013\u2014]\s+|\s+(?:and|but|so|because|since)\s+")
+_FEWEST_OF_CLAUSE, _FEWEST_LETTERS = 3, 3
+_CASE = re.compile(r"^(?:when|whenever|if)\b[^,]*, | (?:when|whenever|if) I .*$", re.IGNORECASE)
+_NEAREST = 2  # sentences of change
+_SAME = 0.5  # the cosine to an attribute's own sentences
+_NO_TOPIC = -0.5  # the nearness to a topic that nobody has described
+_CHANGE, _CORRECTION = "change", "correction"
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a later sentence may change: a fact of a turn, or a sentence of the turn itself.
+
+    `value` is the fact's, or the sentence; `attribute` is None for the sentence.
+    """
+
+    turn: Turn
+    value: str
+    subject: str
+    attribute: Attribute | None = None
+    fact_id: int = 0
+
+    @property
+    def model(self) -> Model:
+        if self.attribute is None:
+            return "turn"
+        return "wish" if self.attribute.name in STANDING else "fact"
+
+    @cached_property
+    def value_words(self) -> list[str]:
+        """The words that a sentence has of it: of an order, those of its object."""
+        if self.attribute is None or self.attribute.name != INSTRUCTION:
+            return telling_words(self.value)
+        order = telling_words(_CASE.sub("", self.value)) or telling_words(self.value)
+        return order[1:] if len(order) > 1 else order
+
+    @cached_property
+    def value_forms(self) -> set[str]:
+        return forms_of(self.value_words)
+
+    @cached_property
+    def names(self) -> list[str]:
+        return telling_words(" ".join(filter(_is_name, self.value.split())))
+
+    @cached_property
+    def first_words(self) -> set[str]:
+        """All words of the turn: a word of change among them is nothing new."""
+        first = f"{self.turn.text[:_LONGEST]} {self.value}"
+        return {*words(first), *words_of(first)}
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """A sentence that somebody says later.
+
+    `is_next` says whether at once, in the same session, `is_wish` whether a wish was stored of it.
+    """
+
+    turn: Turn
+    text: str
+    is_next: bool = False
+    is_wish: bool = False
+
+    @cached_property
+    def words(self) -> list[str]:
+        return words(self.text)
+
+    @cached_property
+    def all_words(self) -> set[str]:
+        return {*self.words, *words_of(self.text)}
+
+    @cached_property
+    def telling(self) -> list[str]:
+        return telling_words(self.text)
+
+    @cached_property
+    def forms(self) -> set[str]:
+        return forms_of(self.telling)
+
+    @cached_property
+    def clauses(self) -> tuple[str, ...]:
+        """The sentence and its clauses, without names, which are near to nothing."""
+        return _clauses(self.text)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is as short as the sentences in which people say news."""
+        return _FEWEST_WORDS <= len(self.words) <= MOST_WORDS
+
+    @cached_property
+    def is_told(self) -> bool:
+        """Whether it is told, and not supposed or advised."""
+        return not supposes(self.text)
+
+    @cached_property
+    def is_asserted(self) -> bool:
+        """Whether it is told without a condition or the words of others."""
+        return self.is_told and not unasserted(self.text)
+
+    @property
+    def has_word_of_change(self) -> bool:
+        known = language_words()
+        return not self.all_words.isdisjoint(known.changes | known.negations | known.corrections)
+
+
+def is_about(later: Later, told: Told) -> bool:
+    """Whether a sentence may be about the person that was told of.
+
+    "My brother Emil lives in Bonn" is about Emil and about a brother.
+    """
+    if told.subject != told.turn.speaker:
+        relatives = {word for word in words(told.turn.text[:_LONGEST]) if relation_named(word)}
+        return not {*later.words}.isdisjoint(
+            {*words(told.subject)} - {*words(told.turn.speaker)} | relatives
+        )
+    first, second, *_ = (*later.words, "", "")
+    return first not in language_words().possessives or not relation_named(second.partition("'")[0])
+
+
+def may_be_told(sentence: str) -> bool:
+    """Whether a sentence may tell something lasting of its speaker: "my boss is Trevor"."""
+    known = language_words()
+    said = words(sentence)
+    return _FEWEST_TOLD <= len(said) <= _MOST_TOLD and not (
+        known.speakers | known.possessives
+    ).isdisjoint(said)
+
+
+def shares(told: Told, later: Later) -> bool:
+    """Whether a sentence has a word of what was told."""
+    return any(_shared(told, later))
+
+
+def _shared(told: Told, later: Later) -> list[bool]:
+    """Of each word of what was told, whether a sentence has it; names have no other forms."""
+    return [
+        word in later.all_words if word in told.names else is_among(word, later.forms)
+        for word in told.value_words
+    ]
+
+
+def chance_of(told: Told, later: Later) -> float:
+    """How likely a sentence changes what was told (0 to 1)."""
+    weights = _weights()[told.model]["weights"]
+    values = features(told, later)
+    logit = sum(weights.get(name, 0.0) * value for name, value in values.items())
+    return 1 / (1 + math.exp(-logit))
+
+
+def says_again(told: Told, later: Later) -> bool:
+    """Whether a sentence says a fact again, unchanged."""
+    known = language_words()
+    new_words = later.all_words - told.first_words
+    return (
+        told.model == "fact"
+        and bool(told.value_words)
+        and all(_shared(told, later))
+        and new_words.isdisjoint(known.changes | known.negations)
+        and (
+            not new_words
+            or (told.attribute is not None and _own_nearness(later, told.attribute) >= _SAME)
+        )
+    )
+
+
+def least_chance(model: Model) -> float:
+    """From which chance on a change is noted."""
+    return float(_weights()[model]["least"])
+
+
+def features(told: Told, later: Later) -> Mapping[str, float]:
+    """What is seen of a sentence and of what was told, by the names that the weights have."""
+    known = language_words()
+    new_words = later.all_words
+    shared = _shared(told, later)
+    share = sum(shared) / len(shared) if shared else 0.0
+    is_whole = bool(shared) and all(shared)
+    if is_whole:
+        new_words = new_words - told.first_words
+    changes = not new_words.isdisjoint(known.changes)
+    denied = not new_words.isdisjoint(known.negations)
+    named = not later.all_words.isdisjoint(told.names)
+    count = len(later.words)
+    values = {
+        "always": 1.0,
+        "share": share,
+        "named": float(named),
+        _CHANGE: float(changes),
+        "denied": float(denied),
+        "share x change": share * changes,
+        "share x denied": share * denied,
+        _CORRECTION: float(
+            later.is_next
+            and count <= _SHORT_CORRECTION
+            and not new_words.isdisjoint(known.corrections)
+        ),
+        "of self": float(not known.speakers.isdisjoint(later.all_words)),
+    }
+    if told.model != "fact":  # stories of a fact's change are as long as other talk
+        values |= {
+            "short x change": float(changes and count <= _SHORT),
+            "short x share": share * (count <= _SHORT),
+            "long": max(count - _SHORT, 0) / 8,
+        }
+    if told.attribute is None:
+        return values | _of_turn(told, later, share=share, has_change=changes or denied)
+    near = _nearness(later, told, told.attribute.name, without_value=share > 0)
+    own = _own_nearness(later, told.attribute)
+    to_value = _cosine(later.text, (told.value,))
+    values |= {
+        "change near": near,
+        "own near": own,
+        "value near": to_value,
+        "share x change near": share * near,
+        "unnamed x change near": (share == 0) * near,
+        "change x near": changes * max(near, 0.0),
+    }
+    if told.model == "wish":
+        return values | _of_wish(told, later, share=share, to_value=to_value)
+    has_other = _has_other_value(later.text, told)
+    return values | {
+        "other value x near": has_other * max(near, own),
+        "of somebody": float(told.subject != told.turn.speaker),
+        "taste": float(_topic_of(told.attribute.name).is_named),
+        "taste x change": float(_topic_of(told.attribute.name).is_named and changes and is_whole),
+        "one value": float(told.attribute.kind == "one value"),
+    }
+
+
+def _of_wish(told: Told, later: Later, *, share: float, to_value: float) -> dict[str, float]:
+    known, lists = language_words(), _lists()
+    ordered = later.words
+    first = next((word for word in ordered if word not in known.before), "")
+    asks = not lists["asks"].isdisjoint(ordered)
+    permits = first in known.emphases or not known.permissions.isdisjoint(ordered)
+    assert told.attribute
+    return {
+        "permits": float(permits),
+        "share x permits": share * permits,
+        "asks": float(asks),
+        "asks x near": asks * to_value,
+        "share x asks": share * asks,
+        "past": float(not asks and _is_past(ordered)),
+        "other value": float(_has_other_value(later.text, told)),
+        "passing": float(not known.passing.isdisjoint(ordered)),
+        "is wish": float(later.is_wish),
+        "is wish x share": later.is_wish * share,
+    }
+
+
+def _of_turn(told: Told, later: Later, *, share: float, has_change: bool) -> dict[str, float]:
+    """A sentence that nobody made a fact of is taken for one of the attribute nearest to it."""
+    attribute, own = _nearest_attribute(told.value)
+    near = _nearness(later, told, attribute, without_value=True)
+    of_later = [is_among(word, told.value_forms) for word in later.telling]
+    back = sum(of_later) / len(of_later) if of_later else 0.0
+    return {
+        "share of later": back,
+        "alike": _cosine(later.text, (told.value,)),
+        "told near": own,
+        "change near": near,
+        "share of later x change near": back * near,
+        "told near x change near": max(own, 0.0) * near,
+        "change and name": float(has_change and not later.all_words.isdisjoint(told.names)),
+        "told of self": float(not language_words().speakers.isdisjoint(words(told.value))),
+        "told long": max(len(words(told.value)) - _SHORT, 0) / 8,
+    }
+
+
+def _is_past(ordered: Sequence[str]) -> bool:
+    lists = _lists()
+    return not lists["past"].isdisjoint(ordered) or any(
+        word.endswith(ending) for word in ordered for ending in lists["past endings"]
+    )
+
+
+def _has_other_value(sentence: str, told: Told) -> bool:
+    """Whether a sentence names another place, or another of a listed form ("English")."""
+    attribute = told.attribute
+    if attribute is None:
+        return False
+    known = {word.casefold() for word in told.value.split()}
+    written = [word.strip(".,!?;:\"'()") for word in sentence.split()]
+    if attribute.form == "place":
+        return any(
+            fits(name, "place")
+            for name in written[1:]
+            if _is_name(name) and name.casefold() not in known and len(name) >= _FEWEST_LETTERS
+        )
+    return attribute.form in word_lists() and any(
+        fits(word, attribute.form) for word in written if word.casefold() not in known
+    )
+
+
+# --- nearness -------------------------------------------------------------------------------------
+
+
+def prepare(sentences: Iterable[Later]) -> None:
+    """Make the vectors of many sentences at once, which takes less than one by one."""
+    texts = {text for later in sentences for text in (later.text, *later.clauses)}
+    if new := [text for text in texts if text not in _known]:
+        from memory.search.embed import embed
+
+        if len(_known) + len(new) > _MOST_KNOWN:
+            _known.clear()
+        _known.update(zip(new, embed(new), strict=True))
+
+
+_known: dict[str, "NDArray[float32]"] = {}
+_MOST_KNOWN = 4_000
+
+
+def _vectors_of(texts: Sequence[str]) -> "NDArray[float32]":
+    import numpy as np
+
+    from memory.search.embed import embed
+
+    if all(text in _known for text in texts):
+        return np.stack([_known[text] for text in texts])
+    return embed(texts)
+
+
+@lru_cache(maxsize=400)
+def _fixed(texts: tuple[str, ...]) -> "NDArray[float32]":
+    return _vectors_of(texts)
+
+
+def _cosine(sentence: str, sentences: tuple[str, ...]) -> float:
+    """The cosine of a sentence to the nearest of some others; 0 for none."""
+    if not sentences:
+        return 0.0
+    return float((_fixed(sentences) @ _vectors_of((sentence,))[0]).max())
+
+
+def _own_nearness(later: Later, attribute: Attribute) -> float:
+    """The cosine of a sentence to the nearest of an attribute's own sentences."""
+    return _cosine(later.text, _sentences_of(attribute))
+
+
+def _nearness(later: Later, told: Told, attribute: str, *, without_value: bool) -> float:
+    """How near a sentence is to a change of an attribute, also without the words of the value.
+
+    "I gave up on Welsh" is near to "I gave up on the language".
+    """
+    near = _change_nearness(later.clauses, attribute)
+    if without_value:
+        unnamed = " ".join(word for word in later.words if not is_among(word, told.value_forms))
+        near = max(near, _change_nearness(_clauses(unnamed), attribute))
+    return near
+
+
+def change_nearness(later: Later, attribute: str) -> float:
+    """How near a sentence is to what people say when something of an attribute changes."""
+    return _change_nearness(later.clauses, attribute)
+
+
+def is_named(attribute: str) -> bool:
+    """Whether a sentence has to name a value to change it: "I am over it" is said of any taste."""
+    topic = _topic_of(attribute)
+    return topic.is_named or not topic.changes
+
+
+def _change_nearness(clauses: Sequence[str], topic_name: str) -> float:
+    topic = _topic_of(topic_name)
+    if not topic.changes or not clauses:
+        return _NO_TOPIC
+    clause_vectors = _vectors_of(clauses).T
+    nearness = sorted((_fixed(topic.changes) @ clause_vectors).max(axis=1))[-_NEAREST:]
+    any_day = (_fixed(topic.everyday) @ clause_vectors).max()
+    return float(sum(nearness) / len(nearness) - any_day / 2)
+
+
+def _clauses(sentence: str) -> tuple[str, ...]:
+    written = sentence.split()
+    plain = " ".join(word for place, word in enumerate(written) if not (place and _is_name(word)))
+    clauses = [part for part in _CLAUSE_END.split(plain) if len(part.split()) >= _FEWEST_OF_CLAUSE]
+    return (plain, *clauses) if " " in plain else ()
+
+
+def _is_name(word: str) -> bool:
+    return word[:1].isupper() and word.partition("'")[0] != "I"
+
+
+@lru_cache(maxsize=200)
+def _sentences_of(attribute: Attribute) -> tuple[str, ...]:
+    """An attribute's templates without their placeholders: "I live in", "where do I live"."""
+    templates = (*attribute.says, *attribute.asks)
+    return tuple(dict.fromkeys(filter(None, map(bare_words, templates))))
+
+
+@dataclass(frozen=True)
+class _Topic:
+    """What people say when something of an attribute changes, and what on any day."""
+
+    changes: tuple[str, ...] = ()
+    everyday: tuple[str, ...] = ()
+    is_named: bool = False
+
+
+@cache
+def _file() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("changes.toml").read_text("utf-8"))
+
+
+@cache
+def _topic_of(attribute: str) -> _Topic:
+    """The topic of an attribute in changes.toml; an empty one for a user's own attributes."""
+    talk, *topics = (topic for name, topic in _file().items() if name != "words")
+    for topic in topics:
+        if attribute in topic["attributes"]:
+            everyday = (*topic.get("everyday", ()), *talk["everyday"])
+            return _Topic(tuple(topic["sentences"]), everyday, topic.get("named", False))
+    return _Topic()
+
+
+@cache
+def _attribute_sentences() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The sentences of the attributes with a topic, and the attribute of each."""
+    pairs = [
+        (sentence, attribute.name)
+        for attribute in default_vocabulary().attributes
+        if attribute.name not in STANDING and _topic_of(attribute.name).changes
+        for sentence in _sentences_of(attribute)
+    ]
+    sentences, names = zip(*pairs, strict=True)
+    return sentences, names
+
+
+@lru_cache(maxsize=2_000)
+def _nearest_attribute(sentence: str) -> tuple[str, float]:
+    """The attribute that a sentence is nearest to, and the cosine."""
+    sentences, names = _attribute_sentences()
+    cosines = _fixed(sentences) @ _vectors_of((sentence,))[0]
+    best = int(cosines.argmax())
+    return names[best], float(cosines[best])
+
+
+@cache
+def _lists() -> Mapping[str, Collection[str]]:
+    return {name: frozenset(text.split()) for name, text in _file()["words"].items()}
+
+
+@cache
+def _weights() -> dict[str, Any]:
+    weights: dict[str, Any] = json.loads(
+        Path(__file__).with_name("changes_weights.json").read_text("utf-8")
+    )
+    return weights

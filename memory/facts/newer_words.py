@@ -1,0 +1,314 @@
+"""Which earlier turns, facts and wishes a new turn changes: decided when it is added, and stored.
+
+A new turn is compared with what it may concern, by index: the newest facts of its speaker, and
+earlier turns of theirs that share a rare word with a sentence of change. `latest_word` reads what
+was found; nothing is looked for when a block is made.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from memory.facts import changes
+from memory.facts.changes import Later, Told
+from memory.facts.restated import has_other_value, restated
+from memory.records import CORRECTIONS, WITHDRAWN, Fact, Turn
+from memory.store import Store
+from memory.store.changes.journal import to_fact
+from memory.store.changes.withdrawals import mark_turns
+from memory.store.database import Connection
+from memory.store.facts.rights import latest_day
+from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.turns import newer_words as table
+from memory.store.turns.minted_names import WRITTEN_AS
+from memory.store.turns.newer_words import NewerWord
+from memory.store.turns.tags import tagged_turns
+from memory.text.speakers import is_by_assistant
+from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.vocabulary import Vocabulary
+from memory.vocabulary.templates.clauses import told_sentences
+from memory.vocabulary.templates.forms import fits
+from memory.vocabulary.templates.parts import own_text
+
+_MOST_FACTS = 200  # the newest of a person, and of all
+_MOST_HOLDING = 40  # turns: a word that as many hold is no rare one
+_MOST_RARE = 6  # words of a sentence that are looked up
+_MOST_TURNS = 60  # earlier turns for one sentence
+_LONGEST = 2_000  # characters of a turn: people say news in short messages
+_AT_ONCE = 500
+
+
+def note_newer(store: Store, turn_ids: Sequence[int]) -> None:
+    """Find and store what new turns change, in one transaction if they change anything.
+
+    A turn that is added later and was said earlier than others may be changed by these.
+    """
+    if store.read_only:
+        return
+    vocabulary = vocabulary_of(store)
+    for first in range(0, len(turn_ids), _AT_ONCE):
+        batch = turn_ids[first : first + _AT_ONCE]
+        with store.reading() as conn:
+            found = Look(conn, vocabulary).newer(batch)
+        if found:
+            with store.transaction() as conn:
+                table.put(conn, found)
+
+
+def may_speak(turn: Turn) -> bool:
+    """Whether a person says it of themselves, in a message of their own."""
+    return (
+        turn.kind == "message"
+        and not is_by_assistant(turn)
+        and turn.session != CORRECTIONS
+        and not turn.text.startswith(WITHDRAWN)
+        # A name in other white space may be somebody else's.
+        and WRITTEN_AS not in turn.tags
+    )
+
+
+@dataclass
+class Look:
+    """A look at what turns may change, in one moment of a memory."""
+
+    conn: Connection
+    vocabulary: Vocabulary
+    _facts_of: dict[str, list[Told]] = field(default_factory=dict)
+    _holding: dict[str, list[int]] = field(default_factory=dict)
+    _turns: dict[int, Turn] = field(default_factory=dict)
+
+    def newer(self, turn_ids: Sequence[int]) -> list[NewerWord]:
+        """What these turns change, and what changes those of them that were said before others."""
+        self._read(turn_ids)
+        turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
+        turns = [turn for turn in turns if may_speak(turn)]
+        found = [word for told, later in self.pairs(turns) if (word := judged(told, later))]
+        found += self._replaced(turns)
+        best: dict[tuple[int, ...], NewerWord] = {}
+        for word in found:
+            if word[:3] not in best or best[word[:3]].chance < word.chance:
+                best[word[:3]] = word
+        return [*best.values()]
+
+    def pairs(self, turns: Sequence[Turn]) -> Iterator[tuple[Told, Later]]:
+        """What was told, with the sentences of these turns that may change it."""
+        self._turns |= {turn.id: turn for turn in turns}
+        laters: defaultdict[str, list[Later]] = defaultdict(list)
+        for turn in turns:
+            laters[turn.speaker] += self._sentences(turn)
+        for speaker, of_speaker in laters.items():
+            facts = self._facts(speaker)
+            if facts:
+                changes.prepare(of_speaker)
+            for later in of_speaker:
+                is_news = later.has_word_of_change and later.is_asserted
+                earlier = self._sharing(later) if is_news else []
+                yield from self._of_facts(later, [*facts, *self._facts_from(earlier, speaker)])
+                yield from self._of_turns(later, earlier)
+        yield from self._said_since(turns)
+
+    def _sentences(self, turn: Turn) -> list[Later]:
+        """The sentences of a turn that may change something."""
+        before = self._before(turn)
+        is_next = before is not None and turn.session == before.session
+        is_wish = self.has_wish(turn)
+        sentences = told_sentences(own_text(turn.text[:_LONGEST]))
+        laters = (Later(turn, sentence, is_next, is_wish) for sentence in sentences)
+        return [later for later in laters if later.is_short]
+
+    def _before(self, turn: Turn) -> Turn | None:
+        """What the same person said last, if no one else but one has spoken since."""
+        ids = [number for number in (turn.id - 1, turn.id - 2) if number > 0]
+        self._read(ids)
+        said = [self._turns[number] for number in ids if number in self._turns]
+        return next((one for one in said if one.speaker == turn.speaker), None)
+
+    def _of_facts(self, later: Later, facts: Sequence[Told]) -> Iterator[tuple[Told, Later]]:
+        """The facts that a sentence may change: it shares a word, or is near to a change."""
+        near: dict[str, float] = {}
+        for told in {told.fact_id: told for told in facts}.values():
+            if (
+                not is_after(later.turn, told.turn)
+                or not changes.is_about(later, told)
+                or (told.model == "fact" and not (later.is_told or later.is_next))
+                or self._is_another(told, later)
+            ):
+                continue
+            name = told.attribute.name if told.attribute else ""
+            if not (changes.shares(told, later) or later.is_next):
+                if changes.is_named(name):
+                    continue
+                if name not in near:
+                    near[name] = changes.change_nearness(later, name)
+                if near[name] <= 0:
+                    continue
+            yield told, later
+
+    def _is_another(self, told: Told, later: Later) -> bool:
+        """Whether a sentence told another of many: "a cat called Miso" is no change of a dog."""
+        return told.model == "fact" and any(
+            other.turn.id == later.turn.id and other.attribute == told.attribute
+            for other in self._facts(later.turn.speaker)
+            if other.attribute and other.attribute.kind == "many"
+        )
+
+    def _of_turns(self, later: Later, earlier: Sequence[Turn]) -> Iterator[tuple[Told, Later]]:
+        """The sentences of earlier turns that share a word with a sentence of change."""
+        for turn in earlier:
+            if self.has_wish(turn):
+                continue
+            for sentence in told_sentences(own_text(turn.text[:_LONGEST])):
+                told = Told(turn, sentence, turn.speaker)
+                if (
+                    changes.may_be_told(sentence)
+                    and changes.shares(told, later)
+                    and changes.is_about(later, told)
+                ):
+                    yield told, later
+
+    def _said_since(self, turns: Sequence[Turn]) -> Iterator[tuple[Told, Later]]:
+        """The facts of turns that were said before what is stored, with what came since."""
+        first = min((turn.id for turn in turns), default=1)
+        self._read([first - 1])
+        newest = self._turns.get(first - 1)
+        older = [turn for turn in turns if newest and is_after(newest, turn)]
+        for turn in older:
+            for told in self._facts_from([turn], turn.speaker):
+                for word in told.value_words[:_MOST_RARE]:
+                    ids = self._turns_holding(word)
+                    self._read(ids)
+                    for later_turn in (self._turns[n] for n in ids if n in self._turns):
+                        if later_turn.speaker == turn.speaker and may_speak(later_turn):
+                            yield from (
+                                pair
+                                for later in self._sentences(later_turn)
+                                for pair in self._of_facts(later, [told])
+                            )
+
+    def _replaced(self, turns: Sequence[Turn]) -> Iterator[NewerWord]:
+        """The wishes that a wish of these turns says again, or with another value."""
+        ids = {turn.id for turn in turns}
+        for speaker in {turn.speaker for turn in turns}:
+            wishes = self._wishes(speaker)
+            for newer in wishes:
+                if newer.turn.id not in ids:
+                    continue
+                forms = forms_of(telling_words(newer.value))
+                for older in wishes:
+                    if (
+                        older.attribute == newer.attribute
+                        and older.subject == newer.subject
+                        and is_after(newer.turn, older.turn)
+                        and replaces(older.value, newer.value, forms)
+                    ):
+                        pair = older.turn.id, older.fact_id, newer.turn.id
+                        yield NewerWord(*pair, "replaces", 100, newer.value)
+
+    def has_wish(self, turn: Turn) -> bool:
+        """Whether a wish was stored of a turn."""
+        return any(told.turn.id == turn.id for told in self._wishes(turn.speaker))
+
+    def _wishes(self, speaker: str) -> list[Told]:
+        return [told for told in self._facts(speaker) if told.model == "wish"]
+
+    def _sharing(self, later: Later) -> list[Turn]:
+        """Earlier turns of the speaker with a word of the sentence that few turns have."""
+        longest = sorted({*later.telling}, key=lambda word: (-len(word), word))[:_MOST_RARE]
+        ids = {turn_id for word in longest for turn_id in self._turns_holding(word)}
+        newest = sorted(ids - {later.turn.id}, reverse=True)[:_MOST_TURNS]
+        self._read(newest)
+        return [
+            turn
+            for turn in (self._turns[number] for number in newest if number in self._turns)
+            if turn.speaker == later.turn.speaker and may_speak(turn) and is_after(later.turn, turn)
+        ]
+
+    def _turns_holding(self, word: str) -> list[int]:
+        """The turns that hold a rare word; [] for one that many turns hold."""
+        if word not in self._holding:
+            holding = self.conn.words.turns_holding([word], _MOST_HOLDING)
+            self._holding[word] = holding if len(holding) < _MOST_HOLDING else []
+        return self._holding[word]
+
+    def _facts(self, speaker: str) -> list[Told]:
+        """The newest facts that a person told, or that are about them: states that stand."""
+        if speaker not in self._facts_of:
+            rows = [
+                *self.conn.run("newest_facts", most=_MOST_FACTS),
+                *self.conn.run("newest_facts_of_subject", subject=speaker, most=_MOST_FACTS),
+            ]
+            facts = {fact.id: fact for fact in map(to_fact, rows)}
+            self._facts_of[speaker] = self._told(facts.values(), speaker)
+        return self._facts_of[speaker]
+
+    def _facts_from(self, turns: Sequence[Turn], speaker: str) -> list[Told]:
+        """The facts of turns: states that stand."""
+        if not turns:
+            return []
+        rows = self.conn.run("facts_by_turn", turn_ids=[turn.id for turn in turns])
+        facts = [fact for fact in map(to_fact, rows) if not fact.ended_on]
+        return self._told(facts, speaker)
+
+    def _told(self, facts: Iterable[Fact], speaker: str) -> list[Told]:
+        states = [
+            (fact, attribute)
+            for fact in facts
+            if (attribute := self.vocabulary.canonical(fact.attribute)) and attribute.is_state
+        ]
+        self._read([fact.turn_id for fact, _ in states])
+        return [
+            Told(self._turns[fact.turn_id], fact.value, fact.subject, attribute, fact.id)
+            for fact, attribute in states
+            if fact.turn_id in self._turns
+            and speaker_of(fact, self._turns[fact.turn_id]) == speaker
+        ]
+
+    def _read(self, turn_ids: Sequence[int]) -> None:
+        if missing := sorted({*turn_ids} - self._turns.keys()):
+            turns = tagged_turns(self.conn, missing)
+            self._turns |= {turn.id: turn for turn in mark_turns(self.conn, turns)}
+
+
+def judged(told: Told, later: Later) -> NewerWord | None:
+    """What a sentence says of what was told, if it says anything of it."""
+    pair = told.turn.id, told.fact_id, later.turn.id
+    if told.attribute and told.attribute.kind == "one value" and told.turn.id != later.turn.id:
+        again = restated([told.turn, later.turn], "").get(told.turn.id)
+        if again and again.turn.id == later.turn.id and again.value in later.text:
+            is_value = told.attribute.form != "place" or fits(again.value, "place")
+            value = again.value if is_value else ""
+            return NewerWord(*pair, "changes", 100, later.text, value)
+    if changes.says_again(told, later):
+        return NewerWord(*pair, "again", 0, later.text)
+    chance = changes.chance_of(told, later)
+    is_likely = chance >= changes.least_chance(told.model)
+    return NewerWord(*pair, "changes", round(100 * chance), later.text) if is_likely else None
+
+
+def replaces(older: str, newer: str, newer_forms: Collection[str]) -> bool:
+    """Whether a wish says an older one again, or with another value."""
+    value_words = telling_words(older)
+    return bool(value_words) and (
+        all(is_among(word, newer_forms) for word in value_words) or has_other_value(older, newer)
+    )
+
+
+def speaker_of(fact: Fact, source: Turn) -> str:
+    """Whose later words count: who said it, or who it is about if a person wrote it."""
+    is_told = source.kind == "message" and not is_by_assistant(source)
+    return source.speaker if is_told and source.session != CORRECTIONS else fact.subject
+
+
+def is_after(later: Turn, earlier: Turn) -> bool:
+    """Whether a turn was said after another: by their dates, else in the order they were added.
+
+    A date in the future is none.
+    """
+    if later.id == earlier.id:
+        return False
+    days = [turn.said_at for turn in (later, earlier)]
+    if later.said_at[:10] > latest_day(""):
+        return False
+    if all(day[:1] in ("1", "2") for day in days) and days[0][:10] != days[1][:10]:
+        return days[0] > days[1]
+    return later.id > earlier.id

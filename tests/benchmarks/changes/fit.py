@@ -1,0 +1,144 @@
+"""The weights of memory/facts/changes.py, fitted on stories, pairs of sentences, and real talk."""
+
+import json
+import tempfile
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from locomo.dataset.format import load_conversations
+from memory import Turn, open_store
+from memory.facts import changes
+from memory.facts.additions import add_turns
+from memory.facts.changes import Later, Told
+from memory.facts.newer_words import Look, may_speak
+from memory.store.facts.vocabulary_edits import vocabulary_of
+
+FOLDER = Path(__file__).parent
+WEIGHTS = Path(changes.__file__).with_name("changes_weights.json")
+# The lists of pairs.toml: in some the later sentence changes the first, in some it comes at once.
+KINDS = ("changes", "mentions", "corrections", "asides", "ended", "kept")
+CHANGES, AT_ONCE = ("changes", "corrections", "ended"), ("corrections", "asides")
+MODELS: tuple[changes.Model, ...] = ("fact", "wish", "turn")
+_PENALTY = 5e-4
+_OF_CHANGES = 3.0  # what a change counts: pairs that change nothing are more
+_EVERY = 3  # of so many sentences of real talk one is taken
+_OF_TALK = 0.1  # what a pair of real talk counts: there are many, and nearly all are alike
+# How many pairs of all the real talk may reach the least chance: some of these are true.
+MOST_IN_TALK = {"fact": 30, "wish": 3, "turn": 4}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence and what it may change: its features, and whether it does."""
+
+    model: changes.Model
+    values: dict[str, float]
+    is_change: bool
+    is_talk: bool = False
+    text: str = ""
+
+
+def read(name: str) -> dict[str, Any]:
+    """A file of cases."""
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+
+
+def examples_of(
+    turns: Sequence[Turn], changed: Iterable[tuple[int, int]] = (), is_talk: bool = False
+) -> Iterator[Example]:
+    """The pairs of a memory; `changed` are the turns that change others: (earlier, later), from 1.
+
+    Of a later turn's sentences the likeliest changes what was told, the others are left out.
+    """
+    pairs = {*changed}
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "m.db") as store:
+        ids = add_turns(store, turns)
+        stored = store.turns_by_id(ids)
+        with store.reading() as conn:
+            look = Look(conn, vocabulary_of(store))
+            found = [*look.pairs([turn for turn in stored if may_speak(turn)])]
+        of_pair: defaultdict[tuple[str, int, int], list[tuple[Told, Later]]] = defaultdict(list)
+        for told, later in found:
+            key = told.turn.id, later.turn.id
+            if key in pairs:
+                of_pair[told.model, *key].append((told, later))
+            elif not is_talk or crc32(later.text.encode()) % _EVERY == 0:
+                yield _example(told, later, False, is_talk)
+        for of_one in of_pair.values():
+            yield _example(*max(of_one, key=lambda pair: _guess(*pair)), True, is_talk)
+
+
+def _guess(told: Told, later: Later) -> float:
+    values = changes.features(told, later)
+    near = values.get("change near", values.get("topic", 0.0))
+    return values["share"] + values["change"] + values["denied"] + 2 * near
+
+
+def _example(told: Told, later: Later, is_change: bool, is_talk: bool) -> Example:
+    values = dict(changes.features(told, later))
+    return Example(told.model, values, is_change, is_talk, f"{told.value} | {later.text}")
+
+
+def fitted(examples: Sequence[Example]) -> dict[str, Any]:
+    """The weights of each model, and the least chance: few pairs of real talk reach it."""
+    weights: dict[str, Any] = {}
+    for model in MODELS:
+        chosen = [one for one in examples if one.model == model]
+        names = sorted({name for one in chosen for name in one.values})
+        columns = np.array([[one.values.get(name, 0.0) for name in names] for one in chosen])
+        is_change = np.array([one.is_change for one in chosen])
+        counts = np.array([_OF_TALK if one.is_talk else 1.0 for one in chosen])
+        counts[is_change] = _OF_CHANGES
+        of_model = _fit(columns, is_change, counts)
+        chances = expit(columns @ of_model)
+        talk = sorted((chances[n] for n, one in enumerate(chosen) if one.is_talk), reverse=True)
+        most = MOST_IN_TALK[model]
+        least = max(0.5, float(talk[most]) + 1e-3 if len(talk) > most else 0.5)
+        weights[model] = {
+            "least": round(least, 3),
+            "weights": {n: round(float(w), 3) for n, w in zip(names, of_model, strict=True)},
+        }
+        reached = chances >= least
+        print(
+            f"{model}: {len(chosen)} pairs, {is_change.sum()} changes,"
+            f" {(reached & is_change).sum()} noted at {least:.2f},"
+            f" {(reached & ~is_change).sum()} of the others"
+        )
+    return weights
+
+
+def _fit(columns: Any, is_change: Any, counts: Any) -> Any:
+    spread = columns.std(axis=0)
+    spread[spread == 0] = 1
+    scaled = columns / spread
+
+    def loss(weights: Any) -> tuple[float, Any]:
+        logits = scaled @ weights
+        value = counts @ (np.logaddexp(0, logits) - is_change * logits) / counts.sum()
+        slope = scaled.T @ (counts * (expit(logits) - is_change)) / counts.sum()
+        return float(value) + _PENALTY * float(weights @ weights), slope + 2 * _PENALTY * weights
+
+    return minimize(loss, np.zeros(columns.shape[1]), jac=True).x / spread
+
+
+def talk_of(files: Iterable[Path]) -> Iterator[Sequence[Turn]]:
+    """The conversations of files in LoCoMo's format, after a profile that they do not change."""
+    profile = read("pairs")["profile"]
+    for file in files:
+        for conversation in load_conversations(file):
+            speakers = {turn.speaker for turn in conversation.turns if turn.speaker != "assistant"}
+            told = [Turn(who, text, "s0", "2019-01-01") for who in speakers for text in profile]
+            yield [*told, *conversation.turns]
+
+
+def write(weights: dict[str, Any]) -> None:
+    WEIGHTS.write_text(json.dumps(weights, indent=1) + "\n", "utf-8")
