@@ -18,7 +18,7 @@ from memory.evidence.gate import Opening
 from memory.evidence.people import NOBODY, People, people_meant
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.facts.latest_word import sentences_about
+from memory.facts.changes import sentences_about
 from memory.records import Turn
 from memory.search.embed import HostedEmbedder, embed, load_embedder
 from memory.search.speakers_turns import (

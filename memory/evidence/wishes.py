@@ -53,12 +53,10 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
     The model that reads them decides whether one applies to the question. Calls no language model.
     """
     facts = wishes_of(store, *askers)
-    return _applying(store, question, facts, latest_words(store, facts))
+    return _applying(question, facts, latest_words(store, facts))
 
 
-def _applying(
-    store: Store, question: str, facts: Sequence[Fact], latest: Mapping[int, LatestWord]
-) -> Standing:
+def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestWord]) -> Standing:
     """The wishes, without any that a later turn may have taken back: these are quoted."""
     taken_back = [f"{_line(fact)}; {latest[fact.id].text}" for fact in facts if fact.id in latest]
     shown_later = {latest[fact.id].turn.id for fact in facts if fact.id in latest}
@@ -67,7 +65,7 @@ def _applying(
         for fact in facts
         if fact.id not in latest and not (fact.turn_id in shown_later and takes_back(fact))
     ]
-    lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in without_replaced(store, facts)]
+    lines = [(trim(_line(fact), _LINE_TOKENS), fact) for fact in without_replaced(facts)]
     room = STANDING_TOKENS - line_tokens(STANDING_HEAD)
     if sum(line_tokens(line) for line, _ in lines) > room:
         lines = _nearest_first(question, lines)
@@ -85,7 +83,7 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
     wishes = [fact for fact in known.wishes if fact.id in known.current_ids]
     of_profile = [fact for fact in known.profile if fact.id in known.current_ids]
     latest = latest_words(store, [*wishes, *of_profile])
-    standing = _applying(store, question, wishes, latest)
+    standing = _applying(question, wishes, latest)
     profile = profile_of(
         of_profile,
         known.vocabulary,

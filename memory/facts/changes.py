@@ -9,7 +9,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -142,15 +142,15 @@ class Later:
         return not self.all_words.isdisjoint(known.changes | known.negations | known.corrections)
 
 
-def is_about(later: Later, told: Told) -> bool:
+def is_about(later: Later, statement: Told) -> bool:
     """Whether a sentence may be about the person that was told of.
 
     "My brother Emil lives in Bonn" is about Emil and about a brother.
     """
-    if told.subject != told.turn.speaker:
-        relatives = {word for word in words(told.turn.text[:_LONGEST]) if relation_named(word)}
+    if statement.subject != statement.turn.speaker:
+        relatives = {word for word in words(statement.turn.text[:_LONGEST]) if relation_named(word)}
         return not {*later.words}.isdisjoint(
-            {*words(told.subject)} - {*words(told.turn.speaker)} | relatives
+            {*words(statement.subject)} - {*words(statement.turn.speaker)} | relatives
         )
     first, second, *_ = (*later.words, "", "")
     return first not in language_words().possessives or not relation_named(second.partition("'")[0])
@@ -165,41 +165,48 @@ def may_be_told(sentence: str) -> bool:
     ).isdisjoint(said)
 
 
-def shares(told: Told, later: Later) -> bool:
+def shares(statement: Told, later: Later) -> bool:
     """Whether a sentence has a word of what was told."""
-    return any(_shared(told, later))
+    return any(_shared(statement, later))
 
 
-def _shared(told: Told, later: Later) -> list[bool]:
+def _shared(statement: Told, later: Later) -> list[bool]:
     """Of each word of what was told, whether a sentence has it; names have no other forms."""
     return [
-        word in later.all_words if word in told.names else is_among(word, later.forms)
-        for word in told.value_words
+        word in later.all_words if word in statement.names else is_among(word, later.forms)
+        for word in statement.value_words
     ]
 
 
-def chance_of(told: Told, later: Later) -> float:
+def chance_of(statement: Told, later: Later) -> float:
     """How likely a sentence changes what was told (0 to 1)."""
-    weights = _weights()[told.model]["weights"]
-    values = features(told, later)
+    weights = _weights()[statement.model]["weights"]
+    values = features(statement, later)
     logit = sum(weights.get(name, 0.0) * value for name, value in values.items())
     return 1 / (1 + math.exp(-logit))
 
 
-def says_again(told: Told, later: Later) -> bool:
-    """Whether a sentence says a fact again, unchanged."""
+def says_again(statement: Told, later: Later) -> bool:
+    """Whether a sentence says a fact or a wish again, unchanged."""
     known = language_words()
-    new_words = later.all_words - told.first_words
-    return (
-        told.model == "fact"
-        and bool(told.value_words)
-        and all(_shared(told, later))
-        and new_words.isdisjoint(known.changes | known.negations)
-        and (
-            not new_words
-            or (told.attribute is not None and _own_nearness(later, told.attribute) >= _SAME)
-        )
+    new_words = later.all_words - statement.first_words
+    if (
+        not statement.value_words
+        or statement.attribute is None
+        or not all(_shared(statement, later))
+    ):
+        return False
+    if statement.model == "wish":
+        is_reversed = (known.negations & statement.first_words) - later.all_words
+        return not is_reversed and new_words.isdisjoint(known.changes | known.negations)
+    return new_words.isdisjoint(known.changes | known.negations) and (
+        not new_words or _own_nearness(later, statement.attribute) >= _SAME
     )
+
+
+def has_case(wish: str) -> bool:
+    """Whether a wish is for a case: "when I ask about books"."""
+    return bool(_CASE.search(wish))
 
 
 def least_chance(model: Model) -> float:
@@ -207,18 +214,18 @@ def least_chance(model: Model) -> float:
     return float(_weights()[model]["least"])
 
 
-def features(told: Told, later: Later) -> Mapping[str, float]:
+def features(statement: Told, later: Later) -> Mapping[str, float]:
     """What is seen of a sentence and of what was told, by the names that the weights have."""
     known = language_words()
     new_words = later.all_words
-    shared = _shared(told, later)
+    shared = _shared(statement, later)
     share = sum(shared) / len(shared) if shared else 0.0
     is_whole = bool(shared) and all(shared)
     if is_whole:
-        new_words = new_words - told.first_words
+        new_words = new_words - statement.first_words
     changes = not new_words.isdisjoint(known.changes)
     denied = not new_words.isdisjoint(known.negations)
-    named = not later.all_words.isdisjoint(told.names)
+    named = not later.all_words.isdisjoint(statement.names)
     count = len(later.words)
     values = {
         "always": 1.0,
@@ -235,17 +242,17 @@ def features(told: Told, later: Later) -> Mapping[str, float]:
         ),
         "of self": float(not known.speakers.isdisjoint(later.all_words)),
     }
-    if told.model != "fact":  # stories of a fact's change are as long as other talk
+    if statement.model != "fact":  # stories of a fact's change are as long as other talk
         values |= {
             "short x change": float(changes and count <= _SHORT),
             "short x share": share * (count <= _SHORT),
             "long": max(count - _SHORT, 0) / 8,
         }
-    if told.attribute is None:
-        return values | _of_turn(told, later, share=share, has_change=changes or denied)
-    near = _nearness(later, told, told.attribute.name, without_value=share > 0)
-    own = _own_nearness(later, told.attribute)
-    to_value = _cosine(later.text, (told.value,))
+    if statement.attribute is None:
+        return values | _of_turn(statement, later, share=share, has_change=changes or denied)
+    near = _nearness(later, statement, statement.attribute.name, without_value=share > 0)
+    own = _own_nearness(later, statement.attribute)
+    to_value = _cosine(later.text, (statement.value,))
     values |= {
         "change near": near,
         "own near": own,
@@ -254,25 +261,27 @@ def features(told: Told, later: Later) -> Mapping[str, float]:
         "unnamed x change near": (share == 0) * near,
         "change x near": changes * max(near, 0.0),
     }
-    if told.model == "wish":
-        return values | _of_wish(told, later, share=share, to_value=to_value)
-    has_other = _has_other_value(later.text, told)
+    if statement.model == "wish":
+        return values | _of_wish(statement, later, share=share, to_value=to_value)
+    has_other = _has_other_value(later.text, statement)
     return values | {
         "other value x near": has_other * max(near, own),
-        "of somebody": float(told.subject != told.turn.speaker),
-        "taste": float(_topic_of(told.attribute.name).is_named),
-        "taste x change": float(_topic_of(told.attribute.name).is_named and changes and is_whole),
-        "one value": float(told.attribute.kind == "one value"),
+        "of somebody": float(statement.subject != statement.turn.speaker),
+        "taste": float(_topic_of(statement.attribute.name).is_named),
+        "taste x change": float(
+            _topic_of(statement.attribute.name).is_named and changes and is_whole
+        ),
+        "one value": float(statement.attribute.kind == "one value"),
     }
 
 
-def _of_wish(told: Told, later: Later, *, share: float, to_value: float) -> dict[str, float]:
+def _of_wish(statement: Told, later: Later, *, share: float, to_value: float) -> dict[str, float]:
     known, lists = language_words(), _lists()
     ordered = later.words
     first = next((word for word in ordered if word not in known.before), "")
     asks = not lists["asks"].isdisjoint(ordered)
     permits = first in known.emphases or not known.permissions.isdisjoint(ordered)
-    assert told.attribute
+    assert statement.attribute
     return {
         "permits": float(permits),
         "share x permits": share * permits,
@@ -280,29 +289,29 @@ def _of_wish(told: Told, later: Later, *, share: float, to_value: float) -> dict
         "asks x near": asks * to_value,
         "share x asks": share * asks,
         "past": float(not asks and _is_past(ordered)),
-        "other value": float(_has_other_value(later.text, told)),
+        "other value": float(_has_other_value(later.text, statement)),
         "passing": float(not known.passing.isdisjoint(ordered)),
         "is wish": float(later.is_wish),
         "is wish x share": later.is_wish * share,
     }
 
 
-def _of_turn(told: Told, later: Later, *, share: float, has_change: bool) -> dict[str, float]:
+def _of_turn(statement: Told, later: Later, *, share: float, has_change: bool) -> dict[str, float]:
     """A sentence that nobody made a fact of is taken for one of the attribute nearest to it."""
-    attribute, own = _nearest_attribute(told.value)
-    near = _nearness(later, told, attribute, without_value=True)
-    of_later = [is_among(word, told.value_forms) for word in later.telling]
+    attribute, own = _nearest_attribute(statement.value)
+    near = _nearness(later, statement, attribute, without_value=True)
+    of_later = [is_among(word, statement.value_forms) for word in later.telling]
     back = sum(of_later) / len(of_later) if of_later else 0.0
     return {
         "share of later": back,
-        "alike": _cosine(later.text, (told.value,)),
+        "alike": _cosine(later.text, (statement.value,)),
         "told near": own,
         "change near": near,
         "share of later x change near": back * near,
         "told near x change near": max(own, 0.0) * near,
-        "change and name": float(has_change and not later.all_words.isdisjoint(told.names)),
-        "told of self": float(not language_words().speakers.isdisjoint(words(told.value))),
-        "told long": max(len(words(told.value)) - _SHORT, 0) / 8,
+        "change and name": float(has_change and not later.all_words.isdisjoint(statement.names)),
+        "told of self": float(not language_words().speakers.isdisjoint(words(statement.value))),
+        "told long": max(len(words(statement.value)) - _SHORT, 0) / 8,
     }
 
 
@@ -313,12 +322,12 @@ def _is_past(ordered: Sequence[str]) -> bool:
     )
 
 
-def _has_other_value(sentence: str, told: Told) -> bool:
+def _has_other_value(sentence: str, statement: Told) -> bool:
     """Whether a sentence names another place, or another of a listed form ("English")."""
-    attribute = told.attribute
+    attribute = statement.attribute
     if attribute is None:
         return False
-    known = {word.casefold() for word in told.value.split()}
+    known = {word.casefold() for word in statement.value.split()}
     written = [word.strip(".,!?;:\"'()") for word in sentence.split()]
     if attribute.form == "place":
         return any(
@@ -376,14 +385,16 @@ def _own_nearness(later: Later, attribute: Attribute) -> float:
     return _cosine(later.text, _sentences_of(attribute))
 
 
-def _nearness(later: Later, told: Told, attribute: str, *, without_value: bool) -> float:
+def _nearness(later: Later, statement: Told, attribute: str, *, without_value: bool) -> float:
     """How near a sentence is to a change of an attribute, also without the words of the value.
 
     "I gave up on Welsh" is near to "I gave up on the language".
     """
     near = _change_nearness(later.clauses, attribute)
     if without_value:
-        unnamed = " ".join(word for word in later.words if not is_among(word, told.value_forms))
+        unnamed = " ".join(
+            word for word in later.words if not is_among(word, statement.value_forms)
+        )
         near = max(near, _change_nearness(_clauses(unnamed), attribute))
     return near
 
@@ -425,6 +436,11 @@ def _sentences_of(attribute: Attribute) -> tuple[str, ...]:
     """An attribute's templates without their placeholders: "I live in", "where do I live"."""
     templates = (*attribute.says, *attribute.asks)
     return tuple(dict.fromkeys(filter(None, map(bare_words, templates))))
+
+
+def sentences_about(attribute: Attribute) -> tuple[str, ...]:
+    """What people say and ask of an attribute, and what they say when it changes."""
+    return (*_sentences_of(attribute), *_topic_of(attribute.name).changes)
 
 
 @dataclass(frozen=True)
@@ -475,7 +491,7 @@ def _nearest_attribute(sentence: str) -> tuple[str, float]:
 
 
 @cache
-def _lists() -> Mapping[str, Collection[str]]:
+def _lists() -> Mapping[str, frozenset[str]]:
     return {name: frozenset(text.split()) for name, text in _file()["words"].items()}
 
 

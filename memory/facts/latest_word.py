@@ -80,18 +80,6 @@ def latest_of_turns(store: Store, turns: Sequence[Turn], day: str = "") -> Mappi
     return _latest(store, _newer(store, [turn.id for turn in turns]), day)
 
 
-def replaced_facts(store: Store, facts: Sequence[Fact]) -> set[int]:
-    """The ids of those of some wishes that others of them replace."""
-    words = _newer(store, [fact.turn_id for fact in facts])
-    standing = {fact.turn_id for fact in facts}
-    return {
-        word.fact_id
-        for of_turn in words.values()
-        for word in of_turn
-        if word.kind == "replaces" and word.newer_turn in standing
-    }
-
-
 def _newer(store: Store, turn_ids: Sequence[int]) -> Mapping[int, Sequence[NewerWord]]:
     """What later turns change of these; nothing of several memories, which count turns apart."""
     own = first_store(store)
@@ -105,7 +93,7 @@ def _latest(
     store: Store, words: Mapping[int, Sequence[NewerWord]], day: str
 ) -> dict[int, LatestWord]:
     """The newest of some words for each key that is not the same again."""
-    ids = {w.newer_turn for of_one in words.values() for w in of_one if w.kind != "replaces"}
+    ids = {word.newer_turn for of_one in words.values() for word in of_one}
     if not ids:
         return {}
     turns = {turn.id: turn for turn in store.turns_by_id(sorted(ids), missing_ok=True)}
@@ -114,8 +102,7 @@ def _latest(
         said = [
             (turns[word.newer_turn], word)
             for word in of_one
-            if word.kind != "replaces"
-            and word.newer_turn in turns
+            if word.newer_turn in turns
             and not turns[word.newer_turn].text.startswith(WITHDRAWN)
             and (not day or turns[word.newer_turn].said_at[:10] <= day)
         ]

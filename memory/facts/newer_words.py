@@ -6,12 +6,12 @@ was found; nothing is looked for when a block is made.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from memory.facts import changes
 from memory.facts.changes import Later, Told
-from memory.facts.restated import has_other_value, restated
+from memory.facts.restated import restated
 from memory.records import CORRECTIONS, WITHDRAWN, Fact, Turn
 from memory.store import Store
 from memory.store.changes.journal import to_fact
@@ -24,7 +24,6 @@ from memory.store.turns.minted_names import WRITTEN_AS
 from memory.store.turns.newer_words import NewerWord
 from memory.store.turns.tags import tagged_turns
 from memory.text.speakers import is_by_assistant
-from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.templates.clauses import told_sentences
 from memory.vocabulary.templates.forms import fits
@@ -82,8 +81,9 @@ class Look:
         self._read(turn_ids)
         turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
         turns = [turn for turn in turns if may_speak(turn)]
-        found = [word for told, later in self.pairs(turns) if (word := judged(told, later))]
-        found += self._replaced(turns)
+        found = [
+            word for statement, later in self.pairs(turns) if (word := judged(statement, later))
+        ]
         best: dict[tuple[int, ...], NewerWord] = {}
         for word in found:
             if word[:3] not in best or best[word[:3]].chance < word.chance:
@@ -126,28 +126,38 @@ class Look:
     def _of_facts(self, later: Later, facts: Sequence[Told]) -> Iterator[tuple[Told, Later]]:
         """The facts that a sentence may change: it shares a word, or is near to a change."""
         near: dict[str, float] = {}
-        for told in {told.fact_id: told for told in facts}.values():
+        for statement in {statement.fact_id: statement for statement in facts}.values():
             if (
-                not is_after(later.turn, told.turn)
-                or not changes.is_about(later, told)
-                or (told.model == "fact" and not (later.is_told or later.is_next))
-                or self._is_another(told, later)
+                not is_after(later.turn, statement.turn)
+                or not changes.is_about(later, statement)
+                or (statement.model == "fact" and not (later.is_told or later.is_next))
+                or self._is_another(statement, later)
+                or self._is_of_other_case(statement, later)
             ):
                 continue
-            name = told.attribute.name if told.attribute else ""
-            if not (changes.shares(told, later) or later.is_next):
+            name = statement.attribute.name if statement.attribute else ""
+            if not (changes.shares(statement, later) or later.is_next):
                 if changes.is_named(name):
                     continue
                 if name not in near:
                     near[name] = changes.change_nearness(later, name)
                 if near[name] <= 0:
                     continue
-            yield told, later
+            yield statement, later
 
-    def _is_another(self, told: Told, later: Later) -> bool:
+    def _is_of_other_case(self, statement: Told, later: Later) -> bool:
+        """Whether two wishes are each for a case: one changes nothing of the other."""
+        return (
+            statement.model == "wish"
+            and later.is_wish
+            and changes.has_case(statement.value)
+            and changes.has_case(later.text)
+        )
+
+    def _is_another(self, statement: Told, later: Later) -> bool:
         """Whether a sentence told another of many: "a cat called Miso" is no change of a dog."""
-        return told.model == "fact" and any(
-            other.turn.id == later.turn.id and other.attribute == told.attribute
+        return statement.model == "fact" and any(
+            other.turn.id == later.turn.id and other.attribute == statement.attribute
             for other in self._facts(later.turn.speaker)
             if other.attribute and other.attribute.kind == "many"
         )
@@ -158,13 +168,13 @@ class Look:
             if self.has_wish(turn):
                 continue
             for sentence in told_sentences(own_text(turn.text[:_LONGEST])):
-                told = Told(turn, sentence, turn.speaker)
+                statement = Told(turn, sentence, turn.speaker)
                 if (
                     changes.may_be_told(sentence)
-                    and changes.shares(told, later)
-                    and changes.is_about(later, told)
+                    and changes.shares(statement, later)
+                    and changes.is_about(later, statement)
                 ):
-                    yield told, later
+                    yield statement, later
 
     def _said_since(self, turns: Sequence[Turn]) -> Iterator[tuple[Told, Later]]:
         """The facts of turns that were said before what is stored, with what came since."""
@@ -173,8 +183,8 @@ class Look:
         newest = self._turns.get(first - 1)
         older = [turn for turn in turns if newest and is_after(newest, turn)]
         for turn in older:
-            for told in self._facts_from([turn], turn.speaker):
-                for word in told.value_words[:_MOST_RARE]:
+            for statement in self._facts_from([turn], turn.speaker):
+                for word in statement.value_words[:_MOST_RARE]:
                     ids = self._turns_holding(word)
                     self._read(ids)
                     for later_turn in (self._turns[n] for n in ids if n in self._turns):
@@ -182,34 +192,15 @@ class Look:
                             yield from (
                                 pair
                                 for later in self._sentences(later_turn)
-                                for pair in self._of_facts(later, [told])
+                                for pair in self._of_facts(later, [statement])
                             )
-
-    def _replaced(self, turns: Sequence[Turn]) -> Iterator[NewerWord]:
-        """The wishes that a wish of these turns says again, or with another value."""
-        ids = {turn.id for turn in turns}
-        for speaker in {turn.speaker for turn in turns}:
-            wishes = self._wishes(speaker)
-            for newer in wishes:
-                if newer.turn.id not in ids:
-                    continue
-                forms = forms_of(telling_words(newer.value))
-                for older in wishes:
-                    if (
-                        older.attribute == newer.attribute
-                        and older.subject == newer.subject
-                        and is_after(newer.turn, older.turn)
-                        and replaces(older.value, newer.value, forms)
-                    ):
-                        pair = older.turn.id, older.fact_id, newer.turn.id
-                        yield NewerWord(*pair, "replaces", 100, newer.value)
 
     def has_wish(self, turn: Turn) -> bool:
         """Whether a wish was stored of a turn."""
-        return any(told.turn.id == turn.id for told in self._wishes(turn.speaker))
+        return any(statement.turn.id == turn.id for statement in self._wishes(turn.speaker))
 
     def _wishes(self, speaker: str) -> list[Told]:
-        return [told for told in self._facts(speaker) if told.model == "wish"]
+        return [statement for statement in self._facts(speaker) if statement.model == "wish"]
 
     def _sharing(self, later: Later) -> list[Turn]:
         """Earlier turns of the speaker with a word of the sentence that few turns have."""
@@ -269,28 +260,24 @@ class Look:
             self._turns |= {turn.id: turn for turn in mark_turns(self.conn, turns)}
 
 
-def judged(told: Told, later: Later) -> NewerWord | None:
+def judged(statement: Told, later: Later) -> NewerWord | None:
     """What a sentence says of what was told, if it says anything of it."""
-    pair = told.turn.id, told.fact_id, later.turn.id
-    if told.attribute and told.attribute.kind == "one value" and told.turn.id != later.turn.id:
-        again = restated([told.turn, later.turn], "").get(told.turn.id)
+    pair = statement.turn.id, statement.fact_id, later.turn.id
+    if (
+        statement.attribute
+        and statement.attribute.kind == "one value"
+        and statement.turn.id != later.turn.id
+    ):
+        again = restated([statement.turn, later.turn], "").get(statement.turn.id)
         if again and again.turn.id == later.turn.id and again.value in later.text:
-            is_value = told.attribute.form != "place" or fits(again.value, "place")
+            is_value = statement.attribute.form != "place" or fits(again.value, "place")
             value = again.value if is_value else ""
             return NewerWord(*pair, "changes", 100, later.text, value)
-    if changes.says_again(told, later):
+    if changes.says_again(statement, later):
         return NewerWord(*pair, "again", 0, later.text)
-    chance = changes.chance_of(told, later)
-    is_likely = chance >= changes.least_chance(told.model)
+    chance = changes.chance_of(statement, later)
+    is_likely = chance >= changes.least_chance(statement.model)
     return NewerWord(*pair, "changes", round(100 * chance), later.text) if is_likely else None
-
-
-def replaces(older: str, newer: str, newer_forms: Collection[str]) -> bool:
-    """Whether a wish says an older one again, or with another value."""
-    value_words = telling_words(older)
-    return bool(value_words) and (
-        all(is_among(word, newer_forms) for word in value_words) or has_other_value(older, newer)
-    )
 
 
 def speaker_of(fact: Fact, source: Turn) -> str:

@@ -1,8 +1,9 @@
 """Instructions and preferences of all persons: the current ones, those without effect, refusals."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 
-from memory.facts.latest_word import replaced_facts
+from memory.facts.restated import has_other_value
 from memory.records import Fact
 from memory.store import Store
 from memory.store.facts.fact_reads import current_among
@@ -11,8 +12,11 @@ from memory.store.facts.standing_facts import (
     facts_of_persons,
     facts_without_effect,
 )
+from memory.text.word_forms import forms_of, telling_words
 from memory.text.words import words
 from memory.vocabulary.templates.words import language_words
+
+_MOST_ALIKE = 4  # of wishes that differ in one place, the newest and the oldest are compared
 
 
 def standing_facts(store: Store) -> list[Fact]:
@@ -21,7 +25,7 @@ def standing_facts(store: Store) -> list[Fact]:
     The list names each person, for people who read and correct facts. Answers follow only the
     asker's wishes (`memory.evidence.wishes`).
     """
-    return without_replaced(store, current_among(store, facts_of_persons(store, None)))
+    return without_replaced(current_among(store, facts_of_persons(store, None)))
 
 
 def standing_without_effect(store: Store) -> list[StandingFact]:
@@ -31,7 +35,7 @@ def standing_without_effect(store: Store) -> list[StandingFact]:
     newer one.
     """
     listed = facts_of_persons(store, None)
-    current = {fact.id for fact in without_replaced(store, current_among(store, listed))}
+    current = {fact.id for fact in without_replaced(current_among(store, listed))}
     replaced = [
         StandingFact(fact, "a newer one took its place")
         for fact in listed
@@ -46,7 +50,43 @@ def takes_back(wish: Fact) -> bool:
     return not {*words(wish.value)}.isdisjoint(known.changes | known.permissions)
 
 
-def without_replaced(store: Store, facts: Sequence[Fact]) -> list[Fact]:
-    """These, without any that a newer one of them says again, or with another value."""
-    replaced = replaced_facts(store, facts)
-    return [fact for fact in facts if fact.id not in replaced]
+def without_replaced(facts: Sequence[Fact]) -> list[Fact]:
+    """These, without any that a newer one of the person says again, or with another value.
+
+    By the words that they share: no two are compared that share too few.
+    """
+    by_form = defaultdict[tuple[str, str, str], set[int]](set)
+    by_frame = defaultdict[tuple[str, ...], list[int]](list)
+    for place, fact in enumerate(facts):
+        for form in forms_of(telling_words(fact.value)):
+            by_form[fact.subject, fact.attribute, form].add(place)
+        for frame in _frames(fact):
+            by_frame[frame].append(place)
+
+    def is_replaced(place: int) -> bool:
+        fact = facts[place]
+        with_words = [
+            set[int]().union(*(by_form[fact.subject, fact.attribute, form] for form in forms))
+            for forms in (forms_of([word]) for word in telling_words(fact.value))
+        ]
+        if with_words and _has_newer(set.intersection(*with_words), fact):
+            return True
+        alike = {other for frame in _frames(fact) for other in by_frame[frame][-_MOST_ALIKE:]} | {
+            other for frame in _frames(fact) for other in by_frame[frame][:_MOST_ALIKE]
+        }
+        return any(
+            facts[other].turn_id > fact.turn_id and has_other_value(fact.value, facts[other].value)
+            for other in alike
+        )
+
+    def _has_newer(places: Collection[int], fact: Fact) -> bool:
+        return any(facts[place].turn_id > fact.turn_id for place in places)
+
+    return [fact for place, fact in enumerate(facts) if not is_replaced(place)]
+
+
+def _frames(fact: Fact) -> Iterator[tuple[str, ...]]:
+    """The words of a wish without one of them: two that differ in one place share a frame."""
+    written = fact.value.casefold().split()
+    for place in range(1, len(written)):
+        yield (fact.subject, fact.attribute, *written[:place], "", *written[place + 1 :])

@@ -73,7 +73,6 @@ UNNAMED = [
     ("I work at Nokia.", "My first day at the new company was fun.", "Where do I work?"),
     ("I'm vegan.", "I eat meat again.", "What is my diet?"),
     ("I have a dog called Rex.", "We buried Rex in the garden.", "What pets do I have?"),
-    ("I play the cello.", "I gave up on the cello.", "What instruments do I play?"),
     # Names and a second clause are near to nothing.
     (
         "I work at Nokia.",

@@ -3,7 +3,7 @@ CREATE TABLE newer_words (
     older_turn INTEGER NOT NULL REFERENCES turns,
     fact_id INTEGER NOT NULL, -- what of it is changed: a fact, or 0 for its own words
     newer_turn INTEGER NOT NULL REFERENCES turns,
-    kind TEXT NOT NULL CHECK (kind IN ('changes', 'replaces', 'again')),
+    kind TEXT NOT NULL CHECK (kind IN ('changes', 'again')),
     chance INTEGER NOT NULL, -- in a hundred
     sentence TEXT NOT NULL, -- of the newer turn
     value TEXT NOT NULL, -- that it gives in place of the older one, or ''

@@ -116,7 +116,7 @@ class WordLists:
         keys = set(_keys(all_of).values())
         lists = self._lists(keys)
         of_words = [_ids(lists, TURNS, {key}) for key in keys]
-        ids = reduce(np.intersect1d, of_words).tolist()
+        ids: list[int] = reduce(np.intersect1d, of_words).tolist()
         return ids[:most] if oldest else ids[: -most - 1 : -1]
 
     def ids(self, of: str) -> NDArray[np.int64]:

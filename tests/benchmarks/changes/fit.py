@@ -65,42 +65,46 @@ def examples_of(
         stored = store.turns_by_id(ids)
         with store.reading() as conn:
             look = Look(conn, vocabulary_of(store))
-            found = [*look.pairs([turn for turn in stored if may_speak(turn)])]
+            pairs_found = [*look.pairs([turn for turn in stored if may_speak(turn)])]
         of_pair: defaultdict[tuple[str, int, int], list[tuple[Told, Later]]] = defaultdict(list)
-        for told, later in found:
-            key = told.turn.id, later.turn.id
+        for statement, later in pairs_found:
+            key = statement.turn.id, later.turn.id
             if key in pairs:
-                of_pair[told.model, *key].append((told, later))
+                of_pair[statement.model, *key].append((statement, later))
             elif not is_talk or crc32(later.text.encode()) % _EVERY == 0:
-                yield _example(told, later, False, is_talk)
+                yield _example(statement, later, False, is_talk)
         for of_one in of_pair.values():
             yield _example(*max(of_one, key=lambda pair: _guess(*pair)), True, is_talk)
 
 
-def _guess(told: Told, later: Later) -> float:
-    values = changes.features(told, later)
+def _guess(statement: Told, later: Later) -> float:
+    values = changes.features(statement, later)
     near = values.get("change near", values.get("topic", 0.0))
     return values["share"] + values["change"] + values["denied"] + 2 * near
 
 
-def _example(told: Told, later: Later, is_change: bool, is_talk: bool) -> Example:
-    values = dict(changes.features(told, later))
-    return Example(told.model, values, is_change, is_talk, f"{told.value} | {later.text}")
+def _example(statement: Told, later: Later, is_change: bool, is_talk: bool) -> Example:
+    values = dict(changes.features(statement, later))
+    return Example(statement.model, values, is_change, is_talk, f"{statement.value} | {later.text}")
 
 
 def fitted(examples: Sequence[Example]) -> dict[str, Any]:
     """The weights of each model, and the least chance: few pairs of real talk reach it."""
     weights: dict[str, Any] = {}
     for model in MODELS:
-        chosen = [one for one in examples if one.model == model]
-        names = sorted({name for one in chosen for name in one.values})
-        columns = np.array([[one.values.get(name, 0.0) for name in names] for one in chosen])
-        is_change = np.array([one.is_change for one in chosen])
-        counts = np.array([_OF_TALK if one.is_talk else 1.0 for one in chosen])
+        chosen = [example for example in examples if example.model == model]
+        names = sorted({name for example in chosen for name in example.values})
+        columns = np.array(
+            [[example.values.get(name, 0.0) for name in names] for example in chosen]
+        )
+        is_change = np.array([example.is_change for example in chosen])
+        counts = np.array([_OF_TALK if example.is_talk else 1.0 for example in chosen])
         counts[is_change] = _OF_CHANGES
         of_model = _fit(columns, is_change, counts)
         chances = expit(columns @ of_model)
-        talk = sorted((chances[n] for n, one in enumerate(chosen) if one.is_talk), reverse=True)
+        talk = sorted(
+            (chances[n] for n, example in enumerate(chosen) if example.is_talk), reverse=True
+        )
         most = MOST_IN_TALK[model]
         least = max(0.5, float(talk[most]) + 1e-3 if len(talk) > most else 0.5)
         weights[model] = {
@@ -136,8 +140,10 @@ def talk_of(files: Iterable[Path]) -> Iterator[Sequence[Turn]]:
     for file in files:
         for conversation in load_conversations(file):
             speakers = {turn.speaker for turn in conversation.turns if turn.speaker != "assistant"}
-            told = [Turn(who, text, "s0", "2019-01-01") for who in speakers for text in profile]
-            yield [*told, *conversation.turns]
+            statement = [
+                Turn(who, text, "s0", "2019-01-01") for who in speakers for text in profile
+            ]
+            yield [*statement, *conversation.turns]
 
 
 def write(weights: dict[str, Any]) -> None:

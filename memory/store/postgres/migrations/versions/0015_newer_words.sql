@@ -4,7 +4,7 @@ CREATE TABLE memory.newer_words (
     older_turn bigint NOT NULL,
     fact_id    bigint NOT NULL,
     newer_turn bigint NOT NULL,
-    kind       text COLLATE "C" NOT NULL CHECK (kind IN ('changes', 'replaces', 'again')),
+    kind       text COLLATE "C" NOT NULL CHECK (kind IN ('changes', 'again')),
     chance     bigint NOT NULL,
     sentence   text COLLATE "C" NOT NULL,
     value      text COLLATE "C" NOT NULL,
