@@ -159,10 +159,10 @@ def is_about(later: Later, statement: Told) -> bool:
 def may_be_told(sentence: str) -> bool:
     """Whether a sentence may tell something lasting of its speaker: "my boss is Trevor"."""
     known = language_words()
-    said = words(sentence)
-    return _FEWEST_TOLD <= len(said) <= _MOST_TOLD and not (
+    sentence_words = words(sentence)
+    return _FEWEST_TOLD <= len(sentence_words) <= _MOST_TOLD and not (
         known.speakers | known.possessives
-    ).isdisjoint(said)
+    ).isdisjoint(sentence_words)
 
 
 def shares(statement: Told, later: Later) -> bool:
@@ -251,11 +251,11 @@ def features(statement: Told, later: Later) -> Mapping[str, float]:
     if statement.attribute is None:
         return values | _of_turn(statement, later, share=share, has_change=changes or denied)
     near = _nearness(later, statement, statement.attribute.name, without_value=share > 0)
-    own = _own_nearness(later, statement.attribute)
+    own_near = _own_nearness(later, statement.attribute)
     to_value = _cosine(later.text, (statement.value,))
     values |= {
         "change near": near,
-        "own near": own,
+        "own near": own_near,
         "value near": to_value,
         "share x change near": share * near,
         "unnamed x change near": (share == 0) * near,
@@ -265,7 +265,7 @@ def features(statement: Told, later: Later) -> Mapping[str, float]:
         return values | _of_wish(statement, later, share=share, to_value=to_value)
     has_other = _has_other_value(later.text, statement)
     return values | {
-        "other value x near": has_other * max(near, own),
+        "other value x near": has_other * max(near, own_near),
         "of somebody": float(statement.subject != statement.turn.speaker),
         "taste": float(_topic_of(statement.attribute.name).is_named),
         "taste x change": float(
@@ -298,17 +298,17 @@ def _of_wish(statement: Told, later: Later, *, share: float, to_value: float) ->
 
 def _of_turn(statement: Told, later: Later, *, share: float, has_change: bool) -> dict[str, float]:
     """A sentence that nobody made a fact of is taken for one of the attribute nearest to it."""
-    attribute, own = _nearest_attribute(statement.value)
+    attribute, own_near = _nearest_attribute(statement.value)
     near = _nearness(later, statement, attribute, without_value=True)
     of_later = [is_among(word, statement.value_forms) for word in later.telling]
     back = sum(of_later) / len(of_later) if of_later else 0.0
     return {
         "share of later": back,
         "alike": _cosine(later.text, (statement.value,)),
-        "told near": own,
+        "told near": own_near,
         "change near": near,
         "share of later x change near": back * near,
-        "told near x change near": max(own, 0.0) * near,
+        "told near x change near": max(own_near, 0.0) * near,
         "change and name": float(has_change and not later.all_words.isdisjoint(statement.names)),
         "told of self": float(not language_words().speakers.isdisjoint(words(statement.value))),
         "told long": max(len(words(statement.value)) - _SHORT, 0) / 8,

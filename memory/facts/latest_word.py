@@ -82,10 +82,10 @@ def latest_of_turns(store: Store, turns: Sequence[Turn], day: str = "") -> Mappi
 
 def _newer(store: Store, turn_ids: Sequence[int]) -> Mapping[int, Sequence[NewerWord]]:
     """What later turns change of these; nothing of several memories, which count turns apart."""
-    own = first_store(store)
-    if own is not store or not turn_ids:
+    first = first_store(store)
+    if first is not store or not turn_ids:
         return {}
-    with own.reading() as conn:
+    with first.reading() as conn:
         return newer_words.of_turns(conn, sorted({*turn_ids}))
 
 
@@ -99,16 +99,16 @@ def _latest(
     turns = {turn.id: turn for turn in store.turns_by_id(sorted(ids), missing_ok=True)}
     latest = {}
     for key, of_one in words.items():
-        said = [
+        later_turns = [
             (turns[word.newer_turn], word)
             for word in of_one
             if word.newer_turn in turns
             and not turns[word.newer_turn].text.startswith(WITHDRAWN)
             and (not day or turns[word.newer_turn].said_at[:10] <= day)
         ]
-        if said:
+        if later_turns:
             turn, word = max(
-                said, key=lambda pair: (pair[0].said_at[:10], pair[0].id, pair[1].chance)
+                later_turns, key=lambda pair: (pair[0].said_at[:10], pair[0].id, pair[1].chance)
             )
             if word.kind == "changes":
                 latest[key] = LatestWord(turn, word.sentence, word.value)

@@ -48,10 +48,10 @@ def note_newer(store: Store, turn_ids: Sequence[int]) -> None:
     for first in range(0, len(turn_ids), _AT_ONCE):
         batch = turn_ids[first : first + _AT_ONCE]
         with store.reading() as conn:
-            found = Look(conn, vocabulary).newer(batch)
-        if found:
+            changed = Look(conn, vocabulary).newer(batch)
+        if changed:
             with store.transaction() as conn:
-                table.put(conn, found)
+                table.put(conn, changed)
 
 
 def may_speak(turn: Turn) -> bool:
@@ -81,11 +81,11 @@ class Look:
         self._read(turn_ids)
         turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
         turns = [turn for turn in turns if may_speak(turn)]
-        found = [
+        changed = [
             word for statement, later in self.pairs(turns) if (word := judged(statement, later))
         ]
         best: dict[tuple[int, ...], NewerWord] = {}
-        for word in found:
+        for word in changed:
             if word[:3] not in best or best[word[:3]].chance < word.chance:
                 best[word[:3]] = word
         return [*best.values()]
@@ -120,8 +120,11 @@ class Look:
         """What the same person said last, if no one else but one has spoken since."""
         ids = [number for number in (turn.id - 1, turn.id - 2) if number > 0]
         self._read(ids)
-        said = [self._turns[number] for number in ids if number in self._turns]
-        return next((one for one in said if one.speaker == turn.speaker), None)
+        earlier_turns = [self._turns[number] for number in ids if number in self._turns]
+        return next(
+            (turn_before for turn_before in earlier_turns if turn_before.speaker == turn.speaker),
+            None,
+        )
 
     def _of_facts(self, later: Later, facts: Sequence[Told]) -> Iterator[tuple[Told, Later]]:
         """The facts that a sentence may change: it shares a word, or is near to a change."""
@@ -157,9 +160,10 @@ class Look:
     def _is_another(self, statement: Told, later: Later) -> bool:
         """Whether a sentence told another of many: "a cat called Miso" is no change of a dog."""
         return statement.model == "fact" and any(
-            other.turn.id == later.turn.id and other.attribute == statement.attribute
-            for other in self._facts(later.turn.speaker)
-            if other.attribute and other.attribute.kind == "many"
+            fact_of_later.turn.id == later.turn.id
+            and fact_of_later.attribute == statement.attribute
+            for fact_of_later in self._facts(later.turn.speaker)
+            if fact_of_later.attribute and fact_of_later.attribute.kind == "many"
         )
 
     def _of_turns(self, later: Later, earlier: Sequence[Turn]) -> Iterator[tuple[Told, Later]]:

@@ -71,12 +71,13 @@ def without_replaced(facts: Sequence[Fact]) -> list[Fact]:
         ]
         if with_words and _has_newer(set.intersection(*with_words), fact):
             return True
-        alike = {other for frame in _frames(fact) for other in by_frame[frame][-_MOST_ALIKE:]} | {
-            other for frame in _frames(fact) for other in by_frame[frame][:_MOST_ALIKE]
+        alike = {number for frame in _frames(fact) for number in by_frame[frame][-_MOST_ALIKE:]} | {
+            number for frame in _frames(fact) for number in by_frame[frame][:_MOST_ALIKE]
         }
         return any(
-            facts[other].turn_id > fact.turn_id and has_other_value(fact.value, facts[other].value)
-            for other in alike
+            facts[number].turn_id > fact.turn_id
+            and has_other_value(fact.value, facts[number].value)
+            for number in alike
         )
 
     def _has_newer(places: Collection[int], fact: Fact) -> bool:
