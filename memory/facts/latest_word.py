@@ -70,7 +70,9 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     """
     words = _newer(store, [fact.turn_id for fact in facts])
     of_facts = {
-        fact.id: [w for w in words.get(fact.turn_id, ()) if w.fact_id == fact.id] for fact in facts
+        fact.id: [word for word in words[fact.turn_id] if word.fact_id == fact.id]
+        for fact in facts
+        if fact.turn_id in words
     }
     return _latest(store, of_facts, day)
 
@@ -93,9 +95,9 @@ def _latest(
     store: Store, words: Mapping[int, Sequence[NewerWord]], day: str
 ) -> dict[int, LatestWord]:
     """The newest of some words for each key that is not the same again."""
-    ids = {word.newer_turn for of_one in words.values() for word in of_one}
-    if not ids:
+    if not words:
         return {}
+    ids = {word.newer_turn for of_one in words.values() for word in of_one}
     turns = {turn.id: turn for turn in store.turns_by_id(sorted(ids), missing_ok=True)}
     latest = {}
     for key, of_one in words.items():
