@@ -75,10 +75,8 @@ IMPORTERS = {
         "memory/server",
         "memory/worker",
         "locomo/weights/arbor_client.py",
-        "locomo/weights/hosted/together_provider.py",
         "arbor",
     ),
-    "together": "locomo/weights/hosted/together_provider.py",
     "dateutil": "memory/text/written_dates.py",
     "ray": "memory/system/machines.py",
     "runpod": "arbor/deploy.py",
@@ -173,7 +171,6 @@ ROOMS = {
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",
     "locomo/weights": "tunes weights",
-    "locomo/weights/hosted": "tunes weights at a provider",
     "arbor": "the training server and its deployment",
 }
 # A module of fewer lines than SMALL that one other imports belongs in that one, but for these.

@@ -200,19 +200,12 @@ def distill_examples(options: TrainOptions) -> None:
     for reason, number in summary.dropped.items():
         console.print(f"dropped {number}: {reason}", highlight=False, markup=False)
     words = ["--mode", "sft", "--examples", file]
-    if options.together:
-        words += ["--provider", "together", "--model", "NAME"]
     advice = f"tune on them: {script_command('train.py', *words)}"
     console.print(advice, highlight=False, soft_wrap=True)
 
 
 def tune_supervised(options: TrainOptions) -> None:
-    """Tune on examples or gold conversations: a LoRA here, or a model at a provider."""
-    if options.provider:
-        from locomo.weights.hosted.tuning import tune_at_provider
-
-        tune_at_provider(options, gold_examples, console)
-        return
+    """Tune a LoRA on examples or gold conversations."""
     output = options.checkpoints / "sft"
     check_before_tuning(options, output)
     examples = options.examples or gold_examples(options, output / "examples.jsonl")

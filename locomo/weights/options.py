@@ -16,7 +16,6 @@ from locomo.dataset.format import Conversation
 from locomo.dataset.rows import GoldRows, rows_by_conversation
 from locomo.split_data import SplitConversations, load_split, tuned_conversations
 from locomo.weights.grpo import GrpoSettings, batch_of, check_split, gpu_ids
-from locomo.weights.hosted.names import ProviderName
 from memory import InputError
 from memory.models import is_packaged
 
@@ -49,7 +48,7 @@ REHEARSAL = GrpoSettings(
 )
 # The options that --help lists; --help-all lists the others too.
 LISTED = (
-    *("mode", "rehearse", "engine", "provider", "target", "data", "model", "helper"),
+    *("mode", "rehearse", "engine", "target", "data", "model", "helper"),
     *("output", "resume"),
 )
 Mode = Literal["train", "evaluate", "check", "distill", "sft"]
@@ -71,10 +70,6 @@ class TrainOptions:
     engine: Annotated[
         Engine, Option(help="who trains: an Arbor server, or TRL and vLLM on this machine")
     ] = "arbor"
-    provider: Annotated[
-        ProviderName | None,
-        Option(help="sft: have Together tune --model, paid, in place of this machine"),
-    ] = None
     target: Annotated[
         Literal["answer", "retrieve", "store", "sql", "refine", "all"],
         Option(help="the module to tune; sql: retrieve and store; all: every one but refine"),
@@ -145,19 +140,6 @@ class TrainOptions:
     minutes: Annotated[
         float | None, Option(help="end sft or a rehearsal after this many", min=0)
     ] = None
-    together: Annotated[
-        bool, Option("--together", help="examples of any length, to tune on at Together")
-    ] = False
-    budget_usd: Annotated[
-        float | None,
-        Option(help="start no job that is estimated to cost more", min=0),
-    ] = None
-    usd_per_million: Annotated[
-        float | None,
-        Option(help="the provider's price of a million tokens, where our list is old", min=0),
-    ] = None
-    yes: Annotated[bool, Option("--yes", help="confirm the cost at a provider")] = False
-    cancel: Annotated[bool, Option("--cancel", help="end the job at a provider")] = False
     num_threads: Annotated[int, Option(help="examples run at a time", min=1)] = 8
     seed: Annotated[int, Option(help="seed for drawing examples and the split", min=0)] = 0
     resume: Annotated[bool, Option("--resume", help="continue from the last checkpoint")] = False
@@ -264,7 +246,6 @@ class TrainOptions:
             )
         if self.engine == "trl":
             self._check_trl()
-        self._check_provider()
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate {self.learning_rate:g}: give one between 0 and 1")
         if self.output.is_dir():
@@ -289,23 +270,6 @@ class TrainOptions:
             )
         if self.mode in ("train", "check") and not self.rehearse and is_packaged(self.student):
             raise InputError("--engine trl serves --model by vLLM; add --rehearse for local")
-
-    def _check_provider(self) -> None:
-        paid = {"--yes": self.yes, "--cancel": self.cancel, "--budget-usd": self.budget_usd}
-        if self.provider is None:
-            if given := [flag for flag, value in paid.items() if value]:
-                raise InputError(f"{', '.join(given)}: for sft with --provider together")
-            return
-        if self.mode != "sft":
-            raise InputError("--provider tunes by supervised examples: add --mode sft")
-        if self.start or self.minutes or self.rehearse:
-            raise InputError(
-                "--start, --minutes and --rehearse are for this machine: leave out with --provider"
-            )
-        if not self.model and not (self.resume or self.cancel):
-            raise InputError(
-                "--provider together needs --model with one it tunes, such as Qwen/Qwen3-8B"
-            )
 
     def check_unused(self, resuming: bool = False) -> None:
         """Raise InputError before the checkpoints of another run are written over."""

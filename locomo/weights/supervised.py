@@ -22,12 +22,11 @@ from locomo.examples.gold import Gold, split_gold
 from locomo.examples.jsonl import ExamplesCard, read_examples_card, save_examples
 from locomo.harness import Setup, fingerprint
 from locomo.tasks.modules import draw
-from locomo.weights.hosted.names import litellm_name
 from locomo.weights.options import CHATS_DATA, SAMPLE_DATA, TrainOptions, command_line
 from locomo.weights.trainee import load_helper, student_of, working_model
 from memory import InputError, SqlError
-from memory.models import Model, load_model
-from memory.program import in_phrases, plain_program
+from memory.models import Model
+from memory.program import plain_program
 from memory.system import progress_bar, write_whole
 
 if TYPE_CHECKING:
@@ -62,10 +61,8 @@ def write_teacher_examples(
     """
     teacher = load_helper(options.helper, options.helper_api_base)
     student = _untuned_student(options)
-    if not options.together:  # as GRPO will ask it
-        student = working_model(
-            student, student, targets=options.targets, settings=options.settings()
-        )
+    # As GRPO will ask it.
+    student = working_model(student, student, targets=options.targets, settings=options.settings())
     distillation = Distillation(
         teacher=Setup(teacher, plain_program(teacher), teacher.limits.budget),
         student=Setup(student, plain_program(student), student.limits.budget),
@@ -97,9 +94,7 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
     data = options.data_path
     golds, held_out = split_gold(data, options.split, options.seed)
     student = _untuned_student(options)
-    if options.provider is None:
-        settings = options.settings()
-        student = working_model(student, student, targets=options.targets, settings=settings)
+    student = working_model(student, student, targets=options.targets, settings=options.settings())
     left_out: Counter[str] = Counter()
     examples = _gold_examples(options, golds, student=student, bar=bar, left_out=left_out)
     card = ExamplesCard(
@@ -118,8 +113,6 @@ def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> E
 
 
 def _untuned_student(options: TrainOptions) -> Model:
-    if options.provider:  # in the form of its later prompts, by its size
-        return load_model(litellm_name(options.student))
     # What the packaged model comes tuned for plays no part: it is tuned from its base.
     return student_of("local-base" if options.student == "local" else options.student)
 
@@ -134,8 +127,6 @@ def _gold_examples(
     """The examples of each target that has any. Raises InputError when none has."""
     line = bar.add_task("examples of gold", total=len(golds))
     program = plain_program(student)
-    if options.provider:  # gold answers are phrases; of other models answers to people are not
-        program = in_phrases(program)
     setup = Setup(student, program, student.limits.budget)
     try:
         supervised = supervised_examples(

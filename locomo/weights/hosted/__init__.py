@@ -1,1 +1,0 @@
-"""Weights tuned at Together, for people without GPUs."""
