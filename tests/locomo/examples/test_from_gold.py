@@ -16,7 +16,7 @@ from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
 from locomo.examples.selects import canonical_selects, widened
 from locomo.harness import Setup
-from memory import Memory, MemoryProgram, load_model, open_store
+from memory import Memory, load_model, open_store
 from memory.models import packaged_gguf
 from memory.models.row_grammar import row_grammar
 from memory.models.small_prompts import NO_FACT, TUNED_SELECT
@@ -67,7 +67,8 @@ def gold_of(
 
 
 def student(budget: int = 360) -> Setup:
-    return Setup(load_model("local-base"), MemoryProgram(), budget)
+    model = load_model("local-base")
+    return Setup(model, plain_program(model), budget)
 
 
 def prompts_and_answers(examples: Sequence[list[dict[str, str]]]) -> list[tuple[str, str]]:
