@@ -151,7 +151,7 @@ def _inserts(
         line = turn_lines(
             turns,
             student.model.limits.window_tokens,
-            dates=student.program.form == "full",
+            dates=student.program.store.reading.around,
             iso=True,
         )
         rows = _copied_rows(line, facts.get(turn_id, ()))
