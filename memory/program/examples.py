@@ -37,7 +37,7 @@ def shortened(step: Step, tokens: int) -> Step:
         return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
     if "catalog" in inputs:
         shorter = trim(str(inputs["catalog"]), max(tokens, LEAST_EXAMPLE))
-        return predict, {**inputs, "catalog": shorter}, outputs
+        inputs = {**inputs, "catalog": shorter}
     if "evidence" not in inputs:
         return predict, inputs, outputs
     lines = str(inputs["evidence"]).splitlines()

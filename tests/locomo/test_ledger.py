@@ -29,7 +29,6 @@ from hypothesis import strategies as st
 from locomo.ledger import Budget, BudgetSpent, Ledger
 from memory import InputError, MemoryProgram, load_model
 from memory.evidence.layout import Evidence
-from memory.evidence.question import UserQuestion
 from tests.memory.program.test_lm import KEY, Server, ok
 from tests.support.killing import kill_after
 
@@ -141,7 +140,8 @@ def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
     def answer() -> str:
         shown = Evidence(turns=("[1] Ann: I moved.",), turn_ids=(1,))
         with local.active():
-            return str(MemoryProgram("tiny").answer(UserQuestion("Who moved?"), shown).answer)
+            module = MemoryProgram("tiny").answer
+            return str(module(question="Who moved?", evidence=shown.text).answer)
 
     with first.active():
         said = answer()

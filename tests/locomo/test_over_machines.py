@@ -28,7 +28,6 @@ from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import MemorySystem, NewestTurns
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
 from memory.evidence.layout import Evidence
-from memory.evidence.question import UserQuestion
 from memory.models import packaged
 from memory.models.costs import Cost
 from memory.store.namespaces import path_of
@@ -387,7 +386,7 @@ def test_the_packaged_model_answers_the_same_on_another_machine(machines: Machin
     said = []
     for model in (here, packaged.over_machines(here, "ray")):
         with model.active():
-            answered = program.answer(UserQuestion("Where did Ann move?"), shown)
+            answered = program.answer(question="Where did Ann move?", evidence=shown.text)
             stored = program.store(turns=[Turn("Ann", "I moved to Lyon.")])
         said.append((answered.answer, stored.calls, stored.sql))
     assert said[0] == said[1]

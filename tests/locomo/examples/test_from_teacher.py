@@ -229,7 +229,7 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
         plain = Memory(store, maker.student, budget=360).evidence("In which city did Ann move?")
     assert 41 not in plain.turn_ids  # the ranking alone does not bring it
     [[_, prompt, right_answer]] = maker.examples()
-    assert right_answer["content"] == answer("library", "41")
+    assert right_answer["content"].endswith(answer("library", "41"))
     turn_ids = [int(n) for n in re.findall(r"^\[(\d+)\]", prompt["content"], re.MULTILINE)]
     assert turn_ids[-1] == 41
     assert turn_ids == sorted(turn_ids)  # as they were said

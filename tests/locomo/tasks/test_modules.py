@@ -437,7 +437,7 @@ def test_an_examples_memory_of_any_text_is_cut(
     shown = Evidence(turns=(memory,) if memory else ())
 
     def seen(question: Any, evidence: Any, **_: Any) -> dspy.Prediction:
-        return forward(question, shown)
+        return forward(question, shown.text)
 
     monkeypatch.setattr(student.program.answer, "forward", seen)
     [(_, inputs, _)] = traced("answer", student)
