@@ -412,7 +412,7 @@ def _ranked(
     reader: MemoryReader, question: UserQuestion, number: int, can_be_shown: Callable[[Turn], bool]
 ) -> list[Turn]:
     """The best `number` turns that may be shown, each text once; fewer if there are no more."""
-    k = 2 * number
+    k = 3 * number  # a second search costs more than the turns of a longer one
     while True:
         hits = reader.search(question.ranked_text, k)
         turns: dict[tuple[str, str], Turn] = {}
