@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from memory import Fact, Memory, Turn, open_store
 from memory.facts import correct
 from memory.facts.additions import add_turns
-from memory.records import Kind, Summary
+from memory.records import Kind, Minted, Summary
 from memory.server.tokens import Tokens
 from memory.server.web.markup import HTMX, STATIC, SpeakerColours, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
@@ -1243,7 +1243,8 @@ def test_a_project_is_named_and_shows_what_was_decided_touched_and_never(home: s
     def turn(text: str, speaker: str = "User", **tags: str) -> Turn:
         kind: Kind = "tool" if tags else "message"
         tags |= {"agent": "codex", "project": "shop"}
-        return Turn(speaker, text, "shop (1)", "2026-11-01", kind=kind, tags={**tags})
+        source = Minted(f"codex:{text}")  # as an import of a transcript gives it
+        return Turn(speaker, text, "shop (1)", "2026-11-01", source, kind, tags={**tags})
 
     with open_store(create("shop-3f2a1c")) as store:
         failed = "shell: pytest\nFAILED test_queue - Error\nIt failed."
