@@ -1510,14 +1510,14 @@ WHERE namespace = :namespace AND lower(trim(name)) = :unnamed
 ORDER BY 1, 2;
 
 -- speakers_named --
-SELECT name FROM memory.speakers
-WHERE namespace = :namespace AND lower(trim(name)) = ANY (:names)
+SELECT DISTINCT speaker FROM ({speakers}) AS spoken
+WHERE lower(trim(speaker)) = ANY (:names)
 ORDER BY 1;
 
 -- speakers_spelled --
 -- Which of these names speakers have, letter by letter.
-SELECT name FROM memory.speakers
-WHERE namespace = :namespace AND name = ANY (:names)
+SELECT DISTINCT speaker FROM ({speakers}) AS spoken
+WHERE speaker = ANY (:names)
 ORDER BY 1;
 
 -- imported_people --

@@ -40,3 +40,7 @@ greatest
 
 -- {claimants} --
 string_agg(DISTINCT claimed_by, ',')
+
+-- {speakers} --
+-- Of the turns: the login that runs a model's SQL asks it too, and may read no more of a memory.
+SELECT speaker FROM memory.turns WHERE namespace = :namespace

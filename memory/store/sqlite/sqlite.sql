@@ -37,3 +37,6 @@ max
 
 -- {claimants} --
 group_concat(DISTINCT claimed_by)
+
+-- {speakers} --
+SELECT name AS speaker FROM speakers
