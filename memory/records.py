@@ -158,7 +158,8 @@ class Turn(Record):
             columns = cls.__dataclass_fields__
             unknown = next((name for name in fields if name not in columns), "")
             filled = {*list(columns)[: len(args)], *fields}
-            if unknown or not {"speaker", "text"} <= filled:
+            # Pydantic makes an empty one and fills it.
+            if unknown or (filled and not {"speaker", "text"} <= filled):
                 aliases = {"content": "text", "role": "speaker"} | cls.KEYS
                 code = f"{aliases[unknown]}=" if unknown in aliases else 'Turn("user", "I moved.")'
                 fault = f"takes no {unknown}=" if unknown else "needs a speaker and a text"
