@@ -303,7 +303,11 @@ def test_the_system_newest_sees_the_newest_turns_that_fit(tmp_path: Path) -> Non
 def test_the_newest_turns_and_the_memory_have_the_same_budget_in_a_models_own_tokens(
     tmp_path: Path,
 ) -> None:
-    said = [{**ANN[0], "dia_id": f"D1:{n}", "text": "So we talked. " * 3} for n in range(1, 80)]
+    pairs = [f"{first}{second}" for first in "abcdefgh" for second in "klmnopqrst"][:79]
+    said = [
+        {**ANN[0], "dia_id": f"D1:{n}", "text": f"So we talked of {pair}. " * 2}
+        for n, pair in enumerate(pairs, 1)
+    ]
     conversation = tiny(tmp_path, session_1=said)
     question = conversation.questions[0]
     tokens: dict[str, list[int]] = {}
