@@ -950,7 +950,7 @@ def test_a_place_that_mlflow_cannot_use_is_known_before_any_model_is_asked(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("form", ["full", "short"])
+@pytest.mark.parametrize("form", ["full", "brief"])
 def test_the_prompts_have_the_form_asked_for(
     form: FormChoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ The helper is the packaged model or any other. Each model gets prompts in its ow
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -46,7 +47,7 @@ class TraineeAdapter(dspy.ChatAdapter):
     def __init__(self, trained: dspy.Adapter, helped: dspy.Adapter) -> None:
         # ArborGRPO requires it: a second attempt in JSON would answer another prompt.
         super().__init__(use_json_adapter_fallback=False)
-        self._trained, self._helped = trained, helped
+        self._trained, self._helped = _strict(trained), helped
         self._helper_lock = Lock()
 
     def __deepcopy__(self, memo: object) -> "TraineeAdapter":
@@ -89,6 +90,24 @@ class TraineeAdapter(dspy.ChatAdapter):
         return self._trained.format_assistant_message_content(
             signature, outputs, missing_field_message
         )
+
+
+def _strict(adapter: dspy.Adapter) -> dspy.Adapter:
+    """The adapter, for which a text without any field of the prompt cannot be parsed.
+
+    Each output of an answer may be missing, since a look stands in its place.
+    """
+    strict = copy(adapter)
+
+    def parse(signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        outputs: dict[str, Any] = adapter.parse(signature, completion)
+        if all(value is None for value in outputs.values()):
+            name = type(adapter).__name__
+            raise AdapterParseError(name, signature=signature, lm_response=completion)
+        return outputs
+
+    strict.parse = parse
+    return strict
 
 
 class MultiTaskProgram(dspy.Module):

@@ -85,7 +85,7 @@ def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Ben
                 "evidence": "[1] (8 May 2023) Ann: I moved.",
                 "question": "When did Ann move?",
             }
-            MemoryProgram().answer.predict(**inputs)
+            MemoryProgram("tiny").answer.predict(**inputs)
         [body] = server.bodies("chat")
     assert body["logit_bias"] == {ABSTAIN_WORD: -2.0}
 
