@@ -142,6 +142,8 @@ def retrieval(
     used = [run_data(Path(file), "evaluation") for file in by_file]
     names = ", ".join(Path(file).name for file in by_file)
     params = {"embedder": embedder or EMBEDDER, "data": names}
+    if json_file is not None:
+        _refuse_unwritable(json_file)
     with run_where_tracked("retrieval", params, f"retrieval, {names}", data=used, output=json_file):
         if evidence:
             _show_by_kind(conversations, shown or _BUDGETS, evidence, embedder)
