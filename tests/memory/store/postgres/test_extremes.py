@@ -59,7 +59,7 @@ def write(store: Store, statement: str) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    "statements", [200, pytest.param(20_000, marks=pytest.mark.slow)], ids=["some", "many"]
+    "statements", [200, pytest.param(3_000, marks=pytest.mark.slow)], ids=["some", "many"]
 )
 def test_both_databases_answer_alike_or_refuse(path: Path, statements: int) -> None:
     random = Random(40)
