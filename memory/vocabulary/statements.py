@@ -328,8 +328,8 @@ def _subject_of(tokens: Sequence[str], claim: Claim) -> str:
         before = tokens[at - 1].casefold() if at else ""
         after = tokens[at + 1].casefold() if at + 1 < len(tokens) else ""
         who = ""
-        if folded in ("i", "im", "ive"):
-            return "I" if not person else f"{person} and I"
+        if folded in ("i", "im", "ive"):  # "with the old man I came home": I did
+            return f"{person} and I" if person and before == "and" else "I"
         if folded == "we":
             return "we"
         if folded in subject:

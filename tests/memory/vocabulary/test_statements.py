@@ -33,6 +33,7 @@ def test_what_a_sentence_does_not_state_is_no_fact(text: str, attribute: str, va
         ("I'm not leaving, I live in Trieste.", "lives_in", "Trieste"),
         ("I'm allergic to bees, what should I do?", "allergic_to", "bees"),
         ("I live in Trieste, and my aunt visits a lot.", "lives_in", "Trieste"),
+        ("We went out, and after a talk with the old man I came home with a saw", "bought", "saw"),
     ],
 )
 def test_what_a_sentence_states_is_a_fact(text: str, attribute: str, value: str) -> None:
