@@ -153,8 +153,9 @@ def record_assertions(
 ) -> Recorded:
     """Record what all turns of a memory assert, after its vocabulary has changed.
 
-    Nothing is recorded of a turn twice, whatever has become of it. May be interrupted. Does nothing
-    if the store is read-only.
+    And what they change of earlier ones, also in a memory that an older version made. Nothing is
+    recorded of a turn twice, whatever has become of it. May be interrupted. Does nothing if the
+    store is read-only.
     """
     sums = Recorded()
     if store.read_only:
@@ -162,6 +163,7 @@ def record_assertions(
     vocabulary = vocabulary_of(store)
     for turns in batches_of_turns(store, _TURNS_AT_ONCE):
         changes = _record(store, turns, vocabulary)
+        note_newer(store, [turn.id for turn in turns])
         sums += Recorded(len(turns), len(changes), sum(change.facts for change in changes))
         progress(sums)
     return sums

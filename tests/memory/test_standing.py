@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory import Memory, Store, Turn, open_store
+from memory import Fact, Memory, Store, Turn, open_store
 from memory.cli.queries import _answer_lines
 from memory.errors import SqlError
 from memory.evidence.lines import LEAST_BUDGET, TURNS_HEAD
@@ -17,10 +17,11 @@ from memory.evidence.wishes import (
     applying,
     wishes_of,
 )
-from memory.facts import add, end, find
+from memory.facts import add, end, find, standing
 from memory.facts.additions import add_turns
+from memory.facts.restated import has_other_value
 from memory.facts.standing import standing_facts as everybodys
-from memory.facts.standing import standing_without_effect
+from memory.facts.standing import standing_without_effect, without_replaced
 from memory.operations.tools import memory_tools
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.settings import set_setting
@@ -620,3 +621,27 @@ def test_a_turn_that_says_what_the_asker_wants_is_not_shown_again(store: Store) 
     assert not [line for line in said.splitlines() if line.endswith((VERSIONS.text, bare.text))]
     assert {fact.turn_id for fact in wanted.facts} <= {*context.turn_ids}
     assert VERSIONS.text in memory.evidence(question, asker="Ann").text
+
+
+def test_wishes_are_compared_with_those_that_share_their_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def counted(order: str, later: str) -> bool:
+        compared.append(order)
+        return has_other_value(order, later)
+
+    monkeypatch.setattr(standing, "has_other_value", counted)
+    counts = []
+    for count in (50, 200):
+        compared.clear()
+        names = [f"z{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(count)]
+        values = [f"Always name the {name} when I ask about {name}ko." for name in names]
+        values += [f"Always answer in {name}ri." for name in names]
+        facts = [
+            Fact("Bea", "instruction", value, id=n, turn_id=n) for n, value in enumerate(values)
+        ]
+        assert without_replaced(facts) == facts
+        counts.append(len(compared))
+    assert counts[1] <= 5 * counts[0]

@@ -132,7 +132,6 @@ _namespaced(
     Index("facts_newest_of_subject", "namespace", "subject", "id"),
     Index("facts_by_plain_subject", "namespace", text("lower(TRIM(BOTH FROM subject))")),
     Index("facts_by_plain_entity", "namespace", text("lower(entity)")),
-    Index("facts_by_plain_value", text("lower(TRIM(BOTH FROM value))"), postgresql_using="hash"),
     Index("facts_by_entity", "namespace", "entity", "attribute"),
     Index(
         "facts_by_value_entity",

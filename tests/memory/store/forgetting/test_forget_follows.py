@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from memory import Memory, Turn, facts
+from memory import Memory, Turn, facts, open_store
 from memory.records import WITHDRAWN, Summary
 from memory.store import Store
 from memory.store.configuration.settings import set_setting
+from memory.store.forgetting import forget
 from memory.store.forgetting.preview import preview
 from memory.store.forgetting.quoting import turns_quoting
 from memory.store.turns.summaries import set_summary
@@ -159,6 +161,25 @@ def quoting(*said: tuple[str, str], gone: int = 1, with_repeats: bool = False) -
     turns = [Turn(speaker, text, id=n) for n, (speaker, text) in enumerate(said, 1)]
     found = turns_quoting(turns, [gone], with_repeats=with_repeats)
     return [[*found.replies], [*found.repeats]]
+
+
+def test_forgetting_compares_no_more_turns_where_there_are_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the index: those that share a rare word, and of a frequent one who said it first."""
+    compared: list[int] = []
+
+    def counted(turns: list[Turn], *arguments: Any) -> Any:
+        compared.append(len(turns))
+        return turns_quoting(turns, *arguments)
+
+    monkeypatch.setattr(forget, "turns_quoting", counted)
+    for count in (800, 3_200):
+        with open_store(tmp_path / f"{count}.db") as store:
+            texts = [f"We fired the kiln, and glaze{n} was fine." for n in range(count)]
+            store.add([Turn("Anna", text, f"s{n // 40}") for n, text in enumerate(texts)])
+            store.forget([50])
+    assert compared[0] == compared[1] < 50
 
 
 CODE = ("Ida", "The code of the boathouse is 88231 by the way.")
