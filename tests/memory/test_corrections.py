@@ -84,7 +84,7 @@ def test_no_model_is_asked_where_nothing_can_be_corrected(told: Store) -> None:
     [
         ("I live in Oslo.", "I live in Rome, not Oslo.", "Rome"),
         ("I live in Oslo.", "Correction: I live in Rome, not in Oslo.", "Rome"),
-        ("My favorite color is red.", "My favorite color is blue, not red.", "blue"),
+        ("I work at Acme.", "I work at Globex, not Acme.", "Globex"),
         ("Ich wohne in Oslo.", "Ich wohne in Rom, nicht in Oslo.", "Rom"),
         ("I work at Acme.", "I work at Globex again.", "Globex"),
     ],
