@@ -17,7 +17,7 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import temporary_memory
 from locomo.metrics import paired_bootstrap
 from memory import Turn
-from memory.evidence import LONG_TURN, Evidence, lay_out
+from memory.evidence import LONG_TURN, NOTE_TOLD, Evidence, lay_out
 from memory.text import count_tokens, forms_of, is_among, resolved_line, telling_words
 
 _RANKED_TURNS = 400  # the number that `Memory.evidence` uses
@@ -81,6 +81,9 @@ def is_shown(turn: Turn, context: Evidence, answer: str) -> bool:
     line = next(match[0] for match in _LINE.finditer(context.text) if int(match[1]) == turn.id)
     whole_line = resolved_line(turn)
     if line == whole_line:
+        return True
+    # A note that another line tells is shown.
+    if (told := NOTE_TOLD.search(line)) and line.startswith(whole_line[: told.start()]):
         return True
     forms = forms_of(telling_words(whole_line))
     answer_words = [word for word in telling_words(answer) if is_among(word, forms)]

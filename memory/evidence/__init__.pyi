@@ -3,6 +3,7 @@
 from .block import Options as Options
 from .block import evidence as evidence
 from .layout import LONG_TURN as LONG_TURN
+from .layout import NOTE_TOLD as NOTE_TOLD
 from .layout import Evidence as Evidence
 from .layout import lay_out as lay_out
 from .lines import LEAST_BUDGET as LEAST_BUDGET

@@ -43,6 +43,9 @@ _SHORT = 2_000  # characters of a turn whose line is kept for other questions
 _LONG_WITH_ROOM, _DOZEN = 160, 12
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may follow
+# A note in brackets at the end of a turn, such as the caption of a picture; shorter ones stay.
+_NOTE = re.compile(r"\[[^\[\]\n]{24,}\]\s*\Z")
+NOTE_TOLD = re.compile(r"\[as in turn \d+\]")  # in place of one that another turn has
 
 
 class FactLine(Protocol):
@@ -311,16 +314,21 @@ def _laid_out(
     tokens_left = tokens - line_tokens(TURNS_HEAD) - (line_tokens(ROWS_HEAD) if facts else 0)
     pairs: list[tuple[Turn, str]] = []
     days: set[str] = set()  # that have a line by now
+    notes: dict[str, int] = {}  # told by now, with their turns
     if best := next(iter(ranked), None):
         if not form.dates and (day := spoken_date(best.said_at)):
             days.add(day)
             tokens_left -= line_tokens(f"{day}:")
         line = form.cut_line(best, tokens_left)
+        note = _note_of(best)
+        if note and note in line:
+            notes[note] = best.id
         pairs.append((best, line))
         tokens_left -= line_tokens(line)
     if turns_first:
         room = int(tokens_left * turns_first)
-        first, room_left = _fitting(islice(ranked, 1, None), room, form, days=days)
+        after_best = islice(ranked, 1, None)
+        first, room_left = _fitting(after_best, room, form, days=days, notes=notes)
         pairs += first
         tokens_left -= room - room_left
 
@@ -344,7 +352,9 @@ def _laid_out(
     if wanted:
         others = alternate(wanted, (turn for turn in ranked if turn.id not in spoken | told))
     shown_elsewhere = spoken | (told - {turn.id for turn in wanted})
-    further, _ = _fitting(others, tokens_left, form, days=days, without=shown_elsewhere)
+    further, _ = _fitting(
+        others, tokens_left, form, days=days, notes=notes, without=shown_elsewhere
+    )
     pairs += further
     if not best_first:
         by_id = sorted([(turn.id, place) for place, (turn, _) in enumerate(pairs)])
@@ -397,12 +407,13 @@ def _fitting(
     form: TurnForm,
     *,
     days: set[str],
+    notes: dict[str, int],
     without: Collection[int] = (),
 ) -> tuple[list[tuple[Turn, str]], int]:
     """The turns that fit a number of tokens, with their lines, and the tokens left.
 
     Each turn once, and none in `without`; none after _MOST_MISSES misses. `days` are those that
-    have a line already, and get those that these turns need.
+    have a line already, and get those that these turns need; `notes` likewise, each told once.
     """
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if form.question else 1
@@ -412,6 +423,9 @@ def _fitting(
         if turn.id in seen:
             continue
         seen.add(turn.id)
+        note = _note_of(turn)
+        if note in notes:
+            turn = replace(turn, text=turn.text.replace(note, f"[as in turn {notes[note]}]"))
         if len(turn.text) <= _SHORT and token_counts[turn.text] <= whole:
             line = marked_line(turn, form.marks.get(turn.id, ""), form.dates, form.spans)
         else:
@@ -424,11 +438,19 @@ def _fitting(
             days.add(day)
             tokens -= size
             pairs.append((turn, line))
+            if note and note in line:
+                notes[note] = turn.id
         else:
             misses_left -= 1
         if not misses_left:
             break
     return pairs, tokens
+
+
+def _note_of(turn: Turn) -> str:
+    """The note in brackets that a person's turn ends with, such as a picture's caption, or ""."""
+    match = _NOTE.search(turn.text) if turn.text.endswith("]") else None
+    return match[0] if match else ""
 
 
 def _in_form(pairs: Sequence[tuple[Turn, str]], form: TurnForm) -> tuple[str, ...]:

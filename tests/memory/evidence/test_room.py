@@ -103,3 +103,19 @@ def test_a_short_reply_has_the_question_that_it_answers(memory: Memory) -> None:
     ):
         assert "Biscuit" in text
         assert "name the boat?" in text
+
+
+def test_a_note_at_the_end_of_turns_is_told_once_in_a_block(memory: Memory) -> None:
+    caption = "[shares a picture: a photo of a turtle on a bed of rocks]"
+    memory.add(f"Look at her! {caption}", speaker="Ana")
+    memory.add(f"She eats strawberries now. {caption}", speaker="Ana")
+    memory.add("Seen it. [12]", speaker="Ben")
+    memory.add("Noted. [12]", speaker="Ben")
+    context = memory.context("What does the turtle eat?", speaker="Ana")
+    evidence = memory.evidence("What does the turtle eat?")
+    for text in (context.text, evidence.text):
+        assert text.count(caption) == 1
+        assert text.count("[as in turn ") == 1
+    assert context.text.count("[12]") == 2
+    assert "strawberries" in context.text
+    assert len(context.memories) == 4
