@@ -423,7 +423,7 @@ def _fitting(
         if turn.id in seen:
             continue
         seen.add(turn.id)
-        note = _note_of(turn)
+        note = _note_of(turn) if turn.text.endswith("]") else ""
         if note in notes:
             turn = replace(turn, text=turn.text.replace(note, f"[as in turn {notes[note]}]"))
         if len(turn.text) <= _SHORT and token_counts[turn.text] <= whole:
@@ -449,7 +449,7 @@ def _fitting(
 
 def _note_of(turn: Turn) -> str:
     """The note in brackets that a person's turn ends with, such as a picture's caption, or ""."""
-    match = _NOTE.search(turn.text) if turn.text.endswith("]") else None
+    match = _NOTE.search(turn.text)
     return match[0] if match else ""
 
 
