@@ -334,7 +334,8 @@ class Index:
     ) -> NDArray[np.float32]:
         """The cosines of the turns at these positions with unit vectors, (n, sentences)."""
         self._read_vectors(positions)
-        dots = self._vectors[positions].astype(np.float32) @ sentences.T
+        vectors = self._vectors[positions].astype(np.float32)
+        dots = np.einsum("ij,kj->ik", vectors, sentences)  # not @, as above
         return np.asarray(dots / self._norms[positions][:, None], np.float32)
 
     def _read_vectors(self, positions: NDArray[np.int64]) -> None:
