@@ -180,7 +180,7 @@ def _most_like(turns: Sequence[Turn], attribute: Attribute | None) -> list[Turn]
         return []
     vectors = np.array([_vector_of[turn.text[:_LONGEST]] for turn in turns])
     words = np.array([count_words(turn.text, most=_LONGEST) for turn in turns])
-    # Not @, which wakes a thread per core (`memory.search.index.Index.cosines`).
+    # Not @, which wakes a thread per core (see `cosines` in memory.search.index).
     cosines = np.einsum("ij,kj->ik", vectors, _packaged_vectors(sentences_about(attribute)))
     worths = likeness(cosines, words)
     return [turns[place] for place in np.argsort(-worths, kind="stable")[:_ATTRIBUTE_TURNS]]
