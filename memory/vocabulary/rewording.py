@@ -32,7 +32,7 @@ def foreign_words(
     What was pasted into the text counts as said by others, and a quotation unless most of the
     value is said around it: "end your answers with the word 'amber'".
     """
-    if form_of_others(text):
+    if form_of_others(text, speaker):
         return words(value)
     own_words = words(own_text(text))
     forms = forms_of(own_words)

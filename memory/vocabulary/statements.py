@@ -35,7 +35,13 @@ _SHORT = 6  # words of a next sentence that may take back the one before: "Just 
 _LONGEST_SENTENCE = 400  # characters that are read around a value
 _ANYWHERE = frozenset({"joke", "task", "play"})  # kinds that make a whole sentence no statement
 _MOST_LOGIT = 50.0
-_KINDS = {"quoted": "quoted", "pasted": "pasted", "code": "code", "tool": "a tool's"}
+_KINDS = {
+    "between": "between paragraphs",
+    "quoted": "quoted",
+    "pasted": "pasted",
+    "code": "code",
+    "tool": "a tool's",
+}
 _FIRST = frozenset({"i", "im", "ive", "me", "my", "mine", "myself"})
 _FIRST_PLURAL = frozenset({"we", "us", "our", "ours"})
 _NOMINATIVE = frozenset({"i", "im", "ive", "we"})
@@ -156,7 +162,7 @@ def _part_of_others(claim: Claim, text: str, sentence: Sentence) -> str:
     """The kind of the parts that alone have a fact's words: pasted, quoted; "" for one's own."""
     value = _telling(claim.value)
     kinds = {
-        part.kind if not part.is_inline else "own"
+        "own" if part.is_inline or (part.kind == "between" and claim.subject) else part.kind
         for part in parts_of(text)
         if part.start < sentence.end
         and part.end > sentence.start

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from memory.vocabulary.templates.copies import name_of_other, question_about_text
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
 from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
 from memory.vocabulary.templates.parts import introduces_own, parts_of
@@ -90,7 +91,7 @@ def is_passing(clause: Clause) -> bool:
     )
 
 
-def refusal_of(text: str) -> str:
+def refusal_of(text: str, speaker: str = "") -> str:
     """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
     # "Always translate foreign words" is of all answers, and of no text.
@@ -99,7 +100,7 @@ def refusal_of(text: str) -> str:
         return f"it asks to treat a text or to play a role: {request!r}"
     if frame := first_search(_frames(), text):
         return f"it plays or supposes something: {frame!r}"
-    return form_of_others(text)
+    return form_of_others(text, speaker)
 
 
 def begins_order(text: str) -> bool:
@@ -111,13 +112,17 @@ def begins_order(text: str) -> bool:
     )
 
 
-def form_of_others(text: str) -> str:
+def form_of_others(text: str, speaker: str = "") -> str:
     """Why a whole turn is not in its speaker's own words, "" if it may be."""
     lines = [line.strip() for line in text[:_LONGEST_TURN].splitlines() if line.strip()]
     if _is_letter(lines):
         return "it is a letter"
     if _is_verse(lines):
         return "it is verse"
+    if name := name_of_other(text[:_LONGEST_TURN], speaker):
+        return f"it has another's name: {name!r}"
+    if question := question_about_text(text[:_LONGEST_TURN]):
+        return f"it asks about a text: {question!r:.80}"
     return ""
 
 

@@ -132,7 +132,7 @@ class Templates:
         entries = self._index.candidates(words_of(turn.text))
         if not entries:
             return Reading(refusals=("no template has its words",))
-        if refusal := refusal_of(turn.text):
+        if refusal := refusal_of(turn.text, turn.speaker):
             return Reading(refusals=(refusal,))
         found: list[Found] = []
         refusals: list[str] = []

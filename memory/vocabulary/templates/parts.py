@@ -3,7 +3,9 @@
 Decided once, by the form of the text alone, for everything that reads it: templates of facts,
 wishes, marks and dates. In doubt a part is not the writer's: it states nothing and asks for
 nothing. Copies that programs add to a text have marks that people do not type: a mail's head, a
-chat's times, a prompt's tokens, a table's bars (`parts.toml`).
+chat's times, a prompt's tokens, a table's bars (`parts.toml`). What was pasted without a mark has
+paragraphs: of several, the writer's own are the first and the last, and those between them are of
+nobody's own.
 """
 
 import re
@@ -19,7 +21,7 @@ from memory.text.text_cache import TextCache
 from memory.vocabulary.templates.patterns import Index, pattern, words_of
 from memory.vocabulary.templates.words import language_words
 
-PartKind = Literal["own", "quoted", "pasted", "code", "tool"]
+PartKind = Literal["own", "between", "quoted", "pasted", "code", "tool"]
 _Reach = Literal["line", "paragraph", "rest"]
 
 
@@ -52,8 +54,12 @@ def own_text(text: str, with_quotations: bool = True) -> str:
 
 
 def own_lines(text: str) -> list[tuple[str, bool]]:
-    """The lines of a text, each with whether all of it is its writer's own words."""
-    foreign = [part for part in parts_of(text) if part.kind != "own" and not part.is_inline]
+    """The lines of a text, each with whether none of it has the form of another's words."""
+    foreign = [
+        part
+        for part in parts_of(text)
+        if part.kind not in ("own", "between") and not part.is_inline
+    ]
     lines = []
     number = 0
     for start, end in _line_spans(text):
@@ -307,6 +313,13 @@ def _is_of_writer(text: str) -> bool:
     return not _forms().labels["writer"].isdisjoint(words_of(text))
 
 
+def points_at_text(text: str) -> bool:
+    """Whether a question has a word that points at something shown, and none for who asks."""
+    labels = _forms().labels
+    asked = words_of(text)
+    return bool(asked & labels["shown"]) and asked.isdisjoint(labels["writer"])
+
+
 def introduces_own(label: str) -> bool:
     """Whether people write a label, without its colon, before their own words."""
     label = " ".join(label.strip("*_#- ").casefold().split())
@@ -489,6 +502,12 @@ def _first_behind(start: int, positions: Sequence[int]) -> int | None:
     return positions[index] if index < len(positions) else None
 
 
+# --- paragraphs ---------------------------------------------------------------------------------
+
+_SHORT_PARAGRAPH = 3  # words: "Hi there," and "Thanks!" are no paragraphs of their own
+_MOST_WITH_GREETING = 3  # paragraphs: a greeting, what is said, and thanks
+
+
 def _read_parts(text: str) -> tuple[Part, ...]:
     if not _SPECIAL.search(text):
         return (Part(0, len(text)),)
@@ -501,7 +520,60 @@ def _read_parts(text: str) -> tuple[Part, ...]:
         position = part.end
     if position < len(text):
         parts.append(Part(position, len(text)))
-    return tuple(parts)
+    return tuple(_without_middle(text, parts))
+
+
+def _without_middle(text: str, parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts, the writer's own only up to the first paragraph's end and from the last one on."""
+    first, last = _edges(text, _paragraphs(text))
+    for part in parts:
+        if first >= last or (part.kind != "own" and not part.is_inline):
+            yield part
+            continue
+        before, behind = min(part.end, first), max(part.start, last)
+        if part.start < before:
+            yield Part(part.start, before, part.kind, part.is_inline)
+        if (start := max(part.start, first)) < (end := min(part.end, last)):
+            yield Part(start, end, "between")
+        if behind < part.end:
+            yield Part(behind, part.end, part.kind, part.is_inline)
+
+
+def _edges(text: str, paragraphs: list[tuple[int, int]]) -> tuple[int, int]:
+    """Where the first paragraph ends, and the last one begins.
+
+    Of three, a short one is a greeting or an end. Three of which the last one asks are one
+    message: what is so, what is wanted, and the question.
+    """
+    if not paragraphs:
+        return len(text), 0
+    if len(paragraphs) == _MOST_WITH_GREETING:
+        first, last = (text[slice(*paragraphs[at])] for at in (0, -1))
+        if last.rstrip().endswith("?") and not points_at_text(last):
+            return len(text), 0
+        if _is_short(last):
+            paragraphs = paragraphs[:-1]
+        if _is_short(first):
+            paragraphs = paragraphs[1:]
+    return paragraphs[0][1], paragraphs[-1][0]
+
+
+def _is_short(paragraph: str) -> bool:
+    return len(paragraph.split(None, _SHORT_PARAGRAPH + 1)) <= _SHORT_PARAGRAPH
+
+
+def _paragraphs(text: str) -> list[tuple[int, int]]:
+    """Where the paragraphs of a text begin and end: empty lines are between them."""
+    found = []
+    start = None
+    end = 0
+    for line_start, line_end in _line_spans(text):
+        if text[line_start:line_end].strip():
+            start, end = line_start if start is None else start, line_end
+        elif start is not None:
+            found.append((start, end))
+            start = None
+    return found if start is None else [*found, (start, end)]
 
 
 # Templates, wishes, marks and dates read the same turns.
