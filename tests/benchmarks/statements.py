@@ -36,7 +36,6 @@ _SQL_ROW = re.compile(
     r"\('((?:[^']|'')*)',\s*'((?:[^']|'')*)',\s*'((?:[^']|'')*)',\s*'[^']*',\s*\d+\)"
 )
 _ROW_PARTS = 3
-_TIMES_HELD = 5  # one conversation in so many is held out
 _LEAST_LABELLED, _LEAST_SEEN = 2, 4  # examples with a feature that has a weight
 _REFUSED_COST, _STATED_COST, _GOLD_COST = 6.0, 3.0, 0.3  # of a wrong answer, in the fit
 _RIDGE = 0.3

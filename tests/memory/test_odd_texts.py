@@ -15,8 +15,6 @@ from memory.store.turns.turn_validation import MAX_TURN_CHARACTERS
 from tests.support.agent_transcripts import ClaudeCodeSession
 from tests.support.foreign_exports import write
 
-HEBREW = "\u05d4\u05db\u05dc\u05d1 \u05e9\u05dc\u05d9 \u05e8\u05e7\u05e1"  # my dog Rex
-
 
 def facts(store: Store) -> list[tuple[str, str]]:
     return [(fact.attribute, fact.value) for fact in store.facts()]

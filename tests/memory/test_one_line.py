@@ -1,6 +1,5 @@
 """One turn is one line at every door, whatever strangers write into names, dates and facts."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -115,7 +114,6 @@ def doors(store: Store) -> Iterator[tuple[str, str]]:
 
 # A joiner between signs is an emoji's; the fence takes the bracket behind it apart.
 JOINED = [("'", "<"), ("\u203c", "\u226a")]
-FROM_A_PERSON = re.compile(r"[-\s]*\[\d+\] (?:\([^)]*\) )?user\b[^:]*: ", re.IGNORECASE)
 
 
 def faults(name: str, text: str) -> Iterator[str]:

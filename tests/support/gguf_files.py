@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from memory.models.llama import packaged_gguf
-
 UINT32, TEXT, F32, ALIGNED = 4, 8, 0, 32
 # What a chat model says of itself.
 CHAT_MODEL: Mapping[str, Any] = {
@@ -36,25 +34,6 @@ def write_gguf(path: Path, keys: Mapping[str, Any], numbers: int = 64) -> Path:
         head += _text("token_embd.weight") + struct.pack("<IQIQ", 1, numbers, F32, 0)
     path.write_bytes(head + b"\0" * (-len(head) % ALIGNED) + b"\0" * 4 * numbers)
     return path
-
-
-def changed_model(path: Path, old: bytes, new: bytes) -> Path:
-    """The packaged model with some bytes of its header replaced by as many others."""
-    content = packaged_gguf().read_bytes()
-    assert len(old) == len(new)
-    assert content.count(old) == 1
-    path.write_bytes(content.replace(old, new))
-    return path
-
-
-def number_key(key: str, value: int) -> bytes:
-    """A key with a whole number, as it stands in a file."""
-    return _text(key) + struct.pack("<II", UINT32, value)
-
-
-def text_key(key: str, value: str) -> bytes:
-    """A key with a text, as it stands in a file."""
-    return _text(key) + struct.pack("<I", TEXT) + _text(value)
 
 
 def _text(text: str) -> bytes:

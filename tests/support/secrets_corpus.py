@@ -6,7 +6,6 @@ The secrets are drawn at random here, so no file holds anything that a scanner w
 # ruff: noqa: E501
 
 import base64
-import json
 import string
 from random import Random
 
@@ -259,5 +258,3 @@ TOKENS = {
 
 SECRETS = _secrets()
 LOOK_ALIKES = _look_alikes()
-# The same as text, for files of several.
-AS_JSON = json.dumps([text.format(secret) for _, text, secret in SECRETS])
