@@ -14,10 +14,10 @@ from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob
 from locomo.prompts.optimizers import program_runs, prompt_changes, proposal_calls
 from locomo.storing_cost import most_storing_cost, storing_cost, with_repairs
-from locomo.tasks.modules import LEAST_DEMO, Bench
+from locomo.tasks.modules import Bench
 from locomo.timing import WRITING
 from memory.models import Cost, priced
-from memory.program import CHARACTERS_A_TOKEN, estimate, prompt_tokens, turn_tokens
+from memory.program import CHARACTERS_A_TOKEN, LEAST_EXAMPLE, estimate, prompt_tokens, turn_tokens
 from memory.refine import tools_tokens
 
 _PROPOSAL = (6_000, 600)  # tokens in and out of one call of the prompt model
@@ -186,7 +186,7 @@ def _costs(calls: Mapping[Target, int], bench: Bench, max_demos: int) -> dict[Ta
         "answer": _memory_tokens(bench),
         "refine": tools_tokens() + bench.history_tokens // 4,  # a history grows from nothing
     }
-    room = max(bench.demo_tokens, LEAST_DEMO)
+    room = max(bench.example_tokens, LEAST_EXAMPLE)
     costs: dict[Target, Cost] = {}
     for module, module_calls in calls.items():
         if not module_calls:

@@ -17,7 +17,6 @@ from locomo.harness import Setup, fingerprint
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
 from locomo.split_data import SplitConversations
 from locomo.tasks.modules import (
-    LEAST_DEMO,
     Bench,
     Race,
     candidate_of,
@@ -28,7 +27,7 @@ from locomo.tasks.modules import (
 from locomo.tasks.training_data import draw_training_data
 from memory import InputError
 from memory.models import Model
-from memory.program import MOST_OPERATIONS
+from memory.program import LEAST_EXAMPLE, MOST_OPERATIONS
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def _check_room(job: CompileJob) -> None:
     options, setup = job.options, job.setup
     # An example of storing a turn has no memory in it.
     shows = options.optimizer != "gepa" and options.max_demos > 0 and not job.rows
-    if shows and job.bench({}).demo_tokens < LEAST_DEMO:
+    if shows and job.bench({}).example_tokens < LEAST_EXAMPLE:
         raise InputError(
             f"--max-demos {options.max_demos}: the examples and {setup.budget} tokens of memory"
             f" do not fit what {setup.model.name} can read; give fewer, or a smaller --budget"

@@ -28,7 +28,9 @@ from memory import Answer, Fact, Memory, MemoryProgram, SqlError, Store, Turn, o
 from memory.errors import ModelError, UnusableAnswer
 from memory.evidence import RowLine, lay_out
 from memory.program import (
+    EXAMPLE_TOKENS,
     HISTORY_TOKENS,
+    LEAST_EXAMPLE,
     MOST_OPERATIONS,
     TURNS_BEFORE,
     ToolUse,
@@ -40,11 +42,9 @@ from memory.sql import quoted
 
 MOST_FACTS = 4  # a turn; the instructions ask for 1.2
 HIDDEN = "(not shown)"
-_DEMO_TOKENS = 1_500  # of the memory in one example, at most
 _AROUND_MEMORY = 64  # tokens: an example's question and answer
 _SHORT_MEMORY = 400  # tokens of the catalog, and of some facts, that an episode begins with
 _EQUAL_OUTPUTS = 10  # after which a prompt is dropped
-LEAST_DEMO = 64  # tokens; a shorter memory holds no turn
 # Of memory, where SELECTs are compiled: with more, the ranking shows the evidence without them.
 RETRIEVE_BUDGET = 500
 _T = TypeVar("_T")
@@ -82,7 +82,7 @@ class Bench:
     `memories` maps a conversation's id to its file. A prompt may hold at most `max_demos` examples.
     With `speakers`, storing also writes what each speaker's lines alone give. With `whole`, traces
     keep memories uncut: weights learn from the actual prompt. With `rows_matter`, all questions are
-    asked as for the target retrieve (see AskMemory). `prompts` collects the prompts tried, by key.
+    asked as for the target retrieve (see AnswerTask). `prompts` collects the prompts tried, by key.
     A refining episode has at most `operations`, and each prompt shows `history_tokens` of earlier
     ones. With `rows`, gold rows by conversation, storing is scored by the facts themselves, and a
     `race` drops prompts that change nothing.
@@ -105,7 +105,7 @@ class Bench:
         return self  # optimizers copy tasks by the hundred; models and handles are shared
 
     @property
-    def demo_tokens(self) -> int:
+    def example_tokens(self) -> int:
         """How long the memory in one example may be, so that the examples fit the context.
 
         A quarter of a question's budget: a prompt of five examples is read for every question.
@@ -113,7 +113,7 @@ class Bench:
         model, budget = self.setup.model, self.setup.budget
         tokens_for_demos = model.limits.context - budget - PROMPT_TOKENS
         room = tokens_for_demos // max(self.max_demos, 1) - _AROUND_MEMORY
-        return min(room, max(budget // 4, LEAST_DEMO), _DEMO_TOKENS)
+        return min(room, max(budget // 4, LEAST_EXAMPLE), EXAMPLE_TOKENS)
 
 
 def measured_target(targets: Sequence[Target]) -> Target:
@@ -175,13 +175,13 @@ def _only(program: MemoryProgram, target: Target, example_tokens: int | None) ->
 
 def task(
     program: MemoryProgram, target: Target, bench: Bench
-) -> "AskMemory | StoreWindow | StoreLabelled | RefineForQuestion":
+) -> "AnswerTask | StoreWindow | StoreLabelled | RefineForQuestion":
     """The task that an optimizer compiles to improve this target of the program."""
     storing = StoreLabelled if bench.rows else StoreWindow
     kinds = {"store": storing, "refine": RefineForQuestion}
     # Weights learn from the actual prompt.
-    tokens = None if bench.whole else bench.demo_tokens
-    return kinds.get(target, AskMemory)(_only(program, target, tokens), target, bench)
+    tokens = None if bench.whole else bench.example_tokens
+    return kinds.get(target, AnswerTask)(_only(program, target, tokens), target, bench)
 
 
 class _Task(dspy.Module):
@@ -240,7 +240,7 @@ class _Task(dspy.Module):
         return self._in_prompt(" ".join(turn.text.split()))
 
 
-class AskMemory(_Task):
+class AnswerTask(_Task):
     """Answers a question from a prepared memory.
 
     The module `retrieve` sees a catalog of the memory and the question and writes SELECTs; the

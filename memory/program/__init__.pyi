@@ -20,6 +20,7 @@ from .estimates import estimate as estimate
 from .estimates import prompt_tokens as prompt_tokens
 from .estimates import rendered_prompt as rendered_prompt
 from .estimates import turn_tokens as turn_tokens
+from .examples import LEAST_EXAMPLE as LEAST_EXAMPLE
 from .fact_checks import dated as dated
 from .gate import StoreGate as StoreGate
 from .gate import features_of as features_of
@@ -30,6 +31,7 @@ from .heart import StoreTurns as StoreTurns
 from .metrics import answer_score as answer_score
 from .opened import OpenedMemory as OpenedMemory
 from .packaged import Checked as Checked
+from .predict import EXAMPLE_TOKENS as EXAMPLE_TOKENS
 from .program import MemoryProgram as MemoryProgram
 from .program import plain_program as plain_program
 from .program import program_for as program_for

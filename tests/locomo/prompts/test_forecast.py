@@ -21,7 +21,7 @@ from locomo.prompts.forecast import (
 )
 from locomo.prompts.job import CompileJob
 from locomo.scripts import optimize as compiling
-from locomo.tasks.modules import AskMemory, StoreWindow
+from locomo.tasks.modules import AnswerTask, StoreWindow
 from locomo.timing import seconds_a_token
 from memory import MemoryProgram
 from memory.models import Model
@@ -60,7 +60,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
         forecasts.append(forecast(of, seconds_a_token))
         return forecasts[0]
 
-    for kind in (AskMemory, StoreWindow):
+    for kind in (AnswerTask, StoreWindow):
         forward = kind.forward
 
         def counted(self: Any, _forward: Any = forward, **inputs: Any) -> Any:

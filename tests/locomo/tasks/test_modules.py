@@ -17,8 +17,7 @@ from locomo.harness import Setup, build_memory
 from locomo.tasks import modules
 from locomo.tasks.modules import (
     HIDDEN,
-    LEAST_DEMO,
-    AskMemory,
+    AnswerTask,
     Bench,
     StoreWindow,
     candidate_of,
@@ -28,7 +27,7 @@ from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
 from memory.evidence.layout import Evidence
 from memory.models.local import SmallModelAdapter
-from memory.program import plain_program
+from memory.program import LEAST_EXAMPLE, plain_program
 from memory.records import SqlUse
 from memory.store.sqlite.store import SqliteStore
 from memory.text.tokens import count_tokens
@@ -61,7 +60,7 @@ class Place:
         sql: SqlUse = "always",
         demos: int = 5,
         **replies: Any,
-    ) -> tuple[AskMemory | StoreWindow, Obedient]:
+    ) -> tuple[AnswerTask | StoreWindow, Obedient]:
         model, engine = obedient(*missing, **replies)
         model = with_limits(model, **(limits or {}))
         setup = Setup(model, plain_program(model), model.limits.budget, sql=sql)
@@ -222,7 +221,7 @@ def test_an_example_of_a_select_shows_a_short_catalog(place: Place) -> None:
     student, engine = place.task("retrieve", limits=PACKAGED)
     [(_, inputs, _)] = traced("retrieve", student)
     whole = engine.prompts_for("retrieve")[0].split("[[ ## catalog ## ]]")[1]
-    assert count_tokens(inputs["catalog"]) <= student.bench.demo_tokens < count_tokens(whole)
+    assert count_tokens(inputs["catalog"]) <= student.bench.example_tokens < count_tokens(whole)
 
 
 # --- models that fail ---------------------------------------------------------------------------
@@ -419,7 +418,7 @@ def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
     [(_, inputs, outputs)] = traced("answer", student, "pen")
     whole, cut = memory_of(engine.prompts_for("answer")[0]), inputs["evidence"]
     assert bool(outputs["turns"]) is cites
-    assert count_tokens(cut) <= student.bench.demo_tokens < count_tokens(whole)
+    assert count_tokens(cut) <= student.bench.example_tokens < count_tokens(whole)
     assert "I keep the pen in the loft." in cut
     assert all(line in whole.splitlines() for line in cut.splitlines())
 
@@ -442,7 +441,7 @@ def test_an_examples_memory_of_any_text_is_cut(
 
     monkeypatch.setattr(student.program.answer, "forward", seen)
     [(_, inputs, _)] = traced("answer", student)
-    assert count_tokens(inputs["evidence"]) <= student.bench.demo_tokens
+    assert count_tokens(inputs["evidence"]) <= student.bench.example_tokens
     assert bool(inputs["evidence"]) is bool(memory)
 
 
@@ -450,7 +449,7 @@ def test_an_examples_memory_of_any_text_is_cut(
 @pytest.mark.parametrize("demos", [1, 3, 5, 9])
 def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: int) -> None:
     student, engine = place.task("answer", limits=PACKAGED, demos=demos)
-    assert student.bench.demo_tokens >= LEAST_DEMO
+    assert student.bench.example_tokens >= LEAST_EXAMPLE
     things = ["lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask"][:demos]
     steps = [traced("answer", student, thing)[0] for thing in things]
     shown = [dspy.Example(**inputs, **outputs) for _, inputs, outputs in steps]
