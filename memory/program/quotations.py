@@ -32,7 +32,6 @@ MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of this many lost 1 of 209 answers (docs/log.md)
 # Of the ranking, before questions and quotations are left out: a chat has many.
 _CANDIDATES, _CHAT_CANDIDATES = 20, 200
-_MOST_FACTS = 5  # named for a message
 NO_TURNS = "This memory holds no turn that could answer."
 
 

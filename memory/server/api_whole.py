@@ -3,7 +3,7 @@
 import asyncio
 import time
 from asyncio import sleep
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -45,9 +45,6 @@ class Call:
     def number(self) -> int:
         """The id in the path."""
         return int(self.request.path_params.get("id", 0))
-
-
-Answering = Callable[[Call, Any], Awaitable[Response]]
 
 
 class MemoryOptions(Inputs):

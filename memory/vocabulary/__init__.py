@@ -25,7 +25,6 @@ from memory.vocabulary.definition import (
 )
 from memory.vocabulary.files import (
     VocabularyFile,
-    as_file,
     default_vocabulary,
     read_vocabulary,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "Kind",
     "Vocabulary",
     "VocabularyFile",
-    "as_file",
     "attribute_lines",
     "check_attributes",
     "combined",

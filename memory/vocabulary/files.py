@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,27 +68,6 @@ def read_vocabulary(path: str | Path) -> VocabularyFile:
         return VocabularyFile(_attributes(content), content.strict)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
-
-
-def as_file(attributes: Sequence[Attribute], strict: bool) -> dict[str, Any]:
-    """Attributes as the content of a file that `read_vocabulary` reads."""
-    return {
-        "strict": strict,
-        "attributes": {
-            attribute.name: {
-                "kind": attribute.kind,
-                "other_names": [*attribute.other_names],
-                "allowed_values": [*attribute.allowed_values],
-                "instruction": attribute.instruction,
-                **({"form": attribute.form} if attribute.form else {}),
-                **({"opposite": attribute.opposite} if attribute.opposite else {}),
-                **({"profile": attribute.profile} if attribute.profile else {}),
-                **({"one_of": attribute.one_of} if attribute.one_of else {}),
-                **{field: [*templates] for field, templates in attribute.templates.items()},
-            }
-            for attribute in attributes
-        },
-    }
 
 
 def attribute_of(name: str, entry: Mapping[str, Any]) -> Attribute:

@@ -45,7 +45,6 @@ _KINDS = {
 _FIRST = frozenset({"i", "im", "ive", "me", "my", "mine", "myself"})
 _FIRST_PLURAL = frozenset({"we", "us", "our", "ours"})
 _NOMINATIVE = frozenset({"i", "im", "ive", "we"})
-_SECOND = frozenset({"you", "your", "u"})
 _THIRD = frozenset({"he", "she", "they", "his", "her", "their", "him", "them"})
 
 

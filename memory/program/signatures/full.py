@@ -261,12 +261,3 @@ class AnswerFromMemory(dspy.Signature):
         desc="the turn_ids that the answer is based on, both ends for a length of time: 12, 31;"
         " empty if there are none",
     )
-
-
-def with_look(signature: type[dspy.Signature]) -> type[dspy.Signature]:
-    """A signature of answers that may write in `look` what to look up; as it is if it has one."""
-    if "look" in signature.output_fields:
-        return signature
-    fields = AnswerFromMemory.fields
-    looking = signature.append("catalog", fields["catalog"], str)
-    return looking.insert(0, "look", fields["look"], str)

@@ -48,12 +48,6 @@ def without_forgotten(store: HasConnections, turns: Sequence[Turn]) -> list[Turn
     return [turn for turn in turns if not (turn.source and is_forgotten(turn))]
 
 
-def name_marks(name: str, keys: Sequence[bytes]) -> list[str]:
-    """The marks of a name by each key, then its hash, which is its mark where there is no key."""
-    digest = _digest(name)
-    return [*(_marked(digest, key) for key in keys), digest]
-
-
 def _hash(turn: Turn) -> str:
     return _digest(turn.source)
 

@@ -9,7 +9,6 @@ from memory.vocabulary.forms import head_lists, word_lists
 from memory.vocabulary.templates.words import language_words
 
 _MOST_SPOKEN_TO = 3  # words for the person spoken to: "my dear Clara"
-_WORD = re.compile(r"[^\W_][\w'-]*")
 _MARK = re.compile(r"[,;:()\u2013\u2014]| - ")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from memory import InputError
-from memory.vocabulary import Attribute, as_file, default_vocabulary, read_vocabulary
+from memory.vocabulary import Attribute, default_vocabulary, read_vocabulary
 from memory.vocabulary.attributes import TEMPLATE_FIELDS
 from memory.vocabulary.template_syntax import (
     Group,
@@ -99,7 +99,8 @@ def test_templates_travel_with_a_file(tmp_path) -> None:  # type: ignore[no-unty
     import json
 
     file = tmp_path / "shop.json"
-    file.write_text(json.dumps(as_file([ORDER], strict=False)))
+    entry = {"kind": ORDER.kind, "form": ORDER.form, **ORDER.templates}
+    file.write_text(json.dumps({"attributes": {ORDER.name: entry}}))
     assert read_vocabulary(file).attributes == (ORDER,)
 
 
