@@ -117,9 +117,15 @@ def test_copying_loses_to_the_packaged_model() -> None:
             assert per_turn[0] < per_turn[1], name
 
 
-def test_a_little_model_is_asked_about_what_its_gate_leaves_open(data: Path, answers: Any) -> None:
-    asked = answers(*[GOATS] * 3)  # not about a love of stories
-    assert run(data, "first.jsonl").returncode == 0
+def test_a_little_model_is_asked_about_what_its_gate_leaves_open(
+    tmp_path: Path, answers: Any
+) -> None:
+    said = [TURNS[0], turn("D1:2", "What a good story, thank you!", speaker="Bo")]
+    of_c0 = record("c0", session_1=said, session_1_date_time=DATE)
+    asked = answers(GOATS)  # not about thanks
+    assert (
+        run(write(tmp_path / "rows.json", {**of_c0, "rows": GOLD}), "first.jsonl").returncode == 0
+    )
     asked.lm.assert_done()
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from memory import Turn, open_store
 from tests.support.commands import run
-from tests.support.odd_server import odd_server
+from tests.support.odd_server import Request, Sent, odd_server, whole
 
-FULL, SHORT = "Store what a window of a conversation tells", "SQL only, or -- none"
-ANSWERS = {FULL: "A summary tells each stage", SHORT: "in a few of its words"}
+FULL, SHORT = "Store what a window of a conversation says", "cut in three: who | does what"
+ANSWERS = {FULL: "A summary follows every line", SHORT: "in a few of its words"}
 
 WHEN_IT_PAYS = True
 
@@ -21,6 +21,11 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with open_store(tmp_path / "anna.db") as store:
         store.add([Turn("Anna", "I live in Oslo near the park.")])
     return tmp_path / "anna.db"
+
+
+def _none_in_short(request: Request) -> Sent | None:
+    """What a model says to a short prompt, which has no marks: none."""
+    return None if "[[ ##" in request["messages"][-1]["content"] else whole("none")
 
 
 @pytest.mark.few(3)
@@ -48,7 +53,7 @@ def test_the_prompts_are_those_asked_for(
     copyfile(path, db)
     if setting:
         run("admin", "settings", "prompts", setting, "--db", db)
-    with odd_server(lambda _: None) as server:
+    with odd_server(_none_in_short) as server:
         run(*command, "--db", db, "--model", name, "--api-base", server.address, *options)
         [system, *_] = server.requests[0]["messages"]
     words = ANSWERS[form] if command[0] == "ask" else form

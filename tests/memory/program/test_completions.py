@@ -108,7 +108,9 @@ def test_a_well_formed_answer_is_read_as_dspy_reads_it(module: str) -> None:
     signature, fields = MODULES[module]
     stock = dspy.ChatAdapter(use_json_adapter_fallback=False)
     written = marked(fields)
-    assert CompletionAdapter().parse(signature, written) == stock.parse(signature, written)
+    # DSPy has None for a field that is left out.
+    expected = {name: value or "" for name, value in stock.parse(signature, written).items()}
+    assert CompletionAdapter().parse(signature, written) == expected
 
 
 def test_no_turn_writes_a_marker_of_its_own() -> None:
