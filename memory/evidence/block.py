@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from memory.evidence.fact_lists import FactList, fact_lists, spread
+from memory.evidence.fact_lists import fact_lists, spread
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of
 from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
 from memory.evidence.looked_up import NOTHING_LOOKED_UP, looked_up
@@ -43,6 +43,8 @@ _WHOLE_TURNS = 3
 # Of what a model looked up; the rest is for the turns that it had before.
 _LOOKED_SHARE = 3 / 4
 _FACT_LINE_TOKENS = 100  # of a current fact
+FACT_TOKENS = 120  # of the current facts that no SELECT brought
+_FACTS_DIVISOR = 20  # of a budget, for these at most: a small one is for turns
 
 
 @dataclass(frozen=True)
@@ -217,8 +219,9 @@ def _with_lists(
     ]
     if recollected.is_overview:
         lists = [*lists, *current_facts(recollected.facts, budget // 2, recollected.later)]
-    elif options.fact_tokens:
-        lists = [*lists, *_fact_lists_beside(recollected, options.fact_tokens, len(rows))]
+    elif not (rows or options.looked):
+        of_facts = min(options.fact_tokens, budget // _FACTS_DIVISOR)
+        lists = [*current_facts(recollected.facts, of_facts, recollected.later)]
     story = NO_STORY
     if is_story or selected:
         room = min(int(budget * STORY_SHARE), budget - LEAST_BUDGET)
@@ -268,21 +271,6 @@ def _with_lists(
         opened=options.opened,
     )
     return replace(block, story=story, turn_ids=(*block.turn_ids, *story.turn_ids))
-
-
-def _fact_lists_beside(recollected: Recollection, tokens: int, source: int) -> list[FactList]:
-    """Current facts that no SELECT brought, as lists that fit a number of tokens."""
-    columns = ("turn_id", "subject", "attribute", "value", "happened_on", "ended_on")
-    rows = tuple(tuple(getattr(fact, name) for name in columns) for fact in recollected.facts)
-    lists = fact_lists(
-        [Rows(columns, rows)], recollected.ranks, recollected.turns, marks=recollected.marks
-    )
-    fitting = []
-    for facts in lists:
-        if cut := facts.within(tokens):
-            fitting.append(replace(cut, source=source))
-            tokens -= line_tokens(cut.line)
-    return fitting
 
 
 def _selected_summaries(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from memory.errors import InputError
-from memory.evidence.block import current_facts
+from memory.evidence.block import FACT_TOKENS, current_facts
 from memory.evidence.gate import Opening, opening
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import refuse_budget
@@ -48,7 +48,6 @@ _TURN_TOKENS = 15  # about the least that a turn takes
 _MOST_CANDIDATES = 400
 _PORTRAIT_LINE = 60  # tokens of a turn in the portrait
 _MOST_LATEST = 12  # facts of an overview whose latest word is looked for
-_FACT_TOKENS = 120  # of the current facts
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
 _JOINT_TOKENS = 2  # two texts may have one more together
@@ -269,7 +268,7 @@ def _block(
     above = {fact.id for fact in (*standing.facts, *standing.profile)}
     facts = [fact for fact in overview or recalled.in_force if fact.id not in above]
     later = latest_words(reader.store, facts[:_MOST_LATEST], question.today) if overview else {}
-    fact_tokens = for_turns // 2 if overview else _FACT_TOKENS
+    fact_tokens = for_turns // 2 if overview else FACT_TOKENS
     lines = current_facts(facts, fact_tokens, later) if width == "open" else ()
     laid = partial(lay_out, question=question.ranked_text, marks=recalled.marks)
 

@@ -18,7 +18,7 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError, LMError
 
 from memory.errors import SqlError
-from memory.evidence.block import Options, evidence
+from memory.evidence.block import FACT_TOKENS, Options, evidence
 from memory.evidence.messages import abstains, is_quotation
 from memory.evidence.reader import MemoryLike
 from memory.facts.window_writes import WindowWriter
@@ -40,7 +40,8 @@ from memory.sql import check_select, split
 from memory.text.dates import dated_question, spoken_date
 
 BUDGET = 6_000  # tokens of memory shown with a question
-_OPTIONS = Options()
+# With facts of the turns that are found, as `Memory.context` shows them.
+_OPTIONS = Options(fact_tokens=FACT_TOKENS)
 LOOK_CATALOG_TOKENS = 300  # of the summary of the memory, in addition to the evidence
 
 

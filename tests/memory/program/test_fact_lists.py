@@ -342,4 +342,18 @@ def test_current_facts_are_shown_without_a_select_only_where_they_are_asked_for(
 
     assert shown_facts(0) == ()
     [line] = shown_facts(100)
-    assert "Cleo | bought: a boat house in Ghent" in line
+    assert "Cleo bought: a boat house in Ghent" in line
+
+
+def test_a_question_shows_the_facts_that_its_context_shows(store: Store) -> None:
+    things = ("a saw", "a red rug")
+    ids = store.add([Turn("user", f"Back from the market with {thing}.") for thing in things])
+    insert = "INSERT INTO facts (subject, attribute, value, turn_id) VALUES"
+    for thing, turn_id in zip(things, ids, strict=True):
+        store.write(f"{insert} ('user', 'bought', '{thing} for the mill', {turn_id})", cause="test")
+    memory = Memory(store, model=scripted_model([]))
+    question = "What did I buy on the market for the mill?"
+    shown = memory.evidence(question)
+    assert len(shown.facts) == 2
+    assert {*shown.facts} <= {*memory.context(question).text.splitlines()}
+    assert {*ids} <= {int(line[1 : line.index("]")]) for line in shown.turns if line[0] == "["}
