@@ -54,6 +54,8 @@ def stored_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
             yield f"{done} as {listed}."
     if secrets := sum(withheld.secrets for _, _, withheld in stored):
         yield f"{count(secrets, 'secret')} withheld."
+    if private := sum(withheld.private for _, _, withheld in stored):
+        yield f"{count(private, 'private piece')} of text not stored."
 
 
 def store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:

@@ -128,14 +128,18 @@ def refuse_unreachable(name: str, api_base: str | None = None) -> None:
 
 def check_listening(api_base: str) -> None:
     """Raises ModelError for an invalid address, and if nothing listens at it."""
-    address = urlsplit(api_base)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")
-    if urllib.request.getproxies() and not urllib.request.proxy_bypass(address.hostname):
-        return
-    port = address.port or (443 if address.scheme == "https" else 80)
     try:
-        socket.create_connection((address.hostname, port), timeout=10).close()
+        address = urlsplit(api_base)
+        host = address.hostname if address.scheme in ("http", "https") else None
+        port = address.port or (443 if address.scheme == "https" else 80)
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        host = None
+    if not host:
+        raise ModelError(f"{api_base!r} is no address; write http://HOST:PORT/v1")
+    if urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+        return
+    try:
+        socket.create_connection((host, port), timeout=10).close()
     except OSError as error:
         raise ModelError(
             f"nothing answers at {api_base} ({error.strerror or error}); start the server or "

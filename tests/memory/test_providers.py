@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from memory.system.providers import quiet_litellm
+from memory.errors import ModelError
+from memory.system.providers import check_listening, quiet_litellm
 from tests.support.embedding_server import SMALL, serving
 
 # The root logger's level (10 is DEBUG, at which libraries log most) and handlers, before and after.
@@ -96,3 +97,11 @@ def test_what_somebody_asked_of_litellms_log_stays(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("LITELLM_LOG")
     quiet_litellm()
     assert logger.level == logging.WARNING
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://host:port/v1", "http://host:99999/v1", "host"]
+)
+def test_what_is_no_address_is_refused_in_words(address: str) -> None:
+    with pytest.raises(ModelError, match="is no address"):
+        check_listening(address)

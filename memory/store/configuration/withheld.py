@@ -14,7 +14,9 @@ from memory.records import NOTHING_WITHHELD, Setting, Turn, Withheld
 from memory.store.configuration import settings
 from memory.store.database import Connection, HasConnections
 from memory.text.fence import without_block
+from memory.text.off_record import is_off_record
 from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
+from memory.text.speakers import is_by_assistant
 
 POLICY = "secrets"  # the setting with the policy
 COUNT = "withheld"  # the setting with the count
@@ -40,13 +42,14 @@ class PublicTurns:
 def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> PublicTurns:
     """Turns as a policy lets them in; private text is left out under each.
 
-    So is a block of a memory that comes back in a message (`without_block`).
+    So is a block of a memory that comes back in a message (`without_block`), and a whole message of
+    a person that asks not to be remembered (`is_off_record`).
 
     Raises SecretError under "refuse".
     """
     masked: list[Masked] = []
     for document, run in groupby(turns, _document_of):
-        texts = [turn.text if document else without_block(turn.text) for turn in run]
+        texts = [turn.text if document else _message_text(turn) for turn in run]
         # A key or private text may begin in one chunk of a document and go on in the next.
         parts = [texts] if document else [[text] for text in texts]
         for part in parts:
@@ -71,6 +74,12 @@ def public_turns(turns: Sequence[Turn], policy: Policy = DEFAULT_POLICY) -> Publ
             for masks in masked
         ],
     )
+
+
+def _message_text(turn: Turn) -> str:
+    text = without_block(turn.text)
+    is_persons = turn.kind == "message" and not is_by_assistant(turn)
+    return f"<private>{text}</private>" if is_persons and is_off_record(text) else text
 
 
 def _document_of(turn: Turn) -> tuple[str, str] | None:
