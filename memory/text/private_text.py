@@ -1,6 +1,13 @@
-"""Text between <private> and </private>, which a memory does not store."""
+"""Text that a memory does not store: between <private> and </private>, and what is off the record.
+
+A message is, as a whole, where it begins or ends with a set phrase that asks so: "Don't save this,
+but ...", "... (off the record)". One in the middle may be of anything.
+"""
 
 import re
+import tomllib
+from functools import cache
+from pathlib import Path
 
 PRIVATE = "[private]"
 
@@ -56,3 +63,36 @@ def _private_spans(text: str, is_private: bool = False) -> list[tuple[int, int]]
         if closed is None:
             return spans
         is_private = False
+
+
+# --- off the record -----------------------------------------------------------------------------
+
+_LONGEST_PHRASE = 120  # characters
+_OUTER = " \t\r\n*_()[]"
+
+
+def is_off_record(text: str) -> bool:
+    """Whether a message begins or ends by asking not to be remembered, and says something else."""
+    begins, ends = _patterns()
+    text = text.strip(_OUTER)
+    beginning, end = text[:_LONGEST_PHRASE].replace("\n", " \n"), text[-_LONGEST_PHRASE:]
+    match = begins.match(beginning)
+    if match and beginning[match.end() :].strip():
+        return True
+    found = ends.search(end)
+    return bool(found and text[: len(text) - len(end) + found.start()].strip())
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The phrases with a mark behind them, and the phrases with a mark before them."""
+    languages = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).values()
+    asks = "|".join(ask for language in languages for ask in language["ask"])
+    joins = "|".join({join for language in languages for join in language["joins"]})
+    return (
+        re.compile(rf"(?:{asks})\)?[ \t]*(?:[:.,;!)\n\u2013\u2014-]|(?:{joins})\b)", re.IGNORECASE),
+        re.compile(
+            rf"(?:[.,;!?:(\n\u2013\u2014-])[ \t]*(?:(?:{joins}),? )?(?:{asks})[.!) \t]*$",
+            re.IGNORECASE,
+        ),
+    )

@@ -14,7 +14,7 @@ from memory.records import NOTHING_WITHHELD, Setting, Turn, Withheld
 from memory.store.configuration import settings
 from memory.store.database import Connection, HasConnections
 from memory.text.fence import without_block
-from memory.text.off_record import is_off_record
+from memory.text.private_text import is_off_record
 from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
 from memory.text.speakers import is_by_assistant
 
