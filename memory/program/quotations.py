@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from memory.evidence.lines import marked
 from memory.evidence.messages import (
     NEAREST_HEAD,
@@ -12,6 +14,7 @@ from memory.evidence.messages import (
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.self_statements import without_others_selves
+from memory.facts.latest_word import latest_of_turns
 from memory.facts.restated import newest_first
 from memory.records import (
     ABSTAIN,
@@ -22,14 +25,19 @@ from memory.records import (
     Quotation,
     Turn,
 )
+from memory.search.asker import third_person
+from memory.search.embed import embed
 from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.passages import excerpt
+from memory.text.tense import is_past_before
 from memory.text.turn_lines import speaker_name
 from memory.text.words import words
 
 MOST_QUOTATIONS = 5
 _QUOTED_TOKENS = 60  # of one turn: excerpts of this many lost 1 of 209 answers (docs/log.md)
+# A cosine: lower ones swap more turns that tell of two things (docs/development/log.md).
+_ALIKE, _COMPARED = 0.5, 1_000
 # Of the ranking, before questions and quotations are left out: a chat has many.
 _CANDIDATES, _CHAT_CANDIDATES = 20, 200
 NO_TURNS = "This memory holds no turn that could answer."
@@ -40,8 +48,9 @@ def nearest_turns(
 ) -> list[tuple[Turn, str]]:
     """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
-    A person's correction comes before what it corrects, and a restated value before the value it
-    replaces. What the assistant says of itself is no evidence of its user, nor the other way round.
+    A person's correction comes before what it corrects, a restated value before the value it
+    replaces, and a turn before those that it changes (`_changed_last`). What the assistant says of
+    itself is no evidence of its user, nor the other way round.
     `without` is a speaker who quotes others: the character of a chat; if it quotes someone from an
     earlier chat, the quoted turn comes first.
     """
@@ -51,10 +60,44 @@ def nearest_turns(
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
     evidence = without_others_selves(evidence, question, reader)
     turns = newest_first(originals_first(evidence), question.text)[:MOST_QUOTATIONS]
+    turns = _changed_last(turns, question, reader)
     marks = reader.recalled(turns, question.text, question.today).marks
     if marks:
         turns.sort(key=lambda turn: turn.id in marks or not _corrects(turn, marks.values()))
     return [(turn, marks.get(turn.id, "")) for turn in turns]
+
+
+def _changed_last(
+    turns: Sequence[Turn], question: UserQuestion, reader: MemoryReader
+) -> list[Turn]:
+    """The turns in order, but each before those that it changes.
+
+    Those are the ones of which a memory has stored that, and for a question about what holds now of
+    the asker also older turns of the same speaker that are about as much alike as two statements of
+    one thing.
+    """
+    latest = latest_of_turns(reader.store, turns, question.today)
+    changed = {(turn_id, word.turn.id) for turn_id, word in latest.items()}
+    if len(turns) > 1 and _asks_what_holds(question.text):
+        vectors = embed([turn.text[:_COMPARED] for turn in turns])
+        alike = np.einsum("ij,kj->ik", vectors, vectors) >= _ALIKE
+        changed |= {
+            (turns[old].id, turns[new].id)
+            for old, new in np.argwhere(alike).tolist()
+            if turns[old].speaker == turns[new].speaker
+            and (turns[old].said_at[:10], turns[old].id) < (turns[new].said_at[:10], turns[new].id)
+        }
+    ordered: list[Turn] = []
+    for turn in turns:
+        places = [n for n, above in enumerate(ordered) if (above.id, turn.id) in changed]
+        ordered.insert(places[0] if places else len(ordered), turn)
+    return ordered
+
+
+def _asks_what_holds(question: str) -> bool:
+    """Whether an English question asks what is so now of the one who asks: "Do I have a car?"."""
+    is_own = third_person(question, "Somebody") != question
+    return is_own and is_past_before(question.rstrip(" ?")) is False
 
 
 def _corrects(turn: Turn, marks: Iterable[str]) -> bool:

@@ -70,3 +70,38 @@ def test_two_persons_are_quoted_both(path: Path) -> None:
     with Memory(path) as memory:
         memory.add([Turn("Anna", "I live in Oslo."), Turn("Ben", "I live in Bergen.")])
         assert len(memory.ask("Where do you live?").quotations) == 2
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "asked"),
+    [
+        (
+            "I'm learning Japanese.",
+            "I'm learning Korean and no Japanese.",
+            "What language am I learning?",
+        ),
+        ("I'm engaged to Piotr.", "I'm not engaged to Piotr any more.", "Am I engaged to anyone?"),
+        ("I play the cello.", "I play the oboe now, the cello is sold.", "What do I play?"),
+    ],
+)
+def test_what_holds_now_of_the_asker_is_quoted_before_what_was(
+    path: Path, older: str, newer: str, asked: str
+) -> None:
+    with Memory(path) as memory:
+        for day, text in (("2024-03-13", older), ("2025-08-08", newer)):
+            memory.add(text, speaker="Nora", said_at=day, session=day)
+            memory.add("The bus was late again.", speaker="Nora", said_at=day, session=day)
+        asked_now = memory.ask(asked, speaker="Nora", now="2026-02-01")
+        texts = [quoted.text for quoted in asked_now.quotations]
+        assert texts.index(newer) < texts.index(older)
+
+
+def test_a_question_about_the_past_has_the_nearest_turn_first(path: Path) -> None:
+    with Memory(path) as memory:
+        older, newer = "I drove the Skoda down to Rome.", "I drove to Oslo, and not in the Skoda."
+        for day, text in (("2024-03-13", older), ("2025-08-08", newer)):
+            memory.add(text, speaker="Nora", said_at=day, session=day)
+        asked = memory.ask(
+            "Where did I drive down to in the Skoda?", speaker="Nora", now="2026-02-01"
+        )
+        assert asked.quotations[0].text == older

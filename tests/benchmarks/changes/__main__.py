@@ -120,6 +120,10 @@ def stories(half: Half, fillers: int, counts: Counts) -> None:
                 is_old = has(answer.text, outdated) and not has(answer.text, right)
                 counts.add("ask right", has(answer.text, right), said)
                 counts.add("outdated value said", is_old, said, is_goal=False)
+                if answer.quotations:
+                    first = answer.quotations[0].text
+                    is_old = has(first, outdated) and not has(first, right)
+                    counts.add("outdated turn quoted first", is_old, said, is_goal=False)
                 if lines := [line for line in block.splitlines() if has(line, outdated)]:
                     bare = [line for line in lines if not (has(line, right) or _MARKS.search(line))]
                     counts.add(
