@@ -23,12 +23,13 @@ class Recalled:
     """The current facts of some turns, best first, and the marks of turns, by id.
 
     A mark says what in a turn is outdated or disputed, or which value a later turn gives. `stored`
-    are all facts of these turns, past ones too.
+    are all facts of these turns, past ones too, and `newer` the later turn that changes one, by id.
     """
 
     in_force: tuple[Fact, ...] = ()
     marks: Mapping[int, str] = field(default_factory=dict)
     stored: tuple[Fact, ...] = ()
+    newer: Mapping[int, int] = field(default_factory=dict)
 
 
 def recalled_facts(
@@ -111,10 +112,12 @@ def recalled_facts(
     for fact in in_force:
         if word := latest.get(fact.id):
             marks.setdefault(fact.turn_id, word.text)
-    for turn_id, word in latest_of_turns(store, turns, day).items():
+    newer = latest_of_turns(store, turns, day)
+    for turn_id, word in newer.items():
         marks.setdefault(turn_id, word.text)
     stored = tuple(state.fact for state in stated)
-    return Recalled(tuple(fitting), marks, stored)
+    changed = {turn_id: word.turn.id for turn_id, word in newer.items()}
+    return Recalled(tuple(fitting), marks, stored, changed)
 
 
 def _replaced(store: Store, present: Sequence[StatedFact], day: str) -> list[Fact]:

@@ -1,6 +1,6 @@
 """The nearest turns to a question, word for word: shown when there is no answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from memory.evidence.messages import (
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.self_statements import without_others_selves
-from memory.facts.latest_word import latest_of_turns
 from memory.facts.restated import newest_first
 from memory.records import (
     ABSTAIN,
@@ -60,24 +59,24 @@ def nearest_turns(
     evidence = [turn for turn in turns if turn.speaker != without and is_evidence(turn.text)]
     evidence = without_others_selves(evidence, question, reader)
     turns = newest_first(originals_first(evidence), question.text)[:MOST_QUOTATIONS]
-    turns = _changed_last(turns, question, reader)
-    marks = reader.recalled(turns, question.text, question.today).marks
+    recalled = reader.recalled(turns, question.text, question.today)
+    turns = _changed_last(turns, question, recalled.newer)
+    marks = recalled.marks
     if marks:
         turns.sort(key=lambda turn: turn.id in marks or not _corrects(turn, marks.values()))
     return [(turn, marks.get(turn.id, "")) for turn in turns]
 
 
 def _changed_last(
-    turns: Sequence[Turn], question: UserQuestion, reader: MemoryReader
+    turns: Sequence[Turn], question: UserQuestion, newer: Mapping[int, int]
 ) -> list[Turn]:
     """The turns in order, but each before those that it changes.
 
-    Those are the ones of which a memory has stored that, and for a question about what holds now of
-    the asker also older turns of the same speaker that are about as much alike as two statements of
-    one thing.
+    By id, `newer` has the turn that changes one, as the memory stored it. For a question about what
+    holds now of the asker, older turns also stand behind one of their speaker that is much like
+    them.
     """
-    latest = latest_of_turns(reader.store, turns, question.today)
-    changed = {(turn_id, word.turn.id) for turn_id, word in latest.items()}
+    changed = {*newer.items()}
     if len(turns) > 1 and _asks_what_holds(question.text):
         vectors = embed([turn.text[:_COMPARED] for turn in turns])
         alike = np.einsum("ij,kj->ik", vectors, vectors) >= _ALIKE
