@@ -31,6 +31,7 @@ from memory.search.speakers_turns import (
 )
 from memory.store.facts.standing_facts import names_of_askers
 from memory.store.files.united import first_store
+from memory.store.turns.minted_names import WRITTEN_AS
 from memory.text.speakers import is_assistant
 from memory.text.text_cache import TextCache
 from memory.text.words import count_words
@@ -170,7 +171,9 @@ def room_of(
     sequels = 0 if opening == "narrow" else _WITH_SEQUEL
     chosen = with_companions(reader, _once(filter(can_be_shown, chosen)), can_be_shown, sequels)
     lasting = _once(filter(can_be_shown, read([*about.own.lasting, *about.named.lasting])))
-    portrait = [turn for turn in lasting if not (turn.id in told and _is_short(turn))]
+    # A name in other white space may be somebody else's.
+    own = [turn for turn in lasting if WRITTEN_AS not in turn.tags]
+    portrait = [turn for turn in own if not (turn.id in told and _is_short(turn))]
     return Room(chosen, portrait)
 
 
