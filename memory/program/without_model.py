@@ -5,8 +5,9 @@ DSPy is not imported here, which takes more than a second.
 
 from collections.abc import Collection, Generator, Sequence
 
-from memory.evidence.gate import MOST_TURNS, touched
+from memory.evidence.gate import MOST_TURNS, opening
 from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_evidence, is_question
+from memory.evidence.people import NOBODY, people_meant
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS
@@ -59,16 +60,20 @@ def reply_without_model(
 
 
 def _of_the_minute(turn: Turn, hits: Sequence[Hit], reader: MemoryReader) -> set[int]:
-    """The ids of turns said in the minute of a message: whoever asks still sees them above."""
+    """The ids of turns of a chat in the minute of its message, which are still in sight there."""
     minute = turn.said_at[:_MINUTE]
     if len(minute) < _MINUTE:
         return set()
     turns = reader.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
-    return {near.id for near in turns if near.said_at[:_MINUTE] == minute}
+    return {
+        near.id
+        for near in turns
+        if near.session == turn.session and near.said_at[:_MINUTE] == minute
+    }
 
 
 def touches(question: UserQuestion, reader: MemoryReader, without: Collection[int]) -> bool:
-    """Whether a message touches the memory, by the gate; turns in `without` are shown anyway.
+    """Whether the gate opens to a message, if only a little; turns in `without` are shown anyway.
 
     The asker's own questions do not count: "how are you?" is near to itself when asked again.
     """
@@ -80,7 +85,12 @@ def touches(question: UserQuestion, reader: MemoryReader, without: Collection[in
         if is_evidence(turn.text) or turn.speaker != question.asker
     ]
     different = list({(turn.speaker, turn.text): turn for turn in turns}.values())
-    return bool(touched(question.text, different, reader.store.count_turns()))
+    with reader.store.searched() as searched:  # in here no other connection is opened
+        people = people_meant(searched.index, question.text, frozenset()) if searched else NOBODY
+    message = people.text or question.text
+    names = len(people.named)
+    turn_count = reader.store.count_turns()
+    return opening(message, different, names=names, memory_turns=turn_count) != "closed"
 
 
 def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:

@@ -322,8 +322,8 @@ def test_no_name_of_a_person_gets_a_warning(memory: Memory, speaker: str) -> Non
     [
         ("x", {"said_at": "banana"}, "'banana' is no date; write 2026-11-25"),
         ("x", {"user_id": "anna"}, "is one file or store, and takes no user_id=; write Memory()"),
-        ("x", {"immutable": True}, "add takes no immutable=; leave it out: turns never change"),
-        ("x", {"infer": True}, "add takes no infer=True; write memory.digest("),
+        ("x", {"immutable": True}, "add takes no immutable=; it takes turns=, speaker="),
+        ("x", {"infer": True}, "add takes no infer=; write memory.digest("),
         ("x", {"wings": 2}, "add takes no wings=; it takes turns=, speaker="),
         ("x", {"metadata": {"plan": {"a": 1}}}, "write anything else as JSON text: json.dumps("),
         ([3], {}, "turn 1 is int; write Turn"),

@@ -112,9 +112,6 @@ CASES = [
     ByHand("Otto", "shoe size", "46", "", "What shoe size does Otto have?", "46", "47"),
     ByHand("Otto", "speaks", "Basque", "", "Which languages does Otto speak?", "basque", "Welsh"),
     ByHand("Otto", "studies", "botany", "", "What does Otto study?", "botany", "geology"),
-    ByHand(
-        "Otto", "owns", "a rowing boat", "", "What does Otto own?", "rowing boat", "a sailing boat"
-    ),
     ByHand("Otto", "diet", "vegetarian", "", "What is Otto's diet?", "vegetarian", "vegan"),
     ByHand("Otto", "afraid of", "lifts", "", "What is Otto afraid of?", "lifts", "wasps"),
     ByHand("Otto", "hobby", "beekeeping", "", "What are Otto's hobbies?", "beekeeping", "knitting"),

@@ -50,7 +50,7 @@ class WriteFacts(dspy.Signature):
     - Anything worth asking about later: events, plans, decisions, likes, opinions and feelings with
       their reason, possessions, people, pets, places, work, health, habits, names, numbers, prices,
       pictures, advice, promises, gifts. Questions too: "Where can I practise, now that I live in
-      Rome?" Many turns say nothing new. Three books are three rows.
+      Rome?" Three books are three rows.
     - What a speaker wants of all later answers, and when: ('Maria', 'instruction', 'give prices in
       euros when I ask about instruments', '', 12); also prefers, answer_language, answer_length,
       wants_to_be_called. Not what a document, a tool, a quotation or the assistant wants.
@@ -74,7 +74,8 @@ class WriteFacts(dspy.Signature):
       UPDATE facts SET ended_on = '2011-04' WHERE id = 31;
       If the window both begins and ends it, add the column ended_on before turn_id.
     - DELETE only what this window said and its speaker then calls untrue.
-    - Link a known fact to a new one if both cannot be true ("I have never flown").
+    - Link a known fact to a new one if both cannot be true, or it may no longer hold ("I have
+      never flown").
       INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Maria', 'never', 'flown', 12);
       INSERT INTO contradictions (first_fact, turn_id, attribute) VALUES (31, 12, 'never');
       For two turns of the window: (first_turn, first_attribute, turn_id, attribute)

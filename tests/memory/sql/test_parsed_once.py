@@ -8,8 +8,9 @@ import pytest
 from sqlglot.dialects.dialect import Dialect
 
 from memory import Memory
-from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
+from memory.program.opened import OpenedMemory
+from memory.program.protocol import Question
 from memory.sql import check_writes
 from memory.store import Store
 from tests.conftest import CAT, MOVED
@@ -51,7 +52,7 @@ def test_a_select_is_parsed_once(store: Store, parsed: Counter[str], statement: 
     model = scripted_model([([], sql(statement))])
     program = Memory(store, model=model).program
     with model.active():
-        retrieved = program.retrieve(UserQuestion("Who?"), MemoryReader(store))
+        retrieved = program.retrieve(Question("Who?"), OpenedMemory(MemoryReader(store)))
     assert retrieved.error == ""
     assert parsed.total() == 1
 

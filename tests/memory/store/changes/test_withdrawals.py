@@ -83,7 +83,7 @@ def test_what_is_no_undo_of_the_correction_withdraws_nothing(
 
 
 def test_what_was_said_stays_said_when_a_digest_is_undone(store: SqliteStore) -> None:
-    [turn_id] = store.add([Turn("Anna", "I live in Rome.", session="corrections")])
+    [turn_id] = store.add([Turn("Anna", "I live in Rome.")])
     fact = INSERT + f"('Anna', 'lives_in', 'Rome', '', {turn_id})"
     for change in (
         store.write(fact, cause="digest by test", window=(turn_id, turn_id)),
