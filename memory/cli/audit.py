@@ -44,6 +44,8 @@ def audit(
     # Read-only without --fix: an audit alone can change nothing.
     with open_memory(namespace, db, read_only=not fix) as store:
         findings = findings_of(store, kinds)
+        if "index" in kinds:
+            _note_version(store)
         for finding in findings:
             if as_json:
                 print_json(asdict(finding))
@@ -54,6 +56,15 @@ def audit(
             _fix(store, proposals, yes=yes, namespace=namespace, db=db)
     if not as_json:
         print_clean(_summary(findings, fix))
+
+
+def _note_version(store: Store) -> None:
+    """Say what is known to be wrong with this version of SQLite, which is no fault of the file."""
+    from memory.store.files.integrity import version_fault
+    from memory.store.sqlite.store import SqliteStore
+
+    if isinstance(store, SqliteStore) and (fault := version_fault()):
+        print_clean(f"note: {fault}", error=True)
 
 
 def _fix(

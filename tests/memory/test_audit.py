@@ -15,6 +15,8 @@ from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.facts.audit import KINDS, Finding, audit
 from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.files import integrity
+from memory.store.files.integrity import version_fault
 from memory.store.forgetting.preview import forget, matching_turns
 from memory.store.sqlite.store import SqliteStore
 from memory.store.waiting.pending_windows import claim_window, fail_window
@@ -425,3 +427,34 @@ def test_kinds_are_found_in_one_order(store: SqliteStore) -> None:
     kinds = [one.kind for one in audit(store)]
     assert kinds == sorted(kinds, key=KINDS.index)
     assert {*kinds} == {*KINDS} - {"index", "names"}
+
+
+@pytest.mark.parametrize(
+    ("version", "is_faulty"),
+    [
+        ((3, 6, 23), False),
+        ((3, 7, 0), True),
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 45, 0), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 52, 0), False),
+    ],
+)
+def test_a_version_of_sqlite_that_may_lose_pages_is_named(
+    version: tuple[int, int, int], is_faulty: bool
+) -> None:
+    assert version_fault(version).startswith("SQLite " + ".".join(map(str, version))) == is_faulty
+
+
+def test_the_command_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(integrity, "version_fault", lambda: "SQLite 3.40.1 can")
+    path = tmp_path / "a.db"
+    open_store(path).close()
+    noted = CliRunner().invoke(app, ["audit", "--db", str(path)])
+    assert "note: SQLite 3.40.1 can" in noted.stderr
+    only_duplicates = CliRunner().invoke(app, ["audit", "--kind", "duplicate", "--db", str(path)])
+    assert "note" not in only_duplicates.stderr

@@ -26,6 +26,24 @@ _FACTS_INDEX = (
     "SELECT id, subject || ' ' || attribute || ' ' || value AS text FROM facts",
 )
 
+# Versions that mend it: https://sqlite.org/wal.html, "the WAL-reset bug".
+_WAL_RESET, _WAL_RESET_MENDED = (3, 7, 0), (3, 51, 3)
+_WAL_RESET_MENDED_TOO = (3, 44, 6), (3, 50, 7)
+
+
+def version_fault(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str:
+    """What is known to be wrong with a version of SQLite for files as memories are; "" for nothing.
+
+    Where two connections move the log into the file while a third writes, pages may be lost.
+    """
+    is_mended_too = any(mended <= version < (*mended[:2], 1000) for mended in _WAL_RESET_MENDED_TOO)
+    if not _WAL_RESET <= version < _WAL_RESET_MENDED or is_mended_too:
+        return ""
+    return (
+        f"SQLite {'.'.join(map(str, version))} can, seldom, lose what was stored where several"
+        " processes write one file (the WAL-reset bug); 3.44.6, 3.50.7 and 3.51.3 mend it"
+    )
+
 
 def find_faults(conn: SqliteConnection) -> list[str]:
     """What is wrong with the file and its indexes, one line each; see `Store.check`."""
