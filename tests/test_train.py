@@ -269,7 +269,7 @@ def test_check_says_what_is_there(
 ) -> None:
     line = f"--mode check --data houses.json --server {server.url}"
     assert command(line, monkeypatch) == 0
-    assert "all is there" in capsys.readouterr().out
+    assert "everything needed is present" in capsys.readouterr().out
     assert [request.route for request in server.requests if request.route == "initialize"] == []
 
 

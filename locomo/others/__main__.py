@@ -43,7 +43,7 @@ OTHERS = tuple(name for name in PEERS if name != "ours")
 _LEAST_TURN_TOKENS = 10
 _MOST_RANKED = 1_000
 _NOTES = (
-    'Every memory but ours stores "speaker: text" as it is (what mem0 and LangMem extract, a hosted'
+    'Every memory but ours stores "speaker: text" alone (what mem0 and LangMem extract, a hosted'
     " model would, with a key);",
     "its best turns fill the budget as lines with their dates. Ours adds facts.",
 )

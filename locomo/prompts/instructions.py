@@ -1,6 +1,6 @@
 """Instructions to try where the model is too small to propose any: each says one thing otherwise.
 
-A model of up to 3 billion parameters that is asked for an instruction repeats the one that it was
+Asked for an instruction, a model of up to 3 billion parameters repeats what it was
 shown, and reads thousands of tokens for that. What an optimizer needs are candidates.
 """
 

@@ -89,7 +89,7 @@ def no_facts(results: Sequence[Result]) -> str:
     if not of_facts or any(result.facts or result.sql for result in of_facts):
         return ""
     return (
-        f"note: none of {count(len(of_facts), 'question')} was shown a fact before a SELECT, so"
+        f"note: of {count(len(of_facts), 'question')} not one was shown a fact before a SELECT, so"
         " the row facts measures what ranking does, and memory minus ranking is that of SELECTs."
     )
 

@@ -60,7 +60,7 @@ class CompileOptions:
         int | None,
         Option(
             help="examples in a prompt at most; 5 by default, 16 of gold rows; 0 for miprov2 and a"
-            " model of up to 3 billion parameters: those that its prompts have stay",
+            " model of up to 3 billion parameters: its prompts keep their own",
             min=0,
         ),
     ] = None
@@ -104,7 +104,7 @@ class CompileOptions:
         Option(
             help="what stores facts: the model, templates alone, or the gold SQL of the data; the"
             " last two ask no model",
-            show_default="model; templates for a gguf: model of which no storing is compiled",
+            show_default="model; templates for a gguf: model whose storing is not compiled",
         ),
     ] = None
     budget_calls: Annotated[int | None, Option(help="model calls at most", min=1)] = None

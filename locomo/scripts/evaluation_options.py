@@ -53,7 +53,7 @@ class EvaluationOptions:
     ] = None
     categories: Annotated[
         Categories,
-        Option(help="which questions: all, or without those that have no answer, as in papers"),
+        Option(help="which questions: all, or only the answerable ones, as in papers"),
     ] = "all"
     systems: Annotated[
         str,

@@ -204,7 +204,7 @@ def _gold(split: SplitConversations, targets: Sequence[Target]) -> dict[str, Gol
     Raises InputError where a conversation has none, and where what stores facts is compiled.
     """
     if changes := {"store", "refine"} & {*targets}:
-        raise InputError(f"--facts gold: --target {min(changes)} stores facts of its own")
+        raise InputError(f"--facts gold: --target {min(changes)} stores its own facts")
     golds = load_gold(split.data)
     if (split.data / HELD_OUT).is_dir():
         golds += load_gold(split.data / HELD_OUT)

@@ -47,7 +47,7 @@ def train(options: TrainOptions) -> None:
             check_trl(options, console)
         else:
             check_server(options, Server(options.server), console)
-        console.print("all is there")
+        console.print("everything needed is present")
     elif options.mode == "distill":
         distill_examples(options)
     elif options.mode == "sft":
@@ -75,7 +75,7 @@ def train_rehearsal(options: TrainOptions) -> TrainingResult:
     report_training(options, result, student=options.student)
     if result.checkpoint and options.rows:
         console.print(
-            "measure it where nothing was chosen: uv run python -m locomo.rows"
+            "measure it on turns that no choice was made on: uv run python -m locomo.rows"
             f" {options.data_path}/test --out FILE --model {options.student}"
             f" --adapter {result.checkpoint}",
             highlight=False,

@@ -8,7 +8,7 @@ from memory.text import forms_of, is_among, telling_words
 def lost_share(before: FactSet, after: FactSet) -> float:
     """The mean share of a fact that is no longer told, 0 to 1; 0 without facts.
 
-    Facts of its own turns tell a fact as far as together they have its words (a split, a merge, an
+    Facts of the same turns tell a fact as far as together they have its words (a split, a merge, an
     update), and so does another fact about its subject with all of them (a duplicate). A fact that
     ended still exists.
     """

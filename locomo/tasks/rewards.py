@@ -12,7 +12,7 @@ Compiling and GRPO optimize `metric_of(reward, target)`, for the option `--rewar
   the memory is then ("MemUpdate: Self-Refining Memory via Reinforcement Learning", Reward
   Function); `unpadded` is the same without the factor that rewards longer facts.
 - `rows`, for the storing module: how well what it stored answers the questions of gold rows
-  (`locomo.tasks.row_use`), with the F1 of the rows themselves (`locomo.tasks.row_score`) beside it.
+  (`locomo.tasks.row_use`), with the F1 of the rows themselves (`locomo.tasks.row_score`) too.
 - `sql-memory` and `memupdate` are the rewards of these two projects to the letter, to compare with:
   `gated` and `memory` change what harmed (docs/optimizing.md says what).
 

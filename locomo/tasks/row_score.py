@@ -98,7 +98,7 @@ class RowScore:
             if match.f1 < 1
         ]
         lines += [f"missed: {row}" for row in self.missed]
-        lines += [f"false, or about somebody else: {row}" for row in self.false]
+        lines += [f"false, or about someone else: {row}" for row in self.false]
         lines += [f"stored twice: {row}" for row in self.surplus]
         if not self.statements:
             lines.append(

@@ -106,7 +106,7 @@ def without_login(address: str) -> str:
 
 
 def record_file(output: Path) -> Path:
-    """Where the record of an output is: in its folder, or beside its file."""
+    """Where the record of an output is: in its folder, or next to its file."""
     return output / RUN_FILE if output.is_dir() else output.with_name(f"{output.name}.{RUN_FILE}")
 
 
@@ -116,7 +116,7 @@ def write_record(record: RunRecord, output: Path) -> None:
 
 
 def read_record(output: Path) -> RunRecord:
-    """The record next to an output, or in a file of its own. Raises InputError without one."""
+    """The record next to an output, or in a separate file. Raises InputError without one."""
     file = output if output.name.endswith(RUN_FILE) else record_file(output)
     try:
         return _RECORD.validate_json(file.read_bytes())

@@ -121,7 +121,7 @@ def mlflow_run(
     """An MLflow run of this name and these parameters, in MLFLOW_TRACKING_URI or ./mlflow.db.
 
     Its record (`locomo.tracking.record`) goes into tags, the artifact run.json and, with an
-    `output`, a file beside that. `data` become the run's datasets, `parent` is the id of the run
+    `output`, a file next to that. `data` become the run's datasets, `parent` is the id of the run
     that it is compared with. Yields the mlflow module. The run lasts as long as the block and ends
     as it ends: finished, failed, or killed by Ctrl-C. Raises InputError when MLflow cannot keep it.
     """
@@ -159,7 +159,7 @@ def run_where_tracked(
     data: Sequence[RunData] = (),
     output: Path | None = None,
 ) -> Iterator[ModuleType | None]:
-    """`mlflow_run` where runs are kept already; elsewhere only the record beside the output.
+    """`mlflow_run` where runs are kept already; elsewhere only the record next to the output.
 
     For commands of a few seconds, which MLflow's start would double.
     """

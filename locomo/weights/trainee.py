@@ -95,7 +95,7 @@ class TraineeAdapter(dspy.ChatAdapter):
 def _strict(adapter: dspy.Adapter) -> dspy.Adapter:
     """The adapter, for which a text without any field of the prompt cannot be parsed.
 
-    Each output of an answer may be missing, since a look stands in its place.
+    Each output of an answer may be missing, since a look takes its place.
     """
     strict = copy(adapter)
 

@@ -990,7 +990,7 @@ class Memory(AnswersOthersNames):
 
 
 def _found(store: Store, about: str, *, ended: bool, point: str | None) -> list[Fact]:
-    """The facts that `memory.facts.find` finds; those of now with their latest word."""
+    """The facts that `memory.facts.find` finds; current ones with their latest word."""
     found = facts.find(store, about, ended=ended, point=point)
     return found if point else with_later(store, found)
 

@@ -67,7 +67,7 @@ def list_command(
 def show(
     memory: CommandMemory, name: Annotated[str, typer.Argument(help="Any of its names.")]
 ) -> Printed:
-    """Show who has a name: their names, with the turns that say so, and the facts about them."""
+    """Show whose name it is: their names, with the turns that say so, and the facts about them."""
     wanted = {*entities_called(memory.store, name)}
     shown = [entity for entity in known_entities(memory.store) if entity.name in wanted]
     if not shown:

@@ -37,7 +37,7 @@ def habits() -> Mapping[str, Mapping[str, str]]:
 
 
 def as_commands(words: Sequence[str]) -> list[str]:
-    """A command line in our words, where a habit has one meaning; else as it is."""
+    """A command line in our words, where a habit has one meaning; else unchanged."""
     if words[:1] and words[0] in _WITH_VALUE and len(words) > 2:  # before the command, as in git
         words = [*words[2:], *words[:2]]
     typed = _longest(habits()["runs"], words)

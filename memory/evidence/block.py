@@ -327,7 +327,7 @@ def _story(
 
 
 def _own_turns(recollected: Recollection, reader: MemoryReader) -> dict[int, Turn]:
-    """The asker's own turns, best first, by id; none if nobody asks.
+    """The asker's own turns, best first, by id; none without an asker.
 
     In their own words: as facts, in equal room, they had fewer words of right answers (the log).
     """

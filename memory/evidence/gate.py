@@ -59,7 +59,7 @@ class Gate:
 
 @cache
 def shipped_gate() -> Gate:
-    """The gate as it was fitted."""
+    """The fitted gate."""
     read = json.loads(FILE.read_text("utf-8"))
     return Gate(
         read["weights"],
@@ -107,7 +107,7 @@ def features(
     held: how much the word tells most that one does. called: whether such a word is a name, with a
     capital within sentences. names: whether it names someone. my, self: whether it says my, I.
     empty, personal: the mean cosine of the nearest sentences of empty talk, of advice and oneself.
-    length: log of its words. size: log of the memory's turns, of many of which some are near.
+    length: log of its words. size: log of the memory's turns: among many, some are near.
     """
     gate = shipped_gate()
     message = message[:_LONGEST]

@@ -80,7 +80,7 @@ class Evidence:
 
     `standing` holds the asker's wishes and the contradictions, `looked` what a model looked up,
     `story` a short account of events; `facts` and `turns` are lines. `people` are lines about
-    people whom a message names, `portrait` turns in which the asker tells what lasts. `turn_ids`
+    people that a message names, `portrait` turns where the asker tells what lasts. `turn_ids`
     are the turns in any of them, `marked` the turns that facts call outdated or disputed, and `cut`
     the turns that are shown in part.
     """

@@ -64,7 +64,7 @@ _TABLE_RULE = re.compile(r"^[\s|:-]+$")
 class _Part:
     """A piece of the outline, shown in the order of the text.
 
-    `label` stands for an item that does not fit. `amounts` is its form by its numbers, "" if it has
+    `label` replaces an item that does not fit. `amounts` is its form by its numbers, "" if it has
     none, and `has_label` says whether they have a separate label. `is_label` is for a list's
     entries.
     """

@@ -1,6 +1,6 @@
-"""Who is meant: the one who asks, and the people whom a message names.
+"""Who is meant: the asker, and the people that a message names.
 
-Read once for a message, the same at every door: "I" is the one who asks, by all names of theirs,
+Read once for a message, the same at every door: "I" is the asker, by all of their names,
 and a person is named in any spelling that a memory knows of its speakers, or as facts have it.
 """
 
@@ -18,7 +18,7 @@ from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.text.characters import one_line
 
 _MOST_NAMED, _MOST_WORDS = 3, 60
-_PROFILE_TOKENS = 90  # of a person whom a message names
+_PROFILE_TOKENS = 90  # of a person that a message names
 _EDGES = " \t\n.,;:!?()[]\"'\u2019\u201c\u201d\u00bf\u00a1@#"
 _POSSESSIVES = ("'s", "\u2019s")
 
@@ -27,7 +27,7 @@ _POSSESSIVES = ("'s", "\u2019s")
 class People:
     """Who a message is about.
 
-    `asker` are the names of the one who asks, as turns have them; `named` the speakers whom it
+    `asker` are the asker's names, as turns have them; `named` the speakers that it
     names, without the asker and without assistants; `text` is the message without names of
     speakers.
     """
@@ -41,7 +41,7 @@ NOBODY = People(frozenset(), (), "")
 
 
 def people_meant(index: Index, text: str, askers: frozenset[str]) -> People:
-    """Who a message is about; `askers` are all names of the one who asks."""
+    """Who a message is about; `askers` are all of the asker's names."""
     numbers, plain = index.names.take_out(text)
     assistants = index.names.assistants
     named = [
@@ -64,7 +64,7 @@ def without_name(text: str, name: str) -> str:
 
 
 def lines_about_others(store: Store, question: UserQuestion, people: People) -> list[str]:
-    """The profiles of the people whom a message names, each under a heading."""
+    """The profiles of the people that a message names, each under a heading."""
     names = {*people.named, *_names_in(question.text)} - people.asker
     facts = facts_now_about(store, sorted(names), question.today) if names else []
     vocabulary = vocabulary_of(store)

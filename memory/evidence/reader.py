@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
     from memory.sql import CheckedSelect
 
 
-_STORY_CANDIDATES = 400  # turns, of which those come first that a story's names and months select
+_STORY_CANDIDATES = 400  # turns; first the ones that a story's names and months select
 
 
 class MemoryReader:

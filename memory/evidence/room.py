@@ -1,4 +1,4 @@
-"""The room of a message: which of a memory's turns a prompt gets, and in which order of worth.
+"""The room of a message: which of a memory's turns a prompt gets, the best first.
 
 There is room, so little is decided: a turn too many costs thirty tokens, one too few the answer.
 A memory whose asker has said little is shown whole. Else come the asker's turns nearest to the
@@ -53,7 +53,7 @@ _SEQUEL_WORDS, _SEQUEL_DAYS, _WITH_SEQUEL = 12, 2, 5
 
 @dataclass(frozen=True)
 class Room:
-    """The turns for a message and those of its portrait, each with the ones to keep first.
+    """The turns for a message and its portrait, each with the ones to keep first.
 
     A turn may be in both: what has no room among the turns may have some in the portrait.
     """
@@ -81,7 +81,7 @@ class Around:
 
 
 def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKENS) -> Around:
-    """Who a message is about and which turns are theirs; `tokens` are those of the room."""
+    """Who a message is about and which turns are theirs; `tokens` is the size of the room."""
     store = reader.store
     vocabulary = reader.vocabulary()
     askers = frozenset(names_of_askers(store, *question.askers))

@@ -30,9 +30,9 @@ def inject_together(
 
     Args:
         stores: the memories by name; the first has no heading.
-        budget: the most tokens of the text. What a memory leaves of its part is the next one's.
+        budget: the most tokens of the text. The next memory gets what one leaves.
         since: a turn of the first memory.
-        options: the other arguments of `inject`; `speaker` is who asks, by the name that this
+        options: the other arguments of `inject`; `speaker` is the asker, by the name that this
             person has in all of them.
 
     `turn_ids` and the records of the result are the first memory's; `also` has the turns of the

@@ -26,7 +26,7 @@ from memory.system.home import embed_command
 # without tags, attributes, entities and aliases.
 DUMP_HEAD = "sql-memory"
 DUMP_VERSION = 2
-# A source of a row that has an id of its own (`plain_files.with_source`).
+# A source of a row that has its own id (`plain_files.with_source`).
 _OWN_ID = re.compile(r"[a-z-]+:[0-9a-f]{16}/(.+)", re.DOTALL)
 _CAUSES = 5  # that an error names
 _FORGOTTEN = "forgotten here before"

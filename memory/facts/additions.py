@@ -106,7 +106,7 @@ def _as_spelled(store: Store, turns: Sequence[Turn]) -> Sequence[Turn]:
     }
     if all(name == spelling for name, spelling in known_as.items()):
         return turns
-    owner = owner_of(store)  # for whom nobody speaks who only has a name like theirs
+    owner = owner_of(store)  # a namesake does not speak for them
     known_as = {name: known_as[name] for name in known_as if known_as[name] != owner}
     return [
         replace(turn, speaker=known_as.get(turn.speaker, turn.speaker))

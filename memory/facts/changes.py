@@ -42,7 +42,7 @@ _FEWEST_OF_CLAUSE, _FEWEST_LETTERS = 3, 3
 _CASE = re.compile(r"^(?:when|whenever|if)\b[^,]*, | (?:when|whenever|if) I .*$", re.IGNORECASE)
 _NEAREST = 2  # sentences of change
 _SAME = 0.5  # the cosine to an attribute's own sentences
-_NO_TOPIC = -0.5  # the nearness to a topic that nobody has described
+_NO_TOPIC = -0.5  # the nearness to a topic without a description
 _CHANGE, _CORRECTION = "change", "correction"
 
 
@@ -67,7 +67,7 @@ class Told:
 
     @cached_property
     def value_words(self) -> list[str]:
-        """The words that a sentence has of it: of an order, those of its object."""
+        """The words that a sentence has of it: of an order, its object's."""
         if self.attribute is None or self.attribute.name != INSTRUCTION:
             return telling_words(self.value)
         order = telling_words(_CASE.sub("", self.value)) or telling_words(self.value)
@@ -90,7 +90,7 @@ class Told:
 
 @dataclass(frozen=True, eq=False)
 class Later:
-    """A sentence that somebody says later.
+    """A sentence that is said later.
 
     `is_next` says whether at once, in the same session, `is_wish` whether a wish was stored of it.
     """
@@ -123,17 +123,17 @@ class Later:
 
     @property
     def is_short(self) -> bool:
-        """Whether it is as short as the sentences in which people say news."""
+        """Whether it is as short as the sentences of people who tell news."""
         return _FEWEST_WORDS <= len(self.words) <= MOST_WORDS
 
     @cached_property
     def is_told(self) -> bool:
-        """Whether it is told, and not supposed or advised."""
+        """Whether it states something, and does not suppose or advise."""
         return not supposes(self.text)
 
     @cached_property
     def is_asserted(self) -> bool:
-        """Whether it is told without a condition or the words of others."""
+        """Whether it states it without a condition and not in others' words."""
         return self.is_told and not unasserted(self.text)
 
     @property
@@ -143,7 +143,7 @@ class Later:
 
 
 def is_about(later: Later, statement: Told) -> bool:
-    """Whether a sentence may be about the person that was told of.
+    """Whether a sentence may be about the person of the earlier statement.
 
     "My brother Emil lives in Bonn" is about Emil and about a brother.
     """
@@ -166,12 +166,12 @@ def may_be_told(sentence: str) -> bool:
 
 
 def shares(statement: Told, later: Later) -> bool:
-    """Whether a sentence has a word of what was told."""
+    """Whether a sentence has a word of the earlier statement."""
     return any(_shared(statement, later))
 
 
 def _shared(statement: Told, later: Later) -> list[bool]:
-    """Of each word of what was told, whether a sentence has it; names have no other forms."""
+    """For each word of the earlier statement: does a sentence have it? Names have one form."""
     return [
         word in later.all_words if word in statement.names else is_among(word, later.forms)
         for word in statement.value_words
@@ -179,7 +179,7 @@ def _shared(statement: Told, later: Later) -> list[bool]:
 
 
 def chance_of(statement: Told, later: Later) -> float:
-    """How likely a sentence changes what was told (0 to 1)."""
+    """How likely a sentence changes an earlier statement (0 to 1)."""
     weights = _weights()[statement.model]["weights"]
     values = features(statement, later)
     logit = sum(weights.get(name, 0.0) * value for name, value in values.items())
@@ -215,7 +215,7 @@ def least_chance(model: Model) -> float:
 
 
 def features(statement: Told, later: Later) -> Mapping[str, float]:
-    """What is seen of a sentence and of what was told, by the names that the weights have."""
+    """The features of a sentence and an earlier statement, by the names of the weights."""
     known = language_words()
     new_words = later.all_words
     shared = _shared(statement, later)
@@ -297,7 +297,7 @@ def _of_wish(statement: Told, later: Later, *, share: float, to_value: float) ->
 
 
 def _of_turn(statement: Told, later: Later, *, share: float, has_change: bool) -> dict[str, float]:
-    """A sentence that nobody made a fact of is taken for one of the attribute nearest to it."""
+    """A sentence without a fact is taken for one of the attribute nearest to it."""
     attribute, own_near = _nearest_attribute(statement.value)
     near = _nearness(later, statement, attribute, without_value=True)
     of_later = [is_among(word, statement.value_forms) for word in later.telling]

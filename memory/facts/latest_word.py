@@ -1,6 +1,6 @@
 """The latest word on facts and turns: the later turn of their speaker that changes what they say.
 
-What changes what is found when a turn is added (newer_words.py), and read here: for the facts and
+Changes are found when a turn is added (newer_words.py), and read here: for the facts and
 turns of a block one statement each.
 """
 

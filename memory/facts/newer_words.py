@@ -55,13 +55,13 @@ def note_newer(store: Store, turn_ids: Sequence[int]) -> None:
 
 
 def may_speak(turn: Turn) -> bool:
-    """Whether a person says it of themselves, in a message of their own."""
+    """Whether a person says it of themselves, in their own message."""
     return (
         turn.kind == "message"
         and not is_by_assistant(turn)
         and turn.session != CORRECTIONS
         and not turn.text.startswith(WITHDRAWN)
-        # A name in other white space may be somebody else's.
+        # A name in other white space may be another person's.
         and WRITTEN_AS not in turn.tags
     )
 
@@ -77,7 +77,7 @@ class Look:
     _turns: dict[int, Turn] = field(default_factory=dict)
 
     def newer(self, turn_ids: Sequence[int]) -> list[NewerWord]:
-        """What these turns change, and what changes those of them that were said before others."""
+        """What these turns change, and what changes them, if they were said before others."""
         self._read(turn_ids)
         turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
         turns = [turn for turn in turns if may_speak(turn)]
@@ -91,7 +91,7 @@ class Look:
         return [*best.values()]
 
     def pairs(self, turns: Sequence[Turn]) -> Iterator[tuple[Told, Later]]:
-        """What was told, with the sentences of these turns that may change it."""
+        """The earlier statements, with the sentences of these turns that may change it."""
         self._turns |= {turn.id: turn for turn in turns}
         laters: defaultdict[str, list[Later]] = defaultdict(list)
         for turn in turns:
@@ -219,7 +219,7 @@ class Look:
         ]
 
     def _turns_holding(self, word: str) -> list[int]:
-        """The turns that hold a rare word; [] for one that many turns hold."""
+        """The turns that hold a rare word; [] for a word that many turns hold."""
         if word not in self._holding:
             holding = self.conn.words.turns_holding([word], _MOST_HOLDING)
             self._holding[word] = holding if len(holding) < _MOST_HOLDING else []
@@ -265,7 +265,7 @@ class Look:
 
 
 def judged(statement: Told, later: Later) -> NewerWord | None:
-    """What a sentence says of what was told, if it says anything of it."""
+    """What a sentence says of an earlier statement, if it says anything of it."""
     pair = statement.turn.id, statement.fact_id, later.turn.id
     if (
         statement.attribute

@@ -209,7 +209,7 @@ def newest_first(turns: Sequence[Turn], question: str) -> list[Turn]:
     return sorted(turns, key=lambda turn: (places[turn.id], turn.id in later))
 
 
-# A closed class: words that begin the case in which an order holds.
+# A closed class: words that begin the case of an order.
 _CASES = frozenset(("when", "whenever", "if", "wenn", "falls", "cuando", "si", "quand", "lorsque"))
 
 

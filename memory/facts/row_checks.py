@@ -4,7 +4,7 @@ One sentence of that turn states the fact: it is not denied, supposed, asked, qu
 someone else (vocabulary/statements.py), and it has the value's words and the row's years. A name
 that it gives someone is theirs, an instruction or a preference is its speaker's own, and no person
 has said otherwise since. Any other row is set aside with the reason, for the model and then for a
-person. What rows may do to existing facts is in memory/store/facts/digest_rights.py.
+person. For what rows may do to existing facts see memory/store/facts/digest_rights.py.
 """
 
 from collections.abc import Collection, Sequence

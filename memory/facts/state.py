@@ -244,7 +244,7 @@ def state_of_person(
 
     On a day (ISO), by default `store.today`. No states for facts about several persons with one
     name, or for more than MOST_FACTS. Several memories are read one by one, and their facts get
-    the numbers that they have there. Of the asker (`is_asker`), whom others may give a namesake,
+    the numbers that they have there. Of the asker (`is_asker`), who may have a namesake,
     what is said of the speaker of that name counts.
     """
     vocabulary = vocabulary_of(store)

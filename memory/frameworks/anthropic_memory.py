@@ -40,7 +40,7 @@ class MemoryTool(BetaAbstractMemoryTool):
 
     Arguments:
         location: the memory's name, path or address.
-        speaker: who writes the files, as the memory shows it.
+        speaker: the writer of the files, as the memory shows it.
     """
 
     def __init__(self, location: str | Path, *, speaker: str = "assistant", **options: Any) -> None:

@@ -232,7 +232,7 @@ class SettingList(TypedDict):
 class AttributeRecord(TypedDict):
     """An attribute, and how many current facts have it.
 
-    `by` says who has set it: "you", "default", or "facts only" where no vocabulary has it.
+    `by` says who set it: "you", "default", or "facts only" where no vocabulary has it.
     """
 
     name: str

@@ -115,7 +115,7 @@ def amend_fact(
     ] = None,
     seen: Seen = None,
 ) -> Change:
-    """Put right a fact that was never true as it is; what you leave out stays."""
+    """Put right a fact that was never true; what you leave out stays."""
     return edits.correct(
         memory.store,
         fact_id,

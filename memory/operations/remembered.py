@@ -98,7 +98,7 @@ def store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wit
 
 
 def _by_another(store: Store, new: NewFact, turn: Turn) -> str:
-    """Store what a turn says of someone else: it stands beside their own word, and ends nothing."""
+    """Store what a turn says of someone else: it is kept next to their own, and ends nothing."""
     from memory.sql.policy import check_facts  # with the parser
 
     attribute = known_name(store, new["attribute"], new_attribute=new.get("new_attribute", False))

@@ -1,6 +1,6 @@
 """A question as people ask it: with its bill, its sources, and the nearest turns if none answers.
 
-The heart (`memory.program.heart`) knows none of these. The bill is a callback of DSPy.
+The heart (`memory.program.heart`) does not know them. The bill is a callback of DSPy.
 """
 
 from collections.abc import Callable, Iterator, Sequence

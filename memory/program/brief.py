@@ -54,7 +54,7 @@ _NEED_NOT_BE_SAID = {
     *COUNT,
     *("yes", "likely", "probably", "perhaps", "maybe", "since", "ago", "still", "currently"),
 }
-_CHOICE_CALLS = 2  # of the model for one question: if nothing is found, it is asked once more
+_CHOICE_CALLS = 2  # of the model for one question: if nothing is found, it gets a second try
 _MOST_ATTRIBUTES = 3
 _MOST_ROWS_SHOWN = 30
 # Cosine of what is asked and an attribute: fitted on questions that the facts answer and on others
@@ -63,7 +63,7 @@ _LEAST_NEAR = 0.2
 # "Thanks, Maria!" and "Hey Tom, ..." speak to a person, not about one.
 _PART = re.compile(r"[^,.!?;:\n]+")
 _LONGEST_ADDRESS = 2  # words
-# What has no date of its own is dated by its turn.
+# A statement without a date is dated by its turn.
 _DAY = "COALESCE(happened_on, (SELECT said_at FROM turns WHERE turns.id = turn_id))"
 _COLUMNS = "turn_id, subject, attribute, value, happened_on, ended_on"
 
@@ -244,7 +244,7 @@ def _decided(
 def fits(question: str, attributes: Sequence[str], *, without: str, vocabulary: Vocabulary) -> bool:
     """Whether attributes are near what a question asks for, by their names and values.
 
-    A small model chooses some attribute for what nobody told, too: in ten of ten such questions.
+    A small model chooses some attribute even if no one said anything: in ten of ten such questions.
     `without` are words of the question that name its subjects.
     """
     names = {*words(without)}

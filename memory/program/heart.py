@@ -127,7 +127,7 @@ class StoreTurns(PromptedModule):
         )
 
     def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
-        """A fact as it is stored: with its date."""
+        """A fact as stored: with its date."""
         return dated(fact, turn)
 
 

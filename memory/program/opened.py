@@ -53,7 +53,7 @@ _OPTIONS = Options()
 
 
 def _unheard(step: str) -> None:
-    """Tell nobody of a step."""
+    """Report no step."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class OpenedMemory:
         return self.reader.read(select)
 
     def turns(self, turn_ids: Sequence[int]) -> Sequence[Turn]:
-        """The turns with these ids, of those that exist."""
+        """The existing turns with these ids."""
         return self.reader.turns_by_id(turn_ids, missing_ok=True)
 
     def catalog(self, tokens: int = 0, question: Question | None = None) -> str:
@@ -198,7 +198,7 @@ def opened(
 ) -> Iterator[Any]:
     """A memory, open for a question; anything opened for it is closed afterwards.
 
-    `memory` may be open already: an `OpenedMemory` gets the `settings`, another one is as it is.
+    `memory` may be open already: an `OpenedMemory` gets the `settings`, another one keeps its own.
     """
     seconds = float(getattr(dspy.settings.lm, "seconds", CALL_SECONDS))
     if isinstance(memory, OpenedMemory):

@@ -101,7 +101,7 @@ class MemoryPredict(dspy.Predict):
 
 
 def is_same_prompt(fields: Sequence[Any], signature: type[dspy.Signature]) -> bool:
-    """Whether saved fields are a signature's, as it is or as it was before fields were added.
+    """Whether saved fields are a signature's, now or before fields were added.
 
     The last one's prefix does not count: COPRO rewrites it, and no prompt shows it.
     """

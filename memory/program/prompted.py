@@ -33,7 +33,7 @@ class PromptedModule(MemoryModule):
         self.predict.demos = [*self.plain_examples]
 
     def _predicted(self, **inputs: Any) -> dspy.Prediction:
-        """What the model says to those of the inputs that the prompt has."""
+        """What the model says to the inputs that the prompt has."""
         return called(self.predict, **inputs)
 
     @property
@@ -54,7 +54,7 @@ def prompt_of(module: Any) -> type[dspy.Signature] | None:
 
 
 def called(module: Any, **inputs: Any) -> dspy.Prediction:
-    """What a module says to those of the inputs that it takes.
+    """What a module says to the inputs that it takes.
 
     They are the parameters of its `forward`. One that takes anything gets the inputs of its prompt,
     as `dspy.Predict` and `dspy.ChainOfThought`; without a single prompt, everything.

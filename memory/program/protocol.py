@@ -75,7 +75,7 @@ class Opened(Protocol):
         """The rows of a SELECT that was checked. Raises SqlError, written for the model."""
 
     def turns(self, turn_ids: Sequence[int]) -> Sequence[Turn]:
-        """The turns with these ids, of those that exist."""
+        """The existing turns with these ids."""
 
     def catalog(self, tokens: int = 0, question: Question | None = None) -> str:
         """What the whole memory holds; for a question also what is known of the names in it."""

@@ -1,6 +1,6 @@
 """What the rows of a small model's choice say, in words that code writes.
 
-A model of up to eight billion parameters chooses which rows are meant, and in which shape; code
+A model of up to eight billion parameters chooses the rows that are meant, and their shape; code
 counts, orders and dates them. So an answer says what is stored, with its turns.
 """
 
@@ -35,7 +35,7 @@ class StoredRow:
 
     @property
     def period(self) -> str:
-        """Its value and when: `Oslo, from 8 May 2017 to June 2018`; as far as it is known."""
+        """Its value and when: `Oslo, from 8 May 2017 to June 2018`; as far as known."""
         if self.ended_on:
             begun = f"from {spoken(self.happened_on)} " if self.happened_on else ""
             return f"{self.value}, {begun}until {spoken(self.ended_on)}"
@@ -58,7 +58,7 @@ def said_of(
 
     Arguments:
         shape: now, at, list, count, first, last or span (`memory.models.brief_prompts.SHAPES`).
-        today: the day (ISO) up to which a state lasts that has not ended.
+        today: the day (ISO) until which a state lasts that has not ended.
         with_names: whether the rows are about several subjects, who are named.
     """
     facts = stored_rows(rows)

@@ -242,7 +242,7 @@ def _require_whole(fact: Fact) -> None:
 def _require_said(
     value: str, turn_ids: Collection[int], forms_by_turn: FormsByTurn, beside: str = ""
 ) -> None:
-    """Raise InputError when a value's words are neither in these turns nor in the text `beside`."""
+    """Raise InputError when a value's words are neither in these turns nor in `beside`."""
     nearby = [forms_of(words(beside)), *(forms for id_ in turn_ids for forms in forms_by_turn[id_])]
     if not is_said(value, nearby):
         turns = ", ".join(map(str, sorted(turn_ids)))

@@ -3,7 +3,7 @@
 A logistic regression over a turn's vector, its nearness to sentences of that kind, its length and
 whether it asks. It is fitted by `python -m tests.benchmarks.lasting --fit` to data/rows, whose
 turns are labelled with what they say. `lasting.json` holds the sentences and the weights.
-A turn is scored once, when it is added; the score is a column beside its vector.
+A turn is scored once, when it is added; the score is a column next to its vector.
 """
 
 import json

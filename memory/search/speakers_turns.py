@@ -27,7 +27,7 @@ class SpeakersTurns:
     """The ids of turns of some speakers.
 
     `count` is how many they have. `everything` has all of them, oldest first, if they have few
-    words. `nearest` are the nearest to a vector, `lasting` those that say the most lasting in the
+    words. `nearest` are the nearest to a vector, `lasting` say the most lasting things in the
     fewest words (`memory.search.lasting`), the best first.
     """
 
@@ -94,7 +94,7 @@ def _nearest(
 
 
 def likeness(cosines: NDArray[np.float32], words: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """How like some sentences turns of so many words are, of (turns, sentences): (turns,).
+    """How like some sentences turns of that many words are, of (turns, sentences): (turns,).
 
     The mean of the nearest sentences; a turn of a few words may be near by chance.
     """
@@ -104,9 +104,9 @@ def likeness(cosines: NDArray[np.float32], words: NDArray[np.integer[Any]]) -> N
 
 
 def questions_of(index: Index, turn_ids: Sequence[int], words: int) -> dict[int, int]:
-    """For each of these turns that is a reply of at most so many words: the question before it.
+    """For each of these turns that is a reply of at most that many words: the question before it.
 
-    That is the turn before it in its session, if somebody else asks there. By id.
+    That is the turn before it in its session, if another speaker asks there. By id.
     """
     if not turn_ids:
         return {}
@@ -121,7 +121,7 @@ def questions_of(index: Index, turn_ids: Sequence[int], words: int) -> dict[int,
 def sequels_of(index: Index, turn_ids: Sequence[int], words: int, days: int) -> dict[int, int]:
     """For each of these turns the next one of its speaker, in any session, if it is short.
 
-    It has at most so many words and was said within so many days. By id.
+    It has at most that many words and was said within that many days. By id.
     """
     sequels: dict[int, int] = {}
     positions = index.positions_of(np.array(turn_ids, np.int64)).tolist()

@@ -107,7 +107,7 @@ class LiteLLMTransport(httpx.AsyncBaseTransport):
         return httpx.Response(200, headers=kind, stream=_Events(path, answer))
 
     async def _ask_anthropic(self, request: httpx.Request, body: dict[str, Any]) -> httpx.Response:
-        """Anthropic's own answer: litellm streams its protocol only with all of its own proxy."""
+        """Anthropic's own answer: litellm streams its protocol only with its whole proxy."""
         base = self._address.get("api_base") or os.environ.get("ANTHROPIC_BASE_URL") or _ANTHROPIC
         key = self._address.get("api_key") or os.environ.get("ANTHROPIC_API_KEY", "")
         headers = {"anthropic-version": _ANTHROPIC_VERSION} | {

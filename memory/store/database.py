@@ -62,7 +62,7 @@ class WordIndex(Protocol):
         """Whether a turn or a fact holds a word."""
 
     def turns_holding(self, all_of: Sequence[str], most: int, oldest: bool = False) -> list[int]:
-        """The newest or the oldest turns whose texts hold all of some words, at most so many."""
+        """The newest or the oldest turns whose texts hold all of some words, at most `most`."""
 
 
 class FactTable(Protocol):

@@ -61,7 +61,7 @@ _CHAT_MARKER = re.compile(
 
 
 def without_chat_markers(text: str) -> str:
-    """A text in which no marker of a chat template is whole: there is a space after its bracket."""
+    """A text without a whole marker of a chat template: there is a space after its bracket."""
     return _CHAT_MARKER.sub(lambda bracket: f"{bracket[0]} ", text)
 
 

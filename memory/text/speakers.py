@@ -13,7 +13,7 @@ _ASSISTANT = re.compile(
     re.IGNORECASE,
 )
 # The tag that says who speaks, where only the message's role did: {"role": "assistant",
-# "name": "Pip"}. `add` sets it, once, and nobody else can (store/turns/minted_names.py).
+# "name": "Pip"}. `add` sets it, once, and no one else can (store/turns/minted_names.py).
 SPOKEN_BY = "spoken_by"
 ASSISTANT = "assistant"
 _VERSION = re.compile(r"(?<![\s_-])[\s_-]*v?\d.*$", re.IGNORECASE | re.DOTALL)  # Claude 3, gpt-4o
@@ -49,7 +49,7 @@ def is_by_assistant(turn: Turn) -> bool:
 
 
 def spellings_of(name: str) -> tuple[str, ...]:
-    """The spellings by which a client may have called a person before: "nora" is Nora."""
+    """The spellings that a client may have used for a person before: "nora" is Nora."""
     small = name.lower()
     names = (name, name.title()) if name == small else (name, small)
     return tuple(dict.fromkeys(names))

@@ -272,7 +272,7 @@ def _negations() -> frozenset[str]:
     return frozenset(part for word in language_words().negations for part in words(word))
 
 
-# --- whom a fact is about -------------------------------------------------------------------------
+# --- who a fact is about --------------------------------------------------------------------------
 
 
 def subject_meant(subject: str, turn: Turn, spellings: Mapping[str, str]) -> str:

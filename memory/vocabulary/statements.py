@@ -113,7 +113,7 @@ def why_unstated(fact: Fact, turn: Turn) -> str:
 
 
 def features_around(claim: Claim, text: str) -> set[str]:
-    """The features of the sentence that a fact is based on; empty where none is judged."""
+    """The features of the sentence that a fact is based on; empty if no sentence is judged."""
     sentence = _sentence_of(claim, text)
     if sentence is None or _part_of_others(claim, text, sentence):
         return set()
@@ -189,7 +189,7 @@ def features_of(claim: Claim, sentence: Sentence) -> set[str]:
     A kind of words (`words` of statements.json) and where one of them stands: "in" the value's
     clause before it, "behind" it there, "earlier" or "later" in the sentence, "next" in a short
     sentence behind it, "first" in the one before; with "=" if the attribute is of that kind.
-    "who" is the subject of the clause, against whom the fact is about.
+    "who" is the subject of the clause, against the person of the fact.
     """
     tokens = _tokens(sentence.text)
     folded = [token.casefold() for token in tokens]
@@ -373,7 +373,7 @@ def _in_words(feature: str) -> str:
         "condition": "it is only supposed",
         "hope": "it is only hoped or planned",
         "joke": "it is a joke",
-        "report": "somebody else says it",
+        "report": "someone else says it",
         "task": "it is a text to work on",
         "play": "it is a story or a play",
         "in": "it is quoted",

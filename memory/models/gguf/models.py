@@ -59,7 +59,7 @@ MODELS = {
             1.1,
             3,
             measured="answers 52 of 120 everyday questions from a memory, where SQLite's full-text"
-            " search gives it 22 right, in 5 to 20 s of one core; it declines 15 of 20 that nobody"
+            " search gives it 22 right, in 5 to 20 s of one core; it declines 15 of 20 that no one"
             " answered, and chooses facts to look up (30 of 39 useful)",
         ),
         InstructModel(

@@ -72,7 +72,7 @@ def is_unnamed(speaker: str) -> bool:
 
 
 def writer_of(store: HasConnections, name: str) -> str:
-    """The name of who writes a turn: a program passes on names that people chose.
+    """The name of a turn's writer: a program passes on names that people chose.
 
     I, me and "user" are the owner, as in `person_of`; the owner's name in other capitals is not.
     """

@@ -32,7 +32,7 @@ TIMEZONE = "timezone"
 CHARACTER = "character"
 # The path of an exported file.
 EXPORT = "exported file"
-# Settings that every memory has, each with the type of its values: of those that a person sets and
+# Settings that every memory has, each with the type of its values: the ones that a person sets and
 # of the settings that a file may hold.
 CHAT: Mapping[str, Any] = {
     "user": str,

@@ -336,7 +336,7 @@ class _Plan:
                 self._set(known, ended_on=_end_by(known, end))
 
     def _provenance(self, assertion: Assertion) -> Provenance:
-        """Whose words an assertion has: under a name in other white space, somebody else's."""
+        """Whose words an assertion has: under a name in other white space, another person's."""
         is_of_speaker = assertion.subject == self._turn.speaker.strip()
         is_own = is_of_speaker and WRITTEN_AS not in self._turn.tags
         return Provenance(Right.OWN if is_own else Right.OTHER)

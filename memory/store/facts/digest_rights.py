@@ -277,7 +277,7 @@ class WindowRights:
                     refused[before.id] = self._why_it_stays(known)
             elif after is not None and not _is_end(before, after):
                 refused[before.id] = Refusal(
-                    f"{_name(before)} stays as it was told; insert what else a turn says"
+                    f"{_name(before)} stays unchanged; insert what else a turn says"
                 )
             elif before.id in impossible:
                 refused[before.id] = Refusal(impossible[before.id])

@@ -344,7 +344,7 @@ class _NameEdits:
     def remove_alias(self, name: str, entity: str) -> None:
         rows = self._aliases_with(name=name, entity=entity)
         if not rows:
-            raise InputError(f"nobody says that {name!r} is {entity!r}")
+            raise InputError(f"no one says that {name!r} is {entity!r}")
         for row in rows:
             self._aliases.drop(row)
 

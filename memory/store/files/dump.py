@@ -311,7 +311,7 @@ def _parse(number: int, record: DumpRecord) -> tuple[str, tuple[Any, ...]]:
     table = record.get("table")
     if not isinstance(table, str) or table not in DUMPED_TABLES:
         names = ", ".join(DUMPED_TABLES)
-        raise InputError(f"record {number}: table {table!r} is none of {names}")
+        raise InputError(f"record {number}: table {table!r} is not among {names}")
     columns, key = DUMPED_TABLES[table]
     record = {**_ADDED_COLUMNS.get(table, {}), **record}
     missing = [name for name in columns if name not in record]

@@ -106,7 +106,7 @@ def remove_for_good(
 ) -> Forgotten:
     """Remove turns as `forget` does, inside the caller's transaction; overwriting is due then.
 
-    An expiry takes only replies of its own exchange (`_replies_of_exchanges`): who may write may
+    An expiry takes only replies in the same exchange (`_replies_of_exchanges`): who may write may
     say when a turn ends, and must not end what others said.
     """
     if is_expiry:
@@ -161,8 +161,8 @@ def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool
 def _replies_of_exchanges(conn: Connection, expired: Sequence[int]) -> tuple[int, ...]:
     """The replies to expired turns that quote them: of each at most _MOST_REPLIES, right after it.
 
-    Only where nothing but expired turns of its speaker stands between it and a machine's turn
-    before. A turn that somebody put between a question and its answer takes no answer along.
+    Only if only expired turns of its speaker are between it and a machine's turn
+    before. A turn that another speaker put between a question and its answer takes no answer along.
     """
     ends_exchange: set[int] = set()  # expired turns before which no one else's is unanswered
     characters = characters_of(settings.setting_history(conn, CHARACTER))

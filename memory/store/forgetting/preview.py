@@ -215,7 +215,7 @@ def preview(
     Arguments:
         replies: also forget replies of assistants that quote them.
         repeats: also forget turns of people who say the same again.
-        matching: by which words the turns were chosen, to name those with longer ones (`near`).
+        matching: the words that chose the turns, to name those with longer ones (`near`).
     """
     from memory.store.forgetting.derived_facts import derived_from, facts_of_other_turns
     from memory.store.forgetting.forget import copies_with, marked

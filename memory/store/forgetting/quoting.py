@@ -4,7 +4,7 @@ A machine's later turn quotes a turn when it has a run of its telling words, a l
 two words that no one else has said before. A person's correction quotes the value that it replaced:
 an undone correction says nothing any more, and goes as a reply does; any other stays, as what
 people say again. So "Rex takes phenobarbital" goes with the turn that named both. Whole-text hashes
-could not find these, and hashes of parts in a receipt would let anyone who has the receipt put the
+could not find these, and hashes of parts in a receipt would let anyone with the receipt put the
 text together again, word by word.
 """
 
@@ -124,7 +124,7 @@ def may_quote(gone: Sequence[Turn], holding: Holding, turns_by_id: TurnsById) ->
         oldest = holding([word], _MOST_OLDEST, True)
         before = turns_by_id([turn_id for turn_id in oldest if turn_id < said_first])
         known = [turn.id for turn in before if word in words(turn.text)]
-        # Where nobody said it before, whoever did next has made it known.
+        # If no one said it before, the next speaker has made it known.
         ids.update(known[:1] or holding([word], _MOST_RARE, True))
     for turn in gone:
         telling = _words(turn.text)

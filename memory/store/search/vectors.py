@@ -100,7 +100,7 @@ def refuse_other_width(recorded: RecordedEmbedder, width: int, location: Path | 
     """Raises ModelError when the recorded embedder makes vectors of another width by now."""
     if recorded.width and width != recorded.width:
         raise ModelError(
-            f"{recorded.name} now makes vectors of {width} numbers, those of {location} have"
+            f"{recorded.name} now makes vectors of {width} numbers, the ones in {location} have"
             f" {recorded.width}; make them anew: {embed_command(location, recorded.name)}"
         )
 

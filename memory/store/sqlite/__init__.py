@@ -1,1 +1,1 @@
-"""A namespace in one SQLite file, behind walls of its own; files and tables that are not ours."""
+"""A namespace in one SQLite file, behind its own walls; files and tables that are not ours."""

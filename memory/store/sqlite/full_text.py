@@ -191,7 +191,7 @@ class FullText:
         def holding_rare(any_of: Sequence[str]) -> NDArray[np.int64]:
             rare = any_of
             if has_frequent:
-                # Whether each is frequent in all turns, where that is known.
+                # Whether each is frequent in all turns, where known.
                 known = zip(any_of, frequent.known(any_of, newest), strict=True)
                 rare = [
                     word

@@ -22,7 +22,7 @@ WRITTEN_AS = Minted("written_as")  # a speaker's name as it came, where its labe
 IMPORTED_AS, ME = Minted("imported_as"), "me"
 # The moment, in UTC, from which a turn is forgotten with all that it says (expiry.py).
 FORGET_AFTER = Minted("forget_after")
-# Who speaks, where only a message's role said so: an assistant with a name of its own.
+# Who speaks, where only a message's role said so: an assistant that has a name.
 SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
@@ -53,7 +53,7 @@ def is_minted_session(session: str) -> bool:
 
 
 def is_minted_source(source: str) -> bool:
-    """Whether an outside id is one that this memory gives."""
+    """Whether this memory gives such an outside id."""
     return source.startswith(IMPORTED) or OF_OURS.search(source) is not None
 
 

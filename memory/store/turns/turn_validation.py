@@ -33,7 +33,7 @@ MAX_TAG_CHARACTERS = 200  # of a key or a value; Postgres indexes at most 2,700 
 def valid_turn(turn: Turn, number: int) -> Turn:
     """The turn as a database can hold it, with names that stand on a line: see `label`.
 
-    A speaker whose name only looks like another is told apart (`speaker_label`). The turn's text
+    A speaker whose name only looks like another is marked (`speaker_label`). The turn's text
     stays word for word, except that NUL and lone surrogates become U+FFFD. A name that was
     spelled differently is in the tag WRITTEN_AS: it looks like a known person's, but its wishes are
     not that person's. A date in a form that `written_date` reads becomes ISO text. `number` is the

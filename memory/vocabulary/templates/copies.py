@@ -1,7 +1,7 @@
 """What shows of a whole message that it is a copy: another's name below it, a question about it.
 
-By structure, without forms of greetings: a name is a line of its own, and a question about a text
-is a paragraph of its own that points at something and names nobody who asks.
+By structure, without forms of greetings: a name is a separate line, and a question about a text
+is a separate paragraph that points at something and names no asker.
 """
 
 import re
@@ -19,7 +19,7 @@ _TITLE_WORDS = 6  # in a line below a name: "Head of Sales, Reed Ltd."
 
 
 def name_of_other(text: str, speaker: str) -> str:
-    """The name of somebody else above or below a text, "" for none.
+    """The name of another person above or below a text, "" for none.
 
     Above it is alone in its line, with the text in the next one. Below it is in the last line, or
     above a last line with a title. A name that is a word, too, is one behind a dash, in brackets,

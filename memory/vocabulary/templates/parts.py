@@ -54,7 +54,7 @@ def own_text(text: str, with_quotations: bool = True) -> str:
 
 
 def own_lines(text: str) -> list[tuple[str, bool]]:
-    """The lines of a text, each with whether none of it has the form of another's words."""
+    """The lines of a text, each with whether it is free of the form of another's words."""
     foreign = [
         part
         for part in parts_of(text)
@@ -314,7 +314,7 @@ def _is_of_writer(text: str) -> bool:
 
 
 def points_at_text(text: str) -> bool:
-    """Whether a question has a word that points at something shown, and none for who asks."""
+    """Whether a question has a word that points at something shown, and no word for the asker."""
     labels = _forms().labels
     asked = words_of(text)
     return bool(asked & labels["shown"]) and asked.isdisjoint(labels["writer"])
@@ -504,7 +504,7 @@ def _first_behind(start: int, positions: Sequence[int]) -> int | None:
 
 # --- paragraphs ---------------------------------------------------------------------------------
 
-_SHORT_PARAGRAPH = 3  # words: "Hi there," and "Thanks!" are no paragraphs of their own
+_SHORT_PARAGRAPH = 3  # words: "Hi there," and "Thanks!" are not separate paragraphs
 _MOST_WITH_GREETING = 3  # paragraphs: a greeting, what is said, and thanks
 
 
@@ -542,7 +542,7 @@ def _without_middle(text: str, parts: Sequence[Part]) -> Iterator[Part]:
 def _edges(text: str, paragraphs: list[tuple[int, int]]) -> tuple[int, int]:
     """Where the first paragraph ends, and the last one begins.
 
-    Of three, a short one is a greeting or an end. Three of which the last one asks are one
+    Of three, a short one is a greeting or an end. Three with a question at the end are one
     message: what is so, what is wanted, and the question.
     """
     if not paragraphs:

@@ -180,7 +180,7 @@ def test_gold_facts_must_be_there_and_are_for_what_does_not_store(
 ) -> None:
     with pytest.raises(InputError, match=r"blue-house has no gold facts|red-house has no gold"):
         run(Householder(), facts="gold", target="retrieve")
-    with pytest.raises(InputError, match="--target store stores facts of its own"):
+    with pytest.raises(InputError, match="--target store stores its own facts"):
         run(Householder(), facts="gold", target="store")
 
 

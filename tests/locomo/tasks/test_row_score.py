@@ -102,7 +102,7 @@ def test_the_feedback_names_what_is_missed_and_what_is_false() -> None:
     text = score_rows(GOLD, SAID, [WRONG]).feedback
     assert "missed: My sister Ella | moved to | Porto" in text
     assert "missed: Ida | bought | a red kayak" in text
-    assert "false, or about somebody else: Ida | moved_to | Porto" in text
+    assert "false, or about someone else: Ida | moved_to | Porto" in text
     assert "right answer was none" in score_rows(GoldTurn(), SAID, [KAYAK]).feedback
     inexact = score_rows(GOLD, SAID, [fact("Ida", "bought", "a kayak")]).feedback
     assert (

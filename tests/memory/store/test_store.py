@@ -251,7 +251,7 @@ def test_a_new_fact_lies_in_the_window_shown(store: SqliteStore) -> None:
         store.write(f"{MOVED}; {DOG}", cause="test", window=(1, 3))
     store.write(DOG, cause="test", window=(4, 5))
     for change in ("turn_id = 5", "value = 'dog'"):
-        with pytest.raises(SqlError, match="stays as it was told"):
+        with pytest.raises(SqlError, match="stays unchanged"):
             store.write(f"UPDATE facts SET {change} WHERE id = 1", cause="test", window=(4, 4))
 
 

@@ -225,7 +225,7 @@ def test_what_a_person_says_of_names_is_one_clear_line(store: Store) -> None:
         rename_entity(store, "Ilse", "olga")
     with pytest.raises(InputError, match=r"no fact of these turns \(2\) is about 'Ilse'"):
         split_entity(store, "Ilse", "Ilse Novak", [2])
-    with pytest.raises(InputError, match="nobody says that 'Tom' is 'Ilse'"):
+    with pytest.raises(InputError, match="no one says that 'Tom' is 'Ilse'"):
         remove_alias(store, "Tom", "Ilse")
     with pytest.raises(SqlError, match="a person says that 'nan' is 'Ilse'"):
         write(store, "DELETE FROM aliases WHERE name = 'nan' AND entity = 'Ilse'")

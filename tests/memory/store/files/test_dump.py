@@ -192,8 +192,8 @@ def test_two_loads_at_the_same_time_store_it_once(tmp_path: Path, address: str) 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"table": "secrets"}, "'secrets' is none of"),
-        ({"table": ["x"]}, "is none of"),
+        ({"table": "secrets"}, "'secrets' is not among"),
+        ({"table": ["x"]}, "is not among"),
         ({"table": "shown", "turn_id": 1}, "lacks 'times'"),
         ({"table": "shown", "turn_id": "1", "times": 1}, "turn_id is '1'"),
         ({"table": "shown", "turn_id": 99, "times": 1}, "there is no turn 99"),
