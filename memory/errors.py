@@ -22,7 +22,7 @@
 `Stop` ends the work; a command prints a `Stop` in one line and exits with code 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 
@@ -47,12 +47,14 @@ class SqlError(MemoryFault):
 class RefusedRowsError(SqlError):
     """Some rows of a model's answer may not be stored, for these `reasons`; nothing was written.
 
-    `advice` for the model follows the reasons.
+    `advice` for the model follows the reasons. `turn_ids` are the turns of these rows, all that a
+    model needs to correct them; none if more than rows was refused.
     """
 
-    def __init__(self, reasons: Sequence[str], advice: str) -> None:
+    def __init__(self, reasons: Sequence[str], advice: str, turn_ids: Collection[int] = ()) -> None:
         super().__init__("; ".join([*reasons, advice]))
         self.reasons = [*reasons]
+        self.turn_ids = frozenset(turn_ids)
 
 
 class WindowError(MemoryFault):

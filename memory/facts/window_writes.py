@@ -68,7 +68,8 @@ class WindowWriter:
         """
         writes, unread = check_each(sql)
         writes, unsaid = revise_inserts(writes, self._revised)
-        writes, refused = self._checks.checked(with_ends(writes))
+        asked = with_ends(writes)
+        writes, refused = self._checks.checked(asked)
         self._written = (*self._written, *_news(writes, self._written))
         self._unsaid += unsaid
         reasons = [*unread, *refused]
@@ -80,7 +81,11 @@ class WindowWriter:
                 return self._change(sets_aside=False), self._unsaid
         except (SqlError, HeldError) as error:
             reasons.append(str(error))
-        raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT)
+        # Without a row for each reason it is something else that was refused.
+        stored = _facts_in(writes)
+        lost = [fact.turn_id for fact in _facts_in(asked) if fact not in stored]
+        are_known = len(lost) == len(reasons) and self._by_id.keys() >= {*lost}
+        raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT, lost if are_known else ())
 
     def finish(self, reasons: Sequence[str] = ()) -> Change:
         """The change of all rows that may be stored; others are set aside, and so are `reasons`.
@@ -140,13 +145,17 @@ class WindowWriter:
             self._own_names.append((name, own.speaker, own.id))
 
 
+def _facts_in(writes: CheckedWrites) -> list[Fact]:
+    return [fact for write in writes if isinstance(write, CheckedInsert) for fact in write.facts]
+
+
 def _news(writes: CheckedWrites, before: CheckedWrites) -> CheckedWrites:
     """Statements without those, and the rows, that an earlier answer had.
 
     A model that writes all rows again may write some in other words: they are the same row if one
     has all telling words of the other.
     """
-    known = [fact for write in before if isinstance(write, CheckedInsert) for fact in write.facts]
+    known = _facts_in(before)
     news: list[CheckedWrite] = []
     for write in writes:
         if isinstance(write, CheckedInsert) and known:

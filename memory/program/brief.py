@@ -6,7 +6,7 @@ writes an answer itself only over quotations of turns.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,7 +197,7 @@ class ChooseRows(PromptedModule):
         if not catalog:
             return no_rows()
 
-        def ask(feedback: str) -> str:
+        def ask(feedback: str, _: Collection[int]) -> str:
             reply = self._predicted(catalog=catalog, question=text, feedback=feedback)
             return str(reply.choice or "")
 

@@ -1,6 +1,6 @@
 """The parts of a digest: modules that store a window, keep long answers, and tell a story."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ class WindowContext:
     turns: Sequence[Turn]
     before: Sequence[Turn]
     inputs: Mapping[str, str]
+    lines: Callable[[Sequence[Turn]], str]  # of turns, as the window shows them
+
+    def inputs_of(self, turn_ids: Collection[int]) -> Mapping[str, str]:
+        """The inputs with these turns of the window alone, to correct rows; all if there are none.
+
+        What is known and the catalog tell what to leave out, which these rows do not need.
+        """
+        if not turn_ids:
+            return self.inputs
+        turns = [turn for turn in self.turns if turn.id in turn_ids]
+        return {**self.inputs, "window": self.lines(turns), "known": "", "catalog": ""}
 
 
 @dataclass(frozen=True)
@@ -89,14 +100,17 @@ def window_context(
     """
     # A correction that was undone becomes no fact, and does not inform others.
     turns = [turn for turn in window_turns if not is_withdrawn(turn.text)]
-    lines = turn_lines(
-        outlined(turns) if reading.around else turns,
-        reading.window_tokens if tokens is None else tokens,
-        dates=reading.around,
-        iso=True,
-        spans=reading.around,
-        sessions=reading.around,
-    )
+
+    def lines(turns: Sequence[Turn]) -> str:
+        return turn_lines(
+            outlined(turns) if reading.around else turns,
+            reading.window_tokens if tokens is None else tokens,
+            dates=reading.around,
+            iso=True,
+            spans=reading.around,
+            sessions=reading.around,
+        )
+
     inputs = dict.fromkeys(("before", "known", "attributes"), "")
     before = _turns_before(reader, turns[0]) if turns else []
     if reading.around and turns:
@@ -104,7 +118,8 @@ def window_context(
             reader, turns, before, tokens=reading.known_tokens, weights=weights, share=share
         )
     catalog = reader.catalog(int(CATALOG_TOKENS * share))
-    return WindowContext(window, turns, before, {**inputs, "window": lines, "catalog": catalog})
+    inputs = {**inputs, "window": lines(turns), "catalog": catalog}
+    return WindowContext(window, turns, before, inputs, lines)
 
 
 def stored_window(

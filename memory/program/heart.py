@@ -113,7 +113,9 @@ class StoreTurns(PromptedModule):
             return stored_window(writer.finish())
         try:
             (change, unsaid), sql, refusals = with_repairs(
-                lambda feedback: str(self._predicted(**context.inputs, feedback=feedback).sql),
+                lambda feedback, turn_ids: str(
+                    self._predicted(**context.inputs_of(turn_ids), feedback=feedback).sql
+                ),
                 writer.write,
             )
         except SqlError as error:
@@ -168,7 +170,7 @@ class RetrieveRows(PromptedModule):
         error = ""
         try:
             _, _, refusals = with_repairs(
-                lambda feedback: str(self._predicted(**inputs, feedback=feedback).sql),
+                lambda feedback, _: str(self._predicted(**inputs, feedback=feedback).sql),
                 run,
                 refused,
                 **({"calls": 1} if refused else {}),

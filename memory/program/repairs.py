@@ -1,11 +1,11 @@
 """Asks a model for SQL, and sends refused SQL back to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from dspy.utils.exceptions import AdapterParseError
 
-from memory.errors import SqlError, WindowError
+from memory.errors import RefusedRowsError, SqlError, WindowError
 from memory.sql import MAX_ANSWER
 
 CALLS_WITH_REPAIRS = 3  # of a model for one statement: the first and two repairs
@@ -15,11 +15,12 @@ MOST_SENT_BACK = MAX_ANSWER
 MOST_UNREADABLE_SENT_BACK = 2_000
 # How the error for an answer without SQL begins; a server's error pages count as such.
 NO_SQL = "no SQL could be read from the answer"
+_ROWS = "rows of your answer"
 T = TypeVar("T")
 
 
 def with_repairs(
-    ask: Callable[[str], str],
+    ask: Callable[[str, Collection[int]], str],
     run: Callable[[str], T],
     refused: str = "",
     calls: int = CALLS_WITH_REPAIRS,
@@ -27,7 +28,8 @@ def with_repairs(
     """Ask for SQL and run it; refused SQL, with the reason, is the next call's feedback.
 
     Arguments:
-        ask: feedback ("" at first) -> SQL; one model call.
+        ask: feedback ("" at first), the turns of the rows to correct (empty: all) -> SQL; one
+            model call.
         run: SQL -> its result; raises SqlError.
         refused: the first feedback, if SQL was refused before.
         calls: how often the model is asked at most.
@@ -35,25 +37,31 @@ def with_repairs(
     Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
     has all refusals, when the last answer is still refused; a WindowError at once.
     """
-    feedback = [refused]
+    said, turn_ids = refused, frozenset[int]()
+    refusals: list[str] = []
     last_error = SqlError("")
     for call in range(1, calls + 1):
         try:
-            sql = ask(feedback[-1])
+            sql = ask(said, turn_ids)
         except AdapterParseError as error:
             response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
             last_error = SqlError(f"{NO_SQL}: {response[:500] or 'it says nothing'}")
-            feedback.append(f"Your answer could not be read:\n{response}")
+            said = f"Your answer could not be read:\n{response}"
+            refusals.append(said)
             continue
         try:
-            return run(sql), sql, feedback[1:]
+            return run(sql), sql, refusals
         except SqlError as error:
             last_error = error
-            feedback.append(refusal(sql, str(error)))
+            said = refusal(sql, str(error))
+            refusals.append(said)
+            turn_ids = error.turn_ids if isinstance(error, RefusedRowsError) else frozenset()
+            if turn_ids:  # the rows are in the reasons, and the others are kept
+                said = refusal(_ROWS, str(error))
         except WindowError as error:
             error.calls = call
             raise
-    last_error.refusals = tuple(feedback[1:])
+    last_error.refusals = tuple(refusals)
     raise last_error
 
 

@@ -75,6 +75,23 @@ def test_a_refusal_is_the_next_prompt(path: Path):
     assert refusal.startswith(f"Refused:\n{wrong(1)}\nBecause: no table wrong1")
 
 
+def test_of_refused_rows_only_they_and_their_turns_are_sent_again(path: Path):
+    model = scripted_model(
+        [
+            (["[3]", "[4]"], sql(GOOD[:-1] + ", ('Bo', 'works_as', 'a pilot in Rome', 4);")),
+            (["[4] (Fri 09 Jun 2017) Bo: Great!", "a pilot in Rome"], sql("-- none")),
+        ]
+    )
+    with open_store(path) as opened, model.active():
+        opened.add(SAID)
+        done = StoreTurns()(memory=opened, first=3, last=4)
+    [_, again] = model.lm.script.prompts
+    assert "I moved to Oslo" not in again, "its row is kept"
+    assert "'Anna', 'moved'" not in again
+    assert [(fact.subject, fact.value) for fact in done.facts] == [("Anna", "Oslo")]
+    assert (done.calls, len(done.refusals)) == (2, 1)
+
+
 def test_two_repairs_and_no_third(path: Path):
     refused = [([TURNS], sql(wrong(1))), (["wrong1"], sql(wrong(2)))]
     done = store([*refused, (["wrong2"], sql(GOOD))], path)
