@@ -249,7 +249,7 @@ def features(statement: Told, later: Later) -> Mapping[str, float]:
             "long": max(count - _SHORT, 0) / 8,
         }
     if statement.attribute is None:
-        return values | _of_turn(statement, later, share=share, has_change=changes or denied)
+        return values | _of_turn(statement, later, has_change=changes or denied)
     near = _nearness(later, statement, statement.attribute.name, without_value=share > 0)
     own_near = _own_nearness(later, statement.attribute)
     to_value = _cosine(later.text, (statement.value,))
@@ -296,7 +296,7 @@ def _of_wish(statement: Told, later: Later, *, share: float, to_value: float) ->
     }
 
 
-def _of_turn(statement: Told, later: Later, *, share: float, has_change: bool) -> dict[str, float]:
+def _of_turn(statement: Told, later: Later, *, has_change: bool) -> dict[str, float]:
     """A sentence without a fact is taken for one of the attribute nearest to it."""
     attribute, own_near = _nearest_attribute(statement.value)
     near = _nearness(later, statement, attribute, without_value=True)
