@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+UPSTREAM_KEY = "upstream-key-of-the-test"
 REPLY = "Nice, the fjord is close."
 
 

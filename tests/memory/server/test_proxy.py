@@ -40,11 +40,10 @@ from tests.support.others_words import OTHERS_WORDS, PLAY
 from tests.support.secrets_corpus import SECRETS
 from tests.support.server_process import server_process
 from tests.support.serving import token
-from tests.support.upstream import REPLY, Upstream, upstream_server
+from tests.support.upstream import REPLY, UPSTREAM_KEY, Upstream
 
 PORT = 8766
 POSTS = ("chat/completions", "completions", "responses", "embeddings", "messages")
-UPSTREAM_KEY = "upstream-key-of-the-test"
 MESSAGE = {"role": "user", "content": "Where do I live, and what is near?"}
 BODY: dict[str, Any] = {
     "model": "m",
@@ -95,21 +94,6 @@ TEMPLATES = [
 def memories_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a memory takes longer than a request waits for it."""
     monkeypatch.setattr(proxy_module, "MEMORY_SECONDS", 60.0)
-
-
-@pytest.fixture
-def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
-    monkeypatch.setenv("OPENAI_API_KEY", UPSTREAM_KEY)
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    with upstream_server() as server:
-        yield server
-
-
-@pytest.fixture
-def nora(home: str) -> str:
-    with open_store(namespaces.create("nora")) as store:
-        store.add([Turn("Anna", "I live in Oslo, near the fjord.", "s1", "2017-05-08", "D1:1")])
-    return "nora"
 
 
 @contextmanager

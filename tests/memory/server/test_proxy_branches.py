@@ -1,6 +1,6 @@
 """Chats behind the proxy that part: an edited message, and answers to the same message."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,19 +9,16 @@ from memory import open_store
 from memory.server import proxy as proxy_module
 from memory.store import namespaces
 from tests.memory.server.test_proxy import proxied
-from tests.support.upstream import Upstream, upstream_server
+from tests.support.upstream import Upstream
 
 BOTH_STORES = "slow"
 
 Messages = list[dict[str, str]]
 
 
-@pytest.fixture
-def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
-    monkeypatch.setenv("OPENAI_API_KEY", "upstream-key-of-the-test")
+@pytest.fixture(autouse=True)
+def memories_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy_module, "MEMORY_SECONDS", 60.0)
-    with upstream_server() as server:
-        yield server
 
 
 @pytest.fixture

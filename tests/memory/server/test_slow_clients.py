@@ -10,11 +10,9 @@ import httpx2
 import psutil
 import pytest
 
-from memory import Turn, open_store
 from memory.server.tokens import Tokens
-from memory.store import namespaces
 from tests.support.server_process import Served, server_process
-from tests.support.upstream import REPLY, Upstream, upstream_server
+from tests.support.upstream import REPLY, Upstream
 
 CLIENTS = 256
 HEAD = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
@@ -23,20 +21,6 @@ CHAT = json.dumps(
 ).encode()
 MOST_THREADS = 8  # more than before: of a pool that works for those who are served
 MOST_BYTES = 150_000_000
-
-
-@pytest.fixture
-def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-upstream")
-    with upstream_server() as server:
-        yield server
-
-
-@pytest.fixture
-def nora(home: str) -> str:
-    with open_store(namespaces.create("nora")) as store:
-        store.add([Turn("Anna", "I live in Oslo, near the fjord.", "s1", "2017-05-08", "D1:1")])
-    return "nora"
 
 
 @contextmanager
