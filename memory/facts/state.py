@@ -42,7 +42,7 @@ class FactState:
     """What the state says of a fact on a day.
 
     `since` is the first day it was known to be true, `until` the day on which it ended or
-    another fact took its place, both ISO and "" if unknown. `successor` is that fact.
+    another fact took its place, both ISO and "" if unknown.
     `is_own` says whether the person it is about said it, or a person wrote or edited it;
     `beside` is what others say instead.
     """
@@ -51,7 +51,6 @@ class FactState:
     since: str
     until: str
     is_current: bool
-    successor: Fact | None = None
     beside: tuple[Statement, ...] = ()
 
     @property
@@ -161,7 +160,7 @@ def _followed_by(state: FactState, following: Sequence[FactState]) -> FactState:
     is_sound = _cut(state.since, next_one.since) <= _cut(next_one.since, state.since)
     end = next_one.since if is_sound else said_on
     until = min(filter(None, (state.until, end)), default="")
-    return replace(state, until=until, successor=next_one.fact)
+    return replace(state, until=until)
 
 
 def _in_order(states: Sequence[FactState], day: str) -> list[FactState]:

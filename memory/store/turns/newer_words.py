@@ -11,13 +11,12 @@ from memory.store.database import Connection
 
 Kind = Literal["changes", "again"]
 COLUMNS = ("older_turn", "fact_id", "newer_turn", "kind", "chance", "sentence", "value")
-OF_TURN = 0  # the fact_id of what changes a turn's own words
 
 
 class NewerWord(NamedTuple):
     """A later turn that changes what an earlier one says.
 
-    `fact_id` is the fact of the earlier turn that it changes, OF_TURN for the turn's own words.
+    `fact_id` is the fact of the earlier turn that it changes, 0 for the turn's own words.
     `kind` says how: it `changes` what was said, or says it `again`. `chance` is how sure that is,
     in a hundred; `sentence` is the later turn's, `value` what it gives instead, or "".
     """
