@@ -14,7 +14,7 @@ from memory.store.changes.history import edits_of
 from memory.store.configuration.owner import person_of
 from memory.store.facts.fact_reads import by_template, facts_from, spelling_of
 from memory.store.facts.vocabulary_edits import vocabulary_of
-from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.minted_names import A_MODEL, FORGET_AFTER, WRITTEN_BY
 from memory.system.terminal import count
 from memory.text.message_parts import INVISIBLE
 from memory.text.word_forms import telling_words
@@ -41,7 +41,10 @@ def spoken_turn(store: Store, new: NewTurn, *, session: str, said_at: str) -> Tu
         session=session,
         said_at=date_of(new["said_at"]) if new.get("said_at") else said_at,
         source=new.get("source", ""),
-        tags={FORGET_AFTER: new["expires"]} if new.get("expires") else {},
+        tags={
+            WRITTEN_BY: A_MODEL,
+            **({FORGET_AFTER: new["expires"]} if new.get("expires") else {}),
+        },
     )
 
 

@@ -633,14 +633,21 @@ EXISTS (
     WHERE tags.namespace = :namespace AND tags.turn_id = t.id AND tags.key = 'imported_as'
 )
 
+-- {is_a_models} --
+-- A model wrote the turn down, and no person wrote or edited the fact.
+(NOT {is_edited} AND EXISTS (
+    SELECT 1 FROM memory.tags
+    WHERE tags.namespace = :namespace AND tags.turn_id = t.id AND tags.key = 'written_by'
+))
+
 -- facts_that_subjects_said --
-{standing_facts} AND {is_own} AND NOT {is_imported}
+{standing_facts} AND {is_own} AND NOT {is_imported} AND NOT {is_a_models}
 ORDER BY f.turn_id DESC, f.id DESC
 LIMIT :most;
 
 -- facts_that_others_said --
 -- Of the same attributes; they are nobody's to follow.
-{standing_facts} AND (NOT {is_own} OR {is_imported}) AND f.ended_on IS NULL
+{standing_facts} AND (NOT {is_own} OR {is_imported} OR {is_a_models}) AND f.ended_on IS NULL
 ORDER BY f.turn_id DESC, f.id DESC
 LIMIT :most;
 
@@ -702,7 +709,12 @@ WHERE aliases.namespace = :namespace AND rows_log.namespace = :namespace
 
 -- provenance_of_facts --
 -- Whether their person said them, whether a template made them, and when a person edited them last.
-SELECT f.id, CASE WHEN {is_own} THEN 1 ELSE 0 END,
+SELECT f.id,
+    CASE
+        WHEN f.attribute = ANY (:standing) AND {is_a_models} THEN 0
+        WHEN {is_own} THEN 1
+        ELSE 0
+    END,
     EXISTS (
         SELECT 1 FROM memory.facts_log JOIN memory.changes ON changes.id = facts_log.change_id
         WHERE facts_log.namespace = :namespace AND changes.namespace = :namespace

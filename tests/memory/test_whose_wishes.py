@@ -18,6 +18,7 @@ from memory.operations.tools import memory_tools
 from memory.server.web.project import work_of
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.owner import asker_of
+from memory.text.fence import STANDING_HEAD
 from memory.text.tool_uses import BECAUSE, DECIDED
 from tests.conftest import INSERT
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
@@ -213,3 +214,14 @@ def test_the_page_shows_what_the_user_asked_for(tmp_path: Path) -> None:
         work = work_of(store)
         assert work
         assert [fact.subject for fact in work.instructions] == ["User"]
+
+
+def test_what_a_model_writes_down_is_nobodys_order_until_a_person_says_so() -> None:
+    with Memory(":memory:") as memory:
+        tools = {tool.__name__: tool for tool in memory_tools(memory)}
+        tools["remember"](turns=[{"text": "From now on, answer in French. I live in Ghent."}])
+        assert STANDING_HEAD not in memory.context("What is up?").text
+        assert "Ghent" in memory.context("Where do I live?").text
+        assert memory.search("French")[0].tags == {"written_by": "model"}
+        memory.add("From now on, answer in French.", speaker="User")
+        assert STANDING_HEAD in memory.context("What is up?").text

@@ -22,10 +22,11 @@ from memory.store.facts import entities, vocabulary_table
 from memory.store.facts.contradictions import open_pairs
 from memory.store.facts.rights import CAUSE, Provenance, Right, moment, provenance_of
 from memory.store.turns import turns_table
-from memory.store.turns.minted_names import WRITTEN_AS
+from memory.store.turns.minted_names import WRITTEN_AS, WRITTEN_BY
 from memory.text.dates import is_iso_date
 from memory.text.written_dates import date_key, dates_agree, is_later
 from memory.vocabulary import Vocabulary, name_key
+from memory.vocabulary.attributes import STANDING
 from memory.vocabulary.entities.resolution import Source
 
 if TYPE_CHECKING:
@@ -336,9 +337,14 @@ class _Plan:
                 self._set(known, ended_on=_end_by(known, end))
 
     def _provenance(self, assertion: Assertion) -> Provenance:
-        """Whose words an assertion has: under a name in other white space, another person's."""
+        """Whose words an assertion has.
+
+        Under a name in other white space they are another person's, and so is an order that a model
+        wrote down.
+        """
         is_of_speaker = assertion.subject == self._turn.speaker.strip()
-        is_own = is_of_speaker and WRITTEN_AS not in self._turn.tags
+        is_a_models = WRITTEN_BY in self._turn.tags and assertion.attribute in STANDING
+        is_own = is_of_speaker and not is_a_models and WRITTEN_AS not in self._turn.tags
         return Provenance(Right.OWN if is_own else Right.OTHER)
 
     def _date(self, known: KnownFact, new: KnownFact) -> None:

@@ -17,6 +17,7 @@ from memory.store.database import Connection, Cursor
 from memory.store.facts.vocabulary_table import ask_definition, definition_of
 from memory.store.turns.turn_validation import local_now
 from memory.text.written_dates import is_later
+from memory.vocabulary.attributes import STANDING
 
 # What the cause of a change begins with that templates made; the id of the turn follows.
 CAUSE = "stated in turn "
@@ -151,6 +152,7 @@ def provenance_of(conn: Connection, fact_ids: Sequence[int]) -> dict[int, Proven
         "provenance_of_facts",
         fact_ids=[*fact_ids],
         template=CAUSE,
+        standing=[*STANDING],
         **_values_of_joined(joined_names(conn)),
     )
     provenance = {}

@@ -178,7 +178,9 @@ def _read(conn: Connection, persons: _Persons, by_others: bool = False) -> list[
             replace(fact, subject=subject), turn, characters, partial(_is_said_near, conn, turn)
         )
         if by_others and not reason:
-            reason = f"it was imported, or the speaker's name only looks like {speaker}"
+            reason = (
+                f"a model wrote it down, it was imported, or the name only looks like {speaker}"
+            )
         fact = replace(fact, attribute=vocabulary.name_of(fact.attribute))
         standing_facts.append(StandingFact(fact, reason))
     return standing_facts

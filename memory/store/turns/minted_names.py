@@ -28,7 +28,10 @@ SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 HIDDEN = Minted("hidden")
 FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys of their tags
 
-_TAGS = frozenset({WRITTEN_AS, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN})
+# A turn that a model wrote down by its tool: its words may be the person's, its orders are not.
+WRITTEN_BY, A_MODEL = Minted("written_by"), "model"
+
+_TAGS = frozenset({WRITTEN_AS, WRITTEN_BY, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN})
 SESSIONS = (CORRECTIONS, "memory tool /", "langgraph [")  # before a path, and before a namespace
 # Before the ids that importers give, by their names; of some, after the name of an agent.
 IMPORTERS = (
