@@ -16,8 +16,6 @@ from locomo.harness import probe
 from locomo.scripts import evaluate as evaluating
 from memory import InputError, MemoryProgram, Turn, load_model
 from memory.errors import ModelError
-from memory.evidence.layout import Evidence
-from memory.evidence.question import UserQuestion
 from memory.evidence.reader import writing
 from memory.models import Model, llama, read_card
 from memory.models.gguf.header import check_lora
@@ -25,13 +23,15 @@ from memory.models.llama import packaged_gguf
 from memory.models.local import SmallModelAdapter
 from memory.models.small_prompts import SMALL, SmallPrompt
 from memory.program import program_for, starting_program
+from memory.program.opened import OpenedMemory
+from memory.program.protocol import Question
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
 from tests.support.locomo_records import write
 
 TARGETS = ("answer", "retrieve", "store")
 SAID = Turn("Anna", "I adopted a beagle in May, it is called Biscuit.", "1", "2017-06-09")
-SHOWN = Evidence(turns=(f"[1] (Fri 09 Jun 2017) Anna: {SAID.text}",), turn_ids=(1,))
+SHOWN = f"[1] (Fri 09 Jun 2017) Anna: {SAID.text}"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tell(model: Model, target: str) -> str:
     """What one module says with this model."""
     program = MemoryProgram("tiny")
-    question = UserQuestion("Which pet has Anna had for 12 years?")
+    question = Question("Which pet has Anna had for 12 years?")
     with model.active(), writing(None, [SAID]) as reader:
         if target == "store":
             stored = program.store(turns=[SAID])
@@ -50,7 +50,7 @@ def tell(model: Model, target: str) -> str:
             return str([*stored.refusals, stored.sql][0])
         if target == "retrieve":
             assert program.retrieve is not None
-            return str(program.retrieve(question, reader).sql)
+            return str(program.retrieve(question, OpenedMemory(reader)).sql)
         return str(program.answer(question, SHOWN).answer)
 
 

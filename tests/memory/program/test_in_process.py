@@ -40,8 +40,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loaded(name: str = NAME, **settings: object) -> Model:
-    """The model with short prompts: by itself a file this small gets brief ones."""
-    return load_model(name, **{"prompts": "short", **settings})  # type: ignore[arg-type]
+    return load_model(name, **settings)  # type: ignore[arg-type]
 
 
 def history() -> list[str]:
@@ -69,8 +68,8 @@ def written(server: ModelCopy, grammar: str, seed: int) -> str:
 
 @pytest.mark.slow
 def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
-    """What a model of this size says is mostly wrong; all of it is in form, stored and cited."""
-    model = loaded()
+    """As a larger file is asked; what one of this size says is mostly wrong, but in form."""
+    model = loaded(prompts="full")
     with Memory(tmp_path / "memory.db", model=model) as memory:
         ids = memory.add(SAID[:3])
         done = memory.digest()

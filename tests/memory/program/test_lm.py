@@ -29,8 +29,6 @@ from dspy.utils.exceptions import LMServerError
 
 from memory import Memory, Store, Turn, open_store
 from memory.errors import InputError, ModelError, SqlError
-from memory.evidence.layout import Evidence
-from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models import Model, llama, load_model
 from memory.models.bounded_lm import BoundedLM, calling_thread
@@ -40,6 +38,8 @@ from memory.models.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
 from memory.models.model_errors import explain
 from memory.models.small_prompts import SMALL
 from memory.program import MemoryProgram
+from memory.program.opened import OpenedMemory
+from memory.program.protocol import Question
 from memory.program.signatures.forms import WriteFact
 from memory.program.signatures.full import WriteFacts, WriteQuery
 from memory.program.signatures.further import ReplyInChat
@@ -504,8 +504,7 @@ def test_a_call_knows_what_its_caller_knows(server: Server, monkeypatch: pytest.
 
 SAID_BY_ANNA = Turn("Anna O'Neil", "I adopted a beagle, it's called Biscuit.", "1", "2017-06-09")
 TURN = "[12] (Fri 09 Jun 2017) Anna O'Neil: I adopted a beagle, it's called Biscuit."
-SHOWN = Evidence(turns=(TURN,), turn_ids=(12,))
-WHICH = UserQuestion("Which pet has Anna?")
+WHICH = Question("Which pet has Anna?")
 
 
 @pytest.fixture(scope="module")
@@ -519,8 +518,8 @@ def test_the_packaged_model_stores_retrieves_and_answers(local: Model, store: St
     assert program.retrieve is not None
     with local.active():
         stored = program.store(turns=[SAID_BY_ANNA])
-        found = program.retrieve(WHICH, MemoryReader(store))
-        told = program.answer(WHICH, SHOWN)
+        found = program.retrieve(WHICH, OpenedMemory(MemoryReader(store)))
+        told = program.answer(WHICH, TURN)
         again = program.store(turns=[SAID_BY_ANNA])
     assert stored.calls == found.calls == 1
     assert again.sql == stored.sql, "the same request, the same answer"
@@ -625,9 +624,8 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
             if number % 3:
                 turn = Turn("Anna O'Neil", f"I adopted a beagle, it's called Biscuit {number}.")
                 return str(program.store(turns=[turn]).sql)
-            asked = UserQuestion(f"Which pet has Anna had for {number} years?")
-            shown = Evidence(turns=(TURN.replace("12", str(number)),), turn_ids=(number,))
-            return str(program.answer(asked, shown).answer)
+            asked = f"Which pet has Anna had for {number} years?"
+            return str(program.answer(asked, TURN.replace("12", str(number))).answer)
 
     numbers = [12, 13, 14, 120, 121]
     in_order = [tell(number) for number in numbers]
@@ -651,7 +649,7 @@ def test_a_rollout_of_the_packaged_model_can_be_repeated_and_differs_from_others
         """What a module of ours says, and one whose signature has no small prompt."""
         lm = local.lm.copy(rollout_id=number, temperature=1.0, max_tokens=8)
         with dspy.context(lm=lm, adapter=Brief()):
-            told = MemoryProgram("tiny").answer(UserQuestion(""), Evidence())
+            told = MemoryProgram("tiny").answer("", "")
             return told.answer, dspy.Predict("said -> words")(said="").words
 
     (ours, stock), (others, other_stock), again = (rollout(number) for number in (1, 2, 1))
