@@ -43,9 +43,11 @@ from locomo.metrics import abstained, gold, score
 from memory import Answer, Memory, Store, load_model, open_store
 from memory.errors import UnusableAnswer
 from memory.evidence.layout import lay_out
-from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.models import Model
+from memory.program import protocol
+from memory.program.opened import OpenedMemory
+from memory.program.prompted import called
 from memory.text.dates import MONTHS, is_iso_date, short_day
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
@@ -207,9 +209,18 @@ def _four_lines(store: Store, question: Question, model: Model) -> tuple[str, in
 
 def _newest(store: Store, question: Question, model: Model, memory: Memory) -> Answer:
     block = lay_out([], reversed(store.turns()), model.limits.budget)
-    asked = UserQuestion(question.text, today=question.question_date)
+    shown = protocol.Shown(block.text)
+    shown.turn_ids = block.turn_ids
     with model.active():
-        prediction = memory.program.answer(asked, block, reader=MemoryReader(store))
+        prediction = called(
+            memory.program.ask.answer,
+            question=protocol.Question(question.text, today=question.question_date),
+            evidence=shown,
+            memory=OpenedMemory(MemoryReader(store)),
+            asker="",
+            today=question.question_date,
+            catalog="",
+        )
     return _said(prediction.answer, tuple(prediction.turns), block.tokens)
 
 
