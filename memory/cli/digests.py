@@ -162,6 +162,10 @@ def _print_digest(result: NamespaceDigest) -> None:
     facts = result.digest.changed_text
     left_out = result.digest.left_out
     further = f"; {left_out_text(left_out)}" if left_out else ""
+    digest = result.digest
+    if digest.characters_read < digest.characters_given:
+        of_given = f"{digest.characters_read:,} of {digest.characters_given:,} characters"
+        further += f"; {of_given} of people's own messages were read"
     print_clean(f"{name}: windows: {windows}, {result.waiting} waiting; {facts}{further}")
     for part in result.digest.refused:
         print_clean(f"{name}: not stored of {clean_line(part)[:LONGEST_REASON]}")

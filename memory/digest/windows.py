@@ -46,7 +46,8 @@ class Digest:
     either. `refused` are rows of the model that were set aside, each with the reason: a value that
     no turn says. `undecided` says which ends of facts wait for a person, and why:
     `memory digest --apply 12-27`, `POST /held/12` or `Store.apply_held` applies the statement of
-    turns 12 to 27.
+    turns 12 to 27. Of people's own messages the model was shown `characters_read` of
+    `characters_given`: code is left out, and what goes beyond a window.
     """
 
     stored: int = 0
@@ -61,6 +62,8 @@ class Digest:
     left_out: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    characters_given: int = 0
+    characters_read: int = 0
 
     def __add__(self, other: "Digest") -> "Digest":
         sums = {name: number + getattr(other, name) for name, number in vars(self).items()}
@@ -242,6 +245,7 @@ def _digest_window(
             window_turns=turns,
         )
     turns_text = f"turns {window[0]}-{window[1]}"
+    of_people, in_prompt = stored.get("characters", (0, 0))
     sums = Digest(
         stored=1,
         calls=stored.calls,
@@ -249,5 +253,7 @@ def _digest_window(
         left_out=stored.change.left_out,
         refused=tuple(f"{turns_text}: {reason}" for reason in stored.refused),
         undecided=(f"{turns_text}: {stored.change.undecided}",) if stored.change.undecided else (),
+        characters_given=of_people,
+        characters_read=in_prompt,
     )
     return sums + effects_of(edits_of(store, stored.change.id))

@@ -20,8 +20,8 @@ from memory.text.words import words
 # when all turns were cut alike (docs/figures.md).
 OUTLINE_TOKENS = 80
 LONG_MESSAGE_TOKENS = 400
-# For a person's words other than code. Eight of 1,216 turns of BEAM's 100K have more than 400 such
-# tokens, and hold 8 % of all that people say there.
+# For a person's words other than code, where there is no room for more. Eight of 1,216 turns of
+# BEAM's 100K have more than 400 such tokens, and hold 8 % of all that people say there.
 PROSE_TOKENS = 1_000
 _CODE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE_LEFT_OUT = "(code)"
@@ -308,26 +308,26 @@ def _joined(parts: Sequence[_Part], chosen: Mapping[int, _Part]) -> str:
     return f"{''.join(pieces).removesuffix(CUT).rstrip()} {CUT}"
 
 
-def outlined(turns: Sequence[Turn]) -> list[Turn]:
+def outlined(turns: Sequence[Turn], prose: int = PROSE_TOKENS) -> list[Turn]:
     """Turns for a model that stores facts: long messages as their outlines.
 
     An assistant's message gets at most OUTLINE_TOKENS. Anyone else's message over
-    LONG_MESSAGE_TOKENS loses only its code and what goes beyond PROSE_TOKENS. Documents and tool
+    LONG_MESSAGE_TOKENS loses only its code and what goes beyond `prose` tokens. Documents and tool
     uses stay unchanged: their chunks are short.
     """
     next_texts = [*(turn.text for turn in turns[1:]), ""][: len(turns)]
     return [
-        replace(turn, text=_read(turn, next_text)) if turn.kind == "message" else turn
+        replace(turn, text=_read(turn, next_text, prose)) if turn.kind == "message" else turn
         for turn, next_text in zip(turns, next_texts, strict=True)
     ]
 
 
-def _read(turn: Turn, next_text: str) -> str:
+def _read(turn: Turn, next_text: str, prose: int) -> str:
     if is_by_assistant(turn):
         return outline(turn.text, OUTLINE_TOKENS, next_text)
     if _fits(turn.text, LONG_MESSAGE_TOKENS):
         return turn.text
-    return outline(without_code(turn.text), PROSE_TOKENS, next_text, closes=False)
+    return outline(without_code(turn.text), prose, next_text, closes=False)
 
 
 def _fits(text: str, limit: int) -> bool:

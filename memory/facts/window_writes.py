@@ -68,8 +68,8 @@ class WindowWriter:
         """
         writes, unread = check_each(sql)
         writes, unsaid = revise_inserts(writes, self._revised)
-        asked = with_ends(writes)
-        writes, refused = self._checks.checked(asked)
+        rows_before = _facts_in(writes := with_ends(writes))
+        writes, refused = self._checks.checked(writes)
         self._written = (*self._written, *_news(writes, self._written))
         self._unsaid += unsaid
         reasons = [*unread, *refused]
@@ -82,10 +82,10 @@ class WindowWriter:
         except (SqlError, HeldError) as error:
             reasons.append(str(error))
         # Without a row for each reason it is something else that was refused.
-        stored = _facts_in(writes)
-        lost = [fact.turn_id for fact in _facts_in(asked) if fact not in stored]
-        are_known = len(lost) == len(reasons) and self._by_id.keys() >= {*lost}
-        raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT, lost if are_known else ())
+        rows_after = _facts_in(writes)
+        turn_ids = [fact.turn_id for fact in rows_before if fact not in rows_after]
+        are_known = len(turn_ids) == len(reasons) and self._by_id.keys() >= {*turn_ids}
+        raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT, turn_ids if are_known else ())
 
     def finish(self, reasons: Sequence[str] = ()) -> Change:
         """The change of all rows that may be stored; others are set aside, and so are `reasons`.

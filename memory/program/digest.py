@@ -1,5 +1,6 @@
 """The parts of a digest: modules that store a window, keep long answers, and tell a story."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from memory.evidence.lines import (
     turn_lines,
 )
 from memory.evidence.messages import is_withdrawn
-from memory.evidence.outline import outlined
+from memory.evidence.outline import PROSE_TOKENS, outlined
 from memory.evidence.reader import MemoryReader
 from memory.facts.latest_word import latest_words
 from memory.facts.related import known_facts
@@ -25,8 +26,8 @@ from memory.records import Change, Turn
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.facts.digest_rights import edit_note, persons_edits
 from memory.store.facts.fact_reads import facts_by_id
-from memory.text.speakers import is_assistant
-from memory.text.tokens import first_lines
+from memory.text.speakers import is_assistant, is_by_assistant
+from memory.text.tokens import count_tokens, first_lines
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
 from memory.vocabulary.entities import key
@@ -35,6 +36,8 @@ _MOST_RELATED = 100  # some of them are left out
 _MOST_EDITS = 30  # by persons, of facts about the window's speakers
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
+_LINE_TOKENS = 30  # of a line of the window without its text
+_TURN_LINE = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?[^:\n]*: (.*)", re.MULTILINE)
 _SEARCHED_CHARACTERS = 500  # of one turn in a window; long ones are documents and pasted texts
 
 
@@ -50,6 +53,7 @@ class WindowContext:
     before: Sequence[Turn]
     inputs: Mapping[str, str]
     lines: Callable[[Sequence[Turn]], str]  # of turns, as the window shows them
+    characters: tuple[int, int] = (0, 0)  # of people's own messages: given, and shown
 
     def inputs_of(self, turn_ids: Collection[int]) -> Mapping[str, str]:
         """The inputs with these turns of the window alone, to correct rows; all if there are none.
@@ -101,10 +105,12 @@ def window_context(
     # A correction that was undone becomes no fact, and does not inform others.
     turns = [turn for turn in window_turns if not is_withdrawn(turn.text)]
 
+    window_tokens = reading.window_tokens if tokens is None else tokens
+
     def lines(turns: Sequence[Turn]) -> str:
         return turn_lines(
-            outlined(turns) if reading.around else turns,
-            reading.window_tokens if tokens is None else tokens,
+            _read_whole(turns, window_tokens) if reading.around else turns,
+            window_tokens,
             dates=reading.around,
             iso=True,
             spans=reading.around,
@@ -119,7 +125,27 @@ def window_context(
         )
     catalog = reader.catalog(int(CATALOG_TOKENS * share))
     inputs = {**inputs, "window": lines(turns), "catalog": catalog}
-    return WindowContext(window, turns, before, inputs, lines)
+    own_turns = [turn for turn in turns if not is_by_assistant(turn)]
+    own_characters = sum(len(turn.text) for turn in own_turns)
+    characters = own_characters, _shown_characters(own_turns, inputs["window"])
+    return WindowContext(window, turns, before, inputs, lines, characters)
+
+
+def _read_whole(turns: Sequence[Turn], tokens: int) -> list[Turn]:
+    """Turns with people's own messages whole, or as much of each as all have room for."""
+    prose = tokens
+    while prose > PROSE_TOKENS:
+        outlines = outlined(turns, prose)
+        if sum(count_tokens(turn.text) + _LINE_TOKENS for turn in outlines) <= tokens:
+            return outlines
+        prose //= 2
+    return outlined(turns)
+
+
+def _shown_characters(turns: Sequence[Turn], lines: str) -> int:
+    """How many characters of these turns are in lines, at most as many as they have."""
+    line_of = dict(_TURN_LINE.findall(lines))
+    return sum(min(len(turn.text), len(line_of.get(str(turn.id), ""))) for turn in turns)
 
 
 def stored_window(

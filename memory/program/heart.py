@@ -90,7 +90,8 @@ class StoreTurns(PromptedModule):
         Returns a Prediction of change (Change), facts (list of Fact: what is stored of the window's
         turns now), sql (str), calls (int: model calls), refusals (list of str: what was refused
         before, and why), refused (list of str: which rows were set aside, and why) and unsaid (int:
-        rows that are not in the words of their turns).
+        rows that are not in the words of their turns) and characters (of people's own messages:
+        given, and shown).
         Raises SqlError with its refusals when two repairs did not help; nothing is written then.
         """
         with lm_in_use(self), opened_to_store(memory, turns, weights) as place:
@@ -105,7 +106,7 @@ class StoreTurns(PromptedModule):
             )
             stored = self._stored(context, writer)
             facts = place.reader.digested_facts([turn.id for turn in context.turns])
-            return dspy.Prediction(facts=list(facts), **stored)
+            return dspy.Prediction(facts=list(facts), characters=context.characters, **stored)
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         """Ask for SQL and run it; no call for a window without anyone's words."""

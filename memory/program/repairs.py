@@ -37,27 +37,27 @@ def with_repairs(
     Returns (result, the SQL that ran, the refusals before it). Raises the last SqlError, which
     has all refusals, when the last answer is still refused; a WindowError at once.
     """
-    said, turn_ids = refused, frozenset[int]()
+    feedback, turn_ids = refused, frozenset[int]()
     refusals: list[str] = []
     last_error = SqlError("")
     for call in range(1, calls + 1):
         try:
-            sql = ask(said, turn_ids)
+            sql = ask(feedback, turn_ids)
         except AdapterParseError as error:
             response = _sendable(error.lm_response, MOST_UNREADABLE_SENT_BACK)
             last_error = SqlError(f"{NO_SQL}: {response[:500] or 'it says nothing'}")
-            said = f"Your answer could not be read:\n{response}"
-            refusals.append(said)
+            feedback = f"Your answer could not be read:\n{response}"
+            refusals.append(feedback)
             continue
         try:
             return run(sql), sql, refusals
         except SqlError as error:
             last_error = error
-            said = refusal(sql, str(error))
-            refusals.append(said)
+            feedback = refusal(sql, str(error))
+            refusals.append(feedback)
             turn_ids = error.turn_ids if isinstance(error, RefusedRowsError) else frozenset()
             if turn_ids:  # the rows are in the reasons, and the others are kept
-                said = refusal(_ROWS, str(error))
+                feedback = refusal(_ROWS, str(error))
         except WindowError as error:
             error.calls = call
             raise

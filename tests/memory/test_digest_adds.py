@@ -383,3 +383,19 @@ def test_an_undone_repetition_is_not_brought_back(store: Store) -> None:
         store.undo(change.id)
     store.forget([1])
     assert sources(store) == []
+
+
+@pytest.mark.parametrize(("days", "all_read"), [(200, True), (700, False)])
+def test_a_long_message_is_read_as_far_as_a_window_has_room_and_the_rest_is_told(
+    store: Store, days: int, all_read: bool
+) -> None:
+    store.write("-- none", cause="digest", window=(1, 5))
+    walks = " ".join(f"On day {number} we walked {number + 3} miles." for number in range(days))
+    told(store, walks)
+    model = scripted_model([([], sql("-- none"))])
+    digest = Memory(store, model).digest()
+    [prompt] = model.lm.script.prompts
+    assert (f"walked {days + 2} miles" in prompt) is all_read
+    assert digest.characters_given == len(walks)
+    assert (digest.characters_read == len(walks)) is all_read
+    assert digest.characters_read > 3_200, "as many as were read of any message before"
