@@ -46,6 +46,7 @@ from memory.sql.parsing import check_depth, tree_of, whole_tree
 from memory.sql.refusals import WRITE_FORMS, refuse, short
 from memory.sql.rendering import change_text, search_tables
 from memory.sql.tables import DATES, WRITABLE
+from memory.sql.tokens import whole_rows
 from memory.sql.writes import check_delete, check_fact, check_insert, check_update
 
 MAX_SEARCHES = 5  # in one statement
@@ -94,6 +95,7 @@ def check_writes(answer: str) -> CheckedWrites:
     return tuple(_checked_write(statement) for statement in split(answer))
 
 
+_CUT_ANSWER = "the answer ends within this; write it again, with what was to follow"
 # A text in quotation marks that no fact can hold.
 _LONG_LITERAL = re.compile(rf"'(?:[^']|''){{{_LONGEST_LITERAL},}}+'")
 
@@ -107,6 +109,10 @@ def check_each(answer: str) -> tuple[CheckedWrites, tuple[str, ...]]:
     if len(answer) > MAX_ANSWER:  # one value that is too long does not cost the other rows
         answer = _LONG_LITERAL.sub("''", answer)
     text = statements_in(answer) or answer
+    if read_text := whole_rows(text):
+        if read_text != text:
+            reasons.append(f"{short(text[len(read_text) :])}: {_CUT_ANSWER}")
+        text = read_text
     statements = split_answer(text, whole_tree, refused=reasons)
     writes: list[CheckedWrite] = []
     for statement in statements:

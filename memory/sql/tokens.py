@@ -82,6 +82,22 @@ def scan(text: str, start: int = 0, fenced: bool = False) -> tuple[list[Token], 
     return tokens, at
 
 
+def whole_rows(text: str) -> str:
+    """A text to the end of its last whole row or statement, if it ends within a quote or a row."""
+    depth = end = at = 0
+    in_values = False
+    while match := _TOKEN.match(text, at):
+        piece, at = match.group(), match.end()
+        in_values = piece != ";" and (in_values or piece.lower() == "values")
+        if match.lastgroup == "other":
+            if piece == "'":
+                return text[:end]
+            depth += (piece == "(") - (piece == ")")
+            if piece == ";" or (piece == ")" and in_values and depth == 0):
+                end = at
+    return text[:end] if depth > 0 else text
+
+
 def join(tokens: Sequence[Token]) -> str:
     """The tokens as text again, on one line."""
     return "".join((" " if token.space else "") + token.text for token in tokens).strip()

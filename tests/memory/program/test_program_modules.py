@@ -311,3 +311,13 @@ def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
 def test_other_models_start_from_the_plain_program():
     begun = starting_program(scripted_model([]))
     assert begun.dump_state() == MemoryProgram().dump_state()
+
+
+@pytest.mark.parametrize(
+    "cut", [", ('Bo', 'said", ", ('Bo', 'said', 'Great", ", ('Bo', 'said', 'Great'"]
+)
+def test_the_whole_rows_of_an_answer_that_was_cut_are_kept(path: Path, cut: str):
+    pairs = [([TURNS], sql(GOOD[:-1] + cut)), (["the answer ends within this"], sql("-- none"))]
+    done = store(pairs, path)
+    assert [(fact.subject, fact.value) for fact in done.facts] == [("Anna", "Oslo")]
+    assert done.calls == 2
