@@ -13,7 +13,8 @@ from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.store import namespaces
 from memory.store.configuration.declared_settings import set_owner
-from tests.memory.server.test_proxy import BODY, proxied, upstream  # noqa: F401
+from tests.memory.server.conftest import upstream  # noqa: F401
+from tests.memory.server.test_proxy import BODY, proxied
 from tests.support.agent_transcripts import ClaudeCodeSession
 from tests.support.serving import serving, token
 from tests.support.upstream import Upstream

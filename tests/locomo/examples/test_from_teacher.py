@@ -45,6 +45,9 @@ class Recorder:
         return Response(id=None, model="r", message=message, finish_reason="stop", usage=usage)
 
 
+NO_LOOK = "[[ ## look ## ]]\n\n\n"  # an answer that asks for no more of the memory
+
+
 def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict[str, str]]]:
     """What a student is shown in its own memory: when it stores the first window, and is asked."""
     engine = Recorder(says)
@@ -88,7 +91,8 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     example = distillation.render("retrieve", inputs, {"sql": NO_ROWS})
     assert example == [*retrieve_prompt, {"role": "assistant", "content": select}]
     maker.distill("answer")
-    assert maker.examples() == [[*answer_prompt, {"role": "assistant", "content": answer_text}]]
+    written = answer_text if small else f"{NO_LOOK}{answer_text}"
+    assert maker.examples() == [[*answer_prompt, {"role": "assistant", "content": written}]]
 
 
 def test_the_catalog_and_the_turns_of_an_example_are_those_of_the_window(tmp_path: Path) -> None:
@@ -153,15 +157,15 @@ def test_a_fact_of_a_turn_that_was_not_shown_is_refused_and_repaired(tmp_path: P
 @pytest.mark.slow
 def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_path: Path) -> None:
     def store(prompt: str) -> str:
-        good = sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")
-        return good if "[4] " in prompt and "[3]" not in prompt else sql("DROP TABLE facts")
+        good = sql(f"{INSERT}('Bo', 'learns', 'violin', 4);")
+        return good if "window ## ]]\n[4] " in prompt else sql("DROP TABLE facts")
 
     maker = example_maker(tmp_path, talk(qa=ONE), store=store)
     student = with_limits(maker.student, window=1)
     summary = replace(maker, student=student).distill("store")
     assert summary.dropped == {"store: the database refused its SQL": 5}
     assert (summary.examples, summary.calls) == ({"store": 1}, 5 * 3 + 1)
-    assert maker.answers() == [sql(f"{INSERT}('Bo', 'plays', 'violin', 4);")]
+    assert maker.answers() == [sql(f"{INSERT}('Bo', 'learns', 'violin', 4);")]
 
 
 def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Path) -> None:
@@ -266,7 +270,7 @@ def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: i
     unanswerable = [question(5, question=f"Which dog, {n}?") for n in range(24)]
     maker = example_maker(tmp_path, talk(qa=[*answerable, *unanswerable]))
     summary = maker.distill("answer", numbers={"answer": number})
-    nothing = answer(ABSTAIN).replace("\n\n\n", "\n\n")
+    nothing = NO_LOOK + answer(ABSTAIN).replace("\n\n\n", "\n\n")
     refused = [m[1]["content"] for m in maker.examples() if m[-1]["content"] == nothing]
     absent = sum("Which city" in prompt for prompt in refused)
     count = summary.examples["answer"]
