@@ -92,13 +92,15 @@ class Told:
 class Later:
     """A sentence that is said later.
 
-    `is_next` says whether at once, in the same session, `is_wish` whether a wish was stored of it.
+    `is_next` says whether at once, in the same session, and `before` is the turn that it was said
+    after; `is_wish` says whether a wish was stored of it.
     """
 
     turn: Turn
     text: str
     is_next: bool = False
     is_wish: bool = False
+    before: int = 0
 
     @cached_property
     def words(self) -> list[str]:
