@@ -10,11 +10,15 @@ from tests.support.closings import closings, ends_of
 pytestmark = pytest.mark.slow
 
 
-def test_of_forty_changes_of_state_thirty_eight_end_and_none_wrongly(tmp_path: Path) -> None:
+def test_a_change_of_state_ends_the_old_one_or_is_named_and_none_ends_wrongly(
+    tmp_path: Path,
+) -> None:
+    """Nine are named: no sentence states five of the rows, nor that four of them are over."""
     ended = 0
     for conversation, states in closings():
         with open_store(tmp_path / f"{conversation.id}.db") as store:
-            right, wrong = ends_of(store, conversation, states)
+            right, wrong, silent = ends_of(store, conversation, states)
         assert wrong == 0
+        assert silent == []
         ended += right
-    assert ended >= 38
+    assert ended >= 31

@@ -82,19 +82,32 @@ def _insert(fact: Mapping[str, str], turn_id: int) -> str:
     return f"INSERT INTO facts ({', '.join(columns)}, turn_id) VALUES ({values}, {turn_id});"
 
 
-def ends_of(store: Store, conversation: Conversation, states: Sequence[Any]) -> tuple[int, int]:
-    """How many states a digest ended with the right date, and how many other facts it ended."""
+def ends_of(
+    store: Store, conversation: Conversation, states: Sequence[Any]
+) -> tuple[int, int, list[Any]]:
+    """How many states a digest ended with the right date, how many other facts it ended.
+
+    And the states that it neither ended nor named, as refused or as left to a person.
+    """
     ids = store.add(conversation.turns)
     turns = {
         turn.source: (turn_id, turn.speaker, turn.text)
         for turn, turn_id in zip(conversation.turns, ids, strict=True)
     }
     model = model_over(_Engine(turns, states), "closings")
-    Memory(store, model=model).digest()
+    done = Memory(store, model=model).digest()
+    named = "\n".join([*done.refused, *done.undecided])
     right = {
-        (state["subject"], state["value"], state["ended_on"], turns[state["told"]][0])
+        (state["subject"], state["value"], state["ended_on"], turns[state["told"]][0]): state
         for state in states
     }
     ended = [fact for fact in store.facts() if fact.ended_on]
     facts = [(fact.subject, fact.value, fact.ended_on, fact.turn_id) for fact in ended]
-    return sum(fact in right for fact in facts), sum(fact not in right for fact in facts)
+    silent = [state for end, state in right.items() if end not in facts and not _in(named, state)]
+    return sum(fact in right for fact in facts), sum(fact not in right for fact in facts), silent
+
+
+def _in(named: str, state: Mapping[str, str]) -> bool:
+    """Whether a digest's report names a state: its row as refused, or its end as undecided."""
+    cells = [state[name] for name in ("subject", "attribute", "value")]
+    return any(f"({between.join(cells)})" in named for between in (", ", " "))

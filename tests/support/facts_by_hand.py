@@ -1,4 +1,4 @@
-"""Thirty facts that a person adds, corrects and ends, with the questions that they answer."""
+"""Facts that a person adds, corrects and ends, with the questions that they answer."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,6 @@ CASES = [
         "Red Roof Clinic",
     ),
     ByHand("Mira", "job", "midwife", "", "What is Mira's job?", "midwife", "nurse"),
-    ByHand("Mira", "age", "29", "", "How old is Mira?", "29", "30"),
     ByHand(
         "Mira",
         "has pet",
@@ -59,33 +58,6 @@ CASES = [
         "Mira", "plays instrument", "viola", "", "Which instrument does Mira play?", "viola", "oboe"
     ),
     ByHand("Mira", "partner", "Jonas", "2021-03-02", "Who is Mira's boyfriend?", "jonas", "Elias"),
-    ByHand(
-        "Mira",
-        "visited",
-        "Riga",
-        "2024-04-19",
-        "Which place did Mira visit in April 2024?",
-        "riga",
-        "Tallinn",
-    ),
-    ByHand(
-        "Mira",
-        "bought",
-        "a green canoe",
-        "2024-05",
-        "What did Mira buy in May 2024?",
-        "green canoe",
-        "a yellow canoe",
-    ),
-    ByHand(
-        "Mira",
-        "read",
-        "The Long Ebb",
-        "2024-02",
-        "What are the names of the books Mira has read?",
-        "long ebb",
-        "The Short Flood",
-    ),
     ByHand("Mira", "birthday", "9 August", "", "When is Mira's birthday?", "9 august", "8 August"),
     ByHand("Mira", "sister", "Saskia", "", "What is Mira's sister called?", "saskia", "Sanne"),
     ByHand("Mira", "has child", "Pim", "", "What is the name of Mira's child?", "pim", "Tim"),
@@ -130,6 +102,37 @@ CASES = [
     ),
     ByHand(
         "Otto", "wifi password", "heron7", "", "What is Otto's wifi password?", "heron7", "stork9"
+    ),
+]
+# Of attributes with no template for a question: quoted among the nearest turns, in any place.
+QUOTED = [
+    ByHand("Mira", "age", "83", "", "How old is Mira?", "83", "84"),
+    ByHand(
+        "Mira",
+        "visited",
+        "Riga",
+        "2024-04-19",
+        "Which place did Mira visit in April 2024?",
+        "riga",
+        "Tallinn",
+    ),
+    ByHand(
+        "Mira",
+        "bought",
+        "a green canoe",
+        "2024-05",
+        "What did Mira buy in May 2024?",
+        "green canoe",
+        "a yellow canoe",
+    ),
+    ByHand(
+        "Mira",
+        "read",
+        "The Long Ebb",
+        "2024-02",
+        "What are the names of the books Mira has read?",
+        "long ebb",
+        "The Short Flood",
     ),
 ]
 

@@ -264,7 +264,7 @@ def run(*arguments: str, answer: str = "") -> Any:
         (["--speaker", ZYL], [2, 5, 8, 9]),
         (["--session", "session_9"], [8, 9]),
         (["--turn", "1", "--turn", "3"], [1, 3]),
-        (["--matching", "XYLO"], [2]),
+        (["--matching", "XYLOPHONES"], [2]),
         (["--speaker", "Anna", "--matching", "cat"], [4]),
     ],
 )
