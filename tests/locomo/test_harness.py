@@ -152,7 +152,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
             *("D1:1", "D1:2", "D1:3", "D2:1", "D2:2", "D2:3")
         ]
     assert {path.suffix for path in built.path.parent.iterdir()} <= {
-        *(".db", ".db-wal", ".db-shm", ".json")
+        *(".db", ".db-wal", ".db-shm", ".json", ".lock")
     }
 
 

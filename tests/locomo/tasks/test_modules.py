@@ -458,7 +458,8 @@ def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: 
         "question": "Where? " * 10,
     }
     assert count_tokens(asked["evidence"]) > 250
-    signature = student.program.answer.predict.signature.with_instructions("Answer. " * 50)
+    answers = MemoryProgram("tiny").answer  # in the form that this model gets
+    signature = answers.predict.signature.with_instructions("Answer. " * 50)
     prompt = SmallModelAdapter().format(signature, shown, asked)
     marks = 6  # of a message's role, its beginning and end
     written = 24
