@@ -222,7 +222,12 @@ def features_of(claim: Claim, sentence: Sentence) -> set[str]:
     features |= {f"attribute {kind}" for kind in kinds}
     if "negation in" in features:  # "I don't like olives" is what "dislikes" says
         features |= {f"negation in, attribute {kind}" for kind in kinds}
-    features |= {f"no {kind}" for kind in kinds if not (_model().words[kind] | named) & {*folded}}
+    denies = "negation" in kinds and _model().words["negation"] & {*folded}
+    features |= {
+        f"no {kind}"
+        for kind in kinds
+        if not (_model().words[kind] | named) & {*folded} and not (denies and kind == "end")
+    }
     features |= _question_features(folded, start, end)
     if _is_between_marks(folded, first):
         features.add("in quotation marks")
