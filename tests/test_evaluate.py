@@ -206,7 +206,7 @@ def check_tracked(found: dict[str, Any]) -> None:
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert names == {
         *("answers.json", "questions.csv", "scores.csv", "scores.png"),
-        "evaluation_results.json",
+        *("evaluation_results.json", "run.json"),
     }
 
 
@@ -624,8 +624,11 @@ def test_all_that_led_to_an_answer_can_be_read_and_is_in_mlflow(run: Run, tmp_pa
     newest, *_ = mlflow.MlflowClient().search_runs(
         [experiment.experiment_id], order_by=["start_time DESC"], max_results=1
     )
-    [data] = newest.inputs.dataset_inputs
-    assert [tag.value for tag in data.tags] == ["evaluation"]
+    [data] = [
+        data
+        for data in newest.inputs.dataset_inputs
+        if [tag.value for tag in data.tags] == ["evaluation"]
+    ]
     assert newest.data.params["data_sha256"].startswith(data.dataset.digest)
 
 

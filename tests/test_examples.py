@@ -194,7 +194,7 @@ def test_the_notebook_runs_from_top_to_bottom_without_a_key(
         re.findall(r"^(.+): ([\d.]+) in ten turns, 109 questions$", printed, re.MULTILINE)
     )
     assert float(recall["this ranking"]) > float(recall["FTS5"])
-    [example] = re.findall(r"^answer\.predict (.*)$", printed, re.MULTILINE)
+    [example] = re.findall(r"^answer\.unchecked\.predict (.*)$", printed, re.MULTILINE)
     assert "'evidence'" in example
     assert "'memory'" not in example
     change, low, high, verdict = re.findall(r"^(.+) \[(.+), (.+)\]: (.+)$", printed, re.MULTILINE)[

@@ -215,10 +215,12 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     assert curve[-1].value == max(tried["reward"] for tried in report["tried"])
     assert parent.data.metrics["cost/calls"] == report["spent"]["calls"]
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
-    assert names == {"report.json", "prompts.diff", "optimized_memory_qa.json", "gains.csv"}
+    assert names == {
+        *("report.json", "prompts.diff", "optimized_memory_qa.json", "gains.csv", "run.json")
+    }
     assert parent.info.run_name.startswith("gepa of answer for obedient, houses: gain +.")
     contexts = {data.tags[0].value for data in parent.inputs.dataset_inputs}
-    assert contexts == {"training", "validation"}
+    assert contexts == {"training", "validation", "training and validation"}
     [version] = client.search_model_versions(f"run_id='{parent.info.run_id}'")
     loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
     program = loaded.unwrap_python_model().program

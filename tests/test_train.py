@@ -113,7 +113,9 @@ def test_a_run_leaves_checkpoints_a_program_and_numbers_on_record(
     )
     assert run.data.tags["verdict"] == "too few conversations"
     artifacts = mlflow.MlflowClient().list_artifacts(run.info.run_id)
-    assert {a.path for a in artifacts} == {"steps.jsonl", "held_out.jsonl", "gains.csv"}
+    assert {a.path for a in artifacts} == {
+        *("steps.jsonl", "held_out.jsonl", "gains.csv", "run.json")
+    }
     assert "answer, houses.json: too few conversations" in run.info.run_name
     assert command(f"{TRAIN} --server {server.url} --resume", monkeypatch) == 2
     assert "all 4 steps are done" in capsys.readouterr().err
