@@ -61,4 +61,4 @@ def test_a_note_where_the_row_facts_repeats_the_row_ranking():
     of_facts = replace(ASKED, system="facts")
     assert no_facts([ASKED]) == ""
     assert no_facts([of_facts, replace(of_facts, facts=1)]) == ""
-    assert no_facts([of_facts]).startswith("note: none of 1 question was shown a fact")
+    assert no_facts([of_facts]).startswith("note: of 1 question not one was shown a fact")

@@ -54,7 +54,7 @@ def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[OddServer]:
 
     with odd_server(answer, roots=("",), path="/api/chat") as server:
         models = [
-            {"name": "qwen2.5:7b", "details": {"family": "qwen2"}},
+            {"name": "qwen2.5:14b", "details": {"family": "qwen2"}},
             {"name": "nomic-embed-text:latest", "details": {"family": "nomic-bert"}},
         ]
         server.listed = {"/api/tags": {"models": models}}
@@ -72,12 +72,12 @@ def choose(client: TestClient, **fields: str) -> str:
 
 def test_ollamas_models_are_listed_chosen_and_kept(client: TestClient, ollama: OddServer) -> None:
     page = client.get(PAGE).text
-    assert "ollama_chat/qwen2.5:7b" in Tags(page).values("input", "value")
+    assert "ollama_chat/qwen2.5:14b" in Tags(page).values("input", "value")
     assert "nomic" not in page
-    said = choose(client, model="ollama_chat/qwen2.5:7b")
-    assert "ollama_chat/qwen2.5:7b is the model of this server from now on" in said
-    assert default_model() == "ollama_chat/qwen2.5:7b"
-    assert "Now: qwen2.5:7b by Ollama" in shown(client.get(PAGE).text)
+    said = choose(client, model="ollama_chat/qwen2.5:14b")
+    assert "ollama_chat/qwen2.5:14b is the model of this server from now on" in said
+    assert default_model() == "ollama_chat/qwen2.5:14b"
+    assert "Now: qwen2.5:14b by Ollama" in shown(client.get(PAGE).text)
     # Ask, and an extraction of facts, ask it.
     asked = len(ollama.requests)
     response = client.post("/m/anna/ask", data={"question": "Where does Anna live?"})
@@ -92,7 +92,7 @@ def test_ollamas_models_are_listed_chosen_and_kept(client: TestClient, ollama: O
 def test_a_choice_is_undone_by_choosing_the_first_model(
     client: TestClient, ollama: OddServer
 ) -> None:
-    choose(client, model="ollama_chat/qwen2.5:7b")
+    choose(client, model="ollama_chat/qwen2.5:14b")
     assert "Now: The small model that is built in" in choose(client, model="local")
 
 
