@@ -4,12 +4,13 @@ Changes are found when a turn is added (newer_words.py), and read here: for the 
 turns of a block one statement each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from memory.records import WITHDRAWN, Fact, FactWithLater, Turn
 from memory.store import Store
 from memory.store.facts.fact_reads import current_among
+from memory.store.facts.rights import provenance_of
 from memory.store.files.united import first_store
 from memory.store.turns import newer_words
 from memory.store.turns.newer_words import NewerWord
@@ -67,6 +68,7 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     """The latest word on facts that their speaker said, up to a day (ISO), by the facts' ids.
 
     A fact that no one speaks of later is left out, and so is a fact that was said again unchanged.
+    What was said before a person edited a fact changes it no more.
     """
     words = _newer(store, [fact.turn_id for fact in facts])
     of_facts = {
@@ -99,6 +101,7 @@ def _latest(
         return {}
     ids = {word.newer_turn for of_one in words.values() for word in of_one}
     turns = {turn.id: turn for turn in store.turns_by_id(sorted(ids), missing_ok=True)}
+    edit_days = _edit_days(store, {word.fact_id for of_one in words.values() for word in of_one})
     latest = {}
     for key, of_one in words.items():
         later_turns = [
@@ -107,6 +110,7 @@ def _latest(
             if word.newer_turn in turns
             and not turns[word.newer_turn].text.startswith(WITHDRAWN)
             and (not day or turns[word.newer_turn].said_at[:10] <= day)
+            and turns[word.newer_turn].said_at[:10] >= edit_days.get(word.fact_id, "")
         ]
         if later_turns:
             turn, word = max(
@@ -115,3 +119,13 @@ def _latest(
             if word.kind == "changes":
                 latest[key] = LatestWord(turn, word.sentence, word.value)
     return latest
+
+
+def _edit_days(store: Store, fact_ids: Collection[int]) -> dict[int, str]:
+    """The days on which persons last edited facts, of those that any did."""
+    stored = sorted({*fact_ids} - {0})  # 0 stands for a turn's own words
+    if not stored:
+        return {}
+    with store.reading() as conn:
+        provenance = provenance_of(conn, stored)
+    return {fact_id: of_fact.edited_at[:10] for fact_id, of_fact in provenance.items()}

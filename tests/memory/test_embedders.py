@@ -278,8 +278,6 @@ def test_vectors_of_another_width_are_refused(server: Server, address: str) -> N
     server.width = 24
     with open_store(address) as store:
         store.add(SAID)  # these turns wait
-        with pytest.raises(
-            ModelError, match=r"now makes vectors of 24 numbers, the ones in .* have 16"
-        ):
+        with pytest.raises(ModelError, match=r"now makes vectors of 24 numbers, the ones in .* 16"):
             store.search("cat")
     assert stored_columns(address) == before

@@ -167,8 +167,8 @@ CORRECTIONS = [
         subject="Ansel",
         old="walnuts",
         value="almonds",
-        question="What is Ansel allergic to?",
-        holds=["almonds"],
+        question="Is Ansel allergic to almonds?",
+        holds=["yes"],
         lacks=["walnuts"],
     ),
     EverydayChange(
