@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from importlib import import_module
 
 import dspy
@@ -351,3 +352,17 @@ def test_what_is_learned_from_is_never_less_than_the_official_score(
 )
 def test_bleu_1_is_the_one_of_papers(prediction: str, gold: str, bleu: float) -> None:
     assert metrics.bleu1(prediction, gold) == pytest.approx(bleu)
+
+
+def test_an_interval_of_any_figure_is_of_whole_clusters_and_within_bounds() -> None:
+    clusters = [str(number) for number in range(8)]
+
+    def mean(names: Sequence[str]) -> float:
+        return sum(map(int, names)) / len(names)
+
+    assert metrics.resampled_interval(clusters, mean, (0.0, 7.0)) == pytest.approx(
+        (1.5654, 5.5193), abs=1e-4
+    )
+    assert metrics.resampled_interval(clusters, mean, (2.5, 4.0)) == (2.5, 4.0)
+    assert metrics.resampled_interval(clusters[:3], mean, (0.0, 7.0)) is not None
+    assert metrics.resampled_interval(clusters[:2], mean, (0.0, 7.0)) is None

@@ -125,6 +125,18 @@ def test_a_gain_of_one_conversation_says_nothing_of_others() -> None:
     assert line.endswith(": too few conversations")
 
 
+def test_an_interval_of_a_gain_ends_at_the_most_that_a_score_can_gain() -> None:
+    scores = [1.0 if n % 3 else 0.0 for n in range(30)]
+    before, after = (
+        [replace(score, key=f"conv-{n % 3}/{n}") for n, score in enumerate(many(values))]
+        for values in ([0.0] * 30, scores)
+    )
+    found = [*gains(before, after), *gains(after, before)]
+    up, down = [gain for gain in found if (gain.component, gain.categories) == ("answer", "all")]
+    assert up.high == 1.0
+    assert down.low == -1.0
+
+
 def test_what_one_conversation_of_several_gained_is_no_gain() -> None:
     gained = [0.5 if n % 5 == 0 else 0.0 for n in range(100)]
     before, after = many([0.2] * 100), many([0.2 + gain for gain in gained])
