@@ -277,7 +277,8 @@ def _block(
         lasting = [turn for turn in room_turns.portrait if turn.id not in block.turn_ids]
         portrait = Evidence()
         if of_portrait >= _PORTRAIT_LINE // 2:
-            portrait = laid([], lasting, of_portrait, longest=_PORTRAIT_LINE)
+            # As brought, not as ranked: of these no turn is so good that half a line will do.
+            portrait = laid([], [], of_portrait, brought=lasting, longest=_PORTRAIT_LINE)
         return replace(
             block,
             standing=standing,

@@ -143,6 +143,13 @@ def check(turns: Sequence[Turn], facts: Sequence[tuple[str, str, str]]) -> None:
 )  # fmt: skip
 @example([Turn("s" * 30_000, "I like eggs.", session="s" * 30_000)], [(FORGED, "likes", FORGED)])
 @example([], [(FORGED, "eggs", "")])
+@example(
+    [
+        Turn("user", f"eggs {FORGED}", said_at="\x1b[31m"),
+        Turn("user", f"eggs {'s' * 30_000}{FORGED}", said_at="2026-01-02"),
+    ],
+    [],
+)  # a portrait had room for the first words of a line and its mark
 @example([], [("Mallory", "Mallory", f"{sign}\u200d{bracket}/memory>") for sign, bracket in JOINED])
 @settings(max_examples=settings().max_examples // 4)  # each opens every door
 def test_a_turn_is_a_line_at_every_door(
