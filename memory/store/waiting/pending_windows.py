@@ -19,6 +19,7 @@ from memory.records import Change, Pending
 from memory.store.database import Connection, HasConnections
 from memory.store.turns.turns_table import BEYOND_ALL_IDS
 from memory.store.waiting.leases import credible
+from memory.text.characters import sound_text
 
 Window = tuple[int, int]  # ids of its first and last turn, inclusive
 # Characters: what a model wrote may be megabytes, and a person reads the beginning.
@@ -104,9 +105,10 @@ def fail_window(
             first=first,
             last=last,
             claimed_by=store.claims.claimant,
-            error=error[:LONGEST_ERROR],
+            # Both may quote what a model wrote, and a model may write half a character.
+            error=sound_text(error[:LONGEST_ERROR]),
             attempts=int(attempted),
-            statement=statement,
+            statement=sound_text(statement),
         )
     store.claims.windows.discard(window)
 
