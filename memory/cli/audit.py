@@ -45,7 +45,7 @@ def audit(
     with open_memory(namespace, db, read_only=not fix) as store:
         findings = findings_of(store, kinds)
         if "index" in kinds:
-            _note_version(store)
+            _note_version(store, as_json)
         for finding in findings:
             if as_json:
                 print_json(asdict(finding))
@@ -58,12 +58,16 @@ def audit(
         print_clean(_summary(findings, fix))
 
 
-def _note_version(store: Store) -> None:
+def _note_version(store: Store, as_json: bool) -> None:
     """Say what is known to be wrong with this version of SQLite, which is no fault of the file."""
     from memory.store.files.integrity import version_fault
     from memory.store.sqlite.store import SqliteStore
 
-    if isinstance(store, SqliteStore) and (fault := version_fault()):
+    if not isinstance(store, SqliteStore) or not (fault := version_fault()):
+        return
+    if as_json:
+        print_json({"kind": "note", "text": fault, "facts": [], "turns": [], "sql": ""})
+    else:
         print_clean(f"note: {fault}", error=True)
 
 

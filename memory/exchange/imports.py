@@ -4,16 +4,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from operator import ne
 from pathlib import Path
 from typing import Any
 
 from memory.errors import InputError, SecretError, StoreError
-from memory.exchange.items import ForeignExport, skipped_counts
+from memory.exchange.items import ForeignExport, short_hash, skipped_counts
 from memory.exchange.people import People
 from memory.facts.additions import add_turns
-from memory.records import NOTHING_WITHHELD, Skipped, Turn, TurnIds, Withheld
+from memory.records import NOTHING_WITHHELD, Minted, Skipped, Turn, TurnIds, Withheld
 from memory.store import Store
 from memory.store.configuration.withheld import public_turns
 from memory.store.files.dump import FORMER_TABLE
@@ -21,6 +22,7 @@ from memory.store.forgetting.forgotten_items import without_forgotten
 from memory.store.turns.turns_table import known_sources
 from memory.system.files import open_regular
 from memory.system.home import embed_command
+from memory.system.terminal import count
 
 # The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
 # without tags, attributes, entities and aliases.
@@ -28,6 +30,7 @@ DUMP_HEAD = "sql-memory"
 DUMP_VERSION = 2
 # A source of a row that has its own id (`plain_files.with_source`).
 _OWN_ID = re.compile(r"[a-z-]+:[0-9a-f]{16}/(.+)", re.DOTALL)
+_CHANGED = "{}: stored with other words under the same id, which an edit or another file may have"
 _CAUSES = 5  # that an error names
 _FORGOTTEN = "forgotten here before"
 _LET_IN = "what was forgotten stays out; `memory import ... --with-forgotten` lets it in"
@@ -71,13 +74,15 @@ def import_turns(
     new = already = 0
     withheld = NOTHING_WITHHELD
     skipped: list[Skipped] = []
-    forgotten = 0
+    forgotten = with_other_words = 0
     people = None if export.people is None else People(store, export, with_wishes)
     while items := list(islice(export.items, batch)):
         turns = [item for item in items if isinstance(item, Turn)]
         if people:
             turns = [people.named(turn) for turn in turns]
         skipped += [item for item in items if isinstance(item, Skipped)]
+        turns, changed = _told_apart(store, turns)
+        with_other_words += changed
         known = known_sources(store, [turn.source for turn in turns])
         known |= _known_by_their_own(store, [turn for turn in turns if turn.source not in known])
         fresh = [turn for turn in turns if turn.source not in known]
@@ -103,6 +108,7 @@ def import_turns(
         *export.notes,
         *(people.notes() if people and new else ()),
         *([_LET_IN] if forgotten else []),
+        *([_CHANGED.format(count(with_other_words, "message"))] if with_other_words else []),
     )
     return ImportReport(new, already, skipped=tuple(skipped), notes=notes, withheld=withheld)
 
@@ -129,6 +135,22 @@ def refuse_empty(report: ImportReport, name: str) -> None:
         for why, places in list(reasons.items())[:_CAUSES]
     )
     raise InputError("; ".join([f"{name}: nothing was stored: {causes}", *report.notes]))
+
+
+def _told_apart(store: Store, turns: Sequence[Turn]) -> tuple[list[Turn], int]:
+    """The turns, with new ids for those whose id the memory has with another text, and their count.
+
+    A file may have any ids, so an id proves nothing: another file must not take a message's place.
+    """
+    known = known_sources(store, [turn.source for turn in turns])
+    text_of = {turn.id: turn.text for turn in store.turns_by_id([*known.values()], missing_ok=True)}
+    told_apart = [
+        turn
+        if text_of.get(known.get(turn.source, 0), turn.text) in (turn.text, public.text)
+        else replace(turn, source=Minted(f"{turn.source}~{short_hash(turn.text)}"))
+        for turn, public in zip(turns, public_turns(turns).turns, strict=True)
+    ]
+    return told_apart, sum(map(ne, told_apart, turns))
 
 
 def _known_by_their_own(store: Store, turns: Sequence[Turn]) -> dict[str, int]:

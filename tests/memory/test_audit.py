@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -456,5 +457,9 @@ def test_the_command_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     open_store(path).close()
     noted = CliRunner().invoke(app, ["audit", "--db", str(path)])
     assert "note: SQLite 3.40.1 can" in noted.stderr
+    [line] = CliRunner().invoke(app, ["audit", "--json", "--db", str(path)]).stdout.splitlines()
+    note = json.loads(line)
+    assert (note["kind"], note["text"]) == ("note", "SQLite 3.40.1 can")
+    assert note.keys() == asdict(Finding("index", "")).keys()
     only_duplicates = CliRunner().invoke(app, ["audit", "--kind", "duplicate", "--db", str(path)])
     assert "note" not in only_duplicates.stderr

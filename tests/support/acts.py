@@ -10,19 +10,23 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before processes part
 
-from memory import Memory, MemoryProgram, Turn, facts, open_store
+from memory import Memory, MemoryProgram, Store, Turn, facts, open_store
 from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
+from memory.facts.additions import record_assertions
 from memory.records import Assertion, TurnAssertions
 from memory.search.embed import HostedEmbedder, embed
 from memory.store.changes import journal, journaled_rows
@@ -37,6 +41,7 @@ from memory.store.search import search_tables
 from memory.store.sqlite.connection import storage_errors
 from memory.store.sqlite.store import SqliteStore
 from memory.store.turns import tags
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from tests.support.newer_version import one_more_migration
@@ -47,6 +52,7 @@ from tests.support.scripted import StoresByRule, scripted_model
 BLOCK = 8  # so small that acts make and remake blocks
 TIMES = 8  # how often an act is done in one folder, unless less is asked for
 HOSTED = "nobody/packaged"
+EXPIRES = 2900  # the year of the first turn that expires
 TURNS = [
     Turn(
         f"Speaker {n % 3}",
@@ -76,13 +82,14 @@ class Act:
 
     `work` acknowledges n + 1 when the n-th time is over. `is_sound_between`: whether the memory's
     check is content also before the last time. `overwrites`: whether no byte may be left of turns
-    that are gone.
+    that are gone. `has_steps`: whether the next digest completes an act that was cut short.
     """
 
     begin: Callable[[Path], None]
     work: Work
     is_sound_between: bool = True
     overwrites: bool = False
+    has_steps: bool = False
 
 
 def main_file(folder: Path) -> Path:
@@ -142,6 +149,22 @@ def begin_with_a_backup_and_empty_files(folder: Path) -> None:
         (folder / f"restored{n:02}.db").touch()
 
 
+def begin_with_replies(folder: Path) -> None:
+    """Turns that expire one after the other, each with a reply that quotes it."""
+    with open_store(main_file(folder)) as store:
+        for n, turn in enumerate(TURNS):
+            tag = {FORGET_AFTER: f"{EXPIRES + n}-01-01T00:00:00Z"}
+            said = replace(turn, session=f"session {n}", tags=tag)
+            reply = Turn("Assistant", f"Noted: {turn.text}", said.session, "2017-05")
+            store.add([said, reply])
+    digest(folder, times=2 * len(TURNS) // MODEL.limits.window)
+
+
+def begin_with_words(folder: Path) -> None:
+    with Memory(main_file(folder)) as memory:
+        memory.add([turn for n in range(TIMES) for turn in words_of(n, "Oslo")])
+
+
 def begin_with_two_backups(folder: Path) -> None:
     begin_with_a_backup(folder)
     with open_store(main_file(folder)) as store:
@@ -196,8 +219,8 @@ MODEL = scripted_model([], window=3, budget=1_000)  # never asked: PROGRAM write
 
 
 def a_fact_of_each_turn(turns: str) -> str:
-    ids = re.findall(r"^\[(\d+)\]", turns, re.MULTILINE)
-    return ";\n".join(FACT.format(value=f"zyl{n}qua", turn=n) for n in ids)
+    said = re.findall(r"^\[(\d+)\].*(zyl\d+qua)", turns, re.MULTILINE)
+    return ";\n".join(FACT.format(value=value, turn=n) for n, value in said)
 
 
 PROGRAM = MemoryProgram()
@@ -218,6 +241,48 @@ def digest(folder: Path, n: int = 0, times: int = 1) -> None:
 def forget(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
         store.forget([2 * n + 1])
+
+
+def forget_with_replies(folder: Path, n: int) -> None:
+    with open_store(main_file(folder)) as store:
+        assert len(store.forget([4 * n + 1]).turns) == 2
+
+
+def expire(folder: Path, n: int) -> None:
+    """Read when the n-th turn has expired: the store forgets it, and its reply, before."""
+    now = datetime(EXPIRES + n, 1, 2, tzinfo=UTC).timestamp()
+    with patch.object(time, "time", lambda: now), open_store(main_file(folder)) as store:
+        assert len(store.turns()) == 2 * (len(TURNS) - n - 1)
+
+
+def words_of(n: int, home: str) -> list[Turn]:
+    who, day = f"Anna{n}", f"2024-05-0{n + 1}" if home == "Oslo" else f"2024-06-0{n + 1}"
+    change = "I moved" if home == "Bergen" else "I like"
+    return [Turn(who, f"I live in {home}.", who, day), Turn(who, f"{change} to {home}.", who, day)]
+
+
+def say(folder: Path, n: int) -> None:
+    """Say what templates know, and what changes an earlier word."""
+    with Memory(main_file(folder)) as memory:
+        memory.add(words_of(n, "Bergen"))
+
+
+def use_memory_tool(folder: Path, n: int) -> None:
+    """Make a file, edit it, give it another path, and delete it, as Claude does."""
+    from memory.frameworks import anthropic_memory
+
+    paths = [f"/memories/{n // 4}/{name}.md" for name in ("old", "new")]
+    commands = {
+        "create": {"path": paths[0], "file_text": "The cat is called Miso."},
+        "str_replace": {"path": paths[0], "old_str": "Miso", "new_str": "Mochi"},
+        "rename": {"old_path": paths[0], "new_path": paths[1]},
+        "delete": {"path": paths[1]},
+    }
+    with patch.object(anthropic_memory, "local_now", lambda: "2024-05-01T10:00"):
+        tool = anthropic_memory.MemoryTool(main_file(folder))
+        name, command = [*commands.items()][n % 4]
+        getattr(tool, name)(SimpleNamespace(**command))
+        tool.close()
 
 
 def undo(folder: Path, n: int) -> None:
@@ -379,6 +444,12 @@ ACTS: dict[str, Act] = {
     "add": Act(begin_with_turns, one_by_one(add)),
     "digest": Act(begin_with_turns, one_by_one(digest)),
     "forget": Act(begin_with_a_backup, one_by_one(forget), overwrites=True),
+    "forget with replies": Act(
+        begin_with_replies, one_by_one(forget_with_replies), overwrites=True
+    ),
+    "expire": Act(begin_with_replies, one_by_one(expire), overwrites=True),
+    "say": Act(begin_with_words, one_by_one(say), has_steps=True),
+    "memory tool": Act(begin_with_facts, one_by_one(use_memory_tool)),
     "undo": Act(begin_with_facts, one_by_one(undo)),
     "revert": Act(begin_with_facts, one_by_one(revert)),
     "merge": Act(begin_with_facts, one_by_one(merge_entities)),
@@ -445,7 +516,10 @@ _SELECTS = {
     "last ids": "SELECT name, seq FROM sqlite_sequence WHERE name <> 'settings' ORDER BY name",
     **{
         table: f"SELECT * FROM {table} ORDER BY 1, 2"
-        for table in ("speakers", "recent", "blocks", "pieces", *journaled_rows.TABLES)
+        for table in (
+            *("speakers", "recent", "blocks", "pieces", "newer_words"),
+            *journaled_rows.TABLES,
+        )
     },
 }
 
@@ -496,12 +570,19 @@ def residue(folder: Path) -> list[str]:
     return [text for text in gone if any(text.encode() in content for content in contents)]
 
 
-def settle(folder: Path) -> None:
-    """Do what a person does after an interruption: finish the forgetting that is due."""
+def settle(act: Act, folder: Path) -> None:
+    """Do what is done after an interruption: a person finishes the forgetting that is due."""
     if main_file(folder) in memories(folder):
         with open_store(main_file(folder)) as store:
-            if settings_of(store, DUE):
-                store.forget([])
+            complete(act, store)
+
+
+def complete(act: Act, store: Store) -> None:
+    """Finish the forgetting that is due, and do of a digest what completes an act in steps."""
+    if settings_of(store, DUE):
+        store.forget([])
+    if act.has_steps:
+        record_assertions(store)
 
 
 def undisturbed(act: Act, folder: Path) -> list[State]:

@@ -77,7 +77,7 @@ def life(act: Act, folder: Path, start: int, seconds: float) -> list[int]:
 
 def assert_whole(act: Act, folder: Path, states: list[State], acknowledged: int) -> int:
     """How many times an act was done by what a folder shows: all acknowledged, or one more."""
-    acts.settle(folder)
+    acts.settle(act, folder)
     after = acts.state(folder)
     possible = [n for n in (acknowledged + 1, acknowledged) if states[n : n + 1] == [after]]
     assert possible, "\n".join(differences(states[acknowledged], after))

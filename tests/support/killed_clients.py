@@ -17,8 +17,6 @@ from typing import Any
 from unittest.mock import patch
 
 from memory import open_store
-from memory.store.configuration.settings import settings_of
-from memory.store.forgetting.forget import DUE
 from memory.store.postgres import pool
 from memory.store.postgres.store import PostgresStore
 from tests.support import acts
@@ -28,7 +26,8 @@ from tests.support.postgres_server import logged_in, new_database, new_namespace
 
 # Those acts on files that are acts on a namespace, too.
 NAMES = (
-    *("add", "digest", "forget", "undo", "revert", "merge", "rename attribute", "tags"),
+    *("add", "digest", "forget", "forget with replies", "expire", "say", "memory tool"),
+    *("undo", "revert", "merge", "rename attribute", "tags"),
     *("remove tags", "set attribute", "alias", "rename entity", "split entity", "record"),
     *("describe entity", "add fact", "reembed", "import"),
 )
@@ -72,8 +71,7 @@ class Namespace:
                 assert time.monotonic() < until, "the server goes on for a client that is gone"
                 time.sleep(0.005)
         with open_store(self.address) as store:
-            if settings_of(store, DUE):
-                store.forget([])
+            acts.complete(self._act, store)
 
     def state(self) -> list[Any]:
         """All rows but claims, without moments and other accidents. Its check must be content."""

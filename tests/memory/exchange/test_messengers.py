@@ -276,6 +276,30 @@ def test_a_telegram_chat_and_all_chats_are_read(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_with_a_chats_ids_takes_no_messages_place(tmp_path: Path) -> None:
+    """Anyone can write a file with the ids of messages that are still to come."""
+
+    def chat(*texts: str) -> Path:
+        sent = {"type": "message", "date": "2025-07-11T15:36:11", "from": "Mino"}
+        messages = [
+            {"id": number, "from_id": "user1", "text": text, **sent}
+            for number, text in enumerate(texts)
+        ]
+        value = {"name": "Mino", "type": "personal_chat", "id": 7, "messages": messages}
+        return write(tmp_path / "result.json", text=json.dumps(value))
+
+    options = ("--db", tmp_path / "a.db")
+    run("import", chat("The key is under the mat.", "Bye."), *options)
+    real = chat("I moved to Porto.", "Bye.")
+    said = run("import", real, *options)
+    assert "1 new turn, 1 already stored" in said
+    assert "1 message: stored with other words under the same id" in " ".join(said.split())
+    assert "0 new turns, 2 already stored" in run("import", real, *options)
+    with open_store(tmp_path / "a.db") as store:
+        texts = [turn.text for turn in store.turns()]
+    assert texts == ["The key is under the mat.", "Bye.", "I moved to Porto."]
+
+
 def test_lists_of_messages_are_conversations(tmp_path: Path) -> None:
     tool = {"role": "assistant", "content": None, "tool_calls": [{"id": "t"}]}
     first = [

@@ -392,6 +392,29 @@ def test_a_callback_of_litellm_stores_both_sides(path: Path) -> None:
     assert turns == [("Anna", "I moved to Oslo.", "chat"), ("Assistant", "Nice.", "chat")] * 2
 
 
+@pytest.mark.parametrize(
+    "session", ["corrections", "memory tool /memories/a.md", 'langgraph ["a"]']
+)
+def test_no_framework_writes_into_a_session_that_only_the_memory_names(
+    path: Path, session: str
+) -> None:
+    from memory.frameworks.litellm_callback import MemoryCallback
+    from memory.frameworks.openai_agents import MemorySession
+
+    agents = MemorySession(path, session)
+    with pytest.raises(InputError, match="the memory's own"):
+        asyncio.run(agents.add_items([{"role": "user", "content": "I live in Rome."}]))
+    agents.close()
+    callback = MemoryCallback(path)
+    messages = [{"role": "user", "content": "I live in Rome."}]
+    kwargs = {"messages": messages, "litellm_params": {"metadata": {"session_id": session}}}
+    with pytest.raises(InputError, match="the memory's own"):
+        callback.log_success_event(kwargs, None, None, None)
+    callback.close()
+    with open_store(path) as store:
+        assert store.count_turns() == 0
+
+
 def test_an_agent_of_pydantic_ai_uses_the_tools(path: Path) -> None:
     pytest.importorskip("pydantic_ai")
     from pydantic_ai import Agent

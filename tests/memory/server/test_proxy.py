@@ -117,6 +117,22 @@ def system_texts(request: dict[str, Any]) -> list[str]:
     return [m["content"] for m in request["messages"] if m["role"] == "system"]
 
 
+@pytest.mark.parametrize(
+    "session", ["corrections", "memory tool /memories/a.md", 'langgraph ["a"]']
+)
+def test_no_request_names_a_session_that_only_the_memory_names(
+    nora: str, upstream: Upstream, session: str
+) -> None:
+    before = turns_of(nora)
+    with proxied(upstream, namespace=nora) as client:
+        headers = {proxy_module.SESSION: session}
+        answer = client.post("/v1/chat/completions", json=BODY, headers=headers)
+    assert answer.status_code == 400
+    assert "the memory's own" in answer.text
+    assert upstream.requests == []
+    assert turns_of(nora) == before
+
+
 def test_a_request_gets_the_memory_and_both_sides_are_stored(nora: str, upstream: Upstream) -> None:
     with proxied(upstream, namespace=nora) as client:
         answer = client.post("/v1/chat/completions", json=BODY)

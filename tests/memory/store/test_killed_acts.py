@@ -13,7 +13,7 @@ from tests.support.acts import ACTS
 
 pytestmark = pytest.mark.slow
 
-KILLS = 24  # of each act, at new moments in each run
+KILLS = 21  # of each act, at new moments in each run
 
 
 def test_acts_killed_at_random_moments_are_whole_or_absent() -> None:
