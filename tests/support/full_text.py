@@ -49,7 +49,7 @@ def _assert_sound_lists(store: Store) -> None:
     assert isinstance(store, PostgresStore)
     for of, texts in zip("tf", TEXTS.values(), strict=True):
         entries = {
-            (word, (chunk << 12) + int.from_bytes(ids[n : n + 2], "small"))
+            (word, (chunk << 12) + int.from_bytes(ids[n : n + 2], "little"))
             for word, chunk, ids in rows_of(
                 store, "SELECT word, chunk, ids FROM word_lists WHERE of = ?", (of,)
             )
