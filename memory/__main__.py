@@ -25,6 +25,7 @@ COMMANDS = {
         "chat": "chat.chat",
         "search": "queries.search",
         "context": "context.context",
+        "upcoming": "queries.upcoming",
     },
     "Facts": {
         "facts": "facts.app",

@@ -13,6 +13,7 @@ from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
+from memory.evidence.upcoming import upcoming
 from memory.evidence.wishes import applying, wishes_of, working_profile
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.facts.restated import newest_first
@@ -33,6 +34,7 @@ from memory.text.word_forms import forms_of, is_among, telling_words
 
 _PERSON = "Who you work with:"
 _INSTRUCTIONS = "What you were asked to do always, in these words:"
+_DUE = "Due today and in the next days:"
 _OPEN = "Left open:"
 _DECISIONS = "Decided:"
 _STORY = "The last session, {session}, {day}:"
@@ -44,7 +46,7 @@ _MOST_FILES = 15
 _RECENT_TURNS = 4_000  # among which the last session lies
 _MOST_OF_SESSION = 400  # turns
 # Of the tokens; the story gets the rest.
-_SHARE = {"instructions": 0.4, "person": 0.08, "open": 0.2, "decisions": 0.25}
+_SHARE = {"instructions": 0.4, "person": 0.08, "due": 0.1, "open": 0.2, "decisions": 0.25}
 _MOST_HITS = 6
 _LONGEST_PROMPT = 4_000  # characters that are searched for
 
@@ -55,11 +57,14 @@ _LONGEST_PROMPT = 4_000  # characters that are searched for
 def start_block(
     project: Store | None, person: Store | None, *, session: str, speaker: str, tokens: int
 ) -> str:
-    """Standing instructions, who the person is, decisions, what was left open, the last session."""
+    """Standing instructions, the person, what is due and open, decisions, the last session."""
     lines = list(_instruction_lines(_stores(project, person, speaker)))
     wishes = _section(_INSTRUCTIONS, lines, int(tokens * _SHARE["instructions"]))
     known = _person_lines(_stores(project, person, speaker))
-    quotations = [_section(_PERSON, known, int(tokens * _SHARE["person"]))]
+    quotations = [
+        _section(_PERSON, known, int(tokens * _SHARE["person"])),
+        _section(_DUE, _due_lines(project, person), int(tokens * _SHARE["due"])),
+    ]
     if project:
         turns = last_session(
             project, without=session_label(session), among=_RECENT_TURNS, limit=_MOST_OF_SESSION
@@ -124,6 +129,12 @@ def _person_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Iterator[s
     for store, askers in stores:
         texts |= {f"- {line.partition('] ')[2]}": None for line in working_profile(store, *askers)}
     yield from texts
+
+
+def _due_lines(*stores: Store | None) -> Iterator[str]:
+    """What is due, in each memory once."""
+    due = {item.line: item.day for store in stores if store for item in upcoming(store)}
+    yield from (f"- {line}" for line in sorted(due, key=due.__getitem__))
 
 
 def _turns_of(store: Store, facts: Sequence[Fact]) -> dict[int, Turn]:

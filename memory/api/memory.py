@@ -21,6 +21,7 @@ from memory.errors import InputError, ModelError, PromptTooLong
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import LEAST_BUDGET, citations, refuse_budget
 from memory.evidence.reader import MemoryReader
+from memory.evidence.upcoming import Upcoming, upcoming
 from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
 from memory.facts.edit_history import newest_change
 from memory.facts.latest_word import with_later
@@ -485,6 +486,19 @@ class Memory(AnswersOthersNames):
     def expiring(self, *, user_id: UserId = "") -> list[Expiring]:
         """The turns that will be forgotten, the next one first."""
         return expiring_turns(self._first)
+
+    @for_user
+    def upcoming(
+        self, days: int = 7, *, now: str | date | None = None, user_id: UserId = ""
+    ) -> Results[Upcoming]:
+        """What is due from today until `days` later: what was said for these days, by day.
+
+        Each has a `day`, the `turn` that says it or the `fact`, a `mark` if a later turn changed
+        it, and all of that as a `line`. `now` is another day to begin with. Raises InputError for
+        a number of days that is none.
+        """
+        day = day_of(now)
+        return Results(upcoming(self._first, days, day.isoformat()[:10] if day else ""))
 
     @for_user
     def forget(

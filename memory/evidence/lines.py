@@ -4,7 +4,6 @@ Tokens are counted by the packaged embedder's Llama tokenizer. Newer models have
 and need fewer tokens for the same text, so a budget kept here is kept there too.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,13 +11,13 @@ from typing import Any, ClassVar, Self
 
 from memory.errors import InputError
 from memory.records import Answer, Citation, Fact, Hit, Rows, Turn
+from memory.store.turns.days import is_told
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates
 from memory.text.passages import excerpt
 from memory.text.speakers import is_by_assistant
 from memory.text.tokens import count_tokens, line_tokens, trim
 from memory.text.turn_lines import resolved_line, turn_line
-from memory.vocabulary.templates import supposes
 from memory.vocabulary.templates.parts import own_lines
 
 # A smaller budget holds no turn at all, only its date and speaker.
@@ -34,7 +33,6 @@ OUTDATED, DISPUTED = OF_FACTS = "outdated: ", "disputed: "  # how marks made by 
 # A longer result without turns is not a count or a sum, but a list whose turns were left out.
 MOST_SUMS = 12
 _NEXT_SESSION = "(another conversation)"
-_SENTENCE_END = re.compile(r"[.!?]\s")
 _MOST_KNOWN, _LONGEST_KNOWN = 1_000, 2_000  # texts, and characters of one
 _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 
@@ -71,15 +69,9 @@ def dated_line(turn: Turn, dates: bool = True, iso: bool = False, spans: bool = 
 def _with_spans(text: str, said_at: str, iso: bool) -> str:
     """A message with its relative dates as spans; questions show the same turns again."""
     return "\n".join(
-        resolve_dates(line, said_at, iso=iso, spans=True, is_told=_is_told) if is_own else line
+        resolve_dates(line, said_at, iso=iso, spans=True, is_told=is_told) if is_own else line
         for line, is_own in own_lines(text)
     )
-
-
-def _is_told(before: str) -> bool:
-    """Whether the date after some words is real: "Imagine we moved yesterday" has none."""
-    *_, sentence = _SENTENCE_END.split(before)
-    return not supposes(sentence)
 
 
 def marked(line: str, mark: str) -> str:

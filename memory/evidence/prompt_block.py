@@ -30,8 +30,10 @@ from memory.records import Contradiction, Fact, Hit, Turn, plain
 from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
+from memory.store.turns.days import days_of_turn, meets
 from memory.store.turns.minted_names import session_label
 from memory.store.turns.summaries import newest_summaries
+from memory.text.dates import asked_days
 from memory.text.fence import fence_tokens, without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
@@ -252,6 +254,8 @@ def _block(
             names=len(about.people.named) + len(about_others),
             memory_turns=about.turns,
         )
+        if width == "closed" and _speak_of_asked_days(ranked, question, reader):
+            width = "narrow"
     room_turns = room_of(
         question,
         reader,
@@ -295,6 +299,14 @@ def _block(
         block = laid_out(for_turns, for_portrait)
     with_story = replace(block, story=story()) if room_turns.turns else block
     return with_story if count_tokens(with_story.fenced) <= limit else block
+
+
+def _speak_of_asked_days(
+    turns: Sequence[Turn], question: UserQuestion, reader: MemoryReader
+) -> bool:
+    """Whether a turn answers "Anything planned for today?", said for that day before."""
+    days = asked_days(question.ranked_text, question.today or reader.store.today)
+    return bool(days) and any(meets(day, days) for turn in turns for day in days_of_turn(turn))
 
 
 def _in_templates(

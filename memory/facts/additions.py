@@ -26,6 +26,7 @@ from memory.store.configuration.owner import is_unnamed, owner_of
 from memory.store.configuration.settings import settings_of
 from memory.store.configuration.withheld import public_turns
 from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.turns.days import record_days
 from memory.store.turns.turn_reads import batches_of_turns, messages_before, speakers_spelled
 from memory.store.turns.turn_validation import valid_turn
 from memory.store.turns.turns_table import known_sources
@@ -153,7 +154,8 @@ def record_assertions(
 ) -> Recorded:
     """Record what all turns of a memory assert, after its vocabulary has changed.
 
-    And what they change of earlier ones, also in a memory that an older version made. Nothing is
+    And what they change of earlier ones and the days that they speak of, also in a memory that an
+    older version made. Nothing is
     recorded of a turn twice, whatever has become of it. May be interrupted. Does nothing if the
     store is read-only.
     """
@@ -164,6 +166,7 @@ def record_assertions(
     for turns in batches_of_turns(store, _TURNS_AT_ONCE):
         changes = _record(store, turns, vocabulary)
         note_newer(store, [turn.id for turn in turns])
+        record_days(store, turns)
         sums += Recorded(len(turns), len(changes), sum(change.facts for change in changes))
         progress(sums)
     return sums

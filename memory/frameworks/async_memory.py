@@ -75,6 +75,7 @@ class AsyncMemory(AnswersOthersNames):
     add = _on_a_thread(Memory.add)
     expire = _on_a_thread(Memory.expire)
     expiring = _on_a_thread(Memory.expiring)
+    upcoming = _on_a_thread(Memory.upcoming)
     forget = _on_a_thread(Memory.forget)
     changes = _on_a_thread(Memory.changes)
     undo = _on_a_thread(Memory.undo)

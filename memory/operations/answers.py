@@ -4,6 +4,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from memory.evidence.upcoming import Upcoming
 from memory.facts.audit import Finding
 from memory.records import (
     Change,
@@ -299,6 +300,12 @@ class ForgetAnswer(TypedDict):
     confirmation: NotRequired[str]
     receipt: NotRequired[Forgotten]
     earlier_receipts: NotRequired[list[Forgotten]]
+
+
+class Due(TypedDict):
+    """What is due, by day."""
+
+    upcoming: list[Upcoming]
 
 
 class Expiries(TypedDict):

@@ -6,7 +6,16 @@ from typing import Annotated, Any, cast
 from pydantic import Field
 
 from memory.evidence.recollection import recollect
-from memory.operations.answers import AnswerRecord, ContextBlock, HitRecord, Recalled, SearchHits
+from memory.evidence.upcoming import DAYS, MOST_DAYS
+from memory.evidence.upcoming import upcoming as due_on_days
+from memory.operations.answers import (
+    AnswerRecord,
+    ContextBlock,
+    Due,
+    HitRecord,
+    Recalled,
+    SearchHits,
+)
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
 from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.changes.points_in_time import time_of_question
@@ -43,6 +52,18 @@ def search(
     with past_or_present(memory.store, as_of) as past:
         hits = found_turns(past, memory.searcher.search(past, query, limit, turn_filter))
     return {"hits": [cast("HitRecord", hit.to_dict()) for hit in hits]}
+
+
+@operation("read", "GET /upcoming")
+def upcoming(
+    memory: OpenMemory,
+    days: Annotated[
+        WholeNumber, Field(description="Until so many days after today.", ge=0, le=MOST_DAYS)
+    ] = DAYS,
+    now: Annotated[str, Field(description="Another day than today to begin with, as ISO.")] = "",
+) -> Due:
+    """List what was said for the next days, facts that happen then, and birthdays."""
+    return {"upcoming": due_on_days(memory.store, days, now)}
 
 
 @operation("read", "GET /recall")

@@ -33,6 +33,9 @@ RELATED_SHARE = 0.5  # the worth of a word of related meaning
 LONG_TALK = (20, 60)  # turns of a session on one day
 DATE_SHARES = (0.6, 0.06)
 TIME_SHARES = (0.8, 0.4)
+# Of `date`, for a turn that speaks of a day that the question names: more than for those of the day
+# itself (2), since "What do I have today?" asks for what was said of today before.
+TOLD_DATE = 3.0
 LENGTH_SHARES = (2.5, -1.25)
 OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words
 # Of `own_words`, for each word of a question of one or two: more than all other features together,
@@ -88,7 +91,10 @@ def columns_of(
         "session": _best_of_session(index, turns.session, word_shares),
         "speaker": by_speakers(turns.speaker, query.speakers),
         "implied": by_speakers(turns.speaker, query.implied),
-        "date": date_match(turns.date, query) * turns.date_share,
+        "date": np.maximum(
+            date_match(turns.date, query) * turns.date_share,
+            TOLD_DATE * np.isin(index.ids[positions], [*query.told_on]),
+        ),
         # Only for questions about a time: for all questions it gained at most .001
         # (the log).
         "time": turns.time * query.asks_time,

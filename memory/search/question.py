@@ -86,6 +86,7 @@ class Query:
     it does not name. `spans` are (first day, last day, worth), packed (yyyymmdd): the worth is 2
     up to a week, like a named day, else 1, like a named month. `is_of_words` says that it is a
     word or two: who types "Biscuit" looks for turns with this word.
+    `told_on` are the ids of the turns that speak of a day that it names.
     """
 
     words: tuple[str, ...]
@@ -96,6 +97,7 @@ class Query:
     spans: tuple[tuple[int, int, int], ...]
     asks_time: bool
     is_of_words: bool
+    told_on: frozenset[int] = frozenset()
 
     def of_memory(self, memory: int, memories: int) -> "Query":
         """A question to several memories as this one of them reads it (`SpeakerNames.together`)."""

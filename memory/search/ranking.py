@@ -165,6 +165,10 @@ def features_of(
         for match in matches
     ]
     positions = candidates(index, query, vector, words, feature_weights, counts, selection)
+    if query.told_on:
+        told = index.positions_of(np.array(sorted(query.told_on), np.int64))
+        is_ranked = told > 0 if selection is None else selection.mask[told]
+        positions = np.union1d(positions, told[is_ranked])
     cosines = index.cosines(positions, vector)
     return Features(
         index.ids[positions],

@@ -66,10 +66,12 @@ from memory.store.search.embedding import EmbedderState, Vectors
 from memory.store.search.search_tables import Searched
 from memory.store.turns import expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
+from memory.store.turns.days import turns_speaking_of, with_days
 from memory.store.turns.filtered_turns import FilteredTurns, shown_only, with_signs
 from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
+from memory.text.dates import asked_days
 from memory.text.secrets import DEFAULT_POLICY, mask
 from memory.text.turn_filter import TurnFilter, read_filter
 from memory.text.words import signs_of
@@ -236,7 +238,7 @@ class DatabaseStore(Store):
                         width = 0 if rows is None else rows.shape[1]
                         vectors.record_embedder(conn, self.vectors.embedder, width)
                     told = told_in_zone(clean, zones[0]) if zones else clean
-                    told = expiry.with_moments(told, zones, periods)
+                    told = with_days(expiry.with_moments(told, zones, periods))
                     if any(FORGET_AFTER in turn.tags for turn in told):
                         self._expired.look_again()
                     if once and replaces:
@@ -359,7 +361,7 @@ class DatabaseStore(Store):
             with self._searched(turn_filter, signs_of(text)) as searched:
                 if searched is None:
                     return []
-                query = searched.index.query(text, searched.selection)
+                query = searched.query(text)
                 asked = searched.embedder_id, query.plain
                 if not isinstance(load_embedder(searched.embedder), HostedEmbedder):
                     vectors_of[asked] = searched.embed(query.plain)
@@ -419,6 +421,7 @@ class DatabaseStore(Store):
                 recorded.id,
                 partial(self.vectors.vector_of, recorded),
                 selection,
+                lambda text: turns_speaking_of(conn, asked_days(text, self.today)),
             )
 
     @property

@@ -333,6 +333,11 @@ SELECT min(value) FROM memory.tags WHERE namespace = :namespace AND key = :key;
 -- turn_with_key --
 SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key LIMIT 1;
 
+-- turns_with_tag_between --
+SELECT turn_id, value
+FROM memory.tags
+WHERE namespace = :namespace AND key = :key AND value >= :first AND value < :last;
+
 
 -- ======== settings, and which turns were shown (settings.py) ========
 
@@ -788,6 +793,11 @@ WHERE facts.namespace = :namespace AND facts_log.namespace = :namespace
     AND facts_log.before IS NOT NULL AND facts_log.after IS NOT NULL
     AND substr(changes.cause, 1, 8) = 'edit by '
 ORDER BY facts_log.id;
+
+-- facts_of_days --
+{facts} AND ended_on IS NULL
+    AND (happened_on BETWEEN :first AND :after OR attribute = ANY (:attributes))
+ORDER BY id;
 
 -- facts_by_id --
 {facts} AND id = ANY (:fact_ids);

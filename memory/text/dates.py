@@ -2,7 +2,7 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import MAXYEAR, MINYEAR, date
 from functools import lru_cache
 
@@ -57,6 +57,23 @@ _NAMED_DAY = re.compile(rf"[\s,:(\u2013\u2014-]*(?:\w+ ){{0,3}}?{_DATED}", re.IG
 _NAMED_BEFORE = re.compile(
     rf"{_DATED}(?: \d{{4}})?[\s,:)\u2013\u2014-]*$", re.IGNORECASE | re.ASCII
 )
+# A day as people write it, and as `dated_question` does.
+_WRITTEN_DAY = re.compile(
+    rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})\b"
+    rf"|(?P<named_month>{_MONTH})\.? (?P<named_day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!:\d))"
+    r"(?:,? (?P<year>(?:19|20)\d\d)\b)?"
+    r"|(?<![\d-])(?P<first>\d{4}-\d\d-\d\d)(?: to (?P<last>\d{4}-\d\d-\d\d))?(?![\d-])",
+    re.IGNORECASE | re.ASCII,
+)
+# What is said of these days is meant whatever follows: "tomorrow after work", "Friday at nine".
+_NEAR_DAY = re.compile(
+    r"\b(?:(?P<day>the day after tomorrow|tomorrow|today|tonight"
+    rf"|this (?:morning|afternoon|evening))|(?P<weekday>{'|'.join(WEEKDAYS)}))\b(?!['\u2019]s\b)",
+    re.IGNORECASE | re.ASCII,
+)
+_NEXT_WEEK_AFTER = re.compile(r"(?: of)? next week\b", re.IGNORECASE)
+_OF_OTHER_WEEKDAYS = (" every ", " each ", " last ", " past ", " next ", " coming ", " most ")
+LONGEST_TOLD, _LONGEST_ASKED = 31, 14  # days: a longer time is no date to be reminded of
 _CLAUSE = re.compile(r"[,.!?;\n]")
 # Words before a distance with which it names another time: "more than 20 years ago".
 _INEXACT = (" than ", " over ", " under ", " almost ", " nearly ", " at least ", " for ")
@@ -190,6 +207,128 @@ def short_day(said_at: str) -> str:
     """`10 Jan 2024`."""
     day = spoken_date(said_at)
     return (day.partition(" ")[2] if named_day(said_at) else day).removeprefix("0")
+
+
+def told_days(
+    text: str, said_at: str, is_told: Callable[[str, str], bool] = lambda before, after: True
+) -> list[tuple[date, date]]:
+    """The days that a text speaks of, each as the first and the last day; a month at most.
+
+    "Dentist tomorrow", "the plumber comes on Friday", "on 20 November": a day without a year is the
+    next one, or the last one in the past tense. "Today" is one only for what is not past, since
+    else its turn has that date. `is_told` says by the texts before and after whether words tell of
+    a day.
+    """
+    days = (
+        span
+        for match in _dated_words(text)
+        if is_told(text[: match.start()], text[match.end() :])
+        for span in _told_span(match, _days_of_speaking(said_at))
+    )
+    return [
+        (first, last) for first, last in dict.fromkeys(days) if (last - first).days < LONGEST_TOLD
+    ]
+
+
+@lru_cache(maxsize=100)  # a search and its block ask it of one question
+def asked_days(question: str, today: str) -> tuple[tuple[date, date], ...]:
+    """The days that a question names, each as the first and the last day; two weeks at most.
+
+    A weekday, or a day without its year, may be the last one or the next one.
+    """
+    day = named_day(today)
+    spans: dict[tuple[date, date], None] = {}
+    for match in _dated_words(question):
+        if match.re is _WRITTEN_DAY:
+            spans.update(dict.fromkeys(_written_days(match, day)))
+        elif day and match["weekday"]:
+            around = [*_weekdays_around(match, day), day]
+            days = [near for near in around if near.weekday() == around[0].weekday()]
+            spans.update(dict.fromkeys((near, near) for near in days))
+        elif day and not _is_beside_date(match):
+            first, length = _span(match, day) if match.re is _RELATIVE else _near_day(match, day)
+            spans[first, add_days(first, length - 1)] = None
+    return tuple(span for span in spans if (span[1] - span[0]).days < _LONGEST_ASKED)
+
+
+def _dated_words(text: str) -> Iterator[re.Match[str]]:
+    """The matches of _WRITTEN_DAY, _NEAR_DAY and _RELATIVE, each part of a text once."""
+    ends: list[tuple[int, int]] = []
+    for pattern in (_WRITTEN_DAY, _NEAR_DAY, _RELATIVE):
+        for match in pattern.finditer(text):
+            first, last = match.span()
+            if pattern is _NEAR_DAY and match["weekday"]:
+                if _last_words(text[:first]).endswith(_OF_OTHER_WEEKDAYS):
+                    continue
+                if week := _NEXT_WEEK_AFTER.match(text, last):
+                    last = week.end()
+            if not any(begun < last and first < end for begun, end in ends):
+                ends.append((first, last))
+                yield match
+
+
+def _told_span(match: re.Match[str], today: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """The days that dated words mean in a turn, counted from each of `today`."""
+    if match.re is _WRITTEN_DAY:
+        days = _written_days(match, today[-1] if today else None)
+        is_past = len(days) > 1 and _is_told_as_past(match)
+        yield from days[:1] if is_past else days[-1:]
+        return
+    if _is_beside_date(match):
+        return
+    for day in today:
+        words_before = _last_words(match.string[: match.start()])
+        if match["weekday"]:
+            near = _weekdays_around(match, day)[not _is_told_as_past(match)]
+            yield near, near
+        elif match.re is _NEAR_DAY:
+            is_ahead = "tomorrow" in match["day"].lower()
+            if not words_before.endswith(_ROLLING) and (is_ahead or not _is_told_as_past(match)):
+                first, _ = _near_day(match, day)
+                yield first, first
+        elif _is_sure(match, day) or (match["ahead"] and not _is_told_as_past(match)):
+            first, length = _span(match, day)
+            last = add_days(first, length - 1)
+            if not (first <= day <= last and _is_told_as_past(match)):  # "This week was awful."
+                yield first, last
+
+
+def _written_days(match: re.Match[str], today: date | None) -> list[tuple[date, date]]:
+    """The days that _WRITTEN_DAY means: without a year the last one before `today`, and the next.
+
+    Empty for a day that does not exist.
+    """
+    if match["first"]:
+        ends = [named_day(match[name] or match["first"]) for name in ("first", "last")]
+        return [(ends[0], ends[1])] if ends[0] and ends[1] and ends[0] <= ends[1] else []
+    name = (match["month"] or match["named_month"]).lower()[:3]
+    month = 1 + [month[:3] for month in MONTHS].index(name)
+    day = int(match["day"] or match["named_day"])
+    if match["year"]:
+        years = [int(match["year"])]
+    else:
+        years = [today.year - 1, today.year, today.year + 1] if today else []
+    days = [date(year, month, day) for year in years if 1 <= day <= monthrange(year, month)[1]]
+    if not match["year"] and today:
+        days = [
+            *[near for near in days if near < today][-1:],
+            *[near for near in days if near >= today][:1],
+        ]
+    return [(near, near) for near in days]
+
+
+def _weekdays_around(match: re.Match[str], today: date) -> tuple[date, date]:
+    """The last such weekday before a day, and the next one after it, also "Friday next week"."""
+    back = _days_since(match["weekday"].lower(), today)
+    is_of_next_week = _NEXT_WEEK_AFTER.match(match.string, match.end()) or _last_words(
+        match.string[: match.start()]
+    ).endswith((" next week ", " week on "))
+    days = 14 if back == 7 or (is_of_next_week and back > today.weekday()) else 7
+    return add_days(today, -back), add_days(today, days - back)
+
+
+def _near_day(match: re.Match[str], today: date) -> tuple[date, int]:
+    return add_days(today, _DAYS.get(match["day"].lower(), 0)), 1
 
 
 def _last_words(text: str) -> str:

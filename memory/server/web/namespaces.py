@@ -6,6 +6,7 @@ from typing import Any
 
 from memory.agents.projects import project_name
 from memory.errors import InputError
+from memory.evidence.upcoming import upcoming
 from memory.records import Contradiction, Fact
 from memory.server.web.ask import recent_questions
 from memory.server.web.facts import each_once, newest_facts, newest_seen
@@ -39,6 +40,7 @@ _MOST_PEOPLE = 12
 _MOST_PERIODS = 24
 _MOST_DAYS = 5
 _MOST_PAIRS = 5
+_MOST_DUE = 8
 _TURNS_READ = 2_000  # for topics, spread over a large memory
 
 
@@ -147,6 +149,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "work": work,
         "project": project_name(request.namespace),
         "people": speakers_by_messages(store, _MOST_PEOPLE),
+        "upcoming": upcoming(store)[:_MOST_DUE],
         "of_turns": _of_turns(store, turns) if turns and not facts else None,
     }
     return Page("overview.html", values)

@@ -8,6 +8,7 @@ there.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, Literal, get_args
 
 from memory.records import Fact, Kind
@@ -31,6 +32,18 @@ def facts_by_id(store: Store, fact_ids: Sequence[int]) -> list[Fact]:
             return [to_fact(row) for row in conn.run("facts_by_id", fact_ids=own_ids)]
 
     return sorted(united_facts(store, read, fact_ids), key=lambda fact: fact.id)
+
+
+def facts_of_days(store: Store, first: date, last: date, yearly: Sequence[str]) -> list[Fact]:
+    """The facts without an end that happen on these days, and all of these attributes."""
+    with store.reading() as conn:
+        rows = conn.run(
+            "facts_of_days",
+            first=first.isoformat(),
+            after=f"{last.isoformat()}~",
+            attributes=[*yearly],
+        )
+        return [to_fact(row) for row in rows]
 
 
 def facts_from(store: Store, turn_ids: Sequence[int]) -> list[Fact]:

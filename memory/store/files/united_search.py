@@ -39,14 +39,19 @@ def search_several(
     if k < 1:
         return []
     names: dict[int, SpeakerNames] = {}
+    told_on: dict[int, Sequence[int]] = {}
     newest = 0
     for number, store in enumerate(stores):
         with store.searched(turn_filter) as searched:
             if searched is not None and searched.turns:
                 names[number] = searched.index.names_of(searched.selection)
+                told_on[number] = searched.told_on(text)
                 newest = max(newest, searched.index.newest_date(searched.selection))
     query = read_question(text, SpeakerNames.together([*names.values()]), newest)
-    queries = {number: query.of_memory(place, len(names)) for place, number in enumerate(names)}
+    queries = {
+        number: replace(query.of_memory(place, len(names)), told_on=frozenset(told_on[number]))
+        for place, number in enumerate(names)
+    }
 
     matches: dict[int, Sequence[WordMatches]] = {}
     counted: list[Sequence[WordMatches]] = []

@@ -12,7 +12,7 @@ them (decision 13).
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -39,7 +39,8 @@ class Searched:
     """A memory inside a read transaction: its index with all turns, its words, its embedder.
 
     `embed` makes the unit vector of a question, also after the transaction; `embedder_id` changes
-    with the embedder. `selection` are the turns to rank, None for all.
+    with the embedder. `selection` are the turns to rank, None for all. `told_on` finds the turns
+    that speak of the days that a question names.
     """
 
     index: Index
@@ -48,11 +49,18 @@ class Searched:
     embedder_id: int
     embed: Callable[[str], NDArray[np.float32]]
     selection: Selection | None
+    told_on: Callable[[str], Sequence[int]]
 
     @property
     def turns(self) -> int:
         """How many turns there are to rank."""
         return self.index.turns_of(self.selection)
+
+    def query(self, text: str) -> Query:
+        """A question as this memory reads it."""
+        return replace(
+            self.index.query(text, self.selection), told_on=frozenset(self.told_on(text))
+        )
 
     def matches(self, query: Query) -> list[WordMatches]:
         """The turns that hold each word of a question, as far as they matter to those to rank."""

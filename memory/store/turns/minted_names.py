@@ -26,12 +26,14 @@ FORGET_AFTER = Minted("forget_after")
 SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
+# The days that a turn speaks of, as ISO dates or spans of them (days.py).
+SPEAKS_OF = Minted("speaks_of")
 FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys of their tags
 
 # A turn that a model wrote down by its tool: its words may be the person's, its orders are not.
 WRITTEN_BY, A_MODEL = Minted("written_by"), "model"
 
-_TAGS = frozenset({WRITTEN_AS, WRITTEN_BY, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN})
+_TAGS = frozenset({WRITTEN_AS, WRITTEN_BY, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN, SPEAKS_OF})
 SESSIONS = (CORRECTIONS, "memory tool /", "langgraph [")  # before a path, and before a namespace
 # Before the ids that importers give, by their names; of some, after the name of an agent.
 IMPORTERS = (

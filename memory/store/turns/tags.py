@@ -13,7 +13,7 @@ from memory.records import Change, Turn
 from memory.store.changes import journal
 from memory.store.changes.journaled_rows import TABLES, JournaledRows
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.minted_names import as_read
+from memory.store.turns.minted_names import SPEAKS_OF, as_read
 from memory.store.turns.turn_validation import valid_tags
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, to_turns
 from memory.text.turn_filter import texts_of
@@ -75,11 +75,14 @@ def remove_tags(
 
 
 def count_tags(store: HasConnections) -> dict[str, dict[str, int]]:
-    """How many turns have each value of each key: {"project": {"move": 12}}."""
+    """How many turns have each value of each key: {"project": {"move": 12}}.
+
+    Without the days that turns speak of, which are as many as a calendar's.
+    """
     counts: dict[str, dict[str, int]] = {}
     with store.reading() as conn:
         rows = conn.run("count_tags").fetchall()
-    for key, value, turns in sorted(rows):
+    for key, value, turns in sorted(row for row in rows if row[0] != SPEAKS_OF):
         counts.setdefault(key, {})[value] = turns
     return counts
 
