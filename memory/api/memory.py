@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -70,6 +69,7 @@ from memory.store.forgetting.preview import forget_matching
 from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
 from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
 from memory.store.turns.minted_names import FORGET_AFTER
+from memory.system.logs import clean_logger
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
 
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from memory.sql import CheckedSelect
 
 T = TypeVar("T")
-_log = logging.getLogger("memory.api")
+_log = clean_logger("memory.api")
 
 # What a memory without a model says where one is needed.
 NO_MODEL = 'it needs a language model: give --model, or model="openai/gpt-4o-mini" in Python'

@@ -1,6 +1,5 @@
 """A digest: a model reads windows of turns and stores what they say as facts."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,6 +20,7 @@ from memory.records import Edit, Pending, Turn
 from memory.store import Store
 from memory.store.changes.history import edits_of
 from memory.store.waiting.pending_windows import claim_window, fail_window, reclaim_window
+from memory.system.logs import clean_logger
 from memory.system.terminal import count
 
 if TYPE_CHECKING:  # DSPy takes more than a second to import
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # DSPy takes more than a second to import
 WINDOW_ATTEMPTS = 3
 _LEAST_WINDOW_TOKENS = 250  # the instructions alone are longer by far
 
-_log = logging.getLogger(__name__)
+_log = clean_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,11 +20,12 @@ from memory.store.configuration.setting_values import EXPORT
 from memory.store.configuration.settings import set_setting, settings_of
 from memory.store.turns.turn_reads import batches_of_turns
 from memory.system.files import whole
+from memory.system.logs import clean_logger
 from memory.text.cells import as_cell
 from memory.text.dates import spoken_date
 from memory.text.turn_filter import texts_of
 
-_log = logging.getLogger("memory.export")
+_log = clean_logger("memory.export")
 EXPORT_FORMATS = ("csv", "jsonl", "md")
 _TURNS_AT_ONCE = 1_000  # the process's memory must not grow with the namespace
 

@@ -24,6 +24,7 @@ from memory.models.model_errors import (
 )
 from memory.models.server_refusals import accepted_instead, is_context_size, lacks_path
 from memory.system.counting_loop import AnswerTooLongError
+from memory.system.logs import clean_logger
 from memory.system.provider_calls import run, too_long, too_slow, within
 from memory.system.providers import missing_keys
 from memory.text.characters import sound_text
@@ -40,7 +41,7 @@ _LEAST_SENT = 0.9
 # the same count may be its own: then a second prompt of the same count tells.
 _SURELY_CUT = 1.5
 _NOT_FOUND = 404
-_log = logging.getLogger("memory.models")
+_log = clean_logger("memory.models")
 _calling_thread = ContextVar[threading.Thread | None]("calling_thread", default=None)
 
 

@@ -11,6 +11,7 @@ from memory.facts.contradictions import settle
 from memory.facts.latest_word import with_later
 from memory.facts.standing import standing_facts
 from memory.operations.answers import Contradictions, FactHistory, FactPage, HeldChanges
+from memory.operations.consequences import refuse_expiring, refuse_to_expire, refuse_undo
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
 from memory.operations.turns import Expires
 from memory.records import Change
@@ -58,6 +59,9 @@ def add_fact(
     expires: Expires = "",
 ) -> Change:
     """Add a fact."""
+    if not memory.may_forget:
+        refuse_to_expire(turn_id, expires)
+        refuse_expiring(memory.store, [attribute] if turn_id else [])
     return edits.add(
         memory.store,
         turn_id=turn_id,
@@ -172,6 +176,8 @@ def settle_contradiction(
 @operation("write", "POST /changes/{id}/undo")
 def undo(memory: OpenMemory, change_id: Id) -> Change:
     """Undo a change."""
+    if not memory.may_forget:
+        refuse_undo(memory.store, change_id)
     return memory.store.undo(change_id)
 
 

@@ -82,12 +82,14 @@ class OpenMemory:
         by: who changes it, as its history says.
         searcher: how it is searched.
         memory_of: the Memory on a store, for what asks a model.
+        may_forget: whether who calls has the right to forget; if not, no write leads to it.
     """
 
     store: Store
     by: str
     memory_of: Callable[[Store], Memory]
     searcher: Searcher = field(default_factory=Searcher)
+    may_forget: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from memory.facts import add, correct, fact_of
 from memory.facts.edits import refuse_secrets
 from memory.facts.near_attributes import known_name
 from memory.facts.queries import iso_date
+from memory.operations.consequences import refuse_expiring
 from memory.operations.tool_arguments import NewFact, NewTurn
 from memory.records import Fact, Turn, Withheld
 from memory.store import Store
@@ -61,7 +62,12 @@ def stored_lines(stored: Sequence[tuple[int, bool, Withheld]]) -> Iterator[str]:
         yield f"{count(private, 'private piece')} of text not stored."
 
 
-def store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Withheld]]) -> str:
+def store_fact(
+    store: Store,
+    new: NewFact,
+    stored: Sequence[tuple[int, bool, Withheld]],
+    may_forget: bool = True,
+) -> str:
     """Store a fact of one of the turns just stored, or of an earlier one, and say so.
 
     What its turn has said once is not stored again: it may have been corrected since.
@@ -74,6 +80,8 @@ def store_fact(store: Store, new: NewFact, stored: Sequence[tuple[int, bool, Wit
         turn_id, is_new, _ = stored[number - 1]
         if not turn_id:
             raise InputError(f"turn {number} of the fact is not stored: {INVISIBLE}")
+    if not (is_new or may_forget):
+        refuse_expiring(store, [new["attribute"]])
     if not is_new and (fact := _known(store, new, turn_id)):
         return f"Known already: {spoken_line(fact)}"
     if read := _by_template(store, new, turn_id):

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs it before Python 3.12
 
 from memory.errors import InputError
+from memory.system.terminal import clean
 from memory.text.tokens import trim
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ NewFacts = Annotated[Sequence[NewFact], BeforeValidator(_listed)]
 
 
 def checked(tool: Callable[P, str]) -> Callable[P, str]:
-    """A tool with validated arguments and a result of limited length."""
+    """A tool with validated arguments and a result of limited length that a terminal can show."""
     checked: Callable[..., str] = validate_call(tool)
     parameters = list(signature(tool).parameters)
 
@@ -114,7 +115,7 @@ def checked(tool: Callable[P, str]) -> Callable[P, str]:
         # Clients fill in null for what a model left out.
         given = without_nulls(kwargs)
         try:
-            return trim(checked(*args, **given), RESULT_TOKENS)
+            return trim(clean(checked(*args, **given)), RESULT_TOKENS)
         except ValidationError as error:  # not every framework checks the types
             faults = (_fault_in_words(fault, parameters) for fault in error.errors())
             raise InputError("; ".join(dict.fromkeys(faults))) from None

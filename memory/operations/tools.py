@@ -20,6 +20,7 @@ from memory.facts.additions import add_each_once, add_turns
 from memory.facts.contradictions import settle
 from memory.facts.latest_word import MOST_LISTED, latest_words, with_latest
 from memory.operations import OPERATIONS, OpenMemory, Operation, Right
+from memory.operations.consequences import refuse_undo
 from memory.operations.remembered import date_of, spoken_turn, store_fact, stored_lines
 from memory.operations.tool_arguments import (
     RESULT_TOKENS,
@@ -44,7 +45,7 @@ from memory.store.turns.turn_reads import last_turn
 from memory.store.turns.turn_validation import local_now
 from memory.store.waiting.pending_windows import count_turns_not_taken
 from memory.system.terminal import count
-from memory.text.characters import one_line, unnumbered
+from memory.text.characters import escaped, one_line, unnumbered
 from memory.text.message_parts import INVISIBLE
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_filter import read_filter
@@ -195,6 +196,7 @@ class Tools:
         searcher: how the memory's program searches, in the order of `Memory.search`.
         session: the session of the turns that they store.
         progress: called with each step of a slow tool; an exception from it ends the tool.
+        may_forget: see `OpenMemory`.
     """
 
     def __init__(
@@ -205,7 +207,9 @@ class Tools:
         searcher: Searcher,
         session: str = "",
         progress: Callable[[str], None] = lambda step: None,
+        may_forget: bool = True,
     ) -> None:
+        self._may_forget = may_forget
         self._store = open_store
         self._memory_of = memory_of
         self._searcher = searcher
@@ -226,9 +230,9 @@ class Tools:
         def call(**arguments: Any) -> str:
             with self._store() as store:
                 by = f"tool {operation.name}"
-                memory = OpenMemory(store, by, self._memory_of, self._searcher)
+                memory = OpenMemory(store, by, self._memory_of, self._searcher, self._may_forget)
                 answer = operation.call(memory, without_nulls(arguments))
-            return trim(json.dumps(answer, ensure_ascii=False), RESULT_TOKENS)
+            return trim(escaped(json.dumps(answer, ensure_ascii=False)), RESULT_TOKENS)
 
         lines = [f"    {name}: {text}" for name, text in operation.descriptions.items()]
         call.__name__ = operation.name
@@ -373,7 +377,7 @@ class Tools:
             ]
             for fact in facts:
                 try:
-                    lines.append(store_fact(store, fact, stored))
+                    lines.append(store_fact(store, fact, stored, self._may_forget))
                 except InputError as error:
                     refused.append(str(error))
         if refused and not lines:
@@ -421,6 +425,8 @@ class Tools:
             change_id: its number.
         """
         with self._written() as store:
+            if not self._may_forget:
+                refuse_undo(store, change_id)
             change = store.undo(change_id)
         note = f" {change.note.capitalize()}." if change.note else ""
         return f"Undone. {_done(change)}{note}"

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from memory.errors import InputError
 from memory.operations.answers import AttributeCounts, AttributeRecord
+from memory.operations.consequences import refuse_expiring
 from memory.operations.operation import OpenMemory, operation
 from memory.records import Change
 from memory.store.facts import vocabulary_edits
@@ -80,6 +81,8 @@ def set_attribute(
     changes = (kind, other_names, values, instruction, says, ends, asks, form)
     if not name and (strict is None or any(changes)):
         raise InputError("the name of an attribute is empty; name one, or give strict alone")
+    if not memory.may_forget:
+        refuse_expiring(memory.store, [name, *other_names])
     known = vocabulary_of(memory.store).canonical(name) or Attribute(name)
     changed = replace(
         known,
@@ -104,6 +107,8 @@ def rename_attribute(
     new_name: Annotated[str, Field(description="Its new name; the old one goes on meaning it.")],
 ) -> Change:
     """Give an attribute and its facts another name."""
+    if not memory.may_forget:
+        refuse_expiring(memory.store, [name, new_name])
     return vocabulary_edits.rename_attribute(memory.store, name, new_name, by=memory.by)
 
 
@@ -114,6 +119,8 @@ def merge_attributes(
     into: Annotated[str, Field(description="The attribute that stays, with all facts.")],
 ) -> Change:
     """Make several attributes one."""
+    if not memory.may_forget:
+        refuse_expiring(memory.store, [*names, into])
     return vocabulary_edits.merge_attributes(memory.store, names, into, by=memory.by)
 
 

@@ -4,7 +4,6 @@ The ranking finds the turns; a reranker only changes the order of the best. When
 order of the ranking stays.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from memory.errors import InputError, ModelError
 from memory.records import Hit, Turn
 from memory.system.counting_loop import AnswerTooLongError
 from memory.system.local_models import explain_loading, without_progress_bars
+from memory.system.logs import clean_logger
 from memory.system.provider_calls import (
     UNPACKED,
     call_seconds,
@@ -47,7 +47,7 @@ _EXAMPLE = "cohere/rerank-v3.5"
 _NO_RERANKER = ("LLM Provider NOT provided", "Unsupported provider")
 Judge = Callable[[str, Sequence[str]], Sequence[float]]
 
-_log = logging.getLogger(__name__)
+_log = clean_logger(__name__)
 _loading = Lock()
 
 

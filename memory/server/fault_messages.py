@@ -1,13 +1,14 @@
 """Error messages for clients."""
 
-import logging
 import re
 
 from starlette.types import Scope
 
 from memory.errors import InputError, MemoryFault, ModelError, SqlError, StoreError
+from memory.system.logs import clean_logger
+from memory.system.terminal import clean
 
-_log = logging.getLogger(__name__)
+_log = clean_logger(__name__)
 # The file or the database that the store's messages begin with.
 _LOCATION = re.compile(r"^(?:/|[A-Za-z]:\\|postgres(?:ql)?://).*?: ")
 _SUBJECT = re.compile(r"^(?:/|[A-Za-z]:\\|postgres(?:ql)?://)\S+")
@@ -35,10 +36,10 @@ def cause_of(fault: MemoryFault | str) -> str:
 def fault_message(fault: MemoryFault) -> str:
     """What a client can do about an error, or that its owner must act."""
     if isinstance(fault, (InputError, SqlError)):
-        text = str(fault)  # which may quote what a model sent, of any length
+        text = clean(str(fault))  # which may quote what a model sent, of any length
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
     # The rest of the message (paths, shell commands) is for the owner of the server: log it only.
     _log.warning("%s", fault)
-    reason = str(fault).partition(";")[0]
+    reason = clean(str(fault)).partition(";")[0]
     reason = _SUBJECT.sub("this memory", _LOCATION.sub("", reason))
     return f"{reason}. Do not retry: tell the user that the owner of this memory must fix it."

@@ -158,7 +158,8 @@ def _work_of(
     handles = call.handles
 
     def work(store: Store) -> Any:
-        memory = OpenMemory(store, "API", handles.memory_of, handles.searcher)
+        may_forget = call.grant.allows(call.namespace, "forget")
+        memory = OpenMemory(store, "API", handles.memory_of, handles.searcher, may_forget)
         return operation.run(memory, inputs, call.number, lines)
 
     return work

@@ -1,7 +1,6 @@
 """The server's socket, and its limits for slow clients."""
 
 import asyncio
-import logging
 import multiprocessing
 import os
 import signal
@@ -22,6 +21,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from memory.errors import InputError, MemoryFault
 from memory.server.connections import STATE, Connection, Connections
 from memory.system.files import allow_more_files
+from memory.system.logs import clean_logger
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # For the headers of each request, from the end of the one before it, or of the connecting.
@@ -119,7 +119,7 @@ class _WorkerApplication:
         try:
             return self.make_app()
         except MemoryFault as fault:
-            logging.getLogger("memory.server").warning("%s", fault)
+            clean_logger("memory.server").warning("%s", fault)
             sys.exit(STARTUP_FAILURE)
 
 

@@ -29,6 +29,7 @@ from memory.store.changes.history import edits_of
 from memory.store.turns.minted_names import session_label
 from memory.store.turns.turn_reads import count_turns_of_session, passing_turns
 from memory.store.turns.turn_validation import local_now
+from memory.system.terminal import clean
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_lines import turn_line
 from memory.vocabulary.fact_lines import fact_line
@@ -89,7 +90,10 @@ def mcp_server(
             else ""
         ),
         version=version("sql-memory"),
-        tools=[_tool(handles, several, name, tool_rights(groups)[name], notices) for name in names],
+        tools=[
+            _tool(handles, several, name, tool_rights(groups)[name], notices, "forget" in rights)
+            for name in names
+        ],
         log_level="WARNING",
     )
     _add_resources(server, handles, several)
@@ -125,13 +129,18 @@ class _MemoryServer(MCPServer[Any]):
 
 
 def _tool(
-    handles: Handles, namespaces: Sequence[str], name: str, right: Right, notices: list[str]
+    handles: Handles,
+    namespaces: Sequence[str],
+    name: str,
+    right: Right,
+    notices: list[str],
+    may_forget: bool,
 ) -> Tool:
     function = getattr(Tools(_no_store, handles.memory_of, searcher=handles.searcher), name)
     parameters = list(map(_as_object, inspect.signature(function).parameters.values()))
 
     async def call(context: Context[Any, Any], arguments: dict[str, Any]) -> str:
-        result = await _call_tool(handles, namespaces, name, arguments, context)
+        result = await _call_tool(handles, namespaces, name, arguments, context, may_forget)
         return f"{notices.pop()}\n{result}" if notices else result
 
     def typed() -> str:
@@ -179,6 +188,7 @@ async def _call_tool(
     name: str,
     arguments: dict[str, Any],
     context: Context[Any, Any],
+    may_forget: bool,
 ) -> str:
     """Call a tool. Raises ToolError with a message for the client."""
     loop = asyncio.get_running_loop()
@@ -199,6 +209,7 @@ async def _call_tool(
             searcher=handles.searcher,
             session=_session(),
             progress=progress,
+            may_forget=may_forget,
         )
         result: str = getattr(tools, name)(**arguments)
         return result
@@ -273,9 +284,9 @@ def _add_resources(server: MCPServer[Any], handles: Handles, namespaces: Sequenc
 
     async def read(function: Callable[[Store], str]) -> str:
         try:
-            return await handles.run_on_store(namespace, function)
+            return clean(await handles.run_on_store(namespace, function))
         except InputError as fault:
-            raise ResourceNotFoundError(str(fault)) from fault
+            raise ResourceNotFoundError(fault_message(fault)) from fault
         except MemoryFault as fault:
             raise ResourceError(fault_message(fault)) from fault
 
@@ -283,7 +294,7 @@ def _add_resources(server: MCPServer[Any], handles: Handles, namespaces: Sequenc
         if not also:
             return await read(function)
         try:
-            return await handles.run_united(namespaces, function)
+            return clean(await handles.run_united(namespaces, function))
         except MemoryFault as fault:
             raise ResourceError(fault_message(fault)) from fault
 

@@ -27,6 +27,7 @@ from memory.server.tokens import Grant
 from memory.store import namespaces, postgres_module
 from memory.system import tracing
 from memory.system.home import home, home_address
+from memory.system.logs import clean_logger
 
 LIVE, READY, METRICS = "/health/live", "/health/ready", "/metrics"
 REQUEST_ID = "x-request-id"
@@ -37,7 +38,7 @@ _CLIENT_GONE = 499
 _UNAVAILABLE = 503
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
-_log = logging.getLogger("memory.requests")
+_log = clean_logger("memory.requests")
 
 
 class Observed:

@@ -7,7 +7,6 @@ never the answer: the header `x-memory` says so.
 
 import asyncio
 import json
-import logging
 import os
 import re
 import zlib
@@ -49,6 +48,7 @@ from memory.store import Store
 from memory.store.turns.expiry import moment_of_expiry
 from memory.store.turns.minted_names import refuse_minted
 from memory.store.turns.turn_validation import local_now
+from memory.system.logs import clean_logger
 from memory.text.characters import is_visible
 
 # Headers of ours; none is sent on.
@@ -94,7 +94,7 @@ _TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 _WARMING = "whether the embedder understands vectors"
 _NOTHING = Injected(text="", memories=(), prompt="", turn_ids=(), tokens=0)
 
-_log = logging.getLogger("memory.proxy")
+_log = clean_logger("memory.proxy")
 
 
 class Refusal(Exception):

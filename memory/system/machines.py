@@ -1,6 +1,5 @@
 """Work on several machines: one Ray task per item, with results as they arrive."""
 
-import logging
 import os
 import socket
 import threading
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from memory.errors import InputError, Stop
+from memory.system.logs import clean_logger
 
 RAY = "ray"
 _SCHEME = "ray://"
@@ -23,7 +23,7 @@ _PATIENCE_S = 60.0
 # In which a cluster answers: Ray itself tries for minutes, and prints what it tries.
 _ANSWER_S = 5.0
 _QUIET_S = 15.0  # of a start, before a line says what is waited for
-_log = logging.getLogger("memory.machines")
+_log = clean_logger("memory.machines")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -5,11 +5,12 @@ spans go to a provider of this module and not to the global one: what other libr
 there quotes prompts, answers and errors. For the same reason a span of an error has its kind alone.
 """
 
-import logging
 import os
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
 from typing import Any, Literal, Self
+
+from memory.system.logs import clean_logger
 
 Kind = Literal["internal", "server", "client"]
 Value = str | int | float
@@ -23,7 +24,7 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _PROTOCOL = "http/protobuf"
 _NAME = "sql-memory"
 
-_log = logging.getLogger("memory.tracing")
+_log = clean_logger("memory.tracing")
 _provider: Any = None
 tracer: Any = None  # as long as nothing is traced
 # Ours, not OpenTelemetry's, where other libraries put spans that are never sent.

@@ -1,6 +1,5 @@
 """All pages: their addresses, and how a view becomes an HTTP response."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import iscoroutinefunction
 from itertools import chain
@@ -56,8 +55,9 @@ from memory.server.web.tasks import Tasks
 from memory.store import Store
 from memory.store.namespaces import exists
 from memory.store.waiting.pending_windows import undo_note
+from memory.system.logs import clean_logger
 
-_log = logging.getLogger("memory.server.web")
+_log = clean_logger("memory.server.web")
 
 _ROOMS = (
     *(conversation, facts, fact_forms, entities, attributes, past, journal, ask, story, work),

@@ -14,6 +14,7 @@ from memory.errors import InputError
 from memory.records import Setting
 from memory.store.configuration.owner import OWNER, UNNAMED, owner_of
 from memory.store.configuration.setting_values import (
+    CHARACTER,
     CHAT,
     EXPIRY,
     LONGEST_NAME,
@@ -46,8 +47,9 @@ _PLAIN: Mapping[str, Any] = {
 }
 
 
-# What only a person at this machine sets: what is let in, and what is forgotten by its age.
-_OF_PERSON = frozenset({POLICY, EXPIRY, RETENTION_DAYS, RETENTION_KEEPS_FACTS})
+# What only a person at this machine sets: what is let in, what is forgotten by its age, and whose
+# turns are replies, which are forgotten with what they quote.
+_OF_PERSON = frozenset({POLICY, EXPIRY, RETENTION_DAYS, RETENTION_KEEPS_FACTS, CHARACTER})
 
 
 def refuse_of_person(name: str) -> None:

@@ -3,7 +3,6 @@
 A memory's file and a dump may come from elsewhere and hold anything.
 """
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -12,9 +11,10 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from memory.records import FormChoice
+from memory.system.logs import clean_logger
 from memory.text.secrets import Policy
 
-_log = logging.getLogger("memory.store")
+_log = clean_logger("memory.store")
 LONGEST_NAME = 60  # characters
 _MOST = 2**63 - 1
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")

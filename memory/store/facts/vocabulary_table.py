@@ -5,7 +5,6 @@ These functions run inside the caller's transaction.
 """
 
 import json
-import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,10 +14,11 @@ from memory.sql import quoted
 from memory.store.changes import journal, journaled_rows
 from memory.store.configuration.setting_values import is_own_value
 from memory.store.database import Connection, Cursor, Restatement
+from memory.system.logs import clean_logger
 from memory.vocabulary import Attribute, Definition, Vocabulary
 from memory.vocabulary.attributes import MOST_ATTRIBUTES
 
-_log = logging.getLogger("memory.store")
+_log = clean_logger("memory.store")
 
 SETTING = "vocabulary"
 _TABLE = "attributes"

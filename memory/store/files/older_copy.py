@@ -1,6 +1,5 @@
 """The copy of a SQLite memory that is kept when a newer version brings its schema up to date."""
 
-import logging
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,8 +10,9 @@ from memory.store.configuration import settings
 from memory.store.forgetting.forget import BACKUP, backups, part_of
 from memory.store.sqlite.connection import SqliteConnection, open_for_reading
 from memory.system.files import create_private, discard
+from memory.system.logs import clean_logger
 
-_log = logging.getLogger("memory.store")
+_log = clean_logger("memory.store")
 
 
 def copy_of_older(conn: SqliteConnection, path: Path, schema: int) -> Callable[[], None]:

@@ -1,6 +1,5 @@
 """Turns whose moment has come are forgotten by the store that looks for them, before it reads."""
 
-import logging
 import time
 from collections.abc import Callable
 from threading import RLock
@@ -11,8 +10,9 @@ from memory.store.forgetting.preview import forget_without_preview
 from memory.store.protocol import Store
 from memory.store.turns import expiry
 from memory.system.home import save_receipts
+from memory.system.logs import clean_logger
 
-_log = logging.getLogger("memory.store")
+_log = clean_logger("memory.store")
 LOOK_SECONDS = 1.0  # another process may have given turns a moment since
 
 

@@ -1,6 +1,5 @@
 """The vectors of an open store: which embedder makes them, and turns that wait for theirs."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,13 @@ from memory.search.embed import (
 from memory.store.database import HasConnections
 from memory.store.search import search_tables, vectors
 from memory.system.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
+from memory.system.logs import clean_logger
 
 # After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
 # its retries at each turn of an outage.
 EMBEDDER_REST_S = 60.0
 
-_log = logging.getLogger("memory.store")
+_log = clean_logger("memory.store")
 
 
 class Embedded(HasConnections, Protocol):

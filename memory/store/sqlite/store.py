@@ -1,6 +1,5 @@
 """A namespace in one SQLite file: WAL, one writer at a time, every commit on disk."""
 
-import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +46,7 @@ from memory.store.sqlite.connection import (
 from memory.store.sqlite.full_text import merge_words_of_facts
 from memory.store.turns import turns_table
 from memory.system.files import folder_lock
+from memory.system.logs import clean_logger
 from memory.system.tracing import span
 
 MOST_READERS = 16  # connections in use at a time; each has three open files
@@ -54,7 +54,7 @@ MOST_SPARE = 4  # kept open for the next
 CLOSE_SECONDS = 5.0  # how long a store that is closed waits for what another thread writes
 
 _Conn = TypeVar("_Conn", bound=sqlite3.Connection)
-_log = logging.getLogger("memory.store")
+_log = clean_logger("memory.store")
 
 
 _ERRORS_OF_STORAGE = (

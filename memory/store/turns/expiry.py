@@ -137,8 +137,9 @@ def read_periods(rules: Mapping[str, str]) -> Mapping[str, str]:
     return rules
 
 
-def _periods_of_attributes(rules: Mapping[str, str]) -> dict[str, str]:
+def periods_of_attributes(store: HasConnections) -> dict[str, str]:
     """How long turns stay whose facts have an attribute, by `name_key` of it."""
+    rules: Mapping[str, str] = _newest(store, EXPIRY, {})
     split = [(rule.partition(" "), period) for rule, period in rules.items()]
     return {name_key(name): period for (scope, _, name), period in split if scope == "attribute"}
 
@@ -158,7 +159,7 @@ def set_expiry(
 
 def expire_by_attribute(store: HasConnections, changes: Iterable[int]) -> None:
     """Give the turns of facts that changes added the moment of their attributes, by EXPIRY."""
-    periods = _periods_of_attributes(_newest(store, EXPIRY, {}))
+    periods = periods_of_attributes(store)
     if not periods:
         return
     moments: dict[int, list[str]] = {}
@@ -169,6 +170,16 @@ def expire_by_attribute(store: HasConnections, changes: Iterable[int]) -> None:
         known = {turn_id for turn_id, _ in _moments(conn)}
     for turn_id in moments.keys() - known:
         replace_tags(store, [turn_id], {FORGET_AFTER: {min(moments[turn_id])}}, f"setting {EXPIRY}")
+
+
+def sets_expiry(store: HasConnections, change_id: int) -> bool:
+    """Whether a change says when turns are forgotten, or that they are not."""
+    with store.reading() as conn:
+        rows = conn.run("rows_of_change", change_id=change_id).fetchall()
+    images = [
+        json.loads(image) for _, table, *pair in rows if table == "tags" for image in pair if image
+    ]
+    return any(image["key"] == FORGET_AFTER for image in images)
 
 
 def _added_by(store: HasConnections, changes: Iterable[int]) -> list[Fact]:
