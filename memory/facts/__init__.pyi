@@ -27,4 +27,5 @@ from .queries import holding as holding
 from .queries import iso_date as iso_date
 from .queries import matching as matching
 from .queries import named as named
+from .queries import page_named as page_named
 from .window_writes import WindowWriter as WindowWriter

@@ -10,8 +10,15 @@ from memory.records import Fact
 from memory.store import Store
 from memory.store.changes.points_in_time import last_moment, read_point
 from memory.store.configuration.owner import person_of
-from memory.store.facts.entity_edits import facts_about
-from memory.store.facts.fact_reads import current_among, current_facts, facts_by_id
+from memory.store.facts.entity_edits import entities_called, facts_about
+from memory.store.facts.fact_reads import (
+    count_attributes,
+    current_among,
+    current_facts,
+    current_page,
+    facts_by_id,
+    facts_that_may_hold,
+)
 from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.files.united import first_store
 from memory.store.turns.turn_validation import local_now
@@ -40,11 +47,11 @@ def find(
     if point is not None:
         facts = store.facts(point)
         return matching(facts if ended else current_at(store, facts, day_of(store, point)), text)
-    matches = matching(store.facts() if ended else current_facts(store), text)
-    if text.strip():
-        about = facts_about(store, text)
-        matches += about if ended else current_among(store, about)
-    return sorted({fact.id: fact for fact in matches}.values(), key=lambda fact: fact.id)
+    if not text.strip():
+        return store.facts() if ended else current_facts(store)
+    matches = [*matching(facts_that_may_hold(store, words(text)), text), *facts_about(store, text)]
+    by_id = {fact.id: fact for fact in sorted(matches, key=lambda fact: fact.id)}
+    return [*by_id.values()] if ended else current_among(store, [*by_id.values()])
 
 
 def matching(facts: Sequence[Fact], text: str) -> list[Fact]:
@@ -87,6 +94,28 @@ def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[
     if attribute:
         attribute = vocabulary_of(store).name_of(attribute)
     return named(facts, "attribute", attribute)
+
+
+def page_named(
+    store: Store, subject: str, attribute: str, as_of: str, *, after: int, most: int
+) -> list[Fact]:
+    """A page of `facts_named`: at most so many facts with ids above `after`, by id.
+
+    Now, and in one memory, only the page is read.
+    """
+    first = first_store(store)
+    entities = entities_called(first, person_of(first, subject)) if subject else []
+    names: list[str] = []
+    if attribute:
+        key = name_key(vocabulary_of(store).name_of(attribute))
+        names = [name for name in count_attributes(store) if name_key(name) == key]
+    is_read_whole = as_of or first is not store or (attribute and not names)
+    if not is_read_whole and (entities or not subject):
+        page = current_page(store, entities, names, after=after, most=most)
+        if page or not (subject or attribute):
+            return page
+    facts = facts_named(store, subject, attribute, as_of)
+    return [fact for fact in facts if fact.id > after][:most]
 
 
 def holding(store: Store, period: str) -> list[Fact]:

@@ -31,12 +31,15 @@ def facts(
     ] = False,
 ) -> FactPage:
     """List current facts."""
-    facts_in_force = edits.facts_named(memory.store, subject, attribute, as_of)
     if standing:
         ids = {fact.id for fact in standing_facts(memory.store)}
-        facts_in_force = [fact for fact in facts_in_force if fact.id in ids]
-    page = [fact for fact in facts_in_force if fact.id > after][:limit]
-    more = page and page[-1] is not facts_in_force[-1]
+        named = edits.facts_named(memory.store, subject, attribute, as_of)
+        following = [fact for fact in named if fact.id in ids and fact.id > after]
+    else:
+        bounds = {"after": after, "most": limit + 1}
+        following = edits.page_named(memory.store, subject, attribute, as_of, **bounds)
+    page = following[:limit]
+    more = len(following) > limit
     facts_with_later = page if as_of else with_later(memory.store, page)
     return {"facts": facts_with_later, "after": page[-1].id if more else None}
 

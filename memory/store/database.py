@@ -64,6 +64,9 @@ class WordIndex(Protocol):
     def turns_holding(self, all_of: Sequence[str], most: int, oldest: bool = False) -> list[int]:
         """The newest or the oldest turns whose texts hold all of some words, at most `most`."""
 
+    def facts_that_may_hold(self, beginnings: Sequence[str]) -> list[int]:
+        """The facts with words that begin like each of these, and more: by their first letters."""
+
 
 class FactTable(Protocol):
     """The facts: the journal and the index of words follow whatever is written here.

@@ -504,12 +504,13 @@ ORDER BY facts.id;
     AND (facts.entity = :entity OR facts.value_entity = :entity)
 ORDER BY facts.id;
 
--- ids_of_facts_about --
-SELECT id FROM memory.facts WHERE namespace = :namespace AND entity = ANY (:entities) ORDER BY id;
-
 -- {facts} --
 SELECT id, subject, attribute, value, happened_on, ended_on, turn_id, recorded_at FROM memory.facts
 WHERE namespace = :namespace
+
+-- facts_of_entities --
+{facts} AND entity = ANY (:entities)
+ORDER BY id;
 
 -- newest_facts_of_turns --
 {facts} AND turn_id = ANY (:turn_ids)
@@ -868,39 +869,45 @@ SELECT f.id FROM ({current}
 -- current_facts --
 SELECT {fact} FROM ({current} {end_of_placed}) AS f WHERE {is_newest} ORDER BY f.id;
 
+-- {persons_of_facts} --
+SELECT COALESCE(entity, subject) FROM memory.facts
+WHERE namespace = :namespace AND id = ANY (:fact_ids)
+
+-- {rivals} --
+-- The current facts about the persons of these facts.
+{current} AND (
+    f.entity IN ({persons_of_facts}) OR (f.entity IS NULL AND f.subject IN ({persons_of_facts}))
+)
+
+-- page_of_facts --
+-- What has begun and not ended, after one, in the order of ids. Newer facts may have taken the place
+-- of some, see current_among.
+SELECT {fact}
+FROM memory.facts AS f
+WHERE f.namespace = :namespace AND f.id > :after AND {is_current}
+    AND (:every = 1 OR f.attribute = ANY (:attributes))
+ORDER BY f.id
+LIMIT :most;
+
+-- page_of_facts_about --
+SELECT {fact}
+FROM memory.facts AS f
+WHERE f.namespace = :namespace AND f.entity = ANY (:entities) AND f.id > :after AND {is_current}
+    AND (:every = 1 OR f.attribute = ANY (:attributes))
+ORDER BY f.id
+LIMIT :most;
+
 -- current_among --
--- Which of these facts are current.
+-- Which of these facts are current. A fact that no other can take the place of is not compared.
 SELECT f.id
-FROM ({current}
-    AND COALESCE(f.entity, f.subject) IN (
-        SELECT COALESCE(entity, subject) FROM memory.facts
-        WHERE namespace = :namespace AND id = ANY (:fact_ids)
-    )
-    AND (
-        f.attribute = ANY (:opposed) OR f.attribute IN (
-            SELECT attribute FROM memory.facts
-            WHERE namespace = :namespace AND id = ANY (:fact_ids)
-        )
-    )
-{end_of_placed}) AS f
+FROM ({rivals} AND (f.id = ANY (:fact_ids) OR {is_contested}) {end_of_placed}) AS f
 WHERE {is_newest} AND f.id = ANY (:fact_ids);
 
 -- successors --
 -- For each of some facts the newest current one of the same entity and attribute.
 SELECT ended.id, {fact}
 FROM memory.facts AS ended JOIN (
-    {current} AND (
-        f.entity IN (
-            SELECT entity FROM memory.facts WHERE namespace = :namespace AND id = ANY (:fact_ids)
-        )
-        OR (
-            f.entity IS NULL AND f.subject IN (
-                SELECT subject FROM memory.facts
-                WHERE namespace = :namespace AND id = ANY (:fact_ids)
-            )
-        )
-    )
-    {end_of_placed}
+    {rivals} {end_of_placed}
 ) AS f ON f.who = COALESCE(ended.entity, ended.subject) AND f.attribute = ended.attribute
 WHERE ended.namespace = :namespace AND ended.id = ANY (:fact_ids) AND f.place = 1
 ORDER BY ended.id;
@@ -1594,16 +1601,19 @@ SELECT columns, vector FROM memory.recent WHERE namespace = :namespace AND turn_
 -- delete_recent --
 DELETE FROM memory.recent WHERE namespace = :namespace AND turn_id <= :last;
 
+-- {last_in_blocks} --
+SELECT last_turn FROM memory.blocks WHERE namespace = :namespace ORDER BY first_turn DESC LIMIT 1
+
+-- last_in_blocks --
+SELECT coalesce(({last_in_blocks}), 0);
+
 -- last_with_columns --
 SELECT coalesce(
-    (SELECT max(turn_id) FROM memory.recent WHERE namespace = :namespace),
-    (
-        SELECT last_turn FROM memory.blocks
-        WHERE namespace = :namespace
-        ORDER BY first_turn DESC LIMIT 1
-    ),
-    0
+    (SELECT max(turn_id) FROM memory.recent WHERE namespace = :namespace), ({last_in_blocks}), 0
 );
+
+-- first_turns_of_blocks --
+SELECT first_turn FROM memory.blocks WHERE namespace = :namespace ORDER BY first_turn;
 
 -- insert_block --
 INSERT INTO memory.blocks (namespace, first_turn, last_turn, columns, codes)
@@ -1625,17 +1635,14 @@ LIMIT 1;
 -- delete_blocks --
 DELETE FROM memory.blocks WHERE namespace = :namespace AND first_turn >= :first;
 
+-- delete_block --
+DELETE FROM memory.blocks WHERE namespace = :namespace AND first_turn = :first;
+
 -- pieces --
 -- In one statement: a search reads hundreds in a large memory, and a server may be far away.
 SELECT first_turn, vectors
 FROM memory.pieces
 WHERE namespace = :namespace AND first_turn = ANY (:first_turns);
-
--- pieces_from --
-SELECT vectors
-FROM memory.pieces
-WHERE namespace = :namespace AND first_turn >= :first
-ORDER BY first_turn;
 
 -- piece_of_turn --
 SELECT first_turn, vectors
@@ -1643,6 +1650,10 @@ FROM memory.pieces
 WHERE namespace = :namespace AND first_turn <= :turn_id
 ORDER BY first_turn DESC
 LIMIT 1;
+
+-- delete_pieces_between --
+DELETE FROM memory.pieces
+WHERE namespace = :namespace AND first_turn >= :first AND first_turn <= :last;
 
 -- delete_pieces --
 DELETE FROM memory.pieces WHERE namespace = :namespace AND first_turn >= :first;

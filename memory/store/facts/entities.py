@@ -28,6 +28,7 @@ from memory.vocabulary.entities import (
     is_relative,
     key,
     relation_named,
+    relation_words,
     spellings,
 )
 
@@ -342,7 +343,12 @@ def entities_called(conn: Connection, name: str) -> list[str]:
     relation = as_spoken(name, "somebody") if unowned is None else None
     names = spellings(forms(name, "") if isinstance(relation, Relation) else [name])
     meant = {entity for (entity,) in conn.run("entities_called", names=names) if entity}
-    for row in conn.run("all_aliases").fetchall():
+    if isinstance(relation, Relation):
+        rows = conn.run("all_aliases").fetchall()  # "Mum" may be "Anna's mother"
+    else:
+        named = spellings([*forms(name, ""), *relation_words().speaker])  # "I", said by them
+        rows = conn.run("aliases_named", names=named).fetchall()
+    for row in rows:
         spoken = as_spoken(row[0], row[3] or "", speakers=speakers)
         is_named = key(str(spoken)) in (key(name), key(str(unowned)))
         is_related = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from memory.errors import HeldError, InputError, SqlError
 from memory.records import Change, Entity, Fact
 from memory.sql import LONGEST_NAME
-from memory.store.changes import history, journal
+from memory.store.changes import journal
 from memory.store.changes.journaled_rows import JournaledRows, Row, find_row
 from memory.store.database import Connection, HasConnections
 from memory.store.facts import entities
@@ -41,8 +41,7 @@ def facts_about(store: HasConnections, name: str) -> list[Fact]:
     """The facts about the entities that a name may mean, by id, whatever their subjects say."""
     with store.transaction("DEFERRED") as conn:
         called = entities.entities_called(conn, name)
-        fact_ids = {fact_id for (fact_id,) in conn.run("ids_of_facts_about", entities=called)}
-        return [fact for fact in history.facts(conn, None) if fact.id in fact_ids]
+        return [*map(journal.to_fact, conn.run("facts_of_entities", entities=called))]
 
 
 # --- what a person says ---------------------------------------------------------------------------

@@ -120,6 +120,46 @@ def current_among(store: Store, facts: Sequence[Fact], day: str = "") -> list[Fa
     return [fact for fact in facts if fact.id in ids]
 
 
+def current_page(
+    store: Store, entities: Sequence[str], attributes: Sequence[str], *, after: int, most: int
+) -> list[Fact]:
+    """A page of the current facts of one memory: at most so many with ids above `after`, by id.
+
+    About some entities and with some attributes; [] means all.
+    """
+    page: list[Fact] = []
+    with store.reading() as conn:
+        values = values_on(conn, store.today)
+        values |= {"every": int(not attributes), "attributes": [*attributes], "most": most}
+        while len(page) < most:
+            if entities:
+                about = {"entities": [*entities], "after": after}
+                rows = conn.run("page_of_facts_about", **about, **values).fetchall()
+            else:
+                rows = conn.run("page_of_facts", after=after, **values).fetchall()
+            facts = [to_fact(row) for row in rows]
+            ids = [fact.id for fact in facts]
+            current = {number for (number,) in conn.run("current_among", fact_ids=ids, **values)}
+            page += [fact for fact in facts if fact.id in current]
+            if len(facts) < most:
+                break
+            after = ids[-1]
+    return page[:most]
+
+
+def facts_that_may_hold(store: Store, beginnings: Sequence[str]) -> list[Fact]:
+    """The facts that may have words which begin so, past ones too; all of them without any."""
+    if not beginnings:
+        return store.facts()
+
+    def read(own: Store, _: list[int]) -> list[Fact]:
+        with own.transaction("DEFERRED") as conn:
+            ids = conn.words.facts_that_may_hold(beginnings)
+            return [to_fact(row) for row in conn.run("facts_by_id", fact_ids=ids)]
+
+    return united_facts(store, read)
+
+
 def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> list[Fact]:
     """The current facts about these entities, as `facts_now` of a model's SELECT has them.
 

@@ -136,8 +136,10 @@ def column_faults(conn: Connection) -> Iterator[str]:
     for block_columns, codes in blocks:
         turn_ids = np.frombuffer(block_columns, TURN_DTYPE)["id"]
         starts = turn_ids[:: search_tables.PIECE].tolist()
-        sizes = {piece_sizes.pop(start, 0) for start in starts}
-        if len(sizes) > 1 or 0 in sizes or len(codes) % len(turn_ids):
+        sizes = [piece_sizes.pop(start, 0) for start in starts]
+        width = sum(sizes) // len(turn_ids)
+        counts = np.diff([*range(0, len(turn_ids), search_tables.PIECE), len(turn_ids)])
+        if 0 in sizes or sizes != (counts * width).tolist() or len(codes) % len(turn_ids):
             yield f"vectors of the turns from {starts[0]} on are missing"
     if piece_sizes:
         yield f"vectors of turns from {min(piece_sizes)} on belong to nothing"

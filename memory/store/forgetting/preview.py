@@ -336,9 +336,10 @@ def forget_matching(
         raise InputError("name what to forget: ids of turns, speaker=, session=, matching=, ...")
     turn_ids = [turn.id for turn in matching_turns(store, **given)]
     *earlier, receipt = forget_without_preview(store, turn_ids, replies=replies, repeats=repeats)
-    near = [turn.id for turn in near_turns(store.turns(), str(given.get("matching", "")))]
-    quoted_in = tuple(sorted({*receipt.quoted_in, *near}))
-    return [*earlier, replace(receipt, quoted_in=quoted_in)]
+    if matching := str(given.get("matching", "")):
+        near = [turn.id for turn in near_turns(store.turns(), matching)]
+        receipt = replace(receipt, quoted_in=tuple(sorted({*receipt.quoted_in, *near})))
+    return [*earlier, receipt]
 
 
 def receipts_due(store: Store) -> list[Forgotten]:

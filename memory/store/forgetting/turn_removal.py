@@ -6,15 +6,12 @@ them to forget, `past_copy` to make a copy of the past.
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from memory.records import Turn
 from memory.search.embed import HostedEmbedder, load_embedder
-from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
+from memory.search.turn_columns import SessionEnd, describe_turns
 from memory.store.changes import history, journal
 from memory.store.database import Connection
 from memory.store.facts import vocabulary_table
@@ -26,10 +23,12 @@ from memory.store.forgetting.derived_facts import (
 )
 from memory.store.forgetting.row_removal import remove_quotations, remove_rows
 from memory.store.search import search_tables, vectors
+from memory.store.search.stored_columns import StoredColumns
 from memory.store.search.vectors import EmbedTexts
 from memory.store.turns import turns_table
 from memory.text.words import words
 
+_SUCCESSORS_AT_ONCE = 64
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
 # A forgotten turn may hold the word "insert": no reason to blank every statement that has it.
 _WORDS_OF_EVERY_STATEMENT = frozenset(
@@ -245,7 +244,7 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
     A vector holds half of its predecessor's in the session, and so a little of all before it:
     without this step, what was forgotten would go on shaping the ranking. An embedder asked over
     the network is not asked here, inside a transaction: all turns from the first successor on wait
-    for it.
+    for it. Only blocks with a turn that goes or changes are read and written.
     """
     recorded = vectors.recorded_embedder(conn)
     if recorded is None:
@@ -253,39 +252,34 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
     # A new row makes whoever holds an index in memory read it again.
     vectors.record_embedder(conn, recorded.name, recorded.width)
     last_indexed = search_tables.last_with_columns(conn)
-    first_removed: dict[str, int] = {}  # by session
+    removed: dict[str, list[int]] = {}  # by session, in order
     for turn in turns:
         if turn.id <= last_indexed:
-            first_removed.setdefault(turn.session, turn.id)
-    if not first_removed:
+            removed.setdefault(turn.session, []).append(turn.id)
+    if not removed:
         return
 
-    predecessors = {
-        session: _turn_before(conn, session, turn_id) for session, turn_id in first_removed.items()
-    }
-    start = min(predecessors[session] or turn_id for session, turn_id in first_removed.items())
-    rows, eight_bit = _take_out_from(conn, start)
-    keep = ~np.isin(rows["id"], [turn.id for turn in turns])
+    stored = StoredColumns(conn)
+    for ids in removed.values():
+        stored.remove(ids)
     if isinstance(load_embedder(recorded.name), HostedEmbedder):
-        successors = [
-            _turn_after(conn, session, turn_id) for session, turn_id in first_removed.items()
-        ]
-        keep &= rows["id"] < min(filter(None, successors), default=last_indexed + 1)
+        successors = [_turn_after(conn, session, ids[0]) for session, ids in removed.items()]
+        if known := [turn_id for turn_id in successors if turn_id is not None]:
+            stored.remove_from(min(known))
     else:
-        ends: dict[str, SessionEnd] = {}
-        for session, turn_id in predecessors.items():
-            if turn_id:
-                position = int(np.searchsorted(rows["id"], turn_id))
-                first = int(rows["session"][position])
-                ends[session] = SessionEnd(first, turn_id, eight_bit[position].copy())
         speakers = search_tables.speaker_numbers(conn)
-        for batch in _successors(conn, first_removed, last_indexed):
-            places = np.searchsorted(rows["id"], [turn.id for turn in batch])
-            new_vectors = embed([turn.text for turn in batch], recorded)
-            rows[places], eight_bit[places] = describe_turns(
-                batch, new_vectors, session_ends=ends, speakers=speakers
-            )
-    _put_back(conn, rows[keep], eight_bit[keep])
+        for session, ids in removed.items():
+            ends: dict[str, SessionEnd] = {}
+            if before := _turn_before(conn, session, ids[0]):
+                row, vector = stored.get(before)
+                ends[session] = SessionEnd(int(row["session"]), before, vector)
+            for batch in _successors(conn, session, ids[0], last_indexed):
+                new_vectors = embed([turn.text for turn in batch], recorded)
+                described = describe_turns(batch, new_vectors, session_ends=ends, speakers=speakers)
+                # What a turn has of those before it halves with each: soon nothing changes.
+                if not stored.replace(*described) and batch[-1].id > ids[-1]:
+                    break
+    stored.write()
 
 
 def _turn_before(conn: Connection, session: str, turn_id: int) -> int | None:
@@ -301,33 +295,9 @@ def _turn_after(conn: Connection, session: str, turn_id: int) -> int | None:
 
 
 def _successors(
-    conn: Connection, first_removed: Mapping[str, int], last_indexed: int
+    conn: Connection, session: str, first: int, last_indexed: int
 ) -> Iterable[list[Turn]]:
-    """The turns with columns after the first that is gone in each session, a block at a time."""
-    for session, turn_id in first_removed.items():
-        cursor = conn.run("turns_of_session", session=session, first=turn_id, last=last_indexed)
-        while batch := cursor.fetchmany(search_tables.BLOCK):
-            yield turns_table.to_turns(batch)
-
-
-def _take_out_from(conn: Connection, turn_id: int) -> tuple[NDArray[np.void], NDArray[np.int8]]:
-    """Columns and vectors of the block that holds a turn, and of all after it; they are deleted.
-
-    Blocks are of a fixed number of turns, so those after a turn that is gone are made anew.
-    """
-    blocks = conn.run("blocks_after", after=turn_id - 1).fetchall()
-    recent = conn.run("recent_after", after=0).fetchall()
-    first = blocks[0][0] if blocks else turns_table.BEYOND_ALL_IDS
-    pieces = conn.run("pieces_from", first=first).fetchall()
-    columns = b"".join([block[1] for block in blocks] + [row[0] for row in recent])
-    eight_bit = b"".join([piece[0] for piece in pieces] + [row[1] for row in recent])
-    rows = np.frombuffer(bytearray(columns), TURN_DTYPE)  # bytearray: these are changed in place
-    conn.run("delete_blocks", first=first)
-    conn.run("delete_pieces", first=first)
-    conn.run("delete_recent", last=turns_table.BEYOND_ALL_IDS)
-    return rows, np.frombuffer(bytearray(eight_bit), np.int8).reshape(len(rows), -1)
-
-
-def _put_back(conn: Connection, rows: NDArray[np.void], eight_bit: NDArray[np.int8]) -> None:
-    search_tables.insert_recent(conn, rows["id"].tolist(), rows, eight_bit)
-    search_tables.make_blocks(conn)
+    """The turns of a session with columns after the first that is gone, some at a time."""
+    cursor = conn.run("turns_of_session", session=session, first=first, last=last_indexed)
+    while batch := cursor.fetchmany(_SUCCESSORS_AT_ONCE):
+        yield turns_table.to_turns(batch)

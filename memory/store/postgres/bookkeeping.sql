@@ -42,6 +42,11 @@ FROM memory.word_lists
 WHERE namespace = :namespace AND word = ANY (:words::text[])
 ORDER BY word, of, chunk;
 
+-- facts_of_words_from --
+SELECT chunk, ids
+FROM memory.word_lists
+WHERE namespace = :namespace AND word >= :first AND word < :beyond AND of = 'f';
+
 -- all_lists --
 SELECT chunk, ids FROM memory.word_lists WHERE namespace = :namespace AND of = :of;
 

@@ -23,12 +23,14 @@ from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.word_matches import MAX_RELATED, MOST_FACTS, WordMatches
 from memory.store.database import Connection
+from memory.store.search.beginnings import first_letters
 from memory.text.words import words
 
 CHUNK_BITS = 12
 LONGEST_KEY = 500  # bytes; an index of Postgres takes 2,700
 MOST_STEMS = 200_000  # kept in memory; the words of a million turns of chat are fewer
 TURNS, FACTS = "t", "f"
+_LAST_CHARACTER = "\U0010ffff"
 Entry = tuple[str, int]  # a word's key and a chunk
 Lists = Mapping[tuple[str, str], NDArray[np.int64]]  # by table and key: ids, ascending
 
@@ -118,6 +120,19 @@ class WordLists:
         of_words = [_ids(lists, TURNS, {key}) for key in keys]
         ids: list[int] = reduce(np.intersect1d, of_words).tolist()
         return ids[:most] if oldest else ids[: -most - 1 : -1]
+
+    def facts_that_may_hold(self, beginnings: Sequence[str]) -> list[int]:
+        self.bring_in_facts()
+        of_words = []
+        for word, stem in _keys(beginnings).items():
+            spans = [
+                self._conn.run("facts_of_words_from", first=first, beyond=first + _LAST_CHARACTER)
+                for first in (stem, first_letters(word))
+            ]
+            lists = [_unpacked(ids, chunk) for rows in spans for chunk, ids in rows.fetchall()]
+            of_words.append(np.unique(np.concatenate([*lists, np.zeros(0, np.int64)])))
+        ids: list[int] = reduce(np.intersect1d, of_words).tolist()
+        return ids
 
     def ids(self, of: str) -> NDArray[np.int64]:
         """The ids of all turns (TURNS) or facts (FACTS) that have a word, ascending."""

@@ -150,19 +150,31 @@ def _make_block(conn: Connection) -> None:
     oldest = conn.run("oldest_recent", most=BLOCK).fetchall()
     ids, columns, vectors = zip(*oldest, strict=True)
     eight_bit = np.frombuffer(b"".join(vectors), np.int8).reshape(BLOCK, -1)
+    insert_block(conn, np.frombuffer(b"".join(columns), TURN_DTYPE), eight_bit)
+    conn.run("delete_recent", last=ids[-1])
+
+
+def insert_block(conn: Connection, rows: NDArray[np.void], eight_bit: NDArray[np.int8]) -> None:
+    """Insert a block: rows of TURN_DTYPE and vectors of turns, at most BLOCK of them."""
+    ids = rows["id"].tolist()
     conn.run(
         "insert_block",
         first=ids[0],
         last=ids[-1],
-        columns=b"".join(columns),
+        columns=rows.tobytes(),
         codes=sign_codes(eight_bit).tobytes(),
     )
     conn.insert_rows(
         "pieces",
         ("first_turn", "vectors"),
-        [(ids[n], b"".join(vectors[n : n + PIECE])) for n in range(0, BLOCK, PIECE)],
+        [(ids[n], eight_bit[n : n + PIECE].tobytes()) for n in range(0, len(ids), PIECE)],
     )
-    conn.run("delete_recent", last=ids[-1])
+
+
+def last_in_blocks(conn: Connection) -> int:
+    """The last turn of the last block, 0 for none."""
+    (last,) = conn.run("last_in_blocks").fetchone()
+    return int(last)
 
 
 def last_with_columns(conn: Connection) -> int:

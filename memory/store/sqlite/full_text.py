@@ -15,6 +15,7 @@ from memory.search.frequent_words import FrequentWords
 from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
 from memory.search.word_matches import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
+from memory.store.search.beginnings import first_letters
 from memory.text.words import indexed_words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
@@ -270,3 +271,10 @@ class FullText:
         match = " AND ".join(f'"{word}"' for word in all_of)
         select = _OLDEST_HOLDING if oldest else _NEWEST_HOLDING
         return [turn_id for (turn_id,) in self._conn.execute(select, (match, most))]
+
+    def facts_that_may_hold(self, beginnings: Sequence[str]) -> list[int]:
+        match = " AND ".join(f'("{word}"* OR "{first_letters(word)}"*)' for word in beginnings)
+        rows = self._conn.execute(
+            "SELECT rowid FROM facts_words WHERE facts_words MATCH ?", (match,)
+        )
+        return [fact_id for (fact_id,) in rows]

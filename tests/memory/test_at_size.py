@@ -1,0 +1,206 @@
+"""What a large memory costs: calls, records and rows are counted at two sizes, never timed."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory import Fact, Memory, Turn, facts
+from memory.operations.facts import facts as facts_page
+from memory.operations.operation import OpenMemory
+from memory.store.files.integrity import find_faults
+from memory.store.forgetting import turn_removal
+from memory.store.search import search_tables
+from memory.store.sqlite.connection import SqliteConnection
+from tests.benchmarks.own_reads import counted_calls
+
+FEW, MANY = 300, 1_200
+SYLLABLES = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
+
+
+@pytest.fixture
+def facts_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How many records of facts are made meanwhile."""
+    made: Counter[str] = Counter()
+    own = Fact.__init__
+
+    def counting(fact: Fact, *args: Any, **fields: Any) -> None:
+        made["facts"] += 1
+        own(fact, *args, **fields)
+
+    monkeypatch.setattr(Fact, "__init__", counting)
+    yield made
+
+
+def word(number: int) -> str:
+    """A made-up word for each number."""
+    first, second = divmod(number, len(SYLLABLES))
+    return f"zo{SYLLABLES[second]}{SYLLABLES[first % len(SYLLABLES)]}x"
+
+
+def store_facts(memory: Memory, first: int, last: int) -> None:
+    """Facts of one gardener, and a fact of somebody else each."""
+    [turn] = memory.add([Turn("Anna", "The list of the allotment.")])
+    for start in range(first, last, 100):
+        rows = ", ".join(
+            f"('Anna', 'planted', 'bed {n}', '', {turn}), ('{word(n)}', 'grows', 'kale', '', {turn})"
+            for n in range(start, start + 100)
+        )
+        columns = "subject, attribute, value, happened_on, turn_id"
+        memory.store.write(f"INSERT INTO facts ({columns}) VALUES {rows}", cause="test")
+
+
+def at_two_sizes(
+    path: Path, fill: Callable[[Memory, int, int], None], count: Callable[[Memory], int]
+) -> tuple[int, int]:
+    with Memory(path) as memory:
+        fill(memory, 0, FEW)
+        few = count(memory)
+        fill(memory, FEW, MANY)
+        return few, count(memory)
+
+
+@pytest.mark.parametrize("filters", [{}, {"subject": "Anna"}, {"attribute": "grows"}])
+def test_a_page_of_facts_reads_the_page(
+    path: Path, facts_made: Counter[str], filters: dict[str, str]
+) -> None:
+    def count(memory: Memory) -> int:
+        facts_made.clear()
+        page = facts_page(OpenMemory(memory.store, "t", lambda _: memory), limit=20, **filters)
+        assert len(page["facts"]) == 20
+        return facts_made["facts"]
+
+    few, many = at_two_sizes(path, store_facts, count)
+    assert few == many < 100
+
+
+def test_facts_about_a_name_are_found_by_index(path: Path, facts_made: Counter[str]) -> None:
+    def count(memory: Memory) -> int:
+        facts_made.clear()
+        assert [fact.value for fact in memory.facts(word(7))] == ["kale"]
+        return facts_made["facts"]
+
+    few, many = at_two_sizes(path, store_facts, count)
+    assert few <= many < 40  # those that begin with the same letters are looked at
+
+
+def test_pages_are_all_current_facts_in_order(path: Path) -> None:
+    with Memory(path) as memory:
+        memory.add([Turn("Anna", f"I live in {town}.") for town in ("Oslo", "Bergen", "Voss")])
+        store_facts(memory, 0, 100)
+        listed: list[int] = []
+        after: int | None = 0
+        while after is not None:
+            page = facts_page(OpenMemory(memory.store, "t", lambda _: memory), after=after, limit=7)
+            listed += [fact.id for fact in page["facts"]]
+            after = page["after"]
+        assert listed == [fact.id for fact in facts.find(memory.store)]
+        [home] = facts.page_named(memory.store, "anna", "lives in", "", after=0, most=9)
+        assert [home] == facts.facts_named(memory.store, "Anna", "lives_in", "")
+
+
+@pytest.mark.parametrize("words", ["tie", "ties", "runn", "running kale", "kaf", "café", "ZoBa"])
+def test_words_and_beginnings_of_words_find_what_they_found(path: Path, words: str) -> None:
+    values = ["blue ties", "running shoes", "a runner", "Kaffee", "the Café", "kale while running"]
+    with Memory(path) as memory:
+        store_facts(memory, 0, 100)
+        [turn] = memory.add([Turn("Ben", "A list.")])
+        for value in values:
+            facts.add(memory.store, turn_id=turn, subject="Ben", attribute="has", value=value)
+        every_fact = memory.store.facts()
+        assert facts.find(memory.store, words, ended=True) == facts.matching(every_fact, words)
+
+
+def test_a_context_does_not_compare_all_orders_with_each_other(path: Path) -> None:
+    def fill(memory: Memory, first: int, last: int) -> None:
+        memory.add(
+            Turn("user", f"Always name the {word(n)} when I ask about {word(3 * n + 1)}.")
+            for n in range(first // 10, last // 10)
+        )
+
+    def count(memory: Memory) -> int:
+        assert len(memory.facts()) in (FEW // 10, MANY // 10)
+        memory.context("What should I cook?")
+        return counted_calls(lambda: memory.context("What should I cook today?"))["memory"]
+
+    few, many = at_two_sizes(path, fill, count)
+    assert many <= 5 * few
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_tables, "BLOCK", 32)
+    monkeypatch.setattr(search_tables, "PIECE", 8)
+
+
+def chat(memory: Memory, first: int, last: int) -> None:
+    """Sessions of ten turns; each turn has a word of its own."""
+    memory.store.add(
+        Turn(("user", "assistant")[n % 2], f"We spoke of {word(n)} and of {word(n * 7)} again.",
+             f"s{n // 10}", "2026-01-02")
+        for n in range(first, last)
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_forgetting_rewrites_only_the_blocks_that_it_touches(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts: Counter[str] = Counter()
+    insert, run = SqliteConnection.insert_rows, SqliteConnection.run
+
+    def counted_insert(conn: SqliteConnection, table: str, columns: Any, rows: Any) -> None:
+        acts[table] += len(rows)
+        insert(conn, table, columns, rows)
+
+    def counted_run(conn: SqliteConnection, name: str, /, **values: Any) -> sqlite3.Cursor:
+        acts["statements"] += 1
+        return run(conn, name, **values)
+
+    monkeypatch.setattr(SqliteConnection, "insert_rows", counted_insert)
+    monkeypatch.setattr(SqliteConnection, "run", counted_run)
+    with Memory(path) as memory:
+        chat(memory, 0, FEW)
+        memory.forget([45])
+        few = sum(acts.values())
+    other = path.with_name("other.db")
+    with Memory(other) as memory:
+        chat(memory, 0, MANY)
+        acts.clear()
+        memory.forget([45])
+        assert sum(acts.values()) <= few
+
+
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize("going", [[1], [33], [32, 64], [41, 50], [*range(33, 65)], [595, 300]])
+def test_after_forgetting_columns_are_as_if_made_anew(path: Path, going: list[int]) -> None:
+    with Memory(path) as memory:
+        chat(memory, 0, 600)
+        memory.forget(going, replies=False)
+        left = columns(memory)
+        with memory.store.reading() as conn:
+            assert find_faults(conn) == []
+
+        def remake(conn: SqliteConnection) -> None:
+            def vectors_of(turns: Any) -> Any:
+                recorded = turn_removal.vectors.recorded_embedder(conn)
+                return turn_removal.load_embedder(recorded.name)([turn.text for turn in turns])
+
+            search_tables.remake(conn, vectors_of, search_tables.put_columns)
+
+        with memory.store.transaction() as conn:
+            remake(conn)
+        assert columns(memory) == left
+
+
+def columns(memory: Memory) -> tuple[bytes, bytes]:
+    """The rows and the vectors of all turns, however they lie in blocks."""
+    with memory.store.reading() as conn:
+        recent = conn.run("recent_after", after=0).fetchall()
+        blocks = conn.run("blocks_after", after=0).fetchall()
+        pieces = conn.execute("SELECT vectors FROM pieces ORDER BY first_turn").fetchall()
+    rows = b"".join([block[1] for block in blocks] + [row[0] for row in recent])
+    return rows, b"".join([piece[0] for piece in pieces] + [row[1] for row in recent])
