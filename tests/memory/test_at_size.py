@@ -2,19 +2,22 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from memory import Fact, Memory, Turn, facts
 from memory.operations.facts import facts as facts_page
 from memory.operations.operation import OpenMemory
+from memory.search.embed import load_embedder
 from memory.store.files.integrity import find_faults
-from memory.store.forgetting import turn_removal
 from memory.store.search import search_tables
 from memory.store.sqlite.connection import SqliteConnection
+from memory.store.sqlite.store import SqliteStore
 from tests.benchmarks.own_reads import counted_calls
 
 FEW, MANY = 300, 1_200
@@ -22,7 +25,7 @@ SYLLABLES = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
 
 
 @pytest.fixture
-def facts_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+def facts_made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many records of facts are made meanwhile."""
     made: Counter[str] = Counter()
     own = Fact.__init__
@@ -32,7 +35,7 @@ def facts_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         own(fact, *args, **fields)
 
     monkeypatch.setattr(Fact, "__init__", counting)
-    yield made
+    return made
 
 
 def word(number: int) -> str:
@@ -46,7 +49,8 @@ def store_facts(memory: Memory, first: int, last: int) -> None:
     [turn] = memory.add([Turn("Anna", "The list of the allotment.")])
     for start in range(first, last, 100):
         rows = ", ".join(
-            f"('Anna', 'planted', 'bed {n}', '', {turn}), ('{word(n)}', 'grows', 'kale', '', {turn})"
+            f"('Anna', 'planted', 'bed {n}', '', {turn}),"
+            f" ('{word(n)}', 'grows', 'kale', '', {turn})"
             for n in range(start, start + 100)
         )
         columns = "subject, attribute, value, happened_on, turn_id"
@@ -63,13 +67,14 @@ def at_two_sizes(
         return few, count(memory)
 
 
-@pytest.mark.parametrize("filters", [{}, {"subject": "Anna"}, {"attribute": "grows"}])
+@pytest.mark.parametrize(("subject", "attribute"), [("", ""), ("Anna", ""), ("", "grows")])
 def test_a_page_of_facts_reads_the_page(
-    path: Path, facts_made: Counter[str], filters: dict[str, str]
+    path: Path, facts_made: Counter[str], subject: str, attribute: str
 ) -> None:
     def count(memory: Memory) -> int:
         facts_made.clear()
-        page = facts_page(OpenMemory(memory.store, "t", lambda _: memory), limit=20, **filters)
+        opened = OpenMemory(memory.store, "t", lambda _: memory)
+        page = facts_page(opened, limit=20, subject=subject, attribute=attribute)
         assert len(page["facts"]) == 20
         return facts_made["facts"]
 
@@ -117,8 +122,10 @@ def test_words_and_beginnings_of_words_find_what_they_found(path: Path, words: s
 def test_a_context_does_not_compare_all_orders_with_each_other(path: Path) -> None:
     def fill(memory: Memory, first: int, last: int) -> None:
         memory.add(
-            Turn("user", f"Always name the {word(n)} when I ask about {word(3 * n + 1)}.")
-            for n in range(first // 10, last // 10)
+            [
+                Turn("user", f"Always name the {word(n)} when I ask about {word(3 * n + 1)}.")
+                for n in range(first // 10, last // 10)
+            ]
         )
 
     def count(memory: Memory) -> int:
@@ -138,11 +145,13 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def chat(memory: Memory, first: int, last: int) -> None:
     """Sessions of ten turns; each turn has a word of its own."""
+    texts = {n: f"We spoke of {word(n)} and of {word(n * 7)} again." for n in range(first, last)}
     memory.store.add(
-        Turn(("user", "assistant")[n % 2], f"We spoke of {word(n)} and of {word(n * 7)} again.",
-             f"s{n // 10}", "2026-01-02")
-        for n in range(first, last)
-    )  # fmt: skip
+        [
+            Turn(("user", "assistant")[n % 2], text, f"s{n // 10}", "2026-01-02")
+            for n, text in texts.items()
+        ]
+    )
 
 
 @pytest.mark.usefixtures("_small_blocks")
@@ -181,24 +190,23 @@ def test_after_forgetting_columns_are_as_if_made_anew(path: Path, going: list[in
         chat(memory, 0, 600)
         memory.forget(going, replies=False)
         left = columns(memory)
-        with memory.store.reading() as conn:
+        store = memory.store
+        assert isinstance(store, SqliteStore)
+        with store.transaction() as conn:
             assert find_faults(conn) == []
-
-        def remake(conn: SqliteConnection) -> None:
-            def vectors_of(turns: Any) -> Any:
-                recorded = turn_removal.vectors.recorded_embedder(conn)
-                return turn_removal.load_embedder(recorded.name)([turn.text for turn in turns])
-
-            search_tables.remake(conn, vectors_of, search_tables.put_columns)
-
-        with memory.store.transaction() as conn:
-            remake(conn)
+            search_tables.remake(conn, _vectors_of, search_tables.put_columns)
         assert columns(memory) == left
+
+
+def _vectors_of(turns: Sequence[Turn]) -> NDArray[np.float32]:
+    return load_embedder()([turn.text for turn in turns])
 
 
 def columns(memory: Memory) -> tuple[bytes, bytes]:
     """The rows and the vectors of all turns, however they lie in blocks."""
-    with memory.store.reading() as conn:
+    store = memory.store
+    assert isinstance(store, SqliteStore)
+    with store.transaction() as conn:
         recent = conn.run("recent_after", after=0).fetchall()
         blocks = conn.run("blocks_after", after=0).fetchall()
         pieces = conn.execute("SELECT vectors FROM pieces ORDER BY first_turn").fetchall()
