@@ -63,13 +63,10 @@ def turns_of_speakers(
     positions = np.flatnonzero(spoken & selection.mask if selection else spoken)
     if not len(positions):
         return NO_TURNS
-    rows = index.rows[positions]
-    lengths = rows["length"]
+    lengths = index.rows["length"][positions]
     is_little = int(lengths.sum()) + 10 * len(positions) <= words
-    worths = worth(lasting(rows), lengths)
-    # Of equals the newest: so turns are looked at from the last.
-    best = len(positions) - 1 - np.argsort(-worths[::-1], kind="stable")[:most_lasting]
-    best = best[worths[best] > 0]
+    worths = worth(lasting(index.rows)[positions], lengths)
+    best = _highest(worths, most_lasting)
     return SpeakersTurns(
         count=len(positions),
         everything=tuple(index.ids[positions].tolist()) if is_little else (),
@@ -78,11 +75,23 @@ def turns_of_speakers(
     )
 
 
+def _highest(worths: NDArray[np.float64], number: int) -> NDArray[np.int64]:
+    """The places of the highest worths above 0, best first; of equals the last, the newest, first.
+
+    Of a hundred thousand turns only those that may be among the best are sorted.
+    """
+    places = np.flatnonzero(worths > 0)
+    if number < len(places):
+        least = np.partition(worths[places], -number)[-number]
+        places = places[worths[places] >= least]
+    return places[np.lexsort((-places, -worths[places]))][:number]
+
+
 def _nearest(
     index: Index, positions: NDArray[np.int64], sentences: NDArray[np.float32], number: int
 ) -> tuple[int, ...]:
     # An answer is seldom a question.
-    positions = positions[~asks(index.rows[positions])]
+    positions = positions[~asks(index.rows)[positions]]
     mean = sentences.mean(axis=0)
     if len(positions) > _COMPARED and sign_codes(mean[None]).shape[1] == len(index.planes):
         differing = index.disagreement(mean, None).T.ravel()[positions]
