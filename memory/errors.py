@@ -37,11 +37,6 @@ class SqlError(MemoryFault):
     """
 
     refusals: tuple[str, ...] = ()
-    raised = 0  # in this process, for a server's metrics
-
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)
-        SqlError.raised += 1
 
 
 class RefusedRowsError(SqlError):

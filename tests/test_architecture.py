@@ -110,11 +110,9 @@ IMPORTERS = {
     "mcp": "memory/server",
     "fastapi": ("memory/server/json_api.py", "arbor"),
     "starlette": ("memory/server", "arbor"),
-    "prometheus_client": ("memory/server/metrics.py", "memory/worker/metrics.py"),
     "uvicorn": ("memory/server", "arbor"),
     "jinja2": "memory/server/web",
     "markupsafe": "memory/server/web",
-    "opentelemetry": "memory/system/tracing.py",
 }
 # What each room is for, in one sentence. What does not fit the sentence belongs elsewhere.
 ROOMS = {

@@ -27,7 +27,7 @@ def create(
         bool, typer.Option("--all", help="All namespaces, also future ones.")
     ] = False,
     rights: Annotated[
-        str, typer.Option(help="Of read, write, forget, tokens (to make more by API), metrics.")
+        str, typer.Option(help="Of read, write, forget, tokens (to make more by API).")
     ] = "read,write",
     days: Days = None,
 ) -> None:

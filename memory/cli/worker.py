@@ -8,14 +8,11 @@ import typer
 
 from memory.cli.options import ApiBase, ModelName, Program, compiled_program
 from memory.cli.output import command_line
-from memory.errors import InputError
-from memory.system import tracing
 from memory.system.terminal import clean_line, count, print_clean
 
 if TYPE_CHECKING:
     from memory.models import Model
     from memory.program import MemoryProgram
-    from memory.worker.observer import Observer
     from memory.worker.queue import Sight
 
 _WITHOUT_MODEL = (
@@ -47,10 +44,6 @@ def worker(
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds that work under way has left at a SIGTERM.")
     ] = 20,
-    metrics: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Answer Prometheus there, without a token."),
-    ] = None,
     alive: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Touch it at each look: an old one means that it hangs."),
@@ -72,8 +65,6 @@ def worker(
         return
     from memory.worker.run import Options, Worker  # with DSPy: takes a second
 
-    tracing.begin()
-    observer = _observer(metrics, alive)
     loaded, compiled = _model_and_program(model, api_base, program)
     at_work = Worker(
         loaded,
@@ -87,7 +78,7 @@ def worker(
             limits=Limits(calls_a_day, tokens_a_day, all_calls_a_day, all_tokens_a_day),
         ),
         report=_print_line,
-        observer=observer,
+        alive=alive,
     )
 
     def stop(*_: Any) -> None:
@@ -99,30 +90,6 @@ def worker(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        tracing.end()
-
-
-def _observer(metrics: str | None, alive: Path | None) -> "Observer":
-    from memory.worker.observer import LifeSign, Observers
-
-    observers = [_metrics_at(metrics)] if metrics else []
-    if alive:
-        observers.append(LifeSign(alive))
-    return Observers(observers)
-
-
-def _metrics_at(address: str) -> "Observer":
-    try:
-        from memory.worker.metrics import Metrics
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"--metrics needs more packages: pip install '.[server]' in the clone ({error.name} is"
-            " missing)"
-        ) from None
-    metrics = Metrics()
-    port = metrics.serve(address)
-    _print_line(f"metrics at port {port}: /metrics")
-    return metrics
 
 
 def _model_and_program(

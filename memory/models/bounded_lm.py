@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import dspy
 from dspy.utils import exceptions as lm_errors
 
-from memory.models.costs import Usage, counting, traced_call
+from memory.models.costs import Usage, counting
 from memory.models.model_errors import (
     CallTimeoutError,
     EndlessAnswerError,
@@ -90,7 +90,7 @@ class BoundedLM(dspy.LM):
         notice = asyncio.get_running_loop().call_later(delay, self._notice)
         usage: Usage = {}
         try:
-            with traced_call(self.model), counting(usage):
+            with counting(usage):
                 call = self._accepted(prompt, messages, kwargs)
                 outputs = _spoken(await within(self._unless_down(call), self.seconds))
         except AnswerTooLongError as error:

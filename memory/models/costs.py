@@ -14,7 +14,6 @@ from memory.models.model import Model
 from memory.records import Step as Step  # the benchmark reads it here
 from memory.records import StepName
 from memory.system.terminal import count
-from memory.system.tracing import span
 
 Result = TypeVar("Result")
 
@@ -118,33 +117,6 @@ def counting(usage: Usage) -> Iterator[None]:
     finally:
         usage.update(calls.usage_data)
         add_usage(usage)
-
-
-@contextmanager
-def traced_call(model: str) -> Iterator[None]:
-    """A span of one call of a model, by its litellm name, with its tokens (see memory.tracing)."""
-    provider, _, name = model.partition("/")
-    attributes = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": provider,
-        "gen_ai.request.model": name or provider,
-    }
-    with span(f"chat {name or provider}", attributes, kind="client") as traced:
-        if not traced.is_traced:
-            yield
-            return
-        usage: Usage = {}
-        try:
-            with counting(usage):
-                yield
-        finally:
-            entries = [entry for of_model in usage.values() for entry in of_model]
-            traced.set(
-                "gen_ai.usage.input_tokens", sum(entry["prompt_tokens"] for entry in entries)
-            )
-            traced.set(
-                "gen_ai.usage.output_tokens", sum(entry["completion_tokens"] for entry in entries)
-            )
 
 
 def with_usage(call: Callable[[], Result]) -> tuple[Result, Usage]:

@@ -27,7 +27,6 @@ from memory.models.llama import copy_of_the_model
 from memory.models.small_prompts import SMALL, SmallPrompt
 from memory.records import ABSTAIN
 from memory.system.machines import over_machines
-from memory.system.tracing import span
 
 # Each kind of prompt has a slot of the model, which keeps the beginning that all prompts of the
 # kind share, so that it is read once. All other prompts use one more.
@@ -69,12 +68,7 @@ class LocalEngine:
             here = replace(self, over="")
             [(_, response)] = over_machines(_complete, [(here, request)], self.over)
             return response
-        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model}
-        with span("chat packaged model", attributes) as traced:
-            response = self._complete_here(request)
-            traced.set("gen_ai.usage.input_tokens", response.usage.input_tokens)
-            traced.set("gen_ai.usage.output_tokens", response.usage.output_tokens)
-            return response
+        return self._complete_here(request)
 
     def stream(
         self, request: Request

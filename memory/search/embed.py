@@ -32,7 +32,6 @@ from memory.system.provider_calls import (
     within,
 )
 from memory.system.providers import load_litellm
-from memory.system.tracing import span
 from memory.text.tokens import count_tokens, token_ids, tokenizer, trim
 
 PACKAGED_EMBEDDER = "wordllama"
@@ -281,10 +280,8 @@ class HostedEmbedder:
         litellm = load_litellm()  # here, because the import takes seconds
         address = server_address(self.name)
         seconds = call_seconds()
-        attributes = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": self.name}
         try:
-            with span(f"embeddings {self.name}", attributes, kind="client"):
-                answer = run(within(self._answer(litellm, texts, address), seconds))
+            answer = run(within(self._answer(litellm, texts, address), seconds))
         except TimeoutError as error:
             raise ModelError(too_slow(self.name, seconds)) from error
         except AnswerTooLongError as error:

@@ -13,10 +13,9 @@ from memory.server.guard import REQUESTS_A_SECOND, AllowedHosts, Guard
 from memory.server.handles import Handles
 from memory.server.json_api import api
 from memory.server.mcp_http import McpOverHttp, mcp_route
-from memory.server.observed import Observed, metrics_route
+from memory.server.observed import Observed
 from memory.server.sign_in import SignIn, sign_in_routes
 from memory.server.tokens import Tokens
-from memory.system import tracing
 
 COOKIE = "sql-memory-session"
 
@@ -48,13 +47,11 @@ def application(
                 yield
         finally:
             handles.close()
-            tracing.end()
 
     pages = Starlette(
         routes=[
             *sign_in_routes(sign_in, cookie),
             mcp_route(mcp_servers),
-            metrics_route(handles),
             Route("/api/{path:path}", api(handles, rights, tokens)),
             *web.routes(handles),
         ],
@@ -69,4 +66,4 @@ def application(
         cookie=cookie,
         requests_a_second=requests_a_second,
     )
-    return Observed(guarded, handles)
+    return Observed(guarded)

@@ -18,7 +18,7 @@ CAUSE = "cause"  # why a request is answered 503, in its ASGI scope's "state": a
 
 
 def unavailable(scope: Scope, cause: MemoryFault | str) -> None:
-    """Note why a request is answered 503, for the log and the metrics."""
+    """Note why a request is answered 503, for the log."""
     scope.setdefault("state", {})[CAUSE] = cause
 
 

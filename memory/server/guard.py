@@ -20,7 +20,7 @@ from memory.server.web.markup import html
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Paths for programs with a bearer token; all others are the page, which needs the cookie.
-TOKEN_PATHS = ("/mcp/", "/api/", "/metrics")
+TOKEN_PATHS = ("/mcp/", "/api/")
 # Paths that need no sign-in. The static files and the API's document come with the package.
 SIGN_IN_PATH = "/sign-in"
 # Where clients look for OAuth after a 401; they read JSON (RFC 7591 and 8414).

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from memory.errors import InputError, SqlError, StoreError
+from memory.errors import InputError, StoreError
 from memory.search.rerank import load_reranker
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from memory.api import Memory
     from memory.models import Model
-    from memory.models.costs import Usage
 
 T = TypeVar("T")
 CACHE_BYTES = 1_000_000_000  # of open stores, by default
@@ -42,27 +40,6 @@ _SLOW_CALLS, _SLOW_CALLS_OF_HOSTED = 4, 32
 
 class NoNamespaceError(InputError):
     """No namespace has this name. The message does not reveal other names."""
-
-
-@dataclass
-class Counts:
-    """A server's counts since its start, and what is open now.
-
-    `hits` and `misses` are how often a store was open when it was needed, or not; `evictions` how
-    many were closed for others. Calls and tokens are models' in slow calls, dollars only for known
-    prices; `refused_sql` are statements refused, wrong or too slow.
-    """
-
-    hits: int = 0
-    misses: int = 0
-    evictions: int = 0
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    dollars: float = 0.0
-    refused_sql: int = 0
-    cached_bytes: int = 0
-    open_memories: int = 0
 
 
 class Handles:
@@ -116,8 +93,6 @@ class Handles:
         self._limits = limits
         self._open_stores: dict[str, _OpenStore] = {}  # the one used longest ago first
         self.cached_bytes = 0  # of all open stores
-        self.counts = Counts()
-        self._counts_lock = Lock()
         self._fast = ThreadPoolExecutor(_FAST_CALLS, thread_name_prefix="memory")
         self._slow = self._slow_threads()
         self._earlier_slow: list[ThreadPoolExecutor] = []  # of models before; their calls go on
@@ -285,47 +260,8 @@ class Handles:
         return location
 
     async def _run_slow(self, work: Callable[[], T]) -> T:
-        call = partial(copy_context().run, self._counted, work)
+        call = partial(copy_context().run, work)
         return await asyncio.get_running_loop().run_in_executor(self._slow, call)
-
-    def _counted(self, work: Callable[[], T]) -> T:
-        """Do some work and count the calls of models in it."""
-        from memory.models.costs import counting
-
-        usage: Usage = {}
-        try:
-            with counting(usage):
-                return work()
-        finally:
-            self._count(usage)
-
-    def _count(self, usage: "Usage") -> None:
-        """Count the use of models."""
-        from memory.models.costs import priced
-
-        entries = [entry for of_model in usage.values() for entry in of_model]
-        if not entries:
-            return
-        tokens_in = sum(entry["prompt_tokens"] for entry in entries)
-        tokens_out = sum(entry["completion_tokens"] for entry in entries)
-        model = self.model()
-        if model is None:  # chosen since the call began
-            return
-        cost = priced(model, calls=len(entries), tokens_in=tokens_in, tokens_out=tokens_out)
-        with self._counts_lock:
-            self.counts.calls += cost.calls
-            self.counts.tokens_in += cost.tokens_in
-            self.counts.tokens_out += cost.tokens_out
-            self.counts.dollars += cost.dollars or 0.0
-
-    def totals(self) -> Counts:
-        """The counts so far, and what is open."""
-        return replace(
-            self.counts,
-            refused_sql=SqlError.raised,
-            cached_bytes=self.cached_bytes,
-            open_memories=len(self._open_stores),
-        )
 
     # ---------------------------------------------------------------- open stores
     # All of it in the thread of the event loop.
@@ -338,9 +274,6 @@ class Handles:
         opened = self._open_stores.pop(namespace, None)
         if opened is None:
             opened = _OpenStore(self._fast, partial(self._open, namespace))
-            self.counts.misses += 1
-        else:
-            self.counts.hits += 1
         self._open_stores[namespace] = opened
         return opened
 
@@ -365,7 +298,6 @@ class Handles:
             if idle is None:
                 return
             self._drop(idle).end()
-            self.counts.evictions += 1
 
     def _drop(self, namespace: str) -> "_OpenStore":
         opened = self._open_stores.pop(namespace)

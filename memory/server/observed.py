@@ -1,4 +1,4 @@
-"""A server seen from outside: health, metrics, and a line of log for each request."""
+"""A server seen from outside: health, and a line of log for each request."""
 
 import asyncio
 import json
@@ -14,22 +14,17 @@ from secrets import token_hex
 from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory.errors import MemoryFault, StoreError
 from memory.server.fault_messages import CAUSE, cause_of, fault_message
-from memory.server.handles import Handles
-from memory.server.metrics import Observer, count_unavailable, exposition
 from memory.server.tokens import Grant
-from memory.store import namespaces, postgres_module
-from memory.system import tracing
+from memory.store import namespaces
 from memory.system.home import home, home_address
 from memory.system.logs import clean_logger
 
-LIVE, READY, METRICS = "/health/live", "/health/ready", "/metrics"
+LIVE, READY = "/health/live", "/health/ready"
 REQUEST_ID = "x-request-id"
 VERSION = "x-memory-version"  # as the API's document says it to everybody
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -48,9 +43,8 @@ class Observed:
     looks after the server knows its number alone. They say nothing else but the version.
     """
 
-    def __init__(self, app: ASGIApp, handles: Handles) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._observer = Observer(handles)
         self._fault = ""
         self._looked_at = 0.0
 
@@ -60,8 +54,6 @@ class Observed:
             return
         if scope["path"] in (LIVE, READY):
             fault = await self._ready_fault() if scope["path"] == READY else ""
-            if fault:
-                count_unavailable("not ready")
             headers = {VERSION: version("sql-memory")}
             answer = PlainTextResponse(f"{fault or 'ok'}\n", 503 if fault else 200, headers)
             await answer(scope, receive, send)
@@ -78,39 +70,13 @@ class Observed:
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
-        self._observer.begin()
-        with tracing.root("request", kind="server", headers=scope["headers"]) as span:
-            try:
-                await self._app(scope, receive, send_observed)
-            except Exception:
-                status = 500
-                raise
-            finally:
-                route, seconds = _route(scope) or "other", monotonic() - start
-                method = scope["method"] if route != "other" else "other"
-                self._observer.end(method, route, status, seconds)
-                span.rename(f"{method} {route}")
-                span.set("http.request.method", method)
-                span.set("http.route", route)
-                span.set("http.response.status_code", status)
-                state = scope.get("state", {})
-                grant: Grant | None = state.get("grant")
-                fields = {
-                    "method": method,
-                    "route": route,
-                    "status": status,
-                    "ms": round(seconds * 1000, 1),
-                    "token": grant.name if grant else "",
-                }
-                if span.is_traced:
-                    fields["trace"] = span.trace_id
-                if status != _UNAVAILABLE:
-                    _log.info("request", extra={"fields": fields})
-                else:
-                    cause = cause_of(state.get(CAUSE, "unknown"))
-                    count_unavailable(cause)
-                    fields["cause"] = cause
-                    _log.warning("answered 503: %s", cause, extra={"fields": fields})
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            _log_request(scope, status, monotonic() - start)
 
     async def _ready_fault(self) -> str:
         """Why this server can answer nothing; "" if it can."""
@@ -118,6 +84,25 @@ class Observed:
             self._looked_at = monotonic()
             self._fault = await asyncio.to_thread(_fault)
         return self._fault
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    route = _route(scope) or "other"
+    state = scope.get("state", {})
+    grant: Grant | None = state.get("grant")
+    fields = {
+        "method": scope["method"] if route != "other" else "other",
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "token": grant.name if grant else "",
+    }
+    if status != _UNAVAILABLE:
+        _log.info("request", extra={"fields": fields})
+        return
+    cause = cause_of(state.get(CAUSE, "unknown"))
+    fields["cause"] = cause
+    _log.warning("answered 503: %s", cause, extra={"fields": fields})
 
 
 def _fault() -> str:
@@ -145,30 +130,6 @@ def _route(scope: Scope) -> str:
         )
         path = f"{before}{{{name}}}{after}"
     return path
-
-
-def metrics_route(handles: Handles) -> Route:
-    """The metrics, for a token with that right."""
-
-    async def metrics(request: Request) -> Response:
-        grant: Grant = request.state.grant
-        if "metrics" not in grant.rights:
-            message = f"the token {grant.name!r} may not see metrics"
-            return JSONResponse({"error": {"kind": "Forbidden", "message": message}}, 403)
-        queue = await asyncio.to_thread(_queue)
-        text, media_type = exposition(queue)
-        return Response(text, media_type=media_type)
-
-    return Route(METRICS, metrics, methods=["GET"])
-
-
-def _queue() -> dict[str, int]:
-    """Windows that wait in all memories of a database, by state; files are not opened for it."""
-    if not home_address():
-        return {}
-    address = postgres_module("address").read_address(home_address(), needs_namespace=False)
-    windows: dict[str, int] = postgres_module("names").pending_windows(address)
-    return windows
 
 
 # --- logs -------------------------------------------------------------------------------------

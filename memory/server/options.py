@@ -13,7 +13,6 @@ from memory.server.observed import log_json
 from memory.server.sign_in import SignIn, open_sign_in
 from memory.server.tokens import Tokens
 from memory.store.configuration.limits import Limits
-from memory.system import tracing
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class ServerOptions:
         """The application of one process, `is_alone` or one of several."""
         if self.has_json_logs:
             log_json()
-        tracing.begin()
         program = None
         if self.program is not None:
             from memory.program import load_program  # takes a second

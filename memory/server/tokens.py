@@ -21,8 +21,7 @@ from memory.store import postgres_module
 from memory.system.files import changing, write_whole
 from memory.system.home import TOKENS, home, home_address
 
-# The right to `metrics` is to the server's numbers.
-TokenRight = Literal["read", "write", "forget", "tokens", "metrics"]
+TokenRight = Literal["read", "write", "forget", "tokens"]
 RIGHTS: tuple[TokenRight, ...] = get_args(TokenRight)
 ALL_NAMESPACES = "*"
 # Secret scanners recognize tokens by such prefixes.

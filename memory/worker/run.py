@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from memory.api import Memory
 from memory.digest.windows import Digest
@@ -29,10 +30,8 @@ from memory.store.waiting.work import end_task, move_task, spend_on_task, worker
 from memory.system.home import save_receipts
 from memory.system.provider_calls import CallsEnded, end_calls
 from memory.system.terminal import clean_line, count
-from memory.system.tracing import root
 from memory.worker import retention
 from memory.worker.limits import Backoff, Limits, delay_after, today
-from memory.worker.observer import Observer
 from memory.worker.queue import Queue, Sight, queue_of_home
 
 DIGEST, REFINE, FORGET = "digest", "refine", "forget"
@@ -88,7 +87,9 @@ class Worker:
     Arguments:
         model: None to leave out tasks that call one.
         report: gets a line about what was done to a memory, without anything people said.
-        observer: gets its numbers.
+        alive: a file that is touched at each look: an old one means a worker that hangs.
+
+    Raises OSError if that file cannot be made.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class Worker:
         options: Options,
         report: Callable[[str], None],
         program: MemoryProgram | None = None,
-        observer: Observer | None = None,
+        alive: Path | None = None,
     ) -> None:
         self._model = model
-        self._observer = observer or Observer()
+        self._alive = alive
+        if alive:
+            alive.touch()
         self._program = program
         self._options = options
         self._report = report
@@ -157,7 +160,8 @@ class Worker:
                 raise
             self._report_error(str(error))
             return Sight()
-        self._observer.saw(sight.waiting)
+        if self._alive:
+            self._alive.touch()
         for name, error_text in sight.errors.items():
             self._report_error(f"{clean_line(name)}: {error_text}")
         with self._lock:
@@ -272,8 +276,7 @@ class Worker:
         try:
             with open_store(existing(job.name)) as store:
                 try:
-                    with root(job.task):
-                        line = job.work(store, job)
+                    line = job.work(store, job)
                     failures, error = 0, ""
                     self._done += 1
                     self._report(f"{clean_line(job.name)}: {line}")
@@ -291,7 +294,6 @@ class Worker:
                 except CallsEnded:
                     failures = job.position.failures
                 finally:
-                    self._observer.did(job.task, "failed" if failures or error else "done")
                     due_at = time.time() + delay_after(failures) if failures else 0.0
                     end_task(store, job.task, job.claimant, due_at, failures, error)
         except CallsEnded:
@@ -328,7 +330,6 @@ class Worker:
                 sums[0] += Digest(failed=1)  # it waits with its reason
             finally:
                 self._pay(store, job.task, spent, paid)
-                self._observer.digested(sums[0].stored, sums[0].failed)
         done, cost = sums[0], spent.cost
         if cost.calls:
             self._backoff.worked()
@@ -353,7 +354,6 @@ class Worker:
         if calls:
             paid[0] = cost
             new = Cost(calls, tokens_in, tokens_out, dollars)
-            self._observer.paid(new)
             spend_on_task(store, task, today(), calls, tokens_in + tokens_out)
             with self._lock:
                 self._spent_since_look += new

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,9 @@ from memory.operations.tools import memory_tools
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.store.namespaces import create, existing
-from memory.system import tracing
 from tests.memory.cli.chat.test_session import chat, says
 from tests.support.commands import run
 from tests.support.mcp_clients import text_of, use
-from tests.support.otlp_receiver import OtlpReceiver, receiving_spans
 from tests.support.page_client import page_client
 from tests.support.scripted import answer
 from tests.support.serving import serving, token
@@ -36,15 +34,6 @@ def replying(word: str = WORD):  # type: ignore[no-untyped-def]
             else answer(f"Kiki {word}", "1")
         )
     )[0]
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpReceiver]:
-    with receiving_spans() as served:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", served.address)
-        tracing.begin()
-        yield served
-        tracing.end()
 
 
 @pytest.fixture
@@ -124,7 +113,6 @@ def on_the_page(name: str) -> str:
 def test_no_byte_is_left_of_what_is_off_the_record(
     anna: str,
     home_folder: Path,
-    receiver: OtlpReceiver,
     caplog: pytest.LogCaptureFixture,
     ask: Callable[[str], str],
 ) -> None:
@@ -133,7 +121,6 @@ def test_no_byte_is_left_of_what_is_off_the_record(
     before = said(anna)
     assert "Kiki" in ask(anna)
     assert said(anna) == before
-    tracing.end()
     left = {str(file): file.read_bytes() for file in home_folder.rglob("*") if file.is_file()}
-    left |= {"traces": b"".join(receiver.bodies), "log": caplog.text.encode()}
+    left["log"] = caplog.text.encode()
     assert [name for name, text in left.items() if WORD.encode() in text] == []

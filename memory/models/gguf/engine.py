@@ -24,7 +24,6 @@ from dspy.lm15 import TimeoutError as CallTimedOut
 
 from memory.models.gguf.model_file import ModelFile
 from memory.models.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
-from memory.system.tracing import span
 
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches. They
 # take 1.5 s on a busy core with a model of 1.5 billion parameters, where 128 take six; a whole
@@ -69,24 +68,19 @@ class GgufEngine:
     applies_lora: bool = True
 
     def complete(self, request: Request) -> Response:
-        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model}
-        with span("chat model in this process", attributes) as traced:
-            pieces = self._pieces(request)
-            try:
-                while True:
-                    next(pieces)
-            except StopIteration as end:
-                completion: Completion = end.value
-            usage = _usage(completion)
-            traced.set("gen_ai.usage.input_tokens", usage.input_tokens)
-            traced.set("gen_ai.usage.output_tokens", usage.output_tokens)
-            return Response(
-                id=None,
-                model=request.model,
-                message=Message.assistant([TextPart(completion.text)]),
-                finish_reason=_finish_reason(completion),
-                usage=usage,
-            )
+        pieces = self._pieces(request)
+        try:
+            while True:
+                next(pieces)
+        except StopIteration as end:
+            completion: Completion = end.value
+        return Response(
+            id=None,
+            model=request.model,
+            message=Message.assistant([TextPart(completion.text)]),
+            finish_reason=_finish_reason(completion),
+            usage=_usage(completion),
+        )
 
     def stream(
         self, request: Request

@@ -17,9 +17,7 @@ from memory.store.postgres.pool import WAIT_SECONDS, AllInUseError, Pool, begin
 from memory.store.postgres.word_lists import WordLists
 from memory.store.statement_file import FACTS_NOW, for_postgres, read_statements
 from memory.system.home import item_keys, know_item_key
-from memory.system.tracing import span
 
-TRACED = {"db.system.name": "postgresql"}  # next to the name of a statement
 _ITEM_KEY = "key of forgotten items"  # its name in memory.secrets
 COPIED_ROWS = 8  # fewer are faster as statements, which are prepared
 _NO_EXIT = "cannot exit pipeline mode"  # libpq's
@@ -146,8 +144,7 @@ class NamespaceConnection(threading.local):
         return [*keys, *item_keys()]
 
     def run(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
-        with span(statement, TRACED, kind="client"):
-            return self.execute(STATEMENTS[statement], **values)
+        return self.execute(STATEMENTS[statement], **values)
 
     def execute(self, text: str, /, **values: Any) -> psycopg.Cursor[Any]:
         """Run the text of a statement, as `run` runs a named one."""
@@ -168,13 +165,11 @@ class NamespaceConnection(threading.local):
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
         if values := self._with_namespace(rows):
-            with span(statement, TRACED, kind="client"):
-                self.connection.cursor().executemany(STATEMENTS[statement], values)
+            self.connection.cursor().executemany(STATEMENTS[statement], values)
 
     def run_returning(self, statement: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
         """Run a named statement for each of these rows of values; gives what RETURNING gives."""
-        with span(statement, TRACED, kind="client"):
-            return self.execute_returning(STATEMENTS[statement], rows)
+        return self.execute_returning(STATEMENTS[statement], rows)
 
     def execute_returning(self, text: str, rows: Iterable[dict[str, Any]], /) -> list[Any]:
         """Run the text of a statement, as `run_returning` runs a named one."""
@@ -213,8 +208,7 @@ class NamespaceConnection(threading.local):
             return cursor
 
         if rows:
-            with span(f"insert {table}", TRACED, kind="client"):
-                self._run(run)
+            self._run(run)
 
     def read_rows(
         self, table: str, columns: Sequence[str], order: Sequence[str]

@@ -37,19 +37,6 @@ def exists(address: Address) -> bool:
         return bool(migrate.revision_of(conn)) and _has(conn, address.namespace)
 
 
-def pending_windows(address: Address) -> dict[str, int]:
-    """How many windows of all memories failed ("failed"), or are claimed now ("claimed")."""
-    with _connection(address) as conn:
-        if not migrate.revision_of(conn):
-            return {"failed": 0, "claimed": 0}
-        row = conn.execute(
-            "SELECT count(*) FILTER (WHERE error <> ''), count(*) FILTER (WHERE error = '')"
-            " FROM memory.pending"
-        ).fetchone()
-    assert row is not None
-    return {"failed": row[0], "claimed": row[1]}
-
-
 def rename(address: Address, new: str) -> None:
     """Give a namespace another name. Raises InputError when that is taken."""
     new = address.of(new).namespace

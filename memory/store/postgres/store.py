@@ -24,7 +24,7 @@ from memory.store.forgetting import forget
 from memory.store.model_limits import MAX_ROWS, READ_SECONDS, WRITE_SECONDS, Deadline
 from memory.store.postgres import faults, migrate, model_login, names, sqlite_copy
 from memory.store.postgres.address import Address, read_address
-from memory.store.postgres.connection import TRACED, NamespaceConnection, postgres_errors
+from memory.store.postgres.connection import NamespaceConnection, postgres_errors
 from memory.store.postgres.pool import (
     CONNECT_SECONDS,
     OWN_NAMES,
@@ -36,7 +36,6 @@ from memory.store.postgres.pool import (
 )
 from memory.store.search import vectors
 from memory.store.sqlite.store import SqliteStore
-from memory.system.tracing import span
 
 # How long a memory that another process deleted or renamed may go on under its name.
 CURRENT_SECONDS = 5.0
@@ -123,11 +122,10 @@ class PostgresStore(DatabaseStore):
     ) -> Rows:
         statement = select.render(hits, dialect="postgres", namespace=self._namespace)
         with (
-            span("select of a model", TRACED, kind="client") as traced,
             self._errors(),
             connection_of_models(self._database.of_models) as conn,
         ):
-            rows = model_login.select(
+            return model_login.select(
                 conn,
                 statement,
                 self._tickets["r"],
@@ -135,15 +133,12 @@ class PostgresStore(DatabaseStore):
                 seconds=READ_SECONDS,
                 is_behind_pooler=self._database.of_models.is_behind_pooler,
             )
-            traced.set("db.response.returned_rows", len(rows.rows))
-            return rows
 
     @contextmanager
     def _model_transaction(self) -> Iterator[Connection]:
         self._refuse_writing()
         journal = self._tickets["j"]
         with (
-            span("transaction", TRACED),
             self._errors(),
             self._writer,
             connection_of_models(self._database.of_models) as conn,
@@ -280,7 +275,6 @@ class PostgresStore(DatabaseStore):
         # All are synced: to say otherwise would take a round trip.
         if kind == "DEFERRED":
             with (
-                span("read transaction", TRACED),
                 self._errors(),
                 self._database.own.connection() as conn,
                 self._conn.reading(conn),
@@ -289,7 +283,6 @@ class PostgresStore(DatabaseStore):
             return
         self._refuse_writing()
         with (
-            span("transaction", TRACED),
             self._errors(),
             self._writer,
             self._database.own.connection() as conn,

@@ -20,10 +20,8 @@ from memory.store.database import Restatement, restatements
 from memory.store.sqlite.full_text import FullText, KnownMatches
 from memory.store.statement_file import FACTS_NOW, for_sqlite, read_statements
 from memory.store.turns.turns_table import ever_had_turns, turn_checksum
-from memory.system import tracing
 from memory.system.files import create_private, tighten
 from memory.system.home import item_keys, make_item_key
-from memory.system.tracing import span
 from memory.text.amounts import ExactSum, number
 from memory.text.dates import days_between, is_iso_date, is_iso_span
 from memory.text.words import words
@@ -48,7 +46,6 @@ STATEMENTS = read_statements(
     FACTS_NOW,
     render=for_sqlite,
 )
-TRACED = {"db.system.name": "sqlite"}  # next to the name of a statement
 
 
 class SqliteFacts:
@@ -105,24 +102,19 @@ class SqliteConnection(sqlite3.Connection):
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = json.dumps(value)
-        if tracing.tracer is None:
-            return self.execute(STATEMENTS[statement], values)
-        with span(statement, TRACED, kind="client"):
-            return self.execute(STATEMENTS[statement], values)
+        return self.execute(STATEMENTS[statement], values)
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()  # there is no server
 
     def run_many(self, statement: str, rows: Iterable[dict[str, Any]], /) -> None:
-        with span(statement, TRACED, kind="client"):
-            self.executemany(STATEMENTS[statement], rows)
+        self.executemany(STATEMENTS[statement], rows)
 
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /
     ) -> None:
         places = ", ".join("?" * len(columns))
-        with span(f"insert {table}", TRACED, kind="client"):
-            self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+        self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
 
     def read_rows(self, table: str, columns: Sequence[str], order: Sequence[str]) -> sqlite3.Cursor:
         return self.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(order)}")

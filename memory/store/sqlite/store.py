@@ -29,7 +29,6 @@ from memory.store.sqlite import authorizer
 from memory.store.sqlite.connection import (
     COPIED_WITHOUT_LOG,
     DAMAGED,
-    TRACED,
     OpenedFiles,
     SqliteConnection,
     WholeFileError,
@@ -47,7 +46,6 @@ from memory.store.sqlite.full_text import merge_words_of_facts
 from memory.store.turns import turns_table
 from memory.system.files import folder_lock
 from memory.system.logs import clean_logger
-from memory.system.tracing import span
 
 MOST_READERS = 16  # connections in use at a time; each has three open files
 MOST_SPARE = 4  # kept open for the next
@@ -149,14 +147,8 @@ class SqliteStore(DatabaseStore):
     ) -> Rows:
         statement = select.render(hits)
         self._refuse_fork()
-        with (
-            self._storage_errors(),
-            self._model_readers.one() as reader,
-            span("select of a model", TRACED, kind="client") as traced,
-        ):
-            rows = authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
-            traced.set("db.response.returned_rows", len(rows.rows))
-            return rows
+        with self._storage_errors(), self._model_readers.one() as reader:
+            return authorizer.select(reader, statement, limit=MAX_ROWS, seconds=READ_SECONDS)
 
     @property
     def today(self) -> str:
@@ -165,8 +157,7 @@ class SqliteStore(DatabaseStore):
     def _run_statements(
         self, conn: Connection, writes: "Sequence[sql_policy.CheckedFacts]", is_digest: bool
     ) -> None:
-        with span("writes of a model", TRACED, kind="client"):
-            authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
+        authorizer.change_facts(self._conn, [write.text for write in writes], WRITE_SECONDS)
         merge_words_of_facts(self._conn, is_digest)
 
     @contextmanager
@@ -339,7 +330,6 @@ class SqliteStore(DatabaseStore):
         self._forget_expired()
         is_writing = kind == "IMMEDIATE"
         with (
-            span("transaction" if is_writing else "read transaction", TRACED),
             self._storage_errors(),
             self._alone(is_synced) if is_writing else self._reader() as conn,
         ):

@@ -77,17 +77,3 @@ def test_workers_end_with_the_process_that_started_them(served: Served) -> None:
     served.process.kill()
     _, alive = psutil.wait_procs(processes, timeout=60)
     assert not alive
-
-
-@pytest.mark.slow
-def test_any_worker_answers_for_the_metrics_of_all(served: Served) -> None:
-    mine = {"authorization": f"Bearer {Tokens().create('one', ['*'], ['read'])}"}
-    numbers = {"authorization": f"Bearer {Tokens().create('two', ['*'], ['metrics'])}"}
-    for _ in range(20):
-        answer = httpx2.get(f"{served.address}/api/anna/facts", headers=mine, timeout=60)
-        assert answer.status_code == 200
-    for _ in range(4):
-        text = httpx2.get(f"{served.address}/metrics", headers=numbers, timeout=60).text
-        assert 'route="/api/{namespace}/facts",status="200"} 20.0' in text
-        assert 'memory_queue{state="failed"} 0.0' in text
-    assert httpx2.get(f"{served.address}/health/ready", timeout=60).text == "ok\n"

@@ -1,7 +1,6 @@
 """A worker digests all memories in turn, within limits, and gives back what it cannot finish."""
 
 import os
-import re
 import socket
 import sqlite3
 import subprocess
@@ -12,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import httpx2
 import pytest
-from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
 from memory import Turn, open_store
@@ -22,7 +19,7 @@ from memory.__main__ import app
 from memory.cli.options import open_memory
 from memory.errors import ModelError
 from memory.models import load_model
-from memory.records import Task, WaitingWork
+from memory.records import Task
 from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import existing
 from memory.store.sqlite.store import SqliteStore
@@ -41,8 +38,6 @@ from memory.store.waiting.work import (
 )
 from memory.system.provider_calls import _ended
 from memory.worker.limits import Backoff, Limits, delay_after
-from memory.worker.metrics import Metrics
-from memory.worker.observer import LifeSign, Observer, Observers, WaitingSince
 from memory.worker.queue import Sight, queue_of_home
 from memory.worker.run import DIGEST, Options, Worker
 from tests.support.commands import run
@@ -68,13 +63,11 @@ def digested(name: str) -> list[int]:
         return sorted(fact.turn_id for fact in store.facts())
 
 
-def worker(
-    server: FactServer, observer: Observer | None = None, **options: object
-) -> tuple[Worker, list[str]]:
+def worker(server: FactServer, **options: object) -> tuple[Worker, list[str]]:
     lines: list[str] = []
     model = load_model("openai/facts", server.address, retries=0)
     chosen = Options(**{"once": True, "concurrency": 1, **options})  # type: ignore[arg-type]
-    return Worker(model, chosen, lines.append, observer=observer), lines
+    return Worker(model, chosen, lines.append), lines
 
 
 def task_of(name: str) -> Task:
@@ -571,70 +564,11 @@ def test_a_window_of_a_process_that_has_died_waits_again(home: str) -> None:
     assert (work.windows, work.claimed_windows) == (1, 0)
 
 
-@pytest.mark.slow
-def test_metrics_say_what_waits_and_what_was_spent(home: str, server: FactServer) -> None:
-    add_turns("anna", 60)
-    add_turns("ben", 2)
-    metrics = Metrics()
-    metrics.saw(queue_of_home().look(every=False).waiting)
-    waiting = generate_latest(metrics.registry).decode()
-    assert number(waiting, "memory_waiting_turns") == 62
-    assert number(waiting, "memory_waiting_memories") == 2
-    assert number(waiting, "memory_waiting_oldest_seconds") > 0
-
-    worker(server, observer=metrics)[0].run()
-
-    port = metrics.serve("0")
-    done = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
-    assert number(done, "memory_waiting_turns") == 0
-    assert number(done, "memory_waiting_oldest_seconds") == 0
-    assert number(done, 'memory_worker_tasks_total{outcome="done",task="digest"}') == 2
-    assert number(done, 'memory_worker_windows_total{outcome="stored"}') == 3
-    assert number(done, "memory_model_calls_total") == 3
-    tokens = [
-        number(done, f'memory_model_tokens_total{{direction="{way}"}}') for way in ("in", "out")
-    ]
-    assert sum(tokens) == 300
-    assert "memory_sql_refused_total" in done
-    assert "anna" not in done
-
-
-def number(text: str, metric: str) -> float:
-    """The value of a metric; 0 where it was never counted."""
-    found = re.search(rf"^{re.escape(metric)} (\S+)$", text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
-
-
-def test_a_worker_refuses_metrics_at_no_address(home: str) -> None:
-    for address in ("nowhere", "127.0.0.1:99999999"):
-        run("serve", "worker", "--once", "--metrics", address, says="write HOST:PORT")
-
-
-def test_the_oldest_waits_since_it_was_first_seen() -> None:
-    since = WaitingSince()
-
-    def see(now: float, **work: int) -> None:
-        since.saw({"anna": WaitingWork("anna", **work)} if work else {}, now)
-
-    see(10.0, turns=3, last_turn=3)
-    see(20.0, turns=5, last_turn=5)
-    assert since.age(25.0) == 15
-    see(30.0, turns=2, last_turn=5)  # the first three are taken
-    assert since.age(30.0) == 10
-    see(40.0, turns=1, last_turn=6)
-    assert since.age(40.0) == 0
-    see(50.0, turns=0, last_turn=6, windows=1)  # its window has failed
-    see(60.0, turns=2, last_turn=8, windows=1)
-    assert since.age(61.0) == 11
-    see(70.0)
-    assert since.age(70.0) == 0
-
-
 def test_each_look_touches_the_file_of_life(home_folder: Path, tmp_path: Path) -> None:
     alive = tmp_path / "alive"
-    sign = LifeSign(alive)
+    at_work = Worker(None, Options(once=True), print, alive=alive)
     os.utime(alive, (0, 0))
-    Worker(None, Options(once=True), print, observer=Observers([Observer(), sign])).run()
+    at_work.run()
     assert alive.stat().st_mtime > 0
 
 
