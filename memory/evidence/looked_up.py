@@ -21,7 +21,8 @@ from memory.text.tokens import line_tokens
 
 _ROWS_SHOWN = "rows shown)"  # how the line that counts them ends
 _COUNT_TOKENS = 16  # of a line that says how many rows are shown
-_SHORTEST = LONG_TURN // 3  # tokens of a turn's text where many are asked for
+# Tokens of a turn's text where many are asked for; the fewest, if all of them fit then.
+_SHORT, _SHORTEST = LONG_TURN // 3, LONG_TURN // 6
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,7 @@ def _that_fit(
     """The first of these lines that fit; turns are cut as far as they must to make room."""
     if sum(line_tokens(line.text) for line in lines) > room:
         room -= _COUNT_TOKENS
-        longest = longest_of([line.turn for line in lines if line.turn], room)
-        lines = [_within(line, question, max(longest, _SHORTEST), marks) for line in lines]
+        lines = _shortened(lines, question, room, marks)
     chosen = []
     for line in lines:
         room -= line_tokens(line.text)
@@ -146,6 +146,24 @@ def _that_fit(
             break
         chosen.append(line)
     return chosen
+
+
+def _shortened(
+    lines: Sequence[_Line], question: str, room: int, marks: Mapping[int, str]
+) -> list[_Line]:
+    """These lines, with turns cut until all fit.
+
+    Where not all would fit, they are cut only to a length that still says most of a sentence.
+    """
+    usual = max(longest_of([line.turn for line in lines if line.turn], room), _SHORT)
+    longest = usual
+    while longest >= _SHORTEST:
+        shorter = [_within(line, question, longest, marks) for line in lines]
+        # Heads and marks take room that `longest_of` only guesses.
+        if sum(line_tokens(line.text) for line in shorter) <= room:
+            return shorter
+        longest = longest * 3 // 4
+    return [_within(line, question, usual, marks) for line in lines]
 
 
 def _within(line: _Line, question: str, longest: int, marks: Mapping[int, str]) -> _Line:

@@ -8,7 +8,11 @@ COLUMNS = ("turn_id", "said_at", "speaker", "text")
 STEPS = [f"Fill in sheet {n} of the harbour office, and keep it at home." for n in range(40)]
 PLAN = Turn("assistant", "### Mooring\n" + "\n".join(STEPS), "", "2025-04-02", id=8)
 SHORT = [Turn("Mo", f"Buoy {n} is orange.", "", "2025-04-01", id=n) for n in range(20, 80)]
-TURNS = {turn.id: turn for turn in (PLAN, *SHORT)}
+DIARY = [
+    Turn("Mo", f"Day {n}: " + "I scraped the hull, wrote it down and went home for tea. " * 5, id=n)
+    for n in range(100, 120)
+]
+TURNS = {turn.id: turn for turn in (PLAN, *SHORT, *DIARY)}
 
 
 def quoting(*turns: Turn) -> Rows:
@@ -46,6 +50,12 @@ def test_what_has_no_room_is_counted() -> None:
     assert 10 < len(lines) < 60
     assert count == f"({len(lines)} of 60 rows shown)"
     assert result.turn_ids == {*range(20, 20 + len(lines))}
+
+
+def test_turns_are_shortened_before_any_is_left_out() -> None:
+    result = lines_of(quoting(*DIARY), budget=900)
+    assert result.turn_ids == result.cut == {*range(100, 120)}
+    assert result.is_all
 
 
 def test_what_one_select_leaves_of_its_room_is_the_next_ones() -> None:
