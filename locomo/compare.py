@@ -44,7 +44,7 @@ def compare(
     method = interval or usual_interval(pairs[0])
     console = Console()
     for name, written in (("before", old), ("after", new)):
-        kinds = ("model", "adapter", "program", "budget", "embedder", "reranker", "data")
+        kinds = ("model", "adapter", "program", "budget", "embedder", "data")
         settings = ", ".join(f"{kind} {written.params.get(kind, '?')}" for kind in kinds)
         console.print(f"{name}: {settings}", markup=False, highlight=False, soft_wrap=True)
     own = has_own_metric(pairs[0])

@@ -33,7 +33,6 @@ from memory.evidence import refuse_budget
 from memory.models import Cost, Model, Step, spending
 from memory.program import BENCHMARK_COST, NO_SQL, program_for, rendered_prompt
 from memory.records import SqlUse
-from memory.search import Reranker
 from memory.system import clean_line, count, folder_lock, write_whole
 from memory.worker import digest_whole
 
@@ -133,15 +132,14 @@ def runs_of(numbers: Iterable[int]) -> str:
 class Setup:
     """A model with a program, which stores memories and answers from them.
 
-    `budget` is the number of tokens of memory that the answering model may see. A reranker reorders
-    the best turns; without one the ranking decides. SELECTs are written for questions as `sql` has
-    it. With `turns_only` memories hold no facts: the model stores nothing.
+    `budget` is the number of tokens of memory that the answering model may see.
+    SELECTs are written for questions as `sql` has it. With `turns_only` memories hold no facts: the
+    model stores nothing.
     """
 
     model: Model
     program: MemoryProgram
     budget: int
-    reranker: Reranker | None = None
     turns_only: bool = False
     wrong_answer_cost: float = BENCHMARK_COST
     sql: SqlUse = "when it pays"

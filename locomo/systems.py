@@ -193,7 +193,6 @@ def ask_memory(
             model=setup.model,
             program=program,
             budget=setup.budget,
-            reranker=setup.reranker,
         )
         try:
             answer = memory.ask(question.text, speaker=question.asker, now=_now(question))

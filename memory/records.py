@@ -796,8 +796,8 @@ def _fill_with_memory(source: "Citation | Quotation") -> None:
 class Citation(Record):
     """A turn that an answer cites, and what brought it up.
 
-    `rank` is its rank for the question, after a reranker if there is one (1 is the best, 0 if the
-    ranking did not find it), and `shares` says how much each feature of the ranking gave. `sql` has
+    `rank` is its rank for the question (1 is the best, 0 if the ranking did not
+    find it), and `shares` says how much each feature of the ranking gave. `sql` has
     the SELECTs whose rows name the turn. If several memories were asked, `memory` is the name of
     the turn's memory, and `turn_id` its id there.
     """

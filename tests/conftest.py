@@ -117,7 +117,6 @@ GROUPS = {
     "tests/memory/test_embedders.py": "litellm",
     "tests/memory/test_gate.py": "litellm",
     "tests/memory/test_home.py": "litellm",
-    "tests/memory/test_rerank.py": "litellm",
     "tests/memory/test_waiting.py": "litellm",
     "tests/test_optimize.py": "litellm",
 }

@@ -98,7 +98,7 @@ IMPORTERS = {
     "anthropic": "memory/frameworks/anthropic_memory.py",
     "langgraph": "memory/frameworks/langgraph_store.py",
     "agents": "memory/frameworks/openai_agents.py",
-    "sentence_transformers": ("memory/search/embed.py", "memory/search/rerank.py"),
+    "sentence_transformers": "memory/search/embed.py",
     "mlflow": "locomo/tracking",
     "matplotlib": ("locomo/retrieval/chart.py", "locomo/tracking/overview.py"),
     "nltk": "locomo/metrics.py",

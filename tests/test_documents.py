@@ -44,7 +44,7 @@ NOT_RUN = {
     "needs a network": 7,
     "needs a model's file": 1,
     "needs an older checkout": 1,
-    "needs a provider's key": 9,
+    "needs a provider's key": 7,
     "needs a server with GPUs": 9,
     "needs the extra tune": 2,
     "takes an hour": 15,

@@ -37,7 +37,6 @@ from tests.support.benchmark_records import longmemeval_question
 from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
 from tests.support.printed import exit_code, printed_commands
-from tests.support.reranking_server import reranking
 from tests.support.scripted import answer, sql, window
 from tests.support.talk import RIGHT, fact_of, kind_of, reply, talk, talker, talks
 from tests.support.tracking import track
@@ -72,7 +71,6 @@ def _tracked_there(
 SCRIPTED = f"""
 import runpy, time
 import memory
-from tests.support.reranking_server import reranking
 from tests.support.talk import fact_of, talker
 
 def store(prompt):
@@ -778,22 +776,6 @@ def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
     assert again == drawn[1]
     assert len({frozenset(keys) for keys in drawn.values()}) > 1
     assert {len(keys) for keys in drawn.values()} == {4}
-
-
-@pytest.mark.slow
-def test_a_reranker_orders_what_a_model_is_shown_and_its_failures_are_said(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, _ = talker(name="a/model")
-    with reranking(monkeypatch) as server:
-        run({"a/model": model}, mode="analyze", reranker="voyage/best")
-        assert len(server.questions) == 6
-        assert "WITHOUT" not in capsys.readouterr().out
-        server.plan = [(500, {})]
-        run({"a/model": model}, mode="analyze", reranker="voyage/best")
-    assert "6 searches WITHOUT voyage/best, which failed" in capsys.readouterr().out
-    params = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())["params"]
-    assert (params["reranker"], params["reranker_failures"]) == ("voyage/best", 6)
 
 
 @pytest.mark.slow

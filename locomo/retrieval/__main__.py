@@ -47,7 +47,6 @@ from locomo.split_data import TEST
 from locomo.tracking.runs import run_data, run_where_tracked
 from memory import InputError
 from memory.evidence import LEAST_BUDGET
-from memory.search import Reranker, load_reranker
 from memory.system import over_machines, progress_bar, write_whole
 
 _BUDGETS = (500, 2_000, 6_000, 20_000)
@@ -98,7 +97,6 @@ def retrieval(
         str | None,
         Option(help="For --fair: one more embedder, such as sentence-transformers/MODEL."),
     ] = None,
-    reranker: Annotated[str | None, Option(help="Orders the best turns anew, by name.")] = None,
     over: Over = "",
 ) -> None:
     """Print recall of evidence turns and sessions (categories 1 to 4) and search times, no model.
@@ -112,7 +110,7 @@ def retrieval(
     _refuse(
         (shown and (fit or explains or json_file or chart or k), "--shown goes with no other task"),
         (
-            evidence and (fit or explains or json_file or chart or k or reranker or over),
+            evidence and (fit or explains or json_file or chart or k or over),
             "--evidence goes with no other task but --shown",
         ),
         (fit and (explains or json_file or chart), "--fit goes with no --explain, --json, --chart"),
@@ -126,10 +124,9 @@ def retrieval(
         (memory and data, "give --memory or --data, not both"),
         (peers and not chart, "--peers is for --chart: give a file to draw in"),
         (chart and chart.suffix != ".png", "--chart: the file's name must end in .png"),
-        (reranker and (fit or explains or shown), "--reranker is for recall: it goes alone"),
         (folds and not fit, "--folds is for --fit"),
         (weights != WEIGHTS_FILE and not fit, "--weights is for --fit"),
-        (over and (explains or fit or shown or reranker), "--over is for recall: it goes alone"),
+        (over and (explains or fit or shown), "--over is for recall: it goes alone"),
     )
     if explain is not None and memory:
         explain_memory(memory, question=explain, k=k or _EXPLAINED_TURNS, embedder=embedder)
@@ -155,8 +152,7 @@ def retrieval(
             _fit(_without_test(conversations), output=weights, folds=folds, embedder=embedder)
         else:
             files = _Files(json=json_file, chart=chart, peers=peers)
-            orderer = load_reranker(reranker) if reranker else None
-            search = _Search(k=k or _MEASURED_TURNS, embedder=embedder, reranker=orderer)
+            search = _Search(k=k or _MEASURED_TURNS, embedder=embedder)
             _measure(by_file, files, search=search, only=conversation, over=over)
 
 
@@ -242,10 +238,6 @@ def _measure(
     ]
     retrievals = _retrieve_all(conversations, search, over)
     _print_recall(by_file, retrievals, search.k)
-    orderer = search.reranker
-    if orderer and orderer.failures:
-        note = f"{orderer.failures} of these searches have the ranking's own order:"
-        Console().print(f"{note} {orderer.name} could not be used", markup=False, soft_wrap=True)
     if files.json is not None:
         results = {id_: asdict(retrieval) for id_, retrieval in retrievals.items()}
         write_whole(files.json, json.dumps(results[only] if only else results).encode())
@@ -253,8 +245,7 @@ def _measure(
         rankings = {id_: retrieval.ranked for id_, retrieval in retrievals.items()}
         curve = recall_curve("this memory", conversations, rankings=rankings, k=search.k)
         questions = sum(len(conversation.questions) for conversation in conversations)
-        models = " and ".join([search.embedder or EMBEDDER, *([orderer.name] if orderer else [])])
-        title = f"search with {models}, {questions} questions of"
+        title = f"search with {search.embedder or EMBEDDER}, {questions} questions of"
         title += f" {len(conversations)} conversations"
         recall_chart([curve, *peer_curves], files.chart, title)
 
@@ -265,7 +256,6 @@ class _Search:
 
     k: int
     embedder: str | None
-    reranker: Reranker | None
 
     def __call__(self, conversation: Conversation) -> Retrieval:
         with tempfile.TemporaryDirectory() as folder:
@@ -274,7 +264,6 @@ class _Search:
                 Path(folder),
                 k=self.k,
                 embedder=self.embedder,
-                reranker=self.reranker,
             )
 
 

@@ -14,7 +14,6 @@ from locomo.dataset.format import ABSTENTION, Conversation
 from locomo.harness import temporary_memory
 from locomo.metrics import recall
 from memory import Turn, open_store
-from memory.search import Reranker
 
 DEPTHS = (5, 10, 20, 50)
 # By category or question type, of each question at each depth.
@@ -42,13 +41,11 @@ def retrieve(
     folder: Path,
     k: int,
     embedder: str | None = None,
-    reranker: Reranker | None = None,
 ) -> Retrieval:
     """Store a conversation in a fresh namespace in the folder and search for every question.
 
     All questions, including category 5, are searched for their best k turns. Without a name the
-    embedder is the packaged one; a reranker reorders the best turns. Raises InputError for an
-    embedder that cannot be used.
+    embedder is the packaged one. Raises InputError for an embedder that cannot be used.
     """
     _load_embedder(embedder)
     search_ms: list[float] = []
@@ -64,7 +61,7 @@ def retrieve(
         for question in conversation.questions:
             start = time.perf_counter()
             text = question.standalone_question
-            hits = reranker.search(store, text, k) if reranker else store.search(text, k)
+            hits = store.search(text, k)
             search_ms.append(round(1000 * (time.perf_counter() - start), 3))
             ranked[str(question.index)] = [sources[hit.turn_id] for hit in hits]
     return Retrieval(

@@ -101,7 +101,7 @@ from memory.program import (
     plain_program,
 )
 from memory.records import SqlUse
-from memory.search import load_embedder, load_reranker
+from memory.search import load_embedder
 from memory.system import count, progress_bar, write_whole
 
 EXPERIMENT = "locomo"
@@ -161,9 +161,6 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
     if wrong_answer_cost is None:
         wrong_answer_cost = PEOPLE_COST if data == FIRST_RUN else BENCHMARK_COST
     setup = replace(setup, wrong_answer_cost=checked_cost(wrong_answer_cost))
-    setup = replace(setup, reranker=load_reranker(options.reranker) if options.reranker else None)
-    if options.over and options.reranker:
-        raise InputError("--over goes without --reranker, which runs on this machine alone")
     default = FIRST_RUN_SYSTEMS if is_first_run else SYSTEMS
     chosen = systems_named(options.systems) if options.systems else default
     if options.mode == "analyze":
@@ -226,7 +223,6 @@ def evaluate(options: EvaluationOptions) -> Evaluation:
             log_questions(tracked, pairs, data, str(params["data_sha256"]), "evaluation")
         evaluation = run.run()
         found = {
-            "reranker_failures": setup.reranker.failures if setup.reranker else 0,
             "interval": options.interval or usual_interval(evaluation.results),
         }
         log_params(tracked, found)
@@ -321,7 +317,6 @@ def _run_params(
     program: Path | None,
     learned: Collection[str],
 ) -> dict[str, object]:
-    reranker = setup.reranker
     return {
         "questions": len(run.questions),
         "model": setup.model.name,
@@ -331,7 +326,6 @@ def _run_params(
         "sql": setup.sql,
         "wrong_answer_cost": setup.wrong_answer_cost,
         "embedder": run.embedder,
-        "reranker": reranker.name if reranker else "none",
         "judge_model": run.judging.name if run.judging else "none",
         "answers": run.log.path.name,
         "training_questions": sum(conversation.id in learned for conversation, _ in run.questions),
@@ -371,7 +365,7 @@ def _answer_log(
         setup.stored_by,
         program_state(setup.program),
         embedder,
-        setup.reranker.name if setup.reranker else "none",
+        "none",  # in place of a reranker: answers of earlier runs keep their file
     ]
     return answer_log(output_dir / f"{ANSWERS}{fingerprint(*made_from)}.jsonl", resume)
 
@@ -579,8 +573,6 @@ def _report(
     title = _title(params)
     if seen := params.get("training_questions"):
         title += f", {seen} of them of TRAINING conversations"
-    if failures_of_reranker := params.get("reranker_failures"):
-        title += f", {failures_of_reranker} searches WITHOUT {params['reranker']}, which failed"
     if incomplete := sum(memory.failed for memory in evaluation.built):
         title += f", {count(incomplete, 'window')} NOT STORED, which the next run tries again"
     content: dict[str, object] = {

@@ -76,7 +76,6 @@ class EvaluationOptions:
     embedder: Annotated[
         str, Option(help="searches with wordllama (packaged), or with PROVIDER/MODEL")
     ] = EMBEDDER
-    reranker: Annotated[str | None, Option(help="reorders the best turns: PROVIDER/MODEL")] = None
     judge_model: Annotated[
         str | None, Option(help="a model that judges the answers, PROVIDER/MODEL")
     ] = None

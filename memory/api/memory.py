@@ -84,7 +84,6 @@ if TYPE_CHECKING:
     from memory.program.replies import ChatMessage, Reply
     from memory.recall.corrections import Correction
     from memory.records import SqlUse
-    from memory.search.rerank import Reranker
     from memory.sql import CheckedSelect
 
 T = TypeVar("T")
@@ -105,7 +104,6 @@ class Setup:
     budget: int | None
     api_base: str | None
     embedder: str | None
-    given_reranker: str | Reranker | None
 
     @cached_property
     def loaded_model(self) -> Model:
@@ -115,14 +113,6 @@ class Setup:
         from memory.models import as_model
 
         return as_model(self.given_model, api_base=self.api_base)
-
-    @cached_property
-    def reranker(self) -> Reranker | None:
-        """What puts the best turns in its own order."""
-        from memory.search.rerank import load_reranker
-
-        reranker = self.given_reranker
-        return load_reranker(reranker) if isinstance(reranker, str) else reranker
 
     def warn_of_concerns(self) -> None:
         """Warn of a program that was compiled for another model, or gained nothing."""
@@ -152,8 +142,6 @@ class Memory(AnswersOthersNames):
             name tells its vocabulary; the model's by default.
         api_base: the address of an OpenAI-compatible server for `model`.
         embedder: the name of an embedder for a path or an address (see `open_store`).
-        reranker: a Reranker or its name. It puts the best turns in its own order, in `search` and
-            when a model is asked. A hosted reranker gets their texts.
 
     Warns when the program was compiled for another model, or gained nothing. Raises InputError for
     a budget too small for one turn, or for an embedder other than the memory's; StoreError and
@@ -169,14 +157,12 @@ class Memory(AnswersOthersNames):
         budget: int | None = None,
         api_base: str | None = None,
         embedder: str | None = None,
-        reranker: str | Reranker | None = None,
     ) -> None:
         if is_config(store):
             refuse_config("Memory")
         if budget is not None:
             refuse_budget(budget)
-        setup = Setup(model, program, budget, api_base, embedder, reranker)
-        _ = setup.reranker  # an unusable reranker is refused before a memory is opened
+        setup = Setup(model, program, budget, api_base, embedder)
         if model is not None:
             setup.warn_of_concerns()
         is_name = store is None or (isinstance(store, str) and namespaces.is_name(store))
@@ -196,7 +182,6 @@ class Memory(AnswersOthersNames):
         program: Module | None = None,
         budget: int | None = None,
         api_base: str | None = None,
-        reranker: str | Reranker | None = None,
     ) -> Self:
         """Ask several memories as one; writes go to the first.
 
@@ -208,7 +193,7 @@ class Memory(AnswersOthersNames):
             memories: names, paths, addresses, open Stores or Memory objects (which the caller then
                 closes), or a mapping of names to them. Without names a memory is named after its
                 namespace or file. Memories opened here are opened read-only, except the first.
-            model, program, budget, api_base, reranker: as for a Memory. By default the first
+            model, program, budget, api_base: as for a Memory. By default the first
                 memory's, if that is a Memory.
 
         Raises InputError for no memory, for more than MOST_MEMORIES, and for a memory given twice;
@@ -231,7 +216,6 @@ class Memory(AnswersOthersNames):
                 program=program or (like.program if like else None),
                 budget=budget or (like.budget if like else None),
                 api_base=api_base,
-                reranker=reranker or (like.reranker if like else None),
             )
             together._place = replace(together._place, source=source)
             opened.pop_all()
@@ -255,11 +239,6 @@ class Memory(AnswersOthersNames):
     @property
     def _first(self) -> Store:
         return first_store(self._united)
-
-    @property
-    def reranker(self) -> Reranker | None:
-        """What puts the best turns in its own order."""
-        return self._setup.reranker
 
     @property
     def has_model(self) -> bool:
@@ -796,10 +775,8 @@ class Memory(AnswersOthersNames):
     ) -> Results[Hit]:
         """The best k turns of `Store.search`, best first, with text, speaker and date.
 
-        They come in the reranker's order. If it cannot be used, they come in the ranking's own
-        order and a warning is logged ("memory.rerank", once until it works again). `limit` and
-        `filters` are other names for `k` and `filter`. Raises ModelError like `Store.search`,
-        InputError for an empty query and for less than one turn.
+        `limit` and `filters` are other names for `k` and `filter`. Raises ModelError like
+        `Store.search`, InputError for an empty query and for less than one turn.
         """
         if not query.strip():
             raise InputError("the query is empty; write memory.get_all() for all turns")
@@ -903,9 +880,9 @@ class Memory(AnswersOthersNames):
 
     @property
     def searcher(self) -> Searcher:
-        """How this memory searches: by the program's weights, in the reranker's order."""
+        """How this memory searches: by the program's weights."""
         weights = getattr(self._setup.program, "feature_weights", None)
-        return Searcher(weights, self.reranker)
+        return Searcher(weights)
 
     def evidence(
         self,

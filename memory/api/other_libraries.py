@@ -49,7 +49,7 @@ def refuse_config(owner: str) -> NoReturn:
     """Raise InputError: what to write instead of a configuration of mem0."""
     raise InputError(
         f'a configuration of mem0 is not taken; write {owner}(model="openai/gpt-4o-mini"), with'
-        " litellm's names, and embedder= and reranker= where you have one. Memories are files in"
+        " litellm's names, and embedder= where you have one. Memories are files in"
         " MEMORY_HOME, or rows of Postgres"
     )
 

@@ -138,14 +138,6 @@ Program = Annotated[
 ShownBudget = Annotated[
     int | None, typer.Option("--budget", help="Show the model at most this many tokens of memory.")
 ]
-RerankerName = Annotated[
-    str | None,
-    typer.Option(
-        "--reranker",
-        envvar="MEMORY_RERANKER",
-        help="Reorder the best turns: PROVIDER/MODEL or sentence-transformers/MODEL.",
-    ),
-]
 AllowedHosts = Annotated[
     list[str] | None,
     typer.Option("--allowed-host", help="Another host name of this server; repeatable."),

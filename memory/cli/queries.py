@@ -19,7 +19,6 @@ from memory.cli.options import (
     Namespaces,
     Program,
     Prompts,
-    RerankerName,
     ShownBudget,
     check_budget,
     compiled_program,
@@ -66,7 +65,6 @@ def ask(
         ),
     ] = "",
     program: Program = None,
-    reranker: RerankerName = None,
     budget: ShownBudget = None,
     why: Annotated[
         bool, typer.Option("--why", help="Show what found each turn, and the SQL that ran.")
@@ -92,12 +90,12 @@ def ask(
     ):
         loaded = loaded_model(model, api_base, prompts)
         check_budget(loaded, budget)
-        memory = Memory(store, loaded, program=compiled, budget=budget, reranker=reranker)
+        memory = Memory(store, loaded, program=compiled, budget=budget)
         answer = memory.ask(question, speaker=speaker, now=day)
     if as_json:
         print_json(answer.to_dict())
     else:
-        print_clean("\n".join(_answer_lines(answer, answer.sources, reranker, why=why)))
+        print_clean("\n".join(_answer_lines(answer, answer.sources, why=why)))
         if why:
             _print_statements(answer)
         if loaded and loaded.server:  # other calls cost nothing
@@ -145,9 +143,7 @@ def _question_day(now: str, as_of: str) -> datetime:
     return time_of_question(as_of)
 
 
-def _answer_lines(
-    answer: "Answer", turns: Sequence[Turn], reranker: str | None, why: bool
-) -> Iterator[str]:
+def _answer_lines(answer: "Answer", turns: Sequence[Turn], why: bool) -> Iterator[str]:
     from memory.program.quotations import answer_lines  # with DSPy
 
     for line in answer_lines(answer):
@@ -155,7 +151,7 @@ def _answer_lines(
     for turn, citation in zip(turns, answer.citations, strict=True):
         yield f"  {clean_line(turn_line(turn))}"
         if why:
-            yield f"    {_origin(citation, answer.sql, reranker)}"
+            yield f"    {_origin(citation, answer.sql)}"
     for fact in answer.standing:
         yield f"  standing: {clean_line(fact_line(fact))}"
 
@@ -174,7 +170,7 @@ def _print_statements(answer: "Answer") -> None:
                 print_clean(f"    {clean_line(line)}")
 
 
-def _origin(citation: "Citation", statements: Sequence[str], reranker: str | None) -> str:
+def _origin(citation: "Citation", statements: Sequence[str]) -> str:
     """How a turn was found: `found by the ranking, rank 1 (words 4.3, length 3.1), by SQL 2`.
 
     A single statement needs no number.
@@ -183,8 +179,7 @@ def _origin(citation: "Citation", statements: Sequence[str], reranker: str | Non
     if citation.rank:
         best = sorted(citation.shares.items(), key=lambda share: -share[1])[:_MOST_FEATURES]
         features = ", ".join(f"{name} {share:.1f}" for name, share in best if share > 0)
-        ranking = clean_line(f"the ranking and {reranker}") if reranker else "the ranking"
-        origins.append(f"by {ranking}, rank {citation.rank} ({features})")
+        origins.append(f"by the ranking, rank {citation.rank} ({features})")
     numbers = [str(statements.index(statement) + 1) for statement in citation.sql]
     if numbers:
         origins.append("by SQL" + f" {' and '.join(numbers)}" * (len(statements) > 1))
@@ -207,24 +202,21 @@ def search(
         ),
     ] = None,
     program: Program = None,
-    reranker: RerankerName = None,
     as_json: AsJson = False,
 ) -> None:
     """Search the turns, best first. Asks no model.
 
     memory search "move to Oslo" --where speaker=Anna --where since=2017-05
     """
-    from memory.search.rerank import load_reranker  # litellm itself waits for the first search
     from memory.search.searcher import Searcher
 
     if not text.strip():
         raise InputError("the search text is empty")
     turn_filter = filter_of_pairs(where or [])
-    orderer = load_reranker(reranker) if reranker else None
     compiled = compiled_program(program)
     weights = compiled.feature_weights if compiled else None
     with open_memories(namespaces, db) as store:
-        hits = found_turns(store, Searcher(weights, orderer).search(store, text, k, turn_filter))
+        hits = found_turns(store, Searcher(weights).search(store, text, k, turn_filter))
     for hit in hits:
         if as_json:
             print_json(hit.to_dict())

@@ -38,8 +38,7 @@ _STORY_CANDIDATES = 400  # turns; first the ones that a story's names and months
 class MemoryReader:
     """Looks things up in a memory for a question, each only once.
 
-    `searcher` ranks by the weights of a program, in the order of a reranker. `store` is the memory
-    to read.
+    `searcher` ranks by the weights of a program. `store` is the memory to read.
     """
 
     def __init__(self, store: Store, searcher: Searcher | None = None) -> None:

@@ -126,7 +126,7 @@ def memory_tools(
     after `memory` is closed.
 
     Arguments:
-        memory: the memory, with its model, program, budget and reranker. Of `Memory.over` the
+        memory: the memory, with its model, program and budget. Of `Memory.over` the
             tools in `UNITED_TOOLS` read all memories, and the others work on the first.
         session: the session of the turns that they store.
         groups: the groups of GROUPS to add to "core". Raises InputError for an unknown group.
@@ -144,7 +144,6 @@ def memory_tools(
             memory.model if memory.has_model else None,
             program=memory.program if memory.has_model else None,
             budget=memory.budget,
-            reranker=memory.reranker,
         )
 
     tools = Tools(

@@ -3,5 +3,3 @@
 from .asker import standalone_question as standalone_question
 from .embed import DIM as DIM
 from .embed import load_embedder as load_embedder
-from .rerank import Reranker as Reranker
-from .rerank import load_reranker as load_reranker

@@ -1,12 +1,24 @@
-"""How a program searches a store: by the program's weights, then in the order of a reranker."""
+"""How a program searches a store: by the program's weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from memory.records import Hit
-from memory.search.rerank import Reranker, SearchedTurns
 from memory.text.turn_filter import TurnFilter
+
+
+class SearchedTurns(Protocol):
+    """The turns of a store, as far as a search needs them."""
+
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        filter: TurnFilter | Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> list[Hit]:
+        """The best k turns by the ranking, best first."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +29,6 @@ class Searcher:
     """
 
     weights: Mapping[str, float] | None = None
-    reranker: Reranker | None = None
 
     def search(
         self,
@@ -26,11 +37,5 @@ class Searcher:
         k: int = 10,
         filter: TurnFilter | Mapping[str, Any] | None = None,
     ) -> list[Hit]:
-        """The best k turns of `Store.search`, best first, in the reranker's order.
-
-        When the reranker cannot be used, the ranking's own order stands and a warning is logged
-        ("memory.rerank", once until it works again). Raises ModelError like `Store.search`.
-        """
-        if self.reranker:
-            return self.reranker.search(store, text, k, filter, weights=self.weights)
+        """The best k turns of `Store.search`, best first. Raises ModelError as that does."""
         return store.search(text, k, filter, weights=self.weights)

@@ -11,7 +11,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memory.errors import InputError, StoreError
-from memory.search.rerank import load_reranker
 from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.declared_settings import set_owner
@@ -53,7 +52,6 @@ class Handles:
         model: "" for none, or a name as `load_model` takes it; loaded when it is first needed.
         api_base: the address of an OpenAI-compatible server for `model`.
         program: a compiled program; the plain one by default. Searches rank by its weights.
-        reranker: the name of a reranker for search results.
         budget: at most this many tokens of memory are shown to the model, as for a Memory.
         read_only: whether to open stores read-only.
         cache_bytes: how many bytes the open stores may take; the one in use may take more.
@@ -70,7 +68,6 @@ class Handles:
         api_base: str | None = None,
         *,
         program: "Module | None" = None,
-        reranker: str | None = None,
         budget: int | None = None,
         read_only: bool = False,
         cache_bytes: int = CACHE_BYTES,
@@ -83,7 +80,6 @@ class Handles:
         self._api_base = self._first_api_base = api_base
         self._model_lock = Lock()
         self._program = program
-        self._reranker = load_reranker(reranker) if reranker else None
         self._budget = budget
         self.read_only = read_only
         self.is_alone = is_alone
@@ -155,15 +151,13 @@ class Handles:
         """
         from memory.api import Memory
 
-        return Memory(
-            store, self.model(), self._program, budget=self._budget, reranker=self._reranker
-        )
+        return Memory(store, self.model(), self._program, budget=self._budget)
 
     @property
     def searcher(self) -> Searcher:
         """How `memory_of` searches. No model is loaded for it."""
         weights = getattr(self._program, "feature_weights", None)
-        return Searcher(weights, self._reranker)
+        return Searcher(weights)
 
     def names(self) -> list[str]:
         """All namespaces, sorted."""

@@ -29,7 +29,6 @@ class ServerOptions:
     model: str
     api_base: str | None
     program: Path | None
-    reranker: str | None
     owner: str
     budget: int | None = None
     limits: Limits | None = None
@@ -49,7 +48,6 @@ class ServerOptions:
                 self.model,
                 self.api_base,
                 program=program,
-                reranker=self.reranker,
                 budget=self.budget,
                 read_only=self.rights == ("read",),
                 cache_bytes=self.cache_bytes,

@@ -59,7 +59,6 @@ def load_litellm() -> Any:
     import litellm
 
     litellm.suppress_debug_info = True  # it prints advice to standard output
-    logging.getLogger("LiteLLM").addFilter(_is_news)  # adding it again changes nothing
     return litellm
 
 
@@ -83,11 +82,6 @@ def _models_in_file() -> Mapping[str, Mapping[str, Any]]:
         return {}
     models: Mapping[str, Mapping[str, Any]] = json.loads(file.read_bytes())
     return models
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a log line of litellm adds anything: it also raises its errors."""
-    return not str(record.msg).startswith("Error in rerank")
 
 
 def present_keys() -> list[str]:

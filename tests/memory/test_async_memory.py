@@ -83,7 +83,7 @@ def test_each_call_of_a_memory_is_there_with_its_arguments() -> None:
     # What is no call, makes several one, or is a part of `ask`.
     own -= {"stores_facts", "searcher", "over", "evidence", "model", "program", "budget"}
     own -= {"reader", "has_model"}
-    own -= {"store", "stores", "reranker", "of", "off_the_record"}
+    own -= {"store", "stores", "of", "off_the_record"}
     for name in own - {"close"}:
         asynchronous, own_signature = getattr(AsyncMemory, name), getattr(Memory, name)
         assert inspect.signature(asynchronous) == inspect.signature(own_signature)

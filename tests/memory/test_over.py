@@ -11,7 +11,6 @@ from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open
 from memory.errors import StoreError
 from memory.evidence.lines import LEAST_BUDGET
 from memory.facts.additions import add_turns
-from memory.search.rerank import Reranker
 from memory.store.configuration.settings import settings_of, times_shown
 from memory.store.files.united import MOST_MEMORIES, cited_turns, memory_name, unite
 from memory.text.tokens import count_tokens
@@ -159,19 +158,6 @@ def test_a_reply_names_its_memories(stores: Mapping[str, Store]) -> None:
     assert "".join(reply) == "In Oslo."
     assert reply.answer is not None
     assert (reply.answer.turns, reply.answer.memories) == ((2,), ("team",))
-
-
-def test_a_reranker_orders_the_turns_of_all_memories(stores: Mapping[str, Store]) -> None:
-    passages_read: list[str] = []
-
-    def judge(question: str, passages: Sequence[str]) -> list[float]:
-        passages_read.extend(passages)
-        return [float("caretaker" in passage) for passage in passages]
-
-    memory = Memory.over(stores, reranker=Reranker("judge", judge))
-    best, *_ = memory.search("Oslo", 8)
-    assert (best.memory, best.turn_id) == ("team", 3)
-    assert len(passages_read) == len(SAID) + len(TEAM)
 
 
 def test_the_past_of_several_memories(stores: Mapping[str, Store]) -> None:

@@ -107,9 +107,9 @@ def prepared_home() -> Path:
 
 @contextmanager
 def at_home(home: Path) -> Iterator[None]:
-    """With this MEMORY_HOME, and without keys but the one that a reranker needs."""
-    before = {name: os.environ.get(name) for name in ("MEMORY_HOME", "COHERE_API_KEY")}
-    os.environ |= {"MEMORY_HOME": str(home), "COHERE_API_KEY": "none"}
+    """With this MEMORY_HOME."""
+    before = {"MEMORY_HOME": os.environ.get("MEMORY_HOME")}
+    os.environ["MEMORY_HOME"] = str(home)
     try:
         yield
     finally:

@@ -28,7 +28,6 @@ def serving(
     read_only: bool = False,
     rights: Sequence[Right] = ("read", "write", "forget"),
     groups: Sequence[str] = (),
-    reranker: str | None = None,
     program: Module | None = None,
 ) -> Iterator[TestClient]:
     """A client of the whole server over the namespaces of MEMORY_HOME, signed in by the link.
@@ -40,7 +39,6 @@ def serving(
         Handles(
             model or scripted_model([]),
             program=program,
-            reranker=reranker,
             read_only=read_only,
         ),
         allowed=allowed_hosts(PORT),

@@ -11,7 +11,6 @@ from memory.cli.options import (
     Db,
     ModelName,
     Namespace,
-    RerankerName,
     ShownBudget,
 )
 from memory.system.providers import refuse_unreachable
@@ -22,7 +21,6 @@ def chat(
     db: Db = None,
     model: ModelName = "",
     api_base: ApiBase = None,
-    reranker: RerankerName = None,
     speaker: Annotated[
         str | None, typer.Option(help="Your name; remembered. Another name later is a guest.")
     ] = None,
@@ -54,7 +52,7 @@ def chat(
         background = Background(path, loaded, since=last_turn(store) + 1, digests=digest)
         try:
             session = Chat(
-                Memory(store, model=loaded, reranker=reranker, budget=budget),
+                Memory(store, model=loaded, budget=budget),
                 background,
                 terminal(),
                 memory_name=namespace if db is None else db.stem,

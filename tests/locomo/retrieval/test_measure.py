@@ -24,7 +24,6 @@ from memory.evidence.layout import lay_out
 from memory.search import embed
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
-from tests.support.reranking_server import reranking
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
 
@@ -133,28 +132,6 @@ def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
         folder.mkdir()
         asked = replace(conversation, questions=(replace(question, asker=asker),))
         assert retrieve(asked, folder, 1).ranked == {"0": [source_of_asker]}
-
-
-@pytest.mark.slow
-def test_recall_is_of_the_order_that_the_reranker_gives(
-    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = source.with_name("out.json")
-    arguments = ("--data", source, "--conversation", "conv-1", "--json", out)
-    [conversation, *_] = load_conversations(source)
-    texts = {turn.source: len(turn.text) + len(turn.speaker) for turn in conversation.turns}
-    with reranking(monkeypatch) as server:
-        assert run(monkeypatch, *arguments, "--reranker", "cohere/best") == 0
-        ranked = json.loads(out.read_bytes())["ranked"]
-        assert len(server.questions) == len(conversation.questions)
-        for sources in ranked.values():
-            assert sources == sorted(sources, key=texts.__getitem__)
-        assert "own order" not in capsys.readouterr().out
-        server.plan = [(500, {})]
-        assert run(monkeypatch, *arguments, "--reranker", "cohere/best") == 0
-    searches = len(conversation.questions)
-    note = f"{searches} of these searches have the ranking's own order: cohere/best could not be"
-    assert note in capsys.readouterr().out
 
 
 def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,8 +327,6 @@ def test_peers_that_were_measured_on_something_else_are_refused(
         (["--data", "{source}", "--chart", "{source}.png", "--peers", "missing"], "missing"),
         (["--data", "{source}", "--weights", "w.json"], "--fit"),
         (["--data", "{source}", "--embedder", "no-such"], "no-such"),
-        (["--data", "{source}", "--reranker", "no-such"], "no-such"),
-        (["--data", "{source}", "--reranker", "cohere/x", "--fit"], "--reranker"),
         ([], "--data"),
     ],
 )

@@ -52,14 +52,6 @@ def test_a_file_goes_before_the_namespace_of_the_environment(
     assert "Miso" in run("search", "my cat Miso", "--db", path)
 
 
-@pytest.mark.parametrize(
-    "command", ["ask Oslo?", "search Oslo", "chat", "serve mcp", "serve --port 0"]
-)
-def test_a_reranker_without_a_provider_is_refused_at_once(command: str, home: str) -> None:
-    namespaces.create("default")
-    run(*command.split(), "--reranker", "best", says="the reranker 'best' names no provider")
-
-
 def test_all_namespaces_are_exported_or_the_named_one(home: str, tmp_path: Path) -> None:
     namespaces.create("anna")
     run("export", tmp_path, "--all", "-n", "anna", says="leave --namespace and --db out")

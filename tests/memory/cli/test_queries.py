@@ -19,7 +19,6 @@ from memory.store.configuration.declared_settings import Settings
 from memory.worker.waiting import waiting
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.commands import run as run_command
-from tests.support.reranking_server import reranking
 from tests.support.scripted import (
     Pairs,
     ScriptedLM,
@@ -234,25 +233,6 @@ def test_a_search_finds_only_the_turns_that_a_filter_lets_pass(run: Run) -> None
     assert line.startswith("[2] ")
     nothing = run("search", "dog", "--where", "kind=tool")
     assert (nothing.stdout, nothing.stderr.strip()) == ("", "no turn passes --where")
-
-
-@pytest.mark.slow
-def test_a_reranker_orders_what_a_search_finds_and_an_answer_rests_on(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with reranking(monkeypatch) as server:
-        search = ("search", "How is the new flat?", "-k", "1")
-        assert not run(*search).stdout.startswith("[4]")
-        shortest = "[4] (Mon 12 Jun 2017) Ben: I adopted a dog, Rufus."
-        assert run(*search, "--reranker", "jina_ai/best").stdout.strip() == shortest
-        monkeypatch.setenv("MEMORY_RERANKER", "cohere/best")
-        assert run(*search).stdout.strip() == shortest
-        script = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
-        out = run("ask", "What did Anna say?", "--why", script=script).stdout
-        assert "found by the ranking and cohere/best, rank 1 (" in out
-        assert len(server.requests) == 3
-    refused = run(*search, "--reranker", "best")
-    assert isinstance(refused.exception, InputError)
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,6 @@ def test_where_all_that_was_found_is_shown_rows_cannot_bring_more() -> None:
     assert not sql_pays([], fitting=0)
 
 
-def test_a_reranker_changes_the_order_and_not_how_near_turns_are() -> None:
-    assert not sql_pays(hits(7.0, 12.0, 11.5, 6.5), fitting=2)
-
-
 @pytest.fixture
 def runs(address: str) -> Iterator[Store]:
     """Sixty runs of Anna, told in passing, and one thing that is told once."""

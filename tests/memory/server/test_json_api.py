@@ -20,7 +20,6 @@ from memory.store.configuration.declared_settings import Settings
 from memory.store.namespaces import create, existing, location_of
 from tests.conftest import MOVED
 from tests.support.postgres_server import new_namespace
-from tests.support.reranking_server import reranking
 from tests.support.reversed_ranking import REVERSED, reversing_program
 from tests.support.scripted import answer, scripted_model, sql
 from tests.support.secrets_corpus import SECRETS
@@ -128,17 +127,6 @@ def test_an_answer_names_its_turns_and_sql(client: TestClient) -> None:
     assert told["answer"] == "Oslo"
     assert [turn["id"] for turn in told["turns"]] == [1]
     assert told["sql"][0]["statement"].startswith("SELECT turn_id")
-
-
-def test_an_answer_is_read_from_what_a_reranker_puts_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = [([], sql("SELECT 1 AS n")), ([], answer("a dog", "4"))]
-    question = {"question": "How is the new flat?"}
-    with reranking(monkeypatch) as reranker:
-        model = scripted_model(pairs)
-        with serving(model, signed_in=False, reranker="cohere/best") as opened:
-            told = opened.post("/api/anna/ask", json=question, headers=token("anna")).json()
-        assert reranker.questions == [question["question"]]
-    assert told["answer"] == "a dog"
 
 
 def test_a_listed_fact_has_the_later_turn_that_may_change_it(client: TestClient) -> None:
