@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from locomo.dataset.format import Conversation, Question
 from locomo.harness import Result, Setup, runs_of
@@ -243,11 +243,9 @@ def _with_record(program: MemoryProgram) -> tuple[MemoryProgram, list[Evidence]]
         reader: MemoryReader,
         hits: Sequence[Hit],
         rows: Sequence[Rows] = (),
-        *,
-        budget: int,
-        options: Options,
+        **room: Any,
     ) -> Evidence:
-        block = show(question, reader, hits, rows, budget=budget, options=options)
+        block = show(question, reader, hits, rows, **room)
         if rows or not with_rows:
             blocks.append(block)
         with_rows.extend(rows)

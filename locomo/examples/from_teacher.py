@@ -23,7 +23,7 @@ from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Tu
 from memory.errors import RefusedRowsError
 from memory.evidence import MemoryReader, lay_out
 from memory.facts import WindowWriter
-from memory.models import NO_FACT, Model, as_tuned
+from memory.models import NO_FACT, Model, as_tuned, prompt_messages
 from memory.program import (
     OpenedMemory,
     WindowContext,
@@ -153,10 +153,11 @@ def render_example(
     adapter = as_tuned(student.model, targets).adapter
     # The asker and the day are unknown for questions asked later about a conversation.
     shown_inputs = dict.fromkeys(signature.input_fields, "") | dict(inputs)
-    prompt = adapter.format(signature, [], shown_inputs)
+    prompt = prompt_messages(adapter, signature, shown_inputs)
     # An adapter renders the right answer where it shows an example, before the last message.
     outputs = dict.fromkeys(signature.output_fields, "") | dict(outputs)
-    *_, answer, _ = adapter.format(signature, [{**shown_inputs, **outputs}], shown_inputs)
+    demo = {**shown_inputs, **outputs}
+    *_, answer, _ = prompt_messages(adapter, signature, shown_inputs, [demo])
     messages = [*prompt, {**answer, "content": answer["content"].strip()}]
     return [
         {"role": message["role"], "content": encodable(message["content"])} for message in messages

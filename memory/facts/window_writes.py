@@ -10,7 +10,7 @@ from memory.records import Change, Fact, Turn
 from memory.sql import CheckedAliases, CheckedChange, CheckedContradictions, CheckedWrites
 from memory.sql.checked import CheckedInsert, CheckedWrite
 from memory.sql.inserts import revise_inserts, with_ends
-from memory.sql.policy import check_each, check_facts
+from memory.sql.policy import check_each, check_facts, is_cut
 from memory.store import Store
 from memory.store.facts.candidate_facts import ALIAS
 from memory.vocabulary.entities import key, names_somebody
@@ -75,7 +75,7 @@ class WindowWriter:
         reasons = [*unread, *refused]
         if not self.asks_again:
             return self.finish(reasons), self._unsaid
-        self.asks_again = False
+        self.asks_again = is_cut(unread)
         try:
             if not reasons:
                 return self._change(sets_aside=False), self._unsaid
@@ -85,6 +85,10 @@ class WindowWriter:
         rows_after = _facts_in(writes)
         turn_ids = [fact.turn_id for fact in rows_before if fact not in rows_after]
         are_known = len(turn_ids) == len(reasons) and self._by_id.keys() >= {*turn_ids}
+        if is_cut(unread):  # asked of a smaller window: the turns from the last row on
+            last = max((fact.turn_id for fact in rows_before), default=0)
+            turn_ids = [turn.id for turn in self.turns if turn.id >= last]
+            are_known = len(turn_ids) < len(self.turns)
         raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT, turn_ids if are_known else ())
 
     def finish(self, reasons: Sequence[str] = ()) -> Change:

@@ -10,6 +10,7 @@ from .adapter_card import is_adapter as is_adapter
 from .adapter_card import read_card as read_card
 from .bounded_lm import calling_thread as calling_thread
 from .completions import CompletionAdapter as CompletionAdapter
+from .completions import prompt_messages as prompt_messages
 from .costs import Cost as Cost
 from .costs import Step as Step
 from .costs import StepLog as StepLog

@@ -8,7 +8,7 @@ DSPy's, unchanged.
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any
 
@@ -248,3 +248,16 @@ def _normal(name: str, value: Any) -> Any:
             )  # none from broken JSON: the tool says what it needs
         calls.append({"name": call.get("name"), "args": args})
     return {_TOOL_CALLS: calls}
+
+
+def prompt_messages(
+    adapter: dspy.Adapter,
+    signature: type[dspy.Signature],
+    inputs: Mapping[str, Any],
+    demos: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """A prompt as the chat messages that an adapter makes of it.
+
+    What `Adapter.format` returns is read here alone: DSPy 3.5 changes it.
+    """
+    return list(adapter.format(signature, [*demos], dict(inputs)))

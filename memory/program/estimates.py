@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import dspy
 
+from memory.models.completions import prompt_messages
 from memory.models.costs import Cost, priced
 from memory.models.model import Model
 
@@ -65,11 +66,11 @@ def turn_tokens(turns: int, characters: int) -> int:
     return characters // CHARACTERS_A_TOKEN + turns * _TURN_LINE_TOKENS
 
 
-def rendered_prompt(model: Model, module: dspy.Module) -> Any:
+def rendered_prompt(model: Model, module: dspy.Module) -> list[dict[str, Any]]:
     """The messages of a module as the model sees them, without inputs."""
     predict = module.predict
     inputs = dict.fromkeys(predict.signature.input_fields, "")
-    return model.adapter.format(predict.signature, predict.demos, inputs)
+    return prompt_messages(model.adapter, predict.signature, inputs, predict.demos)
 
 
 def prompt_tokens(model: Model, module: dspy.Module) -> int:

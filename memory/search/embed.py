@@ -6,8 +6,10 @@ call, and request nothing but vectors over the internet.
 
 import asyncio
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -20,7 +22,6 @@ from numpy.typing import NDArray
 from memory.errors import InputError, ModelError
 from memory.search.signs import disagreement, sign_codes
 from memory.system.counting_loop import AnswerTooLongError
-from memory.system.local_models import explain_loading, without_progress_bars
 from memory.system.provider_calls import (
     UNPACKED,
     call_seconds,
@@ -241,10 +242,10 @@ def _sentence_transformer(name: str) -> Any:
     model = name.partition("/")[2]
     repository = model if "/" in model else name  # as sentence-transformers reads a bare name
     try:
-        with without_progress_bars():
+        with _without_progress_bars():
             return SentenceTransformer(model, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise ModelError(explain_loading(model, repository, error)) from error
+        raise ModelError(_explain_loading(model, repository, error)) from error
 
 
 # --- any embedding model of litellm -----------------------------------------------------------
@@ -378,3 +379,34 @@ def _asked_wait(error: Any) -> int | None:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     seconds = str(headers.get("retry-after", ""))[:_LONGEST_NUMBER]
     return int(seconds) if seconds.isdecimal() else None
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """Keep transformers, if it is imported, from drawing a bar for a model that it loads."""
+    bars = sys.modules.get("transformers.utils.logging")
+    if bars is None or not bars.is_progress_bar_enabled():
+        yield
+        return
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        bars.enable_progress_bar()
+
+
+def _explain_loading(model: str, repository: str, error: Exception) -> str:
+    """What to do about a model that cannot be loaded, in one line.
+
+    `model` is the name or the folder that was given, `repository` where the model hub has it.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        reason = " ".join(str(error).split())
+        return f"{folder} holds no model of sentence-transformers ({reason:.200})"
+    if folder.is_absolute() or model.startswith((".", "~")):
+        return f"there is no folder {model}; give the whole path of the folder that holds the model"
+    return (
+        f"{model} is not on this machine; give the path of its folder, or fetch it once with:"
+        f" hf download {repository}"
+    )

@@ -17,7 +17,7 @@ Messages are written for the model, because they are its next prompt.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -96,6 +96,13 @@ def check_writes(answer: str) -> CheckedWrites:
 
 
 _CUT_ANSWER = "the answer ends within this; write it again, with what was to follow"
+
+
+def is_cut(reasons: Iterable[str]) -> bool:
+    """Whether one of the reasons of `check_each` is that the answer ended too early."""
+    return any(reason.endswith(_CUT_ANSWER) for reason in reasons)
+
+
 # A text in quotation marks that no fact can hold.
 _LONG_LITERAL = re.compile(rf"'(?:[^']|''){{{_LONGEST_LITERAL},}}+'")
 

@@ -321,3 +321,21 @@ def test_the_whole_rows_of_an_answer_that_was_cut_are_kept(path: Path, cut: str)
     done = store(pairs, path)
     assert [(fact.subject, fact.value) for fact in done.facts] == [("Anna", "Oslo")]
     assert done.calls == 2
+
+
+def test_after_a_cut_answer_only_turns_from_its_last_row_on_are_asked_about(path: Path):
+    insert = GOOD.partition("('Anna'")[0]
+    first = (
+        f"{insert}('Anna', 'bought', 'a red kayak', 1), ('Anna', 'has_aunt', 'Olga in Riga', 2),"
+        " ('Anna', 'sold', 'the old te"
+    )
+    rest = f"{insert}('Anna', 'sold', 'the old tent', 3);"
+    model = scripted_model([(["[1] ", "[3] "], sql(first)), (["[2] ", "[3] "], sql(rest))])
+    said = ["I bought a red kayak.", "My aunt Olga lives in Riga.", "I sold the old tent."]
+    with open_store(path) as opened, model.active():
+        opened.add([Turn("Anna", text, said_at="2017-06-09") for text in said])
+        done = StoreTurns()(memory=opened, first=1, last=3)
+    [_, again] = model.lm.script.prompts
+    assert "I bought" not in again
+    assert [fact.turn_id for fact in done.facts] == [1, 2, 3]
+    assert done.refused == []
