@@ -215,9 +215,9 @@ def test_the_program_says_its_version() -> None:
     assert run("--version") == f"sql-memory {version('sql-memory')}\n"
 
 
-def test_help_lists_fifteen_commands_and_those_that_settings_name_run_as_before() -> None:
+def test_help_lists_sixteen_commands_and_those_that_settings_name_run_as_before() -> None:
     listed = run("--help")
-    assert sum(map(len, LISTED.values())) == 15
+    assert sum(map(len, LISTED.values())) == 16
     assert all(f"\u2502 {name} " in listed for names in LISTED.values() for name in names)
     for name in HIDDEN:
         assert f"\u2502 {name} " not in listed
