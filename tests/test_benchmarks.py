@@ -20,8 +20,9 @@ import pytest
 from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
 from locomo.others.peers import PEERS, FullText
-from memory import InputError, Turn
-from tests.benchmarks import reading, small_team
+from locomo.tracking.record import read_record
+from memory import InputError, Turn, open_store
+from tests.benchmarks import reading, small_team, sql_gain
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
@@ -423,6 +424,8 @@ def test_a_small_team_goes_on_where_it_ended(
         assert f"{4 - known} answers, {known} known: about " in printed
     model.lm.assert_done()
     assert "templates / fts5: 2 / 0 right of 2 = 2.00" in printed
+    [used] = read_record(tmp_path / "out" / "answers.jsonl").data
+    assert used.path == str(data)
     lines = (tmp_path / "out" / "answers.jsonl").read_text("utf-8").splitlines()
     found = [(line["arm"], line["outcome"], line["calls"]) for line in map(json.loads, lines)]
     assert found == [  # question by question: an interrupted run has whole pairs
@@ -471,6 +474,44 @@ def test_each_beginning_of_a_small_teams_questions_has_its_share_of_each_set() -
     chosen = [conversation.id for conversation, _ in small_team.chosen_questions(None)]
     assert len(chosen) == 60
     assert [chosen[:n].count("mira-and-jonas") for n in (15, 30, 60)] == [5, 10, 20]
+
+
+def line_of(arm: str, outcome: str, *, by_rows: bool = False) -> sql_gain.Line:
+    return sql_gain.Line(
+        *(arm, "c0", "list", "What?", "a loom", "a loom", outcome),
+        by_rows=by_rows,
+        sql=(),
+        tokens=0,
+        calls=1,
+        cpu_seconds=1.0,
+    )
+
+
+def test_a_choice_falls_back_on_the_rankings_answer_where_no_rows_decide() -> None:
+    ranking = line_of("nothing/ranking", "right")
+    for choice, outcome, calls in (
+        (line_of("true/choice", "abstained"), "right", 2),
+        (line_of("true/choice", "wrong", by_rows=True), "wrong", 1),
+    ):
+        [both] = sql_gain.with_ranking([choice, ranking])
+        assert (both.outcome, both.calls) == (outcome, calls)
+        assert both.arm == "true/choice, else ranking"
+    assert not [*sql_gain.with_ranking([line_of("true/choice", "right")])]
+
+
+def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path: Path) -> None:
+    asked = sql_gain.asked_questions()
+    assert Counter(one.conversation.id for one in asked[:16]).most_common()[-1][1] == 2
+    assert {one.kind for one in asked} == {*sql_gain.KINDS}
+    conversation = asked[0].conversation
+    counts = {}
+    for stored in ("nothing", "true", "stored"):
+        with open_store(tmp_path / f"{stored}.db") as store:
+            sql_gain.fill(store, conversation, stored)
+            [[counts[stored]]] = store.read("SELECT COUNT(*) FROM facts").rows
+    assert counts["nothing"] == 0
+    assert counts["true"] == len(sql_gain.true_facts()[conversation.id])
+    assert counts["stored"] > 20
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,7 @@ NOT_RUN = {
     "needs a server with GPUs": 9,
     "needs the extra tune": 2,
     "takes an hour": 15,
-    "with a model's file": 1,
-    "takes minutes, data or a key": 30,
+    "takes minutes, data or a key": 29,
     "parts of an example": 1,
     "the tests themselves": 2,
 }

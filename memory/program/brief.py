@@ -1,7 +1,7 @@
 """How a small model retrieves and answers: it chooses rows, and code says what they say.
 
 A model of up to eight billion parameters chooses well and answers badly: over true facts it chose
-what answers 36 of 40 questions, and wrote 25 right answers from these rows (docs/figures.md). So it
+what answers 36 of 40 questions, and wrote 25 right answers from these rows (the log). So it
 writes an answer itself only over quotations of turns.
 """
 
@@ -53,12 +53,12 @@ _NEED_NOT_BE_SAID = {
     *MONTHS,
     *COUNT,
     *("yes", "likely", "probably", "perhaps", "maybe", "since", "ago", "still", "currently"),
+    *("once", "twice", "day", "days", "week", "weeks", "month", "months", "year", "years"),
 }
 _CHOICE_CALLS = 2  # of the model for one question: if nothing is found, it gets a second try
 _MOST_ATTRIBUTES = 3
 _MOST_ROWS_SHOWN = 30
-# Cosine of what is asked and an attribute: fitted on questions that the facts answer and on others
-# (docs/figures.md).
+# Cosine of what is asked and an attribute: fitted on questions that the facts answer and on others.
 _LEAST_NEAR = 0.2
 # "Thanks, Maria!" and "Hey Tom, ..." speak to a person, not about one.
 _PART = re.compile(r"[^,.!?;:\n]+")

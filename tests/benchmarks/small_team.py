@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import dspy
 import numpy as np
@@ -40,6 +40,7 @@ from rich.table import Table
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, Question, load_conversations
 from locomo.metrics import abstained, gold, score
+from locomo.tracking.runs import run_data, run_where_tracked
 from memory import Answer, Memory, Store, load_model, open_store
 from memory.errors import UnusableAnswer
 from memory.evidence.layout import lay_out
@@ -330,6 +331,24 @@ def _report(lines: Sequence[Line]) -> None:
                 console.print(text)
 
 
+class Answered(Protocol):
+    """An answer of an arm."""
+
+    @property
+    def arm(self) -> str: ...
+
+    @property
+    def outcome(self) -> str: ...
+
+
+def right_shares(lines: Sequence[Answered]) -> dict[str, float]:
+    """The share of right answers of each arm."""
+    outcomes: dict[str, list[bool]] = {}
+    for line in lines:
+        outcomes.setdefault(line.arm, []).append(line.outcome == "right")
+    return {f"right, {arm}": mean(of_arm) for arm, of_arm in outcomes.items()}
+
+
 def ratio_line(lines: Sequence[Line], arm: str, other: str) -> str:
     """How many times as many right answers an arm has as another, of the questions of both.
 
@@ -399,7 +418,15 @@ def main(
     model = load_model(f"gguf:{file}")
     storing = load_model(stored_by, adapter=adapter) if stored_by else model
     ends_at = time.monotonic() + minutes * 60 if minutes else float("inf")
-    with path.open("a", encoding="utf-8") as log:
+    used = [data] if data else [FIRST_RUN, DATA / "friends", locomo]
+    record = run_where_tracked(
+        "small team",
+        {"model": model.name, "stored_by": storing.name, "arms": arms, "questions": len(chosen)},
+        f"small team of {model.name}",
+        data=[run_data(file, "evaluation") for file in used if file.exists()],
+        output=path,
+    )
+    with record as tracked, path.open("a", encoding="utf-8") as log:
         for arm, conversation, question in waiting:
             if time.monotonic() > ends_at:
                 console.print(f"{minutes:g} minutes are over")
@@ -410,6 +437,9 @@ def main(
             log.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
             log.flush()
             console.print(f"{arm} {line.outcome}: {line.question} {line.answer[:80]!r}")
+        if tracked:
+            tracked.log_metrics(right_shares(lines))
+            tracked.log_artifact(str(path))
     _report([line for line in lines if line.arm in arms.split(",")])
 
 

@@ -167,6 +167,7 @@ def test_an_answer_is_asked_for_in_two_texts_and_its_source_is_found(address: st
         ("Maria keeps a red kayak.", ABSTAIN),
         ("Maria keeps a red canoe.", "Maria keeps a red canoe."),
         ("A canoe, since April 2011.", "A canoe, since April 2011."),
+        ("A canoe, twice, for 3 weeks.", "A canoe, twice, for 3 weeks."),  # computed
     ],
 )
 def test_an_answer_with_a_word_that_nobody_said_is_none(address: str, said: str, text: str) -> None:
