@@ -1519,6 +1519,12 @@ SELECT
 
 -- ======== columns and vectors of turns (search_tables.py) ========
 
+-- speakers_by_name --
+SELECT id, name FROM memory.speakers WHERE namespace = :namespace AND name = ANY (:names);
+
+-- last_speaker --
+SELECT coalesce(max(id), 0) FROM memory.speakers WHERE namespace = :namespace;
+
 -- speakers_after --
 SELECT id, name FROM memory.speakers WHERE namespace = :namespace AND id > :after ORDER BY id;
 

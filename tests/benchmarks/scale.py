@@ -1,6 +1,7 @@
 """Speed and size of one memory as it grows to a million turns, and of many small ones.
 
 python -m tests.benchmarks.scale [--turns N ...] [--namespaces N ...] [--folder DIR] [--json OUT]
+python -m tests.benchmarks.scale --calls N ... [--facts N ...] [--store ADDRESS|local]: each call
 python -m tests.benchmarks.scale --store ADDRESS|local [--turns N ...] [--namespaces N ...]
     [--clients N ...]: Postgres beside SQLite; 0 leaves a part out
 
@@ -41,7 +42,15 @@ from memory.search.embed import related
 from memory.store.waiting.pending_windows import claim_window
 from memory.system.files import write_whole
 from memory.text.words import STOP_WORDS, words
-from tests.benchmarks.scale_store import TURNS_OF_NAMESPACE, measure_store, rows_table
+from tests.benchmarks.scale_calls import measure_calls
+from tests.benchmarks.scale_store import (
+    TURNS_OF_NAMESPACE,
+    database_of,
+    files,
+    measure_store,
+    namespace_of,
+    rows_table,
+)
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample.json"
@@ -398,11 +407,20 @@ def scale(
     store: Annotated[
         str, typer.Option(help="postgresql://..., or local: a server of its own; beside SQLite.")
     ] = "",
+    calls: Annotated[
+        list[int], typer.Option(help="Instead: CPU of each call at so many turns; can be repeated.")
+    ] = [],  # noqa: B006 (Typer copies it)
+    facts: Annotated[
+        list[int], typer.Option(help="With --calls: so many facts; can be repeated.")
+    ] = [1_000],  # noqa: B006
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
     ] = None,
 ) -> None:
     """Print speed and size of one memory of each number of turns, and of many small ones."""
+    if calls:
+        _print_calls(store, calls, facts, json_file)
+        return
     sizes = [size for size in turns if size]
     counts = [count for count in namespaces if count]
     if any(size < 500 for size in sizes):
@@ -441,6 +459,24 @@ def scale(
     Console().print(table(results))
     if json_file is not None:
         write_whole(json_file, json.dumps(results).encode())
+
+
+def _print_calls(
+    store: str, sizes: Sequence[int], facts: Sequence[int], json_file: Path | None
+) -> None:
+    database = database_of(store) if store else ""
+    rows = []
+    with Progress(console=Console(stderr=True), transient=True) as progress, files() as new_file:
+        task = progress.add_task("turns", total=sum(sizes) * len(facts))
+        for size, count in itertools.product(sizes, facts):
+            address = namespace_of(database) if database else new_file()
+            advance = partial(progress.advance, task)
+            rows.append(measure_calls(address, chat(1), size, count, advance))
+    by_call = [{"CPU ms": name, **{str(n): row[name] for n, row in enumerate(rows, 1)}}
+               for name in rows[0]]  # fmt: skip
+    Console().print(rows_table(f"{'Postgres' if store else 'SQLite'}", by_call))
+    if json_file is not None:
+        write_whole(json_file, json.dumps(rows).encode())
 
 
 if __name__ == "__main__":

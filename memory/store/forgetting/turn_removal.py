@@ -213,7 +213,7 @@ def _quotation_test(
     all_words = {word for text in [*texts, *speakers, *facts.names] for word in words(text)}
     candidates = all_words - _WORDS_OF_EVERY_STATEMENT
     gone_words = {word for word in candidates if not conn.words.holds(word)}
-    for name in search_tables.speaker_numbers(conn):
+    for _, name in conn.run("speakers_after", after=0):
         gone_words.difference_update(words(name))
 
     # Runs of words by their first word. A single word that other turns hold too tells nothing.
@@ -267,7 +267,6 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
         if known := [turn_id for turn_id in successors if turn_id is not None]:
             stored.remove_from(min(known))
     else:
-        speakers = search_tables.speaker_numbers(conn)
         for session, ids in removed.items():
             ends: dict[str, SessionEnd] = {}
             if before := _turn_before(conn, session, ids[0]):
@@ -275,6 +274,7 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
                 ends[session] = SessionEnd(int(row["session"]), before, vector)
             for batch in _successors(conn, session, ids[0], last_indexed):
                 new_vectors = embed([turn.text for turn in batch], recorded)
+                speakers = search_tables.speaker_numbers(conn, {turn.speaker for turn in batch})
                 described = describe_turns(batch, new_vectors, session_ends=ends, speakers=speakers)
                 # What a turn has of those before it halves with each: soon nothing changes.
                 if not stored.replace(*described) and batch[-1].id > ids[-1]:

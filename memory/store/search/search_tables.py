@@ -106,18 +106,22 @@ def insert_recent(
     )
 
 
-def speaker_numbers(conn: Connection) -> dict[str, int]:
-    """The number of each speaker by name."""
-    return {name: number for number, name in conn.run("speakers_after", after=0)}
+def speaker_numbers(conn: Connection, names: Iterable[str]) -> dict[str, int]:
+    """The numbers of the speakers with these names, by name."""
+    rows = conn.run("speakers_by_name", names=[*{*names}])
+    return {name: number for number, name in rows}
 
 
 def number_speakers(conn: Connection, names: Iterable[str]) -> tuple[dict[str, int], list[str]]:
-    """The numbers of all speakers, and who is new; a new one gets the next number."""
-    speakers = speaker_numbers(conn)
-    new = [name for name in dict.fromkeys(names) if name not in speakers]
-    for name in new:
-        speakers[name] = max(speakers.values(), default=0) + 1
-        conn.run("insert_speaker", id=speakers[name], name=name)
+    """The numbers of speakers by name, and who is new; a new one gets the next number."""
+    names = [*dict.fromkeys(names)]
+    speakers = speaker_numbers(conn, names)
+    new = [name for name in names if name not in speakers]
+    if new:
+        (last,) = conn.run("last_speaker").fetchone()
+        for number, name in enumerate(new, last + 1):
+            speakers[name] = number
+            conn.run("insert_speaker", id=number, name=name)
     return speakers, new
 
 
@@ -318,7 +322,7 @@ def extend_index_by_waiting(conn: Connection, index: Index, new_rows: NewRows, w
     if new_rows.last_turn <= index.last_id:
         return False
     waiting = read_turns(conn, index.last_id + 1)
-    speakers = speaker_numbers(conn)
+    speakers = speaker_numbers(conn, {turn.speaker for turn in waiting})
     characters = _characters(new_rows.characters)
     for name in {turn.speaker for turn in waiting} - speakers.keys():
         speakers[name] = index.names.last + 1

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 
@@ -65,7 +65,12 @@ def spellings(names: Iterable[str]) -> list[str]:
 
     A database folds only the cases of ASCII in the same way everywhere.
     """
-    return sorted({case.translate(_ASCII_LOWER) for name in names for case in cases(name)})
+    return sorted(set[str]().union(*map(_spellings_of, names)))
+
+
+@lru_cache(maxsize=20_000)  # a relation has fifteen hundred forms, asked for at each
+def _spellings_of(name: str) -> frozenset[str]:
+    return frozenset(case.translate(_ASCII_LOWER) for case in cases(name))
 
 
 def cases(name: str) -> list[str]:
