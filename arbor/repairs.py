@@ -1,9 +1,7 @@
-"""Repairs of the server of Arbor 0.2.17, each with a check that it is needed.
+"""Repairs of the server of Arbor 0.2.17, its last version.
 
 A repair replaces a function of the installed package at run time. The only file it writes is one
-that the wheel lacks. A check reads the installed code: when upstream has fixed a defect, the start
-prints "not needed", and the repair can be deleted. trainer.py has the repairs of the trainer's
-process.
+that the wheel lacks. trainer.py has the repairs of the trainer's process.
 """
 
 import asyncio
@@ -35,7 +33,7 @@ from machine import (
     processes,
 )
 from pydantic import create_model
-from trainer import Repair, end_of_turn, find_arbor, lacks, says
+from trainer import Repair, end_of_turn, find_arbor
 
 TRAINER = Path(__file__).resolve().parent / "trainer.py"
 # How long to wait for the trainer's answer while its process runs.
@@ -92,39 +90,22 @@ def configure(**fixed: Any) -> None:
 
 def repairs(split: GpuSplit, storage: Path) -> list[Repair]:
     """The server's repairs. If two wrap one function, the later one is the outer one."""
-    job = "server/services/jobs/grpo_job.py"
-    runner = "utils/process_runner.py"
-    inference = "server/services/jobs/inference_job.py"
-    manager = "server/services/managers/gpu_manager.py"
-    control = "server/services/comms/control_server.py"
     # The defect that each one fixes: arbor/README.md, "Repairs".
     return [
-        Repair("deepspeed config", _lacks_config, _write_config),
-        Repair("parent thread", says(runner, "PR_SET_PDEATHSIG = 1"), _spawn_in_one_thread),
-        Repair("process tree", lacks(runner, "children(recursive=True)"), _end_whole_trees),
-        Repair("loopback", says(inference, "--port {self.port} --gpu-memory"), _listen_on_loopback),
-        Repair(
-            "gpu split",
-            says(manager, "sorted(available_pool)[:num_gpus]"),
-            lambda: _pin(split),
-        ),
-        Repair("control timeout", says(control, "recv_timeout: float | None = None"), _control),
-        Repair("inference start", says(inference, "# Server not up yet, wait"), _wait_for_vllm),
-        Repair("inference errors", says(inference, "Error running inference"), tell_errors),
-        Repair("failed start", says(job, "wait_for_clients(num_processes)\n"), clean_up),
-        Repair("job end", lacks(job, "JobStatus.FAILED"), end_jobs),
-        Repair(
-            "adapter as start",
-            lacks(job, "adapter_config"),
-            lambda: start_from_adapters(storage),
-        ),
-        Repair("safe names", says(job, "name = request.run_name if"), check_names),
-        Repair("two states", lacks(job, "optimizer.pt"), keep_two_states),
-        Repair(
-            "resume",
-            lacks("server/api/schemas.py", "resume_from_checkpoint"),
-            lambda: resume_jobs(storage),
-        ),
+        Repair("deepspeed config", _write_config),
+        Repair("parent thread", _spawn_in_one_thread),
+        Repair("process tree", _end_whole_trees),
+        Repair("loopback", _listen_on_loopback),
+        Repair("gpu split", lambda: _pin(split)),
+        Repair("control timeout", _control),
+        Repair("inference start", _wait_for_vllm),
+        Repair("inference errors", tell_errors),
+        Repair("failed start", clean_up),
+        Repair("job end", end_jobs),
+        Repair("adapter as start", lambda: start_from_adapters(storage)),
+        Repair("safe names", check_names),
+        Repair("two states", keep_two_states),
+        Repair("resume", lambda: resume_jobs(storage)),
     ]
 
 
@@ -134,11 +115,6 @@ def _runner() -> Any:
 
 def _config_file(package: Path) -> Path:
     return package.resolve().parent / "configs" / "deepspeed_config.yaml"
-
-
-def _lacks_config(package: Path) -> bool:
-    file = _config_file(package)
-    return not file.is_file() or file.read_text("utf-8").startswith(WRITTEN)
 
 
 def _write_config() -> None:

@@ -34,7 +34,7 @@ try:
     from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
     from repairs import launch_own_trainer, repairs
     from starlette.types import ASGIApp, Receive, Scope, Send
-    from trainer import REPAIRS, StartError, apply, find_arbor, states
+    from trainer import REPAIRS, StartError, applied, apply, find_arbor
     from typer import Option
 except ModuleNotFoundError as error:
     sys.exit(
@@ -43,7 +43,6 @@ except ModuleNotFoundError as error:
     )
 
 HERE = Path(__file__).resolve().parent
-KNOWN = "0.2.17"  # the version of Arbor that the repairs are for
 PACKAGES = ("torch", "transformers", "peft", "trl", "vllm", "deepspeed", "accelerate")
 # One part of a path in the storage; it cannot lead out of it.
 PART = re.compile(r"[\w:.-]+")
@@ -332,13 +331,13 @@ def _describe_model(name: str) -> dict[str, Any]:
 
 def gpu_managers(settings: ServerSettings) -> dict[str, Any]:
     """The managers in app.state on a machine with GPUs; applies the repairs. Raises StartError."""
-    package = find_arbor()
+    find_arbor()
     split, storage = settings.split, settings.storage_path
     check_gpus(split, gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     # By default CUDA numbers the fastest GPU first, unlike nvidia-smi.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     storage.mkdir(parents=True, exist_ok=True)
-    repaired = apply(repairs(split, storage), package)
+    repaired = apply(repairs(split, storage))
     launch_own_trainer()
 
     arbor_config = importlib.import_module("arbor.core.config")
@@ -353,7 +352,7 @@ def gpu_managers(settings: ServerSettings) -> dict[str, Any]:
         raise StartError(f"{error} nvidia-smi says by what; end that") from error
     shared = {"config": config, "gpu_manager": gpu_manager}
     return {
-        "server_state": GpuServerState(split, storage, [*repaired, *states(REPAIRS, package)]),
+        "server_state": GpuServerState(split, storage, [*repaired, *applied(REPAIRS)]),
         "gpu_manager": gpu_manager,
         "job_manager": _manager_module("job_manager").JobManager(**shared),
         "inference_manager": _manager_module("inference_manager").InferenceManager(**shared),
@@ -382,8 +381,6 @@ def describe(server_state: Any) -> Iterator[str]:
     """The report at the start, line by line."""
     description = server_state.describe()
     yield f"arbor {description['arbor']}, python {platform.python_version()}"
-    if description["arbor"] != KNOWN:
-        yield f"the repairs were written for arbor {KNOWN}: read arbor/README.md before a long run"
     for name in PACKAGES:
         try:
             yield f"  {name} {version(name)}"
@@ -394,8 +391,7 @@ def describe(server_state: Any) -> Iterator[str]:
         devices = ", ".join(f"GPU {id_} ({gpu_names[id_]})" for id_ in ids)
         yield f"{role} on {devices or 'the CPU'}"
     for repair in description["repairs"]:
-        advice = ", it can go" if repair["state"] == "not needed" else ""
-        yield f"repair {repair['name']}: {repair['state']}{advice}"
+        yield f"repair {repair['name']}: {repair['state']}"
 
 
 def main(

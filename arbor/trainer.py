@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-FILE = "training/grpo/trainer.py"
+KNOWN = "0.2.17"  # Arbor's last version; its repository is archived
 
 
 class StartError(Exception):
@@ -27,32 +27,25 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Repair:
-    """One defect: `needed` checks the folder of the installed package, `apply` fixes the defect."""
+    """One defect of Arbor's last version: `apply` fixes it."""
 
     name: str
-    needed: Callable[[Path], bool]
     apply: Callable[[], None]
-
-
-def says(file: str, text: str) -> Callable[[Path], bool]:
-    """A check: the defect exists while this file of the package contains this text."""
-    return lambda package: text in (package / file).read_text("utf-8")
-
-
-def lacks(file: str, text: str) -> Callable[[Path], bool]:
-    """A check: the defect exists until this file of the package contains this text."""
-    return lambda package: text not in (package / file).read_text("utf-8")
 
 
 def find_arbor() -> Path:
     """The folder of the installed package, made importable without its own __init__.
 
-    Its __init__ imports the whole client. Raises StartError when arbor-ai is not installed.
+    Its __init__ imports the whole client. Raises StartError when arbor-ai is not installed, or in
+    another version than the repairs know.
     """
     try:
-        package = Path(str(distribution("arbor-ai").locate_file("arbor")))
+        arbor = distribution("arbor-ai")
     except PackageNotFoundError as error:
         raise StartError("arbor-ai is not installed: run startup.sh") from error
+    if arbor.version != KNOWN:
+        raise StartError(f"arbor-ai {arbor.version} is installed; the repairs know {KNOWN} alone")
+    package = Path(str(arbor.locate_file("arbor")))
     if "arbor" not in sys.modules:
         bare = ModuleType("arbor")
         bare.__path__ = [str(package)]
@@ -60,28 +53,16 @@ def find_arbor() -> Path:
     return package
 
 
-def states(repairs: Iterable[Repair], package: Path) -> list[dict[str, str]]:
-    """The repairs' names, each with "applied" (also before it is) or "not needed".
-
-    Raises StartError when a file that a repair checks is missing.
-    """
-    try:
-        return [
-            {"name": repair.name, "state": "applied" if repair.needed(package) else "not needed"}
-            for repair in repairs
-        ]
-    except OSError as error:
-        known = "install arbor-ai==0.2.17, which the repairs know"
-        raise StartError(f"{error.filename} is missing: {known}") from error
+def applied(repairs: Iterable[Repair]) -> list[dict[str, str]]:
+    """The repairs' names, each with "applied" (also before it is)."""
+    return [{"name": repair.name, "state": "applied"} for repair in repairs]
 
 
-def apply(repairs: Sequence[Repair], package: Path) -> list[dict[str, str]]:
-    """Apply the needed repairs, in this order; returns all states. Raises StartError."""
-    repair_states = states(repairs, package)
-    for repair, state in zip(repairs, repair_states, strict=True):
-        if state["state"] == "applied":
-            repair.apply()
-    return repair_states
+def apply(repairs: Sequence[Repair]) -> list[dict[str, str]]:
+    """Apply the repairs, in this order; returns their names."""
+    for repair in repairs:
+        repair.apply()
+    return applied(repairs)
 
 
 def end_of_turn(tokenizer: Any) -> int:
@@ -298,24 +279,12 @@ def _resume() -> None:
 
 
 REPAIRS = [
-    Repair("completion mask", says(FILE, "completion_mask = attention_mask[:, 1:]"), _mask_prompts),
-    Repair(
-        "sequence length",
-        says(FILE, "self.max_seq_len = self.max_completion_length\n"),
-        _count_both_lengths,
-    ),
-    Repair(
-        "groups of a batch",
-        says(FILE, "self._buffered_inputs[self._step % self.gradient_accumulation_steps]"),
-        _accumulate_groups,
-    ),
-    Repair("base weights", says(FILE, "self.model.unmerge_adapter()"), _keep_base_weights),
-    Repair(
-        "checkpoint between groups",
-        says(FILE, "payload[0] = dict(self._checkpoint_request_data)"),
-        _checkpoint_between_groups,
-    ),
-    Repair("trainer's resume", lacks(FILE, "resume_from_checkpoint"), _resume),
+    Repair("completion mask", _mask_prompts),
+    Repair("sequence length", _count_both_lengths),
+    Repair("groups of a batch", _accumulate_groups),
+    Repair("base weights", _keep_base_weights),
+    Repair("checkpoint between groups", _checkpoint_between_groups),
+    Repair("trainer's resume", _resume),
 ]
 
 
@@ -336,8 +305,9 @@ def _write_metrics() -> None:
 
 def main() -> None:
     """Repair the installed trainer and run it with this process's arguments."""
-    for state in apply(REPAIRS, find_arbor()):
-        print(f"repair {state['name']}: {state['state']}", flush=True)
+    find_arbor()
+    for repair in apply(REPAIRS):
+        print(f"repair {repair['name']}: {repair['state']}", flush=True)
     _write_metrics()
     importlib.import_module("arbor.training.grpo.trainer").main()
 

@@ -1,4 +1,4 @@
-"""The repairs of Arbor 0.2.17, on its own code: each is needed, and each mends what it names."""
+"""The repairs of Arbor 0.2.17, on its own code: each mends what it names."""
 
 import importlib
 import os
@@ -18,7 +18,6 @@ import yaml
 
 from tests.support import arbor_package
 from tests.support.arbor_package import (
-    SPLIT,
     Stub,
     configured,
     initialize_request,
@@ -46,71 +45,12 @@ def _signals() -> Iterator[None]:
 
 
 GIB = 2**30
-JOB, RUNNER = "server/services/jobs/grpo_job.py", "utils/process_runner.py"
-INFERENCE = "server/services/jobs/inference_job.py"
-TRAINER = "training/grpo/trainer.py"
-# What a version without the defect would say: the text that goes, and what stands there instead.
-MENDED = {
-    "parent thread": (RUNNER, "PR_SET_PDEATHSIG = 1", "pass"),
-    "process tree": (RUNNER, "self.process.terminate()", "p.children(recursive=True)"),
-    "loopback": (INFERENCE, "--port {self.port}", "--host 127.0.0.1 --port {self.port} --x"),
-    "gpu split": (
-        "server/services/managers/gpu_manager.py",
-        "sorted(available_pool)[:num_gpus]",
-        "self.config.gpu_ids",
-    ),
-    "control timeout": (
-        "server/services/comms/control_server.py",
-        "recv_timeout: float | None = None",
-        "recv_timeout: float = 60",
-    ),
-    "inference start": (INFERENCE, "# Server not up yet, wait", "# Died?"),
-    "inference errors": (INFERENCE, 'logger.error(f"Error running inference: {e}")', "raise"),
-    "failed start": (JOB, "wait_for_clients(num_processes)\n", "wait_or_clean_up()\n"),
-    "job end": (JOB, "while True:", "self.status = JobStatus.FAILED"),
-    "adapter as start": (JOB, "my_env =", "adapter_config ="),
-    "safe names": (JOB, "name = request.run_name if", "name = safe(request) if"),
-    "two states": (JOB, "config.run_name =", "remove('optimizer.pt') #"),
-    "resume": ("server/api/schemas.py", "beta: ", "resume_from_checkpoint: "),
-    "completion mask": (TRAINER, "completion_mask = attention_mask[:, 1:]", "pass"),
-    "sequence length": (TRAINER, "self.max_seq_len = self.max_completion_length", "pass"),
-    "groups of a batch": (
-        TRAINER,
-        "self._buffered_inputs[self._step % self.gradient_accumulation_steps]",
-        "self._buffered_inputs[self._step % parts]",
-    ),
-    "base weights": (TRAINER, "self.model.unmerge_adapter()", "restore()"),
-    "checkpoint between groups": (
-        TRAINER,
-        "payload[0] = dict(self._checkpoint_request_data)",
-        "payload[0] = self.asked_between_groups()",
-    ),
-    "trainer's resume": (TRAINER, "trainer.train()", "trainer.train(resume_from_checkpoint=x)"),
-}
 
 
-def test_every_repair_is_needed_by_the_version_that_is_pinned(package: Path) -> None:
-    every = [*repairs.repairs(SPLIT, Path("unused")), *trainer.REPAIRS]
-    found = trainer.states(every, package)
-    assert {state["name"] for state in found} == {"deepspeed config", *MENDED}
-    assert {state["state"] for state in found} == {"applied"}
-
-
-@pytest.mark.parametrize("name", MENDED)
-def test_a_repair_is_not_needed_once_upstream_has_mended_it(
-    name: str, package: Path, tmp_path: Path
-) -> None:
-    file, old, new = MENDED[name]
-    copy = tmp_path / file
-    copy.parent.mkdir(parents=True)
-    text = (package / file).read_text("utf-8")
-    assert old in text
-    copy.write_text(text.replace(old, new))
-    repair = repair_named(name)
-    assert trainer.states([repair], tmp_path) == [{"name": name, "state": "not needed"}]
-    copy.unlink()
-    with pytest.raises(trainer.StartError, match=r"0\.2\.17"):
-        trainer.states([repair], tmp_path)
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "distribution", lambda name: SimpleNamespace(version="0.3.0"))
+    with pytest.raises(trainer.StartError, match=r"0\.3\.0 is installed; .* 0\.2\.17 alone"):
+        trainer.find_arbor()
 
 
 def test_the_deepspeed_config_is_written_where_arbor_looks(
@@ -120,13 +60,9 @@ def test_the_deepspeed_config_is_written_where_arbor_looks(
     folder.mkdir()
     monkeypatch.setattr(repairs, "find_arbor", lambda: folder)
     repair = repair_named("deepspeed config")
-    assert repair.needed(folder)
     repair.apply()
     written = tmp_path / "configs" / "deepspeed_config.yaml"
     assert yaml.safe_load(written.read_text())["deepspeed_config"]["zero_stage"] == 2
-    assert repair.needed(folder), "our own file is no sign that upstream has mended it"
-    written.write_text("distributed_type: DEEPSPEED\n")
-    assert not repair.needed(folder)
 
 
 def test_accelerate_reads_the_deepspeed_config_and_runs_our_trainer(tmp_path: Path) -> None:

@@ -298,10 +298,10 @@ def test_the_documented_command_says_what_is_missing_before_it_begins() -> None:
 
 
 def test_the_start_says_split_and_repairs(server_state: Any) -> None:
-    repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "not needed"}]
+    repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "applied"}]
     lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage, repaired)))
     assert "training on GPU 1 (H200), GPU 2 (H200)" in lines
-    assert lines[-2:] == ["repair x: applied", "repair y: not needed, it can go"]
+    assert lines[-2:] == ["repair x: applied", "repair y: applied"]
 
 
 def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def words() -> Any:
 def test_the_requirements_are_pinned() -> None:
     lines = (ARBOR / "requirements.txt").read_text("utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    assert pins["arbor-ai"] == serve.KNOWN
+    assert pins["arbor-ai"] == trainer.KNOWN
     assert pins["torch"] == "2.7.1"
     assert pins["vllm"] == "0.10.0"
     assert int(pins["transformers"].split(".")[0]) < 5

@@ -241,7 +241,7 @@ def test_a_sequence_is_prompt_and_completion(
 
 
 def test_a_batch_of_several_groups_changes_the_weights_once(grpo: Any, tmp_path: Path) -> None:
-    assert trainer.apply(trainer.REPAIRS, trainer.find_arbor())
+    assert trainer.apply(trainer.REPAIRS)
     batch = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 6}  # 3 groups of 4
     learner = trainer_of(grpo, tmp_path, **batch, max_steps=2)
     torch = importlib.import_module("torch")
@@ -314,7 +314,7 @@ def test_a_run_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(
     grpo: Any, tmp_path: Path
 ) -> None:
     torch = importlib.import_module("torch")
-    trainer.apply(trainer.REPAIRS, trainer.find_arbor())
+    trainer.apply(trainer.REPAIRS)
     trainer._write_metrics()
     whole, learner = updates(grpo, tmp_path / "whole", 5)
     rates = learner.lr_scheduler.get_last_lr()
@@ -340,7 +340,7 @@ def test_a_run_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(
 def test_vllm_has_the_checkpoints_weights_before_the_first_batch_is_asked_for(
     grpo: Any, tmp_path: Path
 ) -> None:
-    trainer.apply(trainer.REPAIRS, trainer.find_arbor())
+    trainer.apply(trainer.REPAIRS)
     updates(grpo, tmp_path, 2, checkpoint="step-4")
     folder = tmp_path / "out" / "step-4"
     learner = trainer_of(grpo, tmp_path, resume_from_checkpoint=str(folder))
