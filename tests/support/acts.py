@@ -29,6 +29,7 @@ from memory.exchange.items import ForeignExport
 from memory.facts.additions import record_assertions
 from memory.records import Assertion, TurnAssertions
 from memory.search.embed import HostedEmbedder, embed
+from memory.store import migrations
 from memory.store.changes import journal, journaled_rows
 from memory.store.changes.history import revert_to
 from memory.store.configuration.settings import set_setting, settings_of
@@ -174,7 +175,7 @@ def begin_with_two_backups(folder: Path) -> None:
 
 
 def begin_with_older_files(folder: Path) -> None:
-    """Every other one was used, and half of these came by steps; the others' turns have no index.
+    """Every other one was used, each of another schema; the others' turns have no index.
 
     They lie in a folder of their own: whoever looks at a folder opens, and so indexes, its files.
     """
@@ -195,8 +196,8 @@ def begin_with_older_files(folder: Path) -> None:
             unindexed_memory(path, turns=TURNS, facts=statements)
         else:
             shutil.copy(main_file(folder), path)
-            if n % 4:
-                make_older(path)
+            if n:
+                make_older(path, migrations.OLDEST + n // 2 - 1)
     main_file(folder).unlink()
 
 

@@ -19,8 +19,13 @@ STEPS = dict(zip(_PARTS[::2], _PARTS[1::2], strict=True))  # by name
 
 def memory_by_steps(path: Path, schema: int = len(STEPS)) -> None:
     """Make an empty memory as the versions did that had a migration for each schema."""
+    later = {
+        file.stem: file.read_text("utf-8")
+        for number, file in migrations._FILES.items()
+        if number > migrations.OLDEST
+    }
     steps = Migrations("sql-memory")
-    for name, text in [*STEPS.items()][:schema]:
+    for name, text in [*(STEPS | later).items()][:schema]:
 
         def apply(db: Database, text: str = text) -> None:
             for statement in migrations._statements(text):

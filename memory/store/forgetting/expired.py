@@ -51,7 +51,9 @@ class ExpiredTurns:
                 now = time.time()
                 with store.reading() as conn:
                     next_expiry = expiry.next_expiry(conn)
-                if next_expiry <= now:
+                    # A tag of another form is no moment: no read waits to write for it.
+                    is_due = next_expiry <= now and bool(expiry.expired_turns(conn))
+                if is_due:
                     remove()
                 if self._is_first and not store.read_only:
                     self._finish(store)

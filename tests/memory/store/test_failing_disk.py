@@ -17,10 +17,12 @@ from tests.support.faulted_acts import FAULTS
 pytestmark = pytest.mark.slow
 
 OF_EACH_CALL = ["add", "digest", "forget", "migration"]
-OTHERS = [name for name in ACTS if name not in OF_EACH_CALL]
+OF_MANY_CALLS = ["forget with replies", "expire"]
+OTHERS = [name for name in ACTS if name not in OF_EACH_CALL + OF_MANY_CALLS]
+STEPS = [(4, OF_EACH_CALL), (18, OTHERS), (72, OF_MANY_CALLS)]
 
 
-@pytest.mark.parametrize(("step", "names"), [(4, OF_EACH_CALL), (18, OTHERS)])
+@pytest.mark.parametrize(("step", "names"), STEPS)
 def test_an_act_on_a_failing_disk_is_whole_or_absent(step: int, names: list[str]) -> None:
     command = [sys.executable, "-m", "tests.support.faulted_acts", str(step), *names]
     done = subprocess.run(command, capture_output=True, text=True, timeout=3_000, check=False)

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 
 from memory import open_store
 from memory.errors import StoreError
@@ -27,10 +28,13 @@ ROWS = Path(__file__).parent / "older_rows.sql"
 VERSIONS = Path(migrations.__file__).parent / "versions"
 
 
-def database_with_rows() -> str:
-    """A database of this version with two namespaces in it."""
+def database_with_rows(revision: str = "head") -> str:
+    """A database of a revision, by default the newest, with two namespaces in it."""
     database = new_database()
-    migrate.upgrade(database, "here")
+    upgrade = command.upgrade
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: upgrade(config, revision))
+        migrate.upgrade(database, "here")
     with logged_in(database) as conn:
         for statement in migrations.statements(ROWS.read_text("utf-8")):
             conn.execute(statement.replace("%", "%%"))  # type: ignore[arg-type]
@@ -89,13 +93,15 @@ def test_nothing_but_null_stands_for_a_date_that_is_not_there() -> None:
             conn.rollback()
 
 
-def kill_in_the_set_up(database: str, statement: int) -> None:
-    """Set a database up in a process that is killed (-9) before a statement of the schema."""
-    statements = migrations.statements
+def kill_before(database: str, statement: int) -> None:
+    """Bring a database up to date in a process that is killed (-9) before a statement of all."""
+    statements, number = migrations.statements, count()
 
     def and_then_killed(text: str) -> Iterator[str]:
-        yield from islice(statements(text), statement)
-        os.kill(os.getpid(), signal.SIGKILL)
+        for each in statements(text):
+            if next(number) == statement:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield each
 
     child = os.fork()
     if child == 0:
@@ -109,15 +115,32 @@ def kill_in_the_set_up(database: str, statement: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.5, 1])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_set_up_that_is_killed_leaves_an_empty_database(share: float) -> None:
     database = new_database()
-    [script] = VERSIONS.glob(f"{migrate.revisions()[-1]}_*.sql")
-    count = len([*migrations.statements(script.read_text("utf-8"))])
-    kill_in_the_set_up(database, int(share * count))
+    kill_before(database, int(share * statements_after("")))
     assert schema_of(database) == ([], [])
     assert migrate.upgrade(database, "here") == ("", migrate.revisions()[-1])
     assert migrate.differences(database, "here") == []
+
+
+def statements_after(revision: str) -> int:
+    """How many statements bring a database of a revision up to date."""
+    scripts = [file for file in VERSIONS.glob("*.sql") if file.name[:4] > revision]
+    return sum(len([*migrations.statements(script.read_text("utf-8"))]) for script in scripts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("revision", migrate.revisions()[:-1])
+def test_a_migration_of_every_revision_that_is_killed_is_absent(revision: str) -> None:
+    database = database_with_rows(revision)
+    before = schema_of(database)
+    for statement in sorted({0, statements_after(revision) // 2, statements_after(revision) - 1}):
+        kill_before(database, statement)
+        assert schema_of(database) == before
+    assert migrate.upgrade(database, "here") == (revision, migrate.revisions()[-1])
+    assert migrate.differences(database, "here") == []
+    assert_has_the_older_rows(database)
 
 
 def schema_of(database: str) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:

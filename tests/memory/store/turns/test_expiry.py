@@ -264,6 +264,18 @@ def test_a_store_for_reading_shows_nothing_that_has_expired(address: str, wait: 
         assert texts(store) == ["A parrot."]
 
 
+def test_a_tag_that_is_no_moment_lets_no_read_wait_for_a_writer(address: str) -> None:
+    """An older version or another program may have written it."""
+    with open_store(address) as store, open_store(address) as other:
+        store.add([Turn("Anna", CODE)])
+        with store.transaction() as conn:
+            conn.insert_rows("tags", ("turn_id", "key", "value"), [(1, str(FORGET_AFTER), "1 day")])
+        with other.transaction():
+            assert texts(store) == [CODE]
+        with open_store(address, read_only=True) as reader:
+            assert texts(reader) == [CODE]
+
+
 def test_an_export_carries_the_moment(memory: Memory, tmp_path: Path, wait: Wait) -> None:
     memory.add(Turn("Anna", CODE), expires="1d")
     memory.add(Turn("Anna", "I have a parrot."))
