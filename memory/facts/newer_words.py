@@ -7,7 +7,7 @@ was found; nothing is looked for when a block is made.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from memory.facts import changes
 from memory.facts.changes import Later, Told
@@ -34,6 +34,7 @@ _MOST_HOLDING = 40  # turns: a word that as many hold is no rare one
 _MOST_RARE = 6  # words of a sentence that are looked up
 _MOST_TURNS = 16  # earlier turns for one sentence: 60 cost three times as much and change no figure
 _LONGEST = 2_000  # characters of a turn: people say news in short messages
+_MOST_PAIRS = 1_000  # judged for one turn: two long lists of sentences would keep others waiting
 _AT_ONCE = 500
 
 
@@ -82,9 +83,12 @@ class Look:
         self._read(turn_ids)
         turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
         turns = [turn for turn in turns if may_speak(turn)]
-        changed = [
-            word for statement, later in self.pairs(turns) if (word := judged(statement, later))
-        ]
+        number = Counter[int]()  # of pairs, by the later turn
+        changed: list[NewerWord] = []
+        for statement, later in self.pairs(turns):
+            number[later.turn.id] += 1
+            if number[later.turn.id] <= _MOST_PAIRS and (word := judged(statement, later)):
+                changed.append(word)
         best: dict[tuple[int, ...], NewerWord] = {}
         for word in changed:
             if word[:3] not in best or best[word[:3]].chance < word.chance:
@@ -279,7 +283,8 @@ def judged(statement: Told, later: Later) -> NewerWord | None:
         and statement.attribute.kind == "one value"
         and statement.turn.id != later.turn.id
     ):
-        again = restated([statement.turn, later.turn], "").get(statement.turn.id)
+        both = [replace(turn, text=turn.text[:_LONGEST]) for turn in (statement.turn, later.turn)]
+        again = restated(both, "").get(statement.turn.id)
         if again and again.turn.id == later.turn.id and again.value in later.text:
             is_value = statement.attribute.form != "place" or fits(again.value, "place")
             value = again.value if is_value else ""

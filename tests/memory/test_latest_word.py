@@ -1,12 +1,13 @@
 """Nothing derived is shown without the later turn of its speaker that speaks of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.facts import find
+from memory.facts import find, newer_words
 from memory.facts.latest_word import latest_words
 from memory.operations.tools import memory_tools
 from tests.support.scripted import scripted_model, sql
@@ -41,6 +42,24 @@ def about_anna(memory: Memory) -> str:
         .partition("What was said:")[0]
         .removesuffix("</memory>")
     )
+
+
+def test_two_long_messages_are_compared_in_bounded_steps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of many sentences with each of another message took 26 s of a processor."""
+    compared: list[int] = []
+
+    def restated(turns: Sequence[Turn], question: str) -> Any:
+        compared.append(max(len(turn.text) for turn in turns))
+        return {}
+
+    monkeypatch.setattr(newer_words, "restated", restated)
+    with Memory(store) as memory:
+        for end in ("", "Again."):
+            memory.add(Turn("Ben", "I moved to Oslo. " * 300 + end))
+    assert 0 < len(compared) <= 1_000
+    assert max(compared) <= 2_000
 
 
 def test_the_same_sentence_with_another_value_gives_the_new_one(store: Store) -> None:
