@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from locomo.commands import run_command, with_options
+from locomo.commands import Script, run_command, with_options
 from locomo.scripts.evaluation_options import LISTED, EvaluationOptions
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def evaluate(options: EvaluationOptions) -> "Evaluation":
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(evaluate)
+app.command(cls=Script)(evaluate)
 
 if __name__ == "__main__":
     run_command(app, "what is stored and answered is kept; the same command with --resume goes on")

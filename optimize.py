@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from locomo.commands import run_command, with_options
+from locomo.commands import Script, run_command, with_options
 from locomo.scripts.compile_options import LISTED, CompileOptions
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def optimize(options: CompileOptions) -> "CompileResult":
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(optimize)
+app.command(cls=Script)(optimize)
 
 if __name__ == "__main__":
     try:

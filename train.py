@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from locomo.commands import run_command, with_options
+from locomo.commands import Script, run_command, with_options
 from locomo.weights.options import LISTED, TrainOptions
 
 INTERRUPTED = "checkpoints and examples so far are kept; --resume goes on"
@@ -24,7 +24,7 @@ def train(options: TrainOptions) -> None:
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-app.command()(train)
+app.command(cls=Script)(train)
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")  # warnings as plain lines, whatever a library sets up

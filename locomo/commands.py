@@ -5,9 +5,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
-from functools import wraps
+from functools import cache, wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -17,12 +18,13 @@ from rich.box import MARKDOWN, SIMPLE
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
-from typer.core import TyperOption
+from typer.core import TyperCommand, TyperOption
 from typer.models import OptionInfo
 
 from memory import InputError, Stop
 from memory.system import check_over, end_like_ctrl_c, show_any_character
 
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # Typer exports only the class below
 Options = TypeVar("Options")
 Result = TypeVar("Result")
 # The default is an absolute path, which would be useless in --help.
@@ -97,6 +99,37 @@ HelpAll = Annotated[
         callback=_print_every_option,
     ),
 ]
+
+
+@cache
+def option_names() -> Mapping[str, Sequence[str]]:
+    """For each option of other programs: ours for the same, the first that a script has."""
+    table = tomllib.loads(Path(__file__).with_name("option_names.toml").read_text("utf-8"))
+    return {typed: ours.split(", ") for ours, words in table.items() for typed in words}
+
+
+class Script(TyperCommand):
+    """A command that is all options: one that it lacks is answered with its own for the same."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            typed = getattr(error, "option_name", "")
+            if type(error).__name__ == "NoSuchOption":
+                own = [name for parameter in self.params for name in parameter.opts]
+                same = [name for name in option_names().get(typed, ()) if name in own]
+                advice = f"write {same[0]}" if same else "--help-all lists what it has"
+                raise InputError(f"{ctx.info_name} has no {typed}; {advice}") from None
+            if "extra argument" in str(error):
+                given = str(error).rpartition("(")[2].rstrip(")")
+                raise InputError(
+                    f"{ctx.info_name} takes options alone, not {given!r:.60}; conversations are"
+                    " given by --data"
+                ) from None
+            raise
+
+
 _WIDEST = 1000  # columns of characters; wider than any table
 
 

@@ -21,6 +21,7 @@ from memory.vocabulary.fact_lines import fact_text
 _CHAT_CANDIDATES = 200  # of the ranking: a chat itself has many questions and quotations
 _MOST_FACTS = 5  # named for a message
 _MINUTE = len("2017-05-08T13:56")
+_NOTHING_BEFORE = "Nothing said before this minute could answer."
 
 
 def answer_without_model(
@@ -54,7 +55,12 @@ def reply_without_model(
         hits = [hit for hit in ranked if hit.turn_id not in now]
         nearest = quotations_of(question, hits, reader, without=message.character)
         is_small_talk = bool(nearest) and not touches(question, reader, {turn.id})
-        answer = _answer(NO_MODEL) if is_small_talk else _quoting(nearest)
+        if is_small_talk:
+            answer = _answer(NO_MODEL)
+        elif len(now) > 1 and not nearest:
+            answer = _answer(_NOTHING_BEFORE)
+        else:
+            answer = _quoting(nearest)
     yield answer.text
     return answer
 

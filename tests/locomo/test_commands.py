@@ -20,7 +20,7 @@ import evaluate
 import optimize
 import train
 from locomo import evaluation, split_data
-from locomo.commands import print_table, run_command
+from locomo.commands import option_names, print_table, run_command
 from locomo.dataset import __main__ as dataset
 from locomo.retrieval import __main__ as retrieval
 from locomo.scripts import evaluate as evaluating
@@ -260,3 +260,36 @@ def test_a_table_is_markdown_where_the_output_is_no_terminal() -> None:
         "| theirs | 0.449 |",
     ]
     assert "|" not in printed[True]
+
+
+SCRIPTS = {"evaluate": evaluate.app, "optimize": optimize.app, "train": train.app}
+
+
+def test_an_option_of_another_name_is_answered_with_the_scripts_own(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {
+        ("train", "--lr 1"): "train has no --lr; write --learning-rate",
+        ("optimize", "--lr 1"): "optimize has no --lr; --help-all lists what it has",
+        ("evaluate", "--limit 3"): "evaluate has no --limit; write --num-test",
+        ("optimize", "--steps 3"): "optimize has no --steps; write --rounds",
+        ("evaluate", "--helpme"): "evaluate has no --helpme; --help-all lists what it has",
+        ("evaluate", "mine.json"): "evaluate takes options alone, not 'mine.json'; conversations",
+    }
+    for (script, line), words in said.items():
+        monkeypatch.setattr(sys, "argv", [script, *line.split()])
+        with pytest.raises(SystemExit):
+            run_command(SCRIPTS[script])
+        printed = capsys.readouterr().err
+        assert words in printed, printed
+        assert "Possible" not in printed
+
+
+def test_each_option_that_an_answer_names_is_one_of_a_script() -> None:
+    own = [
+        {name for parameter in get_command(app).params for name in parameter.opts}
+        for app in SCRIPTS.values()
+    ]
+    for typed, ours in option_names().items():
+        assert all(any(name in options for options in own) for name in ours), typed
+        assert not any(typed in options and set(ours) & options for options in own), typed

@@ -120,3 +120,7 @@ def test_a_chat_quotes_nothing_of_the_same_minute(memory: Memory) -> None:
     quoted = [quotation.text for quotation in reply.answer.quotations]
     assert any("leek" in text for text in quoted)
     assert not any("cupboard" in text for text in quoted)
+    memory.forget([turn.id for turn in memory if turn.said_at < now])
+    assert "".join(memory.reply(memory.get(asked_id))) == (
+        "Nothing said before this minute could answer."
+    )

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from memory.errors import InputError
 from memory.facts import change_of
-from memory.facts.latest_word import with_later
+from memory.facts.latest_word import latest_words, with_later
 from memory.facts.related import related_facts
 from memory.facts.standing import standing_facts, standing_without_effect
 from memory.records import Fact
@@ -77,6 +77,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         "standing": standing,
         "filters": filters,
         "facts": None,
+        "matching": None,
         "subjects": [],
         "later": None,
         "pairs": len(open_contradictions(store)),
@@ -99,6 +100,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         if order:
             fitting.sort(key=SORT_KEYS[order], reverse=order in ("new", "date"))
         values["facts"] = fitting
+        values["matching"] = sum(fact in matching for fact in fitting)
     elif order or any(filters.values()):
         first = inputs.optional_number("first") or 0
         facts = listed_facts(
@@ -227,7 +229,8 @@ def subject(request: PageRequest, store: Store) -> PageResponse:
     every_fact, current = facts_about(store, [name]), facts_now_about(store, [name])
     facts = (every_fact if include_ended else current)[:_MOST_FACTS]
     groups = [
-        (attribute, list(group)) for attribute, group in groupby(facts, lambda fact: fact.attribute)
+        (attribute, list(group))
+        for attribute, group in groupby(with_later(store, facts), lambda fact: fact.attribute)
     ]
     place = _places(store)
     groups.sort(key=lambda group: place(group[0]))
@@ -253,11 +256,22 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
     present = edits[-1].after
     past = present or edits[-1].before
     assert past is not None  # an edit has one of the two
+    current = current_among(store, [present]) if present else []
     changes = {edit.change_id: change_of(store, edit.change_id) for edit in edits}
     values = {
         "fact": past,
         "is_there": present is not None,
-        "is_current": present is not None and bool(current_among(store, [present])),
+        "is_current": bool(current),
+        "later": latest_words(store, current).get(fact_id),
+        "contradicting": [
+            other
+            for pair in open_contradictions(store)
+            for other in pair.facts
+            if other.id != fact_id and fact_id in {one.id for one in pair.facts}
+        ],
+        "without_effect": next(
+            (one.reason for one in standing_without_effect(store) if one.fact.id == fact_id), ""
+        ),
         "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
         "template": _template(store, past),
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],

@@ -6,14 +6,22 @@ from datetime import date, timedelta
 from itertools import groupby
 
 from memory.facts import find, matching
+from memory.facts.queries import beginning_of
 from memory.records import Fact
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
 from memory.store.changes.history import revert_to
-from memory.store.changes.points_in_time import Diff, differences, last_moment
+from memory.store.changes.points_in_time import (
+    Diff,
+    differences,
+    has_happened,
+    last_moment,
+    read_moment,
+)
 from memory.store.facts.fact_reads import listed_facts
 from memory.store.turns.turn_reads import ends_of_turns, size_of
 from memory.store.turns.turn_validation import local_now
+from memory.text.written_dates import date_key
 
 _MOST_FACTS = 300  # on a page
 _MOST_COMPARED = 5_000  # facts, unless a date was chosen
@@ -37,6 +45,10 @@ def past(request: PageRequest, store: Store) -> PageResponse:
         (subject, list(group))
         for subject, group in groupby(facts[:_MOST_FACTS], lambda fact: fact.subject)
     ]
+    difference = Diff() if is_now else _difference(store, facts_then, other_day or None)
+    is_forward = not other_day or last_moment(other_day) > last_moment(day)
+    added = matching(difference.added, question)
+    stored_later = _stored_later(store, added, day) if is_forward else []
     values = {
         "day": day,
         "first": first,
@@ -59,7 +71,12 @@ def past(request: PageRequest, store: Store) -> PageResponse:
             )
             if date >= first
         ],
-        "difference": Diff() if is_now else _difference(store, facts_then, other_day or None),
+        "difference": Diff(
+            added=tuple(fact for fact in added if fact not in stored_later),
+            removed=tuple(matching(difference.removed, question)),
+            changed=tuple(pair for pair in difference.changed if matching(pair, question)),
+        ),
+        "stored_later": Diff(added=tuple(stored_later)),
     }
     return Page("past.html", values)
 
@@ -76,6 +93,26 @@ def _difference(store: Store, facts_then: Sequence[Fact], point: str | None) -> 
             if fact.id in current or fact != then.get(fact.id, fact)
         ],
     )
+
+
+def _stored_later(store: Store, added: Sequence[Fact], day: str) -> list[Fact]:
+    """The facts that are no news since a day: they had begun or been said by then.
+
+    A digest, a person or a later turn stored them after it.
+    """
+    known = {fact.id for fact in store.facts(day)} if added else set()
+    turns = store.turns_by_id([fact.turn_id for fact in added], missing_ok=True)
+    said_at = {turn.id: turn.said_at for turn in turns}
+
+    def is_older(date: str) -> bool:
+        return bool(key := date_key(date)) and has_happened(key, read_moment(day))
+
+    return [
+        fact
+        for fact in added
+        if fact.id not in known
+        and (is_older(beginning_of(fact)) or is_older(said_at.get(fact.turn_id, "")))
+    ]
 
 
 def revert(request: PageRequest, store: Store) -> PageResponse:

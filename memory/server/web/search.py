@@ -28,6 +28,7 @@ def search(request: PageRequest, store: Store) -> PageResponse:
     values = {
         "q": question,
         "facts": (matching or remaining)[:_MOST_FACTS],
+        "is_near": not matching,
         "lines": hits(store, question, None, searcher, most=_MOST_TURNS) if question else [],
     }
     return Page("search.html", values)

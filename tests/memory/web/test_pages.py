@@ -467,6 +467,7 @@ def test_subjects_are_listed_and_searched(client: TestClient) -> None:
     client.post(f"{ANNA}/facts/1", data={"edit": "end", "seen": "1", "on": "2018"})
     assert "Oslo" not in shown(client.get(f"{ANNA}/subject?name=Anna").text)
     assert "Oslo" in shown(client.get(f"{ANNA}/subject?name=Anna&ended=1").text)
+    assert "Forget what was said about Anna" in shown(client.get(f"{ANNA}/subject?name=Anna").text)
 
 
 # ---------------------------------------------------------------------------- past, journal
@@ -514,6 +515,27 @@ def test_a_fact_that_had_ended_by_then_is_not_added_since(client: TestClient) ->
     assert "Kyiv" not in differing
     assert "works as baker" in differing
     assert "Anna lives in Oslo · 6 May 2017 → Anna lives in Oslo · 6 May 2017 until 2018" in page
+
+
+def test_what_was_true_before_a_day_and_stored_after_it_is_no_news(client: TestClient) -> None:
+    columns = "(subject, attribute, value, happened_on, turn_id)"
+    with open_store(existing("anna")) as store:
+        [today] = store.add([Turn("Anna", "I play the flute.", "session_3", "2018-01-02")])
+        store.write(
+            f"INSERT INTO facts {columns} VALUES ('Anna', 'works_as', 'baker', '2001', {today}),"
+            f" ('Anna', 'plays', 'flute', '', {today}), ('Anna', 'has_child', 'Ida', '', 1)",
+            cause="by hand",
+        )
+    page = shown(client.get(f"{ANNA}/past?day=2017-06-30").text).partition("3 facts on")[0]
+    news, later = page.split("True on 30 Jun 2017 already, stored later")
+    assert "flute" in news
+    assert "baker" not in news
+    assert "works as baker · 2001" in later
+    assert "has child Ida" in later, "its turn is of that May"
+    back = shown(client.get(f"{ANNA}/past?day=2018-02&other=2017-06").text)
+    assert "stored later" not in back
+    filtered = shown(client.get(f"{ANNA}/past?day=2017-06-30&q=baker").text)
+    assert "flute" not in filtered
 
 
 def test_going_back_is_a_change_that_can_be_undone(client: TestClient) -> None:
@@ -623,9 +645,13 @@ def test_a_list_of_facts_shows_the_later_turn_that_may_change_one(memories: str)
     with page_client() as client:
         listed = shown(client.get(f"{ANNA}/facts?person=Eve").text)
         by_person = shown(client.get(f"{ANNA}/facts").text)
+        of_eve = shown(client.get(f"{ANNA}/subject?name=Eve").text)
+        alone = shown(client.get(f"{ANNA}/facts/4").text)
+    assert 'Turn 7, 1 Mar 2025, may have changed this: "The vet could not save Rex."' in alone
     later = 'a dog called Rex · later, turn 7, 1 Mar 2025: "The vet could not save Rex."'
     assert later in listed
     assert later in by_person
+    assert later in of_eve
 
 
 def test_the_facts_of_a_person_begin_with_home_work_and_family(memories: str) -> None:
@@ -1071,9 +1097,14 @@ def test_a_search_for_a_word_lists_the_facts_that_hold_it(home: str) -> None:
     with page_client() as client:
         listed = shown(client.get("/m/diary/search?q=Pepper").text).partition("Turns")[0]
         ranked = shown(client.get("/m/diary/facts?q=what tea").text)
+        near = shown(client.get("/m/diary/facts?q=kayak").text)
+        nearest = shown(client.get("/m/diary/search?q=kayak").text)
     assert "has pet Pepper" in listed
     assert "Lund" not in listed
     assert "baker" not in listed
+    assert ", and the nearest others:" in ranked
+    assert "No fact with a word of" in near
+    assert "Nearest facts" in nearest
     assert ranked.index("likes tea") < min(map(ranked.find, ("Lund", "baker")))
 
 
