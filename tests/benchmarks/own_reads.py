@@ -97,17 +97,18 @@ def counted_calls(work: Callable[[], Any]) -> Counter[str]:
 
 
 def question_calls(memory: Memory) -> Counter[str]:
-    """The calls of a question that a scripted model answers, the third of three.
+    """The calls of a question that a scripted model answers, the fewer of the last two of four.
 
     A cache of texts that is full is emptied, in the middle of a question too, and the next one then
-    fills it again.
+    fills it again. Every few seconds a question also looks for turns that have expired.
     """
-    script = [([], answer("Oslo", str(FEW_TURNS)))] * 3
+    script = [([], answer("Oslo", str(FEW_TURNS)))] * 4
     model = scripted_model(script)
     asked = Memory(memory.store, model=model)
     asked.ask(QUESTION)
     asked.ask(QUESTION)
-    return counted_calls(lambda: asked.ask(QUESTION))
+    counted = [counted_calls(lambda: asked.ask(QUESTION)) for _ in range(2)]
+    return min(counted, key=lambda calls: calls["memory"])
 
 
 def stays(work: Callable[[], Any]) -> int:
