@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 from memory.api.other_libraries import AnswersOthersNames, own_keywords
 from memory.api.users import UserId
 from memory.errors import DeletedError, InputError
+from memory.records import Turn
 from memory.system.terminal import count
 
 _DELETIONS = 20  # of one user's memory, that a call survives
@@ -43,6 +44,7 @@ _KINDS = {
     "str": _Kind((str,), "a text"),
     "int": _Kind((Integral,), "a whole number"),
     "bool": _Kind((bool,), "True or False"),
+    "Turn": _Kind((Turn,), 'Turn("user", text)'),
 }
 
 

@@ -69,8 +69,18 @@ class AnswersOthersNames:
             if name.startswith("_") or hasattr(kind, name):  # a property, and what failed in it
                 object.__getattribute__(self, name)
             hint = hint_of(name) or (name.startswith("a") and hint_of(name[1:]))
-            advice = f"; write {hint}" if hint else ""
-            raise AttributeError(f"{kind.__name__} has no {name}{advice}", name=name, obj=self)
+            own = ", ".join(each for each in dir(kind) if each[0] != "_" and each != "from_config")
+            advice = f"write {hint}" if hint else f"it has {own}"
+            raise AttributeError(f"{kind.__name__} has no {name}; {advice}", name=name, obj=self)
+
+        def _refuse_key(self, key, *values):
+            code = "memory.search(query)" if isinstance(key, str) else "memory.get(turn_id)"
+            raise TypeError(
+                f"a memory is no list or dict; write {code}, memory.add(text) or"
+                " memory.delete(turn_id)"
+            )
+
+        __getitem__ = __setitem__ = __delitem__ = _refuse_key
 
 
 def own_keywords(call: str, keywords: Mapping[str, Any], taken: Iterable[str]) -> dict[str, Any]:
@@ -95,6 +105,7 @@ class _Keywords:
     def __init__(self, call: str, taken: tuple[str, ...]) -> None:
         self._call, self._taken = call, taken
         self._filters: list[Any] = []
+        self._typed: dict[str, str] = {}  # the keyword by which a value of ours was given
         self.values: dict[str, Any] = {}
         self.refused: list[str] = []
 
@@ -102,9 +113,9 @@ class _Keywords:
         if keyword == "filters" and self._call in (*_FILTERED, *_WITH_IDS):
             self._filters.append(value)
         elif keyword in self._taken:
-            self._put(keyword, value)
+            self._put(keyword, value, keyword)
         elif name := self._name_here(keyword):
-            self._put_within(name, value)
+            self._put_within(name, value, keyword)
         elif keyword not in others()["ignored"]:
             self._refuse(keyword, value)
 
@@ -113,20 +124,26 @@ class _Keywords:
         names = others()["runs"].get(keyword, "").split(", ")
         return next((name for name in names if name.partition(".")[0] in self._taken), "")
 
-    def _put_within(self, name: str, value: Any) -> None:
+    def _put_within(self, name: str, value: Any, keyword: str) -> None:
         name, _, key = name.partition(".")
         if name == "filters":
             self._filters.append({key: value} if key else value)
         elif key:
             self.values[name] = {key: value, **(self.values.get(name) or {})}
         else:
-            self._put(name, value)
+            self._put(name, value, keyword)
 
-    def _put(self, name: str, value: Any) -> None:
+    def _put(self, name: str, value: Any, keyword: str) -> None:
         if self.values.get(name) is not None and value is not None:
-            self.refused.append(f"{self._call} takes {name}= once")
+            first = self._typed.get(name, name)
+            self.refused.append(
+                f"{self._call} takes {name}= once; {first}= and {keyword}= are the same"
+                if first != keyword
+                else f"{self._call} takes {name}= once"
+            )
         elif value is not None or name not in self.values:
             self.values[name] = value
+            self._typed[name] = keyword
 
     def _refuse(self, keyword: str, value: Any) -> None:
         hint = others()["keywords"].get(keyword)
@@ -155,7 +172,7 @@ class _Keywords:
             return
         for name, value in _ids_of(result.values).items():
             if name in self._taken:
-                self._put(name, value)
+                self._put(name, value, name)
             else:
                 self.refused.append(
                     f"{self._call} takes no filters of {name!r}; filters choose turns to search or"

@@ -99,6 +99,9 @@ def recall(
     }
 
 
+Asker = Annotated[str, Field(description="Another name for `speaker`.")]
+
+
 @operation("read", "POST /ask", is_slow=True, reads_several=True)
 def ask(
     memory: OpenMemory,
@@ -107,7 +110,7 @@ def ask(
         str,
         Field(description="Who is asking; I and my mean this person. Default: the memory's owner."),
     ] = "",
-    asker: Annotated[str, Field(description="Another name for `speaker`.")] = "",
+    asker: Asker = "",
     as_of: AsOf = "",
     off_the_record: OffTheRecord = False,
 ) -> AnswerRecord:
@@ -133,6 +136,7 @@ def context(
         ),
     ],
     speaker: Annotated[str, Field(description="Who speaks; by default the memory's owner.")] = "",
+    asker: Asker = "",
     budget: Annotated[
         WholeNumber | None, Field(description="The most tokens of the block.")
     ] = None,
@@ -153,7 +157,7 @@ def context(
     block = inject_together(
         stores_by_name(memory.store),
         messages,
-        speaker=speaker or owner_of(first_store(memory.store)),
+        speaker=speaker or asker or owner_of(first_store(memory.store)),
         budget=budget,
         session=session,
         weights=memory.searcher.weights,

@@ -304,13 +304,14 @@ class AskMemory(MemoryModule):
         today: str = "",
         budget: int | None = None,
         sql: SqlUse = "always",
+        speaker: str = "",
     ) -> dspy.Prediction:
         """Answer one question.
 
         Arguments:
             question: as the user asked it.
             memory: a memory's name, its file's path, an open Store, or a Memory.
-            asker: the person asking; by default the memory's owner.
+            asker: the person asking, or `speaker`; by default the memory's owner.
             today: the day of the question (ISO), if known.
             budget: how many tokens of memory are shown, if not as many as usual.
             sql: for which questions SELECTs are written, if the module does not say.
@@ -321,7 +322,7 @@ class AskMemory(MemoryModule):
         an answer.
         """
         with lm_in_use(self), self.opening(memory, budget) as place:
-            user_question = Question(question, place.asker(asker), today)
+            user_question = Question(question, place.asker(asker or speaker), today)
             sql = self.sql or sql
             looks = self.looks and sql == "when it pays"
             gathered = self.gathered(user_question, place, "never" if looks else sql)

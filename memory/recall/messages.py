@@ -101,7 +101,7 @@ def said_at_of(said_at: Moment | None) -> str:
 
 def _is_one(message: Any) -> bool:
     """Whether something that can be iterated is one message."""
-    if isinstance(message, (Turn, str, Mapping)) or hasattr(message, "content"):
+    if isinstance(message, (Turn, str, bytes, Mapping)) or hasattr(message, "content"):
         return True
     # Two sentences in a tuple are two texts.
     return isinstance(message, tuple) and _is_pair(message) and not message[0].endswith(_ENDS)

@@ -469,12 +469,21 @@ async def _on_fault(request: Request, fault: MemoryFault) -> Response:
 
 
 async def _on_invalid(request: Request, invalid: RequestValidationError) -> Response:
-    return _error(400, "InputError", "; ".join(map(_in_words, invalid.errors())))
+    taken = [
+        name
+        for endpoint in ENDPOINTS
+        if endpoint.name == request.scope["route"].name
+        for name in endpoint.inputs.model_fields
+    ]
+    faults = (_in_words(fault, taken) for fault in invalid.errors())
+    return _error(400, "InputError", "; ".join(faults))
 
 
-def _in_words(fault: dict[str, Any]) -> str:
+def _in_words(fault: dict[str, Any], taken: Sequence[str]) -> str:
     if fault["type"] == "json_invalid":
         return f"Invalid JSON: {fault['ctx']['error']}"
+    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 2:
+        return f"there is no {fault['loc'][1]}; there are {', '.join(taken)}"
     where = ".".join(map(str, fault["loc"][1:]))  # without "query" or "body"
     return f"{where}: {fault['msg']}" if where else fault["msg"]
 

@@ -92,3 +92,39 @@ def test_an_application_of_users_leaves_no_memory_without_a_user(
         assert namespaces.names() == ["anna"]
         memory.add("A note without a user.")
         assert namespaces.names() == ["anna", "default"]
+
+
+def test_the_person_has_one_name_and_others_are_taken(memory: Memory) -> None:
+    memory.add("I live in Oslo.", speaker="Ben")
+    for name in ("speaker", "asker", "name", "role", "by"):
+        assert memory.ask("Where do I live?", **{name: "Ben"}).text == "Oslo", name
+        assert "Oslo" in memory.context("Where do I live?", **{name: "Ben"}), name
+    assert [hit.turn_id for hit in memory.search("live", speaker="Ben")] == [4]
+    assert [turn.id for turn in memory.get_all(speaker="Ben")] == [4]
+    for call in (memory.ask, memory.context):
+        with pytest.raises(InputError, match="once; asker= and speaker= are the same"):
+            call("Where?", asker="Ben", speaker="Eve")
+
+
+def test_other_words_for_a_turn_a_day_and_a_session_run(memory: Memory) -> None:
+    memory.add(message="I ski.", thread="winter")
+    assert memory.search("ski", session="winter")[0].text == "I ski."
+    assert memory.ask(message="Where do I live?", date="2026-01-02").text == "Kyiv"
+    assert [fact.value for fact in memory.facts(attribute="lives_in")] == ["Kyiv"]
+    memory.forget(text="kettle")
+    assert "kettle" not in memory
+
+
+def test_what_a_memory_is_not_is_answered_with_its_calls(memory: Memory) -> None:
+    with pytest.raises(TypeError, match=r"write memory.get\(turn_id\)"):
+        memory[1]  # type: ignore[index]
+    with pytest.raises(TypeError, match=r"write memory.search\(query\)"):
+        memory["Kyiv"]  # type: ignore[index]
+    with pytest.raises(TypeError, match=r"memory.delete\(turn_id\)"):
+        del memory[1]  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match=r'reply takes message= as Turn\("user", text\)'):
+        memory.reply("hi")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="turn 1 is bytes"):
+        memory.add(b"hi")  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="Memory has no flight; it has add, ask, "):
+        memory.flight  # type: ignore[attr-defined]  # noqa: B018

@@ -479,3 +479,14 @@ def test_a_memory_is_exported_and_erased_by_a_request_each(
     assert client.request("DELETE", "/api/anna", json=named).status_code == 404
     of_facts = client.request("DELETE", "/api/anna/facts", json=named, headers=token("*"))
     assert of_facts.status_code == 405
+
+
+def test_the_asker_is_the_speaker_by_another_name(client: TestClient) -> None:
+    said = {"text": "I live in Ulm.", "speaker": "Ben"}
+    client.post("/api/anna/turns", json=said)
+    for name in ("speaker", "asker"):
+        block = client.post("/api/anna/context", json={"messages": "Where do I live?", name: "Ben"})
+        assert "Ulm" in block.json()["text"], name
+    refused = client.post("/api/anna/turns", json={"text": "Hi.", "asker": "Ben"})
+    assert refused.status_code == 400
+    assert "speaker" in refused.text, refused.text
