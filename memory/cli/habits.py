@@ -6,7 +6,7 @@ habits.toml says which; no command is suggested for its letters alone.
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _COMMAND = re.compile(r"`(memory [^`]+)`")
 _PLACE = re.compile(r"\{(?P<word>id|value|first|second)(?::(?P<otherwise>\w+))?\}")
 _GROUPS = ("facts", "admin", "serve")  # whose commands are also looked for without their group
 _TEXTS = {"text", "question", "message", "select"}  # arguments that people forget to quote
+_WITH_OPTIONS = ("forget", "facts edit", "chat", "setup")  # habits that are commands, too
 _OTHERWISE = {"id": "ID", "value": "VALUE", "first": "NAME", "second": "NAME"}
 _WITH_VALUE = ("--db", "-n", "--namespace")  # options that say which memory
 
@@ -38,10 +39,12 @@ def habits() -> Mapping[str, Mapping[str, str]]:
 
 def as_commands(words: Sequence[str]) -> list[str]:
     """A command line in our words, where a habit has one meaning; else unchanged."""
+    if words[:1] == ["memory"]:
+        words = words[1:]
     if words[:1] and words[0] in _WITH_VALUE and len(words) > 2:  # before the command, as in git
         words = [*words[2:], *words[:2]]
     typed = _longest(habits()["runs"], words)
-    if not typed:
+    if len(_longest(habits()["hints"], words)) >= len(typed):  # "users rm", not "users"
         return [*words]
     following = [*words[len(typed.split()) :]]
     target = habits()["runs"][typed].split()
@@ -75,11 +78,15 @@ class AnswersHabits(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = as_commands(args)
         ctx.meta["memory.words"] = words
-        return super().parse_args(ctx, words)
+        remaining: list[str] = self._answering(super().parse_args, ctx, words)
+        return remaining
 
     def invoke(self, ctx: Any) -> Any:
+        return self._answering(super().invoke, ctx)
+
+    def _answering(self, act: Callable[..., Any], ctx: Any, *words: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return act(ctx, *words)
         except _UsageError as error:
             if line := _answer(error, ctx.meta["memory.words"]):
                 raise InputError(line) from None
@@ -128,21 +135,24 @@ def _option_line(context: Any, path: Sequence[str], option: str) -> str:
     table = habits()["options"]
     line = table.get(f"{command} {option}", table.get(option, ""))
     called = f"memory {command}".strip()
-    if line and line.split("`")[1].split()[0] in own:
+    if not path and option in _WITH_VALUE:
+        return f"{option} comes with a command, as in `memory facts list {option} VALUE`"
+    if line and (line.startswith("`memory ") or line.split("`")[1].split()[0] in own):
         return f"{called} has no {option}; write {line}"
     options = ", ".join(name for name in own if name.startswith("-"))
     return f"{called} has no {option}; it has {options}"
 
 
 def _instead(typed: str, line: str) -> str:
-    refused = "takes options" if typed == "forget" else "is no command"
+    refused = "takes options" if typed in _WITH_OPTIONS else "is no command"
     return f"`memory {typed}` {refused}: {line}"
 
 
 def _longest(table: Mapping[str, str], words: Sequence[str]) -> str:
     """The longest beginning of a command line that is in a table; "" for none."""
     beginnings = (" ".join(words[:length]) for length in (3, 2, 1))
-    return next((typed for typed in beginnings if typed in table), "")
+    typed = (word for typed in beginnings for word in (typed, typed.lower()))  # of redis: GET 1
+    return next((word for word in typed if word in table), "")
 
 
 def _parts(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -152,7 +162,9 @@ def _parts(words: Sequence[str]) -> tuple[list[str], list[str]]:
     remaining = iter(words)
     for word in remaining:
         if word in _WITH_VALUE:
-            options += [word, *(value for value in (next(remaining, ""),) if value)]
+            value = next(remaining, "")
+            if value and not (word == "-n" and value.isdecimal()):  # as in git: log -n 5
+                options += [word, value]
         elif not word.startswith("-"):
             texts.append(word)
     return texts, options
