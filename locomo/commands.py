@@ -117,14 +117,14 @@ class Script(TyperCommand):
         except _UsageError as error:
             typed = getattr(error, "option_name", "")
             if type(error).__name__ == "NoSuchOption":
-                own = [name for parameter in self.params for name in parameter.opts]
-                same = [name for name in option_names().get(typed, ()) if name in own]
+                options = [name for parameter in self.params for name in parameter.opts]
+                same = [name for name in option_names().get(typed, ()) if name in options]
                 advice = f"write {same[0]}" if same else "--help-all lists what it has"
                 raise InputError(f"{ctx.info_name} has no {typed}; {advice}") from None
             if "extra argument" in str(error):
-                given = str(error).rpartition("(")[2].rstrip(")")
+                argument = str(error).rpartition("(")[2].rstrip(")")
                 raise InputError(
-                    f"{ctx.info_name} takes options alone, not {given!r:.60}; conversations are"
+                    f"{ctx.info_name} takes options alone, not {argument!r:.60}; conversations are"
                     " given by --data"
                 ) from None
             raise

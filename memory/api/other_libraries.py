@@ -69,8 +69,10 @@ class AnswersOthersNames:
             if name.startswith("_") or hasattr(kind, name):  # a property, and what failed in it
                 object.__getattribute__(self, name)
             hint = hint_of(name) or (name.startswith("a") and hint_of(name[1:]))
-            own = ", ".join(each for each in dir(kind) if each[0] != "_" and each != "from_config")
-            advice = f"write {hint}" if hint else f"it has {own}"
+            calls = ", ".join(
+                call for call in dir(kind) if call[0] != "_" and call != "from_config"
+            )
+            advice = f"write {hint}" if hint else f"it has {calls}"
             raise AttributeError(f"{kind.__name__} has no {name}; {advice}", name=name, obj=self)
 
         def _refuse_key(self, key, *values):

@@ -130,16 +130,16 @@ def _answer(error: Any, words: Sequence[str]) -> str:
 
 def _option_line(context: Any, path: Sequence[str], option: str) -> str:
     """What to write for an option that a command lacks."""
-    own = [name for parameter in context.command.params for name in parameter.opts]
+    names = [name for parameter in context.command.params for name in parameter.opts]
     command = " ".join(path)
     table = habits()["options"]
     line = table.get(f"{command} {option}", table.get(option, ""))
     called = f"memory {command}".strip()
     if not path and option in _WITH_VALUE:
         return f"{option} comes with a command, as in `memory facts list {option} VALUE`"
-    if line and (line.startswith("`memory ") or line.split("`")[1].split()[0] in own):
+    if line and (line.startswith("`memory ") or line.split("`")[1].split()[0] in names):
         return f"{called} has no {option}; write {line}"
-    options = ", ".join(name for name in own if name.startswith("-"))
+    options = ", ".join(name for name in names if name.startswith("-"))
     return f"{called} has no {option}; it has {options}"
 
 

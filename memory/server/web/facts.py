@@ -264,13 +264,13 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
         "is_current": bool(current),
         "later": latest_words(store, current).get(fact_id),
         "contradicting": [
-            other
+            rival
             for pair in open_contradictions(store)
-            for other in pair.facts
-            if other.id != fact_id and fact_id in {one.id for one in pair.facts}
+            for fact, rival in (pair.facts, pair.facts[::-1])
+            if fact.id == fact_id
         ],
         "without_effect": next(
-            (one.reason for one in standing_without_effect(store) if one.fact.id == fact_id), ""
+            (wish.reason for wish in standing_without_effect(store) if wish.fact.id == fact_id), ""
         ),
         "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
         "template": _template(store, past),
