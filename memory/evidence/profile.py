@@ -18,7 +18,7 @@ from memory.vocabulary.fact_lines import is_state
 
 PROFILE_HEAD = "About the asker:"
 PROFILE_TOKENS = 120  # with the heading
-LATER_TOKENS = 90  # more, for the latest words on its facts
+LATER_TOKENS = 200  # more, for the latest words on its facts
 # What an agent that works on a project needs to know of the person.
 WORKING_PARTS = ("name", "work", "languages")
 _LINE_TOKENS = 24
@@ -70,7 +70,7 @@ def profile_line(fact: Fact) -> str:
 def _with_latest(
     lines: Sequence[tuple[str, Fact]], latest: Mapping[int, LatestWord]
 ) -> list[tuple[str, Fact]]:
-    """The lines with the latest word on each; where there is no room, with its turn alone.
+    """The lines with the latest word on each; where there is no room, with its first words.
 
     A value that was said again with another one is shown as what was before.
     """
@@ -85,7 +85,7 @@ def _with_latest(
                 room -= needed
                 line = f"{line}; {word.text}"
             else:
-                line = f"{line}; later: turn {word.turn.id}"
+                line = f"{line}; {word.short_text}"
         with_latest.append((line, fact))
     return with_latest
 

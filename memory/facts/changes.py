@@ -18,9 +18,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from memory.records import Turn
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words
-from memory.vocabulary import INSTRUCTION, STANDING, Attribute, default_vocabulary
+from memory.vocabulary import (
+    CALLED,
+    INSTRUCTION,
+    LANGUAGE,
+    LENGTH,
+    PREFERENCE,
+    STANDING,
+    Attribute,
+    default_vocabulary,
+    orders,
+)
 from memory.vocabulary.entities import relation_named
 from memory.vocabulary.forms import word_lists
+from memory.vocabulary.orders import order_text
 from memory.vocabulary.template_syntax import bare_words
 from memory.vocabulary.templates.clauses import supposes, unasserted
 from memory.vocabulary.templates.forms import fits
@@ -40,8 +51,15 @@ _LONGEST = 2_000  # characters of a turn
 _CLAUSE_END = re.compile(r"\s*[,;:\u2013\u2014]\s+|\s+(?:and|but|so|because|since)\s+")
 _FEWEST_OF_CLAUSE, _FEWEST_LETTERS = 3, 3
 _CASE = re.compile(r"^(?:when|whenever|if)\b[^,]*, | (?:when|whenever|if) I .*$", re.IGNORECASE)
+_AS_ORDERS = {
+    LANGUAGE: "answer in {}",
+    LENGTH: "keep your answers {}",
+    CALLED: "call me {}",
+    PREFERENCE: "I prefer {}",
+}
 _NEAREST = 2  # sentences of change
 _SAME = 0.5  # the cosine to an attribute's own sentences
+_SAME_MATTER = 0.6  # the cosine of an order to one of a matter
 _NO_TOPIC = -0.5  # the nearness to a topic without a description
 _CHANGE, _CORRECTION = "change", "correction"
 
@@ -64,6 +82,12 @@ class Told:
         if self.attribute is None:
             return "turn"
         return "wish" if self.attribute.name in STANDING else "fact"
+
+    @property
+    def as_order(self) -> str:
+        """A wish as people say it: "answer in Italian", where the value is "Italian"."""
+        name = self.attribute.name if self.attribute else ""
+        return _AS_ORDERS.get(name, "{}").format(self.value)
 
     @cached_property
     def value_words(self) -> list[str]:
@@ -122,6 +146,11 @@ class Later:
     def clauses(self) -> tuple[str, ...]:
         """The sentence and its clauses, without names, which are near to nothing."""
         return _clauses(self.text)
+
+    @cached_property
+    def order_chance(self) -> float:
+        """How likely it is a standing order (0 to 1)."""
+        return orders.chance_of(orders.features_of(self.text))
 
     @property
     def is_short(self) -> bool:
@@ -206,6 +235,21 @@ def says_again(statement: Told, later: Later) -> bool:
     )
 
 
+def is_of_same_matter(statement: Told, later: Later) -> bool:
+    """Whether a new order takes the place of one: both are about the units, the length, and so on.
+
+    Not if one of them is for a case, or says the other again.
+    """
+    if statement.model != "wish" or not later.is_wish or says_again(statement, later):
+        return False
+    texts = (statement.as_order, order_text(later.text))
+    return (
+        not any(map(has_case, texts))
+        and bool(matter_of(texts[0]))
+        and (matter_of(texts[0]) == matter_of(texts[1]))
+    )
+
+
 def has_case(wish: str) -> bool:
     """Whether a wish is for a case: "when I ask about books"."""
     return bool(_CASE.search(wish))
@@ -264,7 +308,7 @@ def features(statement: Told, later: Later) -> Mapping[str, float]:
         "change x near": changes * max(near, 0.0),
     }
     if statement.model == "wish":
-        return values | _of_wish(statement, later, share=share, to_value=to_value)
+        return values | _of_wish(statement, later, share=share)
     has_other = _has_other_value(later.text, statement)
     return values | {
         "other value x near": has_other * max(near, own_near),
@@ -277,25 +321,38 @@ def features(statement: Told, later: Later) -> Mapping[str, float]:
     }
 
 
-def _of_wish(statement: Told, later: Later, *, share: float, to_value: float) -> dict[str, float]:
-    known, lists = language_words(), _lists()
-    ordered = later.words
-    first = next((word for word in ordered if word not in known.before), "")
-    asks = not lists["asks"].isdisjoint(ordered)
-    permits = first in known.emphases or not known.permissions.isdisjoint(ordered)
-    assert statement.attribute
+def _of_wish(statement: Told, later: Later, *, share: float) -> dict[str, float]:
+    """Its words that the order does not have, and whether it is an order itself."""
+    is_order = later.order_chance
+    other_words = {*later.words} - {*words(statement.value)}
+    matter = matter_of(statement.as_order)
+    is_same_matter = bool(matter) and matter == matter_of(later.text)
     return {
-        "permits": float(permits),
-        "share x permits": share * permits,
-        "asks": float(asks),
-        "asks x near": asks * to_value,
-        "share x asks": share * asks,
-        "past": float(not asks and _is_past(ordered)),
+        "order": is_order,
+        "order x share": is_order * share,
+        "order x near": is_order * _cosine(later.text, (statement.as_order,)),
         "other value": float(_has_other_value(later.text, statement)),
-        "passing": float(not known.passing.isdisjoint(ordered)),
         "is wish": float(later.is_wish),
         "is wish x share": later.is_wish * share,
+        "same matter": float(is_same_matter),
+        "order x same matter": is_order * is_same_matter,
+        **{f"word {word}": 1.0 for word in other_words},
     }
+
+
+@lru_cache(maxsize=2_000)
+def matter_of(order: str) -> str:
+    """What of answers an order is about, if that can have one value only; "" for anything else."""
+    matters = _matters()
+    texts, names = zip(*matters, strict=True)
+    cosines = _fixed(texts) @ _vectors_of((order,))[0]
+    best = int(cosines.argmax())
+    return names[best] if cosines[best] >= _SAME_MATTER else ""
+
+
+@cache
+def _matters() -> tuple[tuple[str, str], ...]:
+    return tuple((text, name) for name, texts in _file()["matters"].items() for text in texts)
 
 
 def _of_turn(statement: Told, later: Later, *, has_change: bool) -> dict[str, float]:
@@ -315,13 +372,6 @@ def _of_turn(statement: Told, later: Later, *, has_change: bool) -> dict[str, fl
         "told of self": float(not language_words().speakers.isdisjoint(words(statement.value))),
         "told long": max(len(words(statement.value)) - _SHORT, 0) / 8,
     }
-
-
-def _is_past(ordered: Sequence[str]) -> bool:
-    lists = _lists()
-    return not lists["past"].isdisjoint(ordered) or any(
-        word.endswith(ending) for word in ordered for ending in lists["past endings"]
-    )
 
 
 def _has_other_value(sentence: str, statement: Told) -> bool:
@@ -462,7 +512,7 @@ def _file() -> dict[str, Any]:
 @cache
 def _topic_of(attribute: str) -> _Topic:
     """The topic of an attribute in changes.toml; an empty one for a user's own attributes."""
-    talk, *topics = (topic for name, topic in _file().items() if name != "words")
+    talk, *topics = (topic for name, topic in _file().items() if name != "matters")
     for topic in topics:
         if attribute in topic["attributes"]:
             everyday = (*topic.get("everyday", ()), *talk["everyday"])
@@ -490,11 +540,6 @@ def _nearest_attribute(sentence: str) -> tuple[str, float]:
     cosines = _fixed(sentences) @ _vectors_of((sentence,))[0]
     best = int(cosines.argmax())
     return names[best], float(cosines[best])
-
-
-@cache
-def _lists() -> Mapping[str, frozenset[str]]:
-    return {name: frozenset(text.split()) for name, text in _file()["words"].items()}
 
 
 @cache

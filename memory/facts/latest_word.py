@@ -21,7 +21,8 @@ from memory.vocabulary.templates.parts import own_text
 
 MOST_LISTED = 60  # facts of a list that are given with their latest word
 _LONGEST = 2_000  # characters of a turn
-_QUOTE_TOKENS = 28
+_QUOTE_TOKENS = 40  # a sentence of news, whole
+_SHORT_TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,17 @@ class LatestWord:
     @property
     def text(self) -> str:
         """`later, turn 3, 10 Mar 2026: "no dog anymore"`."""
+        return f"{self._head}: {self.quotation}"
+
+    @property
+    def short_text(self) -> str:
+        """The same with the first words of the sentence."""
+        return f'{self._head}: "{trim(one_line(self.sentence), _SHORT_TOKENS)}"'
+
+    @property
+    def _head(self) -> str:
         day = f", {short_day(self.turn.said_at)}" if self.turn.said_at else ""
-        return f"later, turn {self.turn.id}{day}: {self.quotation}"
+        return f"later, turn {self.turn.id}{day}"
 
     @property
     def quotation(self) -> str:

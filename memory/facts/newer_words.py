@@ -289,6 +289,8 @@ def judged(statement: Told, later: Later) -> NewerWord | None:
             is_value = statement.attribute.form != "place" or fits(again.value, "place")
             value = again.value if is_value else ""
             return NewerWord(*pair, "changes", 100, later.text, value)
+    if changes.is_of_same_matter(statement, later):
+        return NewerWord(*pair, "changes", 100, later.text)
     if changes.says_again(statement, later):
         return NewerWord(*pair, "again", 0, later.text)
     chance = changes.chance_of(statement, later)

@@ -21,18 +21,15 @@ from memory.text.word_classes import closed_classes, is_known
 from memory.text.word_forms import forms_of, is_among
 from memory.text.words import STOP_WORDS, words
 from memory.vocabulary.entities import key, relation_words
+from memory.vocabulary.sentences import Sentence, sentences_of
 from memory.vocabulary.templates.parts import parts_of
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_SENTENCE_END = re.compile(
-    r"(?<=[.!?\u2026\uff01\uff1f\u3002])[\"'\u201d\u2019)]*\s+|\n+(?!\s*\n)|(?<=\n)\n+"
-)
 _CLAUSE_MARKS = frozenset(",;:()\u2013\u2014\u2026")
 _CLAUSE_WORDS = frozenset({"but", "so", "because", "since", "and", "or"})
 _APOSTROPHES = frozenset("'\u2019")
 _QUESTION_MARKS = frozenset("?\uff1f")
 _SHORT = 6  # words of a next sentence that may take back the one before: "Just kidding."
-_LONGEST_SENTENCE = 400  # characters that are read around a value
 _ANYWHERE = frozenset({"joke", "task", "play"})  # kinds that make a whole sentence no statement
 _MOST_LOGIT = 50.0
 _KINDS = {
@@ -55,17 +52,6 @@ class Claim:
     subject: str
     attribute: str
     value: str
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence of a turn, from `start` to before `end`, and its neighbours."""
-
-    text: str
-    start: int
-    end: int
-    before: str = ""
-    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,27 +104,6 @@ def features_around(claim: Claim, text: str) -> set[str]:
     if sentence is None or _part_of_others(claim, text, sentence):
         return set()
     return features_of(claim, sentence)
-
-
-def sentences_of(text: str) -> list[Sentence]:
-    """The sentences of a text, each with the one before and behind it."""
-    spans = []
-    start = 0
-    for end in (*_SENTENCE_END.finditer(text), None):
-        stop = end.start() if end else len(text)
-        if text[start:stop].strip():
-            spans.append((start, stop))
-        start = end.end() if end else stop
-    texts = [" ".join(text[start:stop].split()) for start, stop in spans]
-    return [
-        Sentence(
-            texts[at][:_LONGEST_SENTENCE],
-            *spans[at],
-            texts[at - 1] if at else "",
-            texts[at + 1] if at + 1 < len(spans) else "",
-        )
-        for at in range(len(spans))
-    ]
 
 
 def _sentence_of(claim: Claim, text: str) -> Sentence | None:

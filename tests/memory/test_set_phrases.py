@@ -11,11 +11,11 @@ ORDERS = {
     'Always sign with "Yours, the cat" when I ask for a letter.': (
         'Always sign with "Yours, the cat" when I ask for a letter'
     ),
-    "I'd rather you kept answers in one paragraph": "kept answers in one paragraph",
-    "Can you always use metric units?": "always use metric units",
+    "I'd rather you kept answers in one paragraph": "I'd rather you kept answers in one paragraph",
+    "Can you always use metric units?": "Can you always use metric units",
     "please stop calling me captain": "stop calling me captain",
     "No more bullet points please": "No more bullet points",
-    "I want you to be blunt.": "be blunt",
+    "I want you to be blunt.": "I want you to be blunt",
 }
 NO_ORDERS = (
     "Can you always tell when milk has gone off?",

@@ -526,7 +526,6 @@ NO_ORDERS = (
     "People laugh when I ask about it.",
     "I always cry when I ask for help.",
     "My mother told me: always mention the price.",
-    "Could you mention the price when I ask about trips?",
     "Don't eat my cake!",
     "Don't suggest that I lied!",
     "Tell me when you know more.",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from memory.vocabulary.orders import orders_in
+from memory.vocabulary.sentences import sentences_of
 from memory.vocabulary.templates.copies import name_of_other, question_about_text
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
 from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
@@ -43,7 +45,6 @@ _BULLET = re.compile(r"^\s*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
 _MOST_SALUTATION_WORDS = 4
-_MOST_ORDER_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,9 @@ def refusal_of(text: str, speaker: str = "") -> str:
 
 
 def begins_order(text: str) -> bool:
-    """Whether a text begins as an order for all answers does: "always", "please never"."""
-    return any(
-        pattern(order).match(" ".join(text.split()[:length]).casefold())
-        for order in language_words().orders
-        for length in range(1, _MOST_ORDER_WORDS + 1)
-    )
+    """Whether the first sentence of a text is a standing order."""
+    first = next(iter(sentences_of(text)), None)
+    return first is not None and bool(orders_in(first.text))
 
 
 def form_of_others(text: str, speaker: str = "") -> str:
@@ -161,8 +159,7 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
         for sentence in _SENTENCE_END.split(rest if colon else head):
             if not (clean := " ".join(sentence.split())):
                 continue
-            is_question = clean.rstrip("!.)\"' ").endswith("?")
-            if is_question and not first_search(_asked_orders(), clean):
+            if clean.rstrip("!.)\"' ").endswith("?"):
                 yield Sentence(clean, refusal="it is a question")
                 continue
             yield Sentence(clean, tuple(_pieces(clean, openers)), "", tuple(quotations))
@@ -491,11 +488,6 @@ def _index(templates: Sequence[str]) -> Index[None]:
 @cache
 def _requests() -> Index[None]:
     return _index(language_words().requests)
-
-
-@cache
-def _asked_orders() -> Index[None]:
-    return _index(language_words().asked_orders)
 
 
 @cache

@@ -8,8 +8,9 @@ from unicodedata import normalize
 
 from memory.records import Assertion, Fact, Turn
 from memory.text.tense import is_past_before
-from memory.vocabulary import LENGTH, Attribute, Vocabulary
+from memory.vocabulary import INSTRUCTION, LENGTH, STANDING, Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
+from memory.vocabulary.orders import orders_in
 from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
     Clause,
@@ -35,6 +36,7 @@ from memory.vocabulary.templates.forms import (
     is_quotation,
 )
 from memory.vocabulary.templates.made_once import made_once
+from memory.vocabulary.templates.parts import own_text
 from memory.vocabulary.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.vocabulary.templates.values import (
     ends_with_person_spoken_to,
@@ -124,11 +126,28 @@ class Templates:
         self._openers = openers - language_words().opens
 
     def read(self, turn: Turn) -> Reading:
-        """What the clauses of a turn assert."""
+        """What the clauses of a turn assert, and what it asks for in all answers."""
         if not turn.speaker.strip():
             return Reading(refusals=("it names no speaker",))
         if not turn.text.isascii():
             turn = replace(turn, text=_as_written(turn.text))
+        reading = self._of_templates(turn)
+        orders = [*self._orders(turn, reading)]
+        return replace(reading, found=(*reading.found, *orders)) if orders else reading
+
+    def _orders(self, turn: Turn, reading: Reading) -> Iterator[Found]:
+        """The standing orders of a turn that no template has read as one."""
+        attribute = self.vocabulary.canonical(INSTRUCTION)
+        orders = orders_in(own_text(turn.text)) if attribute else []
+        if not orders or refusal_of(turn.text, turn.speaker):
+            return
+        wished = [match for match in reading.found if match.assertions[-1].attribute in STANDING]
+        for order in orders:
+            if not any(match.clause in order.sentence for match in wished):
+                assertion = Assertion(turn.speaker.strip(), INSTRUCTION, order.text)
+                yield Found(order.sentence, "", (assertion,))
+
+    def _of_templates(self, turn: Turn) -> Reading:
         entries = self._index.candidates(words_of(turn.text))
         if not entries:
             return Reading(refusals=("no template has its words",))

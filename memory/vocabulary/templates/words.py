@@ -45,7 +45,6 @@ class Words:
     again: tuple[str, ...]
     changes: frozenset[str]
     permissions: frozenset[str]
-    emphases: frozenset[str]
     corrections: frozenset[str]
     passing: frozenset[str]
     present: frozenset[str]
@@ -59,8 +58,6 @@ class Words:
     frames: tuple[str, ...]
     suppositions: tuple[str, ...]
     requests: tuple[str, ...]
-    orders: tuple[str, ...]
-    asked_orders: tuple[str, ...]
     plays: tuple[str, ...]
     questions: tuple[str, ...]
     overviews: tuple[str, ...]
@@ -130,7 +127,6 @@ def language_words() -> Words:
         again=lines("again"),
         changes=single("changes"),
         permissions=single("permissions"),
-        emphases=single("emphases"),
         corrections=single("corrections"),
         passing=single("passing"),
         present=single("present"),
@@ -144,8 +140,6 @@ def language_words() -> Words:
         frames=lines("frames"),
         suppositions=lines("suppositions"),
         requests=lines("requests"),
-        orders=lines("orders"),
-        asked_orders=lines("asked_orders"),
         plays=lines("plays"),
         questions=lines("questions"),
         overviews=lines("overviews"),

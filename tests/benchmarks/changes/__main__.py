@@ -1,7 +1,7 @@
 """Stories of change: what holds afterwards, what is said, what is stored by mistake; no model.
 
     python -m tests.benchmarks.changes [--half fit|check|all|fresh|next] [--show] [--fillers 12]
-    python -m tests.benchmarks.changes --fit --talk locomo10.json
+    python -m tests.benchmarks.changes --fit all --talk locomo10.json
 
 Each story of `stories.toml` becomes a memory, with other talk between its turns. Its questions are
 asked of `context` and of `ask`. A text is outdated where it was true before; a line that shows one
@@ -31,6 +31,8 @@ from rich.table import Table
 
 from locomo.commands import print_table, run_command
 from memory import Memory, Turn
+from memory.facts.changes import matter_of
+from memory.vocabulary.orders import orders_in
 from tests.benchmarks.changes import fit as fitting
 
 FOLDER = Path(__file__).parent
@@ -268,14 +270,9 @@ def _examples(talk: Sequence[Path]) -> Iterator[fitting.Example]:
             said = [n for n in said if turns[n - 1].speaker == owner]
             yield from fitting.examples_of(turns, [(n, m) for n in said for m in said if n < m])
     pairs = fitting.read("pairs")
-    kinds = [
-        (pairs[kind], kind in fitting.CHANGES, kind in fitting.AT_ONCE) for kind in fitting.KINDS
-    ]
-    for kind, is_change in (("withdrawn", True), ("kept", False)):
-        cases = [case[:2] for _, case in cases_of("fit", "wishes", kind)]
-        kinds.append((cases, is_change, False))
-    for cases, is_change, is_at_once in kinds:
-        for first, later in cases:
+    for kind in ("changes", "mentions", "corrections", "asides"):
+        is_change, is_at_once = kind in fitting.CHANGES, kind in fitting.AT_ONCE
+        for first, later in pairs[kind]:
             session, day = ("a", "2025-03-01") if is_at_once else ("b", "2025-03-10")
             turns = [Turn("user", first, "a", "2025-03-01"), Turn("user", later, session, day)]
             yield from fitting.examples_of(turns, [(1, 2)] if is_change else [])
@@ -283,16 +280,43 @@ def _examples(talk: Sequence[Path]) -> Iterator[fitting.Example]:
         yield from fitting.examples_of(turns, is_talk=True)
 
 
+def _orders(talk: Sequence[Path]) -> Iterator[fitting.Example]:
+    """What the weights of orders are fitted on."""
+    pairs = fitting.read("pairs")
+    for of_pairs, of_wishes in (("ended", "withdrawn"), ("kept", "kept")):
+        of_fit = [case[:2] for _, case in cases_of("fit", "wishes", of_wishes)]
+        yield from fitting.of_orders([*pairs[of_pairs], *of_fit], of_pairs == "ended")
+    known = list(dict.fromkeys(order for order, *_ in (*pairs["ended"], *pairs["kept"])))
+    random = Random(1)
+    others = [tuple(random.sample(known, 2)) for _ in range(fitting.UNRELATED)]
+    yield from fitting.of_orders(
+        (order, later)
+        for order, later in others
+        if not matter_of(order) or matter_of(order) != matter_of(later)
+    )
+    orders = [text for text in pairs["profile"] if orders_in(text)]
+    for turns in fitting.talk_of(talk):
+        texts = [turn.text for turn in turns if turn.text not in pairs["profile"]]
+        yield from fitting.of_orders(
+            [(order, text) for text in texts[:: fitting.EVERY_TURN] for order in orders],
+            is_talk=True,
+        )
+
+
 def main(
     half: Annotated[str, typer.Option(help="fit, check, all, fresh or next")] = "fit",
     show: Annotated[bool, typer.Option(help="print what fell short, unless to check")] = False,
     fillers: Annotated[int, typer.Option(help="other turns between two of a story")] = 12,
-    fit: Annotated[bool, typer.Option("--fit", help="fit the weights anew")] = False,
+    fit: Annotated[str, typer.Option(help="fit the weights anew: all, or wish alone")] = "",
     talk: Annotated[list[Path], typer.Option(help="with --fit: talk in LoCoMo's format")] = [],  # noqa: B006
 ) -> None:
     """Print how many of each kind."""
     if fit:
-        fitting.write(fitting.fitted([*_examples(talk)]))
+        orders = [*_orders(talk)]
+        if fit == "wish":
+            fitting.write(fitting.fitted(orders, ["wish"]))
+        else:
+            fitting.write(fitting.fitted([*orders, *_examples(talk)]))
         return
     counts = Counts()
     chosen = cast(Half, half if half in get_args(Half) else "fit")

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ from memory.facts.additions import add_turns
 from memory.facts.changes import Later, Told
 from memory.facts.newer_words import Look, may_speak
 from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.vocabulary import INSTRUCTION, default_vocabulary
+from memory.vocabulary.orders import order_text, orders_in
+from memory.vocabulary.templates.clauses import told_sentences
 
 FOLDER = Path(__file__).parent
 WEIGHTS = Path(changes.__file__).with_name("changes_weights.json")
@@ -30,8 +33,12 @@ CHANGES, AT_ONCE = ("changes", "corrections", "ended"), ("corrections", "asides"
 MODELS: tuple[changes.Model, ...] = ("fact", "wish", "turn")
 _PENALTY = 5e-4
 _OF_CHANGES = 3.0  # what a change counts: pairs that change nothing are more
-_EVERY = 3  # of so many sentences of real talk one is taken
+_LEAST_SEEN = 3  # pairs of sentences with a feature that has a weight
+EVERY = 3  # of so many sentences of real talk one is taken
+UNRELATED = 400  # pairs of orders on different matters
+EVERY_TURN = 12  # the same of turns, for orders
 _OF_TALK = 0.1  # what a pair of real talk counts: there are many, and nearly all are alike
+LEAST = {"fact": 0.5, "wish": 0.65, "turn": 0.5}  # an order that stands is worth more
 # How many pairs of all the real talk may reach the least chance: some of these are true.
 MOST_IN_TALK = {"fact": 30, "wish": 3, "turn": 4}
 
@@ -71,7 +78,7 @@ def examples_of(
             key = statement.turn.id, later.turn.id
             if key in pairs:
                 of_pair[statement.model, *key].append((statement, later))
-            elif not is_talk or crc32(later.text.encode()) % _EVERY == 0:
+            elif not is_talk or crc32(later.text.encode()) % EVERY == 0:
                 yield _example(statement, later, False, is_talk)
         for of_one in of_pair.values():
             yield _example(*max(of_one, key=lambda pair: _guess(*pair)), True, is_talk)
@@ -88,12 +95,49 @@ def _example(statement: Told, later: Later, is_change: bool, is_talk: bool) -> E
     return Example(statement.model, values, is_change, is_talk, f"{statement.value} | {later.text}")
 
 
-def fitted(examples: Sequence[Example]) -> dict[str, Any]:
-    """The weights of each model, and the least chance: few pairs of real talk reach it."""
+def of_orders(
+    pairs: Iterable[tuple[str, str]], is_change: bool = False, is_talk: bool = False
+) -> Iterator[Example]:
+    """The examples of orders and what is said later: a change of the order, or none."""
+    known = {attribute.name: attribute for attribute in default_vocabulary().attributes}
+    for order, text in pairs:
+        laters = [
+            Later(
+                Turn("user", text, "b", "2025-03-10", id=2),
+                sentence,
+                is_wish=bool(orders_in(sentence)),
+            )
+            for sentence in told_sentences(text)
+        ]
+        laters = [later for later in laters if later.is_short]
+        changes.prepare(laters)
+        statement = Told(
+            Turn("user", order, "a", "2025-03-01", id=1),
+            order_text(order),
+            "user",
+            known[INSTRUCTION],
+            1,
+        )
+        likely = [
+            later
+            for later in laters
+            if is_change
+            or changes.shares(statement, later)
+            or changes.change_nearness(later, INSTRUCTION) > 0
+        ]
+        if is_change and likely:
+            likely = [max(likely, key=lambda later: _guess(statement, later))]
+        for later in likely:
+            yield _example(statement, later, is_change, is_talk)
+
+
+def fitted(examples: Sequence[Example], models: Sequence[changes.Model] = MODELS) -> dict[str, Any]:
+    """The weights of models, and the least chance: few pairs of real talk reach it."""
     weights: dict[str, Any] = {}
-    for model in MODELS:
+    for model in models:
         chosen = [example for example in examples if example.model == model]
-        names = sorted({name for example in chosen for name in example.values})
+        seen = Counter(name for example in chosen if not example.is_talk for name in example.values)
+        names = sorted(name for name, count in seen.items() if count >= _LEAST_SEEN)
         columns = np.array(
             [[example.values.get(name, 0.0) for name in names] for example in chosen]
         )
@@ -105,8 +149,9 @@ def fitted(examples: Sequence[Example]) -> dict[str, Any]:
         talk = sorted(
             (chances[n] for n, example in enumerate(chosen) if example.is_talk), reverse=True
         )
+        floor = LEAST[model]
         most = MOST_IN_TALK[model]
-        least = max(0.5, float(talk[most]) + 1e-3 if len(talk) > most else 0.5)
+        least = max(floor, float(talk[most]) + 1e-3 if len(talk) > most else floor)
         weights[model] = {
             "least": round(least, 3),
             "weights": {n: round(float(w), 3) for n, w in zip(names, of_model, strict=True)},
@@ -147,4 +192,6 @@ def talk_of(files: Iterable[Path]) -> Iterator[Sequence[Turn]]:
 
 
 def write(weights: dict[str, Any]) -> None:
+    """Write weights; models that were not fitted keep theirs."""
+    weights = json.loads(WEIGHTS.read_text("utf-8")) | weights
     WEIGHTS.write_text(json.dumps(weights, indent=1) + "\n", "utf-8")

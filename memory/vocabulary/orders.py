@@ -1,0 +1,170 @@
+"""Which sentence asks the assistant for something in all its answers: a standing order.
+
+Logistic over the words of a sentence and their order. `orders.json` has the weights and the phrases
+that only say that an order stands ("from now on"); `python -m tests.benchmarks.orders --fit` makes
+the weights of the labelled sentences in `data/orders` and of ordinary talk.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from math import exp
+from pathlib import Path
+
+from memory.text.word_classes import closed_classes, is_infinitive
+from memory.vocabulary.sentences import Sentence, sentences_of
+
+_TOKEN = re.compile(r"[^\W_]+|[?!:,\"]")
+_QUOTED = re.compile(r"[\"\u201c\u201e\u00ab][^\"\u201c\u201d\u00bb]*[\"\u201c\u201d\u00bb]")
+_QUOTATION = " something "  # in its place: what is quoted orders nothing
+_EDGES = " \t.,;:!?()-\u2013\u2014\u2026"
+_LONGEST_TURN = 20_000  # characters that are read
+_LONGEST = 300  # characters of an order
+_MOST_WORDS = 40
+_LENGTHS = 5  # classes of sentences by their words
+_NEGATED = frozenset({"don", "do", "not", "t", "never", "always", "only", "just"})
+
+
+@dataclass(frozen=True)
+class Order:
+    """A sentence that asks for something in all answers, without what only says that it stands."""
+
+    text: str
+    sentence: str
+    chance: float
+
+
+def orders_in(text: str) -> list[Order]:
+    """The standing orders of a person's own text."""
+    sentences = sentences_of(text[:_LONGEST_TURN])
+    kinds = [_kind(sentence) for sentence in sentences]
+    counts = Counter(kinds)
+    orders = []
+    for sentence, kind in zip(sentences, kinds, strict=True):
+        value = order_text(sentence.text)
+        if not value or len(value) > _LONGEST or len(value.split()) > _MOST_WORDS:
+            continue
+        beside = {other for other in counts if counts[other] > (other == kind)}
+        chance = chance_of(features_of(sentence.text, beside))
+        if chance >= _model().least:
+            orders.append(Order(value, sentence.text, chance))
+    return orders
+
+
+def kinds_beside(sentences: Sequence[Sentence], place: int) -> set[str]:
+    """What the sentences beside one of a turn are: tasks, talk."""
+    return {_kind(other) for number, other in enumerate(sentences) if number != place}
+
+
+def order_text(sentence: str) -> str:
+    """A sentence without "please" and "from now on" at its ends: "use Celsius"."""
+    text = sentence.strip(_EDGES)
+    while match := _beginning().match(text) or _end().search(text):
+        rest = text[match.end() :] if match.start() == 0 else text[: match.start()]
+        text = rest.strip(_EDGES)
+    return text
+
+
+def chance_of(features: set[str]) -> float:
+    """How likely a sentence with these features is a standing order (0 to 1)."""
+    model = _model()
+    logit = model.intercept + sum(model.weights.get(name, 0.0) for name in features)
+    return 1 / (1 + exp(-max(-30.0, min(30.0, logit))))
+
+
+def features_of(sentence: str, beside: Collection[str] = ()) -> set[str]:
+    """What a sentence has, by name: words, pairs of words, how it begins, and what is beside it.
+
+    Words that only say that the order stands count like one, and "please" at the ends apart.
+    """
+    tokens = _tokens(sentence)
+    told = [token for token in tokens if token[0].isalnum()]
+    features = {token for token in tokens if not token[0].isalnum()}
+    lasting = sum(phrase.search(sentence.casefold()) is not None for phrase in _phrases())
+    if lasting:
+        features.add("from now on")
+        told = [token for token in _tokens(order_text(sentence)) if token[0].isalnum()]
+    courtesies = closed_classes().courtesies
+    while len(told) > 1 and told[0] in courtesies - _NEGATED - {"no"}:
+        features.add(f"first {told[0]}")
+        told = told[1:]
+    while told and told[-1] == "please":
+        features.add("last please")
+        told = told[:-1]
+    if not told:
+        return features
+    features |= {*told, *(" ".join(pair) for pair in pairwise(told))}
+    features |= {f"1 {told[0]}", f"2 {' '.join(told[1:2])}", f"1 2 {' '.join(told[:2])}"}
+    features.add("verb" if is_infinitive(told[0]) else "no verb")
+    behind = next((token for token in told if token not in _NEGATED), "")
+    if told[0] in _NEGATED:
+        features.add("then verb" if is_infinitive(behind) else "then no verb")
+    features.add(f"length {min(len(told) // 4, _LENGTHS)}")
+    return features | {f"beside {kind}" for kind in beside}
+
+
+def _kind(other: Sentence) -> str:
+    """What a sentence beside an order is: a question or a request, or talk."""
+    tokens = [token for token in _tokens(other.text) if token[0].isalnum()]
+    is_question = other.text.rstrip("\"' ").endswith("?")
+    is_need = tokens[:2] in (["i", "need"], ["i", "want"])
+    is_task = is_question or is_need or any(is_infinitive(token) for token in tokens[:1])
+    return "a task" if is_task else "talk"
+
+
+def _tokens(text: str) -> list[str]:
+    shorts = closed_classes().contractions
+    tokens = list[str]()
+    text = _QUOTED.sub(_QUOTATION, text.replace("\u2019", "'"))
+    for token in _TOKEN.findall(text.casefold()):
+        tokens += re.findall(r"[^\W_]+|.", shorts.get(token, token).replace("'", " ").strip())
+    return [token for token in tokens if not token.isspace()]
+
+
+@cache
+def _phrases() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"\b{re.escape(phrase)}\b") for phrase in _model().lasting)
+
+
+@cache
+def _beginning() -> re.Pattern[str]:
+    options = "|".join(map(re.escape, (*_model().lasting, *_model().polite)))
+    return re.compile(rf"(?:{options})\b[\s,:]*", re.IGNORECASE)
+
+
+@cache
+def _end() -> re.Pattern[str]:
+    options = "|".join(map(re.escape, (*_model().lasting, *_model().polite_behind)))
+    return re.compile(rf"[\s,]+(?:{options})$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What `orders.json` says."""
+
+    lasting: tuple[str, ...]
+    polite: tuple[str, ...]
+    polite_behind: tuple[str, ...]
+    weights: Mapping[str, float]
+    intercept: float
+    least: float
+
+
+@cache
+def _model() -> _Model:
+    file = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+    return _Model(
+        *(tuple(file[name]) for name in ("lasting", "polite", "polite_behind")),
+        weights=file["weights"],
+        intercept=file["intercept"],
+        least=file["least"],
+    )
+
+
+def clear_weights() -> None:
+    """Read the weights again when they are next needed: they have been fitted anew."""
+    _model.cache_clear()

@@ -1,0 +1,22 @@
+"""Standing orders: what is one, and what of it is kept."""
+
+from memory.vocabulary.orders import order_text, orders_in
+from tests.benchmarks.orders import changes
+
+LEAST_FOUND, MOST_FALSE = 135, 3  # of 160 orders and 40 other sentences; 143 and 2
+
+
+def test_orders_that_no_fit_has_seen_are_recognised_and_others_are_none() -> None:
+    judged = [(example.is_order, bool(orders_in(example.text))) for example in changes()]
+    assert sum(is_order and is_found for is_order, is_found in judged) >= LEAST_FOUND
+    assert sum(is_found and not is_order for is_order, is_found in judged) <= MOST_FALSE
+
+
+def test_what_only_says_that_an_order_stands_is_no_part_of_it() -> None:
+    assert order_text("From now on, use Celsius please.") == "use Celsius"
+    assert order_text("Please round prices going forward.") == "round prices"
+
+
+def test_a_request_beside_a_question_is_for_this_answer() -> None:
+    assert not orders_in("Can you write to my landlord? Use a polite tone.")
+    assert orders_in("What should I cook on Sunday? From now on never suggest fish.")
