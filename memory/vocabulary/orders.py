@@ -158,7 +158,9 @@ class _Model:
 def _model() -> _Model:
     file = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return _Model(
-        *(tuple(file[name]) for name in ("lasting", "polite", "polite_behind")),
+        lasting=tuple(file["lasting"]),
+        polite=tuple(file["polite"]),
+        polite_behind=tuple(file["polite_behind"]),
         weights=file["weights"],
         intercept=file["intercept"],
         least=file["least"],
