@@ -48,7 +48,7 @@ def orders_in(text: str) -> list[Order]:
         value = order_text(sentence.text)
         if not value or len(value) > _LONGEST or len(value.split()) > _MOST_WORDS:
             continue
-        beside = {other for other in counts if counts[other] > (other == kind)}
+        beside = {of_kind for of_kind in counts if counts[of_kind] > (of_kind == kind)}
         chance = chance_of(features_of(sentence.text, beside))
         if chance >= _model().least:
             orders.append(Order(value, sentence.text, chance))
@@ -57,15 +57,15 @@ def orders_in(text: str) -> list[Order]:
 
 def kinds_beside(sentences: Sequence[Sentence], place: int) -> set[str]:
     """What the sentences beside one of a turn are: tasks, talk."""
-    return {_kind(other) for number, other in enumerate(sentences) if number != place}
+    return {_kind(beside) for number, beside in enumerate(sentences) if number != place}
 
 
 def order_text(sentence: str) -> str:
     """A sentence without "please" and "from now on" at its ends: "use Celsius"."""
     text = sentence.strip(_EDGES)
     while match := _beginning().match(text) or _end().search(text):
-        rest = text[match.end() :] if match.start() == 0 else text[: match.start()]
-        text = rest.strip(_EDGES)
+        stripped = text[match.end() :] if match.start() == 0 else text[: match.start()]
+        text = stripped.strip(_EDGES)
     return text
 
 
@@ -82,35 +82,35 @@ def features_of(sentence: str, beside: Collection[str] = ()) -> set[str]:
     Words that only say that the order stands count like one, and "please" at the ends apart.
     """
     tokens = _tokens(sentence)
-    told = [token for token in tokens if token[0].isalnum()]
+    spoken = [token for token in tokens if token[0].isalnum()]
     features = {token for token in tokens if not token[0].isalnum()}
     lasting = sum(phrase.search(sentence.casefold()) is not None for phrase in _phrases())
     if lasting:
         features.add("from now on")
-        told = [token for token in _tokens(order_text(sentence)) if token[0].isalnum()]
+        spoken = [token for token in _tokens(order_text(sentence)) if token[0].isalnum()]
     courtesies = closed_classes().courtesies
-    while len(told) > 1 and told[0] in courtesies - _NEGATED - {"no"}:
-        features.add(f"first {told[0]}")
-        told = told[1:]
-    while told and told[-1] == "please":
+    while len(spoken) > 1 and spoken[0] in courtesies - _NEGATED - {"no"}:
+        features.add(f"first {spoken[0]}")
+        spoken = spoken[1:]
+    while spoken and spoken[-1] == "please":
         features.add("last please")
-        told = told[:-1]
-    if not told:
+        spoken = spoken[:-1]
+    if not spoken:
         return features
-    features |= {*told, *(" ".join(pair) for pair in pairwise(told))}
-    features |= {f"1 {told[0]}", f"2 {' '.join(told[1:2])}", f"1 2 {' '.join(told[:2])}"}
-    features.add("verb" if is_infinitive(told[0]) else "no verb")
-    behind = next((token for token in told if token not in _NEGATED), "")
-    if told[0] in _NEGATED:
+    features |= {*spoken, *(" ".join(pair) for pair in pairwise(spoken))}
+    features |= {f"1 {spoken[0]}", f"2 {' '.join(spoken[1:2])}", f"1 2 {' '.join(spoken[:2])}"}
+    features.add("verb" if is_infinitive(spoken[0]) else "no verb")
+    behind = next((token for token in spoken if token not in _NEGATED), "")
+    if spoken[0] in _NEGATED:
         features.add("then verb" if is_infinitive(behind) else "then no verb")
-    features.add(f"length {min(len(told) // 4, _LENGTHS)}")
+    features.add(f"length {min(len(spoken) // 4, _LENGTHS)}")
     return features | {f"beside {kind}" for kind in beside}
 
 
-def _kind(other: Sentence) -> str:
+def _kind(sentence: Sentence) -> str:
     """What a sentence beside an order is: a question or a request, or talk."""
-    tokens = [token for token in _tokens(other.text) if token[0].isalnum()]
-    is_question = other.text.rstrip("\"' ").endswith("?")
+    tokens = [token for token in _tokens(sentence.text) if token[0].isalnum()]
+    is_question = sentence.text.rstrip("\"' ").endswith("?")
     is_need = tokens[:2] in (["i", "need"], ["i", "want"])
     is_task = is_question or is_need or any(is_infinitive(token) for token in tokens[:1])
     return "a task" if is_task else "talk"

@@ -141,9 +141,9 @@ def main(
     judged: list[tuple[Example, float]] = []
     for family in dict.fromkeys(example.family for example in examples):
         of_family = [example for example in examples if example.family == family]
-        others = [example for example in examples if example.family != family]
+        fitted_on = [example for example in examples if example.family != family]
         of_features = [example.features for example in of_family]
-        judged += zip(of_family, chances(of_features, *fit(others, seen)), strict=True)
+        judged += zip(of_family, chances(of_features, *fit(fitted_on, seen)), strict=True)
     unread = changes()
     features = [example.features for example in unread]
     judged += zip(unread, chances(features, weights, intercept), strict=True)
@@ -154,8 +154,8 @@ def main(
             for example, chance in judged
             if example.family == family
         )
-        found, false = counts[True, True], counts[False, True]
-        row = (found + counts[True, False], found, false + counts[False, False], false)
+        recognised, false = counts[True, True], counts[False, True]
+        row = (recognised + counts[True, False], recognised, false + counts[False, False], false)
         table.add_row(family, *map(str, row))
     false = sum(chance >= least for chance in chances(unseen, weights, intercept))
     table.add_row("talk", "0", "0", str(len(unseen)), str(false))

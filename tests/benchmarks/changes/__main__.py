@@ -288,10 +288,10 @@ def _orders(talk: Sequence[Path]) -> Iterator[fitting.Example]:
         yield from fitting.of_orders([*pairs[of_pairs], *of_fit], of_pairs == "ended")
     known = list(dict.fromkeys(order for order, *_ in (*pairs["ended"], *pairs["kept"])))
     random = Random(1)
-    others = [tuple(random.sample(known, 2)) for _ in range(fitting.UNRELATED)]
+    unrelated = [tuple(random.sample(known, 2)) for _ in range(fitting.UNRELATED)]
     yield from fitting.of_orders(
         (order, later)
-        for order, later in others
+        for order, later in unrelated
         if not matter_of(order) or matter_of(order) != matter_of(later)
     )
     orders = [text for text in pairs["profile"] if orders_in(text)]
