@@ -468,7 +468,7 @@ def test_the_command_names_what_the_model_was_shown(tmp_path: Path) -> None:
         with Memory(store, model=scripted_packaged_model([])) as memory:
             said = memory.ask("Where does Bea live?", asker="Bea")
     assert said.standing == ()  # it cannot follow them
-    lines = [*_answer_lines(replace(said, standing=(fact,), citations=()), [], None, why=True)]
+    lines = [*_answer_lines(replace(said, standing=(fact,), citations=()), [], why=True)]
     assert lines[-1] == "  standing: Bea instruction: No emojis (fact 1, turn 1)"
 
 
