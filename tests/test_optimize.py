@@ -472,5 +472,5 @@ def test_the_prompts_have_the_form_asked_for(run: Run) -> None:
         raise ModelError("not now")
 
     with pytest.raises(ModelError):
-        run(obedient()[0], load=load, prompts="short")
-    assert [settings["prompts"] for settings in loaded] == ["short"]
+        run(obedient()[0], load=load, prompts="brief")
+    assert [settings["prompts"] for settings in loaded] == ["brief"]

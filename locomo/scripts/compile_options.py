@@ -86,9 +86,7 @@ class CompileOptions:
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None
     prompts: Annotated[
         FormChoice,
-        Option(
-            help="a hosted model's prompts: full, short (3 to 8 billion parameters), brief, or auto"
-        ),
+        Option(help="a hosted model's prompts: full, brief (up to 8 billion parameters), or auto"),
     ] = "auto"
     prompt_model: Annotated[
         str | None, Option(help="the model that writes instructions; else --model")

@@ -98,9 +98,7 @@ class EvaluationOptions:
     ] = "model"
     prompts: Annotated[
         FormChoice,
-        Option(
-            help="a hosted model's prompts: full, short (3 to 8 billion parameters), brief, or auto"
-        ),
+        Option(help="a hosted model's prompts: full, brief (up to 8 billion parameters), or auto"),
     ] = "auto"
     wrong_answer_cost: Annotated[
         float | None,

@@ -127,8 +127,8 @@ Prompts = Annotated[
     FormChoice,
     typer.Option(
         "--prompts",
-        help="full, short (for 3 to 8 billion parameters), brief (for fewer), or auto, by the"
-        " model's context and size.",
+        help="full, brief (for up to 8 billion parameters), or auto, by the model's context and"
+        " size.",
         show_default="what the memory's settings say, or auto",
     ),
 ]

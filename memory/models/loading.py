@@ -36,8 +36,8 @@ def load_model(
         adapter: a LoRA adapter for the packaged model or a gguf: one, its folder or its .gguf
             file. In the packaged model it replaces the shipped adapters of the modules that its
             card names.
-        prompts: the form of a hosted model's prompts: "full", "short" (for 3 to 8 billion
-            parameters), "brief" (for fewer), or "auto", by the model's context and size.
+        prompts: the form of a hosted model's prompts: "full", "brief" (for up to 8 billion
+            parameters), or "auto", by the model's context and size.
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), including retries. Raises
     InputError for an adapter that cannot be used; ModelError for a name without provider, a server

@@ -1,7 +1,7 @@
 """What a digest asks of a model, and its own CPU, for 100,000 tokens of conversation.
 
     python -m tests.benchmarks.digest_cost FILE [--conversations 10] [--window 48]
-        [--prompts short]
+        [--prompts brief]
 
 Conversations in any format of `locomo.dataset` are digested by a stand-in for a model, which stores
 a fact of twelve words for each turn that is not an assistant's, about as many facts as a strong

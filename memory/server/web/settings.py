@@ -85,9 +85,9 @@ WORDS: Mapping[str, Words] = {
     ),
     PROMPTS: Words(
         "Length of prompts",
-        "Short ones suit small models.",
+        "Brief ones suit small models.",
         "auto",
-        {"auto": "By the model", "full": "Full", "short": "Short", "brief": "Brief"},
+        {"auto": "By the model", "full": "Full", "brief": "Brief"},
         is_plain=False,
     ),
 }

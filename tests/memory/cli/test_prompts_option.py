@@ -1,4 +1,4 @@
-"""The option --prompts: a command shows its model short prompts, or full ones."""
+"""The option --prompts: a command shows its model brief prompts, or full ones."""
 
 from pathlib import Path
 from shutil import copyfile
@@ -9,8 +9,8 @@ from memory import Turn, open_store
 from tests.support.commands import run
 from tests.support.odd_server import Request, Sent, odd_server, whole
 
-FULL, SHORT = "Store what a window of a conversation says", "cut in three: who | does what"
-ANSWERS = {FULL: "A summary follows every line", SHORT: "in a few of its words"}
+FULL, BRIEF = "Store what a window of a conversation says", "cut in three: who | does what"
+ANSWERS = {FULL: "A summary follows every line", BRIEF: "in a few of its words"}
 
 WHEN_IT_PAYS = True
 
@@ -23,8 +23,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "anna.db"
 
 
-def _none_in_short(request: Request) -> Sent | None:
-    """What a model says to a short prompt, which has no marks: none."""
+def _none_in_brief(request: Request) -> Sent | None:
+    """What a model says to a brief prompt, which has no marks: none."""
     return None if "[[ ##" in request["messages"][-1]["content"] else whole("none")
 
 
@@ -33,10 +33,10 @@ def _none_in_short(request: Request) -> Sent | None:
     ("name", "options", "setting", "form"),
     [
         ("openai/m", (), None, FULL),
-        ("openai/m", ("--prompts", "short"), None, SHORT),
-        ("openai/m", (), "short", SHORT),
-        ("openai/m", ("--prompts", "full"), "short", FULL),
-        ("openai/m-7b", (), None, SHORT),
+        ("openai/m", ("--prompts", "brief"), None, BRIEF),
+        ("openai/m", (), "brief", BRIEF),
+        ("openai/m", ("--prompts", "full"), "brief", FULL),
+        ("openai/m-7b", (), None, BRIEF),
         ("openai/m-7b", ("--budget", 300), "full", FULL),
     ],
 )
@@ -53,7 +53,7 @@ def test_the_prompts_are_those_asked_for(
     copyfile(path, db)
     if setting:
         run("admin", "settings", "prompts", setting, "--db", db)
-    with odd_server(_none_in_short) as server:
+    with odd_server(_none_in_brief) as server:
         run(*command, "--db", db, "--model", name, "--api-base", server.address, *options)
         [system, *_] = server.requests[0]["messages"]
     words = ANSWERS[form] if command[0] == "ask" else form
@@ -61,6 +61,6 @@ def test_the_prompts_are_those_asked_for(
 
 
 def test_the_packaged_model_has_none_to_choose(path: Path) -> None:
-    asked = ("ask", "Where?", "--prompts", "short", "--db", path)
+    asked = ("ask", "Where?", "--prompts", "brief", "--db", path)
     run(*asked, "--model", "local", says="leave --prompts out")
     run(*asked, says="--prompts is for a model")

@@ -40,7 +40,6 @@ def test_a_model_that_is_small_or_reads_little_chooses_rows(
 ) -> None:
     assert size_for(name, context) == size
     assert size_for(name, context, "full") == "large"
-    assert size_for(name, context, "short") == "small"
     assert size_for(name, context, "brief") == "small"
 
 
@@ -71,8 +70,8 @@ def test_the_name_of_ones_own_server_s_model_is_nobody_else_s(monkeypatch) -> No
     ("name", "option", "setting", "form"),
     [
         ("openai/gpt-4o-mini", "auto", None, "full"),
-        ("openai/gpt-4o-mini", "auto", "short", "brief"),  # an older name
-        ("openai/gpt-4o-mini", "full", "short", "full"),  # who asks now knows best
+        ("openai/gpt-4o-mini", "auto", "brief", "brief"),
+        ("openai/gpt-4o-mini", "full", "brief", "full"),  # who asks now knows best
         ("openai/gpt-4o-mini", "brief", "full", "brief"),
         ("ollama_chat/qwen2.5:7b", "auto", "full", "full"),
         ("ollama_chat/qwen2.5:7b", "auto", "auto", "brief"),
@@ -96,14 +95,14 @@ def test_a_window_that_somebody_set_stays(store: Store) -> None:
 
 
 def test_other_forms_are_refused(store: Store) -> None:
-    with pytest.raises(InputError, match='takes "auto" or "full" or "short" or "brief"'):
+    with pytest.raises(InputError, match='takes "auto" or "full" or "brief"'):
         Settings(store).set("prompts", "tiny")
 
 
 def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
     with pytest.raises(InputError, match="the packaged model has its own prompts"):
-        load_model("local", prompts="short")
-    Settings(store).set("prompts", "short")
+        load_model("local", prompts="brief")
+    Settings(store).set("prompts", "brief")
     assert Memory(store, "local").program.form == "tiny"
 
 
@@ -117,7 +116,7 @@ def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> Non
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
         for user in ("ann", "ben"):
             memory.add("Hello.", user_id=user)
-        Settings(memory.of("ann").store).set("prompts", "short")
+        Settings(memory.of("ann").store).set("prompts", "brief")
         assert memory.model.size == "large"
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
         assert memory.model.size == "large"
