@@ -53,11 +53,12 @@ class Conversation:
     def source(self, session: str, role: str, day: str) -> Minted:
         """An outside id of the last message, or of its answer: a repeated request has the same.
 
-        Another chat that begins with the same words, or the same on another day, has another, and
-        so have the answers before and after a tool was called.
+        Another chat that begins with the same words, or the same on another day or of another named
+        speaker, has another, and so have the answers before and after a tool was called.
         """
         end = self.position + 1 if role == "user" else len(self.messages)
-        said = [[message["role"], message["content"]] for message in self.messages[:end]]
+        said: list[Any] = [[each["role"], each["content"]] for each in self.messages[:end]]
+        said += [self.speaker] if self.speaker else []
         digest = sha256(json.dumps(said).encode()).hexdigest()[:16]
         place = self.place.text if role == "user" else self.place.here
         return Minted(f"{session}:{day}:{self.position}:{role}:{digest}:{place}")

@@ -29,9 +29,10 @@ def store_exchange(
     Both are forgotten when they expire: a date, a time, or how long. An answer to the same request
     as an earlier one takes its place, unless its end is missing.
     """
+    conversation = replace(conversation, speaker=speaker or conversation.speaker)
     names = {setting.name: setting.value for setting in settings_of(store)}
     message = Turn(
-        speaker or conversation.speaker or str(names.get("user") or "User"),
+        conversation.speaker or str(names.get("user") or "User"),
         conversation.text,
         session=session,
         said_at=said_at,

@@ -133,6 +133,22 @@ def test_no_request_names_a_session_that_only_the_memory_names(
     assert turns_of(nora) == before
 
 
+def test_two_people_who_ask_the_same_are_both_stored(nora: str, upstream: Upstream) -> None:
+    """The answer to one takes no place of the answer to the other, nor a question of a question."""
+    said = [("Anna", "On the 5th."), ("Ben", "On the 9th.")]
+    with proxied(upstream, namespace=nora) as client:
+        for speaker, upstream.reply in said:
+            for headers in ({}, {"x-memory-session": "family"}):
+                named = {proxy_module.SPEAKER: speaker, **headers}
+                client.post("/v1/chat/completions", json=BODY, headers=named)
+    expected = [
+        turn
+        for speaker, reply in said
+        for turn in [(speaker, MESSAGE["content"]), ("Assistant", reply)] * 2
+    ]
+    assert turns_of(nora)[1:] == expected
+
+
 def test_a_request_gets_the_memory_and_both_sides_are_stored(nora: str, upstream: Upstream) -> None:
     with proxied(upstream, namespace=nora) as client:
         answer = client.post("/v1/chat/completions", json=BODY)
