@@ -69,8 +69,9 @@ class _Server:
         self._storing = ThreadPoolExecutor(1)
         self._is_over = threading.Event()
         self._has_request = threading.Event()
-        # Blocks that were not ready at a session's start: the next prompt shows them.
-        self._late: dict[str, Future[str]] = {}
+        # Sessions that have got the block of their start, and that know of a damaged memory.
+        self._begun: set[str] = set()
+        self._warned: set[str] = set()
 
     def run(self) -> None:
         """Accept connections until the time is up or a request says so."""
@@ -97,15 +98,29 @@ class _Server:
             state = ""
             try:
                 connection.settimeout(10)
+                request = {}
                 request = json.loads(_received(connection))
                 self._has_request.set()
                 state = str(request.get("options", {}).get("state", ""))
                 answer = self._answer(request)
             except Exception as error:  # noqa: BLE001 - the boundary: a hook gets an answer, the log the reason
                 log(state, f"server: {type(error).__name__}: {error}"[:300])
-                answer = {"outcome": "error"}
+                answer = {"outcome": "error", "context": self._warning(request, error)}
+            begun = answer.pop("begun", None)
             with contextlib.suppress(OSError):
                 connection.sendall(json.dumps(answer).encode())
+                if begun:  # a hook that gave up has closed the connection
+                    begun()
+
+    def _warning(self, request: dict[str, Any], error: Exception) -> str:
+        """What a session hears, once, of a memory that cannot be read; "" for other faults."""
+        from memory.errors import StoreError
+
+        session = str(request.get("payload", {}).get("session_id", ""))
+        if not isinstance(error, StoreError) or session in self._warned:
+            return ""
+        self._warned.add(session)
+        return f"Nothing is remembered in this session, because its memory cannot be read: {error}"
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("stop"):
@@ -121,6 +136,8 @@ class _Server:
             HookCall,
             capture,
             catch_up,
+            has_begun,
+            note_begun,
             prompt_context,
             start_context,
             warm_up,
@@ -140,19 +157,22 @@ class _Server:
                 waiting.result(seconds * _SHARE_FOR_STORING)
             answer = self._answering.submit(start_context, call)
             self._answering.submit(warm_up, call)  # the first prompt is not to wait for a model
-            try:
-                context = answer.result(seconds)
-            except TimeoutError:
-                self._late[call.session] = answer
-                raise
+            context = answer.result(seconds)
         elif call.event == _PROMPT:
+            # What no hook has told of the session's start comes with its first prompt.
+            is_first = call.session not in self._begun and not has_begun(call)
+            start = self._answering.submit(start_context, call) if is_first else None
             context = self._answering.submit(prompt_context, call).result(seconds)
-            late = self._late.pop(call.session, None)
-            if late and not late.exception():  # the same thread made it, before this one
-                context = "\n\n".join(filter(None, (late.result(), context)))
+            if start:  # the same thread made it, before this one
+                context = "\n\n".join(filter(None, (start.result(), context)))
         else:
             return {"outcome": "nothing to do"}
-        return {"context": context, "outcome": f"{len(context)} characters"}
+
+        def begun() -> None:
+            self._begun.add(call.session)
+            note_begun(call)
+
+        return {"context": context, "outcome": f"{len(context)} characters", "begun": begun}
 
     def _store(self, call: Any, work: Callable[[Any], str]) -> "Future[None]":
         def stored() -> None:

@@ -133,6 +133,23 @@ def load() -> None:
     load_embedder()([_WARMING])
 
 
+def has_begun(call: HookCall) -> bool:
+    """Whether a hook of this session has told the block of its start, also to an earlier server."""
+    return bool(call.state) and _mark_of_beginning(call).exists()
+
+
+def note_begun(call: HookCall) -> None:
+    """Note that a session has the block of its start."""
+    mark = _mark_of_beginning(call)
+    if call.state and not mark.exists():
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.touch(mode=0o600)
+
+
+def _mark_of_beginning(call: HookCall) -> Path:
+    return _file_of(call).with_suffix(".begun")
+
+
 _opened: dict[str, Store] = {}  # by location, of the thread that answers
 
 

@@ -13,6 +13,7 @@ import pytest
 from memory.agents import server as server_module
 from memory.agents import sessions
 from memory.agents.server import serve
+from memory.errors import StoreError
 from tests.support.coding_agent import PATIENT
 
 
@@ -69,6 +70,32 @@ def test_a_start_that_was_too_slow_is_told_with_the_first_prompt(
     prompt = event("UserPromptSubmit", float(PATIENT), prompt="Why did we drop Redis?")
     assert request(served, prompt)["context"] == "never commit\n\nwe dropped Redis"
     assert request(served, prompt)["context"] == "we dropped Redis"
+
+
+def test_a_session_whose_start_no_server_heard_gets_its_orders_with_the_first_prompt(
+    served: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sessions, "start_context", lambda _: "never commit")
+    monkeypatch.setattr(sessions, "prompt_context", lambda _: "")
+    state = {"options": {"state": str(tmp_path / "agents")}}
+    prompt = event("UserPromptSubmit", float(PATIENT), prompt="Write a haiku.") | state
+    assert request(served, prompt)["context"] == "never commit"
+    assert request(served, prompt)["context"] == ""
+    assert request(served, event("SessionStart", float(PATIENT)) | state)["context"]
+    # A server that starts later knows it too.
+    assert sessions.has_begun(sessions.HookCall.of(prompt))
+
+
+def test_a_memory_that_cannot_be_read_is_said_once(
+    served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_: object) -> str:
+        raise StoreError("shop.db: the file is damaged; restore it from a backup")
+
+    monkeypatch.setattr(sessions, "start_context", damaged)
+    start = event("SessionStart", float(PATIENT))
+    assert "the file is damaged" in request(served, start)["context"]
+    assert request(served, start)["context"] == ""
 
 
 def test_programs_that_watch_sessions_are_told_nothing(served: str) -> None:
