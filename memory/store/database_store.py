@@ -68,7 +68,7 @@ from memory.store.turns import expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
 from memory.store.turns.days import turns_speaking_of, with_days
 from memory.store.turns.filtered_turns import FilteredTurns, shown_only, with_signs
-from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.minted_names import FORGET_AFTER, OLDER_VERSION
 from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
 from memory.text.dates import asked_days
@@ -366,16 +366,17 @@ class DatabaseStore(Store):
                 if not isinstance(load_embedder(searched.embedder), HostedEmbedder):
                     vectors_of[asked] = searched.embed(query.plain)
                 if asked in vectors_of:
-                    return ranking.rank(
+                    ranked = partial(
+                        ranking.rank,
                         searched.index,
                         query,
                         vectors_of[asked],
                         matches=searched.matches(query),
-                        k=k,
                         feature_weights=feature_weights,
                         selection=searched.selection,
                         last=self._ranked,
                     )
+                    return searched.newest_versions_first(ranked, k)
             # A network is asked while no other search waits for this one.
             vectors_of[asked] = searched.embed(query.plain)
 
@@ -422,6 +423,7 @@ class DatabaseStore(Store):
                 partial(self.vectors.vector_of, recorded),
                 selection,
                 lambda text: turns_speaking_of(conn, asked_days(text, self.today)),
+                lambda: {turn_id for (turn_id,) in conn.run("turns_with_key", key=OLDER_VERSION)},
             )
 
     @property

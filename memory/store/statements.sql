@@ -260,6 +260,12 @@ WHERE namespace = :namespace AND kind = 'document' AND session = :session
 GROUP BY 1
 ORDER BY min(id);
 
+-- turns_of_document --
+SELECT id, source, text
+FROM memory.turns
+WHERE namespace = :namespace AND kind = 'document' AND session = :session
+ORDER BY id;
+
 -- speakers_of_messages --
 SELECT speaker, count(*)
 FROM memory.turns
@@ -332,6 +338,9 @@ SELECT min(value) FROM memory.tags WHERE namespace = :namespace AND key = :key;
 
 -- turn_with_key --
 SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key LIMIT 1;
+
+-- turns_with_key --
+SELECT DISTINCT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key;
 
 -- turns_with_tag_between --
 SELECT turn_id, value

@@ -11,6 +11,10 @@ from memory.text.tokens import trim
 _SHORT_NAME, _NAME_TOKENS = 48, 24  # characters of a name that is whole, tokens of a longer one
 
 
+# The tag of a document's turns that a later version of it has replaced, with that version's name.
+OLDER_VERSION = "older_version"
+
+
 def speaker_name(name: str) -> str:
     """A speaker's name before what they said, in a few tokens.
 
@@ -31,12 +35,14 @@ _names = TextCache(_shortened, most=1_000, longest=LONGEST_LABEL)
 def turn_line(turn: Turn, dates: bool = True) -> str:
     """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn.
 
-    A document is not a person, whatever its title: `[13] Manual (document): text`. The name of its
+    A document is not a person, whatever its title: `[13] Manual (document): text`, and one that was
+    replaced is an `(older version)`. The name of its
     memory comes first if it is one of several: `[12] team (Mon 08 May 2017) Anna: text`.
     """
     memory = f"{speaker_name(turn.memory)} " if isinstance(turn, MemoryTurn) else ""
     said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""
     kind = "" if turn.kind == "message" else f" ({turn.kind})"
+    kind = " (older version)" if OLDER_VERSION in turn.tags else kind
     return f"[{turn.id}] {memory}{said_at}{speaker_name(turn.speaker)}{kind}: {one_line(turn.text)}"
 
 

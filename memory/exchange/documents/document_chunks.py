@@ -18,6 +18,7 @@ from memory.exchange.documents.readers import (
     Section,
     refuse_missing_extra,
 )
+from memory.exchange.documents.versions import replace_older
 from memory.records import NOTHING_WITHHELD, Minted, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import is_unnamed
@@ -139,6 +140,11 @@ def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
     withheld = store.add(fresh, once=True).withheld if fresh else NOTHING_WITHHELD
 
     versions = versions_of_document(store, turns[0].session, HASH_LETTERS)
+    if len(versions) > 1:
+        with store.transaction() as conn:
+            name = turns[0].session
+            version = turns[0].source[: len(name) + 1 + HASH_LETTERS]
+            replace_older(conn, name, version)
     return AddedChunks(
         new=len(fresh),
         already=len(turns) - len(fresh),

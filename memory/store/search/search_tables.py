@@ -10,7 +10,7 @@ them (decision 13).
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.records import Turn
+from memory.records import Hit, Turn
 from memory.search.index import Index, Piece, UnreadVectors
 from memory.search.question import Query
 from memory.search.selection import Selection
@@ -30,6 +30,7 @@ from memory.store.turns.turns_table import BEYOND_ALL_IDS, read_turns
 
 BLOCK = 1024  # turns
 PIECE = 64  # turns
+_WIDER = 4  # a search that must pass over older versions of documents
 
 PutTurns = Callable[[Connection, Sequence[Turn], NDArray[np.float32]], None]
 
@@ -40,7 +41,7 @@ class Searched:
 
     `embed` makes the unit vector of a question, also after the transaction; `embedder_id` changes
     with the embedder. `selection` are the turns to rank, None for all. `told_on` finds the turns
-    that speak of the days that a question names.
+    that speak of the days that a question names, `replaced` those of older versions of documents.
     """
 
     index: Index
@@ -50,6 +51,7 @@ class Searched:
     embed: Callable[[str], NDArray[np.float32]]
     selection: Selection | None
     told_on: Callable[[str], Sequence[int]]
+    replaced: Callable[[], Collection[int]]
 
     @property
     def turns(self) -> int:
@@ -61,6 +63,16 @@ class Searched:
         return replace(
             self.index.query(text, self.selection), told_on=frozenset(self.told_on(text))
         )
+
+    def newest_versions_first(self, ranked: Callable[..., list[Hit]], k: int) -> list[Hit]:
+        """The best k hits of a ranking, those of a document's older versions after all others."""
+        hits = ranked(k=k)
+        replaced = self.replaced() if hits else ()
+        if not replaced:
+            return hits
+        # A changed file is as near to a question as before: the newest version is not far behind.
+        wider = ranked(k=_WIDER * k)
+        return sorted(wider, key=lambda hit: hit.turn_id in replaced)[:k]
 
     def matches(self, query: Query) -> list[WordMatches]:
         """The turns that hold each word of a question, as far as they matter to those to rank."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import CORRECTIONS, Minted, Turn
-from memory.text import speakers
+from memory.text import speakers, turn_lines
 from memory.text.characters import LONGEST_SOURCE, label, one_line, sound_text
 
 WRITTEN_AS = Minted("written_as")  # a speaker's name as it came, where its label is another
@@ -26,6 +26,8 @@ FORGET_AFTER = Minted("forget_after")
 SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
+# Of a document that a later version replaced (exchange/documents/versions.py).
+OLDER_VERSION = Minted(turn_lines.OLDER_VERSION)
 # The days that a turn speaks of, as ISO dates or spans of them (days.py).
 SPEAKS_OF = Minted("speaks_of")
 FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys of their tags
@@ -33,7 +35,9 @@ FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys
 # A turn that a model wrote down by its tool: its words may be the person's, its orders are not.
 WRITTEN_BY, A_MODEL = Minted("written_by"), "model"
 
-_TAGS = frozenset({WRITTEN_AS, WRITTEN_BY, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN, SPEAKS_OF})
+_TAGS = frozenset(
+    {WRITTEN_AS, WRITTEN_BY, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN, SPEAKS_OF, OLDER_VERSION}
+)
 SESSIONS = (CORRECTIONS, "memory tool /", "langgraph [")  # before a path, and before a namespace
 # Before the ids that importers give, by their names; of some, after the name of an agent.
 IMPORTERS = (

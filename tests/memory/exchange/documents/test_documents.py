@@ -327,6 +327,41 @@ def test_the_same_file_twice_changes_nothing_and_a_changed_one_is_a_new_version(
         assert (changed.new, changed.already, changed.other_versions) == (4, 0, (old,))
 
 
+def test_a_changed_file_replaces_its_earlier_version_in_what_is_shown(tmp_path: Path) -> None:
+    """Also back again; another file of the same name replaces nothing."""
+    rest = "\n\n".join(f"Section {n}: the corridor {n} is painted green." for n in range(20))
+
+    def add(code: str) -> None:
+        text = f"# Handbook\n\nThe gate code is {code}.\n\n{rest}"
+        add_chunks(memory.store, chunks(write(tmp_path, "handbook.md", text)))
+
+    def codes() -> list[str]:
+        lines = memory.context("What is the gate code?", gate=False).text.splitlines()
+        return [line for line in lines if "gate code is" in line]
+
+    with Memory(tmp_path / "a.db") as memory:
+        add("4417")
+        add("9023")
+        assert len(memory.search("gate code", 1)) == 1
+        assert "9023" in memory.search("gate code", 1)[0].text
+        [new] = [line for line in codes() if "9023" in line]
+        old = [line for line in codes() if "4417" in line]
+        assert "(document)" in new
+        assert all("(older version)" in line for line in old)
+        assert "9023" in memory.ask("What is the gate code?").text.splitlines()[1]
+        add("4417")
+        assert "4417" in memory.search("gate code", 1)[0].text
+        memory.undo()  # of the mark of the newer one
+        before = memory.store.count_turns()
+        write(tmp_path, "handbook.md", "Cooking for beginners: boil an egg for six minutes.")
+        add_chunks(memory.store, chunks(tmp_path / "handbook.md"))
+        egg = memory.store.turns()[before:]
+        assert not any("older_version" in turn.tags for turn in egg)
+        memory.forget([turn.id for turn in memory.store.turns()])
+        with memory.store.reading() as conn:
+            assert conn.run("turn_with_key", key="older_version").fetchone() is None
+
+
 def test_a_document_is_found_and_cited_like_what_was_said(
     store: SqliteStore, tmp_path: Path
 ) -> None:
