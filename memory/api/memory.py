@@ -69,6 +69,7 @@ from memory.store.forgetting.preview import forget_matching
 from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
 from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
 from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.pins import pin, pinned_turns, unpin
 from memory.system.logs import clean_logger
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
@@ -465,6 +466,25 @@ class Memory(AnswersOthersNames):
     def expiring(self, *, user_id: UserId = "") -> list[Expiring]:
         """The turns that will be forgotten, the next one first."""
         return expiring_turns(self._first)
+
+    @for_user
+    def pin(self, turn_ids: int | Collection[int], *, user_id: UserId = "") -> Change:
+        """Keep turns in every block of `context`, first, whatever a message is about.
+
+        A memory has at most twelve. A change, which can be undone. Raises InputError for more, and
+        for a turn that is not there or is pinned already.
+        """
+        return pin(self._first, read_ids(turn_ids), str(user_id))
+
+    @for_user
+    def unpin(self, turn_ids: int | Collection[int], *, user_id: UserId = "") -> Change:
+        """Take the pins of turns away. Raises InputError if none of them is pinned."""
+        return unpin(self._first, read_ids(turn_ids), str(user_id))
+
+    @for_user
+    def pinned(self, *, user_id: UserId = "") -> Results[Turn]:
+        """The pinned turns, in the order they were said."""
+        return Results(pinned_turns(self._first))
 
     @for_user
     def upcoming(

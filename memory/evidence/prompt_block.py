@@ -32,6 +32,7 @@ from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.turns.days import days_of_turn, meets
 from memory.store.turns.minted_names import session_label
+from memory.store.turns.pins import pinned_turns
 from memory.store.turns.summaries import newest_summaries
 from memory.text.dates import asked_days
 from memory.text.fence import fence_tokens, without_block
@@ -266,6 +267,10 @@ def _block(
         can_be_shown=can_be_shown,
         told=standing.turn_ids,
     )
+    has_turns = bool(room_turns.turns)
+    pinned = {turn.id: turn for turn in pinned_turns(reader.store) if can_be_shown(turn)}
+    others = [turn for turn in room_turns.turns if turn.id not in pinned]
+    room_turns = replace(room_turns, turns=[*pinned.values(), *others])
     recalled = reader.recalled(
         [*room_turns.turns, *room_turns.portrait], question.ranked_text, question.today
     )
@@ -297,7 +302,7 @@ def _block(
         for_portrait -= excess if block.portrait else 0
         for_turns -= 0 if block.portrait else excess
         block = laid_out(for_turns, for_portrait)
-    with_story = replace(block, story=story()) if room_turns.turns else block
+    with_story = replace(block, story=story()) if has_turns else block
     return with_story if count_tokens(with_story.fenced) <= limit else block
 
 

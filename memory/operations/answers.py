@@ -302,6 +302,12 @@ class ForgetAnswer(TypedDict):
     earlier_receipts: NotRequired[list[Forgotten]]
 
 
+class PinnedTurns(TypedDict):
+    """The turns that are in every block for a prompt."""
+
+    pinned: list[Turn]
+
+
 class Due(TypedDict):
     """What is due, by day."""
 

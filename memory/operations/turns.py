@@ -7,12 +7,22 @@ from pydantic import Field
 
 from memory.errors import InputError
 from memory.facts.additions import add_each_once
-from memory.operations.answers import AddedTurn, AddedTurns, Summaries, TagCounts, TurnPage
+from memory.operations.answers import (
+    AddedTurn,
+    AddedTurns,
+    PinnedTurns,
+    Summaries,
+    TagCounts,
+    TurnPage,
+)
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
 from memory.records import Change, Skipped, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import writer_of
 from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.pins import pin as pin_turns
+from memory.store.turns.pins import pinned_turns
+from memory.store.turns.pins import unpin as unpin_turns
 from memory.store.turns.tags import count_tags, remove_tags
 from memory.store.turns.tags import set_tags as set_tags_of
 from memory.store.turns.turn_reads import turns_after
@@ -124,6 +134,23 @@ def set_tags(
     if tags:
         return set_tags_of(memory.store, turn_ids, tags, by=memory.by)
     return remove_tags(memory.store, turn_ids, remove, by=memory.by)
+
+
+@operation("read", "GET /pins")
+def pinned(memory: OpenMemory) -> PinnedTurns:
+    """List the turns that are in every block for a prompt."""
+    return {"pinned": pinned_turns(memory.store)}
+
+
+@operation("write", "POST /pins")
+def pin(
+    memory: OpenMemory,
+    turn_ids: Annotated[list[Id], Field(min_length=1)],
+    unpin: Annotated[bool, Field(description="Take these pins away instead.")] = False,
+) -> Change:
+    """Keep turns in every block for a prompt; only if a person asks for it."""
+    act = unpin_turns if unpin else pin_turns
+    return act(memory.store, turn_ids, memory.by)
 
 
 def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> AddedTurns:

@@ -26,6 +26,8 @@ FORGET_AFTER = Minted("forget_after")
 SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
+# A turn that is in every block for a prompt (pins.py).
+PINNED = Minted("pinned")
 # Of a document that a later version replaced (exchange/documents/versions.py).
 OLDER_VERSION = Minted(turn_lines.OLDER_VERSION)
 # The days that a turn speaks of, as ISO dates or spans of them (days.py).
@@ -36,7 +38,17 @@ FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys
 WRITTEN_BY, A_MODEL = Minted("written_by"), "model"
 
 _TAGS = frozenset(
-    {WRITTEN_AS, WRITTEN_BY, IMPORTED_AS, FORGET_AFTER, SPOKEN_BY, HIDDEN, SPEAKS_OF, OLDER_VERSION}
+    {
+        WRITTEN_AS,
+        WRITTEN_BY,
+        IMPORTED_AS,
+        FORGET_AFTER,
+        SPOKEN_BY,
+        HIDDEN,
+        SPEAKS_OF,
+        OLDER_VERSION,
+        PINNED,
+    }
 )
 SESSIONS = (CORRECTIONS, "memory tool /", "langgraph [")  # before a path, and before a namespace
 # Before the ids that importers give, by their names; of some, after the name of an agent.
