@@ -152,7 +152,7 @@ def inject(
 
     An empty message gets what is known of the user. Raises InputError without a message of theirs,
     for a context that lacks the <START> the configuration needs, and for a budget below
-    LEAST_BUDGET; ModelError when the memory's embedder fails.
+    LEAST_BUDGET; ModelError like `Store.search`.
     """
     loaded = None
     if config is not None:

@@ -109,8 +109,11 @@ class Turns(HasConnections, Protocol):
         Turns that wait for their vectors are embedded first. Turns that cannot be embedded (a store
         opened read-only never writes) are ranked by every feature except their meaning.
 
-        Raises ModelError when the memory's embedder is not the packaged one and cannot be used,
-        InputError for weights of other features and for an unknown or wrong filter.
+        While the server of a hosted embedder fails, all are ranked so, and a warning is logged
+        ("memory.store", once until it works again).
+
+        Raises ModelError when no user here has agreed to a hosted embedder, or one on this machine
+        cannot be used, InputError for weights of other features and for an unknown or wrong filter.
         """
 
     def searched(

@@ -1,8 +1,9 @@
 """Documents as turns: chunks that name their location in the document."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,20 +19,28 @@ from memory.exchange.documents.readers import (
     Section,
     refuse_missing_extra,
 )
-from memory.exchange.documents.versions import replace_older
 from memory.records import NOTHING_WITHHELD, Minted, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import is_unnamed
+from memory.store.database import Connection
+from memory.store.turns.minted_names import OLDER_VERSION
+from memory.store.turns.tags import replace_tags_in
 from memory.store.turns.turn_reads import versions_of_document
 from memory.store.turns.turns_table import known_sources
 from memory.system.files import refuse_irregular
 from memory.text.characters import label, one_line
 from memory.text.tokens import count_tokens, trim
+from memory.text.words import words
 
 TITLE_CHARACTERS = 200
 HASH_LETTERS = 8
 _LONGEST_NAME = 400  # characters of a file's name; with a hash and a place it is a source
 MOST_CHUNKS = 50_000  # of one document; 5,000,000 characters of prose are 12,000
+
+# The share of two texts' words that both have. Of 1,225 pairs of pages of our documents none has
+# more than .38 in common; of 154 edits of one page 153 keep more than .45, of twenty edits in a row
+# 41 of 45.
+_SAME_FILE = 0.45
 
 
 class _Chunk(NamedTuple):
@@ -144,7 +153,7 @@ def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
         with store.transaction() as conn:
             name = turns[0].session
             version = turns[0].source[: len(name) + 1 + HASH_LETTERS]
-            replace_older(conn, name, version)
+            _replace_older(conn, name, version)
     return AddedChunks(
         new=len(fresh),
         already=len(turns) - len(fresh),
@@ -153,3 +162,29 @@ def add_chunks(store: Store, turns: Sequence[Turn]) -> AddedChunks:
         ),
         withheld=withheld,
     )
+
+
+def _replace_older(conn: Connection, name: str, version: str) -> None:
+    """Mark the other versions of a document, and no longer this one: "manual.md@1a2b3c4d".
+
+    A change that can be undone. Another file of the same name, such as the README of another
+    project, is no version.
+    """
+    ids = defaultdict[str, list[int]](list)
+    words_of = defaultdict[str, set[str]](set)
+    for turn_id, source, text in conn.run("turns_of_document", session=name):
+        of_version = source[: len(version)]
+        ids[of_version].append(turn_id)
+        words_of[of_version].update(words(text))
+    own = words_of.get(version, set())
+    for other, other_words in words_of.items():
+        is_same_file = len(own & other_words) >= _SAME_FILE * len(own | other_words)
+        if other != version and is_same_file:
+            _mark(conn, ids[other], {version})
+    if own:
+        _mark(conn, ids[version], set())
+
+
+def _mark(conn: Connection, turn_ids: list[int], newer: set[str]) -> None:
+    with suppress(InputError):  # it is marked so already
+        replace_tags_in(conn, turn_ids, {OLDER_VERSION: newer}, "adding a file")

@@ -47,12 +47,14 @@ class EmbedderState:
         loaded: the embedder of the last vectors.
         agreed: for a copy of `as_of`: the hosted embedder that its memory may ask.
         retry_at: in monotonic seconds; above 0 while the embedder cannot be used.
+        fails_questions: whether it failed for the last question.
     """
 
     requested: str | None
     loaded: Embedder | None = None
     agreed: str = ""
     retry_at: float = 0.0
+    fails_questions: bool = False
 
     @classmethod
     def of(cls, requested: str | None) -> "EmbedderState":
@@ -150,8 +152,21 @@ class Vectors:
         return rows
 
     def vector_of(self, recorded: vectors.RecordedEmbedder, text: str) -> NDArray[np.float32]:
-        """The unit vector of a question; of one number where no turn has a vector."""
-        [vector] = self.embed([text], recorded)
+        """The unit vector of a question; of one number where no turn has a vector.
+
+        Zeros while the server of a hosted embedder fails: then a search is by everything but
+        meaning, and a warning is logged, once until it works again.
+        """
+        try:
+            [vector] = self.embed([text], recorded)
+            self.state.fails_questions = False
+        except ModelError as error:
+            if not self.is_hosted(recorded) or not self.is_agreed(recorded.name):
+                raise
+            if not self.state.fails_questions:
+                _log.warning("%s: searching without meaning: %s", self._store.location, error)
+            self.state.fails_questions = True
+            return np.zeros(recorded.width or 1, np.float32)
         return vector if recorded.width else np.zeros(1, np.float32)
 
     def embed_waiting(self, after_rest: bool = False) -> None:

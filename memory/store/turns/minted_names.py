@@ -28,7 +28,7 @@ SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 HIDDEN = Minted("hidden")
 # A turn that is in every block for a prompt (pins.py).
 PINNED = Minted("pinned")
-# Of a document that a later version replaced (exchange/documents/versions.py).
+# Of a document that a later version replaced (exchange/documents/document_chunks.py).
 OLDER_VERSION = Minted(turn_lines.OLDER_VERSION)
 # The days that a turn speaks of, as ISO dates or spans of them (days.py).
 SPEAKS_OF = Minted("speaks_of")
