@@ -33,6 +33,7 @@ from tests.benchmarks.compiling import (
 )
 from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
 from tests.benchmarks.day.traffic import sittings
+from tests.benchmarks.forgetting.__main__ import cases, left_and_lost
 from tests.benchmarks.paths import main as measure_paths
 from tests.benchmarks.peers import app
 from tests.benchmarks.scale import app as scale_app
@@ -542,3 +543,16 @@ def test_what_templates_read_is_counted_of_all_files_with_conversations(
     printed = capsys.readouterr()
     assert "1 matches, 0 so of 0 judged; 1 facts" in printed.out
     assert printed.err == f"{tmp_path / 'table.json'} has no conversations\n"
+
+
+def test_what_is_forgotten_is_gone_in_a_case_of_each_family(tmp_path: Path) -> None:
+    families = [[*of_family] for _, of_family in groupby(cases(), lambda case: case.family)]
+    assert [len(family) for family in families] == [15] * 10
+    for number, (case, *_) in enumerate(families):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert left_and_lost(case, folder) == ([], []), case
+    # A word that stays is found.
+    left, lost = left_and_lost(replace(families[0][0], forget={"turn_ids": [2]}), tmp_path)
+    assert {"turns", "search", "block", "bytes"} <= {*left}
+    assert lost

@@ -176,12 +176,14 @@ def _replace_older(conn: Connection, name: str, version: str) -> None:
         of_version = source[: len(version)]
         ids[of_version].append(turn_id)
         words_of[of_version].update(words(text))
-    own = words_of.get(version, set())
-    for other, other_words in words_of.items():
-        is_same_file = len(own & other_words) >= _SAME_FILE * len(own | other_words)
-        if other != version and is_same_file:
-            _mark(conn, ids[other], {version})
-    if own:
+    current_words = words_of.get(version, set())
+    for stored, stored_words in words_of.items():
+        is_same_file = len(current_words & stored_words) >= _SAME_FILE * len(
+            current_words | stored_words
+        )
+        if stored != version and is_same_file:
+            _mark(conn, ids[stored], {version})
+    if current_words:
         _mark(conn, ids[version], set())
 
 

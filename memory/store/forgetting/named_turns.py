@@ -9,6 +9,9 @@ from memory.text.words import UNSPACED
 
 _DASHES = "\u2010-\u2015\u2212-"  # of a class of characters: the last is the hyphen
 _GAPS = rf"[\s{_DASHES}]{{0,2}}+"  # within a number: "+47 912 34" is "+4791234"
+# A longer number is one of a telephone, whose first digits may be in brackets: "(030) 555 0111".
+_PHONE_DIGITS, _PHONE_GAPS = 7, rf"[\s(){_DASHES}]{{0,3}}+"
+_ONE_FORM = {"-": re.compile(f"[{_DASHES}]"), "'": re.compile("[\u2018\u2019\u02bc]")}
 # What joins one identifier: "a@b.no" is no part of "a@b.no.example".
 _LEFT, _RIGHT = r"(?<!\w)(?<!\w[.@/_:-])", r"(?!\w)(?![.@/_:-]\w)"
 
@@ -16,8 +19,9 @@ _LEFT, _RIGHT = r"(?<!\w)(?<!\w[.@/_:-])", r"(?!\w)(?![.@/_:-]\w)"
 def turns_with_words(turns: Iterable[Turn], words: str) -> list[Turn]:
     """The turns that have these words, whole: no part of a longer name or number.
 
-    Case, kinds of white space, and how a letter with an accent is stored make no difference, nor
-    do spaces and dashes within words that have a digit.
+    Case, kinds of white space, dashes and apostrophes, and how a letter with an accent is stored
+    make no difference, nor do spaces and dashes within words that have a digit, and brackets in a
+    long number.
     """
     whole = _whole(words)
     return [turn for turn in turns if whole.search(_canonical(turn.text))]
@@ -34,7 +38,10 @@ def near_turns(turns: Iterable[Turn], words: str) -> list[Turn]:
 
 
 def _canonical(text: str) -> str:
-    return " ".join(normalize("NFKC", text).casefold().split())
+    text = normalize("NFKC", text)
+    for form, forms in _ONE_FORM.items():
+        text = forms.sub(form, text)
+    return " ".join(text.casefold().split())
 
 
 def _without_accents(text: str) -> str:
@@ -45,10 +52,12 @@ def _without_accents(text: str) -> str:
 
 def _whole(words: str) -> re.Pattern[str]:
     canonical = _canonical(words)
-    has_digit = any(letter.isdigit() for letter in canonical)
-    if has_digit:
-        pieces = re.sub(rf"[\s{_DASHES}]+", "", canonical)
-        pattern = _GAPS.join(map(re.escape, pieces)) if pieces else re.escape(canonical)
+    digits = sum(letter.isdigit() for letter in canonical)
+    if digits:
+        is_phone = digits >= _PHONE_DIGITS and not any(map(str.isalpha, canonical))
+        pieces = re.sub(rf"[\s{'()' if is_phone else ''}{_DASHES}]+", "", canonical)
+        gaps = _PHONE_GAPS if is_phone else _GAPS
+        pattern = gaps.join(map(re.escape, pieces)) if pieces else re.escape(canonical)
     else:
         pattern = re.escape(canonical)
     begins = _LEFT if _is_joined(canonical[:1]) else ""

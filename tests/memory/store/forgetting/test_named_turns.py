@@ -28,6 +28,9 @@ SPELLED = [
     ("Zoë Lind", "zoe\u0308  lind"),
     ("Tove\nLund", "Tove\tLund"),
     ("京都", "京都に住む"),
+    ("Baker-Lindqvist", "Baker\u2013Lindqvist"),
+    ("O'Donnelly", "O\u2019Donnelly"),
+    ("030 5550111", "(030) 555 0111"),
 ]
 
 
