@@ -269,8 +269,8 @@ def _block(
     )
     has_turns = bool(room_turns.turns)
     pinned = {turn.id: turn for turn in pinned_turns(reader.store) if can_be_shown(turn)}
-    others = [turn for turn in room_turns.turns if turn.id not in pinned]
-    room_turns = replace(room_turns, turns=[*pinned.values(), *others])
+    unpinned = [turn for turn in room_turns.turns if turn.id not in pinned]
+    room_turns = replace(room_turns, turns=[*pinned.values(), *unpinned])
     recalled = reader.recalled(
         [*room_turns.turns, *room_turns.portrait], question.ranked_text, question.today
     )

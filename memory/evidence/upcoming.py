@@ -43,8 +43,8 @@ class Upcoming(Record):
         text = f"{self.turn.speaker}: {self.turn.text}"
         if self.fact:
             text = f"{self.fact.subject} {self.fact.attribute} {self.fact.value}"
-        said = f" (said {short_day(self.turn.said_at)})" if self.turn.said_at else ""
-        return f"{days}: {marked(trim(one_line(text), _LINE_TOKENS) + said, self.mark)}"
+        origin = f" (said {short_day(self.turn.said_at)})" if self.turn.said_at else ""
+        return f"{days}: {marked(trim(one_line(text), _LINE_TOKENS) + origin, self.mark)}"
 
 
 def upcoming(store: Store, days: int = DAYS, today: str = "") -> list[Upcoming]:
