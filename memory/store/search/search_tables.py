@@ -65,14 +65,18 @@ class Searched:
         )
 
     def newest_versions_first(self, ranked: Callable[..., list[Hit]], k: int) -> list[Hit]:
-        """The best k hits of a ranking, those of a document's older versions after all others."""
+        """The best k hits of a ranking, those of a document's older versions last and few.
+
+        Of a document that changed all versions are near to a question, and the newest one has the
+        answer: so a quarter of the hits at most is older, and only where the ranking had them.
+        """
         hits = ranked(k=k)
         replaced = self.replaced() if hits else ()
         if not replaced:
             return hits
-        # A changed file is as near to a question as before: the newest version is not far behind.
-        wider = ranked(k=_WIDER * k)
-        return sorted(wider, key=lambda hit: hit.turn_id in replaced)[:k]
+        older = [hit for hit in hits if hit.turn_id in replaced][: k // 4]
+        current = [hit for hit in ranked(k=_WIDER * k) if hit.turn_id not in replaced]
+        return [*current[: k - len(older)], *older]
 
     def matches(self, query: Query) -> list[WordMatches]:
         """The turns that hold each word of a question, as far as they matter to those to rank."""
