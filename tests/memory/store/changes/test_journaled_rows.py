@@ -9,6 +9,7 @@ from memory import Store, open_store
 from memory.errors import InputError
 from memory.store.changes import journal, journaled_rows
 from memory.store.database_store import DatabaseStore
+from memory.store.turns.minted_names import SPEAKS_OF
 
 BOTH_STORES = True
 
@@ -33,12 +34,13 @@ def change(store: Store, *rows: tuple[str, dict[str, Any] | None, dict[str, Any]
 
 
 def rows(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """All rows of these tables that are not empty."""
+    """All rows of these tables that are not empty, without the days that turns speak of."""
     assert isinstance(store, DatabaseStore)
     found = {}
     with store.reading() as conn:
         for table in journaled_rows.TABLES:
-            if stored := journaled_rows.all_rows(conn, table):
+            stored = journaled_rows.all_rows(conn, table)
+            if stored := [row for row in stored if row.get("key") != SPEAKS_OF]:
                 found[table] = stored
     return found
 
