@@ -380,6 +380,10 @@ def test_the_home_shows_each_fact_once(home: str) -> None:
             store.write(f"{INSERT}{statements}", cause="test", window=claim_window(store, 1))
     with page_client() as client:
         words = shown(client.get(ANNA).text)
+        contradicted = shown(client.get(f"{ANNA}/facts/1").text)
+        undisputed = shown(client.get(f"{ANNA}/facts/3").text)
+    assert "Contradicts" in contradicted, contradicted
+    assert "Contradicts" not in undisputed
     for value in ("flown", "Rome", "the gate", "a mason"):
         assert words.count(value) == 1, value
     assert words.index("Waits for you") < words.index("Rome") < words.index("New facts")
@@ -527,7 +531,7 @@ def test_what_was_true_before_a_day_and_stored_after_it_is_no_news(client: TestC
             cause="by hand",
         )
     page = shown(client.get(f"{ANNA}/past?day=2017-06-30").text).partition("3 facts on")[0]
-    news, later = page.split("True on 30 Jun 2017 already, stored later")
+    news, later = page.split("True by then, stored later")
     assert "flute" in news
     assert "baker" not in news
     assert "works as baker · 2001" in later
