@@ -7,8 +7,7 @@ the weights of the labelled sentences in `data/orders` and of ordinary talk.
 
 import json
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -41,23 +40,17 @@ class Order:
 def orders_in(text: str) -> list[Order]:
     """The standing orders of a person's own text."""
     sentences = sentences_of(text[:_LONGEST_TURN])
-    kinds = [_kind(sentence) for sentence in sentences]
-    counts = Counter(kinds)
+    tasks = sum(map(is_task, sentences))
     orders = []
-    for sentence, kind in zip(sentences, kinds, strict=True):
+    for sentence in sentences:
         value = order_text(sentence.text)
         if not value or len(value) > _LONGEST or len(value.split()) > _MOST_WORDS:
             continue
-        beside = {of_kind for of_kind in counts if counts[of_kind] > (of_kind == kind)}
-        chance = chance_of(features_of(sentence.text, beside))
+        beside_task = tasks > is_task(sentence)
+        chance = chance_of(features_of(sentence.text, beside_task=beside_task))
         if chance >= _model().least:
             orders.append(Order(value, sentence.text, chance))
     return orders
-
-
-def kinds_beside(sentences: Sequence[Sentence], place: int) -> set[str]:
-    """What the sentences beside one of a turn are: tasks, talk."""
-    return {_kind(beside) for number, beside in enumerate(sentences) if number != place}
 
 
 def order_text(sentence: str) -> str:
@@ -76,10 +69,11 @@ def chance_of(features: set[str]) -> float:
     return 1 / (1 + exp(-max(-30.0, min(30.0, logit))))
 
 
-def features_of(sentence: str, beside: Collection[str] = ()) -> set[str]:
+def features_of(sentence: str, *, beside_task: bool = False) -> set[str]:
     """What a sentence has, by name: words, pairs of words, how it begins, and what is beside it.
 
-    Words that only say that the order stands count like one, and "please" at the ends apart.
+    Words that only say that the order stands count like one, and "please" at the ends apart. A
+    request beside another one is for the same answer, unless it is general: "always".
     """
     tokens = _tokens(sentence)
     spoken = [token for token in tokens if token[0].isalnum()]
@@ -104,16 +98,18 @@ def features_of(sentence: str, beside: Collection[str] = ()) -> set[str]:
     if spoken[0] in _NEGATED:
         features.add("then verb" if is_infinitive(behind) else "then no verb")
     features.add(f"length {min(len(spoken) // 4, _LENGTHS)}")
-    return features | {f"beside {kind}" for kind in beside}
+    if beside_task:
+        is_general = lasting or not _model().general.isdisjoint(spoken)
+        features.add("beside a task, general" if is_general else "beside a task")
+    return features
 
 
-def _kind(sentence: Sentence) -> str:
-    """What a sentence beside an order is: a question or a request, or talk."""
+def is_task(sentence: Sentence) -> bool:
+    """Whether a sentence asks for something: a question or a request, perhaps for one answer."""
     tokens = [token for token in _tokens(sentence.text) if token[0].isalnum()]
     is_question = sentence.text.rstrip("\"' ").endswith("?")
     is_need = tokens[:2] in (["i", "need"], ["i", "want"])
-    is_task = is_question or is_need or any(is_infinitive(token) for token in tokens[:1])
-    return "a task" if is_task else "talk"
+    return is_question or is_need or any(is_infinitive(token) for token in tokens[:1])
 
 
 def _tokens(text: str) -> list[str]:
@@ -149,6 +145,7 @@ class _Model:
     lasting: tuple[str, ...]
     polite: tuple[str, ...]
     polite_behind: tuple[str, ...]
+    general: frozenset[str]
     weights: Mapping[str, float]
     intercept: float
     least: float
@@ -161,6 +158,7 @@ def _model() -> _Model:
         lasting=tuple(file["lasting"]),
         polite=tuple(file["polite"]),
         polite_behind=tuple(file["polite_behind"]),
+        general=frozenset(file["general"]),
         weights=file["weights"],
         intercept=file["intercept"],
         least=file["least"],

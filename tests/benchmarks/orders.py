@@ -29,7 +29,7 @@ from scipy.special import expit
 from locomo.commands import print_table, run_command
 from memory.text.speakers import is_assistant
 from memory.vocabulary import orders
-from memory.vocabulary.orders import features_of, kinds_beside
+from memory.vocabulary.orders import features_of, is_task
 from memory.vocabulary.sentences import sentences_of
 
 ROOT = Path(__file__).parents[2]
@@ -51,8 +51,8 @@ class Example:
     @property
     def features(self) -> set[str]:
         sentences = sentences_of(self.text)
-        last = len(sentences) - 1
-        return features_of(sentences[last].text, kinds_beside(sentences, last))
+        beside_task = any(map(is_task, sentences[:-1]))
+        return features_of(sentences[-1].text, beside_task=beside_task)
 
 
 def labelled() -> list[Example]:
@@ -86,8 +86,10 @@ def talk() -> Iterator[set[str]]:
                 for turn in (turn for of in sessions if isinstance(of, list) for turn in of):
                     if not is_assistant(turn["speaker"]):
                         sentences = sentences_of(turn["text"])
-                        for place, sentence in enumerate(sentences):
-                            yield features_of(sentence.text, kinds_beside(sentences, place))
+                        tasks = sum(map(is_task, sentences))
+                        for sentence in sentences:
+                            beside_task = tasks > is_task(sentence)
+                            yield features_of(sentence.text, beside_task=beside_task)
 
 
 def fit(examples: Sequence[Example], of_talk: Sequence[set[str]]) -> tuple[dict[str, float], float]:

@@ -129,8 +129,11 @@ def plays_somebody(text: str) -> str:
     return first_search(_plays(), text[:_LONGEST_TURN])
 
 
-def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
-    """The sentences of a turn; `openers` are words with which a clause may begin."""
+def own_with_marks(text: str) -> tuple[str, list[str]]:
+    """The writer's own words, with one character for each quotation, and the quotations.
+
+    Other parts that are not theirs are each a line with a mark.
+    """
     quotations: list[str] = []
     text = re.sub(f"[{_QUOTATIONS}]", "", text[:_LONGEST_TURN])
     own = []
@@ -142,8 +145,14 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
             own.append(chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION))))
         else:
             own.append(f"\n{_PART_OF_OTHERS}\n")
+    return "".join(own), quotations
+
+
+def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
+    """The sentences of a turn; `openers` are words with which a clause may begin."""
+    own, quotations = own_with_marks(text)
     is_introduced = is_read = False
-    for line in "".join(own).splitlines():
+    for line in own.splitlines():
         if not line.strip():
             is_introduced = is_introduced and not is_read
             continue

@@ -18,6 +18,7 @@ from memory.vocabulary.templates.clauses import (
     clauses,
     doubt_around,
     is_passing,
+    own_with_marks,
     refusal_of,
     retraction,
     sentences,
@@ -36,7 +37,6 @@ from memory.vocabulary.templates.forms import (
     is_quotation,
 )
 from memory.vocabulary.templates.made_once import made_once
-from memory.vocabulary.templates.parts import own_text
 from memory.vocabulary.templates.patterns import Entry, Index, Match, pattern, words_of
 from memory.vocabulary.templates.values import (
     ends_with_person_spoken_to,
@@ -138,13 +138,15 @@ class Templates:
     def _orders(self, turn: Turn, reading: Reading) -> Iterator[Found]:
         """The standing orders of a turn that no template has read as one."""
         attribute = self.vocabulary.canonical(INSTRUCTION)
-        orders = orders_in(own_text(turn.text)) if attribute else []
+        own, quotations = own_with_marks(turn.text)
+        orders = orders_in(own) if attribute else []
         if not orders or refusal_of(turn.text, turn.speaker):
             return
         wished = [match for match in reading.found if match.assertions[-1].attribute in STANDING]
         for order in orders:
             if not any(match.clause in order.sentence for match in wished):
-                assertion = Assertion(turn.speaker.strip(), INSTRUCTION, order.text)
+                value = with_quotations(order.text, quotations)
+                assertion = Assertion(turn.speaker.strip(), INSTRUCTION, value)
                 yield Found(order.sentence, "", (assertion,))
 
     def _of_templates(self, turn: Turn) -> Reading:
