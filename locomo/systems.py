@@ -1,14 +1,15 @@
 """Systems that answer questions: the memory program, turns without a memory, facts alone."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from locomo.dataset.format import Conversation, Question
-from locomo.harness import Result, Setup, runs_of
+from locomo.harness import Result, Setup, runs_of, temporary_memory
 from locomo.metrics import recall, score
 from locomo.storing_cost import with_repairs
 from memory import Hit, Memory, MemoryProgram, Rows, Store, Turn, open_store
@@ -23,7 +24,8 @@ from memory.evidence import (
     lay_out,
 )
 from memory.models import Cost, Model, Step, StepLog, own_tokens, packaged_tokens, priced
-from memory.program import estimate, prompt_tokens, turn_tokens
+from memory.program import OpenedMemory, Shown, called, estimate, prompt_tokens, turn_tokens
+from memory.program import Question as AskedQuestion
 from memory.text import mask
 
 _ANSWER_ROOM = 500  # tokens that a full conversation leaves for an answer
@@ -283,13 +285,23 @@ def ask_about_turns(
     turns = (_as_stored(conversation.turns[n - 1], n) for n in turn_ids)
     # In tokens of the model that reads, as for the memory (decision 230).
     context = lay_out([], turns, packaged_tokens(setup.model.name, setup.budget))
+    shown = Shown(context.text)
+    shown.turn_ids = context.turn_ids
+    today = question.question_date[:10]
     log = StepLog()
-    with setup.model.active(), log.step("answer"):
-        answered = setup.program.answer(
-            question=question.text,
-            evidence=context.text,
+    with (
+        setup.model.active(),
+        _memory_for(conversation, setup) as memory,
+        log.step("answer"),
+    ):
+        answered = called(
+            setup.program.answer,
+            question=AskedQuestion(question.text, question.asker, today),
+            evidence=shown,
             asker=question.asker,
-            today=question.question_date[:10],
+            today=today,
+            catalog="",
+            memory=memory,
         )
     result = result_of(
         conversation,
@@ -307,6 +319,16 @@ def ask_about_turns(
         steps=log.steps,
         dollars=_dollars(setup.model, log.steps),
     )
+
+
+@contextmanager
+def _memory_for(conversation: Conversation, setup: Setup) -> Iterator[OpenedMemory | None]:
+    """A memory of all turns for a small model, whose answers code compares with their sources."""
+    if setup.program.form != "brief":
+        yield None
+        return
+    with temporary_memory(conversation.turns) as store:
+        yield OpenedMemory(MemoryReader(store))
 
 
 def _as_stored(turn: Turn, number: int) -> Turn:

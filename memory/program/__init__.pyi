@@ -37,7 +37,9 @@ from .program import plain_program as plain_program
 from .program import program_for as program_for
 from .program import starting_program as starting_program
 from .program_card import Card as Card
+from .prompted import called as called
 from .protocol import Question as Question
+from .protocol import Shown as Shown
 from .refine import HISTORY_TOKENS as HISTORY_TOKENS
 from .refine import MOST_OPERATIONS as MOST_OPERATIONS
 from .refine import RefineMemory as RefineMemory

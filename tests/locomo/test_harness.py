@@ -17,7 +17,7 @@ from memory.models import Model
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.embedding_server import SMALL, serving
 from tests.support.locomo_records import write
-from tests.support.scripted import answer, sql, window
+from tests.support.scripted import answer, scripted_model, sql, window
 from tests.support.talk import ANN, FACT, fact_of, talk, talker, talks
 
 
@@ -244,6 +244,15 @@ def test_an_answer_with_a_lone_surrogate_can_be_kept(tmp_path: Path) -> None:
     log = answer_log(tmp_path / "answers.jsonl", resume=False)
     log.add(result)
     assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
+
+
+def test_a_small_models_program_answers_from_the_newest_turns(tmp_path: Path) -> None:
+    """It compares its answer with a memory, which the system without one has to bring."""
+    conversation = tiny(tmp_path)
+    model = scripted_model([(["Which city did Ann move to?"], "Lyon")], size="small")
+    small = Setup(model, MemoryProgram("brief"), 2_000, sql="never")
+    result = ask_newest(conversation, conversation.questions[0], small)
+    assert (result.answer, result.calls) == ("Lyon", 1)
 
 
 def test_no_secret_and_nothing_private_is_shown_without_a_memory(tmp_path: Path) -> None:
