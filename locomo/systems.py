@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -323,8 +324,11 @@ def ask_about_turns(
 
 @contextmanager
 def _memory_for(conversation: Conversation, setup: Setup) -> Iterator[OpenedMemory | None]:
-    """A memory of all turns for a small model, whose answers code compares with their sources."""
-    if setup.program.form != "brief":
+    """A memory of all turns for an answering module that takes one; else None.
+
+    A small model's does: it compares an answer with its sources.
+    """
+    if "memory" not in signature(setup.program.answer.forward).parameters:
         yield None
         return
     with temporary_memory(conversation.turns) as store:
