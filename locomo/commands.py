@@ -109,7 +109,7 @@ def option_names() -> Mapping[str, Sequence[str]]:
 
 
 class Script(TyperCommand):
-    """A command that is all options: one that it lacks is answered with its own for the same."""
+    """A command that takes only options, and names its own for another program's."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:

@@ -99,7 +99,7 @@ def facts_named(store: Store, subject: str, attribute: str, as_of: str) -> list[
 def page_named(
     store: Store, subject: str, attribute: str, as_of: str, *, after: int, most: int
 ) -> list[Fact]:
-    """A page of `facts_named`: at most so many facts with ids above `after`, by id.
+    """A page of `facts_named`: at most `most` facts with ids above `after`, by id.
 
     Now, and in one memory, only the page is read.
     """
