@@ -18,6 +18,7 @@ from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.configuration.setting_values import EXPORT
 from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.turns.minted_names import SPEAKS_OF
 from memory.store.turns.turn_reads import batches_of_turns
 from memory.system.files import whole
 from memory.system.logs import clean_logger
@@ -152,7 +153,9 @@ def _turn_paragraphs(turn: Turn) -> str:
     date = f" ({_line(turn.said_at.replace('T', ' '))})" if turn.said_at else ""
     kind = "" if turn.kind == "message" else f" {turn.kind}"
     tags = "".join(
-        f" ({_line(key)}: {_line(', '.join(texts_of(value)))})" for key, value in turn.tags.items()
+        f" ({_line(key)}: {_line(', '.join(texts_of(value)))})"
+        for key, value in turn.tags.items()
+        if key != SPEAKS_OF  # its words say it
     )
     head = rf"\[{turn.id}\] **{_line(turn.speaker)}**{kind}{date}{tags}: "
     paragraphs = re.split(r"\n\s*\n", "\n".join(turn.text.strip().splitlines()))
