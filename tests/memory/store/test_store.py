@@ -42,7 +42,9 @@ def facts(store: Store) -> list[tuple[object, ...]]:
 
 
 def test_turns_are_numbered_and_come_back_as_they_were_said(store: SqliteStore) -> None:
-    assert store.turns() == [replace(turn, id=n) for n, turn in enumerate(SAID, 1)]
+    first, *others = [replace(turn, id=n) for n, turn in enumerate(SAID, 1)]
+    moved = replace(first, tags={"speaks_of": "2017-05-06"})  # "last Saturday"
+    assert store.turns() == [moved, *others]
     assert store.turn(3).source == "D1:3"
     assert [turn.id for turn in store.turns(2, 3)] == [2, 3]
 
