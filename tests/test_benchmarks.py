@@ -153,6 +153,17 @@ def test_speed_and_size_are_measured_at_each_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_each_call_of_a_large_memory_is_measured(tmp_path: Path) -> None:
+    flags = ("--calls", "900", "--facts", "100", "--facts", "300")
+    code, output, err = start(*flags, "--json", tmp_path / "out", command="scale")
+    assert code == 0, err
+    rows = json.loads((tmp_path / "out").read_bytes())
+    assert [(row["turns"], row["facts"]) for row in rows] == [(900, 100), (900, 300)]
+    assert all(value > 0 for row in rows for value in row.values())
+    assert "forget one" in output
+
+
+@pytest.mark.slow
 def test_postgres_is_measured_beside_sqlite(tmp_path: Path) -> None:
     flags = ("--store", "local", "--turns", "600", "--namespaces", "3", "--clients", "2")
     code, output, err = start(*flags, "--json", tmp_path / "out", command="scale")

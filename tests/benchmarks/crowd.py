@@ -1,9 +1,11 @@
 """Many clients of one server over many memories: requests a second, and the server's CPU for each.
 
 python -m tests.benchmarks.crowd [--clients N] [--memories N ...] [--seconds S] [--names N]
-    [--store local|ADDRESS] [--serve-option=OPTION ...] [--json OUT]
+    [--requests mixed|search|context] [--store local|ADDRESS] [--serve-option=OPTION ...]
+    [--json OUT]
 
-Of four requests of a client three search and one adds a turn, each in a memory drawn by chance. The
+Of four requests of a client three search and one adds a turn, each in a memory drawn by chance; or
+all search, or all ask for a block of context. The
 clients write plain HTTP on connections of their own, as they share the cores with the server. Its
 CPU (user and system seconds of all its processes) holds on a busy machine, the requests a second do
 not. At the end come requests for names that are no memory's, among so many names.
@@ -19,7 +21,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -39,6 +41,7 @@ from tests.support.server_process import server_process
 
 TURNS = 300  # of each memory
 WORDS = ("moving", "the garden", "a new job", "what about the trip", "tea in the morning")
+Requests = Literal["mixed", "search", "context"]
 UNKNOWN = 20  # requests for names that are no memory's
 
 console = Console()
@@ -118,7 +121,9 @@ def with_children(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-async def crowd(port: int, token: str, clients: int, memories: int, seconds: float) -> list[float]:
+async def crowd(
+    port: int, token: str, clients: int, memories: int, seconds: float, requests: Requests
+) -> list[float]:
     """Milliseconds of each request of so many clients in so many seconds."""
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -129,7 +134,11 @@ async def crowd(port: int, token: str, clients: int, memories: int, seconds: flo
         await client.connect()
         while (begin := time.perf_counter()) < end:
             name = f"m{drawn.randrange(memories)}"
-            if drawn.random() < 0.25:
+            if requests == "context":
+                message = {"role": "user", "content": f"What about {drawn.choice(WORDS)}?"}
+                body = json.dumps({"messages": [message]})
+                status = await client.send("POST", f"/api/{name}/context", body)
+            elif requests == "mixed" and drawn.random() < 0.25:
                 turn = json.dumps({"text": f"{drawn.choice(WORDS)} {drawn.random()}"})
                 status = await client.send("POST", f"/api/{name}/turns", turn)
             else:
@@ -166,13 +175,22 @@ def timed(process: psutil.Process, work: Callable[[], Awaitable[Any]]) -> tuple[
 
 
 def figures(
-    number: int, pid: int, address: str, token: str, *, clients: int, seconds: float
+    number: int,
+    pid: int,
+    address: str,
+    token: str,
+    *,
+    clients: int,
+    seconds: float,
+    requests: Requests,
 ) -> dict[str, Any]:
     """What a crowd on so many memories measures."""
     process = psutil.Process(pid)
     port = int(address.rsplit(":", 1)[1])
     _, opening, opening_cpu = timed(process, lambda: warm(port, token, number))
-    times, wall, cpu = timed(process, lambda: crowd(port, token, clients, number, seconds))
+    times, wall, cpu = timed(
+        process, lambda: crowd(port, token, clients, number, seconds, requests)
+    )
     return {
         "memories": number,
         "clients": clients,
@@ -190,6 +208,7 @@ def measure(
     clients: Annotated[int, typer.Option(min=1)] = 32,
     memories: Annotated[list[int], typer.Option(min=1)] = [16, 200],  # noqa: B006
     seconds: Annotated[float, typer.Option(min=0.1)] = 8,
+    requests: Annotated[Requests, typer.Option(help="What clients send.")] = "mixed",
     names: Annotated[int, typer.Option(min=0, help="Further names; 0 leaves them out.")] = 10_000,
     store: Annotated[str, typer.Option(help="postgresql://..., or local; SQLite without.")] = "",
     serve_option: Annotated[list[str] | None, typer.Option(help="Of `memory serve`.")] = None,
@@ -216,6 +235,7 @@ def measure(
                 token,
                 clients=clients,
                 seconds=seconds,
+                requests=requests,
             )
         rows.append(row)
         console.print(row)

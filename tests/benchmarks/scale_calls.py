@@ -85,7 +85,7 @@ def measure_calls(
             "context, first": first_context,
             "ask, no model": _median(lambda text: memory.ask(text), questions),
             "50 facts": _cpu(lambda: page_named(memory.store, "", "", "", after=0, most=50)),
-            "facts of a name": _cpu(lambda: memory.facts("Person 7")),
+            "facts of a name": _cpu(lambda: memory.facts(_name(7))),
             "add": _median(lambda turn: memory.add(turn), list(islice(stored, ADDED))),
             "add a fact": _median(
                 lambda n: memory.add([(f"Mate {n}", f"My dog is called Rex{n}.")]), range(ADDED)
@@ -106,11 +106,17 @@ def _store_facts(memory: Memory, facts: int) -> None:
     last = memory.store.count_turns()
     for start in range(0, facts, FACTS_AT_ONCE):
         rows = ", ".join(
-            f"('Person {n % PEOPLE}', 'attribute_{n % 20}', 'thing {n}', {last - n % 500})"
+            f"('{_name(n % PEOPLE)}', 'attribute_{n % 20}', 'thing {n}', {last - n % 500})"
             for n in range(start, min(start + FACTS_AT_ONCE, facts))
         )
         columns = "subject, attribute, value, turn_id"
         memory.store.write(f"INSERT INTO facts ({columns}) VALUES {rows}", cause="benchmark")
+
+
+def _name(number: int) -> str:
+    """A name that no other begins with."""
+    first, second = divmod(number, len(TOPICS) ** 2)
+    return "".join(TOPICS[n][:2] for n in (first, *divmod(second, len(TOPICS)))).title()
 
 
 def _cpu(act: Callable[[], object]) -> float:
