@@ -1,5 +1,6 @@
 """What a large memory costs: calls, records and rows are counted at two sizes, never timed."""
 
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from memory import Fact, Memory, Turn, facts
 from memory.operations.facts import facts as facts_page
 from memory.operations.operation import OpenMemory
+from memory.records import CORRECTIONS
 from memory.search.embed import load_embedder
 from memory.search.speakers_turns import _highest
 from memory.store.files.integrity import find_faults
+from memory.store.forgetting.quoting import may_quote, turns_quoting
 from memory.store.search import search_tables
 from memory.store.sqlite.connection import SqliteConnection
 from memory.store.sqlite.store import SqliteStore
@@ -143,6 +146,57 @@ def test_the_turns_of_most_worth_are_the_newest_of_equals() -> None:
     in_order = sorted(np.flatnonzero(worths > 0).tolist(), key=lambda n: (-worths[n], -n))
     for number in (1, 40, 499, 600):
         assert _highest(worths, number).tolist() == in_order[:number]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("with_repeats", [False, True])
+def test_turns_chosen_by_the_index_quote_what_all_turns_do(seed: int, with_repeats: bool) -> None:
+    drawn = random.Random(seed)
+    for _ in range(40):
+        turns = _chat_that_quotes(drawn)
+        by_id = {turn.id: turn for turn in turns}
+
+        def holding(
+            all_of: Sequence[str], most: int, oldest: bool, turns: Sequence[Turn] = tuple(turns)
+        ) -> list[int]:
+            stems = {_stem(each) for each in all_of}
+            ids = [turn.id for turn in turns if stems <= {*map(_stem, turn.text.split())}]
+            return ids[:most] if oldest else ids[::-1][:most]
+
+        def chosen(ids: Sequence[int], by_id: dict[int, Turn] = by_id) -> list[Turn]:
+            return [by_id[turn_id] for turn_id in ids]
+
+        gone = drawn.sample([*by_id], 2)
+        some = may_quote(chosen(gone), holding, chosen, ["Rex"])
+        found = turns_quoting(some, gone, ["Rex"], with_repeats)
+        if with_repeats and found.repeats:
+            some = may_quote(chosen([*gone, *found.repeats]), holding, chosen, ["Rex"])
+            found = turns_quoting(some, gone, ["Rex"], with_repeats)
+        assert found == turns_quoting(turns, gone, ["Rex"], with_repeats)
+
+
+def _stem(written: str) -> str:
+    return written.strip(",").removesuffix("ing").removesuffix("s")
+
+
+def _chat_that_quotes(drawn: random.Random) -> list[Turn]:
+    """Turns of few words, of which a third hold a part of an earlier turn."""
+    known = [
+        a + b for a in ("ba", "be", "do", "ka", "mo") for b in ("nt", "rk", "ll", "lls", "lling")
+    ]
+    turns: list[Turn] = []
+    for number in range(1, 30):
+        said = drawn.choices([*known, "4417", "90210"], k=drawn.randint(1, 7))
+        if turns and drawn.random() < 0.35:
+            earlier = drawn.choice(turns).text.split()
+            start = drawn.randrange(len(earlier))
+            said = said[:2] + earlier[start : start + drawn.randint(1, 5)]
+        speaker = drawn.choice(["user", "user", "assistant", "Anna", "Rex"])
+        session, text = "s", " ".join(said)
+        if drawn.random() < 0.05:
+            session, text = CORRECTIONS, f"{said[0]}, not {drawn.choice(known)}"
+        turns.append(Turn(speaker, text, session, id=number))
+    return turns
 
 
 @pytest.fixture

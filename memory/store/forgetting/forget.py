@@ -148,12 +148,11 @@ def _turns_quoting(conn: Connection, turn_ids: Sequence[int], with_repeats: bool
         return mark_turns(conn, tagged_turns(conn, ids))
 
     gone = turns_by_id(turn_ids)
-    turns = may_quote(gone, conn.words.turns_holding, turns_by_id)
+    turns = may_quote(gone, conn.words.turns_holding, turns_by_id, characters)
     quoting = turns_quoting(turns, turn_ids, characters, with_repeats)
     if with_repeats and quoting.repeats:  # the replies to these go, too
-        turns = may_quote(
-            turns_by_id([*turn_ids, *quoting.repeats]), conn.words.turns_holding, turns_by_id
-        )
+        gone = turns_by_id([*turn_ids, *quoting.repeats])
+        turns = may_quote(gone, conn.words.turns_holding, turns_by_id, characters)
         quoting = turns_quoting(turns, turn_ids, characters, with_repeats)
     return quoting
 

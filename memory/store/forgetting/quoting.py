@@ -27,7 +27,7 @@ _YEARS = range(1900, 2100)
 _BLOCK, _OVERLAP = 1_000_000, 1_000  # characters of a file, read one block after another
 Piece = str | tuple[str, ...]  # a word, or a run of words
 _MOST_RARE = 500  # turns that hold a rare word
-_MOST_OLDEST = 20  # turns that are looked at for who said a frequent word first
+_FEW = 8  # turns: to read as many takes less than to ask for the other words of a run
 _ALL = 2**31
 Holding = Callable[[Sequence[str], int, bool], Sequence[int]]
 TurnsById = Callable[[Sequence[int]], Sequence[Turn]]
@@ -97,43 +97,77 @@ def turns_quoting(
     return Quoting(tuple(replies), tuple(sorted(repeats)))
 
 
-def may_quote(gone: Sequence[Turn], holding: Holding, turns_by_id: TurnsById) -> list[Turn]:
+def may_quote(
+    gone: Sequence[Turn],
+    holding: Holding,
+    turns_by_id: TurnsById,
+    characters: Collection[str] = (),
+) -> list[Turn]:
     """The turns that may hold words of some turns, with these, in the order of their ids.
 
-    By the index: those with a rare word of theirs, or with a run of frequent ones. Of a frequent
-    word that was said before, only the first who said it: it quotes no one.
+    By the index: those with a long number or a run of theirs, and those with a word of theirs up to
+    the first other person who says it. After that the word quotes no one.
 
     Arguments:
         gone: turns that are to be forgotten.
         holding: which turns hold all of some words: at most so many, the newest or the oldest.
         turns_by_id: turns by their ids.
+        characters: names of machines that have a person's name.
     """
     first: dict[str, int] = {}  # who of them says each word first
     for turn in sorted(gone, key=lambda turn: turn.id):
         for word in _words(turn.text):
             first.setdefault(word, turn.id)
     ids = {turn.id for turn in gone}
-    frequent: set[str] = set()
-    for word, said_first in first.items():
-        holders = holding([word], _MOST_RARE + 1, False)
-        if len(holders) <= _MOST_RARE or _tells_alone(word):
-            rare = holders if len(holders) <= _MOST_RARE else holding([word], _ALL, False)
-            ids.update(rare)
+    rare: dict[str, set[int]] = {}
+    waiting: dict[str, list[int]] = {}  # of each word who holds it and was not looked at, in order
+    for word in first:
+        if _tells_alone(word):
+            ids.update(holding([word], _ALL, False))
             continue
-        frequent.add(word)
-        oldest = holding([word], _MOST_OLDEST, True)
-        before = turns_by_id([turn_id for turn_id in oldest if turn_id < said_first])
-        known = [turn.id for turn in before if word in words(turn.text)]
-        # If no one said it before, the next speaker has made it known.
-        ids.update(known[:1] or holding([word], _MOST_RARE, True))
+        holders = holding([word], _MOST_RARE + 1, False)
+        if len(holders) <= _MOST_RARE:
+            rare[word] = {*holders}
+            waiting[word] = sorted(rare[word] - ids)
+        else:
+            waiting[word] = sorted({*holding([word], _MOST_RARE, True)} - ids)
     for turn in gone:
         telling = _words(turn.text)
         length = min(RUN, len(telling))
         if length >= _SHORTEST_RUN:
             for run in {*_runs(telling, length)}:
-                if frequent.issuperset(run):
-                    ids.update(holding(run, _ALL, False))
-    return sorted(turns_by_id(sorted(ids)), key=lambda turn: turn.id)
+                of_rare = [rare[word] for word in run if word in rare]
+                holders = [*set.intersection(*of_rare)] if of_rare else []
+                if not of_rare or len(holders) > _FEW:
+                    holders = holding(run, _ALL, False)
+                ids.update(holders)
+    casefolded = {name.casefold() for name in characters}
+    looked_at = 1
+    turns: dict[int, Turn] = {}
+    while waiting:
+        missing = {n for holders in waiting.values() for n in holders[:looked_at]} - turns.keys()
+        turns |= {turn.id: turn for turn in turns_by_id(sorted(missing))}
+        for word, holders in [*waiting.items()]:
+            for turn_id in holders[:looked_at]:
+                ids.add(turn_id)
+                holder = turns.get(turn_id)
+                if holder and _makes_known(holder, word, casefolded):
+                    del waiting[word]
+                    break
+            else:
+                waiting[word] = holders[looked_at:]
+                if not waiting[word]:
+                    del waiting[word]
+        looked_at *= 2
+    found = {turn.id: turn for turn in turns_by_id(sorted(ids - turns.keys()))}
+    found |= {turn_id: turns[turn_id] for turn_id in ids & turns.keys()}
+    return [found[turn_id] for turn_id in sorted(found)]
+
+
+def _makes_known(turn: Turn, word: str, characters: Collection[str]) -> bool:
+    """Whether a turn that stays says a word itself, and not only another form of it."""
+    is_person = turn.session != CORRECTIONS and not is_machine(turn, characters)
+    return is_person and word in words(turn.text)
 
 
 class WordsOfText:
