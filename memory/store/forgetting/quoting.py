@@ -159,9 +159,9 @@ def may_quote(
                 if not waiting[word]:
                     del waiting[word]
         looked_at *= 2
-    found = {turn.id: turn for turn in turns_by_id(sorted(ids - turns.keys()))}
-    found |= {turn_id: turns[turn_id] for turn_id in ids & turns.keys()}
-    return [found[turn_id] for turn_id in sorted(found)]
+    candidates = {turn.id: turn for turn in turns_by_id(sorted(ids - turns.keys()))}
+    candidates |= {turn_id: turns[turn_id] for turn_id in ids & turns.keys()}
+    return [candidates[turn_id] for turn_id in sorted(candidates)]
 
 
 def _makes_known(turn: Turn, word: str, characters: Collection[str]) -> bool:
