@@ -39,7 +39,7 @@ NOT_RUN = {
     "it changes the settings of an agent": 1,
     "it needs sessions of an agent": 1,
     "a program that does not end": 2,
-    "needs Postgres, Ray or Citus": 7,
+    "needs Postgres, Ray or Citus": 8,
     "needs a client or a server": 13,
     "needs a network": 7,
     "needs a model's file": 1,
