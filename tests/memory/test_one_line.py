@@ -132,7 +132,8 @@ def check(turns: Sequence[Turn], facts: Sequence[tuple[str, str, str]]) -> None:
         found = [fault for name, text in doors(store) for fault in faults(name, text)]
         lines = Memory(store).context(QUESTION, budget=2_000).text.splitlines()
     assert found == []
-    assert OWN_LINE in lines  # no name pushes the user's own turn out
+    # No name pushes the user's own turn out; the user's own later words may stand behind it.
+    assert any(line.startswith(OWN_LINE) for line in lines)
 
 
 @given(st.lists(hostile_turns, max_size=4), st.lists(hostile_facts, max_size=3))

@@ -124,8 +124,12 @@ def insert_recent(
 
 def speaker_numbers(conn: Connection, names: Iterable[str]) -> dict[str, int]:
     """The numbers of the speakers with these names, by name."""
-    rows = conn.run("speakers_by_name", names=[*{*names}])
-    return {name: number for number, name in rows}
+    names = {*names}
+    if any("\0" in name for name in names):  # an older version's; SQLite ends a list's text at it
+        rows = conn.run("speakers_after", after=0)
+    else:
+        rows = conn.run("speakers_by_name", names=[*names])
+    return {name: number for number, name in rows if name in names}
 
 
 def number_speakers(conn: Connection, names: Iterable[str]) -> tuple[dict[str, int], list[str]]:

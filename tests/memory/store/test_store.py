@@ -204,7 +204,6 @@ def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, pat
         lambda store: store.write(MOVED, cause="test", window=(2**63, 2**63)),
         lambda store: store.write(MOVED, cause="half a pair: \ud800"),
         lambda store: set_setting(store, "agent_name", "\ud800"),
-        lambda store: fail_window(store, (1, 2), "\ud800"),
     ],
 )
 def test_what_sqlite_cannot_be_sent_is_an_input_error(
