@@ -111,8 +111,6 @@ def component_gain(
     groups = [score.group or score.key for score, _ in pairs]
     conversations = [score.conversation for score, _ in pairs]
     low, high = paired_bootstrap(after, before, groups=groups, clusters=conversations)
-    most = max(1.0, *before, *after)  # of a score 1; the bootstrap's interval is wider at times
-    low, high = max(low, -most), min(high, most)
     return Gain(
         component=component,
         categories=label,

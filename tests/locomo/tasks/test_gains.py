@@ -294,7 +294,7 @@ def test_rows_have_a_line_for_what_is_told_for_small_talk_and_for_all_turns() ->
 
 
 def test_an_interval_is_no_wider_than_the_scores() -> None:
-    """The bootstrap's own reaches 1.11 here."""
+    """A clustered bootstrap's own reaches 1.11 here."""
 
     def rows(scores: list[float]) -> list[QuestionScore]:
         return [
@@ -305,8 +305,6 @@ def test_an_interval_is_no_wider_than_the_scores() -> None:
     high, low = [1.0, 0.9, 0.9], [0.0, 0.0, 0.0]
     assert gains(rows(low), rows(high))[0].high == 1.0
     assert gains(rows(high), rows(low))[0].low == -1.0
-    # Scores that stay below 1 by chance bound nothing.
-    assert 0.8 < gains(rows(low), rows([0.8, 0.7, 0.7]))[0].high < 1.0
 
 
 def test_an_outcome_has_a_change_if_something_was_measured() -> None:
