@@ -115,7 +115,7 @@ class SecretError(InputError):
 class StoreError(Stop):
     """The database cannot be opened, read or written; the file is unchanged.
 
-    `cause`, if known, is a word for a server's metrics: "connections" (all of this process are in
+    `cause`, if known, is a word for a server's log: "connections" (all of this process are in
     use), "writer" (another one did not end in time), "unreachable".
     """
 

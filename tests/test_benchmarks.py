@@ -511,6 +511,11 @@ def test_a_choice_falls_back_on_the_rankings_answer_where_no_rows_decide() -> No
     assert not [*sql_gain.with_ranking([line_of("true/choice", "right")])]
 
 
+def test_an_arm_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="no arm 'true/choise'; there are nothing/ranking"):
+        sql_gain.main("none", arms="true/choice,true/choise")
+
+
 def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path: Path) -> None:
     asked = sql_gain.asked_questions()
     assert Counter(one.conversation.id for one in asked[:16]).most_common()[-1][1] == 2

@@ -1,10 +1,8 @@
 """The group serve: memories for other programs, over HTTP and stdio, before a model, by itself."""
 
-import os
 import re
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -225,10 +223,7 @@ def serve(
     advice = "Open this link to sign in; it works once. Ctrl-C stops the server."
     show = partial(print_address, link, advice)
     if workers > 1:
-        with TemporaryDirectory(prefix="memory-metrics-") as folder:
-            # Each process reads it when it loads the library of metrics.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-            listen.serve_workers(options.worker_application, listener, workers, show)
+        listen.serve_workers(options.worker_application, listener, workers, show)
     else:
         listen.serve(options.application(sign_in), listener, show)
 

@@ -1,8 +1,9 @@
 """What is due on the next days: what was said for them, facts that happen then, and birthdays."""
 
+from calendar import isleap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date
 
 from memory.errors import InputError
 from memory.evidence.lines import marked
@@ -18,6 +19,7 @@ from memory.text.tokens import trim
 
 DAYS, MOST_DAYS = 7, 366
 _YEARLY = ("birthday", "born_on")
+_LEAP_DAY = "2000-02-29"  # as if asked then: "29 February" is no day of most years
 _MOST, _LINE_TOKENS = 50, 80
 
 
@@ -56,7 +58,7 @@ def upcoming(store: Store, days: int = DAYS, today: str = "") -> list[Upcoming]:
     if not 0 <= days <= MOST_DAYS:
         raise InputError(f"days must be from 0 to {MOST_DAYS}, not {days!r:.20}")
     first = named_day(today or store.today)
-    if first is None:
+    if first is None or first.year in (MINYEAR, MAXYEAR):  # a year has days of the ones beside it
         raise InputError(f"{today!r:.40} is not a day; write 2026-11-20")
     span = first, add_days(first, days)
     facts = [*facts_of_days(store, *span, yearly=_YEARLY)]
@@ -97,7 +99,7 @@ def _days_of(fact: Fact, span: Days) -> Iterator[Days]:
         return
     text = fact.value if fact.attribute == "birthday" else fact.happened_on or fact.value
     for year in range(span[0].year, span[1].year + 1):
-        for day, _ in asked_days(text, span[0].isoformat())[:1]:
+        for day, _ in asked_days(text, _LEAP_DAY)[:1]:
             anniversary = _in_year(day, year)
             if span[0] <= anniversary <= span[1]:
                 yield anniversary, anniversary
@@ -105,7 +107,7 @@ def _days_of(fact: Fact, span: Days) -> Iterator[Days]:
 
 def _in_year(day: date, year: int) -> date:
     is_leap_day = (day.month, day.day) == (2, 29)
-    return date(year, 2, 28) if is_leap_day and year % 4 else day.replace(year=year)
+    return date(year, 2, 28) if is_leap_day and not isleap(year) else day.replace(year=year)
 
 
 def _with_marks(store: Store, due: Sequence[Upcoming], today: str) -> Iterator[Upcoming]:

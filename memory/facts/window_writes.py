@@ -84,11 +84,12 @@ class WindowWriter:
         # Without a row for each reason it is something else that was refused.
         rows_after = _facts_in(writes)
         turn_ids = [fact.turn_id for fact in rows_before if fact not in rows_after]
-        are_known = len(turn_ids) == len(reasons) and self._by_id.keys() >= {*turn_ids}
-        if is_cut(unread):  # asked of a smaller window: the turns from the last row on
+        of_rows = len(reasons) - is_cut(unread)
+        are_known = len(turn_ids) == of_rows and self._by_id.keys() >= {*turn_ids}
+        if is_cut(unread):  # asked of a smaller window: these, and the turns from the last row on
             last = max((fact.turn_id for fact in rows_before), default=0)
-            turn_ids = [turn.id for turn in self.turns if turn.id >= last]
-            are_known = len(turn_ids) < len(self.turns)
+            turn_ids += [turn.id for turn in self.turns if turn.id >= last]
+            are_known = are_known and len({*turn_ids}) < len(self.turns)
         raise RefusedRowsError(reasons, _OTHERS_ARE_KEPT, turn_ids if are_known else ())
 
     def finish(self, reasons: Sequence[str] = ()) -> Change:

@@ -17,7 +17,7 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError, LMError
 
-from memory.errors import SqlError
+from memory.errors import RefusedRowsError, SqlError
 from memory.evidence.block import FACT_TOKENS, Options, evidence
 from memory.evidence.messages import abstains, is_quotation
 from memory.evidence.reader import MemoryLike
@@ -123,7 +123,8 @@ class StoreTurns(PromptedModule):
             if not writer.has_rows:
                 raise
             # Nothing can be stored of the last answer; there are rows of the one before.
-            change, refused = writer.finish([str(error)]), error.refusals
+            reasons = error.reasons if isinstance(error, RefusedRowsError) else [str(error)]
+            change, refused = writer.finish(reasons), error.refusals
             return stored_window(change, calls=len(refused), refusals=refused)
         return stored_window(
             change, sql=sql, calls=len(refusals) + 1, refusals=refusals, unsaid=unsaid

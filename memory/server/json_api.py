@@ -483,7 +483,8 @@ def _in_words(fault: dict[str, Any], taken: Sequence[str]) -> str:
     if fault["type"] == "json_invalid":
         return f"Invalid JSON: {fault['ctx']['error']}"
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 2:
-        return f"there is no {fault['loc'][1]}; there are {', '.join(taken)}"
+        there_are = f"there are {', '.join(taken)}" if taken else "it takes none"
+        return f"there is no {fault['loc'][1]}; {there_are}"
     where = ".".join(map(str, fault["loc"][1:]))  # without "query" or "body"
     return f"{where}: {fault['msg']}" if where else fault["msg"]
 

@@ -22,7 +22,7 @@ _QUOTED = re.compile(r"[\"\u201c\u201e\u00ab][^\"\u201c\u201d\u00bb]*[\"\u201c\u
 _QUOTATION = " something "  # in its place: what is quoted orders nothing
 _EDGES = " \t.,;:!?()-\u2013\u2014\u2026"
 _LONGEST_TURN = 20_000  # characters that are read
-_LONGEST = 300  # characters of an order
+LONGEST_ORDER = 300  # characters
 _MOST_WORDS = 40
 _LENGTHS = 5  # classes of sentences by their words
 _NEGATED = frozenset({"don", "do", "not", "t", "never", "always", "only", "just"})
@@ -35,6 +35,7 @@ class Order:
     text: str
     sentence: str
     chance: float
+    after: str = ""  # the next sentence, which may take it back
 
 
 def orders_in(text: str) -> list[Order]:
@@ -44,12 +45,12 @@ def orders_in(text: str) -> list[Order]:
     orders = []
     for sentence in sentences:
         value = order_text(sentence.text)
-        if not value or len(value) > _LONGEST or len(value.split()) > _MOST_WORDS:
+        if not value or len(value) > LONGEST_ORDER or len(value.split()) > _MOST_WORDS:
             continue
         beside_task = tasks > is_task(sentence)
         chance = chance_of(features_of(sentence.text, beside_task=beside_task))
         if chance >= _model().least:
-            orders.append(Order(value, sentence.text, chance))
+            orders.append(Order(value, sentence.text, chance, sentence.after))
     return orders
 
 
@@ -128,8 +129,9 @@ def _phrases() -> tuple[re.Pattern[str], ...]:
 
 @cache
 def _beginning() -> re.Pattern[str]:
-    options = "|".join(map(re.escape, (*_model().lasting, *_model().polite)))
-    return re.compile(rf"(?:{options})\b[\s,:]*", re.IGNORECASE)
+    phrases = (*_model().lasting, *_model().polite)
+    options = "|".join(map(re.escape, sorted(phrases, key=len, reverse=True)))
+    return re.compile(rf"(?:{options})(?![\w-])[\s,:]*", re.IGNORECASE)  # and not "well-known"
 
 
 @cache

@@ -128,6 +128,8 @@ def main(
 ) -> None:
     """Print how often each arm is right, wrong and silent, and its gain over the ranking."""
     console = Console(soft_wrap=True)
+    if unknown := [arm for arm in arms.split(",") if arm not in ARMS]:
+        raise InputError(f"there is no arm {unknown[0]!r:.60}; there are {', '.join(ARMS)}")
     chosen = asked_questions()[:questions]
     wanted = [
         (arm, asked)

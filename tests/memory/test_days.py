@@ -160,3 +160,14 @@ def test_the_command_and_an_agents_start_list_what_is_due(memory: Memory, tmp_pa
     block = start_block(memory.store, None, session="s", speaker="Ada", tokens=1_500)
     assert "Due today and in the next days:\n- " in block
     assert "The plumber comes tomorrow." in block
+
+
+def test_a_birthday_on_a_leap_day_is_due_each_year(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "ada.db")
+    memory.add(("Ada", "My birthday is 29 February."), said_at=WEDNESDAY)
+    first_days = ("2027-02-25", "2028-02-25", "2100-02-25")
+    due = [each.day for day in first_days for each in memory.upcoming(now=day)]
+    assert due == ["2027-02-28", "2028-02-29", "2100-02-28"]
+    for day in ("0001-01-01", "9999-12-31"):
+        with pytest.raises(InputError, match="not a day"):
+            memory.upcoming(now=day)

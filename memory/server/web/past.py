@@ -49,6 +49,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
     is_forward = not other_day or last_moment(other_day) > last_moment(day)
     added = matching(difference.added, question)
     stored_later = _stored_later(store, added, day) if is_forward else []
+    no_news = {fact.id for fact in stored_later}
     values = {
         "day": day,
         "first": first,
@@ -72,7 +73,7 @@ def past(request: PageRequest, store: Store) -> PageResponse:
             if date >= first
         ],
         "difference": Diff(
-            added=tuple(fact for fact in added if fact not in stored_later),
+            added=tuple(fact for fact in added if fact.id not in no_news),
             removed=tuple(matching(difference.removed, question)),
             changed=tuple(pair for pair in difference.changed if matching(pair, question)),
         ),

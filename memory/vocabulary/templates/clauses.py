@@ -129,18 +129,20 @@ def plays_somebody(text: str) -> str:
     return first_search(_plays(), text[:_LONGEST_TURN])
 
 
-def own_with_marks(text: str) -> tuple[str, list[str]]:
+def own_with_marks(text: str, with_code: bool = False) -> tuple[str, list[str]]:
     """The writer's own words, with one character for each quotation, and the quotations.
 
-    Other parts that are not theirs are each a line with a mark.
+    With `with_code` code within a sentence is a quotation, too. Other parts that are not theirs are
+    each a line with a mark.
     """
+    kept = ("quoted", "code") if with_code else ("quoted",)
     quotations: list[str] = []
     text = re.sub(f"[{_QUOTATIONS}]", "", text[:_LONGEST_TURN])
     own = []
     for part in parts_of(text):
         if part.kind == "own":
             own.append(text[part.start : part.end].replace("\u2019", "'"))
-        elif part.kind == "quoted" and part.is_inline:
+        elif part.kind in kept and part.is_inline:
             quotations.append(text[part.start : part.end])
             own.append(chr(min(ord(FIRST_QUOTATION) + len(quotations) - 1, ord(LAST_QUOTATION))))
         else:

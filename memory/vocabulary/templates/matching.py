@@ -10,7 +10,7 @@ from memory.records import Assertion, Fact, Turn
 from memory.text.tense import is_past_before
 from memory.vocabulary import INSTRUCTION, LENGTH, STANDING, Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
-from memory.vocabulary.orders import orders_in
+from memory.vocabulary.orders import LONGEST_ORDER, orders_in
 from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
     Clause,
@@ -28,6 +28,7 @@ from memory.vocabulary.templates.clauses import (
 from memory.vocabulary.templates.date_phrases import date_of, may_lie_ahead, recent_date
 from memory.vocabulary.templates.forms import (
     FIRST_QUOTATION,
+    LAST_QUOTATION,
     fits,
     fits_attribute,
     form_of,
@@ -138,14 +139,17 @@ class Templates:
     def _orders(self, turn: Turn, reading: Reading) -> Iterator[Found]:
         """The standing orders of a turn that no template has read as one."""
         attribute = self.vocabulary.canonical(INSTRUCTION)
-        own, quotations = own_with_marks(turn.text)
+        own, quotations = own_with_marks(turn.text, with_code=True)
         orders = orders_in(own) if attribute else []
         if not orders or refusal_of(turn.text, turn.speaker):
             return
         wished = [match for match in reading.found if match.assertions[-1].attribute in STANDING]
         for order in orders:
-            if not any(match.clause in order.sentence for match in wished):
-                value = with_quotations(order.text, quotations)
+            value = with_quotations(order.text, quotations)
+            if len(value) > LONGEST_ORDER or retraction(order.after):
+                continue
+            sentence = _without_marks(order.sentence)
+            if not any(_without_marks(match.clause) in sentence for match in wished):
                 assertion = Assertion(turn.speaker.strip(), INSTRUCTION, value)
                 yield Found(order.sentence, "", (assertion,))
 
@@ -337,6 +341,11 @@ def with_quotations(text: str, quotations: Sequence[str]) -> str:
     for number, quotation in enumerate(quotations):
         text = text.replace(chr(ord(FIRST_QUOTATION) + number), quotation)
     return text
+
+
+def _without_marks(text: str) -> str:
+    """A text without the characters for quotations, whose numbers differ with code among them."""
+    return "".join(each for each in text if not FIRST_QUOTATION <= each <= LAST_QUOTATION)
 
 
 def somebody(text: str, speaker: str) -> Somebody | None:

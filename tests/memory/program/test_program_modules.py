@@ -339,3 +339,32 @@ def test_after_a_cut_answer_only_turns_from_its_last_row_on_are_asked_about(path
     assert "I bought" not in again
     assert [fact.turn_id for fact in done.facts] == [1, 2, 3]
     assert done.refused == []
+
+
+def test_after_a_cut_answer_the_turns_of_refused_rows_are_asked_about_too(path: Path):
+    insert = GOOD.partition("('Anna'")[0]
+    first = (
+        f"{insert}('Anna', 'bought', '', 1), ('Anna', 'has_aunt', 'Olga in Riga', 3),"
+        " ('Anna', 'sold', 'the old te"
+    )
+    rest = f"{insert}('Anna', 'bought', 'a red kayak', 1), ('Anna', 'sold', 'the old tent', 4);"
+    model = scripted_model([([], sql(first)), (["[1] ", "[3] ", "[4] "], sql(rest))])
+    said = ["I bought a red kayak.", "Nice!", "My aunt Olga lives in Riga.", "I sold the old tent."]
+    with open_store(path) as opened, model.active():
+        opened.add([Turn("Anna", text, said_at="2017-06-09") for text in said])
+        done = StoreTurns()(memory=opened, first=1, last=4)
+    assert "Nice!" not in model.lm.script.prompts[1]
+    assert [fact.turn_id for fact in done.facts] == [1, 3, 4]
+
+
+def test_what_was_cut_in_each_answer_is_set_aside_without_advice_for_the_model(path: Path):
+    insert = GOOD.partition("('Anna'")[0]
+    cut = f"{insert}('Anna', 'bought', 'a red kayak', 1), ('Anna', 'sold', 'the old te"
+    model = scripted_model([([], sql(cut))] * 3)
+    with open_store(path) as opened, model.active():
+        opened.add([Turn("Anna", "I bought a red kayak."), Turn("Anna", "I sold the old tent.")])
+        done = StoreTurns()(memory=opened, first=1, last=2)
+    assert [fact.value for fact in done.facts] == ["a red kayak"]
+    [reason] = done.refused
+    assert "the old te: the answer ends within this" in reason
+    assert "write only these again" not in reason

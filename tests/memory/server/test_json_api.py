@@ -211,6 +211,7 @@ def test_a_client_waits_for_changes_after_one(
             400,
             "there is no namespace",
         ),
+        ("GET", "/api/anna/tags?q=x", None, 400, "there is no q; it takes none"),
         ("POST", "/api/anna/facts/99/correction", {"value": "x"}, 404, "there is no fact 99"),
         ("POST", "/api/anna/changes/99/undo", None, 404, "there is no change 99"),
         ("GET", "/api/ben/turns", None, 403, "may not read in 'ben'"),

@@ -542,6 +542,23 @@ def test_what_was_true_before_a_day_and_stored_after_it_is_no_news(client: TestC
     assert "flute" not in filtered
 
 
+def test_what_was_stored_later_is_told_apart_without_comparing_each_with_each(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ", ".join(f"('Anna', 'likes', 'tea {number}', '2001', 1)" for number in range(60))
+    columns = "(subject, attribute, value, happened_on, turn_id)"
+    with open_store(existing("anna")) as store:
+        store.write(f"INSERT INTO facts {columns} VALUES {rows}", cause="by hand")
+    compared: list[Fact] = []
+    equal = Fact.__eq__
+    monkeypatch.setattr(
+        Fact, "__eq__", lambda one, other: compared.append(one) or equal(one, other)
+    )
+    page = shown(client.get(f"{ANNA}/past?day=2017-06-30").text)
+    assert "True by then, stored later" in page
+    assert len(compared) < 600
+
+
 def test_going_back_is_a_change_that_can_be_undone(client: TestClient) -> None:
     html = client.post(f"{ANNA}/revert", data={"point": "#0"}).text
     assert "Reverted to #0" in shown(html)
