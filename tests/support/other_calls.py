@@ -177,7 +177,7 @@ Most of what mem0's users type runs here. A call that does not run is refused, a
 instead, for all refused keywords of the call at once. Nothing is silently ignored. [Coming from mem0](from-mem0.md) is
 the short version.
 
-These calls run as they are typed, where `memory` is a `Memory()` with a user "alice":
+These calls run as typed, where `memory` is a `Memory()` with a user "alice":
 
 | a call that runs |
 |---|
