@@ -40,9 +40,8 @@ def row_examples(
 ) -> Iterator[tuple[str, str]]:
     """The turns of a conversation as a model is shown them, each with the rows to write, or "none".
 
-    Left out are turns that the model is not asked about, turns of which nothing
-    can be quoted, and "none" beyond a share of the examples. Statements without a row are counted
-    in `left_out`.
+    Left out are turns that the model is not asked about, turns without anything to quote, and
+    "none" beyond a share of the examples. Statements without a row are counted in `left_out`.
     """
     telling: list[tuple[str, str]] = []
     nothing: list[tuple[str, str]] = []

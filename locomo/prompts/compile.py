@@ -129,8 +129,8 @@ class CompileRun:
             if not same:
                 self._measure_compiled(memories, after)
         finally:
-            # A question that failed on either side says nothing of the program, and one that an
-            # interruption left out neither.
+            # A question that failed on either side says nothing of the program, nor does a
+            # question that an interruption left out.
             keys = [key for key in before if key in after]
             result.gains = gains(
                 before=[score for key in keys for score in before[key]],

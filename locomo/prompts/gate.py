@@ -112,7 +112,7 @@ def quality_line(part: str, on_part: GateQuality) -> str:
     return (
         f"{part}: {on_part.open} of {on_part.turns} turns stay open,"
         f" {on_part.recall:.1%} of turns that say something and {on_part.small_talk_open:.0%} of"
-        f" small talk; {on_part.forced} must be written of, of which {on_part.forced_right:.0%} say"
+        f" small talk; {on_part.forced} must be written of; {on_part.forced_right:.0%} of these say"
         f" something; AUC {on_part.auc:.3f}"
     )
 

@@ -1,7 +1,7 @@
 """Instructions to try where the model is too small to propose any: each says one thing otherwise.
 
 Asked for an instruction, a model of up to 3 billion parameters repeats what it was
-shown, and reads thousands of tokens for that. What an optimizer needs are candidates.
+shown, and reads thousands of tokens for that. An optimizer needs candidates.
 """
 
 import json

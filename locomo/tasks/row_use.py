@@ -1,7 +1,7 @@
 """Questions that SQL answers, made from gold rows, and what stored facts answer to them.
 
 Each question is one SELECT: what, who, when, a list, a count, the first or last of several, what
-happened on a day, all that is said of someone, and who is spoken of. It runs on the gold
+happened on a day, everything said of someone, and who is spoken of. It runs on the gold
 rows and on what was stored, and the two answers are compared. No model answers and none judges.
 A wrong answer costs half of what a right one earns: without that, a copied sentence, which holds
 the answer and more, earned more than what a model stored.

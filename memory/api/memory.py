@@ -478,7 +478,7 @@ class Memory(AnswersOthersNames):
 
     @for_user
     def unpin(self, turn_ids: int | Collection[int], *, user_id: UserId = "") -> Change:
-        """Take the pins of turns away. Raises InputError if none of them is pinned."""
+        """Unpin turns. Raises InputError if none is pinned."""
         return unpin(self._first, read_ids(turn_ids), str(user_id))
 
     @for_user

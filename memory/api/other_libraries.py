@@ -107,7 +107,7 @@ class _Keywords:
     def __init__(self, call: str, taken: tuple[str, ...]) -> None:
         self._call, self._taken = call, taken
         self._filters: list[Any] = []
-        self._typed: dict[str, str] = {}  # the keyword by which a value of ours was given
+        self._typed: dict[str, str] = {}  # the keyword that gave a value of ours
         self.values: dict[str, Any] = {}
         self.refused: list[str] = []
 

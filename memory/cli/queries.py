@@ -105,7 +105,7 @@ def ask(
 @on_memory()
 def upcoming(
     memory: CommandMemory,
-    days: Annotated[int, typer.Option(help="Until so many days after today.")] = DAYS,
+    days: Annotated[int, typer.Option(help="How many days after today to look at.")] = DAYS,
     now: Annotated[str, typer.Option(help="Another day than today to begin with.")] = "",
 ) -> Printed:
     """List what is due: what was said for the next days, facts that happen then, birthdays.

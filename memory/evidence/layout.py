@@ -45,7 +45,7 @@ _HEAD_TOKENS = 30  # of a line: its id, its date and a speaker's name
 _MOST_MISSES = 20  # turns that do not fit; a shorter one may follow
 # A note in brackets at the end of a turn, such as the caption of a picture; shorter ones stay.
 _NOTE = re.compile(r"\[[^\[\]\n]{24,}\]\s*\Z")
-NOTE_TOLD = re.compile(r"\[as in turn \d+\]")  # in place of one that another turn has
+NOTE_TOLD = re.compile(r"\[as in turn \d+\]")  # in place of another turn's note
 
 
 class FactLine(Protocol):
@@ -412,8 +412,9 @@ def _fitting(
 ) -> tuple[list[tuple[Turn, str]], int]:
     """The turns that fit a number of tokens, with their lines, and the tokens left.
 
-    Each turn once, and none in `without`; none after _MOST_MISSES misses. `days` are those that
-    have a line already, and get those that these turns need; `notes` likewise, each told once.
+    Each turn once, and none in `without`; none after _MOST_MISSES misses. `days` has the
+    days with a line already, and gets the days that these turns need; `notes` likewise, each shown
+    once.
     """
     pairs: list[tuple[Turn, str]] = []
     misses_left = _MOST_MISSES if form.question else 1

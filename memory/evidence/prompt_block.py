@@ -146,8 +146,8 @@ def inject(
         weights: the weights of the ranking, as for `Store.search`.
         counts: whether the turns count as shown now; without time to write, give their ids to
             `Store.count_shown` later.
-        gate: whether a message that asks nothing of the memory gets none of its turns, and one that
-            does, without a budget, only turns about as near as the best one.
+        gate: whether a message that asks nothing of the memory gets no turns, and any other
+            message, without a budget, only turns about as near as the best one.
         profile: whether the user's lasting facts come first, whatever the message is about.
 
     An empty message gets what is known of the user. Raises InputError without a message of theirs,

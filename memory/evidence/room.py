@@ -171,7 +171,7 @@ def room_of(
     sequels = 0 if opening == "narrow" else _WITH_SEQUEL
     chosen = with_companions(reader, _once(filter(can_be_shown, chosen)), can_be_shown, sequels)
     lasting = _once(filter(can_be_shown, read([*about.own.lasting, *about.named.lasting])))
-    # A name in other white space may be somebody else's.
+    # A name in other white space may be someone else's.
     own = [turn for turn in lasting if WRITTEN_AS not in turn.tags]
     portrait = [turn for turn in own if not (turn.id in told and _is_short(turn))]
     return Room(chosen, portrait)

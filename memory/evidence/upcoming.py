@@ -52,8 +52,9 @@ class Upcoming(Record):
 def upcoming(store: Store, days: int = DAYS, today: str = "") -> list[Upcoming]:
     """What is due from a day (ISO; by default today) until `days` later, by day; at most 50.
 
-    A turn is given once for each day that it speaks of, and the same fact not beside it. What a
-    later turn changed is marked. Raises InputError for a number of days that is none.
+    A turn is given once for each day that it speaks of, without the fact that says the same. A
+    turn or fact that a later turn changed is marked. Raises InputError for `days` below 0 or
+    above MOST_DAYS.
     """
     if not 0 <= days <= MOST_DAYS:
         raise InputError(f"days must be from 0 to {MOST_DAYS}, not {days!r:.20}")

@@ -114,7 +114,7 @@ class Told:
 
 @dataclass(frozen=True, eq=False)
 class Later:
-    """A sentence that is said later.
+    """A later sentence.
 
     `is_next` says whether at once, in the same session, and `before` is the turn that it was said
     after; `is_wish` says whether a wish was stored of it.

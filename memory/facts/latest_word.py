@@ -132,8 +132,8 @@ def _latest(
 
 
 def _edit_days(store: Store, fact_ids: Collection[int]) -> dict[int, str]:
-    """The days on which persons last edited facts, of those that any did."""
-    stored = sorted({*fact_ids} - {0})  # 0 stands for a turn's own words
+    """The day on which a person last edited each fact, by its id; unedited facts are left out."""
+    stored = sorted({*fact_ids} - {0})  # 0 means a turn's own words
     if not stored:
         return {}
     with store.reading() as conn:

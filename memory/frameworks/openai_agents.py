@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from agents import TResponseInputItem
 
 _BY = "openai-agents"
-# The tag of an item of a session, with a message's role, or that it is no message. What other doors
-# bring into a session of the name has none, and is none of its items.
+# The tag of an item of a session, with a message's role, or that it is no message. Turns that
+# come into a session of that name in other ways lack this tag, and are not its items.
 _ROLE = Minted("openai-agents role")
 _NO_MESSAGE = "item"
 # The tag with what a message has besides its text: ids, phases, annotations. A value of a tag is

@@ -76,7 +76,7 @@ def load_hosted(
         check_listening(api_base)
         settings["api_key"] = own_key(name)
         settings["api_base"] = api_base
-        settings["model_type"] = "chat"  # servers of your own often lack /responses
+        settings["model_type"] = "chat"  # your own servers often lack /responses
     server = server_of(name, api_base)
     if provider in _OLLAMA and (server == provider or lacks_path(server)):
         # Its own protocol takes the context that a call needs; that of /v1 cuts longer prompts.

@@ -30,6 +30,6 @@ def refuse_undo(store: Store, change_id: int) -> None:
 
 
 def refuse_to_expire(turn_id: int | None, expires: str) -> None:
-    """Raise InputError for an end of a turn that is there already."""
+    """Raise InputError if a fact would make an existing turn expire."""
     if turn_id and expires:
         raise InputError(f"turn {turn_id} would be forgotten then: {_NEEDED}")

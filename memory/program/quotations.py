@@ -48,8 +48,8 @@ def nearest_turns(
     """The best MOST_QUOTATIONS turns that can be evidence, and the mark of each.
 
     A person's correction comes before what it corrects, a restated value before the value it
-    replaces, and a turn before those that it changes (`_changed_last`). What the assistant says of
-    itself is no evidence of its user, nor the other way round.
+    replaces, and a turn before the turns that it changes (`_changed_last`). What the assistant says
+    of itself is no evidence of its user, nor the other way round.
     `without` is a speaker who quotes others: the character of a chat; if it quotes someone from an
     earlier chat, the quoted turn comes first.
     """
@@ -70,11 +70,10 @@ def nearest_turns(
 def _changed_last(
     turns: Sequence[Turn], question: UserQuestion, newer: Mapping[int, int]
 ) -> list[Turn]:
-    """The turns in order, but each before those that it changes.
+    """The turns in order, but each before the turns that it changes.
 
     By id, `newer` has the turn that changes one, as the memory stored it. For a question about what
-    holds now of the asker, older turns also stand behind one of their speaker that is much like
-    them.
+    holds now of the asker, older turns also come after a newer, similar one of their speaker.
     """
     changed = {*newer.items()}
     if len(turns) > 1 and _asks_what_holds(question.text):
@@ -94,7 +93,7 @@ def _changed_last(
 
 
 def _asks_what_holds(question: str) -> bool:
-    """Whether an English question asks what is so now of the one who asks: "Do I have a car?"."""
+    """Whether an English question asks what is so now of the asker: "Do I have a car?"."""
     is_own = third_person(question, "Somebody") != question
     return is_own and is_past_before(question.rstrip(" ?")) is False
 

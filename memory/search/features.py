@@ -33,8 +33,8 @@ RELATED_SHARE = 0.5  # the worth of a word of related meaning
 LONG_TALK = (20, 60)  # turns of a session on one day
 DATE_SHARES = (0.6, 0.06)
 TIME_SHARES = (0.8, 0.4)
-# Of `date`, for a turn that speaks of a day that the question names: more than for those of the day
-# itself (2), since "What do I have today?" asks for what was said of today before.
+# Of `date`, for a turn that speaks of a day that the question names: more than for the turns of
+# that day (2), since "What do I have today?" asks for what was said of today before.
 TOLD_DATE = 3.0
 LENGTH_SHARES = (2.5, -1.25)
 OWN_WORDS_UNIT = 10.0  # of rarity: about two rare words

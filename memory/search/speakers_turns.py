@@ -78,7 +78,7 @@ def turns_of_speakers(
 def _highest(worths: NDArray[np.float64], number: int) -> NDArray[np.int64]:
     """The places of the highest worths above 0, best first; of equals the last, the newest, first.
 
-    Of a hundred thousand turns only those that may be among the best are sorted.
+    Of a hundred thousand turns only turns that can be among the best are sorted.
     """
     places = np.flatnonzero(worths > 0)
     if number < len(places):

@@ -35,9 +35,9 @@ _names = TextCache(_shortened, most=1_000, longest=LONGEST_LABEL)
 def turn_line(turn: Turn, dates: bool = True) -> str:
     """`[12] (Mon 08 May 2017) Anna: text`: how every model sees a turn.
 
-    A document is not a person, whatever its title: `[13] Manual (document): text`, and one that was
-    replaced is an `(older version)`. The name of its
-    memory comes first if it is one of several: `[12] team (Mon 08 May 2017) Anna: text`.
+    A document is not a person, whatever its title: `[13] Manual (document): text`. A replaced
+    one is an `(older version)`. The name of its memory comes first if it is one of several:
+    `[12] team (Mon 08 May 2017) Anna: text`.
     """
     memory = f"{speaker_name(turn.memory)} " if isinstance(turn, MemoryTurn) else ""
     said_at = f"({spoken_date(turn.said_at)}) " if dates and turn.said_at else ""

@@ -71,10 +71,10 @@ def chance_of(features: set[str]) -> float:
 
 
 def features_of(sentence: str, *, beside_task: bool = False) -> set[str]:
-    """What a sentence has, by name: words, pairs of words, how it begins, and what is beside it.
+    """What a sentence has, by name: words, pairs of words, how it begins, and what is next to it.
 
     Words that only say that the order stands count like one, and "please" at the ends apart. A
-    request beside another one is for the same answer, unless it is general: "always".
+    request next to another one is for the same answer, unless it is general: "always".
     """
     tokens = _tokens(sentence)
     spoken = [token for token in tokens if token[0].isalnum()]

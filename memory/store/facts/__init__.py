@@ -1,1 +1,1 @@
-"""Facts: who may say them, who they are about, and the words in which they are stored."""
+"""Facts: who may say them, who they are about, and the words they are stored in."""

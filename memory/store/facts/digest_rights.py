@@ -1,9 +1,9 @@
 """What a digest may do to the stored facts, by the rights of their speakers (rights.py).
 
-A digest adds facts. It ends a fact only if a later turn
-of the right person says so, and deletes one only of its own window that is taken back there. It
-rewords none. What says so is a template, a new value of the same attribute, or a sentence that
-names the fact and has a word for an end; that two things happened on one day says nothing.
+A digest adds facts and rewords none. It ends a fact only if a later turn of the right person says
+so, and deletes only facts of its window that are taken back there. A turn says so by a template, by
+a new value of the same attribute, or by a sentence that names the fact and has a word for an end;
+that two things happened on one day says nothing.
 """
 
 import json

@@ -123,7 +123,7 @@ def current_among(store: Store, facts: Sequence[Fact], day: str = "") -> list[Fa
 def current_page(
     store: Store, entities: Sequence[str], attributes: Sequence[str], *, after: int, most: int
 ) -> list[Fact]:
-    """A page of the current facts of one memory: at most so many with ids above `after`, by id.
+    """A page of the current facts of one memory: at most `most` with ids above `after`, by id.
 
     About some entities and with some attributes; [] means all.
     """

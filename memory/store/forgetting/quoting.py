@@ -110,7 +110,7 @@ def may_quote(
 
     Arguments:
         gone: turns that are to be forgotten.
-        holding: which turns hold all of some words: at most so many, the newest or the oldest.
+        holding: which turns hold all of some words: a limited number, the newest or the oldest.
         turns_by_id: turns by their ids.
         characters: names of machines that have a person's name.
     """

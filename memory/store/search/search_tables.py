@@ -41,7 +41,8 @@ class Searched:
 
     `embed` makes the unit vector of a question, also after the transaction; `embedder_id` changes
     with the embedder. `selection` are the turns to rank, None for all. `told_on` finds the turns
-    that speak of the days that a question names, `replaced` those of older versions of documents.
+    that speak of the days that a question names, `replaced` the turns of documents' older
+    versions.
     """
 
     index: Index
@@ -65,7 +66,7 @@ class Searched:
         )
 
     def newest_versions_first(self, ranked: Callable[..., list[Hit]], k: int) -> list[Hit]:
-        """The best k hits of a ranking, those of a document's older versions last and few.
+        """The best k hits of a ranking, with few of a document's older versions, and those last.
 
         Of a document that changed all versions are near to a question, and the newest one has the
         answer: so a quarter of the hits at most is older, and only where the ranking had them.

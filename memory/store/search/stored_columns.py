@@ -13,7 +13,7 @@ from memory.store.database import Connection
 from memory.store.search import search_tables
 from memory.store.turns.turns_table import BEYOND_ALL_IDS
 
-_RECENT = -1  # stands for the number of a block
+_RECENT = -1  # in place of the number of a block
 
 
 @dataclass
@@ -41,7 +41,7 @@ class StoredColumns:
         return part.rows[place], part.eight_bit[place].copy()
 
     def replace(self, rows: NDArray[np.void], eight_bit: NDArray[np.int8]) -> bool:
-        """Put these rows and vectors in place of those of the same turns; whether any differs."""
+        """Replace the rows and vectors of the same turns by these; whether any differs."""
         differs = False
         for row, vector in zip(rows, eight_bit, strict=True):
             part = self._part_with(int(row["id"]))

@@ -61,7 +61,7 @@ def is_told(before: str) -> bool:
 
 
 def _tells(before: str, after: str) -> bool:
-    """Whether the date between two texts is told and not asked for.
+    """Whether a text states the date between `before` and `after`, and does not ask for it.
 
     "Can you remind me of the dentist tomorrow?" asks someone to act, and tells of it.
     """

@@ -29,7 +29,7 @@ def pin(store: Store, turn_ids: Collection[int], by: str = "") -> Change:
 
 
 def unpin(store: Store, turn_ids: Collection[int], by: str = "") -> Change:
-    """Take pins away. Raises InputError if none of these turns is pinned."""
+    """Unpin turns. Raises InputError if none is pinned."""
     return replace_tags(store, turn_ids, {PINNED: set()}, by)
 
 

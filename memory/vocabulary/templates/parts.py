@@ -3,9 +3,9 @@
 Decided once, by the form of the text alone, for everything that reads it: templates of facts,
 wishes, marks and dates. In doubt a part is not the writer's: it states nothing and asks for
 nothing. Copies that programs add to a text have marks that people do not type: a mail's head, a
-chat's times, a prompt's tokens, a table's bars (`parts.toml`). What was pasted without a mark has
-paragraphs: of several, the writer's own are the first and the last, and those between them are of
-nobody's own.
+chat's times, a prompt's tokens, a table's bars (`parts.toml`). Text pasted without a
+mark has paragraphs: of several, the first and the last are the writer's own, and the ones between
+them count as no one's.
 """
 
 import re
