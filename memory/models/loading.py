@@ -1,6 +1,7 @@
 """A model by its name: the one module that decides whether it is hosted or packaged."""
 
 from pathlib import Path
+from typing import get_args
 
 import dspy
 
@@ -40,9 +41,12 @@ def load_model(
             parameters), or "auto", by the model's context and size.
 
     A call of a hosted model ends after MEMORY_CALL_SECONDS (120), including retries. Raises
-    InputError for an adapter that cannot be used; ModelError for a name without provider, a server
-    that does not listen, or a packaged model that is not installed.
+    InputError for an adapter that cannot be used and for another form of prompts; ModelError for a
+    name without provider, a server that does not listen, or a packaged model that is not installed.
     """
+    if prompts not in get_args(FormChoice):
+        forms = ", ".join(get_args(FormChoice))
+        raise InputError(f"there are no prompts {prompts!r:.40}; there are {forms}")
     if is_file(name):
         if api_base:
             raise ModelError(f"{name} runs in this process: leave --api-base out")

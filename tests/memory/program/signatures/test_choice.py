@@ -97,6 +97,9 @@ def test_a_window_that_somebody_set_stays(store: Store) -> None:
 def test_other_forms_are_refused(store: Store) -> None:
     with pytest.raises(InputError, match='takes "auto" or "full" or "brief"'):
         Settings(store).set("prompts", "tiny")
+    for name in ("openai/gpt-4o-mini", "gguf:none.gguf"):
+        with pytest.raises(InputError, match="no prompts 'short'; there are auto, full, brief"):
+            load_model(name, prompts="short")
 
 
 def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
