@@ -14,12 +14,18 @@ from memory.store.facts.fact_reads import facts_of_days
 from memory.store.turns.days import Days, days_of_turn, meets, turns_speaking_of
 from memory.store.turns.minted_names import HIDDEN
 from memory.text.characters import one_line
-from memory.text.dates import add_days, asked_days, named_day, short_day
+from memory.text.dates import (
+    add_days,
+    around_relative_date,
+    named_day,
+    short_day,
+    told_days,
+)
 from memory.text.tokens import trim
 
 DAYS, MOST_DAYS = 7, 366
 _YEARLY = ("birthday", "born_on")
-_LEAP_DAY = "2000-02-29"  # as if asked then: "29 February" is no day of most years
+_LEAP_YEAR = "2000-01-01"  # which has all days that a birthday may be on
 _MOST, _LINE_TOKENS = 50, 80
 
 
@@ -79,7 +85,7 @@ def upcoming(store: Store, days: int = DAYS, today: str = "") -> list[Upcoming]:
         Upcoming(*_iso(days_of_fact), turns[fact.turn_id], fact)
         for fact in facts
         if fact.turn_id in turns
-        for days_of_fact in _days_of(fact, span)
+        for days_of_fact in _days_of(fact, turns[fact.turn_id], span)
         if (fact.turn_id, days_of_fact[0].isoformat()) not in told_by
     ]
     in_order = sorted([*due.values(), *of_facts], key=lambda item: (item.day, item.turn.id))[:_MOST]
@@ -90,7 +96,7 @@ def _iso(days: Days) -> tuple[str, str]:
     return days[0].isoformat(), days[1].isoformat()
 
 
-def _days_of(fact: Fact, span: Days) -> Iterator[Days]:
+def _days_of(fact: Fact, turn: Turn, span: Days) -> Iterator[Days]:
     """The days of a fact among these: when it happens, or its anniversary."""
     if fact.attribute not in _YEARLY:
         begun, _, ended = (fact.happened_on or "").partition("/")
@@ -99,8 +105,12 @@ def _days_of(fact: Fact, span: Days) -> Iterator[Days]:
             yield days[0], days[1]
         return
     text = fact.value if fact.attribute == "birthday" else fact.happened_on or fact.value
+    # "Tomorrow" counts from its turn.
+    days_told = told_days(text, turn.said_at)
+    if not days_told and around_relative_date(text) is None:
+        days_told = told_days(text, _LEAP_YEAR)
     for year in range(span[0].year, span[1].year + 1):
-        for day, _ in asked_days(text, _LEAP_DAY)[:1]:
+        for day, _ in days_told[:1]:
             anniversary = _in_year(day, year)
             if span[0] <= anniversary <= span[1]:
                 yield anniversary, anniversary

@@ -74,6 +74,8 @@ _NEAR_DAY = re.compile(
 _NEXT_WEEK_AFTER = re.compile(r"(?: of)? next week\b", re.IGNORECASE)
 _OF_OTHER_WEEKDAYS = (" every ", " each ", " last ", " past ", " next ", " coming ", " most ")
 LONGEST_TOLD, _LONGEST_ASKED = 31, 14  # days: a longer time is no date to be reminded of
+_MOST_ASKED = 32  # days of one question
+_AROUND = 300  # characters beside a date, which its sentence may have
 _CLAUSE = re.compile(r"[,.!?;\n]")
 # Words before a distance with which it names another time: "more than 20 years ago".
 _INEXACT = (" than ", " over ", " under ", " almost ", " nearly ", " at least ", " for ")
@@ -222,7 +224,7 @@ def told_days(
     days = (
         span
         for match in _dated_words(text)
-        if is_told(text[: match.start()], text[match.end() :])
+        if is_told(_before(match), text[match.end() : match.end() + _AROUND])
         for span in _told_span(match, _days_of_speaking(said_at))
     )
     return [
@@ -248,22 +250,24 @@ def asked_days(question: str, today: str) -> tuple[tuple[date, date], ...]:
         elif day and not _is_beside_date(match):
             first, length = _span(match, day) if match.re is _RELATIVE else _near_day(match, day)
             spans[first, add_days(first, length - 1)] = None
+        if len(spans) >= _MOST_ASKED:
+            break
     return tuple(span for span in spans if (span[1] - span[0]).days < _LONGEST_ASKED)
 
 
 def _dated_words(text: str) -> Iterator[re.Match[str]]:
     """The matches of _WRITTEN_DAY, _NEAR_DAY and _RELATIVE, each part of a text once."""
-    ends: list[tuple[int, int]] = []
+    taken = bytearray(len(text))  # a mark for each character
     for pattern in (_WRITTEN_DAY, _NEAR_DAY, _RELATIVE):
         for match in pattern.finditer(text):
             first, last = match.span()
             if pattern is _NEAR_DAY and match["weekday"]:
-                if _last_words(text[:first]).endswith(_OF_OTHER_WEEKDAYS):
+                if _last_words(_before(match)).endswith(_OF_OTHER_WEEKDAYS):
                     continue
                 if week := _NEXT_WEEK_AFTER.match(text, last):
                     last = week.end()
-            if not any(begun < last and first < end for begun, end in ends):
-                ends.append((first, last))
+            if not any(taken[first:last]):
+                taken[first:last] = b"x" * (last - first)
                 yield match
 
 
@@ -277,7 +281,7 @@ def _told_span(match: re.Match[str], today: Sequence[date]) -> Iterator[tuple[da
     if _is_beside_date(match):
         return
     for day in today:
-        words_before = _last_words(match.string[: match.start()])
+        words_before = _last_words(_before(match))
         if match["weekday"]:
             near = _weekdays_around(match, day)[not _is_told_as_past(match)]
             yield near, near
@@ -307,7 +311,7 @@ def _written_days(match: re.Match[str], today: date | None) -> list[tuple[date, 
     if match["year"]:
         years = [int(match["year"])]
     else:
-        years = [today.year - 1, today.year, today.year + 1] if today else []
+        years = [_year(today.year + n) for n in (-1, 0, 1)] if today else []
     days = [date(year, month, day) for year in years if 1 <= day <= monthrange(year, month)[1]]
     if not match["year"] and today:
         days = [
@@ -321,7 +325,7 @@ def _weekdays_around(match: re.Match[str], today: date) -> tuple[date, date]:
     """The last such weekday before a day, and the next one after it, also "Friday next week"."""
     back = _days_since(match["weekday"].lower(), today)
     is_of_next_week = _NEXT_WEEK_AFTER.match(match.string, match.end()) or _last_words(
-        match.string[: match.start()]
+        _before(match)
     ).endswith((" next week ", " week on "))
     days = 14 if back == 7 or (is_of_next_week and back > today.weekday()) else 7
     return add_days(today, -back), add_days(today, days - back)
@@ -329,6 +333,11 @@ def _weekdays_around(match: re.Match[str], today: date) -> tuple[date, date]:
 
 def _near_day(match: re.Match[str], today: date) -> tuple[date, int]:
     return add_days(today, _DAYS.get(match["day"].lower(), 0)), 1
+
+
+def _before(match: re.Match[str]) -> str:
+    """What stands right before dated words. All of a long text would be read again for each."""
+    return match.string[max(match.start() - _AROUND, 0) : match.start()]
 
 
 def _last_words(text: str) -> str:
@@ -345,9 +354,10 @@ def _is_beside_date(match: re.Match[str]) -> bool:
 
 def _is_told_as_past(match: re.Match[str]) -> bool:
     """Whether the clause around relative words is in the past tense."""
-    is_past = is_past_before(match.string[: match.start()])
+    is_past = is_past_before(_before(match))
     if is_past is None:
-        is_past = is_past_before(_CLAUSE.split(match.string[match.end() :], maxsplit=1)[0])
+        after = match.string[match.end() : match.end() + _AROUND]
+        is_past = is_past_before(_CLAUSE.split(after, maxsplit=1)[0])
     return bool(is_past)
 
 
@@ -360,7 +370,7 @@ def _is_sure(match: re.Match[str], today: date) -> bool:
     mostly the next one, "the last month" the days until now, and on a Wednesday "we went camping
     this weekend" is about the one before.
     """
-    words_before = _last_words(match.string[: match.start()])
+    words_before = _last_words(_before(match))
     if match["weekday"]:
         return _is_told_as_past(match)
     if match["day"]:

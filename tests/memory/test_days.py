@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from memory import AsyncMemory, InputError, Memory, Turn
+from memory import AsyncMemory, InputError, Memory, Turn, facts
 from memory.agents.blocks import start_block
-from memory.store.turns.days import days_of_turn
+from memory.store.turns.days import days_of_turn, record_days
+from memory.text import dates
 from memory.text.dates import asked_days, told_days
 from tests.support.commands import run
 
@@ -135,6 +136,65 @@ def test_turns_of_an_older_version_get_their_days(memory: Memory) -> None:
     for _ in range(2):
         memory.digest()
         assert [each.turn.id for each in memory.upcoming(now="2026-11-18")] == [1]
+
+
+def test_two_processes_store_the_days_of_older_turns_once(memory: Memory) -> None:
+    with memory.store.transaction() as conn:
+        conn.run("delete_tags_of_turns", turn_ids=[1])
+    read_before = [*memory]
+    for _ in range(2):
+        record_days(memory.store, read_before)
+    assert [each.turn.id for each in memory.upcoming(now="2026-11-18")] == [1]
+
+
+@pytest.mark.parametrize("written", ["2026-11-19 maybe", "2026-11-19/x"])
+def test_a_tag_of_an_older_version_that_is_no_day_is_none(memory: Memory, written: str) -> None:
+    with memory.store.transaction() as conn:
+        conn.run("delete_tags_of_turns", turn_ids=[1])
+        conn.insert_rows("tags", ("turn_id", "key", "value"), [(1, "speaks_of", written)])
+    question = "What is on 19 November 2026?"
+    assert memory.search(question)
+    assert memory.context(question, speaker="Ada").text
+    assert memory.upcoming(now="2026-11-18") == []
+
+
+@pytest.mark.parametrize("said_at", ["0001-01-01T00:00:00", "9999-12-31"])
+def test_the_calendar_ends_and_a_turn_there_is_stored(memory: Memory, said_at: str) -> None:
+    turn_ids = memory.add(
+        ("Ada", "The party is on 20 November, dentist tomorrow."), said_at=said_at
+    )
+    assert memory.store.turns_by_id(turn_ids)
+    assert memory.context("What is on 20 November?", now=said_at[:10]).text
+
+
+def test_each_date_of_a_long_text_is_read_with_a_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths: list[int] = []
+    monkeypatch.setattr(dates, "is_past_before", lambda before: lengths.append(len(before)))
+    for words in ("1 may ", "on friday ", "tomorrow "):
+        reads_before = reads = 0
+        for length in (2_000, 8_000):
+            lengths.clear()
+            told_days(words * (length // len(words)), WEDNESDAY)
+            reads_before, reads = reads, sum(lengths)
+        assert reads <= 5 * reads_before, words
+    days = " and ".join(f"{1 + n % 28} May {1900 + n}" for n in range(100))
+    assert len(asked_days(days, WEDNESDAY)) <= 32
+
+
+def test_a_birthday_told_by_another_day_counts_from_there_and_leap_days_come_each_year(
+    tmp_path: Path,
+) -> None:
+    memory = Memory(tmp_path / "ada.db")
+    memory.add(("Ada", "A list of birthdays."), said_at=WEDNESDAY)
+    for subject, value in (("Bo", "tomorrow"), ("Eve", "29 February"), ("Tom", "1992-02-29")):
+        facts.add(memory.store, turn_id=1, subject=subject, attribute="birthday", value=value)
+    assert [each.day for each in memory.upcoming(now="2026-11-18")] == ["2026-11-19"]
+    assert memory.upcoming(now="2026-12-20") == []
+    for year in (2026, 2100):
+        due = memory.upcoming(now=f"{year}-02-25")
+        assert [each.day for each in due] == [f"{year}-02-28"] * 2
 
 
 def test_assistants_and_quotations_speak_of_no_day(tmp_path: Path) -> None:

@@ -65,6 +65,14 @@ def test_a_forgotten_turn_leaves_no_pin_and_a_dump_carries_it(
     assert "spare key" not in block_of(memory, "Thanks!")
 
 
+def test_a_tag_that_an_older_version_let_anyone_write_is_no_pin(memory: Memory) -> None:
+    with memory.store.transaction() as conn:
+        conn.insert_rows("tags", ("turn_id", "key", "value"), [(1, "pinned", "true")])
+    assert memory.pinned() == []
+    memory.pin(1)
+    assert [turn.id for turn in memory.pinned()] == [1]
+
+
 def test_the_api_and_the_command_pin(memory: Memory, tmp_path: Path) -> None:
     opened = OpenMemory(memory.store, "Ada", lambda store: memory)
     OPERATIONS["pin"].call(opened, {"turn_ids": [1]})

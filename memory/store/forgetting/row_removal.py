@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from memory.store.changes import journaled_rows
 from memory.store.changes.journaled_rows import Row
 from memory.store.database import Connection
+from memory.store.turns.minted_names import OLDER_VERSION
 from memory.vocabulary import default_vocabulary
 
 
@@ -38,6 +39,18 @@ def remove_rows(conn: Connection, turn_ids: Sequence[int], fact_ids: Collection[
         return {**row, "summary": ""} if stay else None
 
     journaled_rows.clean(conn, {"contradictions": without_pair, "summaries": without_summary})
+
+
+def remove_versions(conn: Connection, versions: Collection[str]) -> None:
+    """Remove what marks turns as replaced by these versions of files, which are gone.
+
+    The mark has a hash of the whole file, by which a guess of its text could be proved.
+    """
+
+    def without_mark(row: Row) -> Row | None:
+        return None if row["key"] == OLDER_VERSION and row["value"] in versions else row
+
+    journaled_rows.clean(conn, {"tags": without_mark})
 
 
 def remove_quotations(

@@ -21,7 +21,11 @@ from memory.store.forgetting.derived_facts import (
     facts_of_other_turns,
     restore_origins,
 )
-from memory.store.forgetting.row_removal import remove_quotations, remove_rows
+from memory.store.forgetting.row_removal import (
+    remove_quotations,
+    remove_rows,
+    remove_versions,
+)
 from memory.store.search import search_tables, vectors
 from memory.store.search.stored_columns import StoredColumns
 from memory.store.search.vectors import EmbedTexts
@@ -29,6 +33,7 @@ from memory.store.turns import turns_table
 from memory.text.words import words
 
 _SUCCESSORS_AT_ONCE = 64
+_HASH = len("@1a2b3c4d")  # after the name of a document's file, in a source
 BLANKED = "-- forgotten"  # the statement of a change whose own statement is gone
 # A forgotten turn may hold the word "insert": no reason to blank every statement that has it.
 _WORDS_OF_EVERY_STATEMENT = frozenset(
@@ -70,15 +75,25 @@ def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
     misplaced = facts_of_other_turns(turns, facts, edits, changes, turns_by_id)
     restore_origins(conn, [*derived.restored, *repeats])
     removed_facts = _remove_facts(conn, turn_ids, [*derived.ids, *misplaced])
+    versions = {turn.source[: len(turn.session) + _HASH] for turn in turns if _is_of_file(turn)}
     conn.words.remove_turns(turns)
     remove_rows(conn, turn_ids, removed_facts.ids)
     conn.run("delete_shown", turn_ids=turn_ids)
     conn.run("delete_staged_of_turns", turn_ids=turn_ids)
     conn.run("delete_turns", turn_ids=turn_ids)
+    for name in {turn.session for turn in turns if _is_of_file(turn)}:
+        versions_left = conn.run("versions_of_document", session=name, hash=_HASH)
+        versions -= {version for (version,) in versions_left}
+    if versions:
+        remove_versions(conn, versions)
     conn.run_many(
         "delete_unused_speaker", [{"name": name} for name in {turn.speaker for turn in turns}]
     )
     return removed_facts
+
+
+def _is_of_file(turn: Turn) -> bool:
+    return turn.kind == "document" and turn.source.startswith(f"{turn.session}@")
 
 
 def _remove_facts(

@@ -77,6 +77,8 @@ class Searched:
             return hits
         older = [hit for hit in hits if hit.turn_id in replaced][: k // 4]
         current = [hit for hit in ranked(k=_WIDER * k) if hit.turn_id not in replaced]
+        if not current:  # a filter asks for older versions, or nothing else is left
+            return hits
         return [*current[: k - len(older)], *older]
 
     def matches(self, query: Query) -> list[WordMatches]:

@@ -5,14 +5,15 @@ turn: a filter and a model's SQL read it, an export has it, and forgetting remov
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 
 from memory.records import CORRECTIONS, Turn
 from memory.store.database import Connection, HasConnections
 from memory.store.turns.minted_names import SPEAKS_OF
-from memory.store.turns.tags import insert_tags
+from memory.store.turns.tags import insert_tags, tagged_turns
 from memory.text.dates import LONGEST_TOLD, add_days, told_days
 from memory.text.speakers import is_by_assistant
 from memory.text.tag_texts import tag_texts
@@ -76,7 +77,7 @@ def _tells(before: str, after: str) -> bool:
 
 def days_of_turn(turn: Turn) -> list[Days]:
     """The days that a stored turn speaks of, in order."""
-    return sorted(map(_read, tag_texts(turn.tags.get(SPEAKS_OF, ()), SPEAKS_OF)))
+    return sorted(_read(tag_texts(turn.tags.get(SPEAKS_OF, ()), SPEAKS_OF)))
 
 
 def meets(days: Days, spans: Sequence[Days]) -> bool:
@@ -95,7 +96,11 @@ def turns_speaking_of(conn: Connection, days: Sequence[Days]) -> list[int]:
             first=add_days(first, -LONGEST_TOLD).isoformat(),
             last=add_days(last, 1).isoformat(),
         )
-        turn_ids |= {turn_id for turn_id, value in rows if meets(_read(value), [(first, last)])}
+        turn_ids |= {
+            turn_id
+            for turn_id, value in rows
+            if any(meets(days_told, [(first, last)]) for days_told in _read([value]))
+        }
     return sorted(turn_ids, reverse=True)[:MOST_TURNS]
 
 
@@ -109,8 +114,10 @@ def record_days(store: HasConnections, turns: Sequence[Turn]) -> None:
     ]
     if new:
         with store.transaction() as conn:
-            there = {number for (number,) in conn.run("turn_ids_of", turn_ids=[t.id for t in new])}
-            insert_tags(conn, [turn for turn in new if turn.id in there])
+            # Another process may have stored them, or have forgotten the turns.
+            stored = tagged_turns(conn, [turn.id for turn in new])
+            lacking = {turn.id for turn in stored if SPEAKS_OF not in turn.tags}
+            insert_tags(conn, [turn for turn in new if turn.id in lacking])
 
 
 def _written(days: Days) -> str:
@@ -118,6 +125,9 @@ def _written(days: Days) -> str:
     return first if first == last else f"{first}/{last}"
 
 
-def _read(text: str) -> Days:
-    first, _, last = text.partition("/")
-    return date.fromisoformat(first), date.fromisoformat(last or first)
+def _read(texts: Iterable[str]) -> Iterator[Days]:
+    """The days of tags; a tag of another form, as an older version's may be, has none."""
+    for text in texts:
+        first, _, last = text.partition("/")
+        with suppress(ValueError):
+            yield date.fromisoformat(first), date.fromisoformat(last or first)

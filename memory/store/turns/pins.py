@@ -14,6 +14,7 @@ from memory.store.protocol import Store
 from memory.store.turns.minted_names import PINNED
 from memory.store.turns.tags import replace_tags
 
+_YES = "yes"
 MOST_PINNED = 12  # in one memory: each takes room in every block
 
 
@@ -25,7 +26,7 @@ def pin(store: Store, turn_ids: Collection[int], by: str = "") -> Change:
             f"a memory has at most {MOST_PINNED} pinned turns, and these would be {len(pinned)};"
             " unpin some first"
         )
-    return replace_tags(store, turn_ids, {PINNED: {"yes"}}, by)
+    return replace_tags(store, turn_ids, {PINNED: {_YES}}, by)
 
 
 def unpin(store: Store, turn_ids: Collection[int], by: str = "") -> Change:
@@ -42,4 +43,6 @@ def pinned_turns(store: Store) -> list[Turn]:
 
 def _pinned_ids(store: HasConnections) -> list[int]:
     with store.reading() as conn:
-        return sorted(turn_id for (turn_id,) in conn.run("turns_with_key", key=PINNED))
+        rows = conn.run("turns_with_tag_between", key=PINNED, first=_YES, last=f"{_YES}~")
+        # A tag of another value is of an older version, where it meant nothing.
+        return sorted(turn_id for turn_id, value in rows if value == _YES)

@@ -362,6 +362,23 @@ def test_a_changed_file_replaces_its_earlier_version_in_what_is_shown(tmp_path: 
             assert conn.run("turn_with_key", key="older_version").fetchone() is None
 
 
+def test_when_the_newest_version_is_forgotten_the_one_before_counts_again(tmp_path: Path) -> None:
+    """Nothing has the hash of the forgotten one, by which a guess of its text could be proved."""
+    path = tmp_path / "a.db"
+    with Memory(path) as memory:
+        for code in ("4417", "9023"):
+            text = f"The gate code is {code}. The gate is at the end of the corridor."
+            add_chunks(memory.store, chunks(write(tmp_path, "handbook.txt", text)))
+        memory.add(("Ada", "The corridor is green."))
+        earlier, newest, _ = memory.store.turns()
+        chosen = {"tags": {"older_version": str(memory.get(earlier.id).tags["older_version"])}}
+        assert [hit.turn_id for hit in memory.search("gate code", 1, chosen)] == [earlier.id]
+        memory.forget(newest.id, replies=False)
+        assert [hit.turn_id for hit in memory.search("gate code", 1)] == [earlier.id]
+    version = newest.source.partition(":")[0].encode()
+    assert not any(version in file.read_bytes() for file in tmp_path.glob("a.db*"))
+
+
 def test_a_document_is_found_and_cited_like_what_was_said(
     store: SqliteStore, tmp_path: Path
 ) -> None:
