@@ -70,7 +70,7 @@ def gains(before: Sequence[QuestionScore], after: Sequence[QuestionScore]) -> li
 
     # Sorted by key: the order of answering must not change an interval.
     pairs = [(plain[key], compiled[key]) for key in sorted(plain)]
-    if ROWS in pairs[0][0].components:
+    if any(ROWS in score.components for score, _ in pairs):
         return gains_by_category(ROWS, pairs, _ROW_GROUPS)
     optimized = [name for name in pairs[0][0].components if name not in WEIGHTS]
     components = [name for name in (*WEIGHTS, *optimized, "reward") if name != "answer"]

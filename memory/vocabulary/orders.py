@@ -18,7 +18,9 @@ from memory.text.word_classes import closed_classes, is_infinitive
 from memory.vocabulary.sentences import Sentence, sentences_of
 
 _TOKEN = re.compile(r"[^\W_]+|[?!:,\"]")
-_QUOTED = re.compile(r"[\"\u201c\u201e\u00ab][^\"\u201c\u201d\u00bb]*[\"\u201c\u201d\u00bb]")
+_QUOTED = re.compile(
+    r"[\"\u201c\u201e\u00ab][^\"\u201c\u201d\u201e\u00ab\u00bb]*[\"\u201c\u201d\u00bb]"
+)
 _QUOTATION = " something "  # in its place: what is quoted orders nothing
 _EDGES = " \t.,;:!?()-\u2013\u2014\u2026"
 _LONGEST_TURN = 20_000  # characters that are read
@@ -137,7 +139,8 @@ def _beginning() -> re.Pattern[str]:
 @cache
 def _end() -> re.Pattern[str]:
     options = "|".join(map(re.escape, (*_model().lasting, *_model().polite_behind)))
-    return re.compile(rf"[\s,]+(?:{options})$", re.IGNORECASE)
+    # Only from where a run of spaces begins: else each of them would be tried.
+    return re.compile(rf"(?<![\s,])[\s,]++(?:{options})$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

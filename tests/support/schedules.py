@@ -204,7 +204,7 @@ class Outcome:
 
 
 def look(folder: Path, answers: tuple[str, str]) -> Outcome:
-    acts.settle(folder)
+    acts.settle(acts.ACTS["forget"], folder)  # what is due of a forgetting
     assert acts.faults(folder) == []
     return Outcome(answers, acts.state(folder))
 

@@ -75,11 +75,14 @@ def to_turns(
                 "speaker": speaker,
                 "text": text,
                 # As `is_minted_session` and `is_minted_source` say, without a call for each turn.
-                "session": Minted(session) if session.startswith(SESSIONS) else session,
+                # Of a damaged file a column may be without a text.
+                "session": (
+                    Minted(session) if session and session.startswith(SESSIONS) else session
+                ),
                 "said_at": said_at,
                 "source": (
                     Minted(source)
-                    if source.startswith(IMPORTED) or OF_OURS.search(source)
+                    if source and (source.startswith(IMPORTED) or OF_OURS.search(source))
                     else source
                 ),
                 "kind": kind,
