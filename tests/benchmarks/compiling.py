@@ -54,6 +54,7 @@ Obedience = Literal["always", "half", "never"]
 SHARES: dict[Obedience, float] = {"always": 1.0, "half": 0.5, "never": 0.0}
 CHANCE = 1 / 3  # that the model that never obeys does as the rule says
 OPTIMIZERS: tuple[Optimizer, ...] = ("simba", "miprov2", "gepa")
+TIGHT = 300  # tokens of evidence
 EXAMPLES = 16  # to learn from, as many as SIMBA needs; as many questions measure
 Combination = tuple[Optimizer, Target, Obedience]
 
@@ -124,6 +125,8 @@ def compile_once(
         columns="value" if target == "retrieve" else COLUMNS,
         **idle,
     )
+    # With room the near facts are shown to the answer without a SELECT.
+    budget = TIGHT if target == "retrieve" else model.limits.budget
     with tempfile.TemporaryDirectory() as name, Progress(disable=True) as bar:
         folder = Path(name)
         data = houses_to_hold_out(folder / "houses", numbered=target == "retrieve")
@@ -133,7 +136,7 @@ def compile_once(
             options=Options(
                 optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed
             ),
-            setup=Setup(model, in_phrases(starting_program(model)), model.limits.budget),
+            setup=Setup(model, in_phrases(starting_program(model)), budget),
             prompt_model=model,
             reward="memory",
             num_train=EXAMPLES,
