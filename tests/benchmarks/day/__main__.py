@@ -318,20 +318,21 @@ def backlog(
     run: Run, stage: Stage, workers: list[psutil.Process], *, memories: int, windows: int
 ) -> float:
     """Workers that find so many windows waiting; processor ms of a window."""
+    stored: dict[str, dict[int, float]] = {}
     with progress() as bar:
         task = bar.add_task("windows of a backlog", total=memories * windows)
-        before = counts(stage).get("digest.calls", 0)
-        begin, done = time.perf_counter(), 0
+        begin, left = time.perf_counter(), memories * windows * DIGEST_WINDOW
         with watching(stage.groups(workers), stage.database) as watched:
             for number in range(memories):
                 with open_store(existing(f"m{number}")) as store:
-                    store.add([*islice(chat(number, SPEAKERS), windows * DIGEST_WINDOW)])
-            while done < memories * windows and time.perf_counter() - begin < LONGEST_SECONDS:
-                time.sleep(0.2)
-                done = counts(stage).get("digest.calls", 0) - before
-                bar.update(task, completed=done)
-            time.sleep(1.0)  # the last window is written after it was asked about
+                    ids = store.add([*islice(chat(number, SPEAKERS), windows * DIGEST_WINDOW)])
+                stored[f"m{number}"] = dict.fromkeys(ids, time.time())
+            while left and time.perf_counter() - begin < LONGEST_SECONDS:
+                time.sleep(1.0)
+                left = waits(stored, 0.0, time.time()).left
+                bar.update(task, completed=memories * windows - left // DIGEST_WINDOW)
         wall = time.perf_counter() - begin
+    done = memories * windows - left // DIGEST_WINDOW
     run.note_use("backlog", watched, wall)
     run.note("backlog: windows", done, f"of {memories * windows}, {len(workers)} workers")
     run.note("backlog: windows a second", done / wall, "by the clock")
