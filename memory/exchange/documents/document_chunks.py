@@ -25,7 +25,7 @@ from memory.store.configuration.owner import is_unnamed
 from memory.store.database import Connection
 from memory.store.turns.minted_names import OLDER_VERSION
 from memory.store.turns.tags import replace_tags_in
-from memory.store.turns.turn_reads import versions_of_document
+from memory.store.turns.turn_reads import chunks_of_document, versions_of_document
 from memory.store.turns.turns_table import known_sources
 from memory.system.files import refuse_irregular
 from memory.text.characters import label, one_line
@@ -172,7 +172,7 @@ def _replace_older(conn: Connection, name: str, version: str) -> None:
     """
     ids = defaultdict[str, list[int]](list)
     words_of = defaultdict[str, set[str]](set)
-    for turn_id, source, text in conn.run("turns_of_document", session=name):
+    for turn_id, source, text in chunks_of_document(conn, name):
         of_version = source[: len(version)]
         ids[of_version].append(turn_id)
         words_of[of_version].update(words(text))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from memory.records import Turn
-from memory.store.database import HasConnections
+from memory.store.database import Connection, HasConnections
 from memory.store.files.united import stores_by_name
 from memory.store.protocol import Store, Turns
 from memory.store.turns.minted_names import IMPORTED_AS
@@ -229,6 +229,14 @@ def versions_of_document(store: HasConnections, name: str, hash_letters: int) ->
     with store.reading() as conn:
         rows = conn.run("versions_of_document", session=name, hash=1 + hash_letters)
         return [version for (version,) in rows if version.startswith(f"{name}@")]
+
+
+def chunks_of_document(conn: Connection, name: str) -> list[tuple[int, str, str]]:
+    """The id, source and text of each turn of a document, of all its versions."""
+    return [
+        (number, source, text)
+        for number, source, text in conn.run("turns_of_document", session=name)
+    ]
 
 
 # --- speakers -------------------------------------------------------------------------------------
