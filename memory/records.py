@@ -13,7 +13,8 @@ _Item = TypeVar("_Item")
 _Kind = TypeVar("_Kind", bound="Record")
 _Hit = TypeVar("_Hit", bound="Hit")
 Kind = Literal["message", "document", "tool"]
-FormChoice = Literal["auto", "full", "brief"]  # of the prompts that a model is given
+# Of the prompts that a model is given; "short" is an older name of "brief".
+FormChoice = Literal["auto", "full", "brief", "short"]
 # When SELECTs are written for a question: for each, or when they pay.
 SqlUse = Literal["always", "when it pays", "never"]
 Tags = Mapping[str, str | Sequence[str]]  # key -> its value, or several

@@ -586,7 +586,7 @@ def test_no_flag_of_a_model_is_asked_outside_the_rooms_of_models_and_program() -
 
 def test_nobody_compares_the_name_of_a_form_of_prompts() -> None:
     """What a model of a form does is said by `memory.program.program`."""
-    forms = {"full", "brief", "tiny"}
+    forms = {"full", "short", "brief", "tiny"}
     comparisons = [
         f"{name(path)}: {ast.unparse(node)}"
         for path in CODE

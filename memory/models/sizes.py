@@ -10,7 +10,10 @@ from memory.records import FormChoice
 # "tiny" is the packaged model, which completes sentences; "small" models have up to 8 billion
 # parameters and choose a line at a time; "large" ones get full prompts.
 Size = Literal["tiny", "small", "large"]
-SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType({"brief": "small", "full": "large"})
+# "short" is an older name: memories keep it in their settings.
+SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
+    {"brief": "small", "short": "small", "full": "large"}
+)
 # What a small model reads at once: of a memory with a question, and of the one turn that it
 # stores. It gets lost in more, and a core reads some 30 tokens a second.
 SMALL_BUDGET, SMALL_WINDOW = 300, 400  # tokens

@@ -87,7 +87,12 @@ WORDS: Mapping[str, Words] = {
         "Length of prompts",
         "Brief ones suit small models.",
         "auto",
-        {"auto": "By the model", "full": "Full", "brief": "Brief"},
+        {
+            "auto": "By the model",
+            "full": "Full",
+            "brief": "Brief",
+            "short": "Brief, by its older name",
+        },
         is_plain=False,
     ),
 }

@@ -304,7 +304,7 @@ def test_prompts_go_by_the_parameters_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert load_model(NAME).size == "small"
-    assert loaded(prompts="brief").size == "small"
+    assert loaded(prompts="short").size == "small"
     assert loaded(prompts="full").size == "large"
     file = read_model(packaged_gguf())
     sizes = {3_100_000_000: "small", 7_600_000_000: "small", 14_000_000_000: "large"}

@@ -40,6 +40,7 @@ def test_a_model_that_is_small_or_reads_little_chooses_rows(
 ) -> None:
     assert size_for(name, context) == size
     assert size_for(name, context, "full") == "large"
+    assert size_for(name, context, "short") == "small"
     assert size_for(name, context, "brief") == "small"
 
 
@@ -70,8 +71,8 @@ def test_the_name_of_ones_own_server_s_model_is_nobody_else_s(monkeypatch) -> No
     ("name", "option", "setting", "form"),
     [
         ("openai/gpt-4o-mini", "auto", None, "full"),
-        ("openai/gpt-4o-mini", "auto", "brief", "brief"),
-        ("openai/gpt-4o-mini", "full", "brief", "full"),  # who asks now knows best
+        ("openai/gpt-4o-mini", "auto", "short", "brief"),  # an older name
+        ("openai/gpt-4o-mini", "full", "short", "full"),  # who asks now knows best
         ("openai/gpt-4o-mini", "brief", "full", "brief"),
         ("ollama_chat/qwen2.5:7b", "auto", "full", "full"),
         ("ollama_chat/qwen2.5:7b", "auto", "auto", "brief"),
@@ -95,17 +96,19 @@ def test_a_window_that_somebody_set_stays(store: Store) -> None:
 
 
 def test_other_forms_are_refused(store: Store) -> None:
-    with pytest.raises(InputError, match='takes "auto" or "full" or "brief"'):
+    with pytest.raises(InputError, match='takes "auto" or "full" or "brief" or "short"'):
         Settings(store).set("prompts", "tiny")
     for name in ("openai/gpt-4o-mini", "gguf:none.gguf"):
-        with pytest.raises(InputError, match="no prompts 'short'; there are auto, full, brief"):
-            load_model(name, prompts="short")
+        with pytest.raises(
+            InputError, match="no prompts 'long'; there are auto, full, brief, short"
+        ):
+            load_model(name, prompts="long")
 
 
 def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
     with pytest.raises(InputError, match="the packaged model has its own prompts"):
-        load_model("local", prompts="brief")
-    Settings(store).set("prompts", "brief")
+        load_model("local", prompts="short")
+    Settings(store).set("prompts", "short")
     assert Memory(store, "local").program.form == "tiny"
 
 
@@ -119,7 +122,7 @@ def test_a_user_s_memory_has_its_own_setting(tmp_path: Path, monkeypatch) -> Non
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
         for user in ("ann", "ben"):
             memory.add("Hello.", user_id=user)
-        Settings(memory.of("ann").store).set("prompts", "brief")
+        Settings(memory.of("ann").store).set("prompts", "short")
         assert memory.model.size == "large"
     with Memory(model=load_model("openai/gpt-4o-mini")) as memory:
         assert memory.model.size == "large"
