@@ -25,7 +25,7 @@ COMMANDS = {
         "chat": "chat.chat",
         "search": "queries.search",
         "context": "context.context",
-        "upcoming": "queries.upcoming",
+        "upcoming": "upcoming.upcoming",
     },
     "Facts": {
         "facts": "facts.app",

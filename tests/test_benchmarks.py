@@ -396,8 +396,8 @@ def test_round_trips_of_paths_are_counted_in_postgres() -> None:
     lines = [line.split("|") for line in out.splitlines() if line.startswith("|")]
     assert lines[0][5].strip() == "round trips"
     rows = {row[1].strip(): row for row in lines}
-    assert int(rows["search"][5]) == 6
-    assert 6 < int(rows["context"][5]) < 100
+    assert int(rows["search"][5]) == 4
+    assert 4 < int(rows["context"][5]) < 100
     assert int(rows["FTS5 search"][5]) == 1
 
 

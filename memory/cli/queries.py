@@ -1,4 +1,4 @@
-"""The commands that query a memory: ask, search, upcoming, sql."""
+"""The commands that query a memory: ask, search, sql."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memory.cli.memory_command import CommandMemory, Printed, on_memory
 from memory.cli.options import (
     DEFAULT,
     ApiBase,
@@ -29,8 +28,6 @@ from memory.cli.options import (
 from memory.cli.output import print_json, print_rows
 from memory.errors import InputError, SqlError
 from memory.evidence.lines import named_cells
-from memory.evidence.upcoming import DAYS
-from memory.evidence.upcoming import upcoming as due_on_days
 from memory.records import Rows, Turn
 from memory.store.changes.points_in_time import time_of_question
 from memory.store.files.united import found_turns
@@ -100,23 +97,6 @@ def ask(
             _print_statements(answer)
         if loaded and loaded.server:  # other calls cost nothing
             print_clean(_bill(answer))
-
-
-@on_memory()
-def upcoming(
-    memory: CommandMemory,
-    days: Annotated[int, typer.Option(help="How many days after today to look at.")] = DAYS,
-    now: Annotated[str, typer.Option(help="Another day than today to begin with.")] = "",
-) -> Printed:
-    """List what is due: what was said for the next days, facts that happen then, birthdays.
-
-    memory upcoming --days 30
-    """
-    due = due_on_days(memory.store, days, now)
-    notes = () if due else [f"nothing is known of the next {count(days, 'day')}"]
-    return Printed(
-        [item.to_dict() for item in due], [clean_line(item.line) for item in due], notes=notes
-    )
 
 
 def _bill(answer: "Answer") -> str:

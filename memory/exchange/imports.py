@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import ne
@@ -81,9 +81,11 @@ def import_turns(
         if people:
             turns = [people.named(turn) for turn in turns]
         skipped += [item for item in items if isinstance(item, Skipped)]
-        turns, changed = _told_apart(store, turns)
-        with_other_words += changed
         known = known_sources(store, [turn.source for turn in turns])
+        turns, changed = _told_apart(store, turns, known)
+        if changed:
+            with_other_words += changed
+            known = known_sources(store, [turn.source for turn in turns])
         known |= _known_by_their_own(store, [turn for turn in turns if turn.source not in known])
         fresh = [turn for turn in turns if turn.source not in known]
         already += len(turns) - len(fresh)
@@ -137,18 +139,23 @@ def refuse_empty(report: ImportReport, name: str) -> None:
     raise InputError("; ".join([f"{name}: nothing was stored: {causes}", *report.notes]))
 
 
-def _told_apart(store: Store, turns: Sequence[Turn]) -> tuple[list[Turn], int]:
+def _told_apart(
+    store: Store, turns: Sequence[Turn], known: Mapping[str, int]
+) -> tuple[list[Turn], int]:
     """The turns, with new ids for those whose id the memory has with another text, and their count.
 
     A file may have any ids, so an id proves nothing: another file must not take a message's place.
     """
-    known = known_sources(store, [turn.source for turn in turns])
-    text_of = {turn.id: turn.text for turn in store.turns_by_id([*known.values()], missing_ok=True)}
+    stored = store.turns_by_id([*known.values()], missing_ok=True)
+    text_of = {turn.id: turn.text for turn in stored}
+    of_turns = [text_of.get(known.get(turn.source, 0), turn.text) for turn in turns]
+    if all(text == turn.text for text, turn in zip(of_turns, turns, strict=True)):
+        return [*turns], 0
     told_apart = [
         turn
-        if text_of.get(known.get(turn.source, 0), turn.text) in (turn.text, public.text)
+        if text in (turn.text, public.text)
         else replace(turn, source=Minted(f"{turn.source}~{short_hash(turn.text)}"))
-        for turn, public in zip(turns, public_turns(turns).turns, strict=True)
+        for turn, public, text in zip(turns, public_turns(turns).turns, of_turns, strict=True)
     ]
     return told_apart, sum(map(ne, told_apart, turns))
 

@@ -68,7 +68,7 @@ from memory.store.turns import expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
 from memory.store.turns.days import turns_speaking_of, with_days
 from memory.store.turns.filtered_turns import FilteredTurns, shown_only, with_signs
-from memory.store.turns.minted_names import FORGET_AFTER, OLDER_VERSION
+from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
 from memory.text.dates import asked_days
@@ -410,7 +410,8 @@ class DatabaseStore(Store):
             ):
                 self._index_embedder = None  # such an index is good for this search only
             selection = None
-            turn_filter = shown_only(conn, turn_filter)
+            if new_rows.hides:
+                turn_filter = shown_only(turn_filter)
             if turn_filter:
                 selection = self._filtered_turns.select(conn, self._index, turn_filter)
             if signs:
@@ -423,7 +424,7 @@ class DatabaseStore(Store):
                 partial(self.vectors.vector_of, recorded),
                 selection,
                 lambda text: turns_speaking_of(conn, asked_days(text, self.today)),
-                lambda: {turn_id for (turn_id,) in conn.run("turns_with_key", key=OLDER_VERSION)},
+                new_rows.replaced,
             )
 
     @property

@@ -112,8 +112,9 @@ class Turns(HasConnections, Protocol):
         While the server of a hosted embedder fails, all are ranked so, and a warning is logged
         ("memory.store", once until it works again).
 
-        Raises ModelError when no user here has agreed to a hosted embedder, or one on this machine
-        cannot be used, InputError for weights of other features and for an unknown or wrong filter.
+        Raises ModelError when no user here has agreed to a hosted embedder, when it makes vectors
+        of another width by now, or when one on this machine cannot be used; InputError for
+        weights of other features and for an unknown or wrong filter.
         """
 
     def searched(

@@ -160,6 +160,8 @@ class Vectors:
         try:
             [vector] = self.embed([text], recorded)
             self.state.fails_questions = False
+        except vectors.OtherWidthError:
+            raise
         except ModelError as error:
             if not self.is_hosted(recorded) or not self.is_agreed(recorded.name):
                 raise

@@ -10,7 +10,7 @@ them (decision 13).
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +26,7 @@ from memory.search.signs import sign_codes
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.word_matches import WordMatches
 from memory.store.database import Connection, WordIndex
+from memory.store.turns.minted_names import HIDDEN, OLDER_VERSION
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, read_turns
 
 BLOCK = 1024  # turns
@@ -41,8 +42,7 @@ class Searched:
 
     `embed` makes the unit vector of a question, also after the transaction; `embedder_id` changes
     with the embedder. `selection` are the turns to rank, None for all. `told_on` finds the turns
-    that speak of the days that a question names, `replaced` the turns of documents' older
-    versions.
+    that speak of the days that a question names, `replaced` are those of documents' older versions.
     """
 
     index: Index
@@ -52,7 +52,7 @@ class Searched:
     embed: Callable[[str], NDArray[np.float32]]
     selection: Selection | None
     told_on: Callable[[str], Sequence[int]]
-    replaced: Callable[[], Collection[int]]
+    replaced: frozenset[int]
 
     @property
     def turns(self) -> int:
@@ -72,11 +72,10 @@ class Searched:
         answer: so a quarter of the hits at most is older, and only where the ranking had them.
         """
         hits = ranked(k=k)
-        replaced = self.replaced() if hits else ()
-        if not replaced:
+        if self.replaced.isdisjoint(hit.turn_id for hit in hits):
             return hits
-        older = [hit for hit in hits if hit.turn_id in replaced][: k // 4]
-        current = [hit for hit in ranked(k=_WIDER * k) if hit.turn_id not in replaced]
+        older = [hit for hit in hits if hit.turn_id in self.replaced][: k // 4]
+        current = [hit for hit in ranked(k=_WIDER * k) if hit.turn_id not in self.replaced]
         if not current:  # a filter asks for older versions, or nothing else is left
             return hits
         return [*current[: k - len(older)], *older]
@@ -243,7 +242,11 @@ def _session_end(conn: Connection, session: str, before: int, width: int) -> Ses
 
 @dataclass(frozen=True)
 class NewRows:
-    """The rows that an index lacks, and the newest settings `embedder`, read in one round trip."""
+    """The rows that an index lacks, and what a search needs besides, read in one round trip.
+
+    `embedders` are the newest settings `embedder`, `hides` says whether a framework deleted turns,
+    and `replaced` are the turns of documents' older versions.
+    """
 
     embedders: list[tuple[int, str]]
     speakers: list[tuple[int, str]]
@@ -251,6 +254,8 @@ class NewRows:
     blocks: list[tuple[int, bytes, bytes]]
     recent: list[tuple[bytes, bytes]]
     last_turn: int
+    hides: bool
+    replaced: frozenset[int]
 
 
 def rows_after(conn: Connection, index: Index) -> NewRows:
@@ -263,6 +268,8 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
         # Of turns that have become a block meanwhile there are no rows here any more.
         recent = conn.run("recent_after", after=index.last_id)
         last_turn = conn.run("last_turn")
+        hidden = conn.run("turn_with_key", key=HIDDEN)
+        replaced = conn.run("turns_with_key", key=OLDER_VERSION)
     # All of it: in SQLite a cursor with rows left keeps its connection at that moment.
     return NewRows(
         embedders=embedders.fetchall(),
@@ -271,6 +278,8 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
         blocks=blocks.fetchall(),
         recent=recent.fetchall(),
         last_turn=last_turn.fetchall()[0][0],
+        hides=bool(hidden.fetchall()),
+        replaced=frozenset([turn_id for (turn_id,) in replaced.fetchall()]),
     )
 
 

@@ -96,10 +96,14 @@ def refuse_other_name(
         )
 
 
+class OtherWidthError(ModelError):
+    """The recorded embedder makes vectors of another width by now, which no wait mends."""
+
+
 def refuse_other_width(recorded: RecordedEmbedder, width: int, location: Path | str) -> None:
-    """Raises ModelError when the recorded embedder makes vectors of another width by now."""
+    """Raises OtherWidthError when the recorded embedder makes vectors of another width by now."""
     if recorded.width and width != recorded.width:
-        raise ModelError(
+        raise OtherWidthError(
             f"{recorded.name} now makes vectors of {width} numbers, the ones in {location} have"
             f" {recorded.width}; make them anew: {embed_command(location, recorded.name)}"
         )

@@ -501,6 +501,13 @@ def test_a_long_reason_is_kept_in_part(store: SqliteStore) -> None:
     assert len(store.pending()[0].error) == pending_windows.LONGEST_ERROR
 
 
+def test_a_reason_that_quotes_half_a_character_is_kept(store: SqliteStore) -> None:
+    window = claim_window(store, 5)
+    assert window
+    fail_window(store, window, "the model wrote \ud83d", statement="-- \ud83d")
+    assert store.pending()[0].error == "the model wrote \ufffd"
+
+
 def test_a_write_is_all_or_nothing(store: SqliteStore) -> None:
     with pytest.raises(SqlError):
         store.write(f"{MOVED}; {CAT}; {DOG.replace(', 4)', ', 99)')}", cause="test")
