@@ -181,6 +181,7 @@ APART = {
     ),
     "a command, a place of the page or a format has a module": (
         *("memory.cli.admin", "memory.cli.embed", "memory.cli.settings", "memory.cli.summaries"),
+        "memory.cli.upcoming",
         "memory.server.web.attributes",
         *("memory.server.web.entities", "memory.server.web.search", "memory.server.web.story"),
         *("memory.server.web.work", "memory.exchange.opencode"),

@@ -50,7 +50,6 @@ from memory.records import (
     Turn,
     TurnIds,
 )
-from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.setting_values import PROMPTS, WRONG_ANSWER_COST
 from memory.store.configuration.settings import settings_of
@@ -779,7 +778,7 @@ class Memory(AnswersOthersNames):
                 reload=reload,
                 gate=gate,
                 profile=profile,
-                weights=self.searcher.weights,
+                weights=self.weights,
             )
 
     @for_user
@@ -804,12 +803,12 @@ class Memory(AnswersOthersNames):
         number = k if limit is None else limit
         if number < 1:
             raise InputError(f"search finds k={number} turns; give at least 1")
-        hits = self.searcher.search(self._united, query, number, wanted)
+        hits = self._united.search(query, number, wanted, weights=self.weights)
         return Results(found_turns(self._united, hits))
 
     def _ranked(self, question: str, k: int) -> list[Hit]:
         """The hits of `search` without their texts."""
-        return own_hits(self._united, self.searcher.search(self._united, question, k))
+        return own_hits(self._united, self._united.search(question, k, weights=self.weights))
 
     @for_user
     def facts(
@@ -896,13 +895,12 @@ class Memory(AnswersOthersNames):
 
         Raises SqlError when it is refused, wrong or too slow.
         """
-        return own_rows(self._united, self._united.read(sql, weights=self.searcher.weights))
+        return own_rows(self._united, self._united.read(sql, weights=self.weights))
 
     @property
-    def searcher(self) -> Searcher:
-        """How this memory searches: by the program's weights."""
-        weights = getattr(self._setup.program, "feature_weights", None)
-        return Searcher(weights)
+    def weights(self) -> Mapping[str, float] | None:
+        """The program's weights of the ranking's features; None for the packaged ones."""
+        return getattr(self._setup.program, "feature_weights", None)
 
     def evidence(
         self,
@@ -943,7 +941,7 @@ class Memory(AnswersOthersNames):
     @property
     def reader(self) -> MemoryReader:
         """The view of this memory that a program's modules read, for one question."""
-        return MemoryReader(self._united, self.searcher)
+        return MemoryReader(self._united, self.weights)
 
     def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
         """The pieces of a reply to a prompt that the model's server takes."""

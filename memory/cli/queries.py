@@ -188,7 +188,6 @@ def search(
 
     memory search "move to Oslo" --where speaker=Anna --where since=2017-05
     """
-    from memory.search.searcher import Searcher
 
     if not text.strip():
         raise InputError("the search text is empty")
@@ -196,7 +195,7 @@ def search(
     compiled = compiled_program(program)
     weights = compiled.feature_weights if compiled else None
     with open_memories(namespaces, db) as store:
-        hits = found_turns(store, Searcher(weights).search(store, text, k, turn_filter))
+        hits = found_turns(store, store.search(text, k, turn_filter, weights=weights))
     for hit in hits:
         if as_json:
             print_json(hit.to_dict())

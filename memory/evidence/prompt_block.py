@@ -27,7 +27,6 @@ from memory.evidence.room import (
 from memory.evidence.story import STORY_HEAD, Story, story_line
 from memory.facts.latest_word import latest_words
 from memory.records import Contradiction, Fact, Hit, Turn, plain
-from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.turns.days import days_of_turn, meets
@@ -169,7 +168,7 @@ def inject(
     character = _name(store, conversation, "assistant", character)
     text = without_name(user_texts[-1], character)
     user = _name(store, conversation, "user", speaker) or _USER
-    reader = MemoryReader(store, Searcher(weights))
+    reader = MemoryReader(store, weights)
     question = UserQuestion(
         text,
         asker=reader.asker(user),

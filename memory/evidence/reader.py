@@ -16,7 +16,6 @@ from memory.evidence.wishes import shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.answer_kinds import asks_for_story
 from memory.search.question import is_about, subjects_of
-from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.owner import asker_of
 from memory.store.facts.fact_reads import facts_from, has_facts
@@ -38,12 +37,13 @@ _STORY_CANDIDATES = 400  # turns; first the ones that a story's names and months
 class MemoryReader:
     """Looks things up in a memory for a question, each only once.
 
-    `searcher` ranks by the weights of a program. `store` is the memory to read.
+    `weights` are a program's, of the ranking's features; None means the packaged ones. `store` is
+    the memory to read.
     """
 
-    def __init__(self, store: Store, searcher: Searcher | None = None) -> None:
+    def __init__(self, store: Store, weights: Mapping[str, float] | None = None) -> None:
         self.store = store
-        self._searcher = searcher or Searcher()
+        self._weights = weights
         self._hits: dict[tuple[str, int], Sequence[Hit]] = {}
         self._turns: dict[int, Turn] = {}
         self._standing: dict[tuple[str, ...], Standing] = {}
@@ -52,18 +52,18 @@ class MemoryReader:
 
     def read(self, sql: "str | CheckedSelect") -> Rows:
         """The rows of one SELECT; raises SqlError."""
-        return self.store.read(sql, weights=self._searcher.weights)
+        return self.store.read(sql, weights=self._weights)
 
     def search(
         self, question: str, k: int, filter: TurnFilter | Mapping[str, Any] | None = None
     ) -> Sequence[Hit]:
         """The best k turns by the ranking, best first; with a filter only turns that pass it."""
         if filter is not None:
-            return self._searcher.search(self.store, question, k, filter)
+            return self.store.search(question, k, filter, weights=self._weights)
         if (question, k) not in self._hits:
             subjects = subjects_of(question) if asks_for_story(question) else ()
             most = max(k, _STORY_CANDIDATES) if subjects else k
-            hits = self._searcher.search(self.store, question, most)
+            hits = self.store.search(question, most, weights=self._weights)
             if subjects:
                 turns = {turn.id: turn for turn in self.turns_by_id([hit.turn_id for hit in hits])}
                 # Sorting is stable: in both parts the nearest come first.
@@ -184,11 +184,11 @@ def reading(
     """
     if isinstance(memory, (str, Path)):
         with open_store(_place(memory), read_only=True) as store:
-            yield MemoryReader(store, Searcher(weights))
+            yield MemoryReader(store, weights)
     elif reader := getattr(memory, "reader", None):
         yield reader
     else:
-        yield MemoryReader(cast("Store", memory), Searcher(weights))
+        yield MemoryReader(cast("Store", memory), weights)
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def writing(
     """
     if isinstance(memory, (str, Path)):
         with open_store(_place(memory)) as store:
-            yield MemoryReader(store, Searcher(weights))
+            yield MemoryReader(store, weights)
     elif memory is not None:
         with reading(memory, weights) as reader:
             yield reader
@@ -214,4 +214,4 @@ def writing(
             open_store(Path(folder) / "memory.db") as store,
         ):
             store.add([replace(turn, id=0) for turn in given])
-            yield MemoryReader(store, Searcher(weights))
+            yield MemoryReader(store, weights)

@@ -50,7 +50,7 @@ def search(
     refuse_empty(query)
     turn_filter = read_filter(filter or None)
     with past_or_present(memory.store, as_of) as past:
-        hits = found_turns(past, memory.searcher.search(past, query, limit, turn_filter))
+        hits = found_turns(past, past.search(query, limit, turn_filter, weights=memory.weights))
     return {"hits": [cast("HitRecord", hit.to_dict()) for hit in hits]}
 
 
@@ -80,7 +80,7 @@ def recall(
     """
     with owners_hits(
         memory.store,
-        memory.searcher,
+        memory.weights,
         query,
         limit,
         as_of=as_of,
@@ -160,7 +160,7 @@ def context(
         speaker=speaker or asker or owner_of(first_store(memory.store)),
         budget=budget,
         session=session,
-        weights=memory.searcher.weights,
+        weights=memory.weights,
         counts=not off_the_record,
         gate=gate,
         profile=profile,

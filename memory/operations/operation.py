@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
@@ -15,7 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from memory.errors import InputError
-from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.files.united import MOST_MEMORIES
 
@@ -80,7 +79,7 @@ class OpenMemory:
     Arguments:
         store: the memory; several as one for an operation that reads several.
         by: who changes it, as its history says.
-        searcher: how it is searched.
+        weights: of the ranking's features; None means the packaged ones.
         memory_of: the Memory on a store, for what asks a model.
         may_forget: whether who calls has the right to forget; if not, no write leads to it.
     """
@@ -88,7 +87,7 @@ class OpenMemory:
     store: Store
     by: str
     memory_of: Callable[[Store], Memory]
-    searcher: Searcher = field(default_factory=Searcher)
+    weights: Mapping[str, float] | None = None
     may_forget: bool = True
 
 

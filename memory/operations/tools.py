@@ -34,7 +34,6 @@ from memory.recall.recalled import owners_hits
 from memory.records import Change, Rows
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.search.searcher import Searcher
 from memory.store import Store, open_store
 from memory.store.changes.points_in_time import time_of_question
 from memory.store.configuration.declared_settings import Settings, refuse_of_person
@@ -149,7 +148,7 @@ def memory_tools(
     tools = Tools(
         lambda: _opened(opens),
         memory_of,
-        searcher=memory.searcher,
+        weights=memory.weights,
         session=session,
     )
     return [getattr(tools, name) for name in tool_rights(groups)]
@@ -192,7 +191,7 @@ class Tools:
     Arguments:
         open_store: opens the store for one call, as a context manager.
         memory_of: the Memory on a store, for the tools that call a model.
-        searcher: how the memory's program searches, in the order of `Memory.search`.
+        weights: of the ranking's features, as the memory's program has them.
         session: the session of the turns that they store.
         progress: called with each step of a slow tool; an exception from it ends the tool.
         may_forget: see `OpenMemory`.
@@ -203,7 +202,7 @@ class Tools:
         open_store: Callable[[], AbstractContextManager[Store]],
         memory_of: Callable[[Store], "Memory"],
         *,
-        searcher: Searcher,
+        weights: Mapping[str, float] | None,
         session: str = "",
         progress: Callable[[str], None] = lambda step: None,
         may_forget: bool = True,
@@ -211,11 +210,11 @@ class Tools:
         self._may_forget = may_forget
         self._store = open_store
         self._memory_of = memory_of
-        self._searcher = searcher
+        self._weights = weights
         self._session = session
         self._progress = progress
         # Shared with `RefineMemory`, which uses them on a draft of the facts.
-        for tool in RefiningTools(StoreWorkbench(self._written, searcher.weights)).functions():
+        for tool in RefiningTools(StoreWorkbench(self._written, weights)).functions():
             setattr(self, tool.__name__, checked(tool))
 
     def __getattr__(self, name: str) -> Callable[..., str]:
@@ -229,7 +228,7 @@ class Tools:
         def call(**arguments: Any) -> str:
             with self._store() as store:
                 by = f"tool {operation.name}"
-                memory = OpenMemory(store, by, self._memory_of, self._searcher, self._may_forget)
+                memory = OpenMemory(store, by, self._memory_of, self._weights, self._may_forget)
                 answer = operation.call(memory, without_nulls(arguments))
             return trim(escaped(json.dumps(answer, ensure_ascii=False)), RESULT_TOKENS)
 
@@ -264,7 +263,7 @@ class Tools:
             self._store() as store,
             owners_hits(
                 store,
-                self._searcher,
+                self._weights,
                 query,
                 min(max(limit, 1), _MOST_TURNS),
                 as_of=as_of,
@@ -344,7 +343,7 @@ class Tools:
             select: SELECT COUNT(*) FROM facts WHERE attribute = 'ran' AND happened_on LIKE '2011%'
         """
         with self._store() as store:
-            return _table(store.read(select, weights=self._searcher.weights))
+            return _table(store.read(select, weights=self._weights))
 
     @checked
     def remember(

@@ -1,6 +1,6 @@
 """What a query of the memory's owner finds, without a model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,7 +10,6 @@ from memory.evidence.reader import MemoryReader
 from memory.facts import day_of
 from memory.facts.restated import newest_first
 from memory.records import Hit
-from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.configuration.owner import owner_of
 from memory.store.files.united import first_store, past_or_present
@@ -37,7 +36,7 @@ def refuse_empty(query: str) -> None:
 @contextmanager
 def owners_hits(
     store: Store,
-    searcher: Searcher,
+    weights: Mapping[str, float] | None,
     query: str,
     limit: int,
     *,
@@ -50,7 +49,7 @@ def owners_hits(
     again, the newest comes first. A query without words asks what is known of the owner.
     """
     with past_or_present(store, as_of) as past:
-        reader = MemoryReader(past, searcher)
+        reader = MemoryReader(past, weights)
         question = UserQuestion(
             query, owner_of(first_store(past)), today=day_of(past, as_of) if as_of else ""
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -11,7 +11,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memory.errors import InputError, StoreError
-from memory.search.searcher import Searcher
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.limits import Limits, Served
@@ -154,10 +153,9 @@ class Handles:
         return Memory(store, self.model(), self._program, budget=self._budget)
 
     @property
-    def searcher(self) -> Searcher:
-        """How `memory_of` searches. No model is loaded for it."""
-        weights = getattr(self._program, "feature_weights", None)
-        return Searcher(weights)
+    def weights(self) -> Mapping[str, float] | None:
+        """By which weights `memory_of` ranks, None for the packaged ones. No model is loaded."""
+        return getattr(self._program, "feature_weights", None)
 
     def names(self) -> list[str]:
         """All namespaces, sorted."""

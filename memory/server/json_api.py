@@ -159,7 +159,7 @@ def _work_of(
 
     def work(store: Store) -> Any:
         may_forget = call.grant.allows(call.namespace, "forget")
-        memory = OpenMemory(store, "API", handles.memory_of, handles.searcher, may_forget)
+        memory = OpenMemory(store, "API", handles.memory_of, handles.weights, may_forget)
         return operation.run(memory, inputs, call.number, lines)
 
     return work

@@ -136,7 +136,7 @@ def _tool(
     notices: list[str],
     may_forget: bool,
 ) -> Tool:
-    function = getattr(Tools(_no_store, handles.memory_of, searcher=handles.searcher), name)
+    function = getattr(Tools(_no_store, handles.memory_of, weights=handles.weights), name)
     parameters = list(map(_as_object, inspect.signature(function).parameters.values()))
 
     async def call(context: Context[Any, Any], arguments: dict[str, Any]) -> str:
@@ -206,7 +206,7 @@ async def _call_tool(
         tools = Tools(
             lambda: nullcontext(store),
             handles.memory_of,
-            searcher=handles.searcher,
+            weights=handles.weights,
             session=_session(),
             progress=progress,
             may_forget=may_forget,
@@ -321,7 +321,7 @@ def _add_resources(server: MCPServer[Any], handles: Handles, namespaces: Sequenc
 
 
 def _tools_on(handles: Handles, store: Store) -> Tools:
-    return Tools(lambda: nullcontext(store), handles.memory_of, searcher=handles.searcher)
+    return Tools(lambda: nullcontext(store), handles.memory_of, weights=handles.weights)
 
 
 def _number(text: str) -> int:

@@ -81,7 +81,7 @@ def test_a_memory_that_was_given_stays_open(path: Path) -> None:
 def test_each_call_of_a_memory_is_there_with_its_arguments() -> None:
     own = {name for name in vars(Memory) if not name.startswith("_")}
     # What is no call, makes several one, or is a part of `ask`.
-    own -= {"stores_facts", "searcher", "over", "evidence", "model", "program", "budget"}
+    own -= {"stores_facts", "weights", "over", "evidence", "model", "program", "budget"}
     own -= {"reader", "has_model"}
     own -= {"store", "stores", "of", "off_the_record"}
     for name in own - {"close"}:

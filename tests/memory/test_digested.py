@@ -13,7 +13,6 @@ from memory import Memory, Turn, open_store
 from memory.operations.tools import Tools
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import StoreWorkbench
-from memory.search.searcher import Searcher
 from memory.store import Store
 from memory.store.namespaces import create, existing
 from tests.support.commands import run
@@ -95,7 +94,7 @@ def test_the_api_and_the_tools_of_agents_read_it(digested: Store) -> None:
     tools = Tools(
         lambda: nullcontext(digested),
         lambda store: Memory(store, scripted_model([])),
-        searcher=Searcher(),
+        weights=None,
     )
     table = tools.query_memory(FIRST_QUERY)
     assert all(value in table for value in IN_FORCE)

@@ -16,7 +16,6 @@ from memory import InputError, Memory, Store, Turn, open_store
 from memory.errors import MemoryFault
 from memory.exchange.documents import add_chunks, chunks
 from memory.operations.tools import GROUPS, Tools, tool_rights
-from memory.search.searcher import Searcher
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
@@ -79,7 +78,7 @@ def test_no_tool_gives_back_what_a_terminal_obeys(tmp_path: Path, path: Path) ->
         tools = Tools(
             lambda: nullcontext(store),
             Memory,
-            searcher=Searcher(),
+            weights=None,
         )
         said: dict[str, str] = {}
         for name in tool_rights([*GROUPS]):

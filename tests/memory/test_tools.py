@@ -14,7 +14,6 @@ from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.errors import ModelError, SecretError, StoreError
 from memory.operations.tool_arguments import RESULT_TOKENS, NewFacts, NewTurns, TurnIds
 from memory.operations.tools import GROUPS, Tools, memory_tools
-from memory.search.searcher import Searcher
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.settings import set_setting
 from memory.store.search.embedding import Vectors
@@ -210,7 +209,7 @@ def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
     tools = Tools(
         lambda: nullcontext(store),
         lambda store: Memory(store, model),
-        searcher=Searcher(),
+        weights=None,
         progress=steps.append,
     )
     none = "(0 ended, 0 removed)"
@@ -228,7 +227,7 @@ def test_what_is_to_be_forgotten_is_shown_first_and_confirmed_by_its_word(
     tools = Tools(
         lambda: nullcontext(store),
         lambda store: Memory(store, scripted_model([])),
-        searcher=Searcher(),
+        weights=None,
     )
     preview = tools.forget([1])
     assert "1 turn and 1 fact would be removed for good" in preview

@@ -70,7 +70,7 @@ async def ask(request: PageRequest) -> PageResponse:
     def work(memory: "Memory", task: Task) -> Answered:
         with past_or_present(memory.store, as_of) as past:
             found = task.preview = hits(
-                past, question, None, request.handles.searcher, most=_MOST_PREVIEWED
+                past, question, None, request.handles.weights, most=_MOST_PREVIEWED
             )
             return _answered(request.handles.memory_of(past), question, asker, now, found)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from memory.errors import InputError
 from memory.records import Fact, Turn
-from memory.search.searcher import Searcher
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
 from memory.store.facts.fact_reads import facts_from
@@ -76,7 +75,7 @@ def conversation(request: PageRequest, store: Store) -> PageResponse:
     values: dict[str, Any] = {"q": question, "filters": filters, "earlier": None, "later": None}
     values["opens_at_end"] = not question and inputs.optional_number("after") is None
     if question:
-        lines = hits(store, question, turn_filter, request.handles.searcher)
+        lines = hits(store, question, turn_filter, request.handles.weights)
         return Page("conversation.html", values | {"groups": [("", lines)], "found": len(lines)})
     turns, has_earlier, has_later = _page(
         store,
@@ -189,11 +188,11 @@ def hits(
     store: Store,
     question: str,
     turn_filter: TurnFilter | None,
-    searcher: Searcher,
+    weights: Mapping[str, float] | None,
     most: int = _MOST_HITS,
 ) -> list[Line]:
     """The best hits for a query among the turns that pass the filter."""
-    best = searcher.search(store, question, most, turn_filter)
+    best = store.search(question, most, turn_filter, weights=weights)
     lines = _with_facts(store, store.turns_by_id([hit.turn_id for hit in best]))
     return [
         Line(

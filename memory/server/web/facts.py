@@ -87,7 +87,7 @@ def all_facts(request: PageRequest, store: Store) -> PageResponse:
         values["facts"] = standing_facts(store)
         values["without_effect"] = standing_without_effect(store)
     elif question:
-        weights = request.handles.searcher.weights
+        weights = request.handles.weights
         related = related_facts(store, [question], _MOST_RELATED, weights=weights)
         matching, remaining = with_words_first(question, [fact for fact, _ in related])
         listed = [*matching, *remaining]

@@ -126,7 +126,7 @@ class PageRequest:
     def opened(self, store: "Store") -> OpenMemory:
         """The memory as operations take it, changed by its user."""
         by = str(Settings(store).get("user", "user"))
-        return OpenMemory(store, by, self.handles.memory_of, self.handles.searcher)
+        return OpenMemory(store, by, self.handles.memory_of, self.handles.weights)
 
     def address(self, *parts: object, **query: object) -> str:
         """The address of a page of this namespace: `address("turns", 12)`."""

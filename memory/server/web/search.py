@@ -17,19 +17,15 @@ def search(request: PageRequest, store: Store) -> PageResponse:
     If no fact holds a word of it, the related ones are shown.
     """
     question = request.inputs.text("q")
-    searcher = request.handles.searcher
-    related = (
-        related_facts(store, [question], 3 * _MOST_FACTS, weights=searcher.weights)
-        if question
-        else []
-    )
+    weights = request.handles.weights
+    related = related_facts(store, [question], 3 * _MOST_FACTS, weights=weights) if question else []
     current = current_among(store, [fact for fact, _ in related])
     matching, remaining = with_words_first(question, current)
     values = {
         "q": question,
         "facts": (matching or remaining)[:_MOST_FACTS],
         "is_near": not matching,
-        "lines": hits(store, question, None, searcher, most=_MOST_TURNS) if question else [],
+        "lines": hits(store, question, None, weights, most=_MOST_TURNS) if question else [],
     }
     return Page("search.html", values)
 

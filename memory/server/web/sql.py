@@ -38,7 +38,7 @@ def sql(request: PageRequest, store: Store) -> PageResponse:
     refusal = ""
     if select:
         try:
-            rows = store.read(select, weights=request.handles.searcher.weights)
+            rows = store.read(select, weights=request.handles.weights)
         except SqlError as error:
             refusal = str(error)
     values = {
@@ -53,7 +53,7 @@ def sql(request: PageRequest, store: Store) -> PageResponse:
 
 def as_csv(request: PageRequest, store: Store) -> PageResponse:
     """The rows of a SELECT as CSV. Raises SqlError if it is refused."""
-    weights = request.handles.searcher.weights
+    weights = request.handles.weights
     rows = store.read(request.inputs.text("select"), weights=weights)
     file = io.StringIO()
     lines = csv.writer(file)

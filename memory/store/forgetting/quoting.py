@@ -9,7 +9,7 @@ text together again, word by word.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,14 +114,10 @@ def may_quote(
         turns_by_id: turns by their ids.
         characters: names of machines that have a person's name.
     """
-    first: dict[str, int] = {}  # who of them says each word first
-    for turn in sorted(gone, key=lambda turn: turn.id):
-        for word in _words(turn.text):
-            first.setdefault(word, turn.id)
     ids = {turn.id for turn in gone}
     rare: dict[str, set[int]] = {}
     waiting: dict[str, list[int]] = {}  # of each word who holds it and was not looked at, in order
-    for word in first:
+    for word in dict.fromkeys(word for turn in gone for word in _words(turn.text)):
         if _tells_alone(word):
             ids.update(holding([word], _ALL, False))
             continue
@@ -141,27 +137,39 @@ def may_quote(
                 if not of_rare or len(holders) > _FEW:
                     holders = holding(run, _ALL, False)
                 ids.update(holders)
-    casefolded = {name.casefold() for name in characters}
-    looked_at = 1
-    turns: dict[int, Turn] = {}
-    while waiting:
-        missing = {n for holders in waiting.values() for n in holders[:looked_at]} - turns.keys()
-        turns |= {turn.id: turn for turn in turns_by_id(sorted(missing))}
-        for word, holders in [*waiting.items()]:
-            for turn_id in holders[:looked_at]:
-                ids.add(turn_id)
-                holder = turns.get(turn_id)
-                if holder and _makes_known(holder, word, casefolded):
-                    del waiting[word]
-                    break
-            else:
-                waiting[word] = holders[looked_at:]
-                if not waiting[word]:
-                    del waiting[word]
-        looked_at *= 2
-    candidates = {turn.id: turn for turn in turns_by_id(sorted(ids - turns.keys()))}
-    candidates |= {turn_id: turns[turn_id] for turn_id in ids & turns.keys()}
+    candidates = _until_known(waiting, turns_by_id, {name.casefold() for name in characters})
+    candidates |= {turn.id: turn for turn in turns_by_id(sorted(ids - candidates.keys()))}
     return [candidates[turn_id] for turn_id in sorted(candidates)]
+
+
+def _until_known(
+    holders_of: Mapping[str, Sequence[int]], turns_by_id: TurnsById, characters: Collection[str]
+) -> dict[int, Turn]:
+    """Of each word the turns that hold it, in order, up to the first that makes it known; by id.
+
+    One turn of each is read, then two, then four: most words are known at once.
+    """
+    turns: dict[int, Turn] = {}
+    chosen: set[int] = set()
+    at_once = 1
+    while holders_of:
+        missing = {n for holders in holders_of.values() for n in holders[:at_once]} - turns.keys()
+        turns |= {turn.id: turn for turn in turns_by_id(sorted(missing))}
+        unknown: dict[str, Sequence[int]] = {}
+        for word, holders in holders_of.items():
+            looked_at = [n for n in holders[:at_once] if n in turns]
+            first = (
+                place
+                for place, turn_id in enumerate(looked_at, 1)
+                if _makes_known(turns[turn_id], word, characters)
+            )
+            known_at = next(first, None)
+            chosen.update(looked_at[:known_at])
+            if known_at is None and len(holders) > at_once:
+                unknown[word] = holders[at_once:]
+        holders_of = unknown
+        at_once *= 2
+    return {turn_id: turns[turn_id] for turn_id in chosen}
 
 
 def _makes_known(turn: Turn, word: str, characters: Collection[str]) -> bool:

@@ -72,7 +72,7 @@ class Searched:
         answer: so a quarter of the hits at most is older, and only where the ranking had them.
         """
         hits = ranked(k=k)
-        if self.replaced.isdisjoint(hit.turn_id for hit in hits):
+        if not self.replaced or self.replaced.isdisjoint([hit.turn_id for hit in hits]):
             return hits
         older = [hit for hit in hits if hit.turn_id in self.replaced][: k // 4]
         current = [hit for hit in ranked(k=_WIDER * k) if hit.turn_id not in self.replaced]

@@ -85,13 +85,12 @@ def test_no_tool_does(anna: str, wait: Wait, call: Callable[[Tools], str]) -> No
     from contextlib import nullcontext
 
     from memory import InputError, Memory
-    from memory.search.searcher import Searcher
 
     with open_store(existing(anna)) as store:
         tools = Tools(
             lambda: nullcontext(store),
             lambda opened: Memory(opened, "local"),
-            searcher=Searcher(),
+            weights=None,
             may_forget=False,
         )
         with pytest.raises(InputError, match=r"right to forget|a person sets this"):

@@ -17,7 +17,6 @@ from memory import InputError, open_store
 from memory.errors import NotThereError
 from memory.operations import OPERATIONS
 from memory.operations.tools import GROUPS, Tools, tool_rights
-from memory.search.searcher import Searcher
 from memory.server.json_api import document
 from memory.store.namespaces import create, existing, path_of
 from tests.support.commands import run
@@ -42,7 +41,7 @@ def no_model(store: object) -> Any:
 
 def by_tool(name: str, /, **arguments: object) -> Any:
     with open_store(existing("anna")) as store:
-        tools = Tools(lambda: nullcontext(store), no_model, searcher=Searcher())
+        tools = Tools(lambda: nullcontext(store), no_model, weights=None)
         return json.loads(getattr(tools, name)(**arguments))
 
 
@@ -67,7 +66,7 @@ def test_what_a_question_recalls_is_the_same_for_programs_and_for_agents(
     [mark] = [hit["mark"] for hit in recalled["turns"] if hit["turn"]["id"] == fact["turn_id"]]
     assert mark == "outdated: lives in Oslo until 2020, now Tromsø"
     with open_store(existing("anna")) as store:
-        tools = Tools(lambda: nullcontext(store), no_model, searcher=Searcher())
+        tools = Tools(lambda: nullcontext(store), no_model, weights=None)
         lines = tools.recall("Where does Anna live?", 2).splitlines()
     assert [line for line in lines if line.endswith(f"[{mark}]")]
     newest = client.get("/api/anna/recall?query=%20&limit=5").json()  # facts need an asker
@@ -335,7 +334,6 @@ def speakers(
 import json, sys
 from contextlib import nullcontext
 from memory import open_store
-from memory.search.searcher import Searcher
 from memory.operations.tools import Tools, tool_rights
 from tests.support.commands import run
 from tests.support.refiner import creating, deleting, furnished, refiner_model
@@ -347,7 +345,7 @@ with serving(signed_in=False) as client:
 assert json.loads(run("admin", "call", "speakers", "--least", "3", "-n", "anna")) == answer
 assert tool_rights(["operations"])["speakers"] == "read"
 with open_store(sys.argv[1]) as store:
-    tools = Tools(lambda: nullcontext(store), None, searcher=Searcher())
+    tools = Tools(lambda: nullcontext(store), None, weights=None)
     assert json.loads(tools.speakers(least=3)) == answer
 print(json.dumps(answer))
 '''
