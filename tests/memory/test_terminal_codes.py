@@ -14,7 +14,6 @@ import pytest
 import memory as package
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.errors import MemoryFault
-from memory.exchange.documents import add_chunks, chunks
 from memory.operations.tools import GROUPS, Tools, tool_rights
 from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
@@ -24,10 +23,12 @@ from memory.store.namespaces import create
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.system.logs import clean_logger
 from memory.text.characters import one_line
+from tests.support import coded_texts
+from tests.support.coded_texts import add_document_and_facts
 from tests.support.mcp_clients import use
 from tests.support.scripted import scripted_model
 
-CODES = "\x1b[31m\x1b]0;evil\x07\x1b[6n\x1b[1A\x9b31m\x85\x7f\r\N{RIGHT-TO-LEFT OVERRIDE}"
+CODES = f"{coded_texts.CODES}\N{RIGHT-TO-LEFT OVERRIDE}"
 _ALLOWED = {"\n", "\t"}
 
 
@@ -38,21 +39,13 @@ def obeyed(text: str) -> set[str]:
 
 def fill(store: Store, folder: Path) -> None:
     """Put the codes into every text of a memory that others can write."""
-    document = folder / f"manual{CODES}.md"
-    document.write_text(f"# Pump{CODES}\n\nOil it in Oslo.{CODES}\n")
     turns = [
         Turn(name, f"I moved to Oslo.{CODES} {n}", f"s{CODES}", "2023", f"i{n}{CODES}", tags=tags)
         for n, name in enumerate([f"Anna{CODES}", f"Ben{CODES}"])
         for tags in [{f"topic{CODES}": f"flat{CODES}"}]
     ]
     store.add(turns)
-    add_chunks(store, chunks(document))
-    for n in (1, 2):
-        store.write(
-            "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
-            f" ('Anna{CODES}', 'lives_in{CODES}', 'Oslo {n}{CODES}', '2023', {n})",
-            cause=f"told{CODES}",
-        )
+    add_document_and_facts(store, folder, CODES)
     add_alias(store, f"Annie{CODES}", f"Anna{CODES}")
     describe_entity(store, one_line(f"Anna{CODES}"), f"a painter{CODES}")
     window = claim_window(store, 3)

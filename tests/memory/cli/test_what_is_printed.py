@@ -12,18 +12,16 @@ import pytest
 
 import memory
 from memory import Turn, __main__, open_store
-from memory.exchange.documents import add_chunks, chunks
 from memory.models import Model
 from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import location_of
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.system.terminal import print_dim
+from tests.support.coded_texts import CODES, add_document_and_facts
 from tests.support.scripted import answer, patch_load_model, scripted_model, sql
 
 BOTH_STORES = "slow"
 
-# Colour, the window's title, an answer back, a line over the one before; C1; a bell; DEL.
-CODES = "\x1b[31m\x1b]0;evil\x07\x1b[6n\x1b[1A\x9b31m\x85\x7f\r"
 NAMES = [f"Anna{CODES}", f"Ben{CODES}"]
 
 
@@ -37,21 +35,13 @@ def hostile(database: str, home: str, tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("MEMORY_HOME", str(tmp_path / f"home{CODES}"))
         place = tmp_path / f"{name}.db"
         options = ["--db", str(place)]
-    document = tmp_path / f"manual{CODES}.md"
-    document.write_text(f"# Pump{CODES}\n\nOil it.{CODES}\n")
     with open_store(place) as store:
         turns = [
             Turn(name, f"I moved to Oslo.{CODES} {n}", f"s{CODES}", f"2023{CODES}", f"i{n}{CODES}")
             for n, name in enumerate(NAMES * 2)
         ]
         store.add(turns)
-        add_chunks(store, chunks(document))
-        for n in (1, 2):
-            store.write(
-                "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES"
-                f" ('Anna{CODES}', 'lives_in{CODES}', 'Oslo {n}{CODES}', '2023', {n})",
-                cause=f"told{CODES}",
-            )
+        document = add_document_and_facts(store, tmp_path)
         set_setting(store, "user", f"Anna{CODES}")
         set_setting(store, "backup", f"/nowhere/{CODES}.db")
         window = claim_window(store, 4)

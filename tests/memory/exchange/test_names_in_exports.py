@@ -130,7 +130,7 @@ def test_no_export_brings_a_name_that_only_the_memory_gives(tmp_path: Path) -> N
 @pytest.mark.parametrize("agent", ["claude-code", "codex"])
 def test_no_transcript_does_that_a_hook_or_an_import_reads(agent: str, tmp_path: Path) -> None:
     sessions = {"claude-code": ClaudeCodeSession, "codex": CodexSession}
-    work = sessions[agent](tmp_path, "/work/shop", "0000-aaaa")
+    work = sessions[agent](tmp_path, "/home/ada/shop", "0000-aaaa")
     work.prompt("Mend the login.")
     if isinstance(work, CodexSession):
         work.command("pytest -q", "3 passed")
