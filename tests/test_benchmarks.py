@@ -21,6 +21,7 @@ from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
 from locomo.others.peers import PEERS, FullText
 from locomo.tracking.record import read_record
+from locomo.tracking.runs import mlflow_run
 from memory import InputError, Turn, open_store
 from tests.benchmarks import reading, small_team, sql_gain
 from tests.benchmarks.calibration import fitted
@@ -416,6 +417,7 @@ def test_a_small_team_goes_on_where_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Templates decide one of two questions without a call, four lines are asked for both."""
+    monkeypatch.chdir(tmp_path)  # where no ./mlflow.db says that runs are kept
     data = tmp_path / "talk.json"
     talk = json.loads(small_team.FIRST_RUN.read_text("utf-8"))
     talk[0]["qa"] = talk[0]["qa"][:2]
@@ -448,9 +450,24 @@ def test_a_small_team_goes_on_where_it_ended(
     ]
 
 
+@pytest.mark.slow
+def test_mlflow_takes_the_shares_of_every_arm(
+    tracked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked}")
+    lines = [line_of(arm, "right") for arm in (*small_team.ARMS, *sql_gain.ARMS)]
+    shares = small_team.right_shares(lines)
+    assert len(shares) == len(small_team.ARMS) + len(sql_gain.ARMS)
+    with mlflow_run("arms", {}, "arms") as mlflow:
+        mlflow.log_metrics(shares)
+        run_id = mlflow.active_run().info.run_id
+    assert mlflow.get_run(run_id).data.metrics == shares
+
+
 def test_another_model_may_store_for_a_small_team(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where no ./mlflow.db says that runs are kept
     talk = json.loads(small_team.FIRST_RUN.read_text("utf-8"))
     said = talk[0]["conversation"]
     talk[0]["conversation"] = {

@@ -339,8 +339,13 @@ SELECT min(value) FROM memory.tags WHERE namespace = :namespace AND key = :key;
 -- turn_with_key --
 SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key LIMIT 1;
 
--- turns_with_key --
-SELECT DISTINCT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :key;
+-- older_versions_and_one_hidden --
+SELECT turn_id, 0 AS is_hidden FROM memory.tags WHERE namespace = :namespace AND key = :older_version
+UNION ALL
+SELECT turn_id, 1
+FROM (
+    SELECT turn_id FROM memory.tags WHERE namespace = :namespace AND key = :hidden LIMIT 1
+) AS one;
 
 -- turns_with_tag_between --
 SELECT turn_id, value

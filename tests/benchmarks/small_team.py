@@ -346,7 +346,7 @@ def right_shares(lines: Sequence[Answered]) -> dict[str, float]:
     outcomes: dict[str, list[bool]] = {}
     for line in lines:
         outcomes.setdefault(line.arm, []).append(line.outcome == "right")
-    return {f"right, {arm}": mean(of_arm) for arm, of_arm in outcomes.items()}
+    return {f"right/{arm}": mean(of_arm) for arm, of_arm in outcomes.items()}
 
 
 def ratio_line(lines: Sequence[Line], arm: str, other: str) -> str:

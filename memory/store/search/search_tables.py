@@ -268,9 +268,13 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
         # Of turns that have become a block meanwhile there are no rows here any more.
         recent = conn.run("recent_after", after=index.last_id)
         last_turn = conn.run("last_turn")
-        hidden = conn.run("turn_with_key", key=HIDDEN)
-        replaced = conn.run("turns_with_key", key=OLDER_VERSION)
+        marked = conn.run(
+            "older_versions_and_one_hidden", older_version=OLDER_VERSION, hidden=HIDDEN
+        )
     # All of it: in SQLite a cursor with rows left keeps its connection at that moment.
+    of_mark: dict[bool, set[int]] = {False: set(), True: set()}
+    for turn_id, is_hidden in marked.fetchall():
+        of_mark[bool(is_hidden)].add(turn_id)
     return NewRows(
         embedders=embedders.fetchall(),
         speakers=speakers.fetchall(),
@@ -278,8 +282,8 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
         blocks=blocks.fetchall(),
         recent=recent.fetchall(),
         last_turn=last_turn.fetchall()[0][0],
-        hides=bool(hidden.fetchall()),
-        replaced=frozenset([turn_id for (turn_id,) in replaced.fetchall()]),
+        hides=bool(of_mark[True]),
+        replaced=frozenset(of_mark[False]),
     )
 
 
