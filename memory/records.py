@@ -464,7 +464,7 @@ class Change(Record):
     that were not stored, because the memory's vocabulary is strict and lacks them; `set_aside` says
     which rows of a digest were not, and why, and `undecided` which wait for a person to decide.
     Only the write itself returns these three. `note` is an undo's remark on the turns that a digest
-    had read: they wait again, or why they do not.
+    had read: they wait again, or why they do not; or an edit's on the replies that its fact shaped.
     """
 
     id: int
@@ -580,7 +580,8 @@ class Forgotten(Record):
     bytes of the rows; it is empty for a file, or once it has run, at `vacuumed_at`. `copies` are
     memories that this one was copied to or from, which still hold some of the turns or could not be
     checked. `exports` are exported files that hold some of their words, and `quoted_in` the turns
-    that stay although they do.
+    that stay although they do. `shaped` are replies that stay and whose blocks held the turns or
+    facts.
     """
 
     at: str
@@ -596,6 +597,22 @@ class Forgotten(Record):
     vacuumed_at: str = ""
     exports: tuple[str, ...] = ()
     quoted_in: tuple[int, ...] = ()
+    shaped: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trace(Record):
+    """What the block of a reply held, and which replies a turn or fact shaped, as ids in order.
+
+    `turns` and `facts` (wishes are facts) were in the block that the reply was made from; both are
+    empty for what is no reply with a trace. `left_out` counts those beyond a bound. `replies` are
+    the later turns whose blocks held this turn or fact.
+    """
+
+    turns: tuple[int, ...] = ()
+    facts: tuple[int, ...] = ()
+    replies: tuple[int, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -884,7 +901,8 @@ class Answer(Record):
     that case and when a model names no source. `steps` has the cost and results of each step, in
     order. `standing` has the asker's standing instructions and preferences that the model saw,
     `contradictions` the contradicting facts that may matter and are not settled. `sources` are the
-    turns of `turns`, with their texts. As a dict it is the record that the JSON API returns.
+    turns of `turns`, with their texts. `shown_facts` are the ids of the current facts that a
+    character saw for its reply. As a dict it is the record that the JSON API returns.
     """
 
     text: str
@@ -904,6 +922,7 @@ class Answer(Record):
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     sources: tuple[Turn, ...] = ()
+    shown_facts: tuple[int, ...] = ()
 
     KEYS: ClassVar[Mapping[str, str]] = {"text": "text", "response": "text", "content": "text"}
     ADVICE: ClassVar[Mapping[str, str]] = {

@@ -47,6 +47,7 @@ from memory.records import (
     MemoryTurn,
     Results,
     Rows,
+    Trace,
     Turn,
     TurnIds,
 )
@@ -69,6 +70,7 @@ from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_th
 from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
 from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.pins import pin, pinned_turns, unpin
+from memory.store.turns.traces import record_trace, trace_of_fact, trace_of_turn
 from memory.system.logs import clean_logger
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
@@ -395,6 +397,7 @@ class Memory(AnswersOthersNames):
         tags: Mapping[str, Any] | None = None,
         source: str = "",
         expires: Expiry = "",
+        block: Injected | None = None,
         user_id: UserId = "",
         agent_id: str | None = None,
         run_id: str | None = None,
@@ -421,6 +424,8 @@ class Memory(AnswersOthersNames):
                 has the turns stored by this one.
             expires: from when on all these turns are forgotten, with all that they say: a date,
                 which counts whole, a time, or how long ("12h", "7d", a timedelta).
+            block: what `context` returned for a reply, the last of these turns: its `trace` then
+                says which turns and facts it was made from.
             run_id, metadata, agent_id: a session, tags, and the tag `agent_id` by other names.
 
         Secrets are masked, and `withheld` of the ids counts them (`Store.add`). Statements that
@@ -446,7 +451,28 @@ class Memory(AnswersOthersNames):
         refuse_used_sources(self._first, new)
         ids = add_turns(self.store, new, once=True) if new else TurnIds()
         ids.skipped = skipped
+        if block is not None and ids:
+            record_trace(self.store, ids[-1], block.turn_ids, block.fact_ids)
         return ids
+
+    @for_user
+    def trace(
+        self, turn_id: int | str | None = None, *, fact_id: int | None = None, user_id: UserId = ""
+    ) -> Trace:
+        """What the block of a reply held, and which replies a turn or a fact shaped.
+
+        Replies of `memory chat`, the page and the proxy have a trace, and those that were added
+        with their `block`. Give one of both ids. Raises NotThereError for a turn or a fact that is
+        not there, InputError without a user if the application has several users.
+        """
+        if (turn_id is None) == (fact_id is None):
+            raise InputError("give the id of a turn, or fact_id=")
+        if fact_id is not None:
+            self._place.refuse_ids_of_no_user(f"trace(fact_id={fact_id}", self._users.are_in_use)
+            return trace_of_fact(self._first, fact_id)
+        [number] = read_ids(turn_id)
+        self._place.refuse_ids_of_no_user(f"trace({number}", self._users.are_in_use)
+        return trace_of_turn(self._first, number)
 
     @for_user
     def expire(

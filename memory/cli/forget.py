@@ -32,6 +32,7 @@ from memory.store.facts.entity_edits import entities_called
 from memory.store.forgetting import preview as forgetting
 from memory.store.forgetting.preview import Preview, matching_turns
 from memory.store.namespaces import Location, make_folder
+from memory.store.turns.traces import replies_line
 from memory.system.files import discard, write_whole
 from memory.system.home import home, receipt_name
 from memory.system.terminal import clean_line, count, print_clean
@@ -240,6 +241,8 @@ def _print_preview(gone: Preview, command: Callable[..., str]) -> None:
             f" {'it' if is_alone else 'them'} too:"
         )
         print_lines(map(turn_line, gone.near[:_MAX_SHOWN]), "  ")
+    if gone.shaped:
+        print_clean(f"{replies_line(gone.shaped)}; what they say stays")
     also = f" ({gone.removed:,} of them only in the journal)" if gone.removed else ""
     facts_count = count(len(gone.facts) + gone.removed, "fact")
     listed = ":" if gone.facts else ""
@@ -365,3 +368,5 @@ def _print_result(forgotten: Forgotten, command: Callable[..., str]) -> None:
         ids = [("--turn", str(turn_id)) for turn_id in forgotten.quoted_in[:_MAX_SHOWN]]
         stay = count(len(forgotten.quoted_in), "turn")
         print_clean(f"{stay} with the same words stay: {command(*chain(*ids))}")
+    if forgotten.shaped:
+        print_clean(f"{replies_line(forgotten.shaped)}; what they say stays")

@@ -83,6 +83,8 @@ class CommandMemory:
         lines = first or (
             [*map(clean_line, edit_lines(edits))] if in_full else [change_line(change)]
         )
+        if change.note and not first:
+            lines = [*lines, change.note]
         return Printed([change_record(change, edits)], [*lines, self.undo_line(change)])
 
 

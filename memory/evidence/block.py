@@ -184,10 +184,10 @@ def current_facts(
         return []
     words = later or {}
     lines = (
-        (with_latest(trim(spoken_line(fact), _FACT_LINE_TOKENS), words.get(fact.id)), fact.turn_id)
+        (with_latest(trim(spoken_line(fact), _FACT_LINE_TOKENS), words.get(fact.id)), fact)
         for fact in facts
     )
-    return [RowLine(line, turn_id) for line, turn_id in fitting_lines(lines, tokens)]
+    return [RowLine(line, fact.turn_id, (fact.id,)) for line, fact in fitting_lines(lines, tokens)]
 
 
 # --- for large models -----------------------------------------------------------------------------

@@ -72,6 +72,7 @@ class FactList:
     over_time: bool = False
 
     replaces_turns: ClassVar[bool] = True
+    fact_ids: ClassVar[tuple[int, ...]] = ()  # rows of a SELECT name turns
 
     @property
     def turn_ids(self) -> set[int]:

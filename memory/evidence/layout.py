@@ -60,6 +60,10 @@ class FactLine(Protocol):
         """The turns that it is from."""
 
     @property
+    def fact_ids(self) -> Collection[int]:
+        """The facts that it tells, where it knows them."""
+
+    @property
     def replaces_turns(self) -> bool:
         """Whether its turns can be left out."""
 
@@ -81,8 +85,8 @@ class Evidence:
     `standing` holds the asker's wishes and the contradictions, `looked` what a model looked up,
     `story` a short account of events; `facts` and `turns` are lines. `people` are lines about
     people that a message names, `portrait` turns where the asker tells what lasts. `turn_ids`
-    are the turns in any of them, `marked` the turns that facts call outdated or disputed, and `cut`
-    the turns that are shown in part.
+    are the turns in any of them, `lined` the facts of lines, `marked` the turns that facts call
+    outdated or disputed, and `cut` the turns that are shown in part.
     """
 
     standing: Standing = NO_STANDING
@@ -93,6 +97,7 @@ class Evidence:
     people: tuple[str, ...] = ()
     portrait: tuple[str, ...] = ()
     turn_ids: tuple[int, ...] = ()
+    lined: tuple[int, ...] = ()
     marked: frozenset[int] = frozenset()
     cut: frozenset[int] = frozenset()
 
@@ -103,6 +108,11 @@ class Evidence:
         of_facts = (self.looked, self.facts, self.marked)
         lines = (standing.lines, standing.profile_lines, standing.pair_lines, *of_facts)
         return sum(map(len, lines))
+
+    @property
+    def fact_ids(self) -> tuple[int, ...]:
+        """The facts in any of them: wishes, the profile, contradictions, lines."""
+        return tuple(dict.fromkeys([*(fact.id for fact in self.standing.all_facts), *self.lined]))
 
     @cached_property
     def text(self) -> str:
@@ -338,11 +348,13 @@ def _laid_out(
     facts_left = int(tokens_left * facts_share) if pairs else tokens_left
     told: set[int] = set()  # turns that lines of facts replace
     named: set[int] = set()
+    fact_ids: list[int] = []
     lines = []
     for fitting in _fitting_facts([fact for fact in facts if not fact.is_in(whole)], facts_left):
         lines.append(fitting.line)
         tokens_left -= line_tokens(fitting.line)
         named |= {*fitting.turn_ids}
+        fact_ids += fitting.fact_ids
         if fitting.replaces_turns:
             told |= {*fitting.turn_ids}
 
@@ -363,6 +375,7 @@ def _laid_out(
         facts=tuple(lines),
         turns=_in_form(pairs, form),
         turn_ids=tuple(sorted(named | {turn.id for turn, _ in pairs})),
+        lined=tuple(fact_ids),
         marked=frozenset([t.id for t, _ in pairs if form.marks.get(t.id, "").startswith(OF_FACTS)]),
         cut=_cut(pairs),
     )

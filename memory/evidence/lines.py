@@ -186,6 +186,7 @@ class RowLine:
 
     line: str
     turn_id: int | None = None
+    fact_ids: tuple[int, ...] = ()  # of a current fact as a line
 
     replaces_turns: ClassVar[bool] = False
     source: ClassVar[int] = 0

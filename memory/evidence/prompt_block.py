@@ -70,9 +70,10 @@ class Injected(str):
     instructions and preferences of the user, to be followed where they are meant; then, in a fence,
     what is quoted: the user's `profile`, the `contradictions` that the
     message may be about, what happened in the last session, where a digest has told it and the
-    budget has room, current facts, and turns. `memories` are the lines of turns, and `turn_ids`
-    the turns of all lines. `prompt` is the character's context with the text in it. In a block from
-    several memories, `also` has the turns of each further one by its name.
+    budget has room, current facts, and turns. `memories` are the lines of turns,
+    `turn_ids` the turns of all lines, and `fact_ids` the facts of the standing lines, the profile,
+    the contradictions and the current facts. `prompt` is the character's context with the text in
+    it. In a block from several memories, `also` has the turns of each further one by its name.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Injected(str):
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     profile: tuple[Fact, ...] = ()
+    fact_ids: tuple[int, ...] = ()
     also: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __new__(cls, text: str, *args: Any, **fields: Any) -> Self:
@@ -218,6 +220,7 @@ def inject(
         standing=block.standing.facts,
         contradictions=block.standing.pairs,
         profile=block.standing.profile,
+        fact_ids=block.fact_ids,
     )
 
 

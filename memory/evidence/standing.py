@@ -104,10 +104,14 @@ class Standing:
         return replace(self, profile=(), profile_lines=(), taken_back=())
 
     @property
+    def all_facts(self) -> list[Fact]:
+        """The wishes, the profile, and the facts that contradict each other."""
+        return [*self.facts, *self.profile, *(fact for pair in self.pairs for fact in pair.facts)]
+
+    @property
     def turn_ids(self) -> set[int]:
         """The turns that these facts are from."""
-        facts = [*self.facts, *self.profile, *(fact for pair in self.pairs for fact in pair.facts)]
-        return {fact.turn_id for fact in facts}
+        return {fact.turn_id for fact in self.all_facts}
 
 
 NO_STANDING = Standing()

@@ -1,6 +1,7 @@
 """Facts added, edited, ended and deleted: each edit is one change that can be undone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from memory.errors import InputError, SecretError, SqlError
@@ -10,6 +11,7 @@ from memory.facts.queries import beginning_of, in_short, iso_date
 from memory.records import CORRECTIONS, Change, Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
+from memory.store.changes.history import edits_of
 from memory.store.configuration.owner import person_of
 from memory.store.configuration.settings import settings_of
 from memory.store.configuration.withheld import POLICY, policy_of
@@ -18,6 +20,7 @@ from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.protocol import Facts
 from memory.store.turns.expiry import Expiry, expiry_text, moment_of_expiry, set_expiry
 from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.traces import replies_line, replies_of
 from memory.store.turns.turn_reads import has_turns
 from memory.store.turns.turn_validation import local_now
 from memory.store.waiting.pending_windows import last_turn_taken
@@ -427,9 +430,11 @@ def _changed(store: Facts, old: Fact, change: Change) -> Change:
 def _write(store: Facts, sql: str, by: str, window: tuple[int, int] | None = None) -> Change:
     cause = f"edit by {by or 'user'}"
     try:
-        return store.write(_checked(sql), cause=cause, window=window, by_person=True)
+        change = store.write(_checked(sql), cause=cause, window=window, by_person=True)
     except SqlError as error:  # its message is for a model
         raise InputError(f"this cannot be stored: {error}") from error
+    replies = replies_of(store, fact_ids={edit.fact_id for edit in edits_of(store, change.id)})
+    return replace(change, note=replies_line(replies)) if replies else change
 
 
 def _expiring(expires: Expiry) -> dict[str, str]:

@@ -79,6 +79,7 @@ class AsyncMemory(AnswersOthersNames):
     unpin = _on_a_thread(Memory.unpin)
     pinned = _on_a_thread(Memory.pinned)
     upcoming = _on_a_thread(Memory.upcoming)
+    trace = _on_a_thread(Memory.trace)
     forget = _on_a_thread(Memory.forget)
     changes = _on_a_thread(Memory.changes)
     undo = _on_a_thread(Memory.undo)

@@ -88,6 +88,12 @@ class AddedTurns(TypedDict):
     skipped: NotRequired[list[Skipped]]
 
 
+class AddedTrace(TypedDict):
+    """Not `new` where the reply has a trace already, or nothing that was named is there."""
+
+    new: bool
+
+
 class HitRecord(TypedDict):
     """A turn, its score, and what each feature of the ranking gave."""
 
@@ -330,6 +336,7 @@ class ContextBlock(TypedDict):
     memories: list[str]
     standing: list[Fact]
     profile: list[Fact]
+    fact_ids: list[int]
     contradictions: list[Contradiction]
     also: dict[str, list[int]]
 

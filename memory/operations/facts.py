@@ -14,8 +14,9 @@ from memory.operations.answers import Contradictions, FactHistory, FactPage, Hel
 from memory.operations.consequences import refuse_expiring, refuse_to_expire, refuse_undo
 from memory.operations.operation import After, AsOf, Id, Limit, OpenMemory, Seen, operation
 from memory.operations.turns import Expires
-from memory.records import Change
+from memory.records import Change, Trace
 from memory.store.facts.contradictions import open_contradictions
+from memory.store.turns.traces import trace_of_fact
 
 
 @operation("read", "GET /facts")
@@ -156,6 +157,12 @@ def delete_fact(memory: OpenMemory, fact_id: Id, seen: Seen = None) -> Change:
 def fact_history(memory: OpenMemory, fact_id: Id) -> FactHistory:
     """How a fact became what it is, edit by edit."""
     return {"edits": edits.history(memory.store, fact_id)}
+
+
+@operation("read", "GET /facts/{id}/trace")
+def fact_trace(memory: OpenMemory, fact_id: Id) -> Trace:
+    """Which replies a fact shaped."""
+    return trace_of_fact(memory.store, fact_id)
 
 
 @operation("read", "GET /contradictions")

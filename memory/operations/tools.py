@@ -426,8 +426,7 @@ class Tools:
             if not self._may_forget:
                 refuse_undo(store, change_id)
             change = store.undo(change_id)
-        note = f" {change.note.capitalize()}." if change.note else ""
-        return f"Undone. {_done(change)}{note}"
+        return f"Undone. {_done(change)}"
 
     @checked
     def record_tool_use(self, name: str, arguments: str, result: str, worked: bool) -> str:
@@ -550,7 +549,8 @@ def _preview_lines(gone: Preview) -> str:
 
 
 def _done(change: Change) -> str:
-    return f"Done as change {change.id}; undo_change({change.id}) undoes it."
+    note = f" {change.note.capitalize()}." if change.note else ""
+    return f"Done as change {change.id}; undo_change({change.id}) undoes it.{note}"
 
 
 def _object(arguments: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from memory.errors import InputError
 from memory.facts.additions import add_each_once
 from memory.operations.answers import (
+    AddedTrace,
     AddedTurn,
     AddedTurns,
     PinnedTurns,
@@ -16,7 +17,7 @@ from memory.operations.answers import (
     TurnPage,
 )
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
-from memory.records import Change, Skipped, Turn, Withheld
+from memory.records import Change, Skipped, Trace, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import writer_of
 from memory.store.turns.minted_names import FORGET_AFTER
@@ -25,6 +26,7 @@ from memory.store.turns.pins import pinned_turns
 from memory.store.turns.pins import unpin as unpin_turns
 from memory.store.turns.tags import count_tags, remove_tags
 from memory.store.turns.tags import set_tags as set_tags_of
+from memory.store.turns.traces import record_trace, trace_of_turn
 from memory.store.turns.turn_reads import turns_after
 from memory.store.turns.turn_validation import local_now, valid_tags
 from memory.text.characters import unsound
@@ -104,6 +106,23 @@ def add_turns(
 def turn(memory: OpenMemory, turn_id: Id) -> Turn:
     """Get a turn."""
     return memory.store.turn(turn_id)
+
+
+@operation("read", "GET /turns/{id}/trace")
+def trace(memory: OpenMemory, turn_id: Id) -> Trace:
+    """What the block of a reply held, and which replies a turn shaped."""
+    return trace_of_turn(memory.store, turn_id)
+
+
+@operation("write", "POST /turns/{id}/trace")
+def add_trace(
+    memory: OpenMemory,
+    turn_id: Id,
+    turn_ids: Annotated[list[Id], Field(description="The turns of its block.")] = [],  # noqa: B006
+    fact_ids: Annotated[list[Id], Field(description="The facts of its block.")] = [],  # noqa: B006
+) -> AddedTrace:
+    """Say what the block of a stored reply held; what is known of it already stays."""
+    return {"new": record_trace(memory.store, turn_id, turn_ids, fact_ids)}
 
 
 @operation("read", "GET /summaries")

@@ -121,6 +121,7 @@ class ReplyToMessage(PromptedModule):
             steps=bill.steps(answer, gathered.hits),
             standing=evidence.standing,
             contradictions=evidence.contradictions,
+            shown_facts=evidence.fact_ids,
             quotations=quotations_of(question, gathered.hits, reader, message.character)
             if is_quoted
             else (),

@@ -139,7 +139,7 @@ class OpenedMemory:
         self.progress("looking further" if looked else "answering")
         standing = block.standing
         shown = Shown("\n".join(filter(None, (block.text, note))))
-        shown.turn_ids = block.turn_ids
+        shown.turn_ids, shown.fact_ids = block.turn_ids, block.fact_ids
         shown.is_all = len(block.turn_ids) >= len(hits) and not block.cut
         shown.tokens = own_tokens(self.model, block.tokens)
         shown.standing, shown.contradictions = tuple(standing.facts), tuple(standing.pairs)

@@ -33,7 +33,8 @@ class Shown(str):
     """The part of a memory that a model is shown: a text, and the ids of the turns in it.
 
     `is_all` says whether everything that was found is in it, whole; `tokens` is its size. It holds
-    the asker's wishes (`standing`) and facts that contradict each other.
+    the asker's wishes (`standing`) and facts that contradict each other. `fact_ids` are the current
+    facts in it.
     """
 
     turn_ids: tuple[int, ...] = ()
@@ -41,6 +42,7 @@ class Shown(str):
     tokens: int = 0
     standing: tuple[Fact, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    fact_ids: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:

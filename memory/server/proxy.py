@@ -47,6 +47,7 @@ from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
 from memory.store.turns.expiry import moment_of_expiry
 from memory.store.turns.minted_names import refuse_minted
+from memory.store.turns.traces import record_trace
 from memory.store.turns.turn_validation import local_now
 from memory.system.logs import clean_logger
 from memory.text.characters import is_visible
@@ -134,8 +135,8 @@ class ProxyOptions:
 class _Exchange:
     """The part of a request and its answer that is stored.
 
-    `conversation` is None if nothing of it is stored; `shown` are the turns in its block. `said_at`
-    is when the request came.
+    `conversation` is None if nothing of it is stored; `shown` and `facts` are the turns and the
+    facts in its block. `said_at` is when the request came.
     """
 
     namespace: str
@@ -145,6 +146,7 @@ class _Exchange:
     said_at: str
     conversation: Conversation | None
     shown: tuple[int, ...]
+    facts: tuple[int, ...]
     expires: str
 
 
@@ -260,6 +262,7 @@ class _Proxy:
             said_at=said_at,
             conversation=conversation,
             shown=() if is_private else block.turn_ids,
+            facts=() if is_private else block.fact_ids,
             expires=expires,
         )
         pieces, stored = self._passed_on(upstream, exchange), "off"
@@ -400,7 +403,7 @@ class _Proxy:
 
         def work(store: Store) -> None:
             if conversation:
-                store_exchange(
+                reply_id = store_exchange(
                     store,
                     conversation,
                     answer,
@@ -409,6 +412,8 @@ class _Proxy:
                     said_at=exchange.said_at,
                     expires=exchange.expires,
                 )
+                if reply_id:
+                    record_trace(store, reply_id, exchange.shown, exchange.facts)
             store.count_shown(exchange.shown)
 
         try:

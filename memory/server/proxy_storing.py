@@ -23,8 +23,8 @@ def store_exchange(
     speaker: str,
     said_at: str,
     expires: str = "",
-) -> None:
-    """Store the user's last message and its answer.
+) -> int | None:
+    """Store the user's last message and its answer; returns the answer's id if it is stored.
 
     Both are forgotten when they expire: a date, a time, or how long. An answer to the same request
     as an earlier one takes its place, unless its end is missing.
@@ -46,7 +46,10 @@ def store_exchange(
         source = answer_source(known, answered.source, answered.text, conversation.place.here)
         turns = [question, replace(answered, source=source)]
     # Clients send a request again, and its forgotten turns stay out.
-    add_turns(store, without_forgotten(store, turns), once=True, replaces=not answer.is_cut)
+    stored = without_forgotten(store, turns)
+    ids = add_turns(store, stored, once=True, replaces=not answer.is_cut)
+    is_answered = len(turns) > 1 and len(ids) == len(stored) and turns[-1] in stored
+    return ids[-1] if is_answered else None
 
 
 def _exchange(

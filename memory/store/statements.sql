@@ -405,6 +405,34 @@ ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.ti
 DELETE FROM memory.shown WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
 
 
+-- ======== what the blocks of replies held (traces.py) ========
+
+-- trace_of_reply --
+SELECT shown_turns, shown_facts, left_out
+FROM memory.traces
+WHERE namespace = :namespace AND turn_id = :turn_id;
+
+-- traces_like --
+SELECT turn_id, shown_turns, shown_facts
+FROM memory.traces
+WHERE namespace = :namespace AND (shown_turns LIKE :turns OR shown_facts LIKE :facts)
+ORDER BY turn_id;
+
+-- insert_trace --
+-- What a reply saw is said once.
+INSERT INTO memory.traces (namespace, turn_id, shown_turns, shown_facts, left_out)
+VALUES (:namespace, :turn_id, :shown_turns, :shown_facts, :left_out)
+ON CONFLICT (namespace, turn_id) DO NOTHING;
+
+-- set_trace --
+UPDATE memory.traces
+SET shown_turns = :shown_turns, shown_facts = :shown_facts
+WHERE namespace = :namespace AND turn_id = :turn_id;
+
+-- delete_traces --
+DELETE FROM memory.traces WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);
+
+
 -- ======== which later turns change what earlier ones say (newer_words.py) ========
 
 -- newer_words --
@@ -1831,6 +1859,7 @@ UNION ALL SELECT 'changes', count(*) FROM memory.changes WHERE namespace = :name
 UNION ALL SELECT 'facts_log', count(*) FROM memory.facts_log WHERE namespace = :namespace
 UNION ALL SELECT 'pending', count(*) FROM memory.pending WHERE namespace = :namespace
 UNION ALL SELECT 'shown', count(*) FROM memory.shown WHERE namespace = :namespace
+UNION ALL SELECT 'traces', count(*) FROM memory.traces WHERE namespace = :namespace
 UNION ALL SELECT 'newer_words', count(*) FROM memory.newer_words WHERE namespace = :namespace
 UNION ALL SELECT 'tags', count(*) FROM memory.tags WHERE namespace = :namespace
 UNION ALL SELECT 'attributes', count(*) FROM memory.attributes WHERE namespace = :namespace
@@ -1870,6 +1899,9 @@ WHERE namespace = :namespace AND fact_id = ANY (:fact_ids)
 UNION ALL
 SELECT 8, 'newer_words', count(*) FROM memory.newer_words
 WHERE namespace = :namespace AND (older_turn = ANY (:turn_ids) OR newer_turn = ANY (:turn_ids))
+UNION ALL
+SELECT 9, 'traces', count(*) FROM memory.traces
+WHERE namespace = :namespace AND turn_id = ANY (:turn_ids)
 ORDER BY 1;
 
 -- count_statements --

@@ -7,17 +7,21 @@ from memory.cli.chat.session import Chat
 from memory.errors import InputError, MemoryFault
 from memory.evidence.messages import WITHOUT_MODEL
 from memory.facts import add, find, newest_change
-from memory.records import Turn
+from memory.recall.messages import read_ids
+from memory.records import Trace, Turn
 from memory.store.configuration.declared_settings import name_of
+from memory.store.facts.fact_reads import facts_by_id
 from memory.store.forgetting.preview import (
     forget_without_preview,
     matching_turns,
     preview,
 )
 from memory.store.turns.expiry import NEVER, set_expiry
+from memory.store.turns.traces import replies_line, trace_of_turn
 from memory.store.turns.turn_reads import count_names, size_of, speakers_by_turns
 from memory.system.terminal import count
 from memory.text.turn_lines import turn_line
+from memory.vocabulary.fact_lines import fact_line
 
 _MOST_TURNS = 20  # of a list of turns
 _MOST_CHARACTERS = 300  # of a turn in it
@@ -25,6 +29,7 @@ _HELP = """\
 bye            ends the chat and saves (so do exit, quit and Ctrl-D)
 reset          forgets all turns, after a question
 /why           shows the turns and the SQL behind the last answer
+/why 12        shows what the reply in turn 12 was made from, or which replies turn 12 shaped
 /memory        counts turns and lists the newest facts
 /undo          undoes the last change of facts
 /fact S | A | V  adds a fact: /fact Anna | lives in | Bergen | 2024-05
@@ -43,8 +48,11 @@ def show_help(chat: Chat, _: str) -> None:
     chat.screen.show(_HELP)
 
 
-def why(chat: Chat, _: str) -> None:
-    """Show the SQL of the last answer, and its sources."""
+def why(chat: Chat, turn: str) -> None:
+    """Show the SQL of the last answer, and its sources; or the trace of a turn."""
+    if turn:
+        _show_trace(chat, turn)
+        return
     if chat.last is None:
         chat.screen.show("no answer yet")
         return
@@ -57,6 +65,21 @@ def why(chat: Chat, _: str) -> None:
     head = "sources" if chat.last.turns else "the answer names no source; the model saw"
     chat.screen.show(f"{head}:")
     _show_turns(chat, chat.store.turns_by_id(turn_ids))
+
+
+def _show_trace(chat: Chat, turn: str) -> None:
+    """Show what the block of a turn held, and which replies it shaped."""
+    [turn_id] = read_ids(turn)
+    trace = trace_of_turn(chat.store, turn_id)
+    if trace.turns or trace.facts:
+        chat.screen.show(f"the block of turn {turn_id} held:")
+        _show_turns(chat, chat.store.turns_by_id(trace.turns, missing_ok=True))
+        for shown_fact in facts_by_id(chat.store, trace.facts):
+            chat.screen.show(fact_line(shown_fact))
+    if trace.replies:
+        chat.screen.show(replies_line(trace.replies))
+    if trace == Trace():
+        chat.screen.show(f"turn {turn_id} has no trace: it shaped no reply, and is none")
 
 
 def memory(chat: Chat, _: str) -> None:
@@ -116,6 +139,8 @@ def forget(chat: Chat, text: str) -> None:
     if gone.repeats:
         chat.screen.show("these have the same words and stay:")
         _show_turns(chat, [*gone.repeats])
+    if gone.shaped:
+        chat.screen.show(f"{replies_line(gone.shaped)}; what they say stays", "dim")
     if _agreed(chat, f"Forget {count(len(gone.going), 'turn')} and their facts for good?"):
         _wipe(chat, [*gone.going])
 

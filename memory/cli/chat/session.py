@@ -14,6 +14,7 @@ from memory.store import Store
 from memory.store.configuration.declared_settings import Settings, name_of
 from memory.store.configuration.setting_values import CHAT
 from memory.store.facts.fact_reads import facts_from
+from memory.store.turns.traces import record_trace
 from memory.store.turns.turn_reads import date_of_last_message
 from memory.store.turns.turn_validation import local_now
 from memory.system.terminal import count, progress
@@ -113,7 +114,13 @@ class Chat:
             reply_text = text_so_far.strip()
             if is_visible(reply_text) and reply.is_by_model:
                 # Text on the screen is a part of the conversation, whole or not.
-                self.add(self.character, reply_text, tags={} if is_whole else CUT_ANSWER)
+                reply_turn = self.add(
+                    self.character, reply_text, tags={} if is_whole else CUT_ANSWER
+                )
+                if reply_turn.id and reply.answer:
+                    record_trace(
+                        self.store, reply_turn.id, reply.answer.shown, reply.answer.shown_facts
+                    )
             self.last = reply.answer
             self._seen = newest_id(self.store)
             if self.private is None:

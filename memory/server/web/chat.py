@@ -15,6 +15,7 @@ from memory.store import Store
 from memory.store.configuration.declared_settings import Settings
 from memory.store.facts.fact_reads import facts_from
 from memory.store.turns.minted_names import session_label
+from memory.store.turns.traces import record_trace
 from memory.store.turns.turn_reads import newest_turns
 from memory.store.turns.turn_validation import local_now
 from memory.text.characters import is_visible
@@ -142,6 +143,8 @@ async def say(request: PageRequest) -> PageResponse:
             [turn_id] = memory.add(Turn(character, text, session=session, said_at=local_now()))
         if answer is None:
             return Said(turn_id)
+        if turn_id:
+            record_trace(memory.store, turn_id, answer.shown, answer.shown_facts)
         cited = memory.store.turns_by_id(answer.turns, missing_ok=True)
         return Said(
             turn_id,

@@ -9,8 +9,9 @@ from memory.errors import InputError
 from memory.records import Fact, Turn
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.store import Store
-from memory.store.facts.fact_reads import facts_from
+from memory.store.facts.fact_reads import facts_by_id, facts_from
 from memory.store.turns.expiry import NEVER
+from memory.store.turns.traces import trace_of_turn
 from memory.store.turns.turn_reads import passing_turns, sessions_before
 from memory.store.turns.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
@@ -101,7 +102,9 @@ def turn(request: PageRequest, store: Store) -> PageResponse:
         return Page("missing.html", {"wanted": f"number {turn_id}"}, status=404)
     session = matches[0].session
     lines = _with_facts(store, [turn for turn in around if turn.session == session])
-    return Page("turn.html", {"lines": lines, "turn": matches[0]})
+    trace = trace_of_turn(store, turn_id)
+    values = {"lines": lines, "turn": matches[0], "trace": trace}
+    return Page("turn.html", values | {"trace_facts": facts_by_id(store, trace.facts)})
 
 
 def add_turn(request: PageRequest, store: Store) -> PageResponse:

@@ -32,6 +32,7 @@ from memory.store.facts.vocabulary_edits import vocabulary_of
 from memory.store.forgetting.derived_facts import origins
 from memory.store.namespaces import DEFAULT
 from memory.store.turns.tags import has_tag
+from memory.store.turns.traces import trace_of_fact
 from memory.store.turns.turn_reads import all_speakers
 from memory.text.speakers import is_assistant
 from memory.text.tool_uses import AGENT_TAG
@@ -275,6 +276,7 @@ def fact(request: PageRequest, store: Store) -> PageResponse:
         "turns": store.turns_by_id(_turns_of(store, past), missing_ok=True),
         "template": _template(store, past),
         "history": [(changes.get(edit.change_id), edit) for edit in reversed(edits)],
+        "trace": trace_of_fact(store, fact_id),
         "seen": edits[-1].change_id,
         "back": request.inputs.text("back"),
     }

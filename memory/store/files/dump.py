@@ -22,7 +22,7 @@ from memory.store.facts import entities
 from memory.store.forgetting.forget import DONE, OF_THIS_FILE
 from memory.store.search import search_tables, vectors
 from memory.store.search.vectors import EmbedTexts
-from memory.store.turns import newer_words, turns_table
+from memory.store.turns import newer_words, traces, turns_table
 from memory.store.turns.turn_validation import valid_turn
 from memory.text.secrets import Policy, mask
 
@@ -43,6 +43,7 @@ DUMPED_TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "facts_log": (("id", "change_id", "fact_id", "before", "after"), 1),
     "pending": (("first_turn", "last_turn", "error", "attempts", "statement"), 2),
     "shown": (("turn_id", "times"), 1),
+    "traces": (traces.COLUMNS, 1),
     "newer_words": (newer_words.COLUMNS, 3),
     **journaled_rows.TABLES,
     "rows_log": (("id", "change_id", "table_name", "turn_id", "before", "after"), 1),
@@ -64,6 +65,7 @@ _NUMBER_COLUMNS = frozenset(
         "older_turn",
         "newer_turn",
         "chance",
+        "left_out",
     ]
 )
 # Earlier versions kept questions with their answers in this table: a load leaves it out.
@@ -75,7 +77,7 @@ _ADDED_COLUMNS: dict[str, Mapping[str, Any]] = {
     **journaled_rows.ADDED_COLUMNS,
 }
 # Rows of these tables change in use: a row that differs from the dump's is still the same row.
-_CHANGING_TABLES = ("pending", "shown")
+_CHANGING_TABLES = ("pending", "shown", "traces")
 _JSON_COLUMNS = {
     ("settings", "value"),
     ("facts_log", "before"),

@@ -51,6 +51,7 @@ from memory.store.search.vectors import EmbedTexts, RecordedEmbedder
 from memory.store.sqlite.connection import SqliteConnection, connect
 from memory.store.turns import turns_table
 from memory.store.turns.tags import tagged_turns
+from memory.store.turns.traces import replies_shaped
 from memory.store.waiting import pending_windows
 from memory.system.call_history import empty_call_history
 from memory.system.files import discard
@@ -118,6 +119,8 @@ def remove_for_good(
     salt = secrets.token_hex(16)
     item_key = next(iter(conn.item_keys(makes=True)), None)
     items = item_marks(turns, item_key)
+    facts_of_turns = [number for (number,) in conn.run("facts_of_turns", turn_ids=[*turn_ids])]
+    shaped = replies_shaped(conn, turn_ids, facts_of_turns)
     facts, changes = remove(conn, turn_ids, embed)
     receipt = Forgotten(
         at=now(),
@@ -127,6 +130,7 @@ def remove_for_good(
         sha256=proof(salt, turns),
         salt=salt,
         quoted_in=quoting.left(replies, repeats),
+        shaped=tuple(turn_id for turn_id in shaped if turn_id not in turn_ids),
         exports=files_quoting(_recorded(conn, EXPORT), [turn.text for turn in turns]),
     )
     due = {**asdict(receipt), **marked(turns, salt), "expired": is_expiry}
@@ -338,6 +342,7 @@ def receipt_due(value: Mapping[str, Any]) -> Forgotten:
         salt=value["salt"],
         exports=tuple(value.get("exports", ())),
         quoted_in=tuple(value.get("quoted_in", ())),
+        shaped=tuple(value.get("shaped", ())),
     )
 
 

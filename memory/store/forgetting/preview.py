@@ -22,6 +22,7 @@ from memory.store.forgetting.named_turns import near_turns, turns_with_words
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.protocol import Store
 from memory.store.turns.minted_names import session_label
+from memory.store.turns.traces import replies_of
 from memory.text.dates import is_iso_date
 from memory.text.word_forms import telling_words
 
@@ -58,6 +59,7 @@ class Preview:
     the speakers of these, and `mentions` counts where else these are named. `backups` are searched
     as well; `copies` are separate memories that also hold the turns and are not searched. `near`
     are turns that stay, because they hold the words that were given only within longer ones.
+    `shaped` are the ids of replies that stay, and whose blocks held the turns or facts.
     """
 
     turns: tuple[Turn, ...]
@@ -73,6 +75,7 @@ class Preview:
     repeats: tuple[Turn, ...] = ()
     exports: tuple[str, ...] = ()
     near: tuple[Turn, ...] = ()
+    shaped: tuple[int, ...] = ()
 
     @property
     def speakers(self) -> set[str]:
@@ -255,6 +258,7 @@ def preview(
         repeats=tuple(turn for turn in all_turns if turn.id in staying),
         exports=files_quoting(exports, texts),
         near=tuple(turn for turn in near_turns(all_turns, matching) if turn.id not in ids),
+        shaped=tuple(reply for reply in replies_of(store, ids, going) if reply not in ids),
     )
 
 

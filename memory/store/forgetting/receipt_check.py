@@ -19,6 +19,7 @@ from memory.store.forgetting.quoting import WordsOfText
 from memory.store.forgetting.turn_removal import BLANKED
 from memory.store.sqlite.connection import SqliteConnection, connect
 from memory.store.turns import turns_table
+from memory.store.turns.traces import replies_shaped
 from memory.system.files import refuse_irregular
 from memory.text.words import words
 
@@ -213,6 +214,8 @@ def _rows_of(conn: Connection, receipt: Forgotten) -> Iterator[str]:
     for _, table, rows in counts:
         if rows:
             yield f"{rows} rows of the table {table}"
+    if naming := replies_shaped(conn, receipt.turns, receipt.facts):
+        yield f"{len(naming)} rows of the table traces"
     (statements,) = conn.run(
         "count_statements", change_ids=[*receipt.changes], blanked=BLANKED
     ).fetchone()

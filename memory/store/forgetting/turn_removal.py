@@ -30,6 +30,7 @@ from memory.store.search import search_tables, vectors
 from memory.store.search.stored_columns import StoredColumns
 from memory.store.search.vectors import EmbedTexts
 from memory.store.turns import turns_table
+from memory.store.turns.traces import remove_from_traces
 from memory.text.words import words
 
 _SUCCESSORS_AT_ONCE = 64
@@ -79,6 +80,7 @@ def remove_turns(conn: Connection, turns: Sequence[Turn]) -> RemovedFacts:
     conn.words.remove_turns(turns)
     remove_rows(conn, turn_ids, removed_facts.ids)
     conn.run("delete_shown", turn_ids=turn_ids)
+    remove_from_traces(conn, turn_ids, removed_facts.ids)
     conn.run("delete_staged_of_turns", turn_ids=turn_ids)
     conn.run("delete_turns", turn_ids=turn_ids)
     for name in {turn.session for turn in turns if _is_of_file(turn)}:

@@ -15,7 +15,7 @@ TABLES = (  # of all namespaces; each names only tables before it
     *("turns", "facts", "changes", "facts_log", "pending", "settings", "shown", "speakers"),
     *("recent", "blocks", "pieces", "staged_vectors", "word_lists"),
     *("newer_words", "tags", "attributes", "entities", "aliases", "contradictions", "summaries"),
-    *("rows_log", "work"),
+    *("rows_log", "work", "traces"),
 )
 
 # Plain VACUUM leaves the bytes in the pages until other rows need the room.

@@ -182,6 +182,15 @@ _namespaced(
     _number("times"),
 )
 _namespaced(
+    "traces",
+    "turn_id",
+    _number("turn_id"),
+    _text("shown_turns"),
+    _text("shown_facts"),
+    _number("left_out"),
+    _names("turn_id", "turns"),
+)
+_namespaced(
     "newer_words",
     "older_turn fact_id newer_turn",
     _number("older_turn"),

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from memory import Memory, Turn, open_store
 from memory.errors import StoreError
 from memory.facts.audit import audit
-from memory.records import CUT_ANSWER
+from memory.records import CUT_ANSWER, Trace
 from memory.server import proxy as proxy_module
 from memory.server.guard import allowed_hosts
 from memory.server.handles import Handles
@@ -163,6 +163,22 @@ def test_a_request_gets_the_memory_and_both_sides_are_stored(nora: str, upstream
     assert "I live in Oslo" in block
     assert upstream.headers[0]["authorization"] == f"Bearer {UPSTREAM_KEY}"
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answer_that_is_stored_has_a_trace(nora: str, upstream: Upstream, streams: bool) -> None:
+    with proxied(upstream, namespace=nora) as client:
+        client.post("/v1/chat/completions", json=BODY | {"stream": streams})
+    with Memory(nora) as memory:
+        assert memory.trace(3).turns == (1,)
+        assert memory.trace(1).replies == (3,)
+        assert memory.trace(2) == Trace()
+        memory.forget(3)
+    with proxied(upstream, namespace=nora) as client:  # sent again: what is forgotten stays out
+        client.post("/v1/chat/completions", json=BODY | {"stream": streams})
+    with Memory(nora) as memory:
+        assert memory.trace(1) == Trace()
+        assert memory.trace(2) == Trace()
 
 
 @pytest.mark.parametrize("streams", [False, True])

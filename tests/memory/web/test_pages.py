@@ -27,6 +27,7 @@ from memory.store.forgetting.preview import forget
 from memory.store.namespaces import create, existing, exists
 from memory.store.namespaces import home as folder_of_backups
 from memory.store.turns.summaries import set_summary
+from memory.store.turns.traces import record_trace
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
@@ -1033,6 +1034,27 @@ def test_forgetting_shows_all_that_goes_and_wants_the_word(client: TestClient) -
     assert "1 turn and 1 fact" in shown(receipt)
     assert '"salt": "' in shown(receipt)
     assert "Rufus" not in client.get(f"{ANNA}/conversation?q=dog").text
+
+
+def test_a_reply_and_what_it_was_made_from_link_to_each_other(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        [reply] = store.add([Turn("Assistant", "How lovely.")])
+        record_trace(store, reply, [2, 3], [2])
+    with page_client() as client:
+        page = client.get(f"{ANNA}/turns/{reply}").text
+        assert "What this reply was made from" in page
+        assert f'href="{ANNA}/turns/3"' in page
+        assert f'href="{ANNA}/facts/2"' in page
+        for path in ("turns/3", "facts/2", "forget?turn=3"):
+            assert re.search(
+                rf"made from (it|them).*/turns/{reply}\"", client.get(f"{ANNA}/{path}").text
+            )
+        assert "made from" not in client.get(f"{ANNA}/turns/1").text
+        form = {"turn": "3", "typed": "forget"}
+        form["confirmation"] = hidden(client.get(f"{ANNA}/forget?turn=3").text, "confirmation")
+        receipt = client.post(f"{ANNA}/forget", data=form).text
+        assert f'made from them, which stay: turns <a href="{ANNA}/turns/{reply}"' in receipt
+        assert f'href="{ANNA}/turns/3"' not in client.get(f"{ANNA}/turns/{reply}").text
 
 
 def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None:

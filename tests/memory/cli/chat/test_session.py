@@ -88,6 +88,17 @@ def test_both_sides_of_an_exchange_become_turns_of_a_session(address: str) -> No
     assert datetime.fromisoformat(first.session) <= datetime.fromisoformat(first.said_at)
 
 
+def test_a_reply_says_what_it_was_made_from(address: str) -> None:
+    with open_store(address) as store:
+        store.add([Turn("Anna", "My dog is called Rufus.", said_at="2024-05-01")])
+    lines = ["What is my dog called?", "/why 3", "/why 1", "/why 2", "/why x", "bye"]
+    shown = chat(address, lines, replier(lambda _: says("Rufus."))[0], speaker="Anna")
+    assert "the block of turn 3 held:\n[1] (" in shown
+    assert "1 reply was shaped by it: turn 3" in shown
+    assert "turn 2 has no trace" in shown
+    assert "'x' is no turn's id" in shown
+
+
 def test_a_turn_is_on_disk_before_the_model_is_asked(address: str) -> None:
     seen: list[list[tuple[str, str]]] = []
 
