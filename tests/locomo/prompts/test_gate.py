@@ -13,7 +13,6 @@ import optimize
 from locomo.dataset.rows import load_gold_rows
 from locomo.prompts.gate import GateQuality, fit_gate, gate_turns, quality
 from locomo.scripts import optimize as compiling
-from memory import InputError, load_program
 from memory.program.gate import StoreGate, shipped_gate
 from tests.support.commands import run_in_process
 from tests.support.scripted import model_over
@@ -68,34 +67,10 @@ def test_its_quality_is_that_of_conversations_that_it_did_not_see(fitted: Any) -
     assert seen.auc > held_out.auc
 
 
-def test_too_few_turns_make_no_gate() -> None:
-    golds = load_gold_rows(ROWS)
-    for few in ([], golds[:1]):
-        with pytest.raises(InputError, match="50 labelled turns of two conversations"):
-            fit_gate(few)
-
-
 def command(*options: object) -> Any:
     app = typer.Typer()
     app.command()(optimize.optimize)
     return run_in_process(app, "--target", "gate", *options)
-
-
-def test_the_command_writes_a_program_with_the_gate(tmp_path: Path, fitted: Any) -> None:
-    done = command("--output", tmp_path / "gate.json", "--output-dir", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"validation: \d+ of \d+ turns stay open, 9\d\.\d% of turns", done.stdout)
-    assert "measure it with a model: uv run python -m locomo.rows" in done.stdout
-    program = load_program(tmp_path / "gate.json")
-    assert program.store.gate == fitted[0]
-    assert program.card
-    assert (program.card.target, program.card.verdict) == ("gate", "not measured")
-
-
-def test_data_without_gold_rows_makes_no_gate(tmp_path: Path) -> None:
-    done = command("--data", ROWS.parent / "everyday" / "development", "--output", tmp_path / "g")
-    assert (done.returncode, (tmp_path / "g").exists()) == (2, False)
-    assert "a gate needs 50 labelled turns" in done.stderr
 
 
 class Chatterer:

@@ -20,7 +20,6 @@ from tests.support.scripted import answer, scripted_model
 # MLflow takes ten seconds of computing before it has recorded the first run.
 pytestmark = pytest.mark.slow
 
-WHEN_IT_PAYS = True  # of one turn, no SELECT
 RULE = "Answer in one word."
 CARD = Card(
     model="openai/some-model",
@@ -157,16 +156,6 @@ def newest_model() -> str:
     versions = mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'")
     newest = max(int(version.version) for version in versions)
     return f"models:/{REGISTERED}/{newest}"
-
-
-def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
-    import mlflow
-
-    record("others", compiled(place))
-    model = {"model": "ollama_chat/qwen2.5:7b"}
-    loaded = mlflow.pyfunc.load_model(newest_model(), model_config=model)
-    inner: Any = loaded.unwrap_python_model()
-    assert inner.config["model"] == "ollama_chat/qwen2.5:7b"
 
 
 def test_the_data_of_a_compile_are_datasets_of_its_run(place: Path) -> None:
