@@ -5,7 +5,7 @@ quoted. A tool use shows only what the agent did, never what a file, a page or a
 said.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from memory.evidence.block import Options, evidence
@@ -23,6 +23,7 @@ from memory.store import Store
 from memory.store.facts.fact_reads import newest_with_reasons
 from memory.store.facts.standing_facts import names_of_askers
 from memory.store.turns.minted_names import session_label
+from memory.store.turns.pins import pins_of
 from memory.store.turns.turn_reads import last_session
 from memory.text.characters import label, one_line
 from memory.text.dates import short_day
@@ -69,6 +70,8 @@ def start_block(
         turns = last_session(
             project, without=session_label(session), among=_RECENT_TURNS, limit=_MOST_OF_SESSION
         )
+        kept_out = pins_of(project).kept_out
+        turns = [turn for turn in turns if turn.id not in kept_out]
         quotations += [
             _section(_OPEN, _open_lines(turns, speaker), int(tokens * _SHARE["open"])),
             _section(
@@ -133,7 +136,10 @@ def _person_lines(stores: Iterable[tuple[Store, tuple[str, ...]]]) -> Iterator[s
 
 def _due_lines(*stores: Store | None) -> Iterator[str]:
     """What is due, in each memory once."""
-    due = {item.line: item.day for store in stores if store for item in upcoming(store)}
+    due: dict[str, str] = {}
+    for store in filter(None, stores):
+        kept_out = pins_of(store).kept_out
+        due |= {item.line: item.day for item in upcoming(store) if item.turn.id not in kept_out}
     yield from (f"- {line}" for line in sorted(due, key=due.__getitem__))
 
 
@@ -170,6 +176,8 @@ def _decision_lines(store: Store, speaker: str) -> Iterator[str]:
     """The person's newest decisions, each with its reason, both from their own turns."""
     names = names_of_askers(store, speaker)
     decisions = newest_with_reasons(store, DECIDED, BECAUSE, names, _MOST_DECISIONS)
+    kept_out = pins_of(store).kept_out
+    decisions = [decision for decision in decisions if decision[1] not in kept_out]
     turn_ids = list(dict.fromkeys(turn_id for _, turn_id, _ in decisions))
     by_id = {turn.id: turn for turn in store.turns_by_id(turn_ids, missing_ok=True)}
     for value, turn_id, reason in decisions:
@@ -227,11 +235,12 @@ def prompt_block(
     wishes = _section(_INSTRUCTIONS, cased, tokens // 3)
     earlier = ""
     if project and is_local(project):
+        kept_out = pins_of(project).kept_out
         room = tokens - (line_tokens(wishes) if wishes else 0) - fence_tokens()
         block = evidence(
             UserQuestion(prompt[:_LONGEST_PROMPT]),
-            MemoryReader(project),
-            _fitting(project, prompt, session),
+            MemoryReader(project, without=kept_out),
+            _fitting(project, prompt, session, kept_out),
             budget=max(room, LEAST_BUDGET),
             options=Options(
                 lists=False, wishes=False, best_first=True, longest=_HIT_TOKENS, wording=_as_done
@@ -248,9 +257,10 @@ def is_local(store: Store) -> bool:
     )
 
 
-def _fitting(store: Store, prompt: str, session: str) -> list[Hit]:
+def _fitting(store: Store, prompt: str, session: str, without: Collection[int]) -> list[Hit]:
     """The best turns of other sessions that are about the same as a prompt."""
     hits = store.search(prompt[:_LONGEST_PROMPT], MOST_TURNS)
+    hits = [hit for hit in hits if hit.turn_id not in without]
     turns = [*map(_as_done, store.turns_by_id([hit.turn_id for hit in hits], missing_ok=True))]
     candidates = {
         (turn.speaker, turn.text): turn

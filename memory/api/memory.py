@@ -69,7 +69,7 @@ from memory.store.forgetting.preview import forget_matching
 from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
 from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
 from memory.store.turns.minted_names import FORGET_AFTER
-from memory.store.turns.pins import pin, pinned_turns, unpin
+from memory.store.turns.pins import keep_out, pin, pins_of, turns_of_facts, unpin
 from memory.store.turns.traces import record_trace, trace_of_fact, trace_of_turn
 from memory.system.logs import clean_logger
 from memory.text.characters import sound_text
@@ -503,13 +503,40 @@ class Memory(AnswersOthersNames):
 
     @for_user
     def unpin(self, turn_ids: int | Collection[int], *, user_id: UserId = "") -> Change:
-        """Unpin turns. Raises InputError if none is pinned."""
+        """Unpin turns, or let them into blocks again that were kept out.
+
+        Raises InputError if none is pinned or kept out.
+        """
         return unpin(self._first, read_ids(turn_ids), str(user_id))
 
     @for_user
     def pinned(self, *, user_id: UserId = "") -> Results[Turn]:
         """The pinned turns, in the order they were said."""
-        return Results(pinned_turns(self._first))
+        return Results(self._first.turns_by_id(pins_of(self._first).pinned, missing_ok=True))
+
+    @for_user
+    def keep_out(
+        self,
+        turn_ids: int | Collection[int] = (),
+        *,
+        fact_ids: Collection[int] = (),
+        user_id: UserId = "",
+    ) -> Change:
+        """Keep turns and their facts out of every block of `context`; `fact_ids` keep their turns
+        out.
+
+        They stay stored, and `search`, `ask`, `get` and `facts` find them. A change, which can be
+        undone; `unpin` lets them in again. Raises InputError for a turn that is not there or is
+        kept out already, NotThereError for a fact that is not there.
+        """
+        ids = [*read_ids(turn_ids), *turns_of_facts(self._first, fact_ids)]
+        return keep_out(self._first, ids, str(user_id))
+
+    @for_user
+    def kept_out(self, *, user_id: UserId = "") -> Results[Turn]:
+        """The turns that are in no block, in the order they were said."""
+        ids = sorted(pins_of(self._first).kept_out)
+        return Results(self._first.turns_by_id(ids, missing_ok=True))
 
     @for_user
     def upcoming(

@@ -1,7 +1,7 @@
 """For the turns of a search: which of their facts are true, and what is no longer so."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from memory.evidence.lines import DISPUTED, OUTDATED, in_words
 from memory.facts.latest_word import latest_of_turns, latest_words
@@ -33,18 +33,28 @@ class Recalled:
 
 
 def recalled_facts(
-    store: Store, turns: Sequence[Turn], question: str, day: str, *, periods: bool = False
+    store: Store,
+    turns: Sequence[Turn],
+    question: str,
+    day: str,
+    *,
+    periods: bool = False,
+    without: Collection[int] = (),
 ) -> Recalled:
     """The facts that a question's turns (best first) have as their source, on a day (ISO).
 
     Facts with a word of the question come first. Other facts are from the best turn only. With
-    `periods` a mark also says when an ended state began.
+    `periods` a mark also says when an ended state began. What turns in `without` say is not told.
     """
     if not turns:
         return Recalled()
     rank = {turn.id: number for number, turn in enumerate(turns)}
     is_united = first_store(store) is not store
-    stated = sorted(store.facts_of_turns([*rank]), key=lambda state: rank[state.fact.turn_id])
+    stated = [
+        replace(state, disputed_by=None) if _is_from(state.disputed_by, without) else state
+        for state in store.facts_of_turns([*rank])
+    ]
+    stated.sort(key=lambda state: rank[state.fact.turn_id])
     ended = [state.fact for state in stated if has_ended(state.fact, day)]
     present = [state for state in stated if not has_ended(state.fact, day)]
     replaced = [] if is_united else _replaced(store, present, day)
@@ -55,6 +65,7 @@ def recalled_facts(
     # With several memories, only what the facts themselves say.
     outlived = [] if is_united else [*ended, *replaced]
     followers = successors(store, outlived, day) if outlived else {}
+    followers = {key: new for key, new in followers.items() if not _is_from(new, without)}
     known = {fact.id for fact in in_force}
     in_force += [fact for fact in followers.values() if fact.id not in known]
 
@@ -99,7 +110,7 @@ def recalled_facts(
     fitting.sort(key=order)
     # A turn is shown with the latest word on its facts, whatever was asked.
     shown = [*dict.fromkeys((*fitting, *in_force))]
-    latest = latest_words(store, shown[:_MOST_LATEST], day)
+    latest = latest_words(store, shown[:_MOST_LATEST], day, without)
     fitting = [fact for fact in fitting if fact.id not in latest]
     marks = {turn_id: f"{OUTDATED}{text}" for turn_id, text in outdated.items()}
     for turn_id, text in disputed.items():
@@ -112,7 +123,7 @@ def recalled_facts(
     for fact in in_force:
         if word := latest.get(fact.id):
             marks.setdefault(fact.turn_id, word.text)
-    newer = latest_of_turns(store, turns, day)
+    newer = latest_of_turns(store, turns, day, without)
     for turn_id, word in newer.items():
         marks.setdefault(turn_id, word.text)
     stored = tuple(state.fact for state in stated)
@@ -128,6 +139,10 @@ def _replaced(store: Store, present: Sequence[StatedFact], day: str) -> list[Fac
     current = current_among(store, contested, day)
     vocabulary = vocabulary_of(store)
     return [fact for fact in contested if fact not in current and is_current(fact, day, vocabulary)]
+
+
+def _is_from(fact: Fact | None, turn_ids: Collection[int]) -> bool:
+    return fact is not None and fact.turn_id in turn_ids
 
 
 def _in_words(fact: Fact) -> str:

@@ -4,7 +4,7 @@ Read once for a message, the same at every door: "I" is the asker, by all of the
 and a person is named in any spelling that a memory knows of its speakers, or as facts have it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from memory.evidence.profile import profile_of
@@ -63,10 +63,16 @@ def without_name(text: str, name: str) -> str:
     return f"{before} {after.lstrip(' ,:')}".strip()
 
 
-def lines_about_others(store: Store, question: UserQuestion, people: People) -> list[str]:
-    """The profiles of the people that a message names, each under a heading."""
+def lines_about_others(
+    store: Store, question: UserQuestion, people: People, without: Collection[int] = ()
+) -> list[str]:
+    """The profiles of the people that a message names, each under a heading.
+
+    Nothing of them is from the turns in `without`.
+    """
     names = {*people.named, *_names_in(question.text)} - people.asker
     facts = facts_now_about(store, sorted(names), question.today) if names else []
+    facts = [fact for fact in facts if fact.turn_id not in without]
     vocabulary = vocabulary_of(store)
     of_person: dict[str, list[Fact]] = {}
     for fact in reversed(facts):
@@ -74,7 +80,7 @@ def lines_about_others(store: Store, question: UserQuestion, people: People) -> 
             of_person.setdefault(fact.subject, []).append(fact)
     lines: list[str] = []
     for person, known in [*of_person.items()][:_MOST_NAMED]:
-        latest = latest_words(store, known, question.today)
+        latest = latest_words(store, known, question.today, without)
         profile = profile_of(known, vocabulary, tokens=_PROFILE_TOKENS, latest=latest)
         if profile:
             lines += [f"About {one_line(person)}:", *(line for _, line in profile)]

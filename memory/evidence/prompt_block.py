@@ -1,6 +1,6 @@
 """The part of a memory that goes into a prompt: a block of evidence for a message."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -25,13 +25,14 @@ from memory.evidence.room import (
     room_of,
 )
 from memory.evidence.story import STORY_HEAD, Story, story_line
-from memory.facts.latest_word import latest_words
+from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Contradiction, Fact, Hit, Turn, plain
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
+from memory.store.files.united import first_store
 from memory.store.turns.days import days_of_turn, meets
 from memory.store.turns.minted_names import session_label
-from memory.store.turns.pins import pinned_turns
+from memory.store.turns.pins import NO_PINS, pins_of
 from memory.store.turns.summaries import newest_summaries
 from memory.text.dates import asked_days
 from memory.text.fence import fence_tokens, without_block
@@ -170,7 +171,9 @@ def inject(
     character = _name(store, conversation, "assistant", character)
     text = without_name(user_texts[-1], character)
     user = _name(store, conversation, "user", speaker) or _USER
-    reader = MemoryReader(store, weights)
+    # Several memories have no pins.
+    pins = pins_of(store) if first_store(store) is store else NO_PINS
+    reader = MemoryReader(store, weights, without=pins.kept_out)
     question = UserQuestion(
         text,
         asker=reader.asker(user),
@@ -184,10 +187,11 @@ def inject(
     def can_be_shown(turn: Turn) -> bool:
         running = (session and turn.session == session) or (since is not None and turn.id >= since)
         repeated = turn.text.strip() in texts_in_prompt
-        return len(turn.text) >= least_length and not repeated and (reload or not running)
+        is_out = turn.id in pins.kept_out or repeated or (running and not reload)
+        return len(turn.text) >= least_length and not is_out
 
     def story() -> Story:
-        return _last_session(store, session=session, since=since)
+        return _last_session(store, session=session, since=since, without=pins.kept_out)
 
     if loaded is None:
         block = _block(
@@ -198,6 +202,7 @@ def inject(
             gate=gate,
             profile=profile,
             can_be_shown=can_be_shown,
+            pinned=pins.pinned,
         )
         text, memories, location = block.fenced, block.turns, "BEFORE_NORMAL_CONTEXT"
     else:
@@ -233,6 +238,7 @@ def _block(
     gate: bool,
     profile: bool,
     can_be_shown: Callable[[Turn], bool],
+    pinned: Sequence[int],
 ) -> Evidence:
     """What a message gets: what always stands, the turns of its room, the portrait, the story."""
     limit = budget or BUDGET
@@ -240,7 +246,9 @@ def _block(
     standing = (standing if profile else standing.without_profile).within(limit)
     room = limit - standing.tokens - fence_tokens()
     about = around(question, reader, room if budget else TURN_TOKENS)
-    about_others = lines_about_others(reader.store, question, about.people) if profile else []
+    about_others = []
+    if profile:
+        about_others = lines_about_others(reader.store, question, about.people, reader.without)
     room -= sum(map(line_tokens, about_others))
     for_portrait = PORTRAIT_TOKENS
     if budget:
@@ -270,15 +278,18 @@ def _block(
         told=standing.turn_ids,
     )
     has_turns = bool(room_turns.turns)
-    pinned = {turn.id: turn for turn in pinned_turns(reader.store) if can_be_shown(turn)}
-    unpinned = [turn for turn in room_turns.turns if turn.id not in pinned]
-    room_turns = replace(room_turns, turns=[*pinned.values(), *unpinned])
+    first = [*filter(can_be_shown, reader.turns_by_id(pinned, missing_ok=True))]
+    pinned_ids = {turn.id for turn in first}
+    unpinned = [turn for turn in room_turns.turns if turn.id not in pinned_ids]
+    room_turns = replace(room_turns, turns=[*first, *unpinned])
     recalled = reader.recalled(
         [*room_turns.turns, *room_turns.portrait], question.ranked_text, question.today
     )
     above = {fact.id for fact in (*standing.facts, *standing.profile)}
     facts = [fact for fact in overview or recalled.in_force if fact.id not in above]
-    later = latest_words(reader.store, facts[:_MOST_LATEST], question.today) if overview else {}
+    later: Mapping[int, LatestWord] = {}
+    if overview:
+        later = latest_words(reader.store, facts[:_MOST_LATEST], question.today, reader.without)
     fact_tokens = for_turns // 2 if overview else FACT_TOKENS
     lines = current_facts(facts, fact_tokens, later) if width == "open" else ()
     laid = partial(lay_out, question=question.ranked_text, marks=recalled.marks)
@@ -363,8 +374,13 @@ def _that_fits(text: str, tokens: int | None) -> str:
     return text if fits else ""
 
 
-def _last_session(store: Store, *, session: str, since: int | None) -> Story:
-    """What happened in the newest session before the running one, as a digest told it."""
+def _last_session(
+    store: Store, *, session: str, since: int | None, without: Collection[int]
+) -> Story:
+    """What happened in the newest session before the running one, as a digest told it.
+
+    Without the parts that tell of turns in `without`.
+    """
     newest = newest_summaries(store, _NEWEST_SUMMARIES, before=since)
     firsts = sorted({summary.turn_id for summary in newest})
     turns = {turn.id: turn for turn in store.turns_by_id(firsts, missing_ok=True)}
@@ -372,7 +388,9 @@ def _last_session(store: Store, *, session: str, since: int | None) -> Story:
     told = [
         summary
         for summary in newest
-        if summary.turn_id in turns and turns[summary.turn_id].session in sessions[-1:]
+        if summary.turn_id in turns
+        and turns[summary.turn_id].session in sessions[-1:]
+        and not any(summary.turn_id <= turn_id <= summary.last_turn_id for turn_id in without)
     ]
     # The end of a long session says where things stand.
     lines: list[str] = []

@@ -38,11 +38,17 @@ class MemoryReader:
     """Looks things up in a memory for a question, each only once.
 
     `weights` are a program's, of the ranking's features; None means the packaged ones. `store` is
-    the memory to read.
+    the memory to read. What is from the turns in `without` is in no fact, mark or wish.
     """
 
-    def __init__(self, store: Store, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        weights: Mapping[str, float] | None = None,
+        without: frozenset[int] = frozenset(),
+    ) -> None:
         self.store = store
+        self.without = without
         self._weights = weights
         self._hits: dict[tuple[str, int], Sequence[Hit]] = {}
         self._turns: dict[int, Turn] = {}
@@ -103,13 +109,18 @@ class MemoryReader:
         """What the asker, by any of these names, wants of answers, and contradictions."""
         key = (question, *askers)
         if key not in self._standing:
-            self._standing[key] = shown_before(first_store(self.store), question, *askers)
+            self._standing[key] = shown_before(
+                first_store(self.store), question, *askers, without=self.without
+            )
         return self._standing[key]
 
     def overview(self, question: UserQuestion) -> Sequence[Fact] | None:
         """All current facts for "What do you know about ...?"; None for other questions."""
         if question not in self._overviews:
-            self._overviews[question] = overview_facts(self.store, question)
+            facts = overview_facts(self.store, question)
+            self._overviews[question] = facts and [
+                fact for fact in facts if fact.turn_id not in self.without
+            ]
         return self._overviews[question]
 
     def recalled(
@@ -124,7 +135,12 @@ class MemoryReader:
         known_ids, recalled = self._recalled.get((question, day, periods), (set(), None))
         if recalled is None or not turn_ids <= known_ids:
             recalled = recalled_facts(
-                self.store, turns, question, day or local_now()[:10], periods=periods
+                self.store,
+                turns,
+                question,
+                day or local_now()[:10],
+                periods=periods,
+                without=self.without,
             )
             self._recalled[question, day, periods] = turn_ids, recalled
         return recalled

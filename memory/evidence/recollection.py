@@ -102,7 +102,9 @@ def recollect(
         marks=recalled.marks,
         facts=recalled.in_force if overview is None else overview,
         is_overview=overview is not None,
-        later=latest_words(reader.store, (overview or ())[:_MOST_LATEST], question.today[:10]),
+        later=latest_words(
+            reader.store, (overview or ())[:_MOST_LATEST], question.today[:10], reader.without
+        ),
     )
 
 

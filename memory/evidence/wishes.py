@@ -6,7 +6,7 @@ of a document, a tool or an assistant, or of one person about another, are never
 whatever a model made of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from memory.evidence.disputes import pair_line, touched
@@ -18,6 +18,7 @@ from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.facts.fact_reads import current_among
 from memory.store.facts.standing_facts import facts_of_askers, facts_of_persons
+from memory.store.turns.pins import pins_of
 from memory.text.characters import one_line
 from memory.text.fence import STANDING_HEAD
 from memory.text.tokens import fitting_lines, line_tokens, trim
@@ -34,15 +35,23 @@ def wishes_of(store: Store, *askers: str) -> list[Fact]:
     """The askers' current standing instructions and preferences, newest first.
 
     `askers` are all names of the asker; without any, of the memory's user (`store.owner.asker_of`).
+    None is from a turn that is kept out.
     """
-    return current_among(store, facts_of_persons(store, askers))
+    kept_out = pins_of(store).kept_out
+    wishes = current_among(store, facts_of_persons(store, askers))
+    return [fact for fact in wishes if fact.turn_id not in kept_out]
 
 
 def working_profile(store: Store, *askers: str) -> list[str]:
     """Lines of the asker's profile for an agent that works on a project with them."""
+    kept_out = pins_of(store).kept_out
     known = facts_of_askers(store, askers)
-    current = [fact for fact in known.profile if fact.id in known.current_ids]
-    latest = latest_words(store, current)
+    current = [
+        fact
+        for fact in known.profile
+        if fact.id in known.current_ids and fact.turn_id not in kept_out
+    ]
+    latest = latest_words(store, current, without=kept_out)
     profile = profile_of(current, known.vocabulary, parts=WORKING_PARTS, latest=latest)
     return [line for _, line in profile]
 
@@ -53,7 +62,8 @@ def applying(store: Store, question: str, *askers: str) -> Standing:
     The model that reads them decides whether one applies to the question. Calls no language model.
     """
     facts = wishes_of(store, *askers)
-    return _applying(question, facts, latest_words(store, facts))
+    latest = latest_words(store, facts, without=pins_of(store).kept_out)
+    return _applying(question, facts, latest)
 
 
 def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestWord]) -> Standing:
@@ -77,12 +87,25 @@ def _applying(question: str, facts: Sequence[Fact], latest: Mapping[int, LatestW
     )
 
 
-def shown_before(store: Store, question: str, *askers: str) -> Standing:
-    """What the asker wants of answers, their profile, and contradictions it may be about."""
+def shown_before(
+    store: Store, question: str, *askers: str, without: Collection[int] = ()
+) -> Standing:
+    """What the asker wants of answers, their profile, and contradictions it may be about.
+
+    Nothing of it is from the turns in `without`.
+    """
     known = facts_of_askers(store, askers)
-    wishes = [fact for fact in known.wishes if fact.id in known.current_ids]
-    of_profile = [fact for fact in known.profile if fact.id in known.current_ids]
-    latest = latest_words(store, [*wishes, *of_profile])
+    wishes = [
+        fact
+        for fact in known.wishes
+        if fact.id in known.current_ids and fact.turn_id not in without
+    ]
+    of_profile = [
+        fact
+        for fact in known.profile
+        if fact.id in known.current_ids and fact.turn_id not in without
+    ]
+    latest = latest_words(store, [*wishes, *of_profile], without=without)
     standing = _applying(question, wishes, latest)
     profile = profile_of(
         of_profile,
@@ -95,6 +118,8 @@ def shown_before(store: Store, question: str, *askers: str) -> Standing:
     lines: list[str] = []
     tokens = _CONTRADICTION_TOKENS - line_tokens(CONTRADICTIONS_HEAD)
     for pair in touched(question, known.contradictions, names):
+        if any(fact.turn_id in without for fact in pair.facts):
+            continue
         line = pair_line(pair, _FACT_TOKENS)
         if line_tokens(line) <= tokens:
             tokens -= line_tokens(line)

@@ -74,13 +74,15 @@ def with_later(store: Store, facts: Sequence[Fact], day: str = "") -> list[Fact]
     ]
 
 
-def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[int, LatestWord]:
+def latest_words(
+    store: Store, facts: Sequence[Fact], day: str = "", without: Collection[int] = ()
+) -> Mapping[int, LatestWord]:
     """The latest word on facts that their speaker said, up to a day (ISO), by the facts' ids.
 
     A fact that no one speaks of later is left out, and so is a fact that was said again unchanged.
-    What was said before a person edited a fact changes it no more.
+    What was said before a person edited a fact changes it no more. Turns in `without` say nothing.
     """
-    words = _newer(store, [fact.turn_id for fact in facts])
+    words = _newer(store, [fact.turn_id for fact in facts], without)
     of_facts = {
         fact.id: [word for word in words[fact.turn_id] if word.fact_id == fact.id]
         for fact in facts
@@ -89,18 +91,28 @@ def latest_words(store: Store, facts: Sequence[Fact], day: str = "") -> Mapping[
     return _latest(store, of_facts, day)
 
 
-def latest_of_turns(store: Store, turns: Sequence[Turn], day: str = "") -> Mapping[int, LatestWord]:
+def latest_of_turns(
+    store: Store, turns: Sequence[Turn], day: str = "", without: Collection[int] = ()
+) -> Mapping[int, LatestWord]:
     """The latest word on turns, up to a day (ISO), by their ids: on their own words or facts."""
-    return _latest(store, _newer(store, [turn.id for turn in turns]), day)
+    return _latest(store, _newer(store, [turn.id for turn in turns], without), day)
 
 
-def _newer(store: Store, turn_ids: Sequence[int]) -> Mapping[int, Sequence[NewerWord]]:
+def _newer(
+    store: Store, turn_ids: Sequence[int], without: Collection[int]
+) -> Mapping[int, Sequence[NewerWord]]:
     """What later turns change of these; nothing of several memories, which count turns apart."""
     first = first_store(store)
     if first is not store or not turn_ids:
         return {}
     with first.reading() as conn:
-        return newer_words.of_turns(conn, sorted({*turn_ids}))
+        words = newer_words.of_turns(conn, sorted({*turn_ids}))
+    if not without:
+        return words
+    return {
+        turn_id: [word for word in of_turn if word.newer_turn not in without]
+        for turn_id, of_turn in words.items()
+    }
 
 
 def _latest(

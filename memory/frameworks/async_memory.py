@@ -78,6 +78,8 @@ class AsyncMemory(AnswersOthersNames):
     pin = _on_a_thread(Memory.pin)
     unpin = _on_a_thread(Memory.unpin)
     pinned = _on_a_thread(Memory.pinned)
+    keep_out = _on_a_thread(Memory.keep_out)
+    kept_out = _on_a_thread(Memory.kept_out)
     upcoming = _on_a_thread(Memory.upcoming)
     trace = _on_a_thread(Memory.trace)
     forget = _on_a_thread(Memory.forget)

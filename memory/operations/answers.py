@@ -309,9 +309,10 @@ class ForgetAnswer(TypedDict):
 
 
 class PinnedTurns(TypedDict):
-    """The turns that are in every block for a prompt."""
+    """The turns that are in every block for a prompt, and those that are in none."""
 
     pinned: list[Turn]
+    kept_out: list[Turn]
 
 
 class Due(TypedDict):

@@ -21,8 +21,9 @@ from memory.records import Change, Skipped, Trace, Turn, Withheld
 from memory.store import Store
 from memory.store.configuration.owner import writer_of
 from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.pins import keep_out as keep_turns_out
 from memory.store.turns.pins import pin as pin_turns
-from memory.store.turns.pins import pinned_turns
+from memory.store.turns.pins import pins_of, turns_of_facts
 from memory.store.turns.pins import unpin as unpin_turns
 from memory.store.turns.tags import count_tags, remove_tags
 from memory.store.turns.tags import set_tags as set_tags_of
@@ -157,19 +158,34 @@ def set_tags(
 
 @operation("read", "GET /pins")
 def pinned(memory: OpenMemory) -> PinnedTurns:
-    """List the turns that are in every block for a prompt."""
-    return {"pinned": pinned_turns(memory.store)}
+    """List the turns that are in every block for a prompt, and those that are in none."""
+    pins = pins_of(memory.store)
+    return {
+        "pinned": memory.store.turns_by_id(pins.pinned, missing_ok=True),
+        "kept_out": memory.store.turns_by_id(sorted(pins.kept_out), missing_ok=True),
+    }
 
 
 @operation("write", "POST /pins")
 def pin(
     memory: OpenMemory,
     turn_ids: Annotated[list[Id], Field(min_length=1)],
-    unpin: Annotated[bool, Field(description="Take these pins away instead.")] = False,
+    unpin: Annotated[bool, Field(description="Neither pin nor keep out instead.")] = False,
 ) -> Change:
     """Keep turns in every block for a prompt; only if a person asks for it."""
     act = unpin_turns if unpin else pin_turns
     return act(memory.store, turn_ids, memory.by)
+
+
+@operation("write", "POST /pins/out")
+def keep_out(
+    memory: OpenMemory,
+    turn_ids: list[Id] = [],  # noqa: B006 - pydantic copies it
+    fact_ids: Annotated[list[Id], Field(description="Facts, kept out with their turns.")] = [],  # noqa: B006
+) -> Change:
+    """Keep turns and their facts out of every block; `pin` with `unpin` lets them in again."""
+    ids = [*turn_ids, *turns_of_facts(memory.store, fact_ids)]
+    return keep_turns_out(memory.store, ids, memory.by)
 
 
 def _added(memory: OpenMemory, new_turns: Sequence[NewTurn]) -> AddedTurns:

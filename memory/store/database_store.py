@@ -69,6 +69,7 @@ from memory.store.turns import tags as tag_rows
 from memory.store.turns.days import turns_speaking_of, with_days
 from memory.store.turns.filtered_turns import FilteredTurns, shown_only, with_signs
 from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.pins import count_pinned, refuse_too_many
 from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
 from memory.text.dates import asked_days
@@ -636,8 +637,10 @@ class DatabaseStore(Store):
     def undo(self, change_id: int) -> Change:
         with self.transaction() as conn:
             target = journal.change(conn, change_id)
+            pinned = count_pinned(conn)
             undoing = journal.undo(conn, change_id)
             entities.derive(conn, undoing)
+            refuse_too_many(conn, pinned)
             note = pending_windows.wait_again(conn, target)
             return replace(journal.change(conn, undoing), note=note)
 

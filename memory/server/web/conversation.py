@@ -133,6 +133,19 @@ def expire_turn(request: PageRequest, store: Store) -> PageResponse:
     return Redirect(request.address("turns", turn_id, done=change.id))
 
 
+def pin_turn(request: PageRequest, store: Store) -> PageResponse:
+    """Pin a turn, keep it out of every block, or neither."""
+    turn_id = request.inputs.number("turn")
+    kind = request.inputs.text("pin")
+    if kind not in ("pin", "unpin", "keep_out"):
+        raise InputError("say whether to pin the turn, to keep it out, or neither")
+    if kind == "keep_out":
+        change = request.perform(store, "keep_out", turn_ids=[turn_id])
+    else:
+        change = request.perform(store, "pin", turn_ids=[turn_id], unpin=kind == "unpin")
+    return Redirect(request.address("turns", turn_id, done=change.id))
+
+
 def sessions(request: PageRequest, store: Store) -> PageResponse:
     """Sessions, newest first, each with its first turn."""
     before = request.inputs.optional_number("before")
@@ -223,4 +236,5 @@ PAGES: list[PageRoute] = [
     ("POST", "/turns", add_turn),
     ("POST", "/turns/{turn}/tags", tag_turn),
     ("POST", "/turns/{turn}/expiry", expire_turn),
+    ("POST", "/turns/{turn}/pin", pin_turn),
 ]

@@ -26,7 +26,7 @@ FORGET_AFTER = Minted("forget_after")
 SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
-# A turn that is in every block for a prompt (pins.py).
+# A turn that is in every block for a prompt, or in none (pins.py).
 PINNED = Minted("pinned")
 # Of a document that a later version replaced (exchange/documents/document_chunks.py).
 OLDER_VERSION = Minted(turn_lines.OLDER_VERSION)

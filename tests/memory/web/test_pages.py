@@ -1057,6 +1057,21 @@ def test_a_reply_and_what_it_was_made_from_link_to_each_other(memories: str) -> 
         assert f'href="{ANNA}/turns/3"' not in client.get(f"{ANNA}/turns/{reply}").text
 
 
+def test_a_turn_is_pinned_and_kept_out_by_buttons(client: TestClient) -> None:
+    page = f"{ANNA}/turns/3"
+    assert "Pin turn 3" in shown(client.get(page).text)
+    assert "Keep turn 3 out" in shown(client.get(f"{ANNA}/facts/2").text)
+    for kind, says in (
+        ("keep_out", "Turn 3 is in no block"),
+        ("pin", "Turn 3 is in every block"),
+        ("unpin", "Pin turn 3"),
+    ):
+        answer = client.post(f"{page}/pin", data={"pin": kind})
+        assert says in shown(answer.text)
+    assert client.post(f"{page}/pin", data={"pin": "x"}).status_code == 400
+    assert client.post(f"{ANNA}/turns/99/pin", data={"pin": "pin"}).status_code in (400, 404)
+
+
 def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None:
     columns = "subject, attribute, value, turn_id"
     with open_store(existing("anna")) as store:
