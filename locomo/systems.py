@@ -265,7 +265,7 @@ def ask_newest(conversation: Conversation, question: Question, setup: Setup) -> 
 
 def _newest(conversation: Conversation, budget: int) -> Evidence:
     """The lines of the newest turns that a budget holds."""
-    turns = (_as_stored(turn, n) for n, turn in enumerate(conversation.turns, 1))
+    turns = (as_stored(turn, n) for n, turn in enumerate(conversation.turns, 1))
     return lay_out([], reversed([*turns]), budget)
 
 
@@ -283,7 +283,7 @@ def ask_about_turns(
     """
     start = time.monotonic()
     # A memory stores no secrets and nothing private; nor does a model see them without one.
-    turns = (_as_stored(conversation.turns[n - 1], n) for n in turn_ids)
+    turns = (as_stored(conversation.turns[n - 1], n) for n in turn_ids)
     # In tokens of the model that reads, as for the memory (decision 230).
     context = lay_out([], turns, packaged_tokens(setup.model.name, setup.budget))
     shown = Shown(context.text)
@@ -335,7 +335,7 @@ def _memory_for(conversation: Conversation, setup: Setup) -> Iterator[OpenedMemo
         yield OpenedMemory(MemoryReader(store))
 
 
-def _as_stored(turn: Turn, number: int) -> Turn:
+def as_stored(turn: Turn, number: int) -> Turn:
     return replace(turn, id=number, text=mask(turn.text).text)
 
 
