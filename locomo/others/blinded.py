@@ -162,7 +162,7 @@ def balanced(
     random.Random(seed).shuffle(left)  # noqa: S311
     of_category: Counter[int] = Counter()
     of_conversation: Counter[str] = Counter()
-    drawn = []
+    drawn: list[tuple[Conversation, Question]] = []
     while left and len(drawn) < number:
         chosen = min(
             left, key=lambda item: (of_category[item[1].category], of_conversation[item[0].id])
