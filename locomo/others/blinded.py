@@ -158,16 +158,20 @@ def balanced(
     conversations: Sequence[Conversation], number: int, seed: int
 ) -> list[tuple[Conversation, Question]]:
     """Questions drawn by the seed, so that categories and then conversations have equal shares."""
-    left = [(each, question) for each in conversations for question in each.questions]
-    random.Random(seed).shuffle(left)  # noqa: S311
+    waiting = [
+        (conversation, question)
+        for conversation in conversations
+        for question in conversation.questions
+    ]
+    random.Random(seed).shuffle(waiting)  # noqa: S311
     of_category: Counter[int] = Counter()
     of_conversation: Counter[str] = Counter()
     drawn: list[tuple[Conversation, Question]] = []
-    while left and len(drawn) < number:
+    while waiting and len(drawn) < number:
         chosen = min(
-            left, key=lambda item: (of_category[item[1].category], of_conversation[item[0].id])
+            waiting, key=lambda item: (of_category[item[1].category], of_conversation[item[0].id])
         )
-        left.remove(chosen)
+        waiting.remove(chosen)
         of_category[chosen[1].category] += 1
         of_conversation[chosen[0].id] += 1
         drawn.append(chosen)
@@ -184,17 +188,18 @@ def _prompts(
     count = 0
     for path in data:
         drawn = balanced(load_conversations(path), number, seed)
-        found = _rankings(path, drawn, names, folder)
-        shown = _shown_by_ours(drawn, budget)
+        rankings = _rankings(path, drawn, names, folder)
+        by_ours = _shown_by_ours(drawn, budget)
         for start in range(0, len(drawn), _BLOCK):
             block = drawn[start : start + _BLOCK]
-            jobs = [(name, *item) for item in block for name in (ASK, CONTEXT, *found)]
+            jobs = [(name, *item) for item in block for name in (ASK, CONTEXT, *rankings)]
             shuffled.shuffle(jobs)
             for name, conversation, question in jobs:
-                if name in found:
-                    text, sources = _shown_by_peer(conversation, question, found[name], budget)
+                if name in rankings:
+                    ranking = rankings[name]
+                    text, sources = _shown_by_peer(conversation, question, ranking, budget)
                 else:
-                    text, sources = shown[name, conversation.id, question.index]
+                    text, sources = by_ours[name, conversation.id, question.index]
                 count += 1
                 yield Prompt(
                     count,
@@ -229,7 +234,7 @@ def _rankings(
     part = folder / "rankings" / f"{path.stem}.json"
     part.parent.mkdir(parents=True, exist_ok=True)
     write_whole(part, json.dumps(records).encode())
-    found = {}
+    rankings = {}
     with progress_bar(Console(stderr=True)) as bar:
         for name in names:
             cache = part.with_name(f"{path.stem}-{name}.json")
@@ -237,16 +242,16 @@ def _rankings(
             if isinstance(ranked, str):
                 print(f"{PEERS[name].title}: {ranked:.300}")
             else:
-                found[name] = ranked
-    return found
+                rankings[name] = ranked
+    return rankings
 
 
 def _shown_by_peer(
-    conversation: Conversation, question: Question, found: Found, budget: int
+    conversation: Conversation, question: Question, ranking: Found, budget: int
 ) -> tuple[str, list[str]]:
     """The best turns of a ranking that fit the budget, with their days, and their sources."""
     by_source = {turn.source: turn for turn in conversation.turns}
-    ranked = found[conversation.id].ranked[str(question.index)]
+    ranked = ranking[conversation.id].ranked[str(question.index)]
     ids = {source: number for number, source in enumerate(by_source, 1)}
     turns = [as_stored(by_source[source], ids[source]) for source in ranked]
     block = lay_out([], turns, budget)
@@ -258,16 +263,16 @@ def _shown_by_ours(
     drawn: Sequence[tuple[Conversation, Question]], budget: int
 ) -> Mapping[tuple[str, str, int], tuple[str, list[str]]]:
     """What `ask` shows within the budget, and what `context` shows by default."""
-    shown = {}
-    for conversation in {id(each): each for each, _ in drawn}.values():
+    evidence = {}
+    for conversation in {id(asked_of): asked_of for asked_of, _ in drawn}.values():
         sources = [turn.source for turn in conversation.turns]
         with temporary_memory(conversation.turns) as store, closing(Memory(store)) as memory:
             digest_whole(memory)
-            for question in (question for each, question in drawn if each is conversation):
-                asked = AskedQuestion(question.text, question.asker, question.question_date[:10])
+            for question in (question for asked_of, question in drawn if asked_of is conversation):
+                query = AskedQuestion(question.text, question.asker, question.question_date[:10])
                 ask = MemoryProgram().ask
                 with ask.opening(store, budget) as place:
-                    block = ask.gathered(asked, place, "never").shown
+                    block = ask.gathered(query, place, "never").shown
                 context = memory.context(
                     question.text,
                     speaker=question.asker,
@@ -278,14 +283,14 @@ def _shown_by_ours(
                     (CONTEXT, context.text, context.turn_ids),
                 ):
                     of_turns = [sources[turn_id - 1] for turn_id in turn_ids]
-                    shown[name, conversation.id, question.index] = text, of_turns
-    return shown
+                    evidence[name, conversation.id, question.index] = text, of_turns
+    return evidence
 
 
 def _page(prompt: Prompt) -> str:
     """A prompt as a person reads it."""
-    asked = f" (asked on {prompt.today})" if prompt.today else ""
-    return f"\n=== {prompt.number}\n{prompt.memory}\n--- {prompt.question}{asked}"
+    day = f" (asked on {prompt.today})" if prompt.today else ""
+    return f"\n=== {prompt.number}\n{prompt.memory}\n--- {prompt.question}{day}"
 
 
 # --- what is answered and judged ------------------------------------------------------------------
@@ -317,12 +322,11 @@ def _completed(
 
 def _answer(prompt: Prompt, model: Model) -> str:
     """What a model answers by the prompt that ours has for it, whoever shows the memory."""
-    shown = Shown(prompt.memory)
     with model.active():
         answered = called(
             MemoryProgram().ask.answer,
             question=AskedQuestion(prompt.question, prompt.asker, prompt.today),
-            evidence=shown,
+            evidence=Shown(prompt.memory),
             asker=prompt.asker,
             today=prompt.today,
             catalog="",
