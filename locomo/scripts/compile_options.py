@@ -17,7 +17,7 @@ LISTED = (
     *("optimizer", "target", "data", "num_examples", "num_validation", "model", "api_base"),
     *("budget_usd", "output", "resume"),
 )
-CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking", "gate"]
+CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking"]
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,13 @@ class CompileOptions:
     ] = "simba"
     target: Annotated[
         CompiledTarget,
-        Option(
-            help="what to improve: one module, all, the search's ranking, or the gate before a"
-            " little model's storing"
-        ),
+        Option(help="what to improve: one module, all, or the search's ranking"),
     ] = "answer"
     data: Annotated[
         Path | None,
         Option(
             help="conversations in LoCoMo's format, a file or a folder",
-            show_default="data/train; data/rows for store and gate",
+            show_default="data/train; data/rows for store",
         ),
     ] = None
     split: Annotated[

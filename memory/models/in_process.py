@@ -1,4 +1,4 @@
-"""Any instruct model in this process: a GGUF file, under a grammar when it writes SQL.
+"""Any instruct model in this process: a GGUF file.
 
 It gets the same input as a hosted model, through the same program; only the engine differs.
 """
@@ -6,7 +6,6 @@ It gets the same input as a hosted model, through the same program; only the eng
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,14 +13,13 @@ from typing import Any
 import dspy
 
 from memory.models.adapter_card import CARD, check_base, gguf_of, read_card
-from memory.models.brief_prompts import ABSTENTION_BIAS, ROWS_END_BIAS, brief_grammar, brief_module
+from memory.models.brief_prompts import ABSTENTION_BIAS, brief_grammar, brief_module
 from memory.models.completions import CompletionAdapter
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.files import file_of
 from memory.models.gguf.header import check_lora, file_sha256
 from memory.models.gguf.model_file import ModelFile, context_of, read_model, threads
 from memory.models.gguf.server import Lora
-from memory.models.gguf.sql_grammar import selects, writes
 from memory.models.hosted import HOSTED_BUDGET
 from memory.models.model import Limits, Model, Pace
 from memory.models.sizes import SIZE_OF_FORM, SMALL_BUDGET, SMALL_WINDOW, Size
@@ -39,7 +37,6 @@ _WINDOW_SHARE, _BUDGET_SHARE = 1 / 6, 1 / 4
 _LONGEST_ANSWER = 1_000  # tokens, and a quarter of the context at most
 _MODULES = ("", "answer", "reply", "retrieve", "store")  # each has a slot
 # The fields of DSPy's form, where a small model would get lost.
-_SQL_FIELD = r'''root ::= "[[ ## sql ## ]]\n" answer "\n\n[[ ## completed ## ]]"'''
 _ANSWER_FIELDS = r"""
 root ::= field line ("\n" line){0,9} "\n\n[[ ## turns ## ]]\n" cited end
 line ::= [^\n\x5b] [^\n]{0,300}
@@ -48,14 +45,10 @@ end ::= "\n\n[[ ## completed ## ]]"
 """.strip()
 _END = "[[ ## completed"
 _TURN = re.compile(r"\[(\d+)\]")
-_FIRST_TURN = re.compile(r"^\[(\d+)\]", re.MULTILINE)  # of a line
-_FACT = re.compile(r"\bid (\d+):")
 
 
 class GgufAdapter(CompletionAdapter):
-    """The adapter of hosted models, which binds SQL to the grammar of its policy.
-
-    A digest can name the turns of its window only, and end the facts that it was shown.
+    """The adapter of hosted models, which binds an answer to its form and to the turns shown.
 
     Arguments:
         tuned: modules whose weights were tuned, which need no examples in their prompts.
@@ -83,16 +76,14 @@ class GgufAdapter(CompletionAdapter):
                 slot=_MODULES.index(module),
                 applies_lora=bool(lm.engine.lora and module in lm.engine.lora.targets),
                 seed=int(lm_kwargs.get("rollout_id") or lm.kwargs.get("rollout_id") or 0),
-                logit_bias=self._biases(lm.engine, module) if is_brief else (),
+                logit_bias=self._biases(module) if is_brief else (),
             )
             lm = lm.copy(engine=engine)
         return super().__call__(lm, lm_kwargs, signature, demos, inputs)
 
-    def _biases(self, engine: GgufEngine, module: str) -> tuple[tuple[int | str, float], ...]:
+    def _biases(self, module: str) -> tuple[tuple[str, float], ...]:
         if module == "answer" and module not in self.tuned:  # else they learned when to abstain
             return ((ABSTAIN.split()[0], ABSTENTION_BIAS),)
-        if module == "store" and module in self.tuned and engine.model.end_token is not None:
-            return ((engine.model.end_token, ROWS_END_BIAS),)
         return ()
 
 
@@ -109,24 +100,12 @@ def _module_of(signature: type[dspy.Signature]) -> str:
 
 def _grammar(module: str, inputs: Mapping[str, Any]) -> str:
     """What a module may answer; "" for anything."""
-    match module:
-        case "store":
-            turn_ids = map(int, _FIRST_TURN.findall(str(inputs.get("window", ""))))
-            fact_ids = map(int, _FACT.findall(str(inputs.get("known", ""))))
-            return f"{_SQL_FIELD}\n{writes([*turn_ids], [*fact_ids])}"
-        case "retrieve":
-            return f"{_SQL_FIELD}\n{_selects()}"
-        case "answer" | "reply":
-            turns = dict.fromkeys(_TURN.findall(str(inputs["evidence"])))
-            ids = " | ".join(f'"{turn}"' for turn in turns) or '"0"'
-            field = f'"[[ ## {module} ## ]]\\n"'
-            return f"{_ANSWER_FIELDS}\nfield ::= {field}\nturn ::= {ids}"
-    return ""
-
-
-@cache
-def _selects() -> str:
-    return selects()
+    if module not in ("answer", "reply"):
+        return ""
+    turns = dict.fromkeys(_TURN.findall(str(inputs["evidence"])))
+    ids = " | ".join(f'"{turn}"' for turn in turns) or '"0"'
+    field = f'"[[ ## {module} ## ]]\\n"'
+    return f"{_ANSWER_FIELDS}\nfield ::= {field}\nturn ::= {ids}"
 
 
 def load_in_process(

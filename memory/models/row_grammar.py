@@ -305,11 +305,8 @@ def _begins_clause(words: Sequence[Word]) -> bool:
     )
 
 
-def row_grammar(turn: str, *, required: bool = False) -> str:
-    """GBNF for the rows of a turn (`Anna: text`), in the order of its words, or for "none".
-
-    If rows are `required`, "none" is left out, unless the turn has no row.
-    """
+def row_grammar(turn: str) -> str:
+    """GBNF for the rows of a turn (`Anna: text`), in the order of its words, or for "none"."""
     rules: dict[str, str] = {}
     starts: list[str] = []
     seen = 0
@@ -320,7 +317,7 @@ def row_grammar(turn: str, *, required: bool = False) -> str:
     if not starts or seen > _MOST_WORDS:
         return f'root ::= "{NONE}"'
     rules["rows"] = _any_of(starts)
-    root = "root ::= rows" if required else f'root ::= "{NONE}" | rows'
+    root = f'root ::= "{NONE}" | rows'
     return "\n".join([root, *(f"{name} ::= {rule}" for name, rule in rules.items())])
 
 

@@ -67,7 +67,7 @@ def test_what_changed_since_a_run_is_said(tmp_path: Path, data: Path) -> None:
 
 
 def commands(data: Path, folder: Path) -> dict[str, tuple[list[str], Path]]:
-    """Three commands, each with what it writes."""
+    """Two commands, each with what it writes."""
     stored = folder / "stored.jsonl"
     lines = {"key": "c0/D1:1", "rows": [], "calls": 0, "cpu_seconds": 0.0}
     stored.write_text(json.dumps(lines) + "\n")
@@ -75,10 +75,6 @@ def commands(data: Path, folder: Path) -> dict[str, tuple[list[str], Path]]:
         "rows": (
             ["-m", "locomo.rows", str(data), "--model", "none", "--out", str(stored)],
             stored,
-        ),
-        "gate": (
-            *(["optimize.py", "--target", "gate", "--output", str(folder / "gate.json")],),
-            folder / "gate.json",
         ),
         "retrieval": (
             [
@@ -96,7 +92,7 @@ def without_times(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["rows", "gate", "retrieval"])
+@pytest.mark.parametrize("name", ["rows", "retrieval"])
 def test_the_command_that_is_printed_repeats_the_run(
     name: str, tmp_path: Path, data: Path, tracked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

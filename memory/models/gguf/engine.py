@@ -48,7 +48,7 @@ class GgufEngine:
     `grammar` is GBNF that the answer must follow (empty: anything), and `stop` what ends it.
     Kinds of prompts that take turns have a `slot` each, one of `slots`, which keeps what they
     begin with. `seed` draws the answer where the temperature is above 0. `logit_bias` is added to
-    the logits of tokens, by their numbers or texts. `applies_lora` says whether the server's
+    the logits of tokens, by their texts. `applies_lora` says whether the server's
     adapter is applied. Engines with the same `model`, `context`, `threads`, `slots` and `lora`
     share one server.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
@@ -64,7 +64,7 @@ class GgufEngine:
     stop: str = ""
     slot: int = 0
     seed: int = 0
-    logit_bias: tuple[tuple[int | str, float], ...] = ()
+    logit_bias: tuple[tuple[str, float], ...] = ()
     applies_lora: bool = True
 
     def complete(self, request: Request) -> Response:

@@ -28,8 +28,7 @@ class ModelFile:
     """A file that llama.cpp can run as a chat model.
 
     `context_length` is what it was trained for, in tokens; `parameters` are the numbers in its
-    tensors; `token_bytes` is what a token takes in the cache of keys and values, and `end_token`
-    the number of the token that ends an answer, None where the file does not say.
+    tensors; `token_bytes` is what a token takes in the cache of keys and values.
     """
 
     path: Path
@@ -38,7 +37,6 @@ class ModelFile:
     parameters: int
     bytes: int
     token_bytes: int
-    end_token: int | None = None
 
 
 def read_model(path: Path) -> ModelFile:
@@ -60,7 +58,6 @@ def read_model(path: Path) -> ModelFile:
         header.numbers,
         path.stat().st_size,
         _token_bytes(header.keys, arch),
-        header.keys.get("tokenizer.ggml.eos_token_id"),
     )
 
 

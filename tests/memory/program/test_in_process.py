@@ -13,19 +13,16 @@ from dspy.lm15 import Message, Request
 from memory import InputError, Memory, Turn, load_model
 from memory.errors import ModelError, PromptTooLong
 from memory.models import Model, end_calls, in_process
-from memory.models.brief_prompts import ABSTENTION_BIAS, ROWS_END_BIAS, rows_required
+from memory.models.brief_prompts import ABSTENTION_BIAS
 from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.model_file import read_model
 from memory.models.gguf.server import ModelCopy, ServerSettings
-from memory.models.gguf.sql_grammar import selects, writes
 from memory.models.llama import packaged_gguf
 from memory.models.packaged import over_machines
 from memory.models.row_grammar import NONE
 from memory.program import MemoryProgram
 from memory.program.brief_store import rows_in
-from memory.sql import check_select, check_writes, split
 from tests.conftest import SAID
-from tests.support.gbnf import expression_of
 from tests.support.gguf_adapter import gguf
 from tests.support.gguf_files import CHAT_MODEL, write_gguf
 
@@ -53,36 +50,17 @@ def server() -> ModelCopy:
     return ModelCopy(settings)
 
 
-def written(server: ModelCopy, grammar: str, seed: int) -> str:
-    pieces = server.stream(
-        QUESTION,
-        (0, None),
-        seconds=600,
-        grammar=f"root ::= answer\n{grammar}",
-        temperature=1.5,
-        seed=seed,
-        max_tokens=3_500,  # of texts without sense a letter is a token
-    )
-    return "".join(pieces)
-
-
 @pytest.mark.slow
-def test_a_window_is_digested_and_a_question_answered(tmp_path: Path) -> None:
+def test_an_answer_in_full_form_names_turns_that_were_shown(tmp_path: Path) -> None:
     """As a larger file is asked; what one of this size says is mostly wrong, but in form."""
     model = loaded(prompts="full")
     with Memory(tmp_path / "memory.db", model=model) as memory:
         ids = memory.add(SAID[:3])
-        done = memory.digest()
-        assert (done.stored, done.failed) == (1, 0)
-        assert expression_of(writes(ids)).fullmatch(_sql(history()[-1]))
         answer = memory.ask("How many pets does Anna have?")
     assert answer.text
     assert answer.basis == "model"
     assert {*answer.turns} <= {*ids}
-    assert answer.calls == 2  # it was asked for SELECTs, too
-    assert expression_of(selects()).fullmatch(_sql(history()[-2]))
     assert [step.name for step in answer.steps] == ["search", "select", "answer"]
-    assert answer.steps[1].tokens_in > 300
 
 
 @pytest.mark.slow
@@ -124,30 +102,6 @@ def test_the_modules_of_a_little_model_keep_their_beginnings_beside_each_other()
 
 
 @pytest.mark.slow
-def test_weights_tuned_to_store_end_the_later_the_larger_their_bias_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Weights that are not tuned to store have no bias."""
-    model = load_model(NAME)
-    tuned = replace(model, adapter=in_process.GgufAdapter(frozenset({"store"})))
-    store = MemoryProgram("brief").store
-    turn = "Anna: I bought a red bike in Oslo on a cold day in May with my sister."
-
-    def rows_of(model: Model) -> list[str]:
-        rows = []
-        for bias in (100.0, -100.0):
-            monkeypatch.setattr(in_process, "ROWS_END_BIAS", bias)
-            with model.active(), rows_required(True):
-                rows.append(store.predict(turn=turn).rows)
-        return rows
-
-    ends_soon, ends_late = rows_of(tuned)
-    assert len(ends_soon.split()) < len(ends_late.split())
-    assert len({*rows_of(model)}) == 1
-    assert ROWS_END_BIAS < 0
-
-
-@pytest.mark.slow
 def test_a_little_model_abstains_the_sooner_the_larger_the_bias(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -169,27 +123,6 @@ def test_a_little_model_abstains_the_sooner_the_larger_the_bias(
     assert often.startswith("No")
     assert len({*answers_of(tuned)}) == 1
     assert ABSTENTION_BIAS > 0
-
-
-def _sql(said: str) -> str:
-    return said.removeprefix("[[ ## sql ## ]]\n").strip()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seeds", [range(1), range(1, 10)], ids=["once", "often"])
-def test_what_is_written_under_the_grammars_passes_the_policy(
-    server: ModelCopy, seeds: range
-) -> None:
-    """llama.cpp ignores a grammar that it cannot read: an answer that follows it shows it could."""
-    for seed in seeds:
-        grammar = writes([1], most_rows=2)
-        answer = written(server, grammar, seed)
-        assert expression_of(grammar).fullmatch(answer), answer
-        assert check_writes(answer) or answer == "-- none"
-        answer = written(server, selects(), seed)
-        assert expression_of(selects()).fullmatch(answer), answer
-        for statement in split(answer):
-            check_select(statement)
 
 
 @pytest.mark.slow
