@@ -60,6 +60,7 @@ def copy_store(path: Path, new: Path) -> None:
             # this fails, the path leads nowhere, or to a memory without these turns.
             with storage_errors(path), closing(connect(path, read_only=False)) as conn:
                 settings.add_setting(conn, COPY, str(new))
+                conn.execute(f"PRAGMA page_size = {migrations.PAGE_BYTES}")  # of the copy
                 conn.execute("VACUUM INTO ?", (str(part),))
             with (
                 storage_errors(part),

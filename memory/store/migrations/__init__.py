@@ -62,9 +62,10 @@ def how_to_move(version: int | str) -> str:
     )
 
 
-# Each of 55 tables and indexes has a page even without rows: with pages of 4,096 bytes a memory of
-# one turn took 246 kB. With pages of 512 bytes adding takes longer (decision 231).
-PAGE_BYTES = 1024
+# Each of 60 tables and indexes has a page even without rows, so a memory of one turn would be a third
+# as large with pages of 1,024 bytes. But then SQLite takes three times as long to write a large file
+# anew, as forgetting does (decision 231).
+PAGE_BYTES = 4096
 
 
 def _user_version() -> int:

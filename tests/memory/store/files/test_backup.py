@@ -239,7 +239,7 @@ def test_a_backup_with_other_pages_replaces_a_memory_that_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(migrations, "PAGE_BYTES", 4096)
+        before.setattr(migrations, "PAGE_BYTES", 1024)
         with open_store(tmp_path / "older.db") as older:
             older.add([Turn("Anna", "I moved to Oslo.")])
             older.backup(tmp_path / "backup.db")
