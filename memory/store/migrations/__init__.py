@@ -62,9 +62,9 @@ def how_to_move(version: int | str) -> str:
     )
 
 
-# Each of 60 tables and indexes has a page even without rows, so a memory of one turn would be a third
-# as large with pages of 1,024 bytes. But then SQLite takes three times as long to write a large file
-# anew, as forgetting does (decision 231).
+# Each of 74 tables and indexes has a page even without rows: with pages of 1,024 bytes a memory of
+# one turn would have a third of its size. But then SQLite takes three times as long to write a
+# large file anew, as forgetting does (decision 231).
 PAGE_BYTES = 4096
 
 

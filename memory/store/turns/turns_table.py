@@ -75,14 +75,17 @@ def to_turns(
                 "speaker": speaker,
                 "text": text,
                 # As `is_minted_session` and `is_minted_source` say, without a call for each turn.
-                # Of a damaged file a column may be without a text.
+                # In a damaged file a column may hold no text.
                 "session": (
-                    Minted(session) if session and session.startswith(SESSIONS) else session
+                    Minted(session)
+                    if isinstance(session, str) and session.startswith(SESSIONS)
+                    else session
                 ),
                 "said_at": said_at,
                 "source": (
                     Minted(source)
-                    if source and (source.startswith(IMPORTED) or OF_OURS.search(source))
+                    if isinstance(source, str)
+                    and (source.startswith(IMPORTED) or OF_OURS.search(source))
                     else source
                 ),
                 "kind": kind,
