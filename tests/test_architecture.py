@@ -82,7 +82,6 @@ IMPORTERS = {
     "runpod": "arbor/deploy.py",
     "pyarrow": ("locomo/dataset/beam.py", "locomo/export/verl.py"),
     "verl": "locomo/export/verl_tools.py",  # never imported here: verl imports it
-    "memory_bench": "locomo/others/amb_provider.py",  # nor this: AMB imports it
     "sqlite_utils": "memory/store/migrations/__init__.py",
     "sqlite3": (
         *("memory/store", "locomo/retrieval/baselines.py", "locomo/tracking/runs.py"),
@@ -164,7 +163,7 @@ ROOMS = {
     "locomo/tasks": "tasks and rewards for compiling and tuning",
     "locomo/prompts": "compiles prompts",
     "locomo/tracking": "experiments on record in MLflow: runs, data, traces, compiled programs",
-    "locomo/others": "other memories beside ours, and ours in benchmarks of others",
+    "locomo/others": "other memories beside ours, and ours in a benchmark of others",
     "locomo/scorecard": "what can be measured of any memory without a model",
     "locomo/examples": "makes supervised examples",
     "locomo/export": "exports training sets to other trainers",
@@ -175,8 +174,8 @@ ROOMS = {
 SMALL = 60
 APART = {
     "started or copied by its path": (
-        *("locomo.others.amb", "locomo.others.memorybench", "locomo.others.omnimemeval"),
-        *("locomo.others.omnimemeval_client", "locomo.tracking.program_model"),
+        *("locomo.others.omnimemeval", "locomo.others.omnimemeval_client"),
+        "locomo.tracking.program_model",
         *("memory.store.postgres.access", "memory.store.postgres.restore"),
     ),
     "a command, a place of the page or a format has a module": (

@@ -19,7 +19,6 @@ FOLDER = Path(os.environ.get("NODE_MODULES", Path(__file__).parents[2] / "node_m
 _NODE = FOLDER / ".bin" / "node"
 _OPENAI = FOLDER / "openai" / "index.mjs"
 _OPENAI_CLIENT = Path(__file__).parent / "openai_client.mjs"
-_MEMORYBENCH_CLIENT = Path(__file__).parent / "memorybench_client.mjs"
 
 
 def run_node(
@@ -33,11 +32,6 @@ def run_openai_client(address: str, question: str) -> subprocess.CompletedProces
     """Ask a question with OpenAI's client for Node, whole and streamed; prints a JSON object."""
     _need(_OPENAI)
     return _run(_OPENAI_CLIENT, (_OPENAI.as_uri(), address, question), seconds=120)
-
-
-def run_memorybench_client(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Store, search and delete with memorybench's provider of a checkout; prints a JSON object."""
-    return _run(_MEMORYBENCH_CLIENT, (checkout.as_uri(), *arguments), seconds=120)
 
 
 def _run(
