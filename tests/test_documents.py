@@ -40,7 +40,7 @@ NOT_RUN = {
     "it needs sessions of an agent": 1,
     "a program that does not end": 2,
     "needs Postgres, Ray or Citus": 8,
-    "needs a client or a server": 13,
+    "needs a client or a server": 12,
     "needs a network": 7,
     "needs a model's file": 1,
     "needs an older checkout": 1,

@@ -20,6 +20,7 @@ from tests.support.scripted import answer, scripted_model
 # MLflow takes ten seconds of computing before it has recorded the first run.
 pytestmark = pytest.mark.slow
 
+WHEN_IT_PAYS = True  # of one turn, no SELECT
 RULE = "Answer in one word."
 CARD = Card(
     model="openai/some-model",
