@@ -174,7 +174,23 @@ def room_of(
     # A name in other white space may be someone else's.
     own = [turn for turn in lasting if WRITTEN_AS not in turn.tags]
     portrait = [turn for turn in own if not (turn.id in told and _is_short(turn))]
-    return Room(chosen, portrait)
+    return each_once(chosen, portrait)
+
+
+def each_once(chosen: Sequence[Turn], portrait: Sequence[Turn]) -> Room:
+    """The room of these, where what lasts is told once, by the newest turn that says it.
+
+    A short reply or a question that others repeat stays: it belongs to what is next to it.
+    """
+    # Without a function for the key: hundreds of turns of each message pass here.
+    lasting = {(turn.speaker, turn.text): turn for turn in portrait}
+    for turn in chosen:
+        words = turn.speaker, turn.text
+        if words in lasting and lasting[words].id < turn.id:
+            lasting[words] = turn
+    turns = {lasting.get((turn.speaker, turn.text), turn).id: turn for turn in chosen}
+    newest = {turn.id: turn for turn in lasting.values()}
+    return Room([newest.get(turn_id, turn) for turn_id, turn in turns.items()], [*newest.values()])
 
 
 def _most_like(turns: Sequence[Turn], attribute: Attribute | None) -> list[Turn]:
@@ -235,8 +251,12 @@ def with_companions(
     beside = reader.turns_by_id(missing, missing_ok=True) if missing else []
     known |= {turn.id: turn for turn in beside if can_be_shown(turn)}
     order: dict[int, None] = {}
-    for turn_id in ids:
-        for beside_id in (question_of.get(turn_id), turn_id, sequel_of.get(turn_id)):
-            if beside_id in known:
+    for turn in turns:
+        for beside_id in (question_of.get(turn.id), turn.id, sequel_of.get(turn.id)):
+            if beside_id not in known:
+                continue
+            other = known[beside_id]
+            is_repeated = (other.speaker, other.text) == (turn.speaker, turn.text)
+            if beside_id in ids or not is_repeated:
                 order.setdefault(beside_id)
     return [known[turn_id] for turn_id in order]
