@@ -997,16 +997,21 @@ class Memory(AnswersOthersNames):
         return MemoryReader(self._united, self.weights)
 
     def _reply_that_fits(self, message: ChatMessage) -> Generator[str, None, Answer]:
-        """The pieces of a reply to a prompt that the model's server takes."""
+        """The pieces of a reply to a prompt that the model's server takes.
+
+        Where turns are kept out, no SELECT is written, which could read them.
+        """
+        first = self._first
+        kept_out = pins_of(first).kept_out if first is self._united else frozenset()
         while True:
             budget = self.budget
             try:
                 pieces = self.program.reply.pieces(
                     message,
                     self.program.ask,
-                    self.reader,
+                    MemoryReader(self._united, self.weights, kept_out),
                     budget=packaged_tokens(self.model.name, budget),
-                    sql=SQL_USE,
+                    sql="never" if kept_out else SQL_USE,
                 )
                 return (yield from self.model.pieces(pieces))
             except PromptTooLong as error:  # before the first piece

@@ -38,7 +38,7 @@ class MemoryReader:
     """Looks things up in a memory for a question, each only once.
 
     `weights` are a program's, of the ranking's features; None means the packaged ones. `store` is
-    the memory to read. What is from the turns in `without` is in no fact, mark or wish.
+    the memory to read. What is from the turns in `without` is in no hit, turn, fact, mark or wish.
     """
 
     def __init__(
@@ -74,11 +74,12 @@ class MemoryReader:
                 turns = {turn.id: turn for turn in self.turns_by_id([hit.turn_id for hit in hits])}
                 # Sorting is stable: in both parts the nearest come first.
                 hits = sorted(hits, key=lambda hit: not is_about(turns[hit.turn_id], subjects))[:k]
-            self._hits[question, k] = hits
+            self._hits[question, k] = [hit for hit in hits if hit.turn_id not in self.without]
         return self._hits[question, k]
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
         """The turns with these ids, in the order of the ids; InputError if one is missing."""
+        turn_ids = [turn_id for turn_id in turn_ids if turn_id not in self.without]
         missing = [turn_id for turn_id in turn_ids if turn_id not in self._turns]
         if missing:
             read = self.store.turns_by_id(missing, missing_ok=missing_ok)
@@ -157,7 +158,11 @@ class MemoryReader:
 
     def summaries(self) -> Sequence[Summary]:
         """Summaries of runs of turns, in order."""
-        return self.store.summaries()
+        return [
+            summary
+            for summary in self.store.summaries()
+            if not any(summary.turn_id <= number <= summary.last_turn_id for number in self.without)
+        ]
 
     def digested_facts(self, turn_ids: Sequence[int]) -> Sequence[Fact]:
         """The facts that models and people stored from these turns, in order."""

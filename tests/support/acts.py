@@ -518,7 +518,7 @@ _SELECTS = {
     **{
         table: f"SELECT * FROM {table} ORDER BY 1, 2"
         for table in (
-            *("speakers", "recent", "blocks", "pieces", "newer_words"),
+            *("speakers", "recent", "blocks", "pieces", "newer_words", "traces"),
             *journaled_rows.TABLES,
         )
     },

@@ -99,6 +99,25 @@ def test_a_reply_says_what_it_was_made_from(address: str) -> None:
     assert "'x' is no turn's id" in shown
 
 
+def test_no_reply_is_made_from_what_is_kept_out(address: str) -> None:
+    prompts: list[str] = []
+
+    def reply(prompt: str) -> str:
+        prompts.append(prompt)
+        return says("I see.")
+
+    with Memory(address) as memory:
+        memory.add([("Anna", "My dog is called Rufus."), ("Anna", "My cat is called Miso.")])
+        memory.keep_out(1)
+    chat(address, ["What is my dog called? And my cat?"], replier(reply)[0], speaker="Anna")
+    assert "Miso" in prompts[0]
+    assert not any("Rufus" in prompt for prompt in prompts)
+    with Memory(address) as memory:
+        memory.unpin(1)
+    chat(address, ["What is my dog called?"], replier(reply)[0], speaker="Anna")
+    assert any("Rufus" in prompt for prompt in prompts)
+
+
 def test_a_turn_is_on_disk_before_the_model_is_asked(address: str) -> None:
     seen: list[list[tuple[str, str]]] = []
 
