@@ -22,6 +22,14 @@ LIMIT :most;
 -- turns_by_id --
 {turns} AND id = ANY (:ids);
 
+-- turns_with_letters --
+-- Those with some small letters in a row, in either case, and all whose text is not ASCII: other
+-- letters may come to the same ones, of which Python decides.
+SELECT id
+FROM memory.turns
+WHERE namespace = :namespace AND ({has_letters} OR {is_not_ascii})
+ORDER BY id;
+
 -- size_of_turns --
 SELECT count(*), coalesce(sum(length(text)), 0), coalesce(max(id), 0) FROM memory.turns
 WHERE namespace = :namespace AND id > :after;

@@ -22,6 +22,8 @@ from memory.store.forgetting.quoting import may_quote, turns_quoting
 from memory.store.search import search_tables
 from memory.store.sqlite.connection import SqliteConnection
 from memory.store.sqlite.store import SqliteStore
+from memory.store.turns import tags as turn_tags
+from memory.store.turns import turns_table
 from tests.benchmarks.own_reads import counted_calls
 
 FEW, MANY = 300, 1_200
@@ -243,6 +245,31 @@ def test_forgetting_rewrites_only_the_blocks_that_it_touches(
         acts.clear()
         memory.forget([45])
         assert sum(acts.values()) <= few
+
+
+def test_forgetting_by_words_reads_the_turns_that_have_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Counter[str] = Counter()
+    own = turns_table.to_turns
+
+    def counting(rows: Any, *tags: Any) -> list[Turn]:
+        turns = own(rows, *tags)
+        made["turns"] += len(turns)
+        return turns
+
+    for module in (turns_table, turn_tags):
+        monkeypatch.setattr(module, "to_turns", counting)
+
+    def count(memory: Memory) -> int:
+        [turn] = memory.add([Turn("Anna", "The kiln of Gustafsson is hot.")])
+        made.clear()
+        [receipt] = memory.forget(matching="gustafsson")
+        assert receipt.turns == (turn,)
+        return made["turns"]
+
+    few, many = at_two_sizes(path, chat, count)
+    assert few == many < 100
 
 
 @pytest.mark.usefixtures("_small_blocks")

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from unicodedata import normalize
 
 from memory.records import Turn
+from memory.store.protocol import Turns
+from memory.store.turns.turn_reads import turns_with_letters
 from memory.text.words import UNSPACED
 
 _DASHES = "\u2010-\u2015\u2212-"  # of a class of characters: the last is the hyphen
@@ -35,6 +37,19 @@ def near_turns(turns: Iterable[Turn], words: str) -> list[Turn]:
     holding = [turn for turn in turns if part in _without_accents(_canonical(turn.text))]
     whole = {turn.id for turn in turns_with_words(holding, words)}
     return [turn for turn in holding if turn.id not in whole]
+
+
+def may_have_words(store: Turns, words: str) -> list[Turn]:
+    """The turns that `turns_with_words` and `near_turns` look at: all others have neither.
+
+    An ASCII text holds each part of the words without white space as it is, but for capitals.
+    Where the words have a digit, there may be spaces within them, and all turns are looked at.
+    """
+    canonical = _canonical(words)
+    longest = max(_without_accents(canonical).split(" "), key=len)
+    if not longest.isascii() or any(map(str.isdigit, canonical)):
+        return store.turns()
+    return turns_with_letters(store, longest)
 
 
 def _canonical(text: str) -> str:

@@ -18,7 +18,7 @@ from memory.store.configuration.settings import settings_of
 from memory.store.facts.entity_edits import entities_called, facts_about, known_entities
 from memory.store.facts.fact_reads import turns_with_value_about
 from memory.store.facts.standing_facts import characters_of
-from memory.store.forgetting.named_turns import near_turns, turns_with_words
+from memory.store.forgetting.named_turns import may_have_words, near_turns, turns_with_words
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.protocol import Store
 from memory.store.turns.minted_names import session_label
@@ -120,7 +120,10 @@ def matching_turns(
         ids = {*about_them} & {*ids} if ids else about_them
         if not ids:
             raise NoMatchError
-    candidates = store.turns_by_id(sorted({*ids})) if ids else store.turns()
+    if ids:
+        candidates = store.turns_by_id(sorted({*ids}))
+    else:
+        candidates = may_have_words(store, matching) if matching else store.turns()
     turns = [
         turn
         for turn in candidates
@@ -341,7 +344,7 @@ def forget_matching(
     turn_ids = [turn.id for turn in matching_turns(store, **given)]
     *earlier, receipt = forget_without_preview(store, turn_ids, replies=replies, repeats=repeats)
     if matching := str(given.get("matching", "")):
-        near = [turn.id for turn in near_turns(store.turns(), matching)]
+        near = [turn.id for turn in near_turns(may_have_words(store, matching), matching)]
         receipt = replace(receipt, quoted_in=tuple(sorted({*receipt.quoted_in, *near})))
     return [*earlier, receipt]
 

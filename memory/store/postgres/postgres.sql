@@ -8,6 +8,13 @@ RETURNING id, {image}
 -- {is_dated} --
 said_at ~ '^[12][0-9]{3}($|[^0-9])'
 
+-- {has_letters} --
+-- By ASCII's small letters: in Turkish that of "I" is another one.
+strpos(lower(text COLLATE "C"), :letters) > 0
+
+-- {is_not_ascii} --
+char_length(text) < octet_length(text)
+
 -- {begins_with_year} --
 said_at ~ '^[12][0-9]{3}'
 

@@ -7,6 +7,12 @@
 -- {is_dated} --
 (said_at GLOB '[12][0-9][0-9][0-9]' OR said_at GLOB '[12][0-9][0-9][0-9][^0-9]*')
 
+-- {has_letters} --
+instr(lower(text), :letters) > 0
+
+-- {is_not_ascii} --
+length(text) < length(CAST(text AS BLOB))
+
 -- {begins_with_year} --
 said_at GLOB '[12][0-9][0-9][0-9]*'
 

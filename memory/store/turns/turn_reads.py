@@ -85,6 +85,13 @@ def turns_after(store: Turns, turn_id: int, limit: int) -> list[Turn]:
     return store.turns_by_id([turn_id for (turn_id,) in rows], missing_ok=True)
 
 
+def turns_with_letters(store: Turns, letters: str) -> list[Turn]:
+    """The turns with some small letters in a row, in either case, and all that are not ASCII."""
+    with store.reading() as conn:
+        ids = [turn_id for (turn_id,) in conn.run("turns_with_letters", letters=letters)]
+    return store.turns_by_id(ids, missing_ok=True)
+
+
 def passing_turns(
     store: Turns,
     *,

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from memory import Memory, open_store
+from memory import Memory, Store, Turn, open_store
+from memory.store.forgetting.named_turns import may_have_words, near_turns, turns_with_words
 from memory.store.forgetting.preview import forget_matching, matching_turns, preview
 from tests.support.commands import run
 
+BOTH_STORES = "slow"
 # Words to forget, what goes, and what stays and is told.
 LONGER = [
     ("Tove", "Tove, not Tove's brother, owes me money.", "Toves is a village."),
@@ -52,6 +54,21 @@ def test_another_spelling_goes_too(tmp_path: Path, words: str, written: str) -> 
         memory.add([("Ada", f"It is {written}."), ("Ada", "It rains on 4417.")])
         memory.forget(matching=words)
         assert [turn.text for turn in memory.get_all()] == ["It rains on 4417."]
+
+
+def test_the_turns_that_are_read_are_all_that_have_the_words(store: Store) -> None:
+    named = [pair[0] for pair in SPELLED] + [pair[0] for pair in LONGER]
+    strange = ["ANNA", "\uff21nna", "\ufb01nd", "find", "stra\u00dfe", "STRASSE", "Istanbul"]
+    strange += ["\u0130stanbul", "Tove Lund", "'", "-", "?", "\u2019", " ", "\U0001f600", "An-na"]
+    asked = [*named, *strange]
+    told = [*asked, *(written for _, written in SPELLED), *(stays for *_, stays in LONGER)]
+    store.add([Turn("Ada", f"Now {text}{end}") for text in told for end in ("", "s", ".\tA b")])
+    turns = store.turns()
+    for words in asked:
+        read = may_have_words(store, words)
+        assert turns_with_words(read, words) == turns_with_words(turns, words)
+        assert near_turns(read, words) == near_turns(turns, words)
+    assert len(may_have_words(store, "Tove Lund")) < len(turns) / 2
 
 
 def test_the_command_names_longer_names(tmp_path: Path) -> None:
