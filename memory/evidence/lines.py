@@ -97,13 +97,23 @@ def turn_lines(
     iso: bool = False,
     spans: bool = False,
     question: str = "",
-    sessions: bool = False,
 ) -> str:
     """These turns as `dated_line`s; all are cut alike if the whole would exceed the budget.
 
-    With a `question` each turn that is too long shows the sentences that it asks for. With
-    `sessions` a line marks where another conversation begins.
+    With a `question` each turn that is too long shows the sentences that it asks for.
     """
+    return "\n".join(cut_lines(turns, budget, dates, iso, spans, question))
+
+
+def cut_lines(
+    turns: Sequence[Turn],
+    budget: int,
+    dates: bool = True,
+    iso: bool = False,
+    spans: bool = False,
+    question: str = "",
+) -> list[str]:
+    """The lines of `turn_lines`, one for each turn."""
     lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in turns]
     if count_tokens("\n".join(lines)) > budget:
         share = max(budget // max(len(lines), 1) - 1, 0)
@@ -112,11 +122,17 @@ def turn_lines(
             cut = [replace(turn, text=excerpt(question, turn.text, longest)) for turn in turns]
             lines = [dated_line(turn, dates, iso=iso, spans=spans) for turn in cut]
         lines = [trim(line, share) for line in lines]
-    if sessions:
-        for position in range(len(turns) - 1, 0, -1):
-            if turns[position].session != turns[position - 1].session:
-                lines.insert(position, _NEXT_SESSION)
-    return "\n".join(lines)
+    return lines
+
+
+def in_sessions(turns: Sequence[Turn], lines: Sequence[str]) -> str:
+    """The lines of turns, with one more where another conversation begins."""
+    marked_lines: list[str] = []
+    for number, (turn, line) in enumerate(zip(turns, lines, strict=True)):
+        if number and turn.session != turns[number - 1].session:
+            marked_lines.append(_NEXT_SESSION)
+        marked_lines.append(line)
+    return "\n".join(marked_lines)
 
 
 def known_fact_line(fact: Fact, note: str = "") -> str:

@@ -1,8 +1,7 @@
 """The parts of a digest: modules that store a window, keep long answers, and tell a story."""
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dspy
@@ -10,7 +9,9 @@ import dspy
 from memory.evidence.lines import (
     CATALOG_TOKENS,
     NAME_TOKENS,
+    cut_lines,
     deleted_fact_line,
+    in_sessions,
     known_fact_line,
     turn_lines,
 )
@@ -28,6 +29,7 @@ from memory.store.facts.digest_rights import edit_note, persons_edits
 from memory.store.facts.fact_reads import facts_by_id
 from memory.text.speakers import is_assistant, is_by_assistant
 from memory.text.tokens import count_tokens, first_lines
+from memory.text.turn_lines import turn_line
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
 from memory.vocabulary.entities import key
@@ -37,7 +39,6 @@ _MOST_EDITS = 30  # by persons, of facts about the window's speakers
 _TURNS_BEFORE_WINDOW = 3
 _BEFORE_TOKENS = 300
 _LINE_TOKENS = 30  # of a line of the window without its text
-_TURN_LINE = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?[^:\n]*: (.*)", re.MULTILINE)
 _SEARCHED_CHARACTERS = 500  # of one turn in a window; long ones are documents and pasted texts
 
 
@@ -107,15 +108,17 @@ def window_context(
 
     window_tokens = reading.window_tokens if tokens is None else tokens
 
-    def lines(turns: Sequence[Turn]) -> str:
-        return turn_lines(
+    def line_of_each(turns: Sequence[Turn]) -> list[str]:
+        return cut_lines(
             _read_whole(turns, window_tokens) if reading.around else turns,
             window_tokens,
             dates=reading.around,
             iso=True,
             spans=reading.around,
-            sessions=reading.around,
         )
+
+    def joined(turns: Sequence[Turn], lines: Sequence[str]) -> str:
+        return in_sessions(turns, lines) if reading.around else "\n".join(lines)
 
     inputs = dict.fromkeys(("before", "known", "attributes"), "")
     before = _turns_before(reader, turns[0]) if turns else []
@@ -124,11 +127,20 @@ def window_context(
             reader, turns, before, tokens=reading.known_tokens, weights=weights, share=share
         )
     catalog = reader.catalog(int(CATALOG_TOKENS * share))
-    inputs = {**inputs, "window": lines(turns), "catalog": catalog}
-    own_turns = [turn for turn in turns if not is_by_assistant(turn)]
-    own_characters = sum(len(turn.text) for turn in own_turns)
-    characters = own_characters, _shown_characters(own_turns, inputs["window"])
-    return WindowContext(window, turns, before, inputs, lines, characters)
+    lines = line_of_each(turns)
+    inputs = {**inputs, "window": joined(turns, lines), "catalog": catalog}
+    by_people = [
+        (turn, line) for turn, line in zip(turns, lines, strict=True) if not is_by_assistant(turn)
+    ]
+    characters = (
+        sum(len(turn.text) for turn, _ in by_people),
+        sum(_shown_characters(turn, line, reading.around) for turn, line in by_people),
+    )
+
+    def window_lines(turns: Sequence[Turn]) -> str:
+        return joined(turns, line_of_each(turns))
+
+    return WindowContext(window, turns, before, inputs, window_lines, characters)
 
 
 def _read_whole(turns: Sequence[Turn], tokens: int) -> list[Turn]:
@@ -142,10 +154,10 @@ def _read_whole(turns: Sequence[Turn], tokens: int) -> list[Turn]:
     return outlined(turns)
 
 
-def _shown_characters(turns: Sequence[Turn], lines: str) -> int:
-    """How many characters of these turns are in lines, at most as many as they have."""
-    line_of = dict(_TURN_LINE.findall(lines))
-    return sum(min(len(turn.text), len(line_of.get(str(turn.id), ""))) for turn in turns)
+def _shown_characters(turn: Turn, line: str, dates: bool) -> int:
+    """How many characters of a turn are in its line, at most as many as it has."""
+    head = turn_line(replace(turn, text=""), dates)
+    return min(len(turn.text), max(len(line) - len(head), 0))
 
 
 def stored_window(
