@@ -24,7 +24,17 @@ from memory.evidence import (
     evidence,
     lay_out,
 )
-from memory.models import Cost, Model, Step, StepLog, own_tokens, packaged_tokens, priced
+from memory.models import (
+    Cost,
+    Model,
+    Step,
+    Usage,
+    added,
+    counting,
+    own_tokens,
+    packaged_tokens,
+    priced,
+)
 from memory.program import OpenedMemory, Shown, called, estimate, prompt_tokens, turn_tokens
 from memory.program import Question as AskedQuestion
 from memory.text import mask
@@ -289,12 +299,13 @@ def ask_about_turns(
     shown = Shown(context.text)
     shown.turn_ids = context.turn_ids
     today = question.question_date[:10]
-    log = StepLog()
+    usage: Usage = {}
     with (
         setup.model.active(),
         _memory_for(conversation, setup) as memory,
-        log.step("answer"),
+        counting(usage),
     ):
+        asked_at = time.monotonic()
         answered = called(
             setup.program.answer,
             question=AskedQuestion(question.text, question.asker, today),
@@ -304,6 +315,8 @@ def ask_about_turns(
             catalog="",
             memory=memory,
         )
+    calls = [call for of_model in usage.values() for call in of_model]
+    steps = (added(Step("answer"), calls, time.monotonic() - asked_at),)
     result = result_of(
         conversation,
         question,
@@ -317,8 +330,8 @@ def ask_about_turns(
         tokens=own_tokens(setup.model.name, context.tokens),
         calls=answered.calls,
         unusable=answered.unusable,
-        steps=log.steps,
-        dollars=_dollars(setup.model, log.steps),
+        steps=steps,
+        dollars=_dollars(setup.model, steps),
     )
 
 

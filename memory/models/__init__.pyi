@@ -13,9 +13,10 @@ from .completions import CompletionAdapter as CompletionAdapter
 from .completions import prompt_messages as prompt_messages
 from .costs import Cost as Cost
 from .costs import Step as Step
-from .costs import StepLog as StepLog
 from .costs import Usage as Usage
 from .costs import add_usage as add_usage
+from .costs import added as added
+from .costs import counting as counting
 from .costs import priced as priced
 from .costs import spending as spending
 from .costs import with_usage as with_usage

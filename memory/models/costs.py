@@ -1,10 +1,9 @@
 """The cost of work with a model in calls, tokens and dollars: estimated before, summed after."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from time import monotonic
 from typing import Any, TypeVar
 
 import dspy
@@ -12,7 +11,6 @@ from dspy.utils.usage_tracker import UsageTracker
 
 from memory.models.model import Model
 from memory.records import Step as Step  # the benchmark reads it here
-from memory.records import StepName
 from memory.system.terminal import count
 
 Result = TypeVar("Result")
@@ -134,33 +132,12 @@ def add_usage(usage: Usage) -> None:
             tracker.usage_data[lm].extend(calls)
 
 
-class StepLog:
-    """The steps of one answer: each step's cost is counted here, and outside as usual."""
-
-    def __init__(self) -> None:
-        self._steps: dict[StepName, Step] = {}
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The steps so far, in their order; a step taken twice counts once, with both bills."""
-        return tuple(self._steps.values())
-
-    @contextmanager
-    def step(self, name: StepName) -> Iterator[None]:
-        """Work inside counts as this step's."""
-        calls = CallCounter()
-        start = monotonic()
-        try:
-            with dspy.context(usage_tracker=calls):
-                yield
-        finally:
-            entries = [entry for of_model in calls.usage_data.values() for entry in of_model]
-            before = self._steps.get(name, Step(name))
-            self._steps[name] = replace(
-                before,
-                calls=before.calls + len(entries),
-                tokens_in=before.tokens_in + sum(map(itemgetter("prompt_tokens"), entries)),
-                tokens_out=before.tokens_out + sum(map(itemgetter("completion_tokens"), entries)),
-                seconds=round(before.seconds + monotonic() - start, 3),
-            )
-            add_usage(calls.usage_data)
+def added(step: Step, calls: Sequence[Mapping[str, int]], seconds: float) -> Step:
+    """A step with further calls of a model, by the usage of each."""
+    return replace(
+        step,
+        calls=step.calls + len(calls),
+        tokens_in=step.tokens_in + sum(map(itemgetter("prompt_tokens"), calls)),
+        tokens_out=step.tokens_out + sum(map(itemgetter("completion_tokens"), calls)),
+        seconds=round(step.seconds + seconds, 3),
+    )

@@ -20,7 +20,6 @@ from .estimates import estimate as estimate
 from .estimates import prompt_tokens as prompt_tokens
 from .estimates import rendered_prompt as rendered_prompt
 from .estimates import turn_tokens as turn_tokens
-from .examples import LEAST_EXAMPLE as LEAST_EXAMPLE
 from .fact_checks import dated as dated
 from .heart import AnswerQuestion as AnswerQuestion
 from .heart import AskMemory as AskMemory
@@ -30,12 +29,13 @@ from .metrics import answer_score as answer_score
 from .opened import OpenedMemory as OpenedMemory
 from .packaged import Checked as Checked
 from .predict import EXAMPLE_TOKENS as EXAMPLE_TOKENS
+from .predict import LEAST_EXAMPLE as LEAST_EXAMPLE
+from .predict import called as called
 from .program import MemoryProgram as MemoryProgram
 from .program import plain_program as plain_program
 from .program import program_for as program_for
 from .program import starting_program as starting_program
 from .program_card import Card as Card
-from .prompted import called as called
 from .protocol import Question as Question
 from .protocol import Shown as Shown
 from .refine import HISTORY_TOKENS as HISTORY_TOKENS

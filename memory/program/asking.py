@@ -6,7 +6,6 @@ The heart (`memory.program.heart`) does not know them. The bill is a callback of
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from operator import itemgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from dspy.utils.callback import BaseCallback
 
 from memory.errors import UnusableAnswer
 from memory.evidence.question import UserQuestion
-from memory.models.costs import CallCounter, add_usage
+from memory.models.costs import CallCounter, Usage, add_usage, added, counting
 from memory.program.opened import OpenedMemory, opened
 from memory.program.quotations import quotations_of
 from memory.records import Answer, Hit, Step, StepName
@@ -65,14 +64,7 @@ class Bill(BaseCallback):
         return [entry for of_model in self._calls.usage_data.values() for entry in of_model]
 
     def _add(self, name: StepName, entries: list[dict[str, int]], seconds: float) -> None:
-        before = self._steps[name]
-        self._steps[name] = replace(
-            before,
-            calls=before.calls + len(entries),
-            tokens_in=before.tokens_in + sum(map(itemgetter("prompt_tokens"), entries)),
-            tokens_out=before.tokens_out + sum(map(itemgetter("completion_tokens"), entries)),
-            seconds=round(before.seconds + seconds, 3),
-        )
+        self._steps[name] = added(self._steps[name], entries, seconds)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -89,14 +81,14 @@ class Bill(BaseCallback):
     @contextmanager
     def answering(self) -> Iterator[None]:
         """A block of the answer that no module makes: its pieces, as they come."""
-        calls, start = CallCounter(), monotonic()
+        usage: Usage = {}
+        start = monotonic()
         try:
-            with dspy.context(usage_tracker=calls):
+            with counting(usage):
                 yield
         finally:
-            entries = [entry for of_model in calls.usage_data.values() for entry in of_model]
+            entries = [entry for of_model in usage.values() for entry in of_model]
             self._add("answer", entries, monotonic() - start)
-            add_usage(calls.usage_data)
 
     def steps(self, answer: Answer | dspy.Prediction, hits: Sequence[Hit] = ()) -> tuple[Step, ...]:
         """The steps of an answer, with the rows and the turns that SELECTs brought.

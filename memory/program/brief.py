@@ -26,7 +26,7 @@ from memory.program.heart import AnswerQuestion
 from memory.program.look import NO_LOOK
 from memory.program.lookup import RowsAnswer, look_up
 from memory.program.opened import OpenedMemory
-from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.predict import MemoryModule, PromptedModule
 from memory.program.protocol import Question, Shown, no_rows
 from memory.program.repairs import with_repairs
 from memory.program.said_rows import said_of

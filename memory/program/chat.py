@@ -14,7 +14,7 @@ from memory.evidence.reader import MemoryReader
 from memory.program.asking import Bill
 from memory.program.heart import AskMemory
 from memory.program.opened import OpenedMemory
-from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.predict import MemoryModule, PromptedModule
 from memory.program.protocol import Gathered, Question, no_rows
 from memory.program.quotations import quotations_of
 from memory.program.replies import ChatMessage

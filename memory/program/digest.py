@@ -20,7 +20,7 @@ from memory.evidence.outline import PROSE_TOKENS, outlined
 from memory.evidence.reader import MemoryReader
 from memory.facts.latest_word import latest_words
 from memory.facts.related import known_facts
-from memory.program.prompted import PromptedModule
+from memory.program.predict import PromptedModule
 from memory.program.signatures.full import NAMES_IN_WINDOW
 from memory.program.signatures.further import SummarizeTurns
 from memory.records import Change, Turn

@@ -29,7 +29,7 @@ from memory.program.digest import LARGE_WINDOW, WindowContext, WindowReading, st
 from memory.program.fact_checks import dated
 from memory.program.look import NO_LOOK, Look, look_up, read_look
 from memory.program.opened import EvidenceFunction, lm_in_use, lm_name, opened, opened_to_store
-from memory.program.prompted import MemoryModule, PromptedModule, called, prompt_of
+from memory.program.predict import MemoryModule, PromptedModule, called, prompt_of
 from memory.program.protocol import Gathered, Opened, Question, no_rows
 from memory.program.repairs import with_repairs
 from memory.program.signatures.full import MOST_SELECTS, AnswerFromMemory, WriteFacts, WriteQuery

@@ -16,7 +16,7 @@ from memory.program.digest import WindowContext, WindowReading, stored_window
 from memory.program.fact_checks import dated, is_quoted
 from memory.program.heart import RetrieveRows, StoreTurns
 from memory.program.opened import OpenedMemory
-from memory.program.prompted import MemoryModule
+from memory.program.predict import MemoryModule
 from memory.program.protocol import Question, Shown
 from memory.program.signatures.forms import WriteFact, WriteSearch
 from memory.program.support import is_attributed, supported_part, with_known_years

@@ -1,20 +1,105 @@
-"""The predictor of a memory's modules: which examples it takes, and how it reads other adapters."""
+"""The predictor of a memory's modules and their base: prompts, their examples, and `acall`.
 
+DSPy's optimizers copy the inputs of traced calls into prompts, several to a prompt: memories of
+6,000 tokens would leave no room. So a traced call has its memory cut to the lines that its answer
+cites, and its catalog to the beginning.
+"""
+
+import inspect
+import re
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeAlias
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from memory.errors import InputError
 from memory.models.completions import CompletionAdapter
-from memory.program.examples import example_of
+from memory.text.tokens import fitting_lines, trim
 
 # The fields with what a predictor is shown of a memory.
 _MEMORY_FIELDS = ("evidence", "window", "turn", "catalog")
 _ADDED = ("Catalog:", "Look:")  # to the answering prompt
 EXAMPLE_TOKENS = 1_500  # a prompt of five examples is read for every question
+LEAST_EXAMPLE = 64  # tokens; a shorter memory holds no turn
+_WORD = re.compile(r"\w+")
+# A step of a trace: the predictor, or the signature if an adapter could not parse; inputs; outputs.
+Step: TypeAlias = tuple[Any, dict[str, Any], Any]
+
+
+# --- the modules' base ----------------------------------------------------------------------------
+
+
+class MemoryModule(dspy.Module):
+    """A module that may be awaited: it waits in a thread, without code of its subclass."""
+
+    async def aforward(self, *args: Any, **kwargs: Any) -> Any:
+        """As `forward`."""
+        return await dspy.asyncify(type(self).forward)(self, *args, **kwargs)
+
+
+class PromptedModule(MemoryModule):
+    """A module with one prompt, `predict`, which may be any module that gives its outputs.
+
+    `plain_examples` are the ones that it comes with.
+    """
+
+    plain_examples: Sequence[dspy.Example] = ()
+
+    def __init__(self, prompt: type[dspy.Signature]) -> None:
+        super().__init__()
+        self.plain_instructions = prompt.instructions
+        self.predict = MemoryPredict(prompt)
+        self.predict.demos = [*self.plain_examples]
+
+    def _predicted(self, **inputs: Any) -> dspy.Prediction:
+        """What the model says to the inputs that the prompt has."""
+        return called(self.predict, **inputs)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether an optimizer changed its examples or its instructions."""
+        examples = [dict(demo) for demo in self.predict.demos]
+        plain = [dict(example) for example in self.plain_examples]
+        return examples != plain or self.predict.signature.instructions != self.plain_instructions
+
+
+def prompt_of(module: Any) -> type[dspy.Signature] | None:
+    """The signature of a module's one prompt; None if it has several, or none."""
+    for part in (module, getattr(module, "predict", None)):
+        if prompt := getattr(part, "signature", None):
+            return prompt
+    predictors = module.predictors() if isinstance(module, dspy.Module) else []
+    return predictors[0].signature if len(predictors) == 1 else None
+
+
+def called(module: Any, **inputs: Any) -> dspy.Prediction:
+    """What a module says to the inputs that it takes.
+
+    They are the parameters of its `forward`. One that takes anything gets the inputs of its prompt,
+    as `dspy.Predict` and `dspy.ChainOfThought`; without a single prompt, everything.
+    """
+    names, takes_anything = _parameters(type(module).forward)
+    if takes_anything:
+        prompt = None if names else prompt_of(module)
+        names = names.union(prompt.input_fields if prompt else inputs)
+    return module(**{name: value for name, value in inputs.items() if name in names})
+
+
+@cache
+def _parameters(forward: Callable[..., Any]) -> tuple[frozenset[str], bool]:
+    """The names that a module's `forward` takes, and whether it takes any others."""
+    _, *parameters = inspect.signature(forward).parameters.values()
+    kinds = {parameter.name: parameter.kind for parameter in parameters}
+    names = frozenset(
+        name for name, kind in kinds.items() if kind is not inspect.Parameter.VAR_KEYWORD
+    )
+    return names, len(names) < len(kinds)
+
+
+# --- the predictor --------------------------------------------------------------------------------
 
 
 class MemoryPredict(dspy.Predict):
@@ -132,3 +217,68 @@ class _AlreadyRead(dspy.Adapter):
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         return [self.outputs]
+
+
+# --- calls as examples ----------------------------------------------------------------------------
+
+
+def example_of(step: Step, predict: Any, tokens: int | None) -> Step:
+    """A traced call of a predictor as an example of this many tokens; uncut with None."""
+    step = (predict, *step[1:]) if step[0] == predict.signature else step
+    return step if tokens is None else shortened(step, tokens)
+
+
+def shortened(step: Step, tokens: int) -> Step:
+    """A step of a trace with its memory cut to the lines that the answer cites or most resembles.
+
+    The packaged model cites nothing; an example without the cited line would teach it to invent.
+    """
+    predict, inputs, outputs = step
+    # The tokens' log-probabilities go: a program with them does not load.
+    outputs = _without(outputs, "logprobs")
+    if "tools" in inputs:
+        return predict, _without_tools(inputs, tokens), _with_calls_as_text(outputs)
+    if "catalog" in inputs:
+        shorter = trim(str(inputs["catalog"]), max(tokens, LEAST_EXAMPLE))
+        inputs = {**inputs, "catalog": shorter}
+    if "evidence" not in inputs:
+        return predict, inputs, outputs
+    lines = str(inputs["evidence"]).splitlines()
+    # Unparsed text has no fields.
+    said = outputs if isinstance(outputs, dspy.Prediction) else {}
+    cited = {f"[{n.strip()}]" for n in str(said.get("turns") or "").split(",")}
+    answer = {*_WORD.findall(str(said.get("answer") or said.get("reply") or "").lower())}
+
+    ranks = [
+        (line.split(" ")[0] not in cited, -len(answer & {*_WORD.findall(line.lower())}), n)
+        for n, line in enumerate(lines)
+    ]
+    ranked = [n for *_, n in sorted(ranks)]
+    tokens = max(tokens, LEAST_EXAMPLE)
+    indices = {n for _, n in fitting_lines([(lines[n], n) for n in ranked], tokens)}
+    shorter = "\n".join([line for n, line in enumerate(lines) if n in indices])
+    if lines and not indices:
+        shorter = lines[ranked[0]][: 2 * tokens]  # a token seldom has less than two letters
+    return predict, {**inputs, "evidence": shorter}, outputs
+
+
+def _without(outputs: Any, field: str) -> Any:
+    """A call's outputs without one of its fields; unparsed text has none."""
+    if not isinstance(outputs, dspy.Prediction) or field not in outputs:
+        return outputs
+    return dspy.Prediction(**{name: said for name, said in outputs.items() if name != field})
+
+
+def _without_tools(inputs: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    """The inputs of an episode's call, cut; the tools are not described in each example."""
+    return {
+        name: trim(str(value), max(tokens, LEAST_EXAMPLE) // 2)
+        for name, value in inputs.items()
+        if name != "tools"
+    }
+
+
+def _with_calls_as_text(outputs: Any) -> Any:
+    calls = outputs.get("tool_calls")
+    text = calls.model_dump_json() if isinstance(calls, dspy.ToolCalls) else str(calls or "")
+    return dspy.Prediction(thought=str(outputs.get("thought") or ""), tool_calls=text)

@@ -22,7 +22,7 @@ from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
 from memory.program.digest import TellStory
 from memory.program.heart import AnswerQuestion, AskMemory, RetrieveRows, StoreTurns
 from memory.program.packaged import TINY_BUDGET, Checked, SearchRows, StoreQuotation
-from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.predict import MemoryModule, PromptedModule
 from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
 from memory.program.signatures.forms import AnswerInWords, Form
 from memory.records import SqlUse

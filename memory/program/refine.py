@@ -10,8 +10,7 @@ from pydantic import ValidationError, validate_call
 
 from memory.errors import InputError, SqlError
 from memory.models.completions import CompletionAdapter
-from memory.program.predict import MemoryPredict
-from memory.program.prompted import MemoryModule, PromptedModule
+from memory.program.predict import MemoryModule, MemoryPredict, PromptedModule
 from memory.program.signatures.further import CompareAnswers, RefineFacts, WriteQuestions
 from memory.text.tokens import count_tokens, trim
 

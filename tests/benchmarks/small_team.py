@@ -48,7 +48,7 @@ from memory.evidence.reader import MemoryReader
 from memory.models import Model
 from memory.program import protocol
 from memory.program.opened import OpenedMemory
-from memory.program.prompted import called
+from memory.program.predict import called
 from memory.text.dates import MONTHS, is_iso_date, short_day
 from memory.text.word_forms import forms_of, is_among, telling_words
 from memory.text.words import words

@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.embed import related
 from memory.search.frequent_words import FrequentWords
-from memory.search.kind_examples import examples_of_kind
 from memory.search.question import Query
-from memory.search.word_matches import MAX_EXACT, MAX_RELATED, MOST_FACTS, WordMatches
+from memory.search.word_matches import (
+    MAX_EXACT,
+    MAX_RELATED,
+    MOST_FACTS,
+    WordMatches,
+    examples_of_kind,
+)
 from memory.store.search.beginnings import first_letters
 from memory.text.words import indexed_words
 

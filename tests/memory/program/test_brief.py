@@ -13,7 +13,7 @@ from memory.models.brief_prompts import asked_catalog, asked_facts, brief_gramma
 from memory.program import MemoryProgram, load_program, save_program
 from memory.program.brief import Choice, asked_days, choice_in
 from memory.program.brief_store import insert_of
-from memory.program.prompted import PromptedModule
+from memory.program.predict import PromptedModule
 from memory.records import ABSTAIN, Answer, Fact, SqlUse
 from memory.vocabulary.files import default_vocabulary
 from tests.memory.program.test_saved import CARD

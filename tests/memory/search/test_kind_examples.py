@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn
-from memory.search.kind_examples import examples_of_kind
+from memory.search.word_matches import examples_of_kind
 from memory.store.sqlite.store import SqliteStore
 from memory.text.words import STOP_WORDS, words
 
