@@ -219,6 +219,24 @@ def _sql_use(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("memory.api.memory.SQL_USE", "always")
 
 
+@pytest.fixture(autouse=True)
+def _own_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test's runs go where this folder keeps its own, or where an earlier test's went."""
+    if (ROOT / "mlflow.db").is_file():
+        from locomo.tracking.record import is_tracked
+
+        monkeypatch.setattr(
+            "locomo.tracking.runs.is_tracked",
+            lambda: (
+                bool(os.environ.get("MLFLOW_TRACKING_URI")) or (Path.cwd() != ROOT and is_tracked())
+            ),
+        )
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    if os.environ.get("MLFLOW_TRACKING_URI") != before:
+        sys.modules["mlflow"].set_tracking_uri(before)  # it sets the variable, too
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "anna.db"

@@ -56,8 +56,7 @@ def connect_mlflow(experiment: str) -> ModuleType:
 
     for chatty in ("mlflow", "alembic"):  # a first start tells of every table that it makes
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(DEFAULT_STORE)
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
     # The first start of a database sets the root logger to tell everything.
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
@@ -196,8 +195,7 @@ def recorded_in_mlflow(run_id: str) -> RunRecord:
     """The record of a run by its id. Raises InputError for an unknown one."""
     import mlflow
 
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(DEFAULT_STORE)
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE)
     with mlflow_errors(mlflow), tempfile.TemporaryDirectory() as folder:
         file = mlflow.artifacts.download_artifacts(
             run_id=run_id, artifact_path=RUN_FILE, dst_path=folder
