@@ -498,3 +498,29 @@ def test_the_asker_is_the_speaker_by_another_name(client: TestClient) -> None:
     refused = client.post("/api/anna/turns", json={"text": "Hi.", "asker": "Ben"})
     assert refused.status_code == 400
     assert "speaker" in refused.text, refused.text
+
+
+def test_traces_take_the_rights_of_turns_and_pins_those_of_tags(client: TestClient) -> None:
+    block = client.post("/api/anna/context", json={"messages": "Where does Anna live?"}).json()
+    reply = client.post("/api/anna/turns", json={"text": "In Oslo.", "speaker": "bot"}).json()["id"]
+    trace = {"turn_ids": block["turn_ids"], "fact_ids": block["fact_ids"]}
+    path = f"/api/anna/turns/{reply}/trace"
+    assert client.post(path, json=trace).json() == {"new": True}
+    assert client.get(path).json()["turns"] == block["turn_ids"]
+    assert client.get("/api/anna/turns/1/trace").json()["replies"] == [reply]
+    assert client.get("/api/anna/facts/99/trace").status_code == 404
+    assert client.post("/api/anna/pins/out", json={"fact_ids": [99]}).status_code == 404
+    reader, writer = token("anna", rights="read"), token("anna", rights="write")
+    assert client.get(path, headers=reader).status_code == 200
+    assert client.post(path, json=trace, headers=reader).status_code == 403
+    assert (
+        client.post("/api/anna/pins/out", json={"turn_ids": [1]}, headers=reader).status_code == 403
+    )
+    assert client.get(path, headers=writer).status_code == 403
+    assert client.post(path, json=trace, headers=writer).json() == {"new": False}
+    assert client.get(path, headers=token("ben", rights="read")).status_code == 403
+    client.post("/api/anna/pins/out", json={"turn_ids": [1]}, headers=writer)
+    kept_out = client.get("/api/anna/pins", headers=reader).json()["kept_out"]
+    assert [turn["id"] for turn in kept_out] == [1]
+    again = client.post("/api/anna/context", json={"messages": "Where does Anna live?"}).json()
+    assert 1 not in again["turn_ids"]
