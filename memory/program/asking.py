@@ -134,7 +134,7 @@ def ask_with_bill(
             answer: Answer = error.answer
             error.answer = replace(answer, steps=bill.steps(answer))
             raise
-        empty = {"citations": (), "memories": (), "shown_memories": ()}
+        empty = {"citations": (), "memories": (), "shown_facts": (), "shown_memories": ()}
         fields = {
             **empty,
             **reply,
