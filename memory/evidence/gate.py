@@ -11,7 +11,6 @@ sentences, its words and its weights. It does not depend on the memory's embedde
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -152,17 +151,17 @@ def _held_words(telling: Sequence[str], texts: Sequence[str]) -> NDArray[np.bool
 
 def _is_called(held: Sequence[str], texts: Sequence[str]) -> bool:
     """Whether one of these words is a name: within sentences it mostly has a capital."""
-    capitals = Counter[str]()
-    for text in texts:
-        for word, is_capital in _cases_of[text]:
-            capitals[word] += 1 if is_capital else -1
-    return any(capitals[word] > 0 for word in held)
+    of_texts = [_capitals_of[text] for text in texts]
+    return any(sum(capitals.get(word, 0) for capitals in of_texts) > 0 for word in held)
 
 
-def _cases(text: str) -> tuple[tuple[str, bool], ...]:
-    """The words within sentences, and whether they have a capital."""
-    within = _WITHIN_SENTENCE.findall(text)
-    return tuple((form, word[0].isupper()) for word in within for form in words(word))
+def _capitals(text: str) -> dict[str, int]:
+    """Of each word within sentences how often it has a capital, less how often it has none."""
+    capitals: dict[str, int] = {}
+    for word in _WITHIN_SENTENCE.findall(text):
+        for form in words(word):
+            capitals[form] = capitals.get(form, 0) + (1 if word[0].isupper() else -1)
+    return capitals
 
 
 @lru_cache(maxsize=4_000)
@@ -172,5 +171,5 @@ def _weight(word: str) -> float:
 
 # The next message finds most of the same turns.
 _vector_of = TextCache(lambda text: embed([text])[0], most=1_000, longest=_LONGEST)
-_cases_of = TextCache(_cases, most=1_000, longest=_LONGEST)
+_capitals_of = TextCache(_capitals, most=1_000, longest=_LONGEST)
 _words_of = TextCache(lambda text: tuple(telling_words(text)), most=1_000, longest=_LONGEST)

@@ -73,6 +73,8 @@ def lines_about_others(
     names = {*people.named, *_names_in(question.text)} - people.asker
     facts = facts_now_about(store, sorted(names), question.today) if names else []
     facts = [fact for fact in facts if fact.turn_id not in without]
+    if not facts:
+        return []
     vocabulary = vocabulary_of(store)
     of_person: dict[str, list[Fact]] = {}
     for fact in reversed(facts):
