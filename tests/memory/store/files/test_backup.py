@@ -17,9 +17,11 @@ from memory.errors import Stop, StoreError
 from memory.store import migrations
 from memory.store.configuration.settings import settings_of
 from memory.store.files import backup
+from memory.store.files.namespace_file import copy_store
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import SAID
 from tests.memory.store.forgetting.test_forget import lived, opened
+from tests.support.rows import rows_of
 
 
 @pytest.mark.slow
@@ -249,3 +251,17 @@ def test_a_backup_with_other_pages_replaces_a_memory_that_is_open(
         assert [turn.text for turn in store.turns()] == ["I moved to Oslo."]
         assert store.search("Oslo", 1)[0].turn_id == 1
         assert store.check() == []
+
+
+def test_a_copy_of_an_older_memory_has_the_pages_of_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "PAGE_BYTES", 1024)
+        with open_store(tmp_path / "older.db") as older:
+            older.add([Turn("Anna", "I moved to Oslo.")])
+    copy_store(tmp_path / "older.db", tmp_path / "copy.db")
+    for name, size in (("older.db", 1024), ("copy.db", migrations.PAGE_BYTES)):
+        with open_store(tmp_path / name) as store:
+            assert rows_of(store, "PRAGMA page_size") == [(size,)]
+            assert store.search("Oslo", 1)[0].turn_id == 1
