@@ -35,7 +35,7 @@ COMMANDS = {
     "Import, export and forget": {
         "import": "import_.import_",
         "export": "export.export",
-        "forget": "forget.forget",
+        "forget": "forget.app",
     },
     "Connect other programs": {
         "connect": "connect.connect",

@@ -1,9 +1,11 @@
-"""The commands copy, migrate and distribute: move memories, and set up Postgres."""
+"""The commands copy, migrate, distribute and vacuum: move memories, and look after Postgres."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from memory.cli.options import DEFAULT, Db, Namespace, existing_memory, open_memory
 from memory.errors import InputError, StoreError
 from memory.store import open_store
 from memory.system.terminal import count, print_clean
@@ -83,6 +85,14 @@ def distribute(
     spread, servers = distribution.distribute(address)
     tables = count(spread, "table") + " distributed" if spread else "all tables are distributed"
     print_clean(f"{address.location}: {tables} over {count(servers, 'server')}")
+
+
+def vacuum(namespace: Namespace = DEFAULT, db: Db = None) -> None:
+    """Postgres: drop the bytes of removed rows. Locks the tables of all memories meanwhile."""
+    if isinstance(existing_memory(namespace, db), Path):
+        raise InputError("vacuum is for Postgres; `memory forget` overwrites a file at once")
+    with open_memory(namespace, db) as store:
+        print_clean(f"vacuumed: {store.vacuum()}")
 
 
 def _address(database: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command forget: remove turns for good, with a receipt."""
+"""The group forget: remove turns for good, with a receipt; finish that, and verify a receipt."""
 
 import os
 import sys
@@ -21,6 +21,7 @@ from memory.cli.options import (
     confirm,
     existing_memory,
     open_memory,
+    refuse_options_before,
 )
 from memory.cli.output import command_line, diff_lines, json_line, print_json, print_lines
 from memory.errors import InputError, StoreError
@@ -31,7 +32,7 @@ from memory.store.configuration.settings import settings_of
 from memory.store.facts.entity_edits import entities_called
 from memory.store.forgetting import preview as forgetting
 from memory.store.forgetting.preview import Preview, matching_turns
-from memory.store.namespaces import Location, make_folder
+from memory.store.namespaces import make_folder
 from memory.store.turns.traces import replies_line
 from memory.system.files import discard, write_whole
 from memory.system.home import home, receipt_name
@@ -40,9 +41,16 @@ from memory.text.turn_lines import turn_line
 from memory.worker.retention import day_before
 
 _MAX_SHOWN = 5  # turns and facts before the question
+app = typer.Typer(invoke_without_command=True)
+ReceiptFile = Annotated[
+    Path | None,
+    typer.Option(help="The file for the receipt. Default: forgotten-TIME-HASH.json by the memory."),
+]
 
 
+@app.callback()
 def forget(
+    context: typer.Context,
     namespace: Namespace = DEFAULT,
     db: Db = None,
     speaker: Annotated[str, typer.Option(help="All turns of one person.")] = "",
@@ -71,10 +79,6 @@ def forget(
     only_preview: Annotated[
         bool, typer.Option("--preview", help="Show what would go; forget nothing.")
     ] = False,
-    finish: Annotated[
-        bool,
-        typer.Option("--finish", help="Finish an interrupted forget: overwrite the removed bytes."),
-    ] = False,
     vacuum: Annotated[
         bool,
         typer.Option(
@@ -82,16 +86,7 @@ def forget(
             help="Postgres: also drop the bytes of removed rows. Locks the tables of all memories.",
         ),
     ] = False,
-    receipt: Annotated[
-        Path | None,
-        typer.Option(
-            help="The file for the receipt. Default: forgotten-TIME-HASH.json by the memory."
-        ),
-    ] = None,
-    verify: Annotated[
-        Path | None,
-        typer.Option(help="Check that the turns of a receipt are gone; forgets nothing."),
-    ] = None,
+    receipt: ReceiptFile = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -102,105 +97,94 @@ def forget(
     Several conditions must all match. Replies of assistants that quote the turns go too. Prints a
     preview first, and writes a receipt.
     """
-    command = partial(command_line, "forget", namespace=namespace, db=db)
-    if verify:
-        if speaker or session is not None or turn or about or finish or receipt or vacuum:
-            raise InputError("with --verify RECEIPT, give only --matching, a text to check for")
-        _verify(existing_memory(namespace, db), verify, matching, as_json, command)
+    if context.invoked_subcommand:
+        refuse_options_before(context)
         return
-    has_conditions = bool(speaker or matching or turn or about or older_than) or session is not None
+    if not (speaker or matching or turn or about or older_than) and session is None:
+        raise InputError(
+            "give --speaker, --session, --turn, --about, --matching or --older-than; after that"
+            " `memory forget finish` and `memory forget verify RECEIPT`, and `memory admin vacuum`"
+        )
     if keep_facts and not older_than:
         raise InputError("--keep-facts goes with --older-than")
-    if (only or repeats or exports) and not has_conditions:
-        raise InputError("--only, --repeats and --exports go with what is to be forgotten")
-    if only_preview and not has_conditions:
-        raise InputError("--preview goes with what is to be forgotten")
-    # Conditions, or --finish, or --vacuum alone.
-    if (has_conditions and finish) or not (has_conditions or finish or vacuum):
-        raise InputError(
-            "give --speaker, --session, --turn, --about, --matching or --older-than; or --finish"
-            " alone"
-        )
     # Checked before anything is removed: the salt is in the receipt and nowhere else.
-    if has_conditions and receipt and receipt.exists():
+    if receipt and receipt.exists():
         raise InputError(f"{receipt} exists already; nothing was removed")
-    location = existing_memory(namespace, db)
-    if vacuum and isinstance(location, Path):
+    if vacuum and isinstance(existing_memory(namespace, db), Path):
         raise InputError("--vacuum is for Postgres; `forget` overwrites a file at once")
-    writes = _Receipts(
-        file=receipt,
-        folder=location.absolute().parent if isinstance(location, Path) else home(),
-        vacuums=vacuum,
-        as_json=as_json,
-        deletes_exports=exports,
-        command=command,
-    )
+    receipts = _receipts(namespace, db, receipt, as_json)
+    receipts = replace(receipts, vacuums=vacuum, deletes_exports=exports)
     with open_memory(namespace, db) as store:
-        if not has_conditions and not finish:
-            print_clean(f"vacuumed: {store.vacuum()}")
-        elif not finish:
-            turns = matching_turns(
-                store,
-                speaker=speaker,
-                session=session,
-                ids=turn or (),
-                matching=matching,
-                about=_chosen(store, about),
-                before=day_before(older_than) if older_than else "",
-                keeps_facts=keep_facts,
+        turns = matching_turns(
+            store,
+            speaker=speaker,
+            session=session,
+            ids=turn or (),
+            matching=matching,
+            about=_chosen(store, about),
+            before=day_before(older_than) if older_than else "",
+            keeps_facts=keep_facts,
+        )
+        if only_preview:
+            gone = forgetting.preview(
+                store, turns, replies=not only, repeats=repeats, matching=matching
             )
-            if only_preview:
-                gone = forgetting.preview(
-                    store, turns, replies=not only, repeats=repeats, matching=matching
-                )
-                if as_json:
-                    print_json(asdict(gone))
-                else:
-                    _print_preview(gone, command)
-                return
+            if as_json:
+                print_json(asdict(gone))
+            else:
+                _print_preview(gone, receipts.command)
+            return
 
-            def agrees(gone: Preview) -> bool:
-                if not as_json:
-                    _print_preview(gone, command)
-                files = f" and {count(len(gone.exports), 'file')}" if exports else ""
-                confirm(f"Forget {count(len(gone.going), 'turn')}{files} for good?", yes)
-                return True
+        def agrees(gone: Preview) -> bool:
+            if not as_json:
+                _print_preview(gone, receipts.command)
+            files = f" and {count(len(gone.exports), 'file')}" if exports else ""
+            confirm(f"Forget {count(len(gone.going), 'turn')}{files} for good?", yes)
+            return True
 
-            def forget_agreed() -> list[Forgotten]:
-                _, receipts = forgetting.forget(
-                    store, turns, agrees, replies=not only, repeats=repeats, matching=matching
-                )
-                return receipts
+        def forget_agreed() -> list[Forgotten]:
+            _, forgotten = forgetting.forget(
+                store, turns, agrees, replies=not only, repeats=repeats, matching=matching
+            )
+            return forgotten
 
-            _forget(store, forget_agreed, writes)
-        elif settings_of(store, "forgetting"):
-            _forget(store, lambda: forgetting.forget_without_preview(store), writes)
+        _forget(store, forget_agreed, receipts)
+
+
+@app.command()
+def finish(
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+    receipt: ReceiptFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Finish an interrupted forget: overwrite the bytes of what it removed."""
+    receipts = _receipts(namespace, db, receipt, as_json)
+    with open_memory(namespace, db) as store:
+        if settings_of(store, "forgetting"):
+            _forget(store, lambda: forgetting.forget_without_preview(store), receipts)
         elif not as_json:
             print_clean("nothing to finish")
 
 
-def _chosen(store: Store, name: str) -> str:
-    """The name; of several who have it, the one chosen at the terminal."""
-    entities = entities_called(store, name) if name else []
-    if len(entities) < 2 or not sys.stdin.isatty():
-        return name
-    for number, entity in enumerate(entities, 1):
-        print_clean(f"{number}: {clean_line(entity)}")
-    chosen = typer.prompt(f"Who is {clean_line(name)!r}? Give a number", type=int)
-    return entities[chosen - 1] if 1 <= chosen <= len(entities) else name
-
-
-def _verify(
-    location: Location, receipt: Path, text: str, as_json: bool, command: Callable[..., str]
+@app.command()
+def verify(
+    receipt: Annotated[Path, typer.Argument(help="A file that `memory forget` wrote.")],
+    namespace: Namespace = DEFAULT,
+    db: Db = None,
+    matching: Annotated[str, typer.Option(help="Also look for this text.")] = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Report remains of a receipt's turns. Ends with exit code 1 if there are any."""
+    """Check that the turns of a receipt are gone. Ends with exit code 1 if there are remains."""
     from memory.store.forgetting.receipt_check import check_receipt, read_receipt
 
+    location = existing_memory(namespace, db)
+    command = _command(namespace, db)
     forgotten = read_receipt(receipt)
     if isinstance(location, Path):
-        check = check_receipt(location, forgotten, text)
+        check = check_receipt(location, forgotten, matching)
     else:
-        check = postgres_module("receipt_check").check_namespace(location, forgotten, text)
+        check = postgres_module("receipt_check").check_namespace(location, forgotten, matching)
     remains = tuple(_naming_the_memory(line, command) for line in check.remains)
     check = replace(check, remains=remains)
     if as_json:
@@ -216,10 +200,32 @@ def _verify(
         print_clean(f"gone: {turns} and {facts}, checked in {', '.join(check.files)}")
 
 
+def _chosen(store: Store, name: str) -> str:
+    """The name; of several who have it, the one chosen at the terminal."""
+    entities = entities_called(store, name) if name else []
+    if len(entities) < 2 or not sys.stdin.isatty():
+        return name
+    for number, entity in enumerate(entities, 1):
+        print_clean(f"{number}: {clean_line(entity)}")
+    chosen = typer.prompt(f"Who is {clean_line(name)!r}? Give a number", type=int)
+    return entities[chosen - 1] if 1 <= chosen <= len(entities) else name
+
+
 def _naming_the_memory(line: str, command: Callable[..., str]) -> str:
     """A line of a store, with the options of this memory if it ends with a command."""
-    options = command().removeprefix("memory forget")
-    return f"{line}{options}" if ": memory forget --" in line else line
+    options = command().removeprefix("memory")
+    return f"{line}{options}" if ": memory forget " in line else line
+
+
+def _command(namespace: str, db: Path | None) -> Callable[..., str]:
+    """A command line for this memory, of words that are given later."""
+    return partial(command_line, namespace=namespace, db=db)
+
+
+def _receipts(namespace: str, db: Path | None, file: Path | None, as_json: bool) -> "_Receipts":
+    location = existing_memory(namespace, db)
+    folder = location.absolute().parent if isinstance(location, Path) else home()
+    return _Receipts(file, folder, as_json, command=_command(namespace, db))
 
 
 def _print_preview(gone: Preview, command: Callable[..., str]) -> None:
@@ -282,7 +288,7 @@ def _print_mentions(gone: Preview, command: Callable[..., str]) -> None:
     )
     for speaker in speakers[:_MAX_SHOWN]:
         print_clean(
-            f"  to see and forget them: {command('--matching', speaker, '--preview')}, or"
+            f"  to see and forget them: {command('forget', '--matching', speaker, '--preview')}, or"
             f" --about {quote(speaker)}"
         )
 
@@ -293,10 +299,10 @@ class _Receipts:
 
     file: Path | None
     folder: Path
-    vacuums: bool
     as_json: bool
-    deletes_exports: bool
-    command: Callable[..., str]  # `forget` of this memory, with these options
+    command: Callable[..., str]  # of this memory
+    vacuums: bool = False
+    deletes_exports: bool = False
 
     def write(self, forgotten: Forgotten, file: Path | None) -> None:
         """Write a receipt; when that fails it is printed, as its salt is stored nowhere else."""
@@ -355,7 +361,7 @@ def _print_result(forgotten: Forgotten, command: Callable[..., str]) -> None:
         print_clean("vacuumed: the server's tables; its log, replicas and backups are its owner's")
     if forgotten.vacuum:
         print_clean(
-            f"removed; the bytes go when the server vacuums: `{command('--vacuum')}`, or"
+            f"removed; the bytes go when the server vacuums: `{command('admin', 'vacuum')}`, or"
             f" {forgotten.vacuum}"
         )
     for path in forgotten.unreached:
@@ -367,6 +373,6 @@ def _print_result(forgotten: Forgotten, command: Callable[..., str]) -> None:
     if forgotten.quoted_in:
         ids = [("--turn", str(turn_id)) for turn_id in forgotten.quoted_in[:_MAX_SHOWN]]
         stay = count(len(forgotten.quoted_in), "turn")
-        print_clean(f"{stay} with the same words stay: {command(*chain(*ids))}")
+        print_clean(f"{stay} with the same words stay: {command('forget', *chain(*ids))}")
     if forgotten.shaped:
         print_clean(f"{replies_line(forgotten.shaped)}; what they say stays")

@@ -33,6 +33,14 @@ def is_on_command_line(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def refuse_options_before(context: typer.Context) -> None:
+    """Refuse a group's options before one of its commands, which does not read them."""
+    for option in context.command.params:
+        if option.name and is_on_command_line(context, option.name):
+            command = f"memory {context.info_name} {context.invoked_subcommand}"
+            raise InputError(f"options of `{command}` come after its name: {command} --help")
+
+
 class ListByDefault(TyperGroup):
     """A group whose command `list` may be left out: `memory facts Anna` lists, too."""
 

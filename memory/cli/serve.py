@@ -21,13 +21,13 @@ from memory.cli.options import (
     check_budget,
     compiled_program,
     existing_memory,
-    is_on_command_line,
     loaded_model,
     names_of,
     needs_extra,
     open_memory,
     print_address,
     refuse_open_address,
+    refuse_options_before,
 )
 from memory.errors import InputError
 from memory.store.configuration.declared_settings import set_owner
@@ -181,7 +181,7 @@ def serve(
     The page is at /, MCP at /mcp/NAMESPACE, the JSON API at /api/NAMESPACE.
     """
     if context.invoked_subcommand:
-        _refuse_options(context)
+        refuse_options_before(context)
         return
     with needs_extra():
         from memory.server import listen
@@ -226,14 +226,6 @@ def serve(
         listen.serve_workers(options.worker_application, listener, workers, show)
     else:
         listen.serve(options.application(sign_in), listener, show)
-
-
-def _refuse_options(context: typer.Context) -> None:
-    """Refuse the page's options before a command that does not read them."""
-    for option in context.command.params:
-        if option.name and is_on_command_line(context, option.name):
-            command = f"memory serve {context.invoked_subcommand}"
-            raise InputError(f"options of `{command}` come after its name: {command} --help")
 
 
 app.command()(mcp)

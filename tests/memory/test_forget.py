@@ -52,7 +52,7 @@ def test_the_receipt_of_an_interrupted_forgetting_comes_with_the_next_one(
         reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM turns").fetchone()
-        with pytest.raises(StoreError, match="forget --finish"):
+        with pytest.raises(StoreError, match="forget finish"):
             forget_without_preview(store, [1])
         reader.close()
         [due] = receipts_due(store)

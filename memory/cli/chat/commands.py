@@ -230,7 +230,7 @@ def _wipe(chat: Chat, turns: list[Turn]) -> None:
     for each in receipts:
         chat.screen.show(f"receipt: sha256 {each.sha256}, salt {each.salt} (stored nowhere else)")
     if receipt.vacuum:
-        chat.screen.show("removed; the bytes go when the server vacuums: `memory forget --vacuum`")
+        chat.screen.show("removed; the bytes go when the server vacuums: `memory admin vacuum`")
     for file in receipt.unreached:
         chat.screen.show(f"not reached: {file}; delete it when you find it")
 

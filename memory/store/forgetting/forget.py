@@ -446,7 +446,7 @@ def overwrite(conn: sqlite3.Connection) -> None:
 def _bytes_remain(file: str, reason: str) -> StoreError:
     return StoreError(
         f"the turns are removed, {_BYTES_REMAIN} {file} or its -wal: {reason};"
-        " close what uses it and run: memory forget --finish"
+        " close what uses it and run: memory forget finish"
     )
 
 

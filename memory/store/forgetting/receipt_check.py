@@ -139,7 +139,7 @@ def overwriting_due(conn: Connection, location: str) -> list[str]:
     """A line that says so where an earlier `forget` has not come to its end."""
     if not settings.setting_history(conn, DUE):
         return []
-    return [f"{location}: the overwriting is not finished: memory forget --finish"]
+    return [f"{location}: the overwriting is not finished: memory forget finish"]
 
 
 def refuse_other_receipt(conn: Connection, location: str, receipt: Forgotten) -> None:

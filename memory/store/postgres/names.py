@@ -98,7 +98,7 @@ def refresh_statistics(conn: psycopg.Connection) -> None:
 
     The locks wait for an ANALYZE of the server's own that has read removed rows. Of a table without
     rows ANALYZE keeps what it had, which Postgres 18 drops and an older one does not: `forget
-    --verify` looks for itself. To a login that does not own the tables the server says warnings.
+    verify` looks for itself. To a login that does not own the tables the server says warnings.
     """
     columns = """
         SELECT tablename, attname FROM pg_stats

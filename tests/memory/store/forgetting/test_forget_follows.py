@@ -284,11 +284,11 @@ def test_the_command_shows_what_goes_too_and_verify_finds_what_stays(
     assert "forgotten: 2 turns" in out
     assert "1 turn with the same words stay: memory forget --turn 3\n" in out
     assert not Path("all.md").exists()
-    run("forget", "--verify", "r.json", finds="turn 3 has the same words")
+    run("forget", "verify", "r.json", finds="turn 3 has the same words")
     words = "the code of the boathouse is 88231"
-    run("forget", "--verify", "r.json", "--matching", words, finds="turn 3 holds words of")
+    run("forget", "verify", "r.json", "--matching", words, finds="turn 3 holds words of")
     run("forget", "--turn", "3", "--yes")
-    assert "gone: 2 turns" in run("forget", "--verify", "r.json", "--matching", words)
+    assert "gone: 2 turns" in run("forget", "verify", "r.json", "--matching", words)
 
 
 def test_verify_looks_once_at_a_file_and_names_it_in_its_commands(
@@ -300,12 +300,12 @@ def test_verify_looks_once_at_a_file_and_names_it_in_its_commands(
     run("forget", "--turn", "1", "--yes", "--receipt", "r.json", "--db", "a.db")
     Path("b").mkdir()
     left = run(
-        *("forget", "--verify", "r.json", "--db", "b/../a.db"),
+        *("forget", "verify", "r.json", "--db", "b/../a.db"),
         finds="turn 2 has the same words: memory forget --turn 2 --db b/../a.db",
     )
     assert left.count("has the same words") == 1
     run("forget", "--turn", "2", "--yes", "--db", "a.db")
-    gone = run("forget", "--verify", "r.json", "--db", "b/../a.db")
+    gone = run("forget", "verify", "r.json", "--db", "b/../a.db")
     assert f"checked in {tmp_path / 'a.db'}\n" in gone
 
 

@@ -98,7 +98,7 @@ def test_a_reader_delays_the_overwriting_and_is_named(
         reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM turns").fetchone()
-        with pytest.raises(StoreError, match=r"are removed, but their bytes .* forget --finish"):
+        with pytest.raises(StoreError, match=r"are removed, but their bytes .* forget finish"):
             store.forget(ids)
         assert len(store.turns()) == 5
         assert everywhere(tmp_path, wanted).found
@@ -252,7 +252,7 @@ def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path
 
 def run(*arguments: str, answer: str = "") -> Any:
     app = typer.Typer()
-    app.command("forget")(forget_command.forget)
+    app.add_typer(forget_command.app, name="forget")
     app.command("other")(backups.backup)
     return CliRunner().invoke(app, ["forget", *arguments], input=answer)
 
@@ -321,12 +321,12 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
     again = run(*place, "--turn", "5", "--yes", "--receipt", str(receipt))
     assert "r.json exists already; nothing was removed" in str(again.exception)
     reader.close()
-    done = json.loads(run(*place, "--finish", "--json", "--receipt", str(receipt)).stdout)
+    done = json.loads(run("finish", *place, "--json", "--receipt", str(receipt)).stdout)
     assert done == {**first, "files": [str(tmp_path / "anna.db")]}
-    assert "nothing" in run(*place, "--finish").stdout
+    assert "nothing" in run("finish", *place).stdout
 
 
-@pytest.mark.parametrize("wrong", [[], ["--finish", "--turn", "1"], ["--speaker", "Nobody"]])
+@pytest.mark.parametrize("wrong", [[], ["--speaker", "Nobody"], ["--keep-facts", "--turn", "1"]])
 def test_the_command_refuses_what_names_no_turn(tmp_path: Path, wrong: list[str]) -> None:
     store, _ = lived(tmp_path / "anna.db")
     store.close()

@@ -39,7 +39,7 @@ def anna(home: Path) -> SqliteStore:
 
 
 def verified(*arguments: object, finds: str = "") -> str:
-    return run("forget", "--verify", "r.json", "-n", "anna", *arguments, finds=finds)
+    return run("forget", "verify", "r.json", "-n", "anna", *arguments, finds=finds)
 
 
 def forget_secret(anna: SqliteStore) -> str:
@@ -146,11 +146,11 @@ def test_a_turn_that_says_it_again_is_named(anna: SqliteStore) -> None:
 
 def test_a_receipt_of_another_memory_or_none_is_refused(anna: SqliteStore) -> None:
     forget_secret(anna)
-    run("forget", "--verify", "r.json", "-n", "ben", says="no receipt .*another memory's")
+    run("forget", "verify", "r.json", "-n", "ben", says="no receipt .*another memory's")
     Path("none.json").write_text('{"turns": 5}')
-    run("forget", "--verify", "none.json", "-n", "anna", says="this is no receipt of `forget`")
-    run("forget", "--verify", "lost.json", "-n", "anna", says="cannot read lost.json")
-    run("forget", "--verify", "r.json", "-n", "anna", "--turn", "6", says="give only --matching")
+    run("forget", "verify", "none.json", "-n", "anna", says="this is no receipt of `forget`")
+    run("forget", "verify", "lost.json", "-n", "anna", says="cannot read lost.json")
+    run("forget", "--turn", "6", "verify", "r.json", "-n", "anna", says="come after its name")
 
 
 def test_the_preview_counts_facts_that_are_in_the_journal_alone(

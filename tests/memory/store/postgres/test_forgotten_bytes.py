@@ -44,7 +44,7 @@ def test_the_bytes_are_there_until_a_vacuum(home: Path, monkeypatch: pytest.Monk
     printed = run("forget", "--turn", "1", "--yes", "-n", "anna")
     assert "overwritten" not in printed
     assert (
-        "removed; the bytes go when the server vacuums: `memory forget --vacuum --namespace anna`"
+        "removed; the bytes go when the server vacuums: `memory admin vacuum --namespace anna`"
         in printed
     )
     [receipt] = home.glob("forgotten-*.json")
@@ -63,8 +63,8 @@ def test_the_bytes_are_there_until_a_vacuum(home: Path, monkeypatch: pytest.Monk
     assert fields["vacuumed_at"] >= fields["at"][:10]
     assert "Hello" not in receipt.read_text()
     assert tables_with(server.pgdata, database, SECRET) == []
-    assert "gone: 1 turn" in run("forget", "--verify", receipt, "-n", "anna")
-    assert "vacuumed: VACUUM (FULL)" in run("forget", "--vacuum", "-n", "anna")
+    assert "gone: 1 turn" in run("forget", "verify", receipt, "-n", "anna")
+    assert "vacuumed: VACUUM (FULL)" in run("admin", "vacuum", "-n", "anna")
     pool.close_pools()
     server.cleanup()
 
@@ -87,7 +87,7 @@ def test_the_bytes_of_what_expired_go_with_a_vacuum(
     open_store(address).close()
     [receipt] = home.glob("forgotten-*.json")
     assert json.loads(receipt.read_text())["turns"] == [1]
-    run("forget", "--vacuum", "-n", "anna")
+    run("admin", "vacuum", "-n", "anna")
     assert tables_with(server.pgdata, database, SECRET) == []
     pool.close_pools()
     server.cleanup()

@@ -34,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def verified(*arguments: object, finds: str = "") -> str:
-    return run("forget", "--verify", "r.json", "-n", "anna", *arguments, finds=finds)
+    return run("forget", "verify", "r.json", "-n", "anna", *arguments, finds=finds)
 
 
 @pytest.mark.slow
@@ -134,8 +134,8 @@ def test_a_turn_that_says_it_again_is_named(home: str) -> None:
 @pytest.mark.slow
 def test_a_receipt_of_another_namespace_is_refused(home: str) -> None:
     run("add", "Hello.", "--speaker", "Ben", "-n", "ben")
-    run("forget", "--verify", "r.json", "-n", "ben", says="no receipt .*another memory's")
-    run("forget", "--verify", "r.json", "-n", "carl", says="there is no namespace 'carl'")
+    run("forget", "verify", "r.json", "-n", "ben", says="no receipt .*another memory's")
+    run("forget", "verify", "r.json", "-n", "carl", says="there is no namespace 'carl'")
 
 
 def statistics_with(database: str, text: str) -> list[tuple[str, str]]:
