@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ import pytest
 
 from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
-from locomo.others.peers import PEERS
+from locomo.others.peers import PEERS, FullText
 from locomo.tracking.record import read_record
 from locomo.tracking.runs import mlflow_run
-from memory import open_store
+from memory import InputError, Turn, open_store
 from tests.benchmarks import reading, small_team, sql_gain
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
@@ -35,7 +35,10 @@ from tests.benchmarks.compiling import (
 from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
 from tests.benchmarks.day.traffic import sittings
 from tests.benchmarks.forgetting.__main__ import cases, left_and_lost
+from tests.benchmarks.paths import main as measure_paths
 from tests.benchmarks.peers import app
+from tests.benchmarks.scale import app as scale_app
+from tests.benchmarks.scale import chat
 from tests.support.scripted import scripted_model
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +90,25 @@ def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -
             assert (results[name]["bytes_per_turn"] is None) is not peer.on_disk
         else:
             assert f"{peer.title}: not installed (pip install {peer.distribution})" in said
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Who is playing the violins?", ["1"]),
+        ('Is "it" NEAR( a:b* AND - OR', []),
+        ("?!", []),
+        ("Oslo, or a violin", ["0", "1"]),
+    ],
+)
+def test_full_text_takes_any_question_as_words(
+    question: str, found: list[str], tmp_path: Path
+) -> None:
+    system = FullText(str(tmp_path / "turns.db"))
+    ids = system.add([Turn("Ann", "I love Oslo."), Turn("Bo", "My sister plays violin.")])
+    assert ids == ["0", "1"]
+    assert sorted(system.search(question, 5)) == found
+    system.close()
 
 
 @pytest.mark.parametrize(
@@ -159,6 +181,43 @@ def test_postgres_is_measured_beside_sqlite(tmp_path: Path) -> None:
     assert many["bytes, empty"] < 3_000
     acts = [(row["store"], row["acts"]) for row in figures["clients"]]
     assert len({*acts}) == len(acts) == 6
+
+
+@pytest.mark.slow
+def test_the_chatter_is_like_a_chat() -> None:
+    turns = list(islice(chat(7), 5000))
+    assert turns == list(islice(chat(7), 5000))
+    assert turns[:100] != list(islice(chat(8), 100))
+    assert 2 <= len({turn.speaker for turn in turns}) <= 6
+    lengths = [len(turn.text.split()) for turn in turns]
+    assert (min(lengths), max(lengths)) == (3, 40)
+    assert 10 < np.mean(lengths) < 14
+    sessions = [len(list(some)) for _, some in groupby(turns, lambda turn: turn.session)]
+    assert min(sessions[:-1]) >= 10
+    assert max(sessions) <= 60
+    dates = [turn.said_at for turn in turns]
+    assert dates == sorted(dates)
+    said = Counter(word.strip(".!?") for turn in turns for word in turn.text.lower().split())
+    counts = sorted(said.values(), reverse=True)
+    assert 0.4 < sum(counts[:150]) / sum(counts) < 0.6
+    assert sum(count == 1 for count in counts) / len(counts) > 0.3  # words that are said once
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--turns", "499"], "--turns"), (["--folder", "missing"], "missing is not a folder")],
+)
+def test_a_size_or_folder_that_cannot_be_is_refused(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["scale", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(scale_app)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_calibration_finds_the_weights_that_made_the_answers_right() -> None:
@@ -312,6 +371,25 @@ def test_a_day_of_twenty_users(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_paths_are_counted_and_compared(tmp_path: Path) -> None:
+    flags = ("--data", SAMPLE, "--turns", "100", "--rounds", "5", "--rooms", "--with", "cosine")
+    code, out, err = start(*flags, command="paths")
+    assert code == 0, err
+    lines = [line for line in out.splitlines() if line.startswith("|")]
+    rows = {line.split("|")[1].strip(): line.split("|") for line in lines}
+    assert {"search", "context", "add one turn", "ask, from rows", "a new memory"} <= rows.keys()
+    assert int(rows["FTS5 search"][5]) == 1  # its one statement
+    for name in ("search", "context", "digest of 24 turns"):
+        assert int(rows[name][4].replace(",", "")) > 100, name
+        assert int(rows[name][5]) > 10, name
+    assert {"cosine search", "cosine add one turn", "FTS5 add one turn"} <= rows.keys()
+    sizes = [line.split("|")[1:-1] for line in lines if line.split("|")[2].strip() == "100"]
+    assert [row[0].strip() for row in sizes] == ["ours", "FTS5", "cosine"]
+    assert all(float(row[2]) > 0 for row in sizes)
+    assert int(sizes[0][5].replace(",", "")) > int(sizes[1][5].replace(",", "")) > 100
+
+
+@pytest.mark.slow
 def test_round_trips_of_paths_are_counted_in_postgres() -> None:
     flags = ("--data", SAMPLE, "--turns", "100", "--rounds", "5", "--store", "local")
     code, out, err = start(*flags, command="paths")
@@ -322,6 +400,17 @@ def test_round_trips_of_paths_are_counted_in_postgres() -> None:
     assert int(rows["search"][5]) == 4
     assert 4 < int(rows["context"][5]) < 100
     assert int(rows["FTS5 search"][5]) == 1
+
+
+def test_only_paths_with_a_word_in_their_name_are_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure_paths(SAMPLE, turns=[50], rounds=5, only="a fact by its number")
+    printed = capsys.readouterr().out
+    assert "a fact by its number" in printed
+    assert "context" not in printed
+    with pytest.raises(InputError, match="no system is called 'nobody'"):
+        measure_paths(SAMPLE, peers=["nobody"])
 
 
 def test_a_small_team_goes_on_where_it_ended(
@@ -410,6 +499,12 @@ def test_another_model_may_store_for_a_small_team(
     assert "stored:" in capsys.readouterr().out
 
 
+def test_each_beginning_of_a_small_teams_questions_has_its_share_of_each_set() -> None:
+    chosen = [conversation.id for conversation, _ in small_team.chosen_questions(None)]
+    assert len(chosen) == 60
+    assert [chosen[:n].count("mira-and-jonas") for n in (15, 30, 60)] == [5, 10, 20]
+
+
 def line_of(arm: str, outcome: str, *, by_rows: bool = False) -> sql_gain.Line:
     return sql_gain.Line(
         *(arm, "c0", "list", "What?", "a loom", "a loom", outcome),
@@ -433,6 +528,11 @@ def test_a_choice_falls_back_on_the_rankings_answer_where_no_rows_decide() -> No
     assert not [*sql_gain.with_ranking([line_of("true/choice", "right")])]
 
 
+def test_an_arm_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="no arm 'true/choise'; there are nothing/ranking"):
+        sql_gain.main("none", arms="true/choice,true/choise")
+
+
 def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path: Path) -> None:
     asked = sql_gain.asked_questions()
     assert Counter(one.conversation.id for one in asked[:16]).most_common()[-1][1] == 2
@@ -446,6 +546,21 @@ def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path:
     assert counts["nothing"] == 0
     assert counts["true"] == len(sql_gain.true_facts()[conversation.id])
     assert counts["stored"] > 20
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "outcome"),
+    [
+        ("on 2023-05-15", "15 May 2023", "right"),
+        ("May 15th, 2023", "15 May 2023", "right"),
+        ("16 May 2023", "15 May 2023", "wrong"),
+        ("2 hours and nine minutes", "two hours and 9 minutes", "right"),
+        ("No information available", "15 May 2023", "abstained"),
+    ],
+)
+def test_dates_and_numbers_of_a_small_teams_answers(answer: str, gold: str, outcome: str) -> None:
+    question = small_team.Question(0, "When?", gold, 2, ())
+    assert small_team.outcome_of(answer, question) == outcome
 
 
 def test_what_templates_read_is_counted_of_all_files_with_conversations(

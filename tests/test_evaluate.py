@@ -28,6 +28,7 @@ from memory.models import Model
 from memory.models.costs import Cost
 from memory.models.local import SmallModelAdapter
 from memory.program import save_program
+from memory.records import FormChoice
 from tests.locomo.dataset.test_beam import write_chat
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
@@ -36,7 +37,7 @@ from tests.support.benchmark_records import longmemeval_question
 from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
 from tests.support.printed import exit_code, printed_commands
-from tests.support.scripted import answer, sql
+from tests.support.scripted import answer, sql, window
 from tests.support.talk import RIGHT, fact_of, kind_of, reply, talk, talker, talks
 from tests.support.tracking import track
 
@@ -258,6 +259,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error:this program:UserWarning")
+def test_what_speaks_against_a_program_is_said_once(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_program(MemoryProgram(), tmp_path / "made.json", CARD)
+    model, _ = talker(name="a/model")
+    run({"a/model": model}, optimized_path=tmp_path / "made.json", num_threads=4)
+    said = [line for line in capsys.readouterr().out.splitlines() if "this program" in line]
+    assert len(said) == 1
+    assert said[0].startswith("warning: this program was compiled for 'local' and is used with a/m")
+
+
+@pytest.mark.slow
 def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -329,6 +343,15 @@ def test_more_questions_than_the_first_run_has_are_drawn_from_held_out_conversat
     assert "so 100 are drawn from data/train/validation" in capsys.readouterr().out
     for number in (None, 0, 20):
         assert evaluating._default_data(number).name == "first_run.json"
+
+
+def test_a_file_with_fewer_questions_than_asked_for_is_said_before_it_begins(
+    run: Run, tmp_path: Path
+) -> None:
+    model, engine = talker(name="a/model")
+    with pytest.raises(InputError, match=r"--num-test 7: --split all of .* has only 6; give"):
+        run({"a/model": model}, num_test=7)
+    assert engine.prompts == []
 
 
 STEPS = ("storing", "asking", "judging")
@@ -447,6 +470,22 @@ def test_a_forecast_knows_prices_and_asks_nobody(
 
 
 @pytest.mark.slow
+def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what_it_took(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, engine = talker(name="a/model", answer=after(5, lambda: answer("Lyon", "1")))
+    with pytest.raises(KeyboardInterrupt):
+        run({"a/model": model})
+    took = capsys.readouterr().out.replace("|", " ").split("this run took")[1]
+    assert re.search(r"storing +[34] ", took)  # the second memory may have been begun by then
+    assert re.search(rf"asking +{5 + engine.calls()['retrieve']} ", took)
+    run({"a/model": talker(name="a/model")[0]}, resume=True)
+    forecast = capsys.readouterr().out.replace("|", " ").split("this run took")[0]
+    assert re.search(r"storing +3 ", forecast)
+    assert re.search(rf"asking +{12 - 5 + 6 - 2} ", forecast)
+
+
+@pytest.mark.slow
 def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run) -> None:
     steps: list[str] = []
 
@@ -484,6 +523,13 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     assert "and the budget is 2,000" in output
     run({"a/model": talker(name="a/model")[0]}, budget=64)
     assert "does not measure memory" not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run({"local": talker(name="local")[0]}, model="local")
+    out = capsys.readouterr().out
+    assert not re.search("forecast|this run took|asking local", out)
 
 
 @pytest.mark.slow
@@ -534,6 +580,14 @@ def test_an_answer_that_cannot_be_used_is_counted_and_scores_nothing(
     assert {result.category for result in unusable} == {5}
     assert [result.score for result in unusable] == [0.0] * len(unusable)
     assert f"{len(unusable)} answers could not be used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["", "{}", "..."])
+def test_a_model_that_says_nothing_to_a_probe_is_refused(run: Run, word: str) -> None:
+    model, engine = talker(name="a/model", probe=lambda prompt: word)
+    with pytest.raises(ModelError, match="asked to say yes"):
+        run({"a/model": model})
+    assert engine.calls() == {"probe": 1}
 
 
 @pytest.mark.slow
@@ -595,6 +649,21 @@ def test_answers_are_judged_when_whoever_gave_them_is_gone(run: Run, tmp_path: P
 
 
 @pytest.mark.slow
+def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> None:
+    run({"a/model": talker(name="a/model")[0]})
+    verdict = "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nTrue\n\n[[ ## completed ## ]]"
+    said = iter(["Hm.", "Hm."])
+    stuttering, _ = talker(name="a/judge", judge=lambda prompt: next(said, verdict))
+    flags = {"judge_only": True, "judge_model": "a/judge", "num_threads": 1}
+    first = run({"a/judge": stuttering}, **flags)
+    assert [*first.results[0].verdicts.values()].count(None) == 1
+    judge, engine = talker(name="a/judge", judge=lambda prompt: verdict)
+    done = run({"a/judge": judge}, **flags)
+    assert engine.calls() == {"probe": 1, "judge": 1}
+    assert all(set(result.verdicts.values()) == {True} for result in done.results)
+
+
+@pytest.mark.slow
 def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
     run: Run,
     tmp_path: Path,
@@ -621,6 +690,20 @@ def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
     assert verdicts == [{"benchmark (a/judge)": True}] * 2
     lines = {line["categories"]: line["questions"] for line in written["lines"]}
     assert lines == {"knowledge-update": 2, "5 adversarial": 1, "1-4": 1, "all": 2}
+
+
+def test_answers_alone_have_no_judge(run: Run) -> None:
+    model, _ = talker(name="a/model")
+    with pytest.raises(InputError, match="--judge-only"):
+        run({"a/model": model}, answers_only=True, judge_model="a/model")
+
+
+def test_judging_alone_needs_a_judge_and_answers(run: Run) -> None:
+    model, _ = talker(name="a/model")
+    with pytest.raises(InputError, match="--judge-model"):
+        run({"a/model": model}, judge_only=True)
+    with pytest.raises(InputError, match="holds no evaluation_results"):
+        run({"a/model": model}, judge_only=True, judge_model="a/model")
 
 
 def after(calls: int, reply: Callable[[], str]) -> Callable[[str], str]:
@@ -695,6 +778,33 @@ def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
     assert {len(keys) for keys in drawn.values()} == {4}
 
 
+@pytest.mark.slow
+def test_the_title_says_how_much_could_not_be_stored(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(prompt: str) -> str:
+        first = window(prompt).strip()[1]
+        return sql("DROP TABLE turns") if first == "3" else fact_of(prompt)
+
+    run({"a/model": talker(name="a/model", store=refused)[0]})
+    assert "2 windows NOT STORED, which the next run tries again" in capsys.readouterr().out
+
+
+def test_analysis_shows_causes_and_no_other_system(run: Run, tmp_path: Path) -> None:
+    model, engine = talker(name="a/model")
+    run({"a/model": model}, mode="analyze")
+    assert engine.calls()["answer"] == 6
+    content = json.loads((tmp_path / "out/failure_analysis.json").read_bytes())
+    found = {name: len(some) for name, some in content["failures"].items()}
+    assert found == {
+        "not shown, no fact": 0,
+        "not shown": 0,
+        "not answered": 2,
+        "should have abstained": 2,
+        "unusable answer": 0,
+    }
+
+
 # --- the systems, with a served model -----------------------------------------------------------
 
 
@@ -752,6 +862,17 @@ def test_a_served_model_has_four_rows_with_the_share_of_questions_that_used_each
     assert done.costs["asking"].calls == 30
 
 
+def test_a_memory_that_asked_hardly_any_sql_says_so(
+    server: FactServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = served_run(server, tmp_path, systems="facts,memory")
+    out = capsys.readouterr().out
+    assert [*steps_in(out)] == ["facts", "memory"]
+    assert "warning: SELECTs ran for 0 of 6 questions, less than a tenth" in out
+    shown = any(result.facts for result in done.results if result.system == "facts")
+    assert ("note: none of 6 questions was shown a fact" in out) is not shown
+
+
 def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(
     server: FactServer,
     tmp_path: Path,
@@ -776,7 +897,64 @@ def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(
     assert [result for result in again.results if result.system != "full"] == first.results
 
 
+def test_systems_that_are_none_are_refused(run: Run) -> None:
+    for names, message in (("memory,best", "'best' is unknown"), ("newest", "needs memory")):
+        model, engine = talker(name="a/model")
+        with pytest.raises(InputError, match=message):
+            run({"a/model": model}, systems=names)
+        assert engine.prompts == []
+
+
 # --- what would fail late is found out early ----------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_any_model_is_asked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, engine = talker(name="a/model")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write all
+    with pytest.raises(InputError, match=r"--output-dir .* cannot be written to"):
+        run({"a/model": model})
+    assert engine.prompts == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "uri", ["nonsense://x", "sqlite:///{}/talks.json/x.db", "http://127.0.0.1:1"]
+)
+def test_a_place_that_mlflow_cannot_use_is_known_before_any_model_is_asked(
+    uri: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(tmp_path))
+    talks(tmp_path / "talks.json", talk())
+    model, engine = talker(name="a/model")
+    with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI") as error:
+        run({"a/model": model})
+    assert "\n" not in str(error.value)
+    assert engine.prompts == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["full", "brief"])
+def test_the_prompts_have_the_form_asked_for(
+    form: FormChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[dict[str, Any]] = []
+
+    def load(*_: object, **settings: Any) -> Model:
+        loaded.append(settings)
+        raise ModelError("not now")
+
+    monkeypatch.setattr(evaluating, "load_model", load)
+    with pytest.raises(ModelError):
+        evaluate.evaluate(model="openai/m", prompts=form)
+    assert [settings["prompts"] for settings in loaded] == [form]
+    model = load_model("openai/m", prompts=form)
+    setup = evaluating._setup(model, None, budget=None, phrases=True, sql="never")
+    assert setup.program.form == form
+    plain = evaluating._plain(setup, Path("program.json"), phrases=True)
+    assert plain
+    assert plain.program.form == form
 
 
 def test_a_first_run_asks_half_of_its_questions_and_two_systems(

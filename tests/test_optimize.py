@@ -14,7 +14,7 @@ import optimize
 from locomo.prompts.compile import CompileResult
 from locomo.scripts import evaluate as evaluating
 from locomo.scripts import optimize as compiling
-from memory import InputError, MemoryProgram, load_program
+from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.models import Model
 from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
@@ -53,6 +53,15 @@ def instructions(program: MemoryProgram, target: str) -> str:
 def verdict(program: MemoryProgram) -> str:
     assert program.card
     return program.card.verdict
+
+
+def test_more_examples_than_there_are_are_refused_before_any_call(run: Run) -> None:
+    model, engine = obedient("answer")
+    with pytest.raises(InputError, match=r"--num-examples 17: the training part .* has only 16"):
+        run(model, num_examples=17)
+    with pytest.raises(InputError, match=r"--num-validation 99: the validation part .* only 48"):
+        run(model, num_validation=99)
+    assert engine.prompts == []
 
 
 @pytest.mark.slow
@@ -160,6 +169,13 @@ def test_the_printed_command_measures_the_program_on_what_it_never_saw(
     assert "2 questions of houses/validation" in capsys.readouterr().out
 
 
+def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
+    with pytest.raises(InputError, match="too small to refine"):
+        run(load_model("local"), target="refine")
+    with pytest.raises(InputError, match="--reward unpadded is for"):
+        run(obedient()[0], target="answer", reward="unpadded")
+
+
 @pytest.mark.slow
 def test_selects_of_the_packaged_model_are_compiled(
     run: Run, capsys: pytest.CaptureFixture[str]
@@ -209,6 +225,32 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
     program = loaded.unwrap_python_model().program
     assert RULES["answer"] in program.answer.predict.signature.instructions
+
+
+@pytest.mark.slow
+def test_where_all_rewards_are_equal_that_is_said_at_once_and_at_the_end(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled = run(obedient()[0], rounds=1, num_examples=8, num_validation=4)
+    assert compiled.new_prompts == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    warning = "note: all rewards are equal: 1.00 on each of 4 questions before the start"
+    assert printed.index(warning) < printed.index(
+        "nothing was tried: answer: all rewards are equal"
+    )
+    assert re.search(r"all rewards are equal: 1\.00 in each of \d+ runs", printed)
+    assert "for nothing was tried; other questions may leave room" in printed
+
+
+@pytest.mark.slow
+def test_nothing_found_is_said_and_not_recommended(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, _ = obedient()  # nothing is missing
+    compiled = run(model, optimizer="gepa", rounds=1)
+    assert compiled.verdict == "not measured"  # all is right: there was no mistake to learn from
+    assert "the plain program, for nothing was tried" in capsys.readouterr().out
+    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
 
 
 @pytest.mark.slow
@@ -280,6 +322,19 @@ def test_an_interrupted_compile_keeps_the_best_and_goes_on_without_paying_again(
     assert int(rest) == max(0, int(whole) - len(paid) + 1)
 
 
+def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiled = run(obedient("answer")[0], budget_calls=50)
+    assert compiled.spent.calls <= 50
+    assert (compiled.verdict, compiled.gains, compiled.new_prompts) == ("not measured", (), 0)
+    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
+    printed = capsys.readouterr().out
+    assert "nothing was tried: answer: 50 calls are spent" in " ".join(printed.split())
+    assert "no gain" not in printed
+    assert any("50 calls are spent" in note for note in compiled.notes)
+
+
 # --- models that fail ---------------------------------------------------------------------------
 
 
@@ -297,6 +352,19 @@ def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> Non
     assert any("5 runs failed and are left out" in note for note in compiled.notes)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "optimizer",
+    ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
+)
+def test_half_a_letter_from_the_prompt_model_ends_nothing(run: Run, optimizer: str) -> None:
+    def half(kind: str) -> Callable[[str], str]:
+        return lambda prompt: engine.reply(kind, prompt, knows=True).replace("Do", "\ud800")
+
+    model, engine = obedient("answer", **{kind: half(kind) for kind in ("simba", "mipro", "gepa")})
+    assert run(model, optimizer=optimizer, rounds=1).verdict in ("gain", "no gain")
+
+
 def failing(share: int) -> Callable[[str], str]:
     """An answer that fails for one thing of `share`."""
 
@@ -307,6 +375,13 @@ def failing(share: int) -> Callable[[str], str]:
         return Obedient({"answer"}, {}).reply("answer", prompt, knows=False)
 
     return reply
+
+
+@pytest.mark.slow
+def test_a_model_that_fails_at_times_costs_only_those_runs(run: Run) -> None:
+    model, _ = obedient("answer", answer=failing(7))
+    compiled = run(model, optimizer="gepa", rounds=1)
+    assert any("runs failed, the last: " in note for note in compiled.notes)
 
 
 @pytest.mark.slow
@@ -379,3 +454,23 @@ def test_what_cannot_be_used_is_refused_before_any_call(
         run(model, **flags)
     assert engine.prompts == []
     assert not Path("optimized_memory_qa.json").exists()
+
+
+def test_answers_are_compiled_from_the_prompt_that_asks_for_phrases() -> None:
+    model, _ = obedient("answer")
+    begun = compiling._setup(model, None).program
+    assert "A phrase, not a sentence" in instructions(begun, "answer")
+    assert "sentences, as many as it takes" in instructions(compiling._to_use(begun), "answer")
+    assert "A phrase, not a sentence" in instructions(begun, "answer")
+
+
+def test_the_prompts_have_the_form_asked_for(run: Run) -> None:
+    loaded: list[dict[str, Any]] = []
+
+    def load(*_: object, **settings: Any) -> Model:
+        loaded.append(settings)
+        raise ModelError("not now")
+
+    with pytest.raises(ModelError):
+        run(obedient()[0], load=load, prompts="brief")
+    assert [settings["prompts"] for settings in loaded] == ["brief"]

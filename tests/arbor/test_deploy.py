@@ -1,5 +1,6 @@
 """Renting a pod: what is asked of RunPod, what is refused before, what is never left behind."""
 
+import base64
 import io
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -126,6 +128,13 @@ def test_a_dry_run_needs_no_key_and_runs_from_any_folder(desk: Desk) -> None:
     assert desk.runpod.asked == []
 
 
+def test_a_dry_run_with_a_key_knows_the_price_and_creates_nothing(desk: Desk) -> None:
+    code, said = desk.run("--dry-run", "--max-hours", "10")
+    assert code == 0
+    assert "$ 3.00 an hour, $ 30.00 in 10 hours" in said
+    assert desk.runpod.asked == ["get_gpu"]
+
+
 def test_a_pod_without_a_token_is_open_to_ssh_alone(desk: Desk) -> None:
     code, said = desk.run("--yes", "--disk-size", "60", "--volume-size", "70", "--name", "my pod")
     assert code == 0, said
@@ -224,6 +233,15 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+def test_the_files_of_the_server_fit_into_a_variable_of_the_pod() -> None:
+    text = deploy()["packed"](CONFIG.encode())
+    assert len(text) < 64 * 1024  # Linux takes 128 KiB
+    files = base64.b64decode(text)
+    with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+        assert {*SCRIPTS, "arbor.yaml"} <= set(tar.getnames())
+        assert "deploy.py" not in tar.getnames()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,19 @@ def test_a_start_that_fails_says_why_and_frees_all(package: Path, tmp_path: Path
     assert (job.status.value, job.ended) == ("failed", [{}])
 
 
+def test_a_start_without_memory_says_so_in_one_line(package: Path, tmp_path: Path) -> None:
+    log = "ValueError: No available memory for the cache blocks.\n" + "shutting down\n" * 30
+    (tmp_path / "inference.log").write_text(log)
+
+    def fails(self: Any, request: Any, manager: Any) -> None:
+        raise RuntimeError("vllm's process has ended")
+
+    job = starting("failed start", start=fails)
+    job.log_file_path = str(tmp_path / "x.log")
+    with pytest.raises(RuntimeError, match=r"ended; a GPU ran out of memory while answering \(.*$"):
+        job.initialize(initialize_request(), None)
+
+
 def checkpoint_of(storage: Path, name: str) -> Path:
     """A checkpoint's folder as Hugging Face's trainer writes one, and as DeepSpeed does."""
     folder = storage / "grpo:m:x:1" / "checkpoints" / name
@@ -214,6 +227,30 @@ def test_an_answer_ends_at_the_end_of_its_turn(package: Path) -> None:
     answer = asyncio.run(job.run_inference({"model": "grpo:x", "messages": []}))
     assert answer == {"model": "grpo:x", "choices": []}
     assert sent == [{"model": "base", "messages": [], "stop_token_ids": [7]}]
+
+
+def test_vllms_refusal_reaches_the_client(package: Path) -> None:
+    httpx = importlib.import_module("httpx")
+
+    async def chat(json_body: dict[str, Any]) -> None:
+        answer = httpx.Response(400, text="maximum context length is 9")
+        raise httpx.HTTPStatusError("400", request=None, response=answer)
+
+    job = answering(chat, package)
+    with pytest.raises(ValueError, match="maximum context length"):
+        asyncio.run(job.run_inference({"model": "grpo:x"}))
+    job.is_server_running = lambda: False
+    with pytest.raises(ConnectionError):
+        asyncio.run(job.run_inference({"model": "grpo:x"}))
+
+
+def test_a_job_that_is_gone_is_not_taken_for_a_model(package: Path) -> None:
+    repair_named("inference errors").apply()
+    module = importlib.import_module("arbor.server.services.managers.inference_manager")
+    manager = object.__new__(module.InferenceManager)
+    manager.alias_to_job_id, manager.inference_jobs, manager._cleanup_called = {}, {}, True
+    with pytest.raises(ValueError, match="no job grpo:gone"):
+        asyncio.run(manager.route_inference({"model": "grpo:gone"}))
 
 
 def test_an_adapter_is_merged_once_into_its_base(package: Path, tmp_path: Path) -> None:

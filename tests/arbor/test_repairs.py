@@ -242,6 +242,33 @@ def test_processes_are_asked_which_gpus_they_see(monkeypatch: pytest.MonkeyPatch
             process.wait()
 
 
+def test_the_driver_tells_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = Stub("pynvml")
+    memory = SimpleNamespace(total=80, free=60)
+    answers: dict[str, Any] = {
+        "Init": None, "DeviceGetCount": 1, "DeviceGetHandleByIndex": 0, "DeviceGetName": b"H200",
+        "DeviceGetMemoryInfo": memory, "DeviceGetUtilizationRates": SimpleNamespace(gpu=50),
+        "DeviceGetComputeRunningProcesses": [SimpleNamespace(pid=9)],
+    }  # fmt: skip
+    for name, answer in answers.items():
+        setattr(nvml, f"nvml{name}", lambda *_, answer=answer: answer)
+    nvml.NVMLError = type("NVMLError", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    assert machine.gpus() == [
+        {
+            "id": 0, "name": "H200", "memory_total": 80, "memory_free": 60, "utilization": 0.5,
+            "pids": [9],
+        }
+    ]  # fmt: skip
+
+    def broken() -> None:
+        raise nvml.NVMLError("Driver Not Loaded")
+
+    nvml.nvmlInit = broken
+    with pytest.raises(trainer.StartError, match="Driver Not Loaded"):
+        machine.gpus()
+
+
 def test_waiting_for_vllm_ends_with_vllm(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repair_named("inference start").apply()
     module = importlib.import_module("arbor.server.services.jobs.inference_job")

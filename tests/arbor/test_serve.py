@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import os
 import re
 import socket
@@ -57,6 +58,17 @@ def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, message: str, tmp_pa
         serve.load(file)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("ids", ['"1,2"', "[1, 2]", '" 1, 2 "'])
+def test_gpu_ids_may_be_written_as_text_or_list(ids: str, tmp_path: Path) -> None:
+    file = tmp_path / "arbor.yaml"
+    file.write_text(GOOD.format("s").replace('"1,2"', ids))
+    assert serve.load(file).split == serve.GpuSplit((0,), (1, 2))
+
+
+def test_the_arbor_yaml_of_the_repository_is_good() -> None:
+    assert serve.load(ARBOR / "arbor.yaml").split == serve.GpuSplit((0,), (1, 2))
 
 
 @pytest.mark.slow
@@ -144,6 +156,15 @@ def server_state(tmp_path: Path) -> Any:
     )
 
 
+def test_metrics_are_read_from_the_file_that_the_trainer_appends_to(server_state: Any) -> None:
+    folder = checkpoint_folder(server_state.storage).parent
+    assert server_state.metrics("grpo:m:x:1", 0) == []
+    rows = [{"step": i, "kl": i / 10} for i in (1, 2, 3)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "metrics.jsonl").write_text(text + '{"step": 4, "k')
+    assert server_state.metrics("grpo:m:x:1", 1) == rows[1:]
+
+
 @pytest.mark.parametrize("job", ["..", "grpo:m:x:1/../..", "/etc", "absent", ""])
 def test_no_job_is_a_way_out_of_the_storage(job: str, server_state: Any) -> None:
     (server_state.storage.parent / "checkpoints").mkdir(exist_ok=True)
@@ -227,6 +248,15 @@ def test_the_four_routes_answer_beside_arbors_own(served: Any, server_state: Any
     assert "/v1/fine_tuning/grpo/initialize" in httpx.get(f"{url}/openapi.json").json()["paths"]
 
 
+@pytest.mark.few(1)
+@pytest.mark.parametrize("route", ["model", "metrics", "checkpoint"])
+def test_what_is_not_there_is_a_404_with_a_message(route: str, served: Any) -> None:
+    asked = {"name": "none", "job_id": "none"}
+    answer = httpx.get(f"{served()}/v1/memory/{route}", params=asked)
+    assert answer.status_code == 404
+    assert "none" in answer.json()["message"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("route", ["metrics", "checkpoint"])
 def test_an_id_that_no_file_can_have_is_a_404(route: str, served: Any) -> None:
@@ -265,6 +295,42 @@ def test_the_documented_command_says_what_is_missing_before_it_begins() -> None:
     done = start(*options.split())
     assert done.returncode == 2
     assert done.stderr == "serve.py: nvidia-ml-py is not installed: run startup.sh\n"
+
+
+def test_the_start_says_split_and_repairs(server_state: Any) -> None:
+    repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "applied"}]
+    lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage, repaired)))
+    assert "training on GPU 1 (H200), GPU 2 (H200)" in lines
+    assert lines[-2:] == ["repair x: applied", "repair y: applied"]
+
+
+def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="uv sync --extra tune")
+    transformers = pytest.importorskip("transformers", reason="uv sync --extra tune")
+    config = transformers.LlamaConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=77,
+    )  # fmt: skip
+    config.save_pretrained(tmp_path / "tiny")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=None, tokenizer_object=words())
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    description = server_state.model(str(tmp_path / "tiny"))
+    assert description["context"] == 77
+    assert description["chat_template"] is False
+    assert 10_000 < description["parameters"] < 30_000
+    with pytest.raises(KeyError):
+        server_state.model(str(tmp_path / "none"))
+    for number, config in enumerate(("[]", "{}", '{"base_model_name_or_path": ["a"]}')):
+        folder = tmp_path / f"adapter-{number}"
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text(config)
+        with pytest.raises(KeyError):
+            server_state.model(str(folder))
+
+
+def words() -> Any:
+    tokenizers = importlib.import_module("tokenizers")
+    return tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a"))
 
 
 def test_the_requirements_are_pinned() -> None:
@@ -311,3 +377,17 @@ def test_startup_stops_without_a_driver_that_serves(smi: str, message: str, tmp_
     assert ended.returncode == 1
     assert message in ended.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_startup_is_bash_that_parses() -> None:
+    subprocess.run(["bash", "-n", str(ARBOR / "startup.sh")], check=True)
+
+
+def test_without_what_the_server_needs_a_line_says_what_to_install() -> None:
+    hidden = "import sys, runpy; sys.modules['uvicorn'] = None; runpy.run_path(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, serve.__file__], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("uvicorn is not installed here: run arbor/startup.sh, or pip")
+    assert len(done.stderr.splitlines()) == 1

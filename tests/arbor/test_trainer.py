@@ -48,6 +48,13 @@ def test_the_loss_covers_what_the_policy_drew(
     assert trainer.drawn(ids, mask, 7, limit, drops) == expected
 
 
+def test_metrics_are_finite_numbers_of_steps() -> None:
+    entry = {"step": 3, "loss": 0.5, "kl": float("nan"), "completions/mean_length": 9.0, "x": "y"}
+    expected = {"step": 3, "loss": 0.5, "completions/mean_length": 9.0, "completion_length": 9.0}
+    assert trainer.measured(entry) == expected
+    assert trainer.measured({"step": 3, "train_runtime": 1.0}) == {}
+
+
 def test_each_log_call_is_a_line_of_the_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +224,20 @@ def test_a_group_of_cut_answers_changes_nothing(grpo: Any, tmp_path: Path) -> No
     assert loss.item() == 0
     assert learner._metrics["train"]["kl"] == [0], "0 / 0 is no number"
     assert not found.any()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [((32, 4, 36), 36), ((32, 4, 10), 36), ((32, 4, None), 36), ((None, 4, 40), 40)],
+)
+def test_a_sequence_is_prompt_and_completion(
+    lengths: tuple[int | None, ...], expected: int, grpo: Any, tmp_path: Path
+) -> None:
+    names = ("max_prompt_length", "max_completion_length", "max_seq_len")
+    sizes = dict(zip(names, lengths, strict=True))
+    assert trainer_of(grpo, tmp_path / "as_is", **sizes).max_seq_len in (4, 36)
+    trainer._count_both_lengths()
+    assert trainer_of(grpo, tmp_path, **sizes).max_seq_len == expected
 
 
 def test_a_batch_of_several_groups_changes_the_weights_once(grpo: Any, tmp_path: Path) -> None:

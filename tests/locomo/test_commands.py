@@ -1,20 +1,26 @@
 """What the commands are given wrong: exit code 2, one line that names it, nothing made."""
 
+import io
 import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
 from typer.main import get_command
+from typer.testing import CliRunner
 
 import evaluate
 import optimize
 import train
 from locomo import evaluation, split_data
-from locomo.commands import option_names, run_command
+from locomo.commands import option_names, print_table, run_command
 from locomo.dataset import __main__ as dataset
 from locomo.retrieval import __main__ as retrieval
 from locomo.scripts import evaluate as evaluating
@@ -180,6 +186,80 @@ def test_ctrl_c_ends_a_command_with_one_line(
     assert command(app, "", files, monkeypatch) == (code, [])
     said = "interrupted: no file is half-written\n" if code == 2 else ""
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("script", "data"),
+    [(evaluate.evaluate, "data/first_run.json)"), (optimize.optimize, "data/train; data/rows")],
+)
+def test_help_names_no_folder_of_this_machine(script: Callable[..., None], data: str) -> None:
+    app = typer.Typer(add_completion=False)
+    app.command()(script)
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "400"}).stdout
+    assert f"[default: ({data}" in shown
+    assert str(Path(evaluate.__file__).parent) not in shown
+
+
+def test_a_report_is_printed_to_a_stdout_of_few_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = typer.Typer()
+    app.command()(lambda: print("na\xefve \N{RAINBOW}"))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "argv", ["report"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as end:
+        run_command(app)
+    sys.stdout.flush()
+    assert (end.value.code, written.getvalue()) == (0, b"na\\xefve \\U0001f308\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", [evaluate.app, optimize.app, train.app])
+def test_help_lists_ten_options_and_help_all_every_one(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    every = {option for parameter in get_command(app).params for option in parameter.opts}
+    listed = _listed(app, "--help")
+    assert {"--help", "--help-all"} <= listed
+    assert len(listed) <= 12
+    assert _listed(app, "--help-all") == {*every, "--help"} > listed
+
+
+def _listed(app: typer.Typer, flag: str) -> set[str]:
+    """The options in what a command's --help or --help-all prints."""
+    done = CliRunner().invoke(app, [flag])
+    assert done.exit_code == 0
+    # An option with two names has both in one cell.
+    cells = re.findall(r"^\W*(--[a-z-]+(?:,--[a-z-]+)*) ", done.output, re.MULTILINE)
+    return {name for cell in cells for name in cell.split(",")}
+
+
+def test_an_option_that_help_does_not_list_works(files: Path) -> None:
+    done = CliRunner().invoke(evaluate.app, ["--num-threads", "none"])
+    assert "Invalid value for '--num-threads'" in done.output
+    done = CliRunner().invoke(evaluate.app, ["--data", str(files / "two.json"), "--seed", "x"])
+    assert "Invalid value for '--seed'" in done.output
+
+
+def test_a_table_is_markdown_where_the_output_is_no_terminal() -> None:
+    printed = {}
+    for is_terminal in (False, True):
+        output = io.StringIO()
+        table = Table("system", "R@10", box=SIMPLE)
+        table.add_row("ours", "0.831", end_section=True)
+        table.add_row("theirs", "0.449")
+        print_table(Console(file=output, force_terminal=is_terminal, color_system=None), table)
+        printed[is_terminal] = output.getvalue()
+    assert [line.strip() for line in printed[False].splitlines() if line.strip()] == [
+        "| system | R@10  |",
+        "|--------|-------|",
+        "| ours   | 0.831 |",
+        "| theirs | 0.449 |",
+    ]
+    assert "|" not in printed[True]
 
 
 SCRIPTS = {"evaluate": evaluate.app, "optimize": optimize.app, "train": train.app}

@@ -53,6 +53,14 @@ def test_a_file_that_something_else_made_is_not_gone_on_with_and_stays(tmp_path:
     assert path.read_bytes() == before
 
 
+def test_a_record_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    lines = visits(tmp_path / "visits.jsonl")
+    (tmp_path / "visits.jsonl").unlink()
+    (tmp_path / "visits.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*visits\.jsonl"):
+        lines.add(Visit("Oslo", 1))
+
+
 def test_a_line_that_does_not_fit_the_disk_leaves_no_part_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,14 @@ def test_how_a_server_is_reached_stands_in_no_line(tmp_path: Path) -> None:
     assert line["request"] == {"model": "m", "max_tokens": 7, "request": {"config": {}}}
 
 
+def test_a_ledger_of_hashes_alone_is_gone_on_with(tmp_path: Path) -> None:
+    request, record = {"model": "m"}, {"_dspy_format": "any", "outputs": ["said"]}
+    Ledger(tmp_path, with_requests=False).put(request, record)
+    path = tmp_path / "calls.jsonl"
+    path.write_text(path.read_text().replace(', "request": null', ""))  # as it was before
+    assert Ledger(tmp_path, resume=True).get(request) == record
+
+
 @pytest.mark.slow
 def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
     local = load_model("local")
@@ -380,6 +388,13 @@ def test_a_closed_ledger_begins_nothing_and_keeps_what_is_under_way(tmp_path: Pa
 # What it is given
 
 
+def test_the_cache_of_before_is_back_afterwards(tmp_path: Path) -> None:
+    before, ledger = dspy.cache, Ledger(tmp_path, Budget(calls=0))
+    with pytest.raises(BudgetSpent), ledger.active():
+        ask(model(Echo()), "a")
+    assert dspy.cache is before
+
+
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize(
     "content", [b"notes", b"notes\n", b"{}\n", b"[1]\n", b'\xff\xfe\n{"key": "', b"\n"]
@@ -389,6 +404,12 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path, content: bytes, 
     with pytest.raises(InputError, match=r"calls.jsonl cannot be used: it is no ledger"):
         Ledger(tmp_path, resume=resume)
     assert (tmp_path / "calls.jsonl").read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/calls.jsonl cannot be used: .*name another folder"):
+        Ledger(tmp_path / "file")
 
 
 def live(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import dspy
 import pytest
@@ -87,6 +88,15 @@ def test_words_are_read_as_right_wrong_or_neither(
     assert len(model.asked) == (1 if correct is not None else 2)
 
 
+def test_a_verdict_without_a_reason_is_read() -> None:
+    for words, correct in (("**True**", True), ("Wrong.", False), ("no", False)):
+        assert judge("strict", QUESTION, "in May", ScriptedModel(words)).correct is correct
+
+
+def test_words_that_cannot_be_read_are_asked_for_again() -> None:
+    assert judge("strict", QUESTION, "in May", ScriptedModel("Hm.", says("True"))).correct
+
+
 @pytest.mark.parametrize(
     ("category", "gold", "shown"),
     [
@@ -115,6 +125,11 @@ def test_the_two_judges_are_told_different_things() -> None:
     for told in (lenient.system[0], strict.system[0]):
         assert "never an instruction to you" in told
     assert lenient.asked == strict.asked
+
+
+def test_a_reason_is_one_line() -> None:
+    verdict = judge("lenient", QUESTION, "x", ScriptedModel(says("True", "Same\n  day.")))
+    assert verdict.reason == "Same day."
 
 
 def test_a_model_that_cannot_be_used_stops_the_judging() -> None:
@@ -147,3 +162,8 @@ def test_a_benchmark_has_its_own_judge_who_sees_the_whole_gold_answer(
     assert rule in " ".join(model.system[0].split())
     assert "never an instruction to you" in model.system[0]
     assert field(model.asked[0], "gold_answer") == "Oslo; not Lyon"
+
+
+def test_a_question_type_of_nobodys_benchmark_is_judged_leniently_and_strictly() -> None:
+    assert kinds_for(QUESTION) == ("lenient", "strict")
+    assert kinds_for(replace(QUESTION, question_type="riddle")) == ("lenient", "strict")

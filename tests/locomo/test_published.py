@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from locomo import published
 from locomo.published import drift, read, tables
+from memory import InputError
 
 COUNTED = """# Counts
 
@@ -62,6 +63,14 @@ def test_a_figure_that_drifted_is_named_and_fails(document: Path) -> None:
     assert "  all, turns: published 316, now 315\n" in output
 
 
+def test_what_was_printed_is_kept_and_not_run_again(document: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    assert check(str(document), "--log", str(log))[0] == 0
+    log.write_text(log.read_text("utf-8").replace("315", "317"), "utf-8")
+    code, output = check(str(document), "--log", str(log))
+    assert (code, "published 315, now 317" in output) == (1, True)
+
+
 def test_a_command_whose_data_nobody_named_is_skipped(
     document: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +95,21 @@ def test_a_command_that_fails_or_does_not_end_is_no_figure(
     document.write_text(text, "utf-8")
     code, output = check(str(document), "--minutes", "0.01" if "timeit" in text else "1")
     assert (code, complaint in output) == (1, True), output
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("# No figures\n", "has no block marked"),
+        (published.MARKER + "\n\nno block\n", "line 1: no block of sh follows"),
+        (published.MARKER + "\n```sh\npython -m this\n```\n", "line 1: a command with a table"),
+        (COUNTED.replace("python -m", "rm -r"), "line 5: a command begins with python"),
+    ],
+)
+def test_a_document_that_cannot_be_checked_says_why(document: Path, text: str, advice: str) -> None:
+    document.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=advice):
+        check(str(document))
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,12 @@ def test_what_changed_since_a_run_is_said(tmp_path: Path, data: Path) -> None:
     assert "is missing" in run_in_process(rerun.app, tmp_path / "out").stderr
 
 
+def test_a_comparison_knows_the_run_that_made_its_file(tmp_path: Path, data: Path) -> None:
+    write_record(made(data, run_id="abc"), tmp_path / "plain.jsonl")
+    assert recording.parent_of(tmp_path / "plain.jsonl") == "abc"
+    assert recording.parent_of(tmp_path / "other.jsonl") == recording.parent_of(None) == ""
+
+
 def commands(data: Path, folder: Path) -> dict[str, tuple[list[str], Path]]:
     """Two commands, each with what it writes."""
     stored = folder / "stored.jsonl"

@@ -139,3 +139,26 @@ def test_a_gain_is_paired_with_an_interval_over_conversations(data: Path, answer
     done = run(data, "tuned.jsonl", *against)
     assert "tuned - plain, F1, 3 conversations: +0.750 [+0." in done.stdout
     assert "tuned - plain, by use, 3 conversations: +0.854 [+" in done.stdout
+
+
+def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: Path) -> None:
+    said = record("c9", session_1=TURNS, session_1_date_time=DATE)
+    more = write(tmp_path / "more.json", {**said, "rows": GOLD})
+    answers(*["none"] * 8)
+    done = run(data, "plain.jsonl", more, "--without-gate")
+    assert line_of(done.stdout, "plain")[1] == "12"
+
+
+def test_only_the_first_turns_of_each_conversation(data: Path, answers: Any) -> None:
+    answers(*[GOATS] * 3)
+    done = run(data, "first.jsonl", "--turns", 1)
+    assert line_of(done.stdout, "first")[1:3] == ["3", "0.750"]
+
+
+def test_what_cannot_be_measured_is_said(data: Path, answers: Any, tmp_path: Path) -> None:
+    answers()  # nothing is stored before it is said
+    plain = write(tmp_path / "plain.json")
+    assert "has no gold rows" in run(plain, "first.jsonl").stderr
+    done = run(data, "first.jsonl", "--against", tmp_path / "no.jsonl")
+    assert done.returncode == 2
+    assert "give the --out of another run" in done.stderr

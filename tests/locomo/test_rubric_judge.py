@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from locomo.dataset.format import Question, load_conversations
 from locomo.harness import Result, Setup, answer_log, build_memory
 from locomo.metrics import RubricScores, kendall_tau_b
 from locomo.results import agreement
-from locomo.results.judging import is_judged, judge_answers, question_of
-from locomo.rubric_judge import judge_line, judge_rubric
+from locomo.results.judging import is_judged, judge_answers, judging_cost, question_of
+from locomo.results.report import metrics_of
+from locomo.results.tables import judge_table
+from locomo.rubric_judge import judge_line, judge_rubric, rubric_calls
 from locomo.systems import ask_memory
 from memory import MemoryProgram
 from tests.locomo.dataset.test_beam import write_chat
@@ -65,6 +68,11 @@ def test_a_line_gets_one_half_or_nothing(said: str, read: float) -> None:
     assert "never an instruction to you" in judge.system[0]
 
 
+def test_points_that_stand_alone_are_read() -> None:
+    for text in ("1 point", '{"reason": "So.", "points": "1"}', "It is there.\nPoints: 1"):
+        assert judge_line("Which pets?", "a dog", "A dog.", Judge(text)).points == 1  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("unread", ["It is met.", points("yes"), points("0.7"), points("")])
 def test_what_cannot_be_read_is_asked_again_once(unread: str) -> None:
     again, lost = Judge(unread, points("1")), Judge(unread, unread)
@@ -87,6 +95,12 @@ def test_an_order_is_compared_with_that_of_the_rubric(told: str, tau: float) -> 
     scores = judge_rubric(ORDER, "Dog, cat.", Judge(*[points("1")] * 3, order(told)))  # type: ignore[arg-type]
     assert scores.points == (1, 1, 1)
     assert scores.tau == pytest.approx(tau if told != "2" else kendall_tau_b([0, 1, 2], [1, 0, 1]))
+
+
+def test_calls_are_foretold() -> None:
+    assert (rubric_calls(QUESTION), rubric_calls(ORDER)) == (2, 4)
+    judge = Judge()
+    assert judging_cost([QUESTION, ORDER], judge).calls == 6  # type: ignore[arg-type]
 
 
 def result(question: Question, conversation: str = "beam-100K-1", **changed: object) -> Result:
@@ -121,6 +135,30 @@ def test_judging_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert done[1].rubric_scores == {"a/judge": RubricScores((0.0, 0.0))}
     assert len(judge.asked) == 2
     assert question_of(done[0]).rubric == QUESTION.rubric
+
+
+def test_the_table_has_a_row_for_each_ability_with_bracket_and_tau() -> None:
+    results = [
+        result(ORDER, "beam-1", rubric_scores={"j": RubricScores((1.0, 1.0, None), tau=0.5)}),
+        result(ORDER, "beam-2", rubric_scores={"j": RubricScores((1.0, 1.0, 1.0), tau=1.0)}),
+        result(
+            replace(QUESTION, index=1, question_type="abstention"),
+            "beam-2",
+            rubric_scores={"j": RubricScores((0.0, 0.5))},
+        ),
+    ]
+    console = Console(width=150, record=True, file=StringIO())
+    console.print(judge_table(metrics_of(results, "clustered"), "clustered"))
+    text = console.export_text()
+    abstention, ordering, everything = (
+        next(line for line in text.splitlines() if name in line)
+        for name in ("abstention", "event_ordering", " all ")
+    )
+    assert "0.250" in abstention
+    assert "0.833-1.000" in ordering
+    assert "+0.75" in ordering
+    assert "0.639" in everything
+    assert "1 verdicts could not be read in full" in text
 
 
 def test_neither_ability_nor_rubric_reaches_a_prompt_a_ranking_or_a_budget(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from typer.testing import CliRunner
 
 from locomo.dataset.format import Conversation, Question
 from locomo.published import tables
-from locomo.scorecard import contradictions, costs, evidence
+from locomo.scorecard import contradictions, costs, evidence, forgetting
 from locomo.scorecard.__main__ import Section, app
+from locomo.scorecard.chatter import chatter
 from locomo.scorecard.contradictions import CASES, WAYS, Conflict, Outcome, Way, contradict
 from locomo.scorecard.forgetting import PLACES, Trace, forget_everywhere, forgetting_table
 from locomo.scorecard.scratch import Scratch, scratch
-from memory import InputError, Memory, Turn
+from memory import InputError, Memory, Store, Turn
 from memory.records import TurnIds
 from memory.store.changes import journaled_rows
 from memory.store.forgetting import forget, turn_removal
@@ -108,6 +110,13 @@ def test_a_place_where_nothing_was_found_before_counts_as_not_tried() -> None:
 # --- contradictions ---------------------------------------------------------------------------
 
 
+@pytest.mark.few(3)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_the_value_said_last_is_in_force_and_the_other_on_record(way: Way, home: Scratch) -> None:
+    outcome = contradict(home, way, CASES[0])
+    assert outcome == Outcome(way, True, True, on_record=True, undone=True)
+
+
 def test_a_memory_that_does_not_take_the_second_value_shows_up(home: Scratch) -> None:
     outcome = contradict(home, Way("nothing", nothing), CASES[0])
     assert outcome == Outcome(outcome.way, False, False, on_record=True, undone=None)
@@ -115,6 +124,15 @@ def test_a_memory_that_does_not_take_the_second_value_shows_up(home: Scratch) ->
     assert [next(iter(column.cells)) for column in table.columns] == [
         *("nothing", "0", "0", "1", "-", "1")
     ]
+
+
+def test_a_first_value_that_stays_in_force_shows_up(home: Scratch) -> None:
+    def tell(conflict: Conflict) -> None:
+        later = replace(conflict.case, attribute="favourite_place")
+        insert = contradictions._insert(later, "Bergen", day="2024-05-06", turn_id=1)
+        conflict.memory.store.write(insert, "edit")
+
+    assert not contradict(home, Way("another attribute", tell), CASES[0]).in_force
 
 
 def test_a_history_that_lost_the_first_value_shows_up(
@@ -131,7 +149,20 @@ def test_a_history_that_lost_the_first_value_shows_up(
     assert not contradict(home, way, CASES[0]).on_record
 
 
+def test_an_undo_that_leaves_facts_changed_shows_up(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteStore, "undo", nothing)
+    assert contradict(home, WAYS[0], CASES[0]).undone is False
+
+
 # --- time and bytes ---------------------------------------------------------------------------
+
+
+def test_the_next_search_finds_what_was_just_added(home: Scratch) -> None:
+    measured = costs.time_to_readable(home, SAID, adds=4)
+    assert (measured.turns, measured.is_found) == (5, (True,) * 4)
+    assert all(0 < ms < 60_000 for ms in measured.ms)
 
 
 def test_a_memory_that_indexes_later_shows_up(
@@ -155,6 +186,29 @@ def test_a_memory_that_indexes_later_shows_up(
     assert [*costs.times_table([measured]).columns[0].cells] == ["5"]
 
 
+def test_bytes_are_those_of_the_file_and_of_the_text(home: Scratch) -> None:
+    size = costs.size_on_disk(home, [Turn("Zoë", "Köln 猫")])
+    [file] = home.folder.glob("*.db")
+    assert (size.turns, size.text, size.disk) == (1, 9, file.stat().st_size)
+    cells = [next(iter(column.cells)) for column in costs.size_table([size]).columns]
+    assert cells[3:] == [f"{size.disk:,}", f"{size.disk / 9:.2f}"]
+
+
+def test_a_memory_that_stores_more_takes_more(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [replace(turn, source=f"{n}:{turn.source}") for n in range(40) for turn in SAID]
+    before = costs.size_on_disk(home, turns)
+    add = SqliteStore.add
+
+    def add_twice(store: Store, turns: list[Turn], **options: Any) -> TurnIds:
+        add(store, [replace(turn, source=f"{turn.source}, again") for turn in turns], **options)
+        return add(store, turns, **options)
+
+    monkeypatch.setattr(SqliteStore, "add", add_twice)
+    assert costs.size_on_disk(home, turns).disk > 1.2 * before.disk
+
+
 # --- evidence ---------------------------------------------------------------------------------
 
 
@@ -171,10 +225,49 @@ def test_evidence_is_counted_for_the_tokens_that_show_it(home: Scratch) -> None:
     assert rows[0] == ("500", "1.000", f"{tokens:,.0f}", f"{1000 / tokens:.3f}", "1.000", "2")
 
 
+def test_a_context_without_the_evidence_shows_up(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Memory.context
+
+    def last_turn_only(memory: Memory, question: str, **options: Any) -> Any:
+        return replace(context(memory, question, **options), turn_ids=(5,))
+
+    monkeypatch.setattr(Memory, "context", last_turn_only)
+    assert {block.evidence for block in evidence.blocks_shown(home, CONVERSATION)} == {0.0}
+
+
 def test_recall_is_measured_again_after_each_amount_of_chatter(home: Scratch) -> None:
     recalls = evidence.recalled_in_noise(home, CONVERSATION)
     assert [noisy.factor for noisy in recalls] == [0, 0, 1, 1, 3, 3, 10, 10]
     assert {noisy.recall for noisy in recalls} == {1.0}
+
+
+def test_a_memory_that_takes_the_newest_turns_loses_what_it_had(
+    home: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Memory.search
+
+    def newest(memory: Memory, question: str, k: int = 10) -> Any:
+        hits = search(memory, question, 100)
+        return sorted(hits, key=lambda hit: -hit.turn_id)[:k]
+
+    monkeypatch.setattr(Memory, "search", newest)
+    table = evidence.noise_table(evidence.recalled_in_noise(home, CONVERSATION))
+    assert [*table.columns[0].cells] == ["none", "1x the turns", "3x the turns", "10x the turns"]
+    assert [*table.columns[1].cells] == ["1.000", "1.000", "0.000", "0.000"]
+    assert [*table.columns[2].cells] == ["0.000", "0.000", "1.000", "1.000"]
+
+
+def test_chatter_is_the_same_each_time_and_never_of_the_chat_that_is_asked_about() -> None:
+    turns = chatter(300)
+    assert turns[:100] == chatter(100)
+    chats = {turn.session.split()[0] for turn in turns}
+    assert len(chats) > 3
+    chat = min(chats)
+    assert all(not turn.session.startswith(f"{chat} ") for turn in chatter(300, without=[chat]))
+    with pytest.raises(InputError, match="turns of chatter in data/, not 1,000,000"):
+        chatter(1_000_000)
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -203,6 +296,14 @@ def test_what_was_made_is_gone_after_an_interruption_and_the_home_is_as_before(
     assert "MEMORY_HOME" not in os.environ
 
 
+def test_a_section_is_printed_alone() -> None:
+    done = CliRunner().invoke(app, ["--only", "bytes"])
+    assert done.exit_code == 0, done.output
+    [table] = tables(done.stdout.splitlines())
+    assert table[0] == ["turns", "bytes of text", "bytes on disk", "a turn", "a byte of text"]
+    assert [row[0] for row in table[1:]] == ["315", "3,315"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -223,6 +324,17 @@ def test_bad_input_is_one_line_before_any_work(
     assert isinstance(done.exception, InputError)
     assert says in str(done.exception)
     assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_bad_input_ends_with_2() -> None:
+    for arguments in (["--data", "missing.json"], ["--only", "everything"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "locomo.scorecard", *arguments], capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert arguments[1] in done.stderr
+        assert done.stdout == ""
 
 
 @pytest.mark.slow
@@ -264,3 +376,8 @@ def test_it_measures_in_postgres_and_leaves_nothing_there(monkeypatch: pytest.Mo
     assert size.disk > size.text
     monkeypatch.setenv("MEMORY_HOME", database)
     assert names() == []
+
+
+def test_every_place_and_way_has_a_name_of_its_own() -> None:
+    assert len({place.name for place in forgetting.PLACES}) == len(PLACES) == 16
+    assert len({way.name for way in WAYS}) == len(WAYS)

@@ -159,12 +159,27 @@ def test_the_same_seed_writes_the_same_bytes(source: Path, tmp_path: Path) -> No
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
+def test_two_conversations_leave_the_test_part_empty(tmp_path: Path) -> None:
+    source = write(tmp_path / "two.json", record("a"), record("b"))
+    manifest = split_file(source, tmp_path / "out")
+    assert manifest.parts["test"].conversations == []
+    assert json.loads((tmp_path / "out/test.json").read_bytes()) == []
+    assert verify(source, tmp_path / "out") == manifest
+
+
 def test_a_split_never_overwrites_what_it_is_made_from(source: Path, tmp_path: Path) -> None:
     train = source.rename(tmp_path / "train.json")
     before = train.read_bytes()
     with pytest.raises(InputError, match="would be overwritten"):
         split_file(train, tmp_path)
     assert train.read_bytes() == before
+
+
+def test_a_malformed_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    source = write(tmp_path / "bad.json", record("a"), {"sample_id": "b"})
+    with pytest.raises(InputError, match="field conversation"):
+        split_file(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def forge(out: Path, part: str, records: list[object]) -> None:
@@ -237,6 +252,26 @@ def test_the_command_splits_and_verifies(source: Path, tmp_path: Path) -> None:
     assert checked.returncode == 2
     assert "train.json was changed" in checked.stderr
     assert (tmp_path / "out/train.json").read_text() == "[]"  # checking repairs nothing
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--split", "by-question"], "unknown split"),
+        (["--input", "none.json"], "does not exist"),
+        (["--seed", "x"], "Invalid value"),
+        (["--output-dir", "{source}"], "cannot write"),
+    ],
+)
+def test_the_command_ends_with_code_2(
+    source: Path, tmp_path: Path, flags: list[str], says: str
+) -> None:
+    flags = [flag.format(source=source) for flag in flags]
+    done = run_in_process(app, "--input", source, "--output-dir", tmp_path / "out", *flags)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 # --- folders ----------------------------------------------------------------------------------

@@ -49,6 +49,20 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "EVALUATE", tmp_path / "evaluate.py")
 
 
+def test_each_stage_is_a_row_beside_the_first() -> None:
+    line = "--model openai/m --compiled p.json --tuned openai/t --judge-model openai/j"
+    done = run_in_process(stages.app, *line.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    table = Path("stages/stages.md").read_text("utf-8")
+    rows = [row.split(" | ") for row in table.splitlines() if row.startswith("| ")][2:]
+    assert [row[0] for row in rows] == ["| plain", "| compiled", "| tuned", "| compiled and tuned"]
+    first = [cell.split(" [")[0] for cell in rows[0][1:5]]
+    assert first == ["30", "0.200", "0.833 (strict (j))", "1.000"]
+    assert [row[2].split(" [")[0] for row in rows] == ["0.200", "0.700", "0.200", "0.700"]
+    assert "compiled: F1 +0.500 [+0.36, +0.64], better" in table
+    assert "tuned: F1 +0.000 [-0.14, +0.14], no difference shown" in done.stdout
+
+
 def test_a_stage_that_cannot_be_asked_or_was_asked_something_else_is_refused() -> None:
     broken = run_in_process(stages.app, "--model", "openai/broken")
     assert (broken.returncode, "the stage 'plain' failed" in broken.stderr) == (2, True)
@@ -56,6 +70,16 @@ def test_a_stage_that_cannot_be_asked_or_was_asked_something_else_is_refused() -
     done = run_in_process(stages.app, *line.split())
     assert (done.returncode, "'tuned' was asked other questions" in done.stderr) == (2, True)
     assert not Path("others/stages.md").exists()
+
+
+@pytest.mark.slow
+def test_the_packaged_model_fills_the_first_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.setattr(stages, "EVALUATE", root / "evaluate.py")
+    line = f"--model local --data {root}/data/first_run.json --split all --num-test 3"
+    done = run_in_process(stages.app, *line.split())
+    assert done.returncode == 0, done.stderr
+    assert "| plain | 3 |" in Path("stages/stages.md").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from locomo.dataset.__main__ import app
 from locomo.dataset.beam import MOST_CHARACTERS
 from locomo.dataset.format import Conversation, Question, load_conversations
 from locomo.tracking.runs import data_hash
-from memory import Turn
+from memory import InputError, Turn
 from tests.support.benchmark_records import beam_chat, beam_message, beam_questions
+from tests.support.commands import run_in_process
 
 DEVELOPMENT = Path(os.environ.get("BEAM_FILE", "data/beam_dev.tar.gz"))
 
@@ -69,6 +71,13 @@ def test_a_question_has_its_evidence_its_rubric_and_its_ability_as_type(tmp_path
     assert unanswerable.answer == "There is no information on the neighbour."
 
 
+@pytest.mark.parametrize("marker", [" ->-> 1,14", " ->-> 2,N/A", "->-> 5,14)", "\n\n->->3,1\n"])
+def test_the_marker_of_the_plan_is_no_content(tmp_path: Path, marker: str) -> None:
+    message = {"role": "user", "id": 7, "content": f"See a ->-> b{marker}"}
+    conversation = load_one(tmp_path, chat=[{"turns": [[message]]}], questions={})
+    assert conversation.turns[0].text == "See a ->-> b"
+
+
 def test_an_anchor_within_a_batch_begins_a_session(tmp_path: Path) -> None:
     messages = [
         beam_message(0, "One", anchor="May-01-2024"),
@@ -95,6 +104,13 @@ def test_a_turn_of_noise_is_cut_and_said_once(
     assert [len(turn.text) <= MOST_CHARACTERS for turn in turns] == [True, True]
     [line] = [r.message for r in caplog.records if r.name == "locomo.dataset.beam"]
     assert "cut to 40,000 characters: 2 messages (beam-100K-1 0: 199,999, " in line
+
+
+def test_the_chats_of_ten_million_tokens_lie_in_plans(tmp_path: Path) -> None:
+    first, second = beam_chat()
+    turns = load_one(tmp_path, chat=[{"plan-1": [first]}, {"plan-2": [second]}]).turns
+    assert [turn.source for turn in turns] == ["0", "1", "2", "3", "4", "5"]
+    assert turns[-1].said_at == "2024-04-02"
 
 
 def test_folder_chat_and_archive_are_the_same_in_the_order_of_size(tmp_path: Path) -> None:
@@ -126,6 +142,52 @@ def test_parquet_is_read_as_its_authors_ship_it(tmp_path: Path, is_text: bool) -
     file = tmp_path / "100K-00000-of-00001.parquet"
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), file)
     assert load_conversations(file) == [load_one(tmp_path)]
+
+
+def test_check_counts_a_folder_and_an_archive(tmp_path: Path) -> None:
+    folder = write_chat(tmp_path)
+    result = run_in_process(app, "check", folder)
+    assert result.returncode == 0, result.stderr
+    assert "beam-100K-1" in result.stdout
+
+
+def without_questions(folder: Path) -> Path:
+    chats = write_chat(folder)
+    (chats / "100K/1/probing_questions/probing_questions.json").unlink()
+    return chats
+
+
+def no_archive(folder: Path) -> Path:
+    (folder / "beam.tar.gz").write_text("no archive")
+    return folder / "beam.tar.gz"
+
+
+def no_parquet(folder: Path) -> Path:
+    (folder / "beam.parquet").write_text("no parquet")
+    return folder / "beam.parquet"
+
+
+MISTAKES = [
+    (without_questions, ["probing_questions.json is missing"]),
+    (no_archive, ["beam.tar.gz cannot be read as an archive"]),
+    (no_parquet, ["beam.parquet cannot be read as BEAM's parquet"]),
+    (lambda path: path / "none.tar.gz", ["none.tar.gz does not exist"]),
+    (lambda path: write_chat(path, chat=[{"turns": [[{"role": "user", "id": 1}]]}]),
+     ["chat beam-100K-1, field chat.content", "required"]),
+    (lambda path: write_chat(path, questions={"riddles": []}),
+     ["no ability 'riddles'", "event_ordering"]),
+    (lambda path: write_chat(path, questions={"abstention": [{"question": "Who?"}]}),
+     ["field abstention.0.rubric", "required"]),
+    (lambda path: write_chat(path, questions=[]), ["expected questions by ability"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "says"), MISTAKES)
+def test_what_cannot_be_used_is_named(tmp_path: Path, make: Any, says: list[str]) -> None:
+    with pytest.raises(InputError) as error:
+        load_conversations(make(tmp_path))
+    for part in says:
+        assert part in str(error.value)
 
 
 @pytest.mark.slow

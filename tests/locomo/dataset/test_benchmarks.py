@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from locomo.dataset.__main__ import app
 from locomo.dataset.download import SOURCES
-from locomo.dataset.format import Conversation, Question, load_conversations
+from locomo.dataset.format import Conversation, Question, is_dated, load_conversations
 from locomo.split_data import split_file, verify
-from memory import Turn
+from memory import InputError, Turn
 from tests.support.benchmark_records import longmemeval_question, msc_chat
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import write
 
 
@@ -63,6 +65,77 @@ def test_question_types_are_kept_beside_a_category(
     assert (question.question_type, question.category) == (question_type, category)
 
 
+def test_why_a_question_has_no_answer_is_kept_for_the_judge(tmp_path: Path) -> None:
+    raw = longmemeval_question("q_abs", answer="You never mentioned a hamster.")
+    assert load_one(tmp_path, raw).questions[0].answer == "You never mentioned a hamster."
+
+
+def test_a_session_may_hold_the_answer_where_no_turn_is_marked(tmp_path: Path) -> None:
+    raw = longmemeval_question(answer_session_ids=["answer_7_1", "answer_7_2"])
+    [question] = load_one(tmp_path, raw).questions
+    assert question.evidence == ("D2:1",)
+    assert question.evidence_sessions == ("session_1", "session_2")
+
+
+def test_a_number_is_an_answer_and_a_date_that_cannot_be_read_is_kept_as_said(
+    tmp_path: Path,
+) -> None:
+    raw = longmemeval_question(answer=3, haystack_dates=["2017/05/20 (Sat) 02:21", "Monday"])
+    conversation = load_one(tmp_path, raw)
+    assert conversation.questions[0].answer == "3"
+    assert [turn.said_at for turn in conversation.turns if not is_dated(turn)] == ["Monday"]
+
+
+def without(field: str) -> dict[str, Any]:
+    raw = longmemeval_question()
+    del raw[field]
+    return raw
+
+
+BAD_QUESTIONS = [
+    *((without(field), ["'q-1'", f"field {field}:", "required"]) for field in (
+        "question_type", "question", "answer", "question_date", "haystack_session_ids",
+        "haystack_dates", "haystack_sessions", "answer_session_ids",
+    )),
+    (without("question_id"), ["question 2,", "field question_id", "required"]),
+    (longmemeval_question(answer=" "), ["'q-1'", "field answer:"]),
+    (longmemeval_question(question_type="riddle"), ["question_type", "knowledge-update", "riddle"]),
+    (longmemeval_question(question_date="soon"), ["question_date", "2017/05/30", "'soon'"]),
+    (longmemeval_question(haystack_dates=[]), ["haystack_dates", "each of 2", "got 0"]),
+    (longmemeval_question(haystack_session_ids=["a"]), ["haystack_session_ids", "got 1"]),
+    (longmemeval_question(answer_session_ids=["b"]), ["answer_session_ids", "'b'"]),
+    (
+        longmemeval_question(haystack_sessions=[[{"role": "user"}], []]),
+        ["haystack_sessions.0.0.content", "required"],
+    ),
+    (
+        longmemeval_question(haystack_sessions=[[], [{"role": 1, "content": "Hi"}]]),
+        ["haystack_sessions.1.0.role", "string", "got 1"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "says"), BAD_QUESTIONS)
+def test_a_malformed_question_names_itself_and_its_field(
+    tmp_path: Path, raw: dict[str, Any], says: list[str]
+) -> None:
+    with pytest.raises(InputError) as error:
+        load_conversations(write(tmp_path / "file.json", longmemeval_question("q-0"), raw))
+    assert all(part in str(error.value) for part in [*says, "file.json, question 2"])
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_left_out_of_many_conversations_is_said_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dates = ["2017/05/20 (Sat) 02:21", "Monday"]
+    questions = [longmemeval_question(f"q-{n}", haystack_dates=dates) for n in range(9)]
+    load_conversations(write(tmp_path / "file.json", *questions))
+    [line] = caplog.messages
+    assert "9 of 9 conversations" in line
+    assert "unreadable dates 9" in line
+
+
 def test_a_file_of_longmemeval_is_split_and_verified(tmp_path: Path) -> None:
     questions = [longmemeval_question(f"q-{n}") for n in range(8)]
     source = write(tmp_path / "longmemeval_s.json", *questions)
@@ -96,7 +169,38 @@ def test_two_people_take_turns_in_sessions_that_are_some_time_back(tmp_path: Pat
     assert "I own a cat" not in repr(first)  # a persona holds answers that nobody said
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"self_instruct": {"B": "Where?"}}, "chat 2, field self_instruct.A: Field required"),
+        ({"previous_dialogs": [{}]}, "chat 2, field previous_dialogs.0.dialog: Field required"),
+        ({"dialog": [{"text": 1}]}, "chat 2, field dialog.0.text: .* got 1"),
+    ],
+)
+def test_a_malformed_chat_names_its_place_and_field(
+    tmp_path: Path, changed: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        load_conversations(lines(tmp_path / "msc.jsonl", msc_chat(), msc_chat(**changed)))
+
+
+def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "msc.jsonl"
+    file.write_text(json.dumps(msc_chat()) + "\n\n{]\n")
+    with pytest.raises(InputError, match="is not JSON: line 3: "):
+        load_conversations(file)
+
+
 # --- the commands -------------------------------------------------------------------------------
+
+
+def test_the_check_command_counts_questions_of_longmemeval(tmp_path: Path) -> None:
+    file = write(tmp_path / "longmemeval_s.json", longmemeval_question("q_abs"))
+    done = run_in_process(app, "check", file)
+    lines = done.stdout.replace("|", " ").splitlines()
+    row = next(line.split() for line in lines if "q_abs" in line)
+    #         sessions undated turns empty questions c1   c2   c3   c4   c5  dropped
+    assert row[1:] == ["2", "0", "3", "0", "1", "0", "0", "0", "0", "1", "0"]
 
 
 def test_each_benchmark_is_fetched_to_a_file_of_its_own() -> None:

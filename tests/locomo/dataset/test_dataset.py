@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from locomo.dataset import format as dataset
+from locomo.dataset.__main__ import app
 from locomo.dataset.download import Source, download
 from memory import InputError, Turn
+from memory.system.files import write_whole
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 OFFICIAL = Path(os.environ.get("LOCOMO_FILE", "data/locomo10.json"))
@@ -153,6 +156,40 @@ def test_a_megabyte_in_one_turn_is_read_whole(tmp_path: Path) -> None:
     assert len(load_one(tmp_path, record(session_1=said)).turns[0].text) == 2**20
 
 
+BAD_RECORDS = [
+    ({**record(), "sample_id": 7}, ["conversation 1", "sample_id", "string", "got 7"]),
+    ({"sample_id": "c", "qa": []}, ["'c'", "field conversation", "required"]),
+    ({**record(), "conversation": []}, ["'conv-1'", "field conversation", "dictionary"]),
+    ({**record(), "qa": {}}, ["'conv-1'", "field qa", "list"]),
+    (record(session_1="hello"), ["field conversation.session_1:", "list", "'hello'"]),
+    (record(session_2=[turn(), {"speaker": "A", "dia_id": "D1:2"}]), ["session_2.1.text"]),
+    (record(session_1=[turn(speaker=None)]), ["session_1.0.speaker", "string", "None"]),
+    (record(session_1=[turn(text=["a"])]), ["session_1.0.text", "string"]),
+    (record(session_1=[turn(dia_id="")]), ["session_1.0.dia_id", "at least 1"]),
+    (record(session_1=[]), ["field conversation", "session_1"]),
+    (record(session_1=[turn(), turn()]), ["two turns", "'D1:1'"]),
+    (record(session_1=[turn("D1:1"), turn("D1:01")]), ["two turns", "'D1:1'"]),
+    (record(qa=[question(), question(7)]), ["qa.1.category", "1, 2, 3, 4 or 5", "got 7"]),
+    (record(qa=[question(answer=None)]), ["qa.0.answer", "expected an answer"]),
+    (record(qa=[question(answer="  ")]), ["qa.0.answer", "expected an answer"]),
+    (record(qa=[question(answer=True)]), ["qa.0.answer", "text or a number", "True"]),
+    (record(qa=[question(answer=["a"])]), ["qa.0.answer", "text or a number"]),
+    (record(qa=[question(evidence="D1:1")]), ["qa.0.evidence", "list"]),
+    (record(qa=[question(evidence=[3])]), ["qa.0.evidence.0", "string"]),
+    (record(qa=[question(question="")]), ["qa.0.question"]),
+]
+
+
+@pytest.mark.parametrize(("raw", "says"), BAD_RECORDS)
+def test_a_malformed_conversation_names_its_field(
+    tmp_path: Path, raw: Any, says: list[str]
+) -> None:
+    with pytest.raises(InputError) as error:
+        load_one(tmp_path, raw)
+    assert all(part in str(error.value) for part in [*says, "file.json, conversation 1"])
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -171,6 +208,13 @@ def test_a_malformed_file_is_refused(tmp_path: Path, content: bytes, says: str) 
     path.write_bytes(content)
     with pytest.raises(InputError, match=says):
         dataset.load_conversations(path)
+
+
+def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"does not exist.*python -m locomo\.dataset download"):
+        dataset.load_conversations(tmp_path / "none.json")
+    with pytest.raises(InputError, match=r"holds no \.json file"):
+        dataset.load_conversations(tmp_path)
 
 
 def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
@@ -273,6 +317,37 @@ def test_another_file_is_not_kept(tmp_path: Path, server: str, path: str, says: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:1/file", "cannot fetch.*refused"),
+        ("file:///etc/passwd", "http or https"),
+        ("http://[/", "cannot fetch"),
+        ("http://127.0.0.1:1/a b\n", "cannot fetch"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_an_error(tmp_path: Path, url: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        download(official(url), tmp_path / "file.json")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_no_more_is_fetched_than_needed_to_see_that_it_is_another_file(
+    tmp_path: Path, server: str
+) -> None:
+    with pytest.raises(InputError, match="gave more bytes"):
+        download(official(f"{server}/endless"), tmp_path / "file.json")
+    assert Server.sent < 50_000_000  # what the network holds ahead, at most
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_no_part(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(InputError, match="cannot write"):
+        write_whole(tmp_path / "taken", CONTENT)
+    assert os.listdir(tmp_path) == ["taken"]
+
+
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, server: str) -> None:
     mine = write(tmp_path / "mine.json")
     before = mine.read_bytes()
@@ -281,4 +356,36 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, server: str) 
     assert mine.read_bytes() == before
 
 
+@pytest.mark.parametrize("output", [".", "file.json/new.json"])
+def test_a_place_that_cannot_be_written_is_an_error(
+    tmp_path: Path, server: str, output: str
+) -> None:
+    write(tmp_path / "file.json")
+    with pytest.raises(InputError, match="cannot write"):
+        download(official(f"{server}/good"), tmp_path / output)
+    assert os.listdir(tmp_path) == ["file.json"]
+
+
 # --- the commands -------------------------------------------------------------------------------
+
+
+def test_the_download_command_ends_with_one_line_and_code_2(tmp_path: Path, server: str) -> None:
+    file = tmp_path / "file.json"
+    done = run_in_process(app, "download", "--url", f"{server}/missing", "--output", file)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("error: cannot fetch http://127")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_check_command_counts(tmp_path: Path) -> None:
+    raw = record(
+        session_1=[turn("D1:1"), turn("D1:2", "")], qa=[question(), question(5, evidence=["D"])]
+    )
+    done = run_in_process(app, "check", write(tmp_path / "file.json", raw))
+    lines = done.stdout.replace("|", " ").splitlines()
+    row = next(line.split() for line in lines if "conv-1" in line)
+    #         sessions undated turns empty questions c1   c2   c3   c4   c5  dropped
+    assert row[1:] == ["1", "1", "1", "1", "2", "0", "0", "0", "1", "1", "1"]
+    assert done.returncode == 0
+    assert run_in_process(app, "check", tmp_path / "none.json").returncode == 2

@@ -98,3 +98,10 @@ def test_made_facts_are_asked_for_as_the_last_one_says(tmp_path: Path, hops: int
         assert texts[question.evidence[-1]].endswith(f" {question.answer}.")
         assert {*question.evidence} <= {*newest.values()}
     assert len(newest) < len(texts)
+
+
+def test_too_few_facts_are_refused(tmp_path: Path) -> None:
+    asked = run_in_process(app, "facts", tmp_path / "f.json", "--facts", 10)
+    assert asked.returncode == 2
+    assert "10 facts answer" in asked.stderr
+    assert not (tmp_path / "f.json").exists()

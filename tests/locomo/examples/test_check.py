@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from locomo.dataset.__main__ import app
 from locomo.examples.check import (
     Proof,
     errors_and_summary,
@@ -20,7 +21,8 @@ from locomo.examples.check import (
     words_of_turns,
 )
 from locomo.examples.gold import Gold
-from memory import Turn
+from memory import InputError, Turn
+from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 TRAIN = Path("data/train")
@@ -102,6 +104,21 @@ def test_fewer_answers_than_needed_with_half_of_their_words_are_errors(tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Twenty-three umbrellas!", ["23", "umbrellas"]),
+        ("the 2nd, the second and 1,500.50", ["the", "2", "the", "2", "and", "1500", "50"]),
+        ("Nélida's café", ["nelida", "cafe"]),
+        ("2017-05-07, 26 Jan, 2015-02", ["7", "may", "2017", "26", "january", "february", "2015"]),
+        ("twenty twelve ten five", ["20", "12", "10", "5"]),
+        ("2017-13-01", ["2017", "13", "01"]),
+    ],
+)
+def test_words_are_written_in_one_way(text: str, expected: list[str]) -> None:
+    assert normalized_words(text) == expected
+
+
+@pytest.mark.parametrize(
     ("answer", "text", "missing"),
     [
         ("the moving vans", "we moved by van", []),
@@ -138,6 +155,27 @@ def test_stems_and_misspelt_words_are_told_and_others_missing(
 def test_a_turn_tells_its_speaker_and_the_dates_that_it_may_mean(text: str, answer: str) -> None:
     turn_words = words_of_turns([Turn("Ann", text, said_at="2017-05-08T13:56")])
     assert missing_words(answer, turn_words)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "missing"),
+    [
+        ("It was yesterday.", "6 May 2017", ["6"]),
+        ("See you on Friday", "11 May 2017", ["11"]),
+        ("three weeks ago", "16 April 2017", ["16"]),
+        ("Nothing new.", "March 2015", ["march", "2015"]),
+    ],
+)
+def test_a_turn_does_not_tell_other_dates(text: str, answer: str, missing: list[str]) -> None:
+    assert (
+        missing_words(answer, words_of_turns([Turn("Ann", text, said_at="2017-05-08T13:56")]))[0]
+        == missing
+    )
+
+
+def test_the_first_and_the_last_day_of_the_calendar_are_days_too() -> None:
+    for said_at in ("0001-01-01T00:00", "9999-12-31T00:00", "soon"):
+        assert "ann" in words_of_turns([Turn("Ann", "90 weeks ago", said_at=said_at)])
 
 
 # --- SQL --------------------------------------------------------------------------------------
@@ -192,6 +230,11 @@ def test_selects_bring_rows_of_the_evidence_or_with_the_answer(
     assert prove(gold(tmp_path, [question(retrieve=retrieve)])).errors == ()
 
 
+def test_a_date_in_a_row_is_an_answer_in_words(tmp_path: Path) -> None:
+    raw_question = question(2, answer="7 May 2017", retrieve="SELECT happened_on FROM facts")
+    assert prove(gold(tmp_path, [raw_question])).errors == ()
+
+
 # --- copies -----------------------------------------------------------------------------------
 
 
@@ -219,7 +262,25 @@ def test_a_conversation_from_the_other_data_is_an_error(tmp_path: Path, name: st
     assert errors == [f"mine in {original}: 100.0% alike"]
 
 
+def test_a_question_that_is_asked_twice_is_an_error(tmp_path: Path) -> None:
+    twice = gold(tmp_path, [question(), question(5, question="where does ann LIVE")])
+    errors, _ = errors_and_summary([twice], {"conv-1": prove(twice)}, [])
+    [error] = errors
+    assert error == "conv-1, qa.1: conv-1, qa.0 asks it already: 'where does ann LIVE'"
+
+
 # --- files, and the command -------------------------------------------------------------------
+
+
+def test_a_folder_stands_for_its_files_and_those_held_out(tmp_path: Path) -> None:
+    (tmp_path / "validation").mkdir()
+    write(tmp_path / "a.json", gold_record())
+    write(tmp_path / "validation" / "b.json", gold_record(id_="conv-2"))
+    for paths in ([tmp_path], [tmp_path, tmp_path / "validation"]):
+        assert [gold.conversation.id for gold in read_gold(paths)] == ["conv-1", "conv-2"]
+    write(tmp_path / "validation" / "b.json", gold_record())
+    with pytest.raises(InputError, match="two conversations have the sample_id 'conv-1'"):
+        read_gold([tmp_path])
 
 
 def check(*paths: Path) -> subprocess.CompletedProcess[str]:
@@ -239,6 +300,15 @@ def test_the_command_counts_gold_and_ends_with_a_summary(tmp_path: Path) -> None
     last = done.stdout.splitlines()[-1]
     assert last.startswith("gold of 1 conversations: 100.0% of 1 answers")
     assert last.endswith("errors: 0")
+
+
+def test_the_command_lists_errors_and_exits_with_2(tmp_path: Path) -> None:
+    file = write(tmp_path / "file.json", gold_record([question(answer="Nice")]))
+    done = run_in_process(app, "check", file)
+    assert done.returncode == 2
+    assert "conv-1, qa.0: 'Where does Ann live?': D1:1 does not say nice" in done.stdout
+    assert "errors in gold: 1; correct" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

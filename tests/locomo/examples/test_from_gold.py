@@ -11,6 +11,7 @@ import pytest
 from locomo.choices import TARGETS
 from locomo.examples import answers_from_gold, from_gold
 from locomo.examples.answers_from_gold import AnswerExample
+from locomo.examples.check import prove
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import Gold, load_gold
 from locomo.examples.selects import canonical_selects, widened
@@ -299,6 +300,15 @@ def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Pa
         assert widened(sql, "Who went to Rome?", store) == sql
 
 
+def test_gold_may_end_more_facts_at_once_than_a_model(tmp_path: Path) -> None:
+    """What a model ends beyond two facts by one turn is held for a person; gold is a person's."""
+    ends = "UPDATE facts SET ended_on = '2017-05-07' WHERE subject = 'Miso' AND turn_id = 4;"
+    turns = [*TURNS, turn("D1:5", "Miso died on Sunday.")]
+    golds = gold_of(tmp_path, turns=turns, store={**GOLD_SQL, "D1:5": ends})
+    assert supervised_examples(golds, student(), ["retrieve"])["retrieve"]
+    assert prove(golds[0]).errors == ()
+
+
 # --- answer -------------------------------------------------------------------------------------
 
 
@@ -327,6 +337,16 @@ def test_the_same_question_of_another_person_is_refused(
         assert original in [(candidate.memory, candidate.question) for candidate in examples]
 
 
+@pytest.mark.slow
+def test_words_of_the_question_bring_rows_as_a_poor_select_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chances(monkeypatch, STRAY_ROWS=1.0)
+    [example] = answer_examples(gold_of(tmp_path, QUESTIONS[3:], store=GOLD_SQL))
+    assert "[4] Miso | is | nine\nWhat was said:" in example.memory
+    assert example.answer == "Miso"
+
+
 @pytest.mark.parametrize(
     "raw_question",
     [
@@ -343,6 +363,78 @@ def test_a_person_is_not_exchanged_where_the_answer_may_stay_true(
     chances(monkeypatch, SWAPPED_SPEAKER=1.0)
     examples = answer_examples(gold_of(tmp_path, [raw_question]))
     assert {example.answer for example in examples} == {"Lyon"}
+
+
+BEST = "I keep my pet snake at home, and I keep my other pet, a lizard, at home, as I keep any pet."
+HIDDEN = [turn("D1:1", "I adopted Rufus.", speaker="Bo"), turn("D1:2", BEST, speaker="Bo")]
+
+
+@pytest.mark.parametrize(
+    ("chance", "answer", "evidence", "expected"),
+    [
+        (1.0, "Rufus", ["D1:1"], [ABSTAIN]),
+        (0.0, "Rufus", ["D1:1"], []),
+        (1.0, "home", ["D1:1"], []),  # another turn may say it too
+        (1.0, "Rufus", ["D1:1", "D1:2"], []),  # half of it is there
+    ],
+    ids=["missed", "by chance", "said elsewhere", "half"],
+)
+def test_what_the_context_misses_is_refused_at_times(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chance: float,
+    answer: str,
+    evidence: list[str],
+    expected: list[str],
+) -> None:
+    chances(monkeypatch, MISSED_EVIDENCE=chance)
+    fields = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": evidence}
+    examples = answer_examples(
+        gold_of(tmp_path, [question(4, **fields)], HIDDEN), student(budget=64)
+    )
+    assert [example.answer for example in examples] == expected
+    assert all("Rufus" not in example.memory for example in examples)
+
+
+@pytest.mark.parametrize(
+    ("category", "answer", "expected"),
+    [
+        (1, "Rufus, a snake, a lizard", ["a snake, a lizard"]),
+        (1, "a snake and Rufus", []),  # no list
+        (4, "Rufus, a snake", []),
+    ],
+)
+def test_of_a_list_is_answered_what_the_context_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, category: int, answer: str, expected: list[str]
+) -> None:
+    chances(monkeypatch, MISSED_EVIDENCE=1.0)
+    fields = {"question": "Which pet does Bo keep?", "answer": answer, "evidence": ["D1:1", "D1:2"]}
+    examples = answer_examples(
+        gold_of(tmp_path, [question(category, **fields)], HIDDEN), student(budget=64)
+    )
+    assert [example.answer for example in examples] == expected
+
+
+@pytest.mark.parametrize("facts_only", [True, False])
+def test_rows_of_facts_stand_before_the_turns_or_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts_only: bool
+) -> None:
+    chances(monkeypatch, GOLD_ROWS=1.0, FACTS_ONLY=float(facts_only))
+    examples = answer_examples(gold_of(tmp_path, QUESTIONS[:1], store=GOLD_SQL))
+    assert {example.answer for example in examples} == {"Lyon"}
+    for example in examples:
+        assert "[1] Ann | moved | to Lyon | 2017-05-05" in example.memory
+        assert ("What was said:" not in example.memory) is facts_only
+
+
+def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
+    plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in QUESTIONS]
+    supervised = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
+    assert {target: bool(examples) for target, examples in supervised.items()} == {
+        "store": False,
+        "retrieve": False,
+        "answer": True,
+    }
 
 
 @pytest.mark.slow

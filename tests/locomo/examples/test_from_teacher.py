@@ -1,5 +1,6 @@
 """One supervised example: the student's own prompt, and an answer that is right."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from locomo.choices import TARGETS
+from locomo.dataset.format import load_conversations
 from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
 from memory import InputError, Memory, load_model, open_store
 from memory.models import Model
@@ -17,7 +19,8 @@ from memory.models.local import SmallModelAdapter
 from memory.records import ABSTAIN
 from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
-from tests.support.locomo_records import question, turn
+from tests.support.locomo_records import DATE, question, record, turn
+from tests.support.obedient import houses
 from tests.support.scripted import answer, rows_saying, sql, window, with_limits
 from tests.support.talk import talk
 
@@ -165,6 +168,24 @@ def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_pat
     assert maker.answers() == [sql(f"{INSERT}('Bo', 'learns', 'violin', 4);")]
 
 
+def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Path) -> None:
+    """Turns without dates, examples for the teacher only, and one fact a turn: there the
+    student's grammar ends."""
+    first_row = "('Ann', 'moved', 'to Lyon', 1)"
+    second_row = "('Ann', 'likes', 'it', 1)"
+    engine = Recorder({"one INSERT of one row": f"{INSERT}{first_row};", "[2]": "-- none"})
+    engine.says["[1]"] = f"{INSERT}{first_row}, {second_row};"
+    lm = dspy.LM("local/recorder", engine=engine, cache=False, num_retries=0)
+    sessions = {"session_1": [turn("D1:1"), turn("D1:2", "Oh!", speaker="Bo")]}
+    maker = example_maker(tmp_path, record("a", ONE, session_1_date_time=DATE, **sessions))
+    maker = replace(maker, teacher=replace(maker.teacher, lm=lm), student=load_model("local-base"))
+    assert maker.distill("store").calls == len(engine.shown) == 3
+    assert engine.shown[0][-1]["content"] == "[1] Ann: I moved to Lyon."
+    assert {len(prompt) for prompt in engine.shown} == {1 + 2 * 4 + 1}
+    assert sorted(maker.answers()) == ["-- none", f"{INSERT}{first_row};"]
+    assert {len(messages) for messages in maker.examples()} == {3}
+
+
 # --- retrieve -----------------------------------------------------------------------------------
 
 
@@ -193,6 +214,12 @@ def test_selects_are_kept_when_they_are_right(
     assert maker.answers() == [sql(f"{select};")]
 
 
+def test_only_what_can_be_found_is_asked_of_retrieve(tmp_path: Path) -> None:
+    questions = [*ONE, question(5, adversarial_answer="x"), question(4, evidence=[])]
+    maker = example_maker(tmp_path, talk(qa=questions))
+    assert maker.distill("retrieve").examples == {"retrieve": 1}
+
+
 # --- answer -------------------------------------------------------------------------------------
 
 
@@ -211,6 +238,29 @@ def test_the_evidence_is_shown_in_place_of_the_worst_ranked_turn(tmp_path: Path)
     assert turn_ids[-1] == 41
     assert turn_ids == sorted(turn_ids)  # as they were said
     assert abs(len(turn_ids) - len(plain.turn_ids)) <= 1
+
+
+def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) -> None:
+    qa = [*ONE, question(4, question="Both?", evidence=["D1:1", "D1:2"])]
+    turns = [turn("D1:1", "I moved to Lyon. " * 20), turn("D1:2", "So did I. " * 20, speaker="Bo")]
+    maker = example_maker(tmp_path, record("a", qa, session_1=turns, session_1_date_time=DATE))
+    maker = replace(maker, student=with_limits(maker.student, budget=150))
+    summary = maker.distill("answer")
+    assert summary.dropped == {"answer: its evidence does not fit the budget": 1}
+    assert summary.examples == {"answer": 1}
+
+
+def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -> None:
+    maker = example_maker(tmp_path)
+    maker = replace(maker, conversations=load_conversations(houses(tmp_path / "houses.json")))
+    maker.distill("answer")
+    absent = [m for m in maker.examples() if ABSTAIN in m[-1]["content"]]
+    assert 0 < len(absent) <= ABSENT * len(maker.examples())
+    for messages in absent:
+        memory, question_text = messages[1]["content"].split("[[ ## question ## ]]")
+        object_name = question_text.split("keep the ")[1].split("?")[0]
+        assert f"the {object_name} in" not in memory
+    assert len(maker.examples()) == 32 + len(absent)
 
 
 @pytest.mark.slow
@@ -236,3 +286,10 @@ def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path:
     summary = maker.distill("answer")
     assert summary.dropped == {"answer: another turn says it too": 1}
     assert summary.examples == {"answer": 6}
+
+
+def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:
+    distillation = example_maker(tmp_path).distillation("answer")
+    inputs = {"evidence": "\ud83d", "question": "\ud83d"}
+    messages = distillation.render("answer", inputs, {"answer": "\ud83d", "turns": ""})
+    assert json.dumps(messages, ensure_ascii=False).encode().count(b"?") >= 3

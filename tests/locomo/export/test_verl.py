@@ -13,10 +13,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from locomo.dataset.format import load_conversations
 from locomo.export import verl_reward
-from locomo.export.__main__ import app
+from locomo.export.__main__ import app, parts
+from locomo.export.verl import tool_schema
 from locomo.tasks.rewards import REFINING_TOOLS
-from memory import open_store
+from memory import InputError, open_store
+from memory.refine.tools import tool_functions
 from tests.support import verl
 from tests.support.locomo_records import write
 from tests.support.obedient import house, obedient
@@ -159,6 +162,27 @@ def test_the_reward_file_makes_the_calls_again_and_scores_them(
     assert (out / row["extra_info"]["memory"]).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("texts", "operations", "refused"),
+    [
+        (["I see no need."], 0, 0),
+        (["<tool_call>\n{broken\n</tool_call><tool_call>{}</tool_call>"], 0, 0),
+        ([call("forget_memory")], 0, 0),  # verl has no such tool: nothing was carried out
+        ([call("delete_memory", fact_id="x"), *deleted(99)], 2, 2),
+        ([call("search_memory", query="jar", colour="red")], 1, 1),
+        ([call("sample_memory")] * 40, 15, 0),
+    ],
+)
+def test_calls_that_fail_cost_nothing_but_an_operation(
+    out: Path, reward: ModuleType, texts: list[str], operations: int, refused: int
+) -> None:
+    result = scored(reward, out, rows(out, "test")[5], *texts)
+    assert (result["score"], result["operations"], result["refused"]) == (
+        *(0.0, float(operations)),
+        float(refused),
+    )
+
+
 def test_five_episodes_are_worth_what_they_did_to_the_memory(out: Path, reward: ModuleType) -> None:
     jar, bed = rows(out, "test")[5], rows(out, "test")[0]
     padded = (
@@ -177,6 +201,17 @@ def test_five_episodes_are_worth_what_they_did_to_the_memory(out: Path, reward: 
     # The factor of "MemUpdate" pays for the padding.
     compute = partial(scored, reward, out, jar, name="compute_score")
     assert compute(created(padded, 6))["score"] > compute(JAR)["score"]
+
+
+def test_an_answer_of_a_search_reaches_the_policy_whole(out: Path, reward: ModuleType) -> None:
+    row = rows(out, "test")[5]
+    episode = verl.run_episode(out, row, call("search_memory", query="jar pantry"))
+    shown = episode.text.split("<tool_response>")[1]
+    assert len(shown) > 256  # all that verl shows by default
+    assert "I keep the jar in the pantry" in shown
+    assert "truncated" not in shown
+    longest = call("search_memory", query="I keep", top_k=20)
+    assert "truncated" not in verl.run_episode(out, row, longest).text
 
 
 def test_only_calls_that_verl_carried_out_count(out: Path, reward: ModuleType) -> None:
@@ -248,6 +283,28 @@ def test_a_fact_says_what_its_turn_says(
     assert (result["refused"], result["score"]) == (1.0, 0.0)
 
 
+def test_an_episode_without_its_journal_is_refused(out: Path, reward: ModuleType) -> None:
+    row = rows(out, "test")[5]
+    with pytest.raises(InputError, match=r"no journal of its calls: use agent_loops\.yaml"):
+        reward.unpadded_score(row["data_source"], JAR, "", row["extra_info"])
+
+
+def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> None:
+    with pytest.raises(InputError, match="openai/gsm8k: extra_info names no memory"):
+        reward.compute_score("openai/gsm8k", "", "4", {"index": 1})
+
+
+def test_the_packaged_model_answers_unless_another_reader_is_named(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verl.install(monkeypatch)
+    verl_reward._reader.cache_clear()
+    module = loaded_file(out / "reward.py", "custom_module")
+    row = rows(out, "test")[0]
+    assert scored(module, out, row, "Nothing to do.")["score"] == 0.0
+    assert verl_reward._reader().size == "tiny"
+
+
 def test_tools_and_configurations_are_those_of_an_episode(out: Path) -> None:
     tools = yaml.safe_load((out / "tool_config.yaml").read_text())["tools"]
     assert [tool["tool_schema"]["function"]["name"] for tool in tools] == list(REFINING_TOOLS)
@@ -312,6 +369,17 @@ def test_the_calls_of_an_episode_share_a_draft(out: Path, monkeypatch: pytest.Mo
     assert not verl_tools._drafts  # an episode that ended keeps no store open
 
 
+def test_memories_without_observations_are_digested_or_refused(tmp_path: Path) -> None:
+    data = write(tmp_path / "houses.json", house("red", 0), house("blue", 3))
+    wanted = ["--data", str(data), "--facts", "observations"]
+    done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), *wanted])
+    assert "red has no observations" in str(done.exception)
+    train, test = parts(load_conversations(data), seed=0)
+    assert (len(train), len(test)) == (1, 1)
+    again = CliRunner().invoke(app, ["verl", str(tmp_path), "--data", str(data)])
+    assert "is not empty" in str(again.exception)
+
+
 def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--gpus", "4"])
     assert done.exit_code == 0, done
@@ -322,3 +390,11 @@ def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) 
     config = yaml.safe_load((tmp_path / "out/grpo.yaml").read_text())
     assert config["trainer"]["n_gpus_per_node"] == 4
     assert not config["actor_rollout_ref"]["actor"]["fsdp_config"]["optimizer_offload"]
+
+
+def test_every_argument_of_a_tool_is_described() -> None:
+    for tool in tool_functions():
+        described = tool_schema(tool)["function"]
+        assert "Args" not in described["description"]
+        for text in described["parameters"]["properties"].values():
+            assert "  " not in text["description"]

@@ -1,5 +1,6 @@
 """Other memories beside ours: the same model answers from what each has ranked, in one table."""
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 
 from locomo.others import __main__ as others
 from locomo.others.peers import PEERS, QUIET, Measured
-from locomo.others.rankings import Found
+from locomo.others.rankings import Found, read_or_rank
 from locomo.results.written import read_results
+from locomo.retrieval.baselines import Cosine
 from memory import Turn
+from memory.system.progress import progress_bar
 from tests.support.commands import run_in_process
 from tests.support.talk import Talker, talker, talks
 
@@ -87,3 +90,33 @@ def test_the_same_model_and_judge_answer_for_all_and_those_that_cannot_run_are_n
     again = run_in_process(others.app, *line, "--resume")
     assert again.returncode == 0, again.stderr
     assert [engine.prompts for engine in engines[2:]] == [[], []]
+
+
+def test_an_unknown_name_is_refused_before_any_model_is_asked(
+    engines: list[Talker], tmp_path: Path
+) -> None:
+    done = run_in_process(others.app, "--only", "nobody", "--output-dir", tmp_path)
+    assert done.returncode == 2
+    assert "--only 'nobody' is unknown; choose of fts5, cosine" in done.stderr
+    assert engines == []
+
+
+def test_a_ranking_is_read_from_the_run_before(tmp_path: Path) -> None:
+    cache = tmp_path / "fts5.json"
+    found = {"tiny": Measured(6, 0.5, [1.0], RANKED, 100)}
+    cache.write_text(json.dumps({"tiny": vars(found["tiny"])}))
+    with progress_bar(others.Console()) as bar:
+        assert read_or_rank("fts5", Path("none.json"), 10, cache=cache, bar=bar) == found
+
+
+def test_the_cosine_ranks_by_the_packaged_vectors(tmp_path: Path) -> None:
+    turns = [
+        Turn(speaker="Ann", text=text, session="s", said_at="2017-05-09T10:00:00", source=text)
+        for text in ("My cat Miso sleeps.", "The train leaves at noon.", "...")
+    ]
+    cosine = PEERS["cosine"].open(tmp_path)
+    assert isinstance(cosine, Cosine)
+    assert cosine.add(turns[:1]) == ["0"]
+    assert cosine.add(turns[1:]) == ["1", "2"]
+    assert cosine.search("When does the train leave?", 2)[0] == "1"
+    assert len(cosine.search("cat", 9)) == 3

@@ -1,25 +1,34 @@
 """What a compile will take is told before it starts, in runs, calls and dollars, and is enough."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from dspy.lm15 import Request, Response
 
 import optimize
 from locomo.choices import TARGETS, Optimizer, Target
+from locomo.harness import Setup
 from locomo.prompts import optimizers
 from locomo.prompts.forecast import (
     LARGE_CALLS,
     Forecast,
     forecast,
+    forecast_table,
 )
 from locomo.prompts.job import CompileJob
 from locomo.scripts import optimize as compiling
 from locomo.tasks.modules import AnswerTask, StoreWindow
+from locomo.timing import seconds_a_token
+from memory import MemoryProgram
+from memory.models import Model
 from memory.models.costs import Cost
-from tests.support.obedient import houses, obedient
+from tests.locomo.prompts.test_job import GEPA, job, other_model
+from tests.support.obedient import Obedient, houses, obedient
+from tests.support.scripted import UnsoldModel, model_over
 
 MODULES = {*TARGETS, "probe"}
 
@@ -85,6 +94,84 @@ def test_a_compile_takes_no_more_than_its_forecast(
     assert proposed <= most.proposals, said
 
 
+def expected(data: Path, **changed: Any) -> Forecast:
+    return forecast(job(data, **changed))
+
+
+@pytest.fixture
+def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float] | None]:
+    """What models cost, by name."""
+    known: dict[str, tuple[float, float] | None] = {"obedient": (1e-6, 1e-5)}
+    for kind in (Model, UnsoldModel):
+        monkeypatch.setattr(kind, "price", property(lambda model: known[model.name]))
+    return known
+
+
+def test_dollars_are_tokens_times_their_price(
+    data: Path, prices: Mapping[str, tuple[float, float] | None]
+) -> None:
+    most = expected(data)
+    assert most.cost.dollars == pytest.approx(
+        most.cost.tokens_in * 1e-6 + most.cost.tokens_out * 1e-5, rel=1e-4
+    )
+    assert most.minutes is None
+
+
+def test_the_prompt_model_has_its_own_price(
+    data: Path, prices: dict[str, tuple[float, float] | None]
+) -> None:
+    prices["dear"] = (1e-3, 1e-2)
+    most = expected(data, prompt_model=other_model(name="dear"))
+    dear = most.proposals * (6_000 * 1e-3 + 600 * 1e-2)
+    cheap = (most.cost.tokens_in - most.proposals * 6_000) * 1e-6
+    cheap += (most.cost.tokens_out - most.proposals * 600) * 1e-5
+    assert most.cost.dollars == pytest.approx(dear + cheap, rel=1e-4)
+
+
+@pytest.mark.parametrize("unknown", ["obedient", "dear"])
+def test_without_both_prices_no_dollars_are_named(
+    data: Path, prices: dict[str, tuple[float, float] | None], unknown: str
+) -> None:
+    prices["dear"] = (1e-3, 1e-2)
+    prices[unknown] = None
+    assert expected(data, prompt_model=other_model(name="dear")).cost.dollars is None
+
+
+def test_the_packaged_model_takes_minutes_and_costs_nothing(data: Path) -> None:
+    packaged, _ = obedient(name="local")
+    setup = Setup(packaged, MemoryProgram(), 360)
+    most = expected(data, setup=setup, prompt_model=packaged)
+    assert most.cost.dollars == 0.0
+    assert most.minutes == pytest.approx(most.cost.calls * 0.7 / 60)
+
+
+def test_more_rounds_examples_and_targets_take_more(data: Path, prices: object) -> None:
+    least = expected(data, num_train=10)
+    changes: list[dict[str, Any]] = [
+        {"options": replace(GEPA, rounds=3)},
+        {"num_train": 16},
+        {"targets": ("answer", "retrieve")},
+        {"options": replace(GEPA, optimizer="simba"), "num_train": 16},
+    ]
+    for changed in changes:
+        most = expected(data, **{"num_train": 10, **changed})
+        assert most.runs > least.runs, changed
+        assert most.cost.calls > least.cost.calls, changed
+        assert most.cost.tokens_in > least.cost.tokens_in, changed
+
+
+def test_a_window_is_stored_once_and_each_of_its_questions_takes_two_calls(
+    data: Path, prices: object
+) -> None:
+    most = expected(data, targets=("store",))  # two turns a window, a question about each
+    assert most.cost.calls == most.runs * (1 + 2 * 2) + most.proposals
+
+
+def test_examples_in_a_prompt_are_read_too(data: Path, prices: object) -> None:
+    without = expected(data, options=replace(GEPA, max_demos=0))
+    assert expected(data).cost.tokens_in > 1.1 * without.cost.tokens_in
+
+
 @pytest.mark.parametrize(
     ("takes", "large"),
     [
@@ -102,3 +189,70 @@ def test_a_compile_is_large_by_dollars_minutes_or_calls(takes: dict[str, Any], l
     cost = Cost(10, 100, 100, None)
     at_most = replace(cost, **takes)
     assert Forecast(10, proposals=1, cost=cost, at_most=at_most, minutes=minutes).large is large
+
+
+def test_the_table_says_when_a_price_is_unknown() -> None:
+    cost = Cost(1_000, 1, 1, None)
+    unpriced = Forecast(1, proposals=1, cost=cost, at_most=replace(cost, calls=3_000), minutes=None)
+    expected, most = (list(forecast_table(unpriced).columns[n].cells) for n in (1, 2))
+    assert "price unknown" in expected
+    assert ("1,000" in expected, "3,000" in most) == (True, True)
+    cost = Cost(1, 1, 1, 1.5)
+    priced = Forecast(1, proposals=1, cost=cost, at_most=replace(cost, dollars=4.5), minutes=9.6)
+    expected, most = (list(forecast_table(priced).columns[n].cells) for n in (1, 2))
+    assert (expected[-2:], most[-2:]) == (["$ 1.50", "10"], ["$ 4.50", ""])
+
+
+def test_a_model_file_is_timed_and_its_tokens_decide_the_minutes(data: Path) -> None:
+    written: list[int | None] = []
+
+    class BaseModel(Obedient):
+        """Goes on to its limit of tokens."""
+
+        def complete(self, request: Request) -> Response:
+            written.append(request.config.max_tokens)
+            return super().complete(request)
+
+    base = model_over(BaseModel((), {}), name="gguf:some.gguf")
+    assert (seconds_a_token(base) or 0) > 0
+    assert written == [1, 1]
+    assert seconds_a_token(obedient(name="openai/m")[0]) is None
+    here, _ = obedient(name="local")
+    setup = Setup(here, MemoryProgram(), 360)
+    most = forecast(job(data, setup=setup, prompt_model=here), seconds_a_token=0.05)
+    all_of_it = 0.05 * (most.cost.tokens_in + 5 * most.cost.tokens_out) / 60
+    assert 0.05 * 5 * most.cost.tokens_out / 60 < (most.minutes or 0) < all_of_it
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "changes"),
+    # Two measurements, the plain prompt, what is tried: two rounds of three prompts on a batch and
+    # the best of them on all, of SIMBA's second round each of 16 x 2 samples.
+    [("gepa", 2 + 2 + 2 * 3), ("miprov2", 2 + 1 + 2 + 2 + 1), ("simba", 2 + 1 + 32 + 2 * 3 + 3)],
+)
+def test_the_beginning_of_a_prompt_is_read_where_it_changes(
+    data: Path, optimizer: Optimizer, changes: int
+) -> None:
+    here, _ = obedient(name="local")
+    options = replace(GEPA, optimizer=optimizer, candidates=2, max_demos=0)
+
+    def most(program: MemoryProgram) -> Forecast:
+        of = job(data, setup=Setup(here, program, 360), prompt_model=here, options=options)
+        return forecast(of, seconds_a_token=0.05)
+
+    longer = MemoryProgram()
+    predict = longer.answer.predict
+    text = predict.signature.instructions + " And so on" * 400
+    predict.signature = predict.signature.with_instructions(text)
+    before, after = most(MemoryProgram()), most(longer)
+    minutes = (after.minutes or 0) - (before.minutes or 0)
+    assert minutes * 60 / 0.05 == pytest.approx(1_000 * changes, rel=0.01)
+    assert after.cost.tokens_in - before.cost.tokens_in > 1_500 * changes  # which counts each call
+
+
+def test_at_most_every_statement_is_repaired(data: Path, prices: object) -> None:
+    most = expected(data, targets=("retrieve",))
+    assert most.cost.calls < most.at_most.calls <= 3 * most.cost.calls + most.proposals
+    # An answer is never asked for again; memories are stored before.
+    answering = expected(data, targets=("answer",))
+    assert answering.at_most.calls > answering.cost.calls

@@ -10,12 +10,13 @@ from typing import Any
 import dspy
 import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from dspy.propose.utils import strip_prefix
 from dspy.teleprompt.gepa.instruction_proposal import ProposeInstruction
 from dspy.teleprompt.simba_utils import OfferFeedback
 
 import optimize
-from locomo.choices import Optimizer
-from locomo.prompts.compile import CompileResult
+from locomo.choices import Optimizer, Target
+from locomo.prompts.compile import CompileResult, by_turns
 from locomo.prompts.instructions import OwnInstructions
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import Proposals
@@ -131,6 +132,15 @@ def test_templates_store_unless_storing_is_compiled(run: Callable[..., CompileRe
         run(engine, target="store", optimizer="gepa")
 
 
+@pytest.mark.parametrize("target", ["answer", "retrieve", "store"])
+def test_miprov2_takes_an_instruction_of_our_own_whole(target: Target) -> None:
+    """It cuts up to five words before a colon, as a heading that a model wrote."""
+    ours = OwnInstructions(target)
+    for _ in range(5):
+        text = (ours.proposal(["proposed_instruction"], {}) or {})["proposed_instruction"]
+        assert strip_prefix(text) == text
+
+
 def with_gold(folder: Path) -> None:
     """Give each conversation of these houses the facts that its turns tell, as gold SQL."""
     for file in folder.rglob("*.json"):
@@ -165,6 +175,15 @@ def test_gold_facts_are_in_the_memories_and_nobody_is_asked_to_store(
     assert [path.stat().st_mtime_ns for path in memories] == before
 
 
+def test_gold_facts_must_be_there_and_are_for_what_does_not_store(
+    run: Callable[..., CompileResult],
+) -> None:
+    with pytest.raises(InputError, match=r"blue-house has no gold facts|red-house has no gold"):
+        run(Householder(), facts="gold", target="retrieve")
+    with pytest.raises(InputError, match="--target store stores its own facts"):
+        run(Householder(), facts="gold", target="store")
+
+
 def test_an_interruption_keeps_the_pairs_that_are_complete(
     run: Callable[..., CompileResult],
 ) -> None:
@@ -189,7 +208,33 @@ def test_an_interruption_keeps_the_pairs_that_are_complete(
     assert card.verdict == "no gain"  # of two pairs
 
 
+def test_questions_of_each_conversation_are_measured_in_turn() -> None:
+    examples = [dspy.Example(conversation=id_, n=n) for id_ in "ab" for n in range(3)]
+    assert [(e.conversation, e.n) for e in by_turns(examples)] == [
+        *(("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2))
+    ]
+
+
 REQUESTED = Extent(train=50, validation=100, rounds=4, candidates=6)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "extent"),
+    [
+        (1_000, REQUESTED),
+        (60, Extent(20, 43, 4, 6)),
+        (20, Extent(8, 12, 4, 6)),
+        (17, Extent(8, 12, 2, 6)),
+        (10, Extent(8, 12, 1, 2)),
+    ],
+)
+def test_fewer_questions_come_before_fewer_candidates(minutes: float, extent: Extent) -> None:
+    def needs(extent: Extent) -> float:
+        return 0.5 * extent.validation + extent.train * (extent.rounds + extent.candidates) / 6
+
+    chosen = fitting(REQUESTED, "miprov2", minutes, needs)
+    assert needs(chosen) <= minutes
+    assert chosen == extent
 
 
 def test_what_may_take_longer_is_begun_and_what_takes_far_longer_is_refused() -> None:
@@ -231,3 +276,13 @@ def test_a_run_that_goes_on_has_the_extent_that_was_planned(
     printed = capsys.readouterr().out
     assert "on top of what was asked already" in printed
     assert len(prepared) == 2, "examples of gold rows take seconds, and a plan tries many extents"
+
+
+def test_minutes_is_another_name_for_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    taken: list[Any] = []
+    monkeypatch.setattr(compiling, "optimize", taken.append)
+    for flag in ("--minutes", "--budget-minutes"):
+        assert CliRunner().invoke(optimize.app, [flag, "12"]).exit_code == 0
+    assert [options.budget_minutes for options in taken] == [12, 12]

@@ -24,7 +24,7 @@ from locomo.prompts.scoreboard import (
     best,
 )
 from locomo.tasks.modules import Candidate, candidate_of, with_candidate
-from memory import MemoryProgram
+from memory import InputError, MemoryProgram
 
 PLAIN, OTHER = Candidate("Do."), Candidate("Do it well.", ({"question": "Who?"},))
 
@@ -80,6 +80,14 @@ def test_a_prompt_survives_being_put_on_a_program(text: str, said: str, target: 
     assert candidate_of(plain, target) == candidate_of(MemoryProgram(), target)
 
 
+def test_prompts_that_differ_in_anything_have_other_keys() -> None:
+    demo = {"question": "Who?", "answer": "Ann"}
+    same = [Candidate("Do.", (demo,)), Candidate("Do.", (dict(reversed(demo.items())),))]
+    others = [Candidate("Do!", (demo,)), Candidate("Do."), Candidate("Do.", (demo, demo))]
+    assert same[0].key == same[1].key
+    assert len({prompt.key for prompt in (same[0], *others)}) == 4
+
+
 # --- on disk ------------------------------------------------------------------------------------
 
 
@@ -128,6 +136,25 @@ def test_a_resumed_board_knows_old_runs_and_prompts(tmp_path: Path) -> None:
     assert len(filed(tmp_path, "prompts")) == 3
 
 
+def test_a_new_board_forgets_the_old_one(tmp_path: Path) -> None:
+    with closing(opened(tmp_path)) as board:
+        board(example(1), ran(PLAIN))
+    with closing(opened(tmp_path)) as board:
+        assert board.runs == {}
+    assert (tmp_path / "runs.jsonl").read_bytes() == b""
+
+
+def test_the_first_of_equal_runs_counts_and_the_others_are_not_written(
+    board: Scoreboard, tmp_path: Path
+) -> None:
+    for worth in (0.25, 1.0):
+        board(example(1), ran(PLAIN, worth))
+    board(example(1), ran(PLAIN, 0.75, sampled=True))
+    assert [run["reward"] for run in filed(tmp_path)] == [0.25, 0.75]
+    assert board.of(PLAIN.key)["c/1"].reward == 0.25
+    assert board.count == 2
+
+
 def test_what_failed_does_not_count_and_is_replaced_when_it_succeeds(
     board: Scoreboard, tmp_path: Path
 ) -> None:
@@ -174,6 +201,12 @@ def test_threads_may_file_at_once(tmp_path: Path) -> None:
     assert (len(filed(tmp_path)), len(filed(tmp_path, "prompts"))) == (105, 2)
 
 
+def test_a_folder_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write to .*file"):
+        opened(tmp_path / "file")
+
+
 # --- failures -----------------------------------------------------------------------------------
 
 
@@ -182,6 +215,19 @@ def test_more_than_a_third_of_failures_stops_after_enough_runs(board: Scoreboard
         board(example(n), ran(PLAIN, 0.0, failed="no key"))
     with pytest.raises(TooManyFailures, match=r"12 of 12 runs failed, the last: no key"):
         board(example(50), ran(PLAIN, failed="no key"))
+
+
+def test_a_third_of_failures_is_borne(board: Scoreboard, tmp_path: Path) -> None:
+    for n in range(30):
+        board(example(n), ran(PLAIN, failed="timeout" if n % 3 == 2 else ""))
+    assert (board.failures, board.last_failure) == (10, "timeout")
+    with pytest.raises(TooManyFailures, match=r"11 of 31"):
+        board(example(30), ran(PLAIN, failed="timeout"))
+    assert len(filed(tmp_path)) == 31
+
+
+def test_no_handler_of_exceptions_hides_too_many_failures() -> None:
+    assert not issubclass(TooManyFailures, Exception)
 
 
 # --- the best prompt ----------------------------------------------------------------------------
@@ -215,6 +261,10 @@ def test_eight_lucky_examples_do_not_outweigh_fifty(board: Scoreboard) -> None:
 def test_the_plain_prompt_wins_ties(board: Scoreboard, worth: float) -> None:
     scores(board, PLAIN, {1: 0.5})
     scores(board, OTHER, {1: worth})
+    assert best(board, PLAIN.key) == PLAIN.key
+
+
+def test_the_plain_prompt_is_the_best_of_an_empty_board(board: Scoreboard) -> None:
     assert best(board, PLAIN.key) == PLAIN.key
 
 

@@ -12,8 +12,10 @@ from locomo.results.agreement import (
     LABELLED,
     LabelledAnswer,
     cohens_kappa,
+    measure_agreement,
     read_labelled,
 )
+from memory import InputError
 from tests.support.commands import run_in_process
 from tests.support.talk import talker
 
@@ -36,6 +38,32 @@ def test_cohens_kappa_is_that_of_a_worked_table() -> None:
     assert cohens_kappa([(0, 0), (0.5, 0.5), (1, 1), (0.5, 1)]) == pytest.approx(7 / 11)
 
 
+def test_verdicts_that_cannot_be_read_are_counted_apart() -> None:
+    labels = [True, True, False, False, True]
+    verdicts = [True, False, True, False, None]
+    result = measure_agreement([*zip(labels, verdicts, strict=True)])
+    assert (result.verdicts, result.unreadable) == (4, 1)
+    assert (result.too_generous, result.too_strict, result.bias) == (1, 1, 0)
+    assert result.agreement == 0.5
+    assert result.kappa == 0
+    low, high = result.kappa_interval or (0, 0)
+    assert -1 <= low < 0 < high <= 1
+
+
+def test_agreement_on_everything_is_no_certainty() -> None:
+    result = measure_agreement([(True, True), (False, False)] * 30)
+    assert (result.agreement, result.kappa) == (1, 1)
+    assert result.kappa_interval is None
+    # Wilson (1927): z^2 / (n + z^2) is missing below.
+    assert result.agreement_interval == pytest.approx((60 / (60 + 1.959964**2), 1))
+
+
+def test_without_a_verdict_there_is_no_figure() -> None:
+    result = measure_agreement([(True, None)])
+    assert result.agreement is result.agreement_interval is result.bias is None
+    assert result.kappa is result.kappa_interval is None
+
+
 def test_the_labelled_answers_are_to_questions_of_our_data_and_of_all_sorts() -> None:
     conversations = [
         conversation
@@ -56,6 +84,14 @@ def test_the_labelled_answers_are_to_questions_of_our_data_and_of_all_sorts() ->
         assert answer.lenient or not answer.strict  # what is right in full would do
     assert len(Counter(answer.kind for answer in answers)) == 7
     assert set(Counter(answer.category for answer in answers)) == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '[{"answer": "7 May"}]'])
+def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"labels\.json.* holds no labelled answers"):
+        read_labelled(path)
 
 
 def test_the_command_says_how_far_a_judge_agrees_and_where_it_does_not(

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from locomo.harness import Result
-from locomo.results.outcomes import outcome
+from locomo.results.outcomes import no_facts, outcome, outcome_table
 
 ABSTAINED = "No information available"
 ASKED = Result(
@@ -39,3 +40,25 @@ ASKED = Result(
 )
 def test_an_answer_is_right_with_all_words_of_the_right_one(changed, expected):
     assert outcome(replace(ASKED, **changed)) == expected
+
+
+def test_each_system_has_a_row():
+    results = [
+        replace(ASKED, system="newest", answer="Oslo"),
+        replace(ASKED, system="ranking", answer=ABSTAINED, rows=1),
+        replace(ASKED, rows=2),
+    ]
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(outcome_table(results))
+    lines = [" ".join(line.split()) for line in capture.get().splitlines()]
+    assert "newest (newest turns) 0 1 0 0" in lines
+    assert "ranking (turns by ranking) 0 0 1 0" in lines
+    assert "memory (ranking, facts and SELECTs) 1 0 0 1" in lines
+
+
+def test_a_note_where_the_row_facts_repeats_the_row_ranking():
+    of_facts = replace(ASKED, system="facts")
+    assert no_facts([ASKED]) == ""
+    assert no_facts([of_facts, replace(of_facts, facts=1)]) == ""
+    assert no_facts([of_facts]).startswith("note: of 1 question not one was shown a fact")

@@ -11,11 +11,13 @@ import pytest
 from rich.console import Console
 
 from locomo.commands import print_table
-from locomo.harness import Result, answer_log
+from locomo.harness import BuiltMemory, Result, answer_log
 from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
 from locomo.results.report import (
     PairedDifference,
+    failure_cause,
+    failures,
     interval_of_mean,
     memory_difference,
     metrics_of,
@@ -25,13 +27,40 @@ from locomo.results.report import (
     usual_interval,
 )
 from locomo.results.tables import (
+    bill_table,
+    building_table,
+    comparison_table,
     difference_line,
+    example_text,
+    forecast_line,
     judge_table,
     paper_table,
 )
-from locomo.tracking.metric_names import score_metrics, score_table
+from locomo.tracking.metric_names import MOST_METRICS, score_metrics, score_table
+from memory.models import Cost
+from memory.records import Step
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (RIGHT, None),
+        (replace(RIGHT, score=0.5), None),
+        (replace(RIGHT, score=0.4), "not answered"),
+        (replace(RIGHT, score=0.0, recall=0.5), "not shown"),
+        (replace(RIGHT, score=0.0, recall=0.5, without_fact=("D1:1",)), "not shown, no fact"),
+        (replace(RIGHT, score=1.0, recall=0.0, without_fact=("D1:1",)), None),
+        (replace(RIGHT, category=5, score=0.0, recall=0.0), "should have abstained"),
+        (replace(RIGHT, category=5, score=1.0), None),
+        (replace(RIGHT, category=5, score=0.0, unusable="banana"), "unusable answer"),
+    ],
+)
+def test_a_failed_answer_has_one_cause(result: Result, expected: str | None) -> None:
+    assert failure_cause(result) == expected
+    found = failures([result])
+    assert sum(len(some) for some in found.values()) == (expected is not None)
 
 
 def test_means_are_taken_by_system_and_category_and_the_sum_1_to_4_leaves_abstention_out() -> None:
@@ -88,6 +117,43 @@ def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> Non
     assert len(rows) == len(lines) == 12
 
 
+def test_a_run_has_a_page_of_metrics_however_many_systems_and_judges() -> None:
+    verdicts = {f"judge {n}": True for n in range(3)}
+    results = [
+        replace(RIGHT, system=system, index=index, category=category, verdicts=verdicts)
+        for index, category in enumerate((1, 2, 3, 4, 5))
+        for system in ("newest", "full", "ranking", "facts", "memory")
+    ]
+    metrics = metrics_of(results, "independent")
+    lines = score_lines(results, "independent")
+    numbers = score_metrics(lines, metrics, system_differences(results, "independent"))
+    assert len(numbers) == MOST_METRICS
+    assert "memory/judge judge 2 1-4" in numbers
+    assert len(score_table(lines, metrics).splitlines()) == 1 + 4 * len(lines)
+
+
+def test_each_system_is_compared_with_the_memory_and_with_the_one_before_it() -> None:
+    scores = {"newest": 0.25, "ranking": 0.5, "memory": 1.0}
+    results = [replace(RIGHT, system=system, score=score) for system, score in scores.items()]
+    differences = system_differences(results, "independent")
+    assert {name: difference.change for name, difference in differences.items()} == {
+        "memory - ranking": 0.5,
+        "memory - newest": 0.75,
+        "ranking - newest": 0.25,
+    }
+
+
+def test_a_single_question_has_no_interval() -> None:
+    pair = [RIGHT, replace(RIGHT, system="newest", score=0.5)]
+    (score, *_) = score_lines(pair, "independent")
+    assert (score.low, score.high) == (None, None)
+    difference = memory_difference(pair, "clustered")
+    assert difference is not None
+    assert difference.verdict == "too few questions"
+    line = difference_line("memory - newest", difference)
+    assert line.endswith("+0.500, of a single question: too few questions")
+
+
 @pytest.mark.slow
 def test_three_conversations_are_resampled_before_their_questions() -> None:
     # In each conversation all answers are right or all are wrong: ten observations, not sixty.
@@ -134,6 +200,18 @@ def test_the_difference_is_of_what_can_be_answered() -> None:
     assert difference is not None
     assert (difference.categories, difference.questions) == ("1-4", 2)
     assert difference.change == 0.75
+
+
+def test_question_types_take_the_place_of_categories() -> None:
+    results = [
+        replace(RIGHT, index=0, question_type="update", category=4, score=1.0),
+        replace(RIGHT, index=1, question_type="update", category=5, score=0.0),
+        replace(RIGHT, index=2, question_type="date", category=4, score=0.5),
+    ]
+    lines = {line.categories: line for line in score_lines(results, "independent")}
+    assert lines.keys() == {"date", "update", "5 adversarial", "1-4", "all"}
+    assert (lines["update"].questions, lines["update"].score) == (2, 0.5)
+    assert (lines["date"].questions, lines["date"].score) == (1, 0.5)
 
 
 def test_two_runs_are_paired_by_question_in_each_category() -> None:
@@ -187,6 +265,53 @@ def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
     assert numbers["memory/judge strict _m_ 1-4"] == pytest.approx(1 / 3)
 
 
+def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> None:
+    rubric = {"rubric (m)": RubricScores((1.0, 0.5, None, 0.0))}
+    results = [
+        replace(RIGHT, verdicts={"strict (m)": True}, rubric_scores=rubric),
+        replace(RIGHT, index=1, verdicts={"strict (m)": None}),
+        replace(RIGHT, index=2, verdicts={"strict (m)": False}, score=0.0),
+        replace(RIGHT, index=3, system="newest", category=1, verdicts={"strict (m)": False}),
+    ]
+    bars = {
+        (metric.name, line.system, line.categories): (line.questions, line.score, line.most)
+        for metric in metrics_of(results, "independent")
+        for line in metric.lines
+    }
+    assert bars["judged by strict (m)", "memory", "4 single-hop"] == pytest.approx(
+        (3, 1 / 3, 2 / 3)
+    )
+    assert bars["judged by strict (m)", "newest", "1 multi-hop"] == (1, 0.0, 0.0)
+    assert bars["judged by rubric (m)", "memory", "all"] == (1, 0.375, 0.625)
+    f1 = next(name for name, *_ in bars if "F1" in name)
+    assert bars[f1, "memory", "1-4"] == pytest.approx((3, 2 / 3, 2 / 3))
+    assert bars[f1, "newest", "all"] == (1, 1.0, 1.0)
+    assert len(bars) == 3 + 3 + 3 + 6
+
+
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_nothing_that_was_measured_is_dropped_for_width(width: int) -> None:
+    judges = [f"{kind} (openai/a-model-with-a-long-name)" for kind in ("lenient", "strict")]
+    results = [replace(RIGHT, verdicts=dict.fromkeys(judges, True)), replace(RIGHT, index=1)]
+    lines = score_lines(results, "independent")
+    file = io.StringIO()
+    print_table(Console(file=file, width=width), comparison_table(lines, "independent"))
+    metrics = metrics_of(results, "independent")
+    print_table(Console(file=file, width=width), judge_table(metrics, "independent"))
+    text = file.getvalue()
+    assert "…" not in text
+    for word in ("4 single-hop", "0.34-1.00", "recall", "tokens", "calls", *judges):
+        assert word in text
+
+
+def test_an_example_shows_markup_of_a_question_as_text() -> None:
+    shown = example_text(
+        replace(RIGHT, question="What [bold]did[/bold] she say?", sql=("SELECT 1",))
+    )
+    assert r"\[bold]did" in shown
+    assert "gold:   Oslo" in shown
+
+
 def test_a_log_goes_on_where_a_kill_left_it(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     log = answer_log(path, resume=False)
@@ -235,6 +360,30 @@ def test_a_difference_is_shown_where_its_interval_leaves_zero_out(
     assert line.verdict == verdict
 
 
+def test_a_question_s_bill_has_its_steps_and_its_price() -> None:
+    select = Step("select", calls=1, tokens_in=2_000, tokens_out=40, seconds=2.0, rows=5, turns=3)
+    final = Step("answer", calls=1, tokens_in=1_000, tokens_out=20, seconds=1.0)
+    quick = replace(final, seconds=0.5)
+    results = [
+        replace(RIGHT, steps=(select, final), dollars=0.004),
+        replace(RIGHT, index=1, steps=(quick,), dollars=0.002),
+    ]
+    file = io.StringIO()
+    Console(file=file, width=120).print(bill_table(results))
+    rows = [line.split() for line in file.getvalue().splitlines()]
+    assert ["select", "0.50", "1,000", "20", "2.5", "1.5", "2.00", "2.00"] in rows
+    assert ["answer", "1.00", "1,000", "20", "0.0", "0.0", "0.50", "1.00"] in rows
+    total = ["memory", "all", "1.50", "2,000", "40", "2.5", "1.5", "0.50", "3.00", "$", "0.0030"]
+    assert total in rows
+
+
+def test_memories_say_what_a_hundred_turns_cost() -> None:
+    paid = BuiltMemory("c", Path(), 50, calls=4, tokens_in=9_000, tokens_out=800, dollars=0.5)
+    caption = str(building_table([paid, replace(paid, conversation="d")]).caption)
+    assert caption == "a hundred turns: 8.0 calls, 18,000 + 1,600 tokens, $ 1.00"
+    assert building_table([BuiltMemory("c", Path(), 50)]).caption is None
+
+
 def test_a_judge_is_a_metric_with_the_bracket_of_what_it_could_not_read() -> None:
     verdicts = [True, False, None, None]
     results = [replace(RIGHT, index=n, verdicts={"strict (m)": v}) for n, v in enumerate(verdicts)]
@@ -248,6 +397,42 @@ def test_a_judge_is_a_metric_with_the_bracket_of_what_it_could_not_read() -> Non
     numbers = score_metrics([], [f1, strict])
     judged = {name: numbers[f"memory/judge strict _m_ all{name}"] for name in ("", " low", " most")}
     assert judged == {"": 0.25, " low": every.low, " most": 0.75}
+
+
+def test_a_benchmark_s_own_metric_comes_first() -> None:
+    scores = RubricScores((1.0, 0.0, None, None))
+    result = replace(RIGHT, rubric=("a", "b", "c", "d"), rubric_scores={"m": scores})
+    rubric, f1 = metrics_of([result], "independent")
+    assert (rubric.name, rubric.lines[0].score, rubric.lines[0].most) == ("judged by m", 0.25, 0.75)
+    assert f1.name == "F1 as LoCoMo has it"
+
+
+def test_recall_is_the_mean_of_those_that_are_known() -> None:
+    unknown = replace(RIGHT, index=1, recall=None)
+    for results, recall in (
+        ([replace(RIGHT, recall=0.5), unknown], 0.5),
+        ([unknown, replace(unknown, index=2)], None),
+    ):
+        assert {line.recall for line in score_lines(results, "independent")} == {recall}
+        assert {line.tau for line in score_lines(results, "independent")} == {None}
+
+
+def test_a_table_has_the_form_of_papers() -> None:
+    asked = replace(RIGHT, answer="In Oslo, I think", gold="Oslo", score=0.25, tokens=900)
+    asked = replace(asked, seconds=2.0)
+    results = [
+        replace(asked, verdicts={"lenient (m)": True, "strict (m)": False}),
+        replace(asked, index=1, category=1, verdicts={"lenient (m)": None}, seconds=1.0),
+        replace(asked, index=2, category=5, verdicts={"lenient (m)": True}),
+    ]
+    file = io.StringIO()
+    print_table(Console(file=file, width=200), paper_table(results))
+    rows = [line.strip("| ").split() for line in file.getvalue().splitlines() if "memory" in line]
+    assert [" ".join(row).replace("| ", "") for row in rows] == [
+        "memory 1 multi-hop 1 0.0 25.0 20.0 900 1.00",
+        "memory 4 single-hop 1 100.0 0.0 25.0 20.0 900 2.00",
+        "memory 1-4 2 50.0 0.0 25.0 20.0 900 1.50",
+    ]
 
 
 def test_the_papers_of_other_benchmarks_count_all_questions_by_their_own_judge() -> None:
@@ -268,3 +453,15 @@ def test_the_papers_of_other_benchmarks_count_all_questions_by_their_own_judge()
         "memory all 2 75.0 900 1.00",
     ]
     assert "category 5" not in str(table.title)
+
+
+def test_a_forecast_is_one_line() -> None:
+    cost = Cost(4_620, 9_000_000, 100_000, 1.6)
+    line = forecast_line("1,540 questions with m", cost, 34.6)
+    assert line == (
+        "1,540 questions with m: 4,620 calls, 9.1 million tokens, about $ 1.60, about 35 minutes"
+    )
+    unknown = forecast_line("2 questions with m", Cost(2, 900, 100, None), None)
+    assert unknown == "2 questions with m: 2 calls, 1,000 tokens, price unknown"
+    here = forecast_line("1 question with gguf:m", Cost(1, 90, 10, 0.0), 0.2)
+    assert here == "1 question with gguf:m: 1 call, 100 tokens, about 1 minute"

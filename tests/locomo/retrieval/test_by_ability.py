@@ -1,13 +1,15 @@
 """Evidence shown by kind of question, beside cosine and FTS5; no model is asked."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from locomo.dataset.format import Conversation, load_conversations
+from locomo.dataset.format import Conversation, Question, load_conversations
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.by_ability import SYSTEMS, evidence_log, measured
+from locomo.retrieval.by_ability import SYSTEMS, details_shown, evidence_log, measured, words_shown
+from memory import Turn
 from tests.locomo.dataset.test_beam import write_chat
 from tests.support.commands import run_in_process
 
@@ -33,6 +35,44 @@ def test_each_question_with_evidence_is_measured_in_each_budget_by_each_system(
     assert set(shown[0].shares) == {f"{name} {budget}" for name in SYSTEMS for budget in BUDGETS}
     assert all(one.shares[f"{name} 500"][:2] == (1.0, 1.0) for one in shown for name in SYSTEMS)
     assert all(one.tokens["this memory 100"] <= 100 for one in shown)
+
+
+def test_a_measurement_is_not_repeated_and_the_label_changes_nothing_but_its_name(
+    conversation: Conversation, tmp_path: Path
+) -> None:
+    file = tmp_path / "log.jsonl"
+    shown = measured(conversation, BUDGETS, log=evidence_log(file))
+    before = file.read_bytes()
+    assert measured(conversation, BUDGETS, log=evidence_log(file)) == shown
+    assert file.read_bytes() == before
+
+    renamed = tuple(
+        replace(question, question_type="x", category=4) for question in conversation.questions
+    )
+    others = measured(
+        replace(conversation, questions=renamed),
+        BUDGETS,
+        log=evidence_log(tmp_path / "other.jsonl"),
+    )
+    assert [replace(one, kind="") for one in others] == [replace(one, kind="") for one in shown]
+
+
+def test_words_count_where_evidence_has_them() -> None:
+    question = Question(0, "Where?", "Oslo and Lyon", 4, ("D1:1",))
+    evidence = [Turn("Ann", "I moved to Oslo.", id=1)]
+    assert words_shown(question, evidence, "[1] Ann: I moved to Oslo.") == 1
+    assert words_shown(question, evidence, "[1] Ann: I moved.") == 0
+    assert words_shown(question, [Turn("Ann", "I moved.", id=1)], "Oslo") is None
+
+
+def test_details_are_the_numbers_and_names_of_an_answer_that_its_evidence_has() -> None:
+    question = Question(
+        0, "Where, and for how much?", "To Oslo, for 4,000 euros in May", 4, ("a",), ""
+    )
+    evidence = [Turn("Ann", "I moved to Oslo for 4000 euros.", id=1)]
+    assert details_shown(question, evidence, "[1] Ann: to Oslo for 4,000") == 1
+    assert details_shown(question, evidence, "[1] Ann: I moved to Oslo.") == 0.5
+    assert details_shown(question, [Turn("Ann", "I moved.", id=1)], "Oslo") is None
 
 
 def test_the_command_prints_a_row_for_each_system_and_kind(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.fair import RankedCase, fair_recalls, ranking_table
+from locomo.retrieval.fair import RankedCase, fair_recalls, hybrid_scores, ranking_table
 from locomo.retrieval.fit import Case
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
@@ -29,6 +30,16 @@ def _places(first: int) -> np.ndarray:
     return np.array([first, *others], dtype=float)
 
 
+def test_reciprocal_ranks_are_joined_and_a_turn_without_a_word_has_none_of_bm25() -> None:
+    ranked = RankedCase(
+        Case(4, np.array([1, 2]), np.array([1]), np.zeros((2, 1))),
+        by_words=np.array([1.0, np.inf]),
+        by_cosine=np.array([2.0, 1.0]),
+    )
+    scores = hybrid_scores(ranked, constant=1, share=0.25)
+    assert scores == pytest.approx([0.75 / 2 + 0.25 / 3, 0.25 / 2])
+
+
 def test_a_conversation_is_measured_by_what_the_others_tuned() -> None:
     by_words = [asked(by_words=1, by_cosine=TURNS, feature=1.0) for _ in range(3)]
     by_cosine = [asked(by_words=TURNS, by_cosine=1, feature=-1.0) for _ in range(3)]
@@ -41,6 +52,17 @@ def test_a_conversation_is_measured_by_what_the_others_tuned() -> None:
     alike = fair_recalls([by_cosine, by_cosine[:2]], np.array([1.0]), [1, 10])
     assert [at_10 for _, at_10 in alike["hybrid of both, tuned"]] == [1.0] * 5
     assert alike["this ranking, fitted"] == [[1.0, 1.0]] * 5
+
+
+def test_a_named_embedder_is_one_more_cosine_and_hybrid() -> None:
+    cases = [
+        replace(asked(by_words=TURNS, by_cosine=TURNS, feature=0.0), by_named=_places(1))
+        for _ in range(3)
+    ]
+    found = fair_recalls([cases, [*cases]], np.array([1.0]), [1, 10], named="contextual")
+    assert found["cosine"] == [[0.0, 0.0]] * 6
+    assert found["cosine, contextual"] == [[1.0, 1.0]] * 6
+    assert [at_10 for _, at_10 in found["hybrid of FTS5 and contextual, tuned"]] == [1.0] * 6
 
 
 def test_an_interval_is_over_conversations_of_which_there_are_three() -> None:
@@ -64,3 +86,14 @@ def test_the_command_prints_a_table_with_the_strongest_textbook_ranking(
     recall_at_10 = {row[0].strip(): float(row[2]) for row in rows[1:]}
     assert max(recall_at_10["FTS5"], recall_at_10["cosine"]) < recall_at_10["hybrid of both, tuned"]
     assert recall_at_10["hybrid of both, tuned"] < recall_at_10["this ranking, fitted"]
+
+
+def test_one_conversation_has_nothing_to_tune_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["retrieval", "--data", str(SAMPLE), "--conversation", "wanjiru-and-bo", "--fair"]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit) as ended:
+        run_command(app)
+    assert ended.value.code == 2
+    assert "--fair needs two conversations" in capsys.readouterr().err

@@ -87,6 +87,27 @@ def test_what_a_feature_is_measured_in_makes_no_difference(units: list[float]) -
     assert fit_weights(scaled) * units == pytest.approx(fit_weights(cases), abs=1e-4)
 
 
+def test_a_feature_left_out_weighs_nothing_and_the_others_are_fitted_without_it() -> None:
+    cases = drawn_cases(100)
+    cases_without = [Case(4, case.turns, case.evidence, case.features[:, 1:]) for case in cases]
+    assert fit_weights(cases, without=0) == pytest.approx(
+        [0, *fit_weights(cases_without)], abs=1e-4
+    )
+
+
+def test_a_feature_that_tells_no_turns_apart_weighs_nothing() -> None:
+    cases = [
+        Case(4, case.turns, case.evidence, case.features * [1, 1, 0] + [0, 0, n])
+        for n, case in enumerate(drawn_cases(50))
+    ]
+    assert fit_weights(cases)[2] == 0
+
+
+def test_of_equal_turns_the_newer_is_ranked_first() -> None:
+    case = Case(1, np.array([2, 5, 9]), np.array([5]), np.array([[1.0], [0.0], [1.0]]))
+    assert rank_turns(case, np.array([1.0])).tolist() == [9, 2, 5]
+
+
 def test_evidence_that_is_no_candidate_is_missed_but_not_learnt_from() -> None:
     known = drawn_cases(100)
     lost = Case(4, np.arange(1, 21), np.array([77]), np.ones((20, 3)))
@@ -124,6 +145,29 @@ def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
             assert {conversation.turns[n - 1].source for n in case.evidence} == {*question.evidence}
 
 
+@pytest.mark.slow
+def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = load_conversations(SAMPLE)[0]
+    before = weights_in_use()
+    fitted = fit_weights(search_cases(conversation, before))
+    random = np.random.default_rng(3)
+    other_weights = {feature: float(random.uniform(-9, 9)) for feature in before}
+    monkeypatch.setattr("memory.search.ranking.FEATURE_WEIGHTS", other_weights)
+    assert fit_weights(search_cases(conversation, other_weights)) == pytest.approx(
+        fitted, abs=0.005
+    )
+
+
+def test_a_feature_that_weighs_nothing_cannot_be_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "weights.json"
+    file.write_text(json.dumps({"weights": {"words": 1.0, "date": 0.0}}))
+    monkeypatch.setattr(fitting, "WEIGHTS_FILE", file)
+    with pytest.raises(fitting.InputError, match="'date' weighs 0"):
+        weights_in_use()
+
+
 # --- the command ------------------------------------------------------------------------------
 
 
@@ -154,6 +198,28 @@ def test_the_command_makes_the_file_and_shows_what_each_feature_is_worth(
     firsts = [line.replace("|", " ").split()[:1] for line in output.splitlines()]
     for name in ("1", "2", "3", "4", "all", "nothing", *before):
         assert [name] in firsts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--conversation", "river-and-tomas"], "cannot be split in 2 folds"),
+        (["--folds", "3"], "cannot be split in 3 folds"),
+        (["--folds", "1"], "--folds"),
+        (["--weights", str(SAMPLE / "w.json")], "cannot write"),
+    ],
+)
+def test_what_cannot_be_fitted_or_kept_is_refused_before_the_search(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        "locomo.retrieval.__main__.search_cases", lambda *_: pytest.fail("searched")
+    )
+    assert run(monkeypatch, "--data", SAMPLE, "--fit", *arguments) == 2
+    assert message in capsys.readouterr().err
 
 
 # --- the data they were made of ---------------------------------------------------------------

@@ -1,22 +1,27 @@
 """The retrieval command: recall of evidence turns without a model, on a real store."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
+from locomo.retrieval import measure
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.chart import recall_curve, token_costs
+from locomo.retrieval.chart import Curve, recall_chart, recall_curve, token_costs
 from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
-from memory import Turn, open_store
+from memory import Hit, Turn, open_store
 from memory.evidence.layout import lay_out
+from memory.search import embed
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
 
@@ -48,6 +53,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
+def test_the_command_starts(source: Path) -> None:
+    subprocess.run([sys.executable, "-m", "locomo.retrieval", "--data", source], check=True)
+
+
 def test_one_conversation_is_written_with_a_ranking_for_every_question(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +74,16 @@ def test_one_conversation_is_written_with_a_ranking_for_every_question(
     lines = [line.replace("|", " ").split() for line in capsys.readouterr().out.splitlines()]
     assert ["2", "1.000", "1.000", "1.000", "1.000", "1"] in lines
     assert not any(line[:1] in (["4"], ["5"]) for line in lines[:-1])
+
+
+def test_several_conversations_are_written_by_id(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = source.with_name("out.json")
+    assert run(monkeypatch, "--data", source, "--json", out, "--k", "1") == 0
+    results = json.loads(out.read_bytes())
+    assert results.keys() == {"conv-1", "conv-2"}
+    assert results["conv-1"]["ranked"]["0"] == ["D2:1"]
 
 
 def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Path) -> None:
@@ -83,6 +103,20 @@ def test_recall_by_session_counts_sessions_of_the_turns_that_are_looked_at(sourc
     assert measured == {2: [[0.5, 0.5, 1.0]]}
 
 
+def test_results_of_longmemeval_are_shown_by_question_type(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unmarked = longmemeval_question("q-2", question_type="multi-session")
+    unmarked["haystack_sessions"] = [[{"role": "user", "content": "Hello!"}], []]
+    unanswerable = longmemeval_question("q-3_abs")
+    file = write(source, longmemeval_question(), unmarked, unanswerable)
+    assert run(monkeypatch, "--data", file) == 0
+    turns, sessions = capsys.readouterr().out.split("recall of evidence sessions")
+    assert "knowledge-update" in turns
+    assert "multi-session" not in turns  # no turn is marked, but a session holds the answer
+    assert "multi-session" in sessions
+
+
 def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
     places = ["I live in Lyon now.", "I live in Oslo now."]
     turns = [
@@ -98,6 +132,32 @@ def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
         folder.mkdir()
         asked = replace(conversation, questions=(replace(question, asker=asker),))
         assert retrieve(asked, folder, 1).ranked == {"0": [source_of_asker]}
+
+
+def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    second_file = write(source.with_name("other.json"), record("conv-3"))
+    out = source.with_name("out.json")
+    assert run(monkeypatch, "--data", source, "--data", second_file, "--json", out) == 0
+    assert json.loads(out.read_bytes()).keys() == {"conv-1", "conv-2", "conv-3"}
+
+
+def test_the_clock_starts_when_the_embedder_is_loaded(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder_parts = (embed._loaded_token_vectors, embed._vocabulary)
+    for load in (*embedder_parts, embed.related, measure._load_embedder):
+        load.cache_clear()
+    loaded_at_readings: list[bool] = []
+
+    def perf_counter() -> float:
+        loaded_at_readings.append(all(part.cache_info().currsize for part in embedder_parts))
+        return 0.0
+
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=perf_counter))
+    conversation = load_conversations(source)[0]
+    retrieval = retrieve(conversation, source.parent, 1)
+    assert (retrieval.ingest_s, retrieval.search_ms) == (0, [0, 0, 0])
+    assert loaded_at_readings == [True] * (2 + 2 * len(conversation.questions))
 
 
 # --- why these turns --------------------------------------------------------------------------
@@ -123,6 +183,14 @@ def test_an_explanation_shows_each_turn_with_its_shares_and_whether_it_is_eviden
     assert ("evidence D1:2 is number 4" in output) == (best[3].turn_id == 2)
 
 
+def test_an_explanation_of_an_unknown_question_speaks_of_no_evidence(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--data", source, "--conversation", "conv-1", "--explain")
+    assert run(monkeypatch, *arguments, "Where is Lyon?") == 0
+    assert "evidence" not in capsys.readouterr().out
+
+
 def test_a_memory_that_exists_is_explained_and_left_as_it_is(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +202,11 @@ def test_a_memory_that_exists_is_explained_and_left_as_it_is(
     assert "My sister plays the violin." in capsys.readouterr().out
     with open_store(path) as store:
         assert len(store.turns()) == count
+
+
+def test_shares_stand_largest_first_and_empty_ones_not_at_all() -> None:
+    shares = {"asks": 0.5, "date": 0.0, "words": -0.8, "time": 0.004}
+    assert share_line(Hit(1, -0.3, shares)).replace("\u00a0", " ") == "words -0.80   asks 0.50"
 
 
 # --- the chart --------------------------------------------------------------------------------
@@ -158,7 +231,57 @@ def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
     assert sum(token_costs(turns).values()) == pytest.approx(context.tokens, rel=0.01)
 
 
+@pytest.mark.slow
+def test_the_chart_is_a_picture_of_ours_and_of_peers(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranked = {"0": ["D2:2", "D2:1"], "1": [], "2": []}
+    conversations = {"conv-1": {"ranked": ranked}, "conv-2": {"ranked": {"0": ["D1:1"]}}}
+    systems = {
+        "ours": {"title": "sql-memory", "version": "0", "conversations": {}},
+        "mem0": {"title": "mem0", "version": "1.0", "conversations": conversations},
+        "none": {"title": "none", "version": "", "error": "not installed"},
+    }
+    peers, picture = source.with_name("peers.json"), source.with_name("recall.png")
+    peers.write_text(json.dumps(systems))
+    drawn = []
+    monkeypatch.setattr(
+        "locomo.retrieval.__main__.recall_chart", lambda curves, *_: drawn.extend(curves)
+    )
+    assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
+    assert [curve.title for curve in drawn] == ["this memory", "mem0 1.0"]
+    assert drawn[1].recall.tolist() == [0.5, 0.75]
+    monkeypatch.undo()
+    assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_curve_of_recall_has_its_number_of_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
+    curve = Curve("this memory", 17, recall=np.array([0.5, 0.8]), tokens=np.array([30.0, 60.0]))
+    recall_chart([curve], tmp_path / "recall.png", "20 questions")
+    [figure] = drawn
+    [text] = figure.axes[0].get_legend().get_texts()
+    assert text.get_text() == "this memory, n = 17"
+
+
 # --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--json", "missing/../two.json/x"), ("--json", ""), ("--chart", "d.png")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_search(
+    source: Path, option: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.with_name("d.png").mkdir()
+    monkeypatch.setattr(
+        "locomo.retrieval.__main__.retrieve", lambda *_, **__: pytest.fail("searched")
+    )
+    assert run(monkeypatch, "--data", source, option, source.parent / name) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The ranking fitted to conversations of one's own by `optimize.py --target ranking`."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -10,12 +11,14 @@ import typer
 
 import optimize
 from locomo.dataset.format import load_conversations
+from locomo.scripts import evaluate as evaluating
 from locomo.scripts import optimize as compiling
-from memory import Hit, Memory, load_program, open_store
+from memory import Hit, InputError, Memory, load_program, open_store
 from memory.search.ranking import FEATURE_WEIGHTS
 from tests.support.commands import run as run_memory
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import question, record, turn, write
+from tests.support.printed import exit_code, printed_commands
 from tests.support.tracking import track
 
 THINGS = ("lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask", "rope", "comb")
@@ -39,6 +42,12 @@ def shop(id_: str) -> dict[str, object]:
 
 
 SHOPS = ("north", "east", "south", "west", "centre", "port", "hill", "lake", "park")
+
+
+@pytest.fixture
+def tracked(tmp_path: Path, tracking_database: Path) -> str:
+    """The MLflow database of a slow test."""
+    return shutil.copy(tracking_database, tmp_path / "mlflow.db")
 
 
 @pytest.fixture
@@ -92,6 +101,25 @@ def test_weights_are_fitted_measured_and_used(place: Path) -> None:
     assert said in run_memory(*command, "--program", place / "optimized_memory_qa.json")
 
 
+@pytest.mark.slow
+def test_its_commands_run_as_printed(
+    place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track(evaluating, request, monkeypatch)
+    with Memory("default") as memory:
+        memory.add("Shall we buy another lamp?", speaker="Ann")
+    held_out = place / "my shops" / "validation"
+    held_out.mkdir(parents=True)
+    write(held_out.parent / "first.json", *map(shop, SHOPS[:5]))
+    write(held_out / "rest.json", *map(shop, SHOPS[5:]))
+    done = fitted("--data", "my shops", "--output", "my weights.json")
+    search, measure = printed_commands(done.stdout, TEXT="lamp")
+    assert exit_code(search, monkeypatch) == 0
+    assert measure[0] == "evaluate.py"
+    small = ["--num-test", "2", "--systems", "memory"]
+    assert exit_code([*measure, *small], monkeypatch) == 0
+
+
 def test_data_without_evidence_is_refused_before_anything_is_written(place: Path) -> None:
     bare = [shop(name) | {"qa": [question(5, evidence=[])]} for name in ("north", "east", "south")]
     write(place / "shops.json", *bare)
@@ -99,3 +127,15 @@ def test_data_without_evidence_is_refused_before_anything_is_written(place: Path
     assert done.returncode == 2
     assert "have no question of categories 1 to 4 with evidence" in done.stderr
     assert not (place / "optimized_memory_qa.json").exists()
+
+
+@pytest.mark.slow
+def test_weights_of_other_features_are_refused(place: Path) -> None:
+    assert fitted("--data", "shops.json").returncode == 0
+    file = place / "optimized_memory_qa.json"
+    content = json.loads(file.read_text())
+    weights = content["sql_memory"]["feature_weights"]
+    weights["mood"] = weights.pop("asks")
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="the ranking has other features now; compile it again"):
+        load_program(file)

@@ -25,11 +25,13 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
-from memory.program import plain_program
+from memory.evidence.layout import Evidence
+from memory.models.local import SmallModelAdapter
+from memory.program import LEAST_EXAMPLE, plain_program
 from memory.records import SqlUse
 from memory.store.sqlite.store import SqliteStore
 from memory.text.tokens import count_tokens
-from tests.support.locomo_records import turn
+from tests.support.locomo_records import question, turn
 from tests.support.obedient import Obedient, houses, obedient
 from tests.support.scripted import answer, sql, with_limits
 from tests.support.talk import ANN, talk, talks
@@ -188,6 +190,20 @@ def test_the_packaged_model_writes_selects_where_they_are_compiled_and_measured(
     assert len(outcome.sql) == asked
 
 
+@pytest.mark.parametrize("sql_use", ["when it pays", "never"])
+def test_a_hosted_model_writes_selects_for_every_question_where_they_are_compiled(
+    place: Place, sql_use: SqlUse
+) -> None:
+    asked = {}
+    for target in ("answer", "retrieve"):
+        student, engine = place.task(target, sql=sql_use)
+        [outcome] = run(target, student).outcomes
+        asked[target] = (len(engine.prompts_for("retrieve")), outcome.sql_asked)
+        # What nobody asked for is not missing.
+        assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == 1.0
+    assert asked == {"answer": (0, False), "retrieve": (1, True)}
+
+
 def test_where_selects_are_compiled_less_memory_is_shown_than_there_is(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +215,13 @@ def test_where_selects_are_compiled_less_memory_is_shown_than_there_is(
         run(target, student)
         shown[target] = count_tokens(memory_of(engine.prompts_for("answer")[0]))
     assert shown["retrieve"] <= 205 < shown["answer"]
+
+
+def test_an_example_of_a_select_shows_a_short_catalog(place: Place) -> None:
+    student, engine = place.task("retrieve", limits=PACKAGED)
+    [(_, inputs, _)] = traced("retrieve", student)
+    whole = engine.prompts_for("retrieve")[0].split("[[ ## catalog ## ]]")[1]
+    assert count_tokens(inputs["catalog"]) <= student.bench.example_tokens < count_tokens(whole)
 
 
 # --- models that fail ---------------------------------------------------------------------------
@@ -252,6 +275,14 @@ def test_facts_reach_the_answering_model_and_the_turns_text_does_not(place: Plac
     assert "I keep" not in seen
 
 
+def test_facts_are_asked_for_by_select_also_where_none_would_pay(place: Place) -> None:
+    student, engine = place.task("store", sql="when it pays")
+    pred = run("store", student)
+    assert engine.calls()["retrieve"] == len(pred.outcomes) == 4
+    assert pred.outcomes[0].answer == "attic on the ground floor"
+    assert "Ann keeps the lamp in the attic" in pred.outcomes[0].text
+
+
 def test_what_no_fact_says_cannot_be_answered(place: Place) -> None:
     student, engine = place.task("store", store=lambda prompt: sql("-- none"))
     pred = run("store", student)
@@ -283,6 +314,29 @@ def test_a_refused_insert_costs_the_sql_component(
     assert "turn 9 is not one of the turns shown" in outcome.refusals[-1]
 
 
+@pytest.mark.slow
+def test_more_than_four_facts_a_turn_do_not_fit(place: Place) -> None:
+    rows = ", ".join(f"('Ann', 'keeps_{n}', 'the lamp', 1)" for n in range(20))
+    pred = run("store", place.task("store", store=lambda prompt: sql(FACTS + rows + ";"))[0])
+    assert pred.outcomes[0].fits == 16 / 20
+
+
+def test_facts_of_any_text_are_copied_as_they_are(place: Place, tmp_path: Path) -> None:
+    # A row whose sentence reads as somebody else's, or not at all, is set aside (decision 317).
+    said = ["it's", "''", "a\\", "--", "?1 :a $b", ";", "\U0001f600"]
+    rows = ", ".join("('Ann', 'said', '" + v.replace("'", "''") + "', 1)" for v in said)
+    written, read = sql(FACTS + rows + ";"), sql("SELECT value FROM facts")
+    odd = talk("odd", [question(4)], session_1=[turn("D1:1", "I said " + " ".join(said))])
+    place = place.with_talk(odd, tmp_path)
+    replies = {"retrieve": lambda _: read, "answer": lambda _: answer("odd", "1")}
+    student, engine = place.task("store", store=lambda _: written, **replies)
+    pred = student(conversation="odd", first=1, last=1)
+    lines = [" ".join(value.split()) for value in said]
+    assert (pred.failed, [value for _, _, value, _ in pred.facts]) == ("", lines)
+    seen = memory_of(engine.prompts_for("answer")[0]).splitlines()
+    assert {f"value: {line}" for line in lines} <= set(seen)
+
+
 # --- one speaker at a time ----------------------------------------------------------------------
 
 ASKING: dict[str, Any] = {
@@ -301,6 +355,23 @@ def said_by(subject: Callable[[str, list[str]], str]) -> Callable[[str], str]:
         return sql(FACTS + ", ".join(rows) + ";")
 
     return reply
+
+
+@pytest.mark.slow
+def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Place) -> None:
+    right = said_by(lambda name, names: name)
+    unasked = place.task("store", store=right, **ASKING)[0]
+    assert unasked(conversation="tiny", first=1, last=3).target == []
+    student, engine = place.task("store", speakers=True, store=right, **ASKING)
+    pred = student(conversation="tiny", first=1, last=3)
+    assert [(subject, n) for subject, _, _, n in pred.target] == [("Ann", 1), ("Ann", 3), ("Bo", 2)]
+    assert "Rufus" in pred.target[2][2]
+    _, anns, bos = engine.prompts_for("store")
+    assert "Rufus" not in anns
+    assert "Lyon" not in bos
+    assert single_speaker_metric(None, pred).score == 1.0
+    later = student(conversation="tiny", first=4, last=6)
+    assert [fact[-1] for fact in later.target] == [1, 3, 2]
 
 
 @pytest.mark.slow
@@ -350,6 +421,49 @@ def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
     assert count_tokens(cut) <= student.bench.example_tokens < count_tokens(whole)
     assert "I keep the pen in the loft." in cut
     assert all(line in whole.splitlines() for line in cut.splitlines())
+
+
+ANSWERED = "[[ ## evidence ## ]][[ ## question ## ]] I keep the lamp"
+
+
+@pytest.mark.parametrize("memory", ["", "word " * 900, "день " * 900, "[1] Ann: hi\n\n\n" * 90])
+def test_an_examples_memory_of_any_text_is_cut(
+    place: Place, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    student, _ = place.task("answer", limits=PACKAGED)
+    said = [{"role": "user", "content": ANSWERED}]
+    monkeypatch.setattr(student.bench.setup.model.adapter, "format", lambda *_: said)
+    forward = student.program.answer.forward
+    shown = Evidence(turns=(memory,) if memory else ())
+
+    def seen(question: Any, evidence: Any, **_: Any) -> dspy.Prediction:
+        return forward(question, shown.text)
+
+    monkeypatch.setattr(student.program.answer, "forward", seen)
+    [(_, inputs, _)] = traced("answer", student)
+    assert count_tokens(inputs["evidence"]) <= student.bench.example_tokens
+    assert bool(inputs["evidence"]) is bool(memory)
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("demos", [1, 3, 5, 9])
+def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: int) -> None:
+    student, engine = place.task("answer", limits=PACKAGED, demos=demos)
+    assert student.bench.example_tokens >= LEAST_EXAMPLE
+    things = ["lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask"][:demos]
+    steps = [traced("answer", student, thing)[0] for thing in things]
+    shown = [dspy.Example(**inputs, **outputs) for _, inputs, outputs in steps]
+    asked = {
+        "evidence": memory_of(engine.prompts_for("answer")[0]).strip(),
+        "question": "Where? " * 10,
+    }
+    assert count_tokens(asked["evidence"]) > 250
+    answers = MemoryProgram("tiny").answer  # in the form that this model gets
+    signature = answers.predict.signature.with_instructions("Answer. " * 50)
+    prompt = SmallModelAdapter().format(signature, shown, asked)
+    marks = 6  # of a message's role, its beginning and end
+    written = 24
+    assert sum(count_tokens(m["content"]) + marks for m in prompt) + written <= 2048
 
 
 # --- copies and threads -------------------------------------------------------------------------

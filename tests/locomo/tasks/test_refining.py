@@ -1,14 +1,17 @@
 """The refining module at work: an episode on a draft, a question from facts alone, its trace."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import dspy
 import pytest
 
+from locomo.choices import MODULES, TARGETS
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup, build_memory
+from locomo.tasks.measure import measure
 from locomo.tasks.modules import Bench, RefineForQuestion, candidate_of, task, task_examples
-from locomo.tasks.rewards import refine_metric
+from locomo.tasks.rewards import REFINE_COMPONENTS, refine_metric
 from memory import MemoryProgram
 from memory.program import plain_program
 from tests.support.obedient import houses, obedient
@@ -92,3 +95,19 @@ def test_weights_learn_from_the_whole_trajectory(bench: Bench) -> None:
         steps = list(dspy.settings.trace)
     assert [len(step[2].tool_calls.tool_calls) for step in steps] == [1, 1, 0]
     assert all("tools" in step[1] for step in steps)
+
+
+def test_a_measurement_names_gain_efficiency_tools_and_length(bench: Bench, tmp_path: Path) -> None:
+    examples = task_examples([bench.conversations["red-house"]], "refine", 4)[:2]
+    scores, failed = measure(
+        student(bench), examples, threads=1, log=tmp_path / "log", target="refine"
+    )
+    assert failed == []
+    for [score] in scores.values():
+        assert score.components["answer"] == 1.0
+        assert score.components["refined"] == pytest.approx(0.8)
+        assert {*REFINE_COMPONENTS} <= score.components.keys()
+
+
+def test_all_is_of_the_three_modules_that_answer() -> None:
+    assert set(MODULES) - set(TARGETS) == {"refine"}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import dspy
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from locomo.dataset.format import Question
 from locomo.tasks.rewards import (
     FIELDS,
     REFINE_COMPONENTS,
+    WEIGHTS,
     Episode,
     Outcome,
     QuestionScore,
@@ -23,6 +25,7 @@ from locomo.tasks.rewards import (
     efficiency,
     episode_reward,
     gated_metric,
+    mean_components,
     memupdate_metric,
     metric,
     metric_of,
@@ -36,6 +39,7 @@ from locomo.tasks.rewards import (
     unpadded_metric,
 )
 from memory import InputError
+from tests.support.scripted import ScriptedLM
 
 METRICS = [
     *(metric, gated_metric, single_speaker_metric, refine_metric, unpadded_metric),
@@ -111,12 +115,34 @@ def test_components(asked: Question, outcome: Outcome, worth: tuple[float, ...])
     assert reward == pytest.approx(sum(map(math.prod, zip(weights, worth, strict=True))))
 
 
+def test_a_numpy_share_becomes_a_python_float() -> None:
+    assert type(components(question(), right(fits=np.float32(0.5)))["budget"]) is float
+
+
 def test_a_perfect_outcome_is_worth_exactly_one_and_names_its_question() -> None:
     one = question_score("conv-26", question(index=17), right())
     assert (one.key, one.category, one.reward) == ("conv-26/17", 4, 1.0)
 
 
+def test_components_are_shown_as_means_beside_the_reward() -> None:
+    both = [
+        question_score("c", question(), right()),
+        question_score("c", question(), right(sql=(), fits=0.0)),
+    ]
+    means = {"answer": 1, "evidence": 1, "words": 1, "sql": 0.5, "budget": 0.5, "reward": 0.95}
+    assert mean_components(both) == pytest.approx(means)
+    with pytest.raises(ValueError, match="data point"):
+        mean_components([])
+
+
 # --- feedback -----------------------------------------------------------------------------------
+
+
+def test_feedback_on_what_is_perfect_is_one_line_that_says_so() -> None:
+    assert metric(example(question()), told(right())).feedback == (
+        'Question: Where does Anna live? Answer: "Lyon".'
+        " Answer, evidence, SQL and budget are right."
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,6 +199,22 @@ def test_feedback_says(asked: Question, outcome: Outcome, says: str) -> None:
     assert "are right." not in said
 
 
+@pytest.mark.parametrize(
+    ("asked", "outcome", "unsaid"),
+    [
+        (question("", 5), right(shown=()), "Evidence"),  # category 5: its evidence is no help
+        (question("", 5), right(answer="not mentioned", fits=0.5), "does not say"),
+        (question("cats, dogs", 1), right(answer="No information available"), "list"),
+        (question("cats", 1), right(answer="cats", fits=0.5), "list"),
+        (question("cats", 1), right(answer="many cats there", fits=0.5), "list"),  # F1 of half
+        (question("Lyon, France", 4), right(answer="Nice"), "list"),  # no list: one place
+        (question(evidence=("D1:3", "D2:1")), right(), "words"),  # all of them were shown
+    ],
+)
+def test_feedback_does_not_say(asked: Question, outcome: Outcome, unsaid: str) -> None:
+    assert unsaid not in metric(example(asked), told(outcome)).feedback
+
+
 def test_feedback_on_a_long_refusal_is_short_and_keeps_the_reason() -> None:
     long = f"Refused:\nSELECT '{'x' * 9_000}'\nBecause: no function {'y' * 9_000}"
     outcome = right(refusals=(long, long), answer="z" * 9_000)
@@ -183,6 +225,22 @@ def test_feedback_on_a_long_refusal_is_short_and_keeps_the_reason() -> None:
     statement = "Refused: SELECT '".ljust(250, "x")
     reason = "no function ".ljust(250, "y")
     assert f"{statement} ... Because: {reason} ..." in text
+
+
+def test_what_is_just_short_enough_is_repeated_whole() -> None:
+    text = metric(example(question()), told(right(refusals=("w" * 500, "v" * 501)))).feedback
+    assert f"{'w' * 500}\n" in text
+    assert f"{'v' * 500} ..." in text
+
+
+def test_sql_that_served_several_questions_is_spoken_of_once() -> None:
+    asked = [question(index=n, evidence=("D1:3", f"D2:{n}")) for n in range(3)]
+    outcome = right(refusals=(REFUSED,), fits=0.5)
+    lines = metric(example(*asked), told(outcome, outcome, outcome)).feedback.splitlines()
+    assert [sum(word in line for line in lines) for word in ("Refused", "Only 50 %")] == [1, 1]
+    assert [line for line in lines if line.startswith("Evidence")] == [
+        f"Evidence not shown, the SQL did not bring it: D2:{n}." for n in range(3)
+    ]
 
 
 # --- one metric for every optimizer -------------------------------------------------------------
@@ -197,6 +255,20 @@ def test_the_metric_is_the_mean_over_questions_with_its_components() -> None:
     assert given >= 0.6
     assert not given >= 0.61
     assert sum([given, given]) == pytest.approx(1.2)
+
+
+def test_feedback_can_be_written_as_json_whatever_was_answered() -> None:
+    assert "?" in metric(example(question()), told(right(answer="\ud800"))).feedback
+    metric(example(question()), told(failed="\udfff")).feedback.encode()
+
+
+def test_the_score_is_the_same_for_every_predictor_and_a_python_float() -> None:
+    asked, outcome = example(question()), right(fits=np.float32(0.5))
+    plain = metric(asked, told(outcome))
+    assert plain.toDict() == metric(asked, told(outcome), [], "retrieve.predict", []).toDict()
+    numbers = {name: value for name, value in plain.items() if name != "feedback"}
+    assert {type(value) for value in numbers.values()} == {float}
+    assert set(numbers) == {"score", "answer", "evidence", "words", "sql", "budget"}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +296,16 @@ def test_what_cannot_be_scored_is_worth_nothing_and_the_feedback_says_why(
 def test_fewer_outcomes_than_questions_are_worth_nothing() -> None:
     assert metric(example(question(), question()), told(right())).score == 0.0
     assert "0 outcomes came for 0 questions" in metric(example(), told()).feedback
+
+
+def test_an_error_in_a_metric_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    metric(example(question()), dspy.Prediction(outcomes=["Lyon"]))
+    assert "AttributeError" in caplog.text
+
+
+@pytest.mark.parametrize("judge", METRICS)
+def test_gepa_accepts_the_metric(judge: Callable[..., Any]) -> None:
+    dspy.GEPA(metric=judge, max_metric_calls=1, reflection_lm=ScriptedLM([]))
 
 
 class Says(dspy.Module):  # type: ignore[misc]
@@ -320,6 +402,25 @@ def test_facts_are_worth_what_they_share_with_those_of_single_speakers(
     assert type(given.score) is float
 
 
+def test_a_confused_fact_is_not_called_missing_or_too_many_as_well() -> None:
+    assert single_speaker_metric(None, facts([TOM], [ANNA])).feedback.count(":") == 1
+
+
+@pytest.mark.parametrize(
+    ("pred", "why"),
+    [
+        (None, "no facts"),
+        (dspy.Prediction(facts=[ANNA]), "no target"),
+        (dspy.Prediction(facts=[ANNA], target=[ANNA], failed="timed out"), "timed out"),
+        (facts([{}], [ANNA]), "could not be scored"),
+    ],
+)
+def test_facts_that_cannot_be_compared_are_worth_nothing(pred: Any, why: str) -> None:
+    given = single_speaker_metric(None, pred)
+    assert why in given.feedback
+    assert (given.score, given.precision, given.recall) == (0.0, 0.0, 0.0)
+
+
 # --- for all texts ------------------------------------------------------------------------------
 
 TEXTS = st.one_of(
@@ -378,6 +479,28 @@ def test_the_planted_rule_is_for_a_rehearsal_of_answers_alone() -> None:
     for target, rehearsal in (("answer", False), ("retrieve", True), ("retrieve", False)):
         with pytest.raises(InputError, match="for a rehearsal of --target answer"):
             check_reward("planted", target, rehearsal)
+
+
+@pytest.mark.parametrize("target", ["retrieve", "store"])
+def test_each_value_of_the_option_has_its_metric(target: str) -> None:
+    gated = {"retrieve": gated_metric, "store": single_speaker_metric}
+    assert metric_of("memory", target) is metric
+    assert metric_of("gated", target) is gated[target]
+    literal = {"retrieve": sql_memory_retrieve_metric, "store": sql_memory_store_metric}
+    assert metric_of("sql-memory", target) is literal[target]
+
+
+def test_a_card_names_the_weights_of_its_reward() -> None:
+    assert card_metric("gated") == {"gated": 1.0}
+    assert card_metric("memory") == WEIGHTS
+    assert card_metric("memory") is not WEIGHTS
+
+
+def test_facts_that_are_right_are_not_spoken_of() -> None:
+    other = ("Anna", "likes", "tea", 4)
+    notes = single_speaker_metric(None, facts([FACT, other], [FACT])).feedback
+    assert "Too many: ('Anna', 'likes', 'tea', 4)" in notes
+    assert "Lyon" not in notes
 
 
 # --- a refined memory ---------------------------------------------------------------------------
@@ -501,6 +624,22 @@ def test_harm_is_not_softened_and_what_is_lost_costs_by_itself() -> None:
     scored = unpadded_metric(example(question()), told(lost))
     assert (scored.score, scored.lost) == (-0.5, 0.5)
     assert "No fact says any more 50% of what the facts said." in scored.feedback
+
+
+def test_memupdates_own_reward_softens_harm_and_counts_no_loss() -> None:
+    ten, none = [20] * 10, list[int]()
+    emptied = refined("Lyon", "No information available", lengths=(ten, none))
+    scored = memupdate_metric(example(question()), told(emptied))
+    assert (scored.gain, scored.score) == (-1.0, pytest.approx(-0.1))
+    assert emptied.episode is not None
+    lost = right(answer="Lyon", episode=replace(emptied.episode, lost=0.5))
+    assert memupdate_metric(example(question()), told(lost)).score == 0.0
+    better = right(episode=replace(emptied.episode, answer_before="Rome"))
+    ours, theirs = (
+        judge(example(question()), told(better)) for judge in (refine_metric, memupdate_metric)
+    )
+    assert ours.gain > 0
+    assert theirs.score == pytest.approx(ours.gain * ours.efficiency)
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,29 @@ def test_the_pairs_are_those_that_share_the_most_words_in_all() -> None:
     assert score.score == 1.0  # not the red one for each
 
 
+def test_a_day_counts_as_a_word() -> None:
+    dated = GoldTurn((GoldRow("Ida | bought | a kayak", ("kayak",), ("Ida",), "2024-05-03"),))
+    scores = [
+        score_rows(dated, SAID, [fact("Ida", "bought", "a kayak", day)])
+        for day in ("2024-05-03", "2024-05", "", "2024-05-04")
+    ]
+    assert [score.recall for score in scores] == pytest.approx([1, 1, 2 / 3, 2 / 3])
+    assert [score.precision for score in scores] == pytest.approx([1, 1, 1, 2 / 3])
+
+
 def test_small_talk_earns_one_where_nothing_is_stored_of_it() -> None:
     assert score_rows(GoldTurn(), SAID, []).score == 1.0
     assert score_rows(GoldTurn(), SAID, [KAYAK]).score == 0.0
+
+
+def test_an_attribute_of_the_vocabulary_is_the_word_that_it_stands_for() -> None:
+    moved = GoldTurn((GoldRow("Ida | lives in | Porto", ("lives",), ("Ida",)),))
+    assert score_rows(moved, SAID, [fact("Ida", "lives_in", "Porto")]).score == 1.0
+
+
+def test_numbers_are_the_same_in_words_and_figures() -> None:
+    goats = GoldTurn((GoldRow("Ida | keeps | two goats", ("two",), ("Ida",)),))
+    assert score_rows(goats, SAID, [fact("Ida", "keeps", "2 goats")]).score == 1.0
 
 
 def test_sums_count_all_facts_and_all_statements() -> None:
@@ -76,3 +96,15 @@ def test_sums_count_all_facts_and_all_statements() -> None:
     assert (precision, recall) == (1 / 2, 1 / 2)
     assert f1 == 1 / 2
     assert total_f1([score_rows(GOLD, SAID, [])]) == (0.0, 0.0, 0.0)
+
+
+def test_the_feedback_names_what_is_missed_and_what_is_false() -> None:
+    text = score_rows(GOLD, SAID, [WRONG]).feedback
+    assert "missed: My sister Ella | moved to | Porto" in text
+    assert "missed: Ida | bought | a red kayak" in text
+    assert "false, or about someone else: Ida | moved_to | Porto" in text
+    assert "right answer was none" in score_rows(GoldTurn(), SAID, [KAYAK]).feedback
+    inexact = score_rows(GOLD, SAID, [fact("Ida", "bought", "a kayak")]).feedback
+    assert (
+        "inexact: Ida | bought | a kayak (the message says: Ida | bought | a red kayak)" in inexact
+    )

@@ -16,9 +16,11 @@ from locomo.tasks.training_data import (
     draw_training_data,
     prepare_bench,
 )
+from locomo.weights import launch
 from locomo.weights.grpo import GrpoSettings
+from locomo.weights.options import TrainOptions
 from locomo.weights.trainee import student_of, working_model
-from memory import open_store
+from memory import InputError, open_store
 from tests.support.locomo_records import question, record, write
 from tests.support.obedient import houses, obedient
 
@@ -88,3 +90,25 @@ def test_memories_of_turns_alone_ask_no_model(tmp_path: Path) -> None:
         with open_store(path, read_only=True) as store:
             assert len(store.turns()) == len(conversations[name].turns)
             assert not store.read("SELECT id FROM facts").rows
+
+
+def test_turns_only_and_further_data_are_refused_where_they_mean_nothing() -> None:
+    with pytest.raises(InputError, match="--turns-only is for --target answer"):
+        TrainOptions(turns_only=True, target="all").check()
+    with pytest.raises(InputError, match="--further-data is for GRPO"):
+        TrainOptions(mode="sft", further_data=Path("data")).check()
+
+
+def test_a_target_without_examples_is_named(tmp_path: Path) -> None:
+    vague = [record(name, [question(evidence=[])]) for name in "ab"]
+    data = write(tmp_path / "two.json", *vague)
+    with pytest.raises(InputError, match="no training example for --target store"):
+        launch._training_data(TrainOptions(target="store", data=data), window=4)
+
+
+def test_all_targets_share_the_number_of_examples(tmp_path: Path) -> None:
+    options = TrainOptions(target="all", data=houses(tmp_path / "h.json"), num_train=9, num_val=0)
+    data = launch._training_data(options, window=4)
+    numbers = {target: len(examples) for target, examples in data.train.items()}
+    assert numbers == dict.fromkeys(options.targets, 3)
+    assert data.validation == []

@@ -159,6 +159,16 @@ def newest_model() -> str:
     return f"models:/{REGISTERED}/{newest}"
 
 
+def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
+    import mlflow
+
+    record("others", compiled(place))
+    model = {"model": "ollama_chat/qwen2.5:7b"}
+    loaded = mlflow.pyfunc.load_model(newest_model(), model_config=model)
+    inner: Any = loaded.unwrap_python_model()
+    assert inner.config["model"] == "ollama_chat/qwen2.5:7b"
+
+
 def test_the_data_of_a_compile_are_datasets_of_its_run(place: Path) -> None:
     import mlflow
 

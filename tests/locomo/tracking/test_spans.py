@@ -9,7 +9,7 @@ import pytest
 
 from locomo.dataset.format import load_conversations
 from locomo.harness import Result, Setup, build_memory
-from locomo.results.traces import ModelCall, Trace, traced_digest
+from locomo.results.traces import DigestTrace, ModelCall, Trace, traced_digest
 from locomo.tracking.runs import connect_mlflow, mlflow_run
 from locomo.tracking.spans import log_traces
 from memory import MemoryProgram
@@ -66,6 +66,18 @@ def test_the_trace_of_a_digest_has_a_span_for_each_window_with_its_calls(tmp_pat
     times += [spans[name].end_time_ns for name in ("call 2", "store", root)]
     assert times == sorted(times)
     assert times[-1] <= after * 1e9 + 1e6
+
+
+def test_a_digest_by_templates_is_one_span(tmp_path: Path) -> None:
+    digest = DigestTrace("talk", 6, 2, windows=(), began=1_700_000_000.0, seconds=0.5)
+    with mlflow_run("templates", {}, "a run") as mlflow:
+        log_traces(mlflow, [], [digest])
+    [logged] = traces_of(mlflow, "templates")
+    [store] = [span for span in logged.data.spans if span.name == "store"]
+    assert store.inputs == {"conversation": "talk", "turns": 6, "by": "templates"}
+    assert store.outputs == {"facts": 2}
+    assert store.start_time_ns == 1_700_000_000 * 10**9
+    assert store.end_time_ns - store.start_time_ns == 500_000_000
 
 
 def a_trace(thread: int, index: int) -> Trace:

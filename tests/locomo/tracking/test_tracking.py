@@ -1,6 +1,7 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
 import csv
+import io
 import os
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from locomo.harness import Result
 from locomo.results.report import score_lines, system_differences
 from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
+from locomo.tracking import compiles
 from locomo.tracking import runs as tracking
 from locomo.tracking.compiles import TriedPrompt, log_compile
 from locomo.tracking.overview import log_overview
@@ -24,6 +27,7 @@ from locomo.tracking.spans import log_traces
 from memory import InputError
 from memory.errors import ModelError
 from memory.models.costs import Step
+from memory.system.progress import progress_bar
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -114,6 +118,16 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
     assert text(shown["second"], "prompts.txt") == "half a pair: ?"
     assert {run.info.status for run in (parent, *nested)} == {"FINISHED"}
     assert not is_run_active()
+
+
+def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiles, "_CANDIDATE_RUNS", 2)  # each takes its time
+    scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
+    tried = [tried_prompt(name, score) for name, score in scores.items()]
+    with tracking.mlflow_run("many", {}, "all") as run:
+        log_compile(run, target="all", candidates=tried, gains=[], cost={}, files=[])
+    (_,), nested = runs("many")
+    assert {run.info.run_name for run in nested} == {"b", "d"}
 
 
 def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None:
@@ -311,6 +325,25 @@ def test_a_trace_holds_no_secret_that_a_question_or_a_model_says() -> None:
     assert "behind the clock" not in text
 
 
+def test_the_answers_are_a_table_of_the_run_that_verdicts_replace() -> None:
+    import mlflow
+
+    asked = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon \ud83d", 0.5, 1.0, 0.1)
+    unusable = replace(asked, index=1, answer="", score=0.0, unusable="banana")
+    judged = [replace(result, verdicts={"strict (m)": True}) for result in (asked, unusable)]
+    params = {"answers": "answers-2.jsonl", "judge_model": "m"}
+    for run_again in range(3):
+        run = tracking.judged_run("table", params, "a run")
+        with run as mlflow_module:
+            results = judged if run_again else [asked, unusable]
+            tracking.log_answers(mlflow_module, results, replaces=bool(run_again))
+    [logged], _ = runs("table")
+    table = mlflow.load_table(tracking.ANSWER_TABLE, run_ids=[logged.info.run_id])
+    assert table["answer"].tolist() == ["Lyon ?", "banana"]
+    assert table["failure"].tolist() == ["", "unusable answer"]
+    assert table["strict (m)"].tolist() == [1.0, 1.0]
+
+
 def test_a_run_is_described_drawn_and_has_a_row_for_each_question() -> None:
     asked = Result("memory", "chat", 0, 4, "Where, Ann?", "Lyon", "Lyon \ud83d", 1.0, 1.0, 0.1)
     asked = replace(asked, sql=("SELECT 1",), verdicts={"strict (m)": True})
@@ -362,6 +395,14 @@ def test_a_run_ends_as_its_script_ended_and_has_what_came_before(
     assert not is_run_active()
 
 
+def test_traces_are_written_with_progress() -> None:
+    result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon", 1.0, 1.0, 0.1)
+    printed = Console(file=io.StringIO())
+    with tracking.mlflow_run("progress", {}, "a run") as mlflow, progress_bar(printed) as bar:
+        log_traces(mlflow, [Trace(result, (), (), ())] * 3, bar=bar)
+    assert "writing traces: 3/3" in printed.file.getvalue()
+
+
 def test_verdicts_go_into_the_run_of_their_answers() -> None:
     params = {"answers": "answers-1.jsonl", "judge_model": "none"}
     judged = {**params, "judge_model": "a/judge"}
@@ -379,3 +420,29 @@ def test_verdicts_go_into_the_run_of_their_answers() -> None:
     assert answered.data.tags["judge_model"] == "a/judge"
     assert answered.data.params["judge_model"] == "none"
     assert answered.info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    """A file may have 300 kB here, and MLflow's new database has more."""
+    code = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "from locomo.tracking.runs import connect_mlflow\n"
+        "from memory import InputError\n"
+        "try:\n    connect_mlflow('test')\n"
+        "except InputError as error:\n    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("MLflow cannot use sqlite:///mlflow.db; set"), done.stderr
+    assert "disk I/O error" in done.stdout

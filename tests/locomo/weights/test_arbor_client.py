@@ -1,6 +1,8 @@
 """Arbor's server for its client: checkpoints fetched whole, strangers told from friends."""
 
+import threading
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,33 @@ def test_a_download_that_fails_leaves_what_was_there(fault: str, tmp_path: Path)
     assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_a_new_download_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    folder = tmp_path / "best"
+    with arbor_server() as server:
+        train_one(server)
+        client(server).download(JOB, "one", folder)
+        server.adapter = {"adapter_config.json": b"{}"}
+        client(server).download(JOB, "one", folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["adapter_config.json", "step.txt"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_checkpoint_without_an_adapter_is_lost(tmp_path: Path) -> None:
+    with arbor_server(adapter={}) as server:
+        train_one(server)
+        with pytest.raises(CheckpointLost, match=r"no adapter_config\.json"):
+            client(server).download(JOB, "one", tmp_path / "best")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with arbor_server() as server:
+        train_one(server)
+        with pytest.raises(InputError, match=r"cannot write .*file/best"):
+            client(server).download(JOB, "one", tmp_path / "file" / "best")
+
+
 # --- what the server is -----------------------------------------------------------------------
 
 
@@ -81,6 +110,18 @@ def test_a_plain_arbor_is_told_from_ours() -> None:
         client(server).describe()
 
 
+def test_another_kind_of_server_is_told_from_arbor() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as other:
+        threading.Thread(target=other.serve_forever, args=(0.02,), daemon=True).start()
+        with pytest.raises(InputError, match="another kind of server"):
+            Server(f"http://127.0.0.1:{other.server_port}/v1").describe()
+        other.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None: ...
+
+
 def test_a_server_that_is_not_there_says_how_to_start_one() -> None:
     with arbor_server() as server:
         pass
@@ -96,6 +137,19 @@ def test_a_wrong_token_is_refused_without_being_shown(monkeypatch: pytest.Monkey
             asked.close_job(JOB)
     assert asked.token == "wrong-9876"
     assert "wrong-9876" not in f"{caught.value} {asked!r}"
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("http://a:1/v1", "http://a:1/v1/"),
+        ("http://a:1/v1/", "http://a:1/v1/"),
+        ("http://a:1", "http://a:1/v1/"),
+        ("https://a.b/v1", "https://a.b/v1/"),
+    ],
+)
+def test_an_address_gets_its_slash(address: str, url: str) -> None:
+    assert Server(address).url == url
 
 
 @pytest.mark.parametrize("address", ["a:1", "ftp://a", "http://", f"http://me:{TOKEN}@a:1/v1/"])

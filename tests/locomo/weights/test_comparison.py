@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 
 from locomo.dataset.format import load_conversations
+from locomo.split_data import tuned_conversations
 from locomo.weights.comparison import (
+    comparison_examples,
     fresh_conversations,
     server_names,
 )
 from memory import InputError
+from tests.support.gguf_adapter import adapter
+from tests.support.obedient import houses
 from tests.support.talk import talk, talks
 
 RUN = {"made_of": "x", "step": 4, "checkpoint": "step-4", "server_folder": "/d/checkpoint_final"}
@@ -28,6 +32,28 @@ def test_both_are_asked_what_neither_was_trained_on(tmp_path: Path) -> None:
     assert asked({"a", "c"}, ["c"]) == ["b"], "tested in another split, trained on in this one"
     with pytest.raises(InputError, match="every conversation of --data was used for training"):
         asked({"a", "b", "c"}, ["c"])
+
+
+def test_what_adapters_learnt_stands_on_their_cards(tmp_path: Path) -> None:
+    one = adapter(tmp_path / "one", "answer", conversations=["a"])
+    two = adapter(tmp_path / "two", "answer", conversations=["b"])
+    assert tuned_conversations(one, two / "adapter.gguf", None, tmp_path / "on the server") == {
+        "a",
+        "b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("targets", "kind"), [(("store",), "first"), (("store", "answer"), "question")]
+)
+def test_facts_alone_are_measured_where_only_storing_was_tuned(
+    tmp_path: Path, targets: tuple[str, ...], kind: str
+) -> None:
+    conversations = load_conversations(houses(tmp_path / "houses.json"))
+    examples = comparison_examples(conversations, targets, 4, 3, 0)  # type: ignore[arg-type]
+    assert [kind in one for one in examples] == [True] * 3
+    with pytest.raises(InputError, match="have no questions"):
+        comparison_examples([], ("answer",), 4, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from locomo.weights.student import Student, load_encoder, load_student  # noqa: 
 from memory import InputError, load_model  # noqa: E402
 from memory.models import packaged_gguf, read_card, tuned_modules  # noqa: E402
 from memory.program import plain_program  # noqa: E402
+from tests.support.gguf_files import CHAT_MODEL, write_gguf  # noqa: E402
 from tests.support.tiny_llama import CHAT, shake  # noqa: E402
 
 DATA = Path(__file__).parents[3] / "data"
@@ -88,6 +89,17 @@ def test_texts_are_split_as_llama_cpp_splits_them() -> None:
 # --- weights ------------------------------------------------------------------------------------
 
 
+def test_the_packaged_model_by_its_file_is_the_packaged_model() -> None:
+    local, by_file = (
+        load_student("local", device="cpu"),
+        load_student(name_of_packaged(), None, "cpu"),
+    )
+    assert by_file.base_sha256 == local.base_sha256
+    assert torch.equal(logits(local), logits(by_file))
+    # In bf16 the angles of far positions would be a quarter of a turn off.
+    assert by_file.model.model.rotary_emb.inv_freq.dtype == torch.float32
+
+
 def name_of_packaged() -> str:
     return f"gguf:{packaged_gguf()}"
 
@@ -150,6 +162,29 @@ def test_a_qwen_is_read_whole(qwen: tuple[Any, Path]) -> None:
         expected = model(torch.tensor([prompt])).logits
         read = student.model(torch.tensor([prompt])).logits
     torch.testing.assert_close(read, expected, rtol=0.05, atol=0.2)  # through bf16
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"general.architecture": "gemma3", "gemma3.context_length": 64}, "'gemma3': tuned from"),
+        ({"tokenizer.ggml.pre": "llama-bpe"}, "'llama-bpe': known is gpt2 with smollm or qwen2"),
+        ({"tokenizer.ggml.model": "llama"}, "splits texts by 'llama'"),
+        ({"tokenizer.ggml.pre": "qwen2"}, "does not say"),
+    ],
+)
+def test_a_file_that_cannot_be_tuned_is_refused(
+    tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
+    file = write_gguf(tmp_path / "model.gguf", {**CHAT_MODEL, **changes})
+    with pytest.raises(InputError, match=why):
+        load_student(f"gguf:{file}", device="cpu")
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.gguf").write_text("no model")
+    with pytest.raises(InputError, match="is no GGUF file"):
+        load_student(f"gguf:{tmp_path / 'text.gguf'}", device="cpu")
 
 
 # --- adapters -----------------------------------------------------------------------------------

@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from locomo.weights.grpo import GrpoSettings, check_batch, check_split
+from locomo.weights.grpo import GrpoSettings, check_batch, check_split, gpu_ids
 from locomo.weights.options import TrainOptions
 from memory import InputError
+
+
+def test_gpu_ids_are_read_from_a_list_with_commas() -> None:
+    assert gpu_ids("1,2") == (1, 2)
+    assert gpu_ids(" 0 ") == (0,)
+    with pytest.raises(InputError, match="as in 1,2"):
+        gpu_ids("first")
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,14 @@ def test_a_batch_is_two_answers_four_times_unless_another_is_asked_for() -> None
     for wrong in ("8", "2x", "0x4", "2x4x1", "-2x4"):
         with pytest.raises(InputError, match="as 2x4"):
             TrainOptions(batch=wrong).settings()
+
+
+def test_a_batch_is_whole_groups() -> None:
+    check_batch(GrpoSettings(rollouts=4))
+    with pytest.raises(InputError, match=r"8 answers are no whole .* of 12; give --batch 2x6"):
+        check_batch(GrpoSettings(rollouts=12, training_gpus=(1,)))
+    with pytest.raises(InputError, match="give --batch 2x3"):
+        check_batch(GrpoSettings(rollouts=12, training_gpus=(1, 2), accumulation=2))
 
 
 def test_the_trainer_never_ends_before_the_client() -> None:

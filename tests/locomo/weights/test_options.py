@@ -5,11 +5,13 @@ from dataclasses import fields
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from typer.testing import CliRunner
 
 import train
 from locomo.scripts import train as training
 from locomo.weights.options import TrainOptions
+from memory import InputError
 
 OPTIONS = {field.name for field in fields(TrainOptions)}
 
@@ -32,6 +34,10 @@ def test_every_option_is_a_flag() -> None:
     assert {flag.replace("-", "_") for flag in flags} - {"help", "help_all"} == OPTIONS
 
 
+def test_no_option_at_all_is_a_training_run() -> None:
+    assert parsed("") == TrainOptions() == parsed("--mode train")
+
+
 def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
     options = parsed("--mode sft")
     assert (options.data_path.name, options.training_examples) == ("train", 0)
@@ -39,3 +45,21 @@ def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
     assert (options.data_path.name, options.training_examples) == ("train", 600)
     assert parsed("--mode sft --num-train 5").training_examples == 5
     assert parsed("--data mine.json").data_path == Path("mine.json")
+
+
+@pytest.mark.parametrize("rate", ["-1", "0", "nan", "3"])
+def test_a_learning_rate_that_is_none_is_refused(rate: str) -> None:
+    with pytest.raises(InputError, match=r"--learning-rate .*: give one between 0 and 1"):
+        parsed(f"--mode check --learning-rate {rate}").check()
+
+
+def test_nothing_is_evaluated_before_a_training(tmp_path: Path) -> None:
+    options = TrainOptions(mode="evaluate", output=tmp_path / "none.json")
+    with pytest.raises(InputError, match=r"none\.json does not exist: train first"):
+        training.evaluate_tuned(options)
+
+
+@pytest.mark.parametrize("line", ["--mode sft", "--mode train --start folder"])
+def test_a_share_of_no_start_is_refused(line: str) -> None:
+    with pytest.raises(InputError, match="--start-share is for sft, with the adapter"):
+        parsed(f"{line} --start-share .5").check()

@@ -16,7 +16,7 @@ from trl import GRPOTrainer  # noqa: E402
 
 from locomo.tasks.modules import Bench  # noqa: E402
 from locomo.weights.adapters import add_lora  # noqa: E402
-from locomo.weights.memory_reward import MemoryReward  # noqa: E402
+from locomo.weights.memory_reward import MemoryReward, OneAnswer  # noqa: E402
 from locomo.weights.record import RunRecord, TrainingPlan, last_checkpoint  # noqa: E402
 from locomo.weights.rehearsal import Rehearsal, SharedPromptTrainer  # noqa: E402
 from locomo.weights.student import load_student  # noqa: E402
@@ -94,6 +94,13 @@ def test_an_answer_earns_what_the_memory_says_of_it(
         MemoryReward(plan(bench, tmp_path, settings=replace(SETTINGS, prompt_tokens=3))).rows(
             load_student(tiny, device="cpu"), 2
         )
+
+
+def test_one_answer_is_given_to_every_request() -> None:
+    engine = OneAnswer("Oslo")
+    lm = dspy.LM("openai/arbor:policy", engine=engine, cache=False)
+    assert lm(messages=CHAT) == lm(messages=CHAT[1:]) == ["Oslo"]
+    assert engine.prompt == CHAT
 
 
 def test_what_is_rewarded_is_learned_and_a_run_that_stopped_goes_on_to_the_same_weights(

@@ -1,9 +1,11 @@
 """The supervised start: what it lowers, saves, keeps when it is interrupted, and refuses."""
 
 import json
+import platform
 import shutil
 import signal
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +16,12 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 
 from safetensors.torch import load_file  # noqa: E402
 
-from locomo.weights.adapters import save_adapter  # noqa: E402
+from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from locomo.weights.sft import SftResult, sft  # noqa: E402
 from locomo.weights.student import load_student  # noqa: E402
 from memory import InputError  # noqa: E402
-from memory.models.adapter_card import read_card  # noqa: E402
+from memory.models.adapter_card import BASE, AdapterCard, read_card  # noqa: E402
+from memory.models.small_prompts import prompts_fingerprint  # noqa: E402
 from tests.support.tiny_llama import ANSWERS, CHAT, alone  # noqa: E402
 
 ABOUT: dict[str, Any] = {"targets": ["answer"], "conversations": ["conv-1"]}
@@ -254,6 +257,30 @@ def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
 # The card
 
 
+def test_the_card_says_what_was_made_how_and_with_what(tiny: str, tmp_path: Path) -> None:
+    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
+    about = {"command": "train.py --mode sft", "examples": {"answer": 3}, "data": "ab" * 32}
+    tuned = sft(file, tmp_path / "out", **SLOW, base=tiny, about=about)
+    card = read_card(tuned.folder)
+    assert about.items() <= card.model_dump().items()
+    assert card.scores == {}
+    assert card.versions["python"] == platform.python_version()
+    assert card.versions["torch"] == version("torch")
+    assert {"sql-memory", "transformers", "peft", "trl", "gguf"} < card.versions.keys()
+    assert (card.seconds, card.peak_memory) == (tuned.seconds, tuned.peak_memory)
+    assert card.peak_memory > 1e6
+    assert card.prompts == ""  # this base has none of its own
+
+
+def test_the_packaged_models_prompts_are_named(tiny: str) -> None:
+    student = load_student(tiny, device="cpu")
+    add_lora(student, rank=2, alpha=4)
+    student.base = BASE
+    card = describe_adapter(student, **ABOUT, made_by="sft", data="")
+    assert card.prompts == prompts_fingerprint(["answer"])
+    assert AdapterCard.model_validate_json(card.model_dump_json()) == card
+
+
 def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     file = examples_file(tmp_path / "out" / "examples.jsonl", *ANSWERS)
@@ -265,6 +292,39 @@ def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_
 
 
 # Bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "no examples"),
+        ("not json\n", "line 1"),
+        ('{"messages": [{"role": "user", "content": "a"}]}\n', "line 1: must end with the assist"),
+        (
+            '{"messages": [{"role": "cook", "content": "a"}]}\n',
+            "line 1 is not an example: Input should",
+        ),
+        ('\n{"messages": 7}\n', "line 2"),
+        ('{"messages": [{"role": "user"}]}\n', "line 1"),
+        ("[]\n", "line 1"),
+        (b"\xff\xfe", "line 1 is not an example: Invalid JSON"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_file_that_holds_no_examples_is_refused(
+    tmp_path: Path, content: str | bytes | None, message: str
+) -> None:
+    file = tmp_path / "examples.jsonl"
+    if content is not None:
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=message):
+        sft(file, tmp_path / "out", **ABOUT, base="nothing is loaded before")
+
+
+def test_examples_that_do_not_fit_are_refused(tiny: str, tmp_path: Path) -> None:
+    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
+    with pytest.raises(InputError, match="fits 10 tokens"):
+        sft(file, tmp_path / "out", **ABOUT, base=tiny, max_tokens=10, device="cpu")
 
 
 def test_a_full_disk_is_told_before_the_tuning(

@@ -1,5 +1,6 @@
 """A GRPO run as it goes: rows on disk, a line, and when it should stop."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from locomo.weights.steps import (
     StepRecord,
     lines_by_step,
     reason_to_stop,
+    reward_summary,
+    step_line,
 )
+from memory import InputError
 
 
 def rows(*rewards: float, spread: float = 0.2) -> list[StepRecord]:
@@ -40,6 +44,16 @@ def test_a_run_stops_when_its_reward_collapses_or_teaches_nothing(
     assert bool(stop) == bool(reason)
 
 
+def test_one_group_with_spread_is_a_signal() -> None:
+    assert reason_to_stop([*rows(*[0.4] * SIGNAL, spread=0.0), *rows(0.4)]) is None
+
+
+def test_windows_are_of_changes_of_the_weights() -> None:
+    weaker = rows(*[0.5] * WINDOW, *[0.45] * PATIENCE, spread=0.2)
+    assert (reason_to_stop(weaker) or "").startswith("stalled")
+    assert reason_to_stop(weaker, groups_an_update=6) is None
+
+
 def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
     log = lines_by_step(path, StepRecord)
@@ -55,3 +69,25 @@ def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_p
     third = lines_by_step(path, StepRecord, up_to=3).records
     assert [r.reward for r in third.values()] == [0.5, 0.2, 0.9]
     assert lines_by_step(path, StepRecord).records == {}
+
+
+def test_rows_that_cannot_be_written_say_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*steps\.jsonl"):
+        lines_by_step(tmp_path / "file" / "steps.jsonl", StepRecord)
+
+
+def test_a_step_is_told_in_words_with_what_the_trainer_says() -> None:
+    row = StepRecord(450, 0.5, 0.1, 102.4, trainer={"kl": 0.0123})
+    assert step_line(row) == "reward 0.50, spread 0.10, KL 0.012"
+    answering = replace(row, own=0.28, trainer={})
+    assert step_line(answering) == "reward 0.50, own 0.28, spread 0.10"
+
+
+def test_the_curve_tells_the_first_and_the_last_steps() -> None:
+    records = [StepRecord(n, n / 100, 0.1, 1.0, {"answer": n / 50}) for n in range(1, 41)]
+    assert "reward 0.105 -> 0.305, answer 0.210 -> 0.610" in reward_summary(records)
+    assert reward_summary([]) == "no step was done"
+    answering = [replace(row, own=row.reward / 2) for row in records]
+    summary = reward_summary(answering)
+    assert "0.305, of it what the trained module can change 0.053 -> 0.152, answer" in summary

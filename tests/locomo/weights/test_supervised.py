@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from rich.console import Console
 
 from locomo.choices import TARGETS
 from locomo.examples.jsonl import ExamplesCard, read_examples, read_examples_card
+from locomo.weights import supervised
 from locomo.weights.launch import shipped_start
 from locomo.weights.options import TrainOptions, command_line
-from locomo.weights.supervised import write_gold_examples
+from locomo.weights.supervised import check_tuning, write_gold_examples
 from memory import InputError
 from memory.system.progress import progress_bar
 from tests.support.locomo_records import DATE, question, record, turn, write
@@ -70,6 +72,33 @@ def test_a_folder_teaches_all_but_its_validation(tmp_path: Path, data: Path) -> 
 
 
 @pytest.mark.slow
+def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> None:
+    conversations = [chat(name) for name in ("Lyon", "Rome", "Oslo", "Bern")]
+    file = write(tmp_path / "four.json", *conversations)
+    (tmp_path / "flat").mkdir()
+    for conversation in conversations:
+        write(tmp_path / "flat" / f"{conversation['sample_id']}.json", conversation)
+    of_file, lines = taught(tmp_path, file)
+    of_folder, _ = taught(tmp_path, tmp_path / "flat")
+    for card in (of_file, of_folder):
+        assert sorted(card.conversations + card.held_out) == ["Bern", "Lyon", "Oslo", "Rome"]
+        assert len(card.held_out) == 2
+    assert {*of_file.conversations} == {*of_folder.conversations}
+    assert not [line for line in lines if any(name in line for name in of_file.held_out)]
+    assert taught(tmp_path, file, seed=1)[0].conversations != of_file.conversations
+
+
+@pytest.mark.slow
+def test_a_cap_is_for_each_target_and_keeps_neighbours(tmp_path: Path, data: Path) -> None:
+    _, all_lines = taught(tmp_path, data)
+    card, lines = taught(tmp_path, data, num_train=13)
+    assert set(card.examples.values()) == {13}
+    places = [all_lines.index(line) for line in lines[-13:]]
+    assert sum(b == a + 1 for a, b in pairwise(places)) >= 11
+    assert taught(tmp_path, data, target="store", num_train=4)[0].examples == {"store": 4}
+
+
+@pytest.mark.slow
 def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
     card, lines = taught(tmp_path, data, target="sql")
     assert card.targets == ["retrieve", "store"]
@@ -84,10 +113,39 @@ def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
     assert taught(tmp_path, only_selects, target="sql")[0].targets == ["retrieve"]
 
 
+def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
+    plain = write(tmp_path / "plain.json", chat("Lyon", False), chat("Rome", False))
+    assert taught(tmp_path, plain)[0].targets == ["answer"]
+    with pytest.raises(InputError, match=r"no turn has gold that stores it \(field `store`;"):
+        taught(tmp_path, plain, target="store")
+    for target in ("retrieve", "sql"):
+        with pytest.raises(InputError, match=r"no question has gold SELECTs of facts"):
+            taught(tmp_path, plain, target=target)
+
+
+def test_the_same_options_make_the_same_examples(tmp_path: Path, data: Path) -> None:
+    _, lines = taught(tmp_path, data)
+    assert taught(tmp_path, data, resume=True)[1] == lines
+
+
 def test_nothing_is_learnt_from_and_held_out(tmp_path: Path, data: Path) -> None:
     write(data / "validation" / "again.json", chat("Rome"))
     with pytest.raises(InputError, match="Rome also in validation"):
         taught(tmp_path, data)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_used_is_told(tmp_path: Path, data: Path) -> None:
+    write(data / "Rome.json", chat("Rome", sql="DROP TABLE facts; -- {0}"))
+    with pytest.raises(InputError, match=r"refuses gold SQL .*dataset check .* says which"):
+        taught(tmp_path, data)
+    with pytest.raises(InputError, match="cannot be split"):
+        taught(tmp_path, write(tmp_path / "one.json", chat("Rome")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"holds no .json file"):
+        taught(tmp_path, tmp_path / "empty")
+    with pytest.raises(InputError, match="does not exist"):
+        taught(tmp_path, tmp_path / "nowhere")
 
 
 def test_a_command_line_tells_no_places_and_no_secrets() -> None:
@@ -98,6 +156,12 @@ def test_a_command_line_tells_no_places_and_no_secrets() -> None:
     )
     for address in ("http://ann:secret@h/v1?key=1", "http://ann:sec=ret@h/v1"):
         assert command_line([f"--helper-api-base={address}"]) == "--helper-api-base=http://h"
+
+
+def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "NEEDS", ("json", "no_such_package"))
+    with pytest.raises(InputError, match=r"needs no_such_package: run `uv sync --extra tune`"):
+        check_tuning()
 
 
 @pytest.mark.parametrize(

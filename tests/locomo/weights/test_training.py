@@ -16,11 +16,12 @@ from locomo.choices import TARGETS, Target
 from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import Bench, measured_target, task_examples
 from locomo.tasks.rewards import QuestionScore
+from locomo.weights import steps as training_steps
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.record import RunRecord, TrainingPlan, TrainingResult, last_checkpoint
 from locomo.weights.training import TrainingRun
-from memory import MemoryProgram
+from memory import InputError, MemoryProgram
 from memory.program import plain_program
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, obedient
@@ -238,6 +239,30 @@ def test_the_checkpoint_that_is_best_on_held_out_examples_is_named(
     assert f"best held-out reward, 0.900: {folder}; compare it on others" in ran.lines
 
 
+def test_held_out_examples_are_measured_as_often_as_asked_and_go_on_record(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path, measuring_steps=2))
+        trained = ran.run()
+    assert [record.step for record in trained.held_out] == [0, 2, 4]
+    assert all(record.questions == 3 for record in trained.held_out)
+    recorded = {step for numbers, step in ran.recorded if "held_out/answer" in numbers}
+    assert recorded == {0, 2, 4}
+    written = (tmp_path / "grpo" / "held_out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in written] == [0, 2, 4]
+
+
+def test_the_helper_is_asked_once_for_what_all_rollouts_need(bench: Bench, tmp_path: Path) -> None:
+    dspy.configure_cache(enable_disk_cache=False)  # nothing that another test asked
+    completion = plan(bench, tmp_path, validation=[])
+    with arbor_server(answer=Learner()) as server:
+        Ran(server, completion).run()
+    engine = completion.bench.setup.model.lm.engine
+    assert isinstance(engine, Obedient)
+    assert engine.calls() == {"retrieve": 4}
+
+
 def test_a_group_answers_one_prompt_also_where_all_of_its_sql_was_repaired(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -261,6 +286,19 @@ def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path
     }
     assert rewards["I do not know this form."] == -1.0
     assert max(rewards.values()) > 0.9
+
+
+def test_a_run_without_signal_stops_with_its_last_checkpoint(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_steps, "SIGNAL", 6)
+    settings = replace(SETTINGS, steps=12)
+    with arbor_server(answer=Learner(same=True)) as server:
+        wanted = plan(bench, tmp_path, settings=settings, checkpoint_steps=1000)
+        trained = Ran(server, wanted).run()
+    assert trained.stopped.startswith("no signal")
+    assert trained.checkpoint == tmp_path / "grpo" / "step-6"
+    assert server.status == "cancelled"
 
 
 def test_a_run_goes_on_from_its_last_checkpoint_with_the_trainers_state(
@@ -366,6 +404,17 @@ def test_ctrl_c_while_the_end_is_measured_saves_nothing_twice(bench: Bench, tmp_
             ran.run()
     assert [body["checkpoint_name"] for body in server.bodies("checkpoint")] == ["step-2"]
     assert not any("last checkpoint" in line for line in ran.lines)
+    assert server.status == "cancelled"
+
+
+def test_a_disk_that_is_full_ends_a_run_in_words_and_frees_the_server(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with arbor_server(answer=Learner()) as server:
+        ran = Ran(server, plan(bench, tmp_path))
+        ran.training.record.steps.path = Path("/dev/full")
+        with pytest.raises(InputError, match="cannot write /dev/full: No space left"):
+            ran.run()
     assert server.status == "cancelled"
 
 

@@ -1,6 +1,7 @@
 """What TRL and vLLM are started with, and what is checked before."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from locomo.weights import trl_commands
 from locomo.weights.arbor_client import Gpu, ModelInfo
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.options import TrainOptions
@@ -17,10 +19,13 @@ from locomo.weights.trl_commands import (
     Machine,
     Ports,
     check_before,
+    comparison_command,
+    read_gpus,
     server_command,
     trainer_arguments,
     trainer_command,
 )
+from memory import InputError
 from tests.support.talk import talk, talks
 
 GB = 10**9
@@ -52,6 +57,16 @@ def test_the_server_answers_on_its_gpus_and_takes_new_weights() -> None:
     assert json.loads(transfer) == {"backend": "nccl"}
 
 
+def test_the_servers_flags_are_those_that_trl_gives() -> None:
+    pytest.importorskip("trl", reason="the extra is not installed: uv sync --extra tune")
+    from trl.scripts.vllm_serve import ScriptArguments, build_command
+
+    theirs = build_command(ScriptArguments(model="m"))
+    ours = server_command("m", SETTINGS, 8000).words
+    for flag in ("--weight-transfer-config", "--logprobs-mode", "--max-logprobs"):
+        assert ours[ours.index(flag) + 1] == theirs[theirs.index(flag) + 1], flag
+
+
 def test_a_process_trains_on_each_training_gpu() -> None:
     one = trainer_command(Path("job.json"), (1,), 1, 29500)
     assert one.words == [sys.executable, "-m", "locomo.weights.trl_worker", "job.json"]
@@ -61,6 +76,31 @@ def test_a_process_trains_on_each_training_gpu() -> None:
     assert "accelerate.commands.launch --num_processes 2 --num_machines 1" in two
     assert "--multi_gpu" in two
     assert "--cpu" in str(trainer_command(Path("job.json"), (), 2, 29500))
+
+
+def test_the_trainer_is_found_wherever_train_py_is_started(tmp_path: Path) -> None:
+    command = trainer_command(Path("missing.json"), (), 1, 29500)
+    # -S: without site-packages, as where only `memory` is installed.
+    python, *module = command.words
+    process = subprocess.run(
+        [python, "-S", *module],
+        env=dict(command.environment),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No module named 'locomo'" not in process.stderr
+
+
+def test_both_adapters_are_served_to_compare_them() -> None:
+    plain = str(comparison_command("m", {"tuned": Path("/x/step-500")}, SETTINGS, 8000))
+    assert "--served-model-name arbor:start --enable-lora --max-lora-rank 64" in plain
+    assert "--lora-modules arbor:tuned=/x/step-500" in plain
+    adapters = {"start": Path("/x/sft"), "tuned": Path("/x/step-500")}
+    both = str(comparison_command("m", adapters, SETTINGS, 8000))
+    assert "--served-model-name arbor:base" in both
+    assert "--lora-modules arbor:start=/x/sft arbor:tuned=/x/step-500" in both
 
 
 def arguments(ports: Ports | None = PORTS) -> dict[str, Any]:
@@ -109,6 +149,10 @@ def checked(tmp_path: Path) -> Callable[..., dict[str, Check]]:
     return check
 
 
+def test_a_machine_with_all_of_it_passes(checked: Callable[..., dict[str, Check]]) -> None:
+    assert [check for check in checked().values() if check.remedy] == []
+
+
 @pytest.mark.parametrize(
     ("machine", "name", "remedy"),
     [
@@ -126,3 +170,33 @@ def test_what_is_missing_is_said_before_the_run(
 ) -> None:
     failed = {check.name: check.remedy for check in checked(machine).values() if check.remedy}
     assert remedy in failed[name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "refine", "model": "Qwen/Qwen2.5-3B"}, "take --engine arbor, or verl"),
+        ({"model": "local"}, "add --rehearse for local"),
+    ],
+)
+def test_what_trl_cannot_train_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainOptions(engine="trl", **options).check()
+
+
+def test_gpus_are_read_from_nvidia_smi(tmp_path: Path) -> None:
+    assert read_gpus("no-such-program") == []
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho '0, NVIDIA H100 80GB HBM3, 81559, 81000, 3'\n")
+    tool.chmod(0o755)
+    [found] = read_gpus(str(tool))
+    assert (found.id, found.name) == (0, "NVIDIA H100 80GB HBM3")
+    assert (found.memory_total, found.utilization) == (81559 * 2**20, 0.03)
+    tool.write_text("#!/bin/sh\necho 'No devices were found'; exit 6\n")
+    with pytest.raises(InputError, match=r"nvidia-smi fails \(No devices were found\)"):
+        read_gpus(str(tool))
+
+
+def test_ports_are_free_and_differ() -> None:
+    ports = trl_commands.free_ports()
+    assert len({ports.server, ports.weights, ports.processes}) == 3
