@@ -145,7 +145,7 @@ def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: P
     said = record("c9", session_1=TURNS, session_1_date_time=DATE)
     more = write(tmp_path / "more.json", {**said, "rows": GOLD})
     answers(*["none"] * 8)
-    done = run(data, "plain.jsonl", more, "--without-gate")
+    done = run(data, "plain.jsonl", more)
     assert line_of(done.stdout, "plain")[1] == "12"
 
 
