@@ -85,7 +85,6 @@ def test_no_model_is_asked_where_nothing_can_be_corrected(told: Store) -> None:
         ("I live in Oslo.", "I live in Rome, not Oslo.", "Rome"),
         ("I live in Oslo.", "Correction: I live in Rome, not in Oslo.", "Rome"),
         ("I work at Acme.", "I work at Globex, not Acme.", "Globex"),
-        ("Ich wohne in Oslo.", "Ich wohne in Rom, nicht in Oslo.", "Rom"),
         ("I work at Acme.", "I work at Globex again.", "Globex"),
     ],
 )

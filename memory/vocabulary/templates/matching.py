@@ -255,7 +255,7 @@ class Templates:
             return None
         who = match.text("who")
         about = Somebody(turn.speaker.strip()) if who is None else somebody(who, turn.speaker)
-        values = _values(match, form.attribute, sentence, clause.text)
+        values = _values(match, form.attribute, sentence)
         if about is None or values is None:
             return None
         asserted = [
@@ -299,9 +299,7 @@ def _closest(found: list[Found], ends: bool) -> list[Found]:
     return list({match.assertions: match for match in closest}.values())
 
 
-def _values(
-    match: Match, attribute: Attribute, sentence: Sentence, clause: str
-) -> tuple[str, ...] | None:
+def _values(match: Match, attribute: Attribute, sentence: Sentence) -> tuple[str, ...] | None:
     """The values of a match, "" for an end without one; None if one has another form."""
     for placeholder, text in match.texts:
         if placeholder.name in VALUES:
@@ -311,7 +309,7 @@ def _values(
             if not all(fits_attribute(part, attribute, placeholder) for part in parts):
                 return None
             may_have_name = is_open(form_of(attribute, placeholder))
-            if may_have_name and any(ends_with_person_spoken_to(part, clause) for part in parts):
+            if may_have_name and any(map(ends_with_person_spoken_to, parts)):
                 return None
             return tuple(_in_words(part, sentence, attribute) for part in parts)
     return ("",)

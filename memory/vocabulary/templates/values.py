@@ -95,7 +95,7 @@ def without_person_spoken_to(clause: str) -> str:
     return clause
 
 
-def ends_with_person_spoken_to(value: str, clause: str) -> bool:
+def ends_with_person_spoken_to(value: str) -> bool:
     """Whether a value may end in the person spoken to: "horses Mairi", "Boots Mum"."""
     words = value.partition(", ")[0].split(" ")
     last = words[-1].casefold()
@@ -104,7 +104,7 @@ def ends_with_person_spoken_to(value: str, clause: str) -> bool:
     if last in relation_words().names and not _may_have_name_behind(words[-2]):
         return True
     name = sum(1 for _ in takewhile(_is_capitalised, reversed(words)))
-    if _writes_capitals(clause) or name == len(words):
+    if name == len(words):
         return False
     known_word = last in language_words().spoken_to
     return bool(name or known_word) and not _may_have_name_behind(words[-max(name, 1) - 1])
@@ -124,11 +124,6 @@ def _may_have_name_behind(word: str) -> bool:
 
 def _is_capitalised(word: str) -> bool:
     return word.istitle() and word.isalpha()
-
-
-def _writes_capitals(clause: str) -> bool:
-    """Whether a clause is in a language that writes all its nouns with a capital."""
-    return not language_words().capital_nouns.isdisjoint(clause.casefold().split(" "))
 
 
 def _may_be_spoken_to(word: str) -> bool:

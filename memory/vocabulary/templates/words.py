@@ -35,7 +35,6 @@ class Words:
     gerund_endings: tuple[str, ...]
     plural_endings: tuple[str, ...]
     adverb_endings: tuple[str, ...]
-    capital_nouns: frozenset[str]
     prepositions: frozenset[str]
     spoken_to: frozenset[str]
     stops: frozenset[str]
@@ -86,10 +85,11 @@ def language_words() -> Words:
     named = list(amounts.languages().values())
 
     def lines(heading: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(line for language in languages for line in language[heading]))
+        return tuple(dict.fromkeys(line for language in languages for line in language.get(heading, ())))
 
     def single(heading: str) -> frozenset[str]:
-        return frozenset(word.casefold() for la in languages for word in la[heading].split())
+        return frozenset(word.casefold() for la in languages for word in la.get(heading, "").split()
+        )
 
     return Words(
         contractions=_merged(languages, "contractions"),
@@ -99,7 +99,7 @@ def language_words() -> Words:
             for number, word in enumerate(language["numbers"].split())
         },
         greater_numbers={**_merged(named, "tens"), **_merged(languages, "spans")},
-        agreement=tuple((them, me) for la in languages for them, me in la["agreement"]),
+        agreement=tuple((them, me) for them, me in file["english"]["agreement"]),
         before=lines("before"),
         after=lines("after"),
         comments=lines("comments"),
@@ -117,7 +117,6 @@ def language_words() -> Words:
         gerund_endings=tuple(sorted(single("gerund_endings"))),
         plural_endings=tuple(sorted(single("plural_endings"))),
         adverb_endings=tuple(sorted(single("adverb_endings"))),
-        capital_nouns=single("capital_nouns"),
         prepositions=single("prepositions"),
         spoken_to=single("spoken_to"),
         stops=single("stops"),
@@ -153,10 +152,14 @@ def language_words() -> Words:
 
 def _verb_forms(language: dict[str, Any]) -> Iterator[str]:
     """The verbs of a language with each of its endings."""
-    endings = ["" if ending == "-" else ending for ending in language["verb_endings"].split()]
-    for verb in language["verbs"].split():
+    endings = ["" if ending == "-" else ending for ending in language.get("verb_endings", "").split()]
+    for verb in language.get("verbs", "").split():
         yield from (verb + ending for ending in endings)
 
 
 def _merged(languages: list[dict[str, Any]], heading: str) -> dict[str, Any]:
-    return {short: long for language in languages for short, long in language[heading].items()}
+    return {
+        short: long
+        for language in languages
+        for short, long in language.get(heading, {}).items()
+    }

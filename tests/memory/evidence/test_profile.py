@@ -24,7 +24,7 @@ SAID = [
     "I am allergic to nuts.",
     "I'm vegetarian.",
     "I work as a nurse.",
-    "I love sailing.",
+    "My birthday is on 3 May.",
     "My wife is called Kari.",
 ]
 IRRELEVANT = ["What is 17 times 23?", "Write a haiku about rain.", "Who wrote Don Quixote?"]
@@ -73,7 +73,7 @@ def test_a_message_that_touches_nothing_gets_the_profile_alone(
     block = memory.context(message)
     assert profile(block.text)
     assert block.memories == ()
-    assert "sailing" not in block.text
+    assert "3 May" not in block.text
 
 
 @pytest.mark.parametrize("message", IRRELEVANT)
@@ -82,7 +82,7 @@ def test_without_a_profile_such_a_message_gets_nothing(memory: Memory, message: 
 
 
 def test_the_profile_stands_before_turns(memory: Memory) -> None:
-    text = memory.context("Where do I live, and what do I love?").text
+    text = memory.context("Where do I live, and when is my birthday?").text
     assert text.index(PROFILE_HEAD) < text.index("What was said:")
 
 
@@ -231,20 +231,20 @@ def test_all_that_is_known_of_the_asker_is_listed(memory: Memory, message: str) 
     text = memory.context(message).text
     before_turns, _, turns = text.partition("What was said:")
     assert "nuts" in before_turns
-    assert before_turns.index("lives in Oslo") < before_turns.index("sailing")
+    assert before_turns.index("lives in Oslo") < before_turns.index("3 May")
     assert turns
 
 
 def test_all_that_is_known_of_another_is_listed(memory: Memory) -> None:
-    memory.add([Turn("Kari", "I love pottery. I work as a potter.", said_at=DAY)])
+    memory.add([Turn("Kari", "My birthday is on 9 June. I work as a potter.", said_at=DAY)])
     text = memory.context("What do you know about Kari?").text.partition("What was said:")[0]
-    assert text.index("Kari works_as: potter") < text.index("Kari likes: pottery")
+    assert text.index("Kari works_as: potter") < text.index("Kari birthday: 9 June")
 
 
 def test_a_question_for_all_that_is_known_is_answered_by_facts_alone(memory: Memory) -> None:
     known = memory.ask("What do you know about me?")
     assert known.basis == "rows"
-    assert known.text.index("nuts") < known.text.index("Oslo") < known.text.index("sailing")
+    assert known.text.index("nuts") < known.text.index("Oslo") < known.text.index("3 May")
     assert {fact.turn_id for fact in memory.facts()} == {*known.turns}
 
 

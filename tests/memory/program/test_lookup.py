@@ -87,9 +87,6 @@ DECIDED = {
     "Where does my sister live?": "Rome",
     "Where does Tom's sister live?": "Kiel",
     "What is my sister called?": "Elena",
-    "Wo wohne ich?": "Bergen, since February 2024; before that Oslo",
-    "Où est-ce que j'habite ?": "Bergen, since February 2024; before that Oslo",
-    "¿Dónde vivo?": "Bergen, since February 2024; before that Oslo",
 }
 LEFT = [
     "Where does Elena live?",  # there are two
