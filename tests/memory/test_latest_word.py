@@ -131,7 +131,9 @@ def test_a_turn_that_speaks_of_a_change_and_names_nothing_stands_beside_the_answ
 
 
 def test_a_turn_that_is_shown_has_the_latest_word_on_its_fact(store: Store) -> None:
-    memory = told(store, "I have a dog called Rex.", "The bus was late.", "We buried Rex in the garden.")
+    memory = told(
+        store, "I have a dog called Rex.", "The bus was late.", "We buried Rex in the garden."
+    )
     block = memory.context("Tell me something.", speaker="Anna", now=NOW, gate=False).text
     [line] = [line for line in block.splitlines() if line.startswith("[1]")]
     assert "[later, turn 3, 1 Mar 2025:" in line

@@ -85,10 +85,13 @@ def language_words() -> Words:
     named = list(amounts.languages().values())
 
     def lines(heading: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(line for language in languages for line in language.get(heading, ())))
+        return tuple(
+            dict.fromkeys(line for language in languages for line in language.get(heading, ()))
+        )
 
     def single(heading: str) -> frozenset[str]:
-        return frozenset(word.casefold() for la in languages for word in la.get(heading, "").split()
+        return frozenset(
+            word.casefold() for la in languages for word in la.get(heading, "").split()
         )
 
     return Words(
@@ -152,14 +155,14 @@ def language_words() -> Words:
 
 def _verb_forms(language: dict[str, Any]) -> Iterator[str]:
     """The verbs of a language with each of its endings."""
-    endings = ["" if ending == "-" else ending for ending in language.get("verb_endings", "").split()]
+    endings = [
+        "" if ending == "-" else ending for ending in language.get("verb_endings", "").split()
+    ]
     for verb in language.get("verbs", "").split():
         yield from (verb + ending for ending in endings)
 
 
 def _merged(languages: list[dict[str, Any]], heading: str) -> dict[str, Any]:
     return {
-        short: long
-        for language in languages
-        for short, long in language.get(heading, {}).items()
+        short: long for language in languages for short, long in language.get(heading, {}).items()
     }
