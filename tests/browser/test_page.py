@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from memory import Memory, Turn, open_store
 from memory.__main__ import app
+from memory.facts import supersede
 from memory.operations.tools import memory_tools
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
@@ -196,6 +198,46 @@ def test_names_of_memories_and_questions_stay_text_in_a_browser(
 # ---------------------------------------------------------------------------- a person's way
 
 
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
+def any_page(
+    request: pytest.FixtureRequest, chromium: Browser, signed_in: StorageState
+) -> Iterator[Page]:
+    context = chromium.new_context(
+        storage_state=signed_in,
+        base_url=signed_in["origins"][0]["origin"],
+        java_script_enabled=request.param,
+    )
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def test_from_the_first_start_to_the_first_correction_and_its_undo(
+    any_page: Page, request: pytest.FixtureRequest
+) -> None:
+    page = any_page
+    name = f"Anna {request.node.callspec.id}"
+    page.goto("/")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Create").click()
+    page.get_by_label("Text").fill("Greetings from Oslo!")
+    page.get_by_label("Speaker").fill("Anna")
+    page.get_by_role("button", name="Add turn").click()
+    expect(page.get_by_text("Greetings from Oslo!")).to_be_visible()
+    page.get_by_label("Attribute", exact=True).fill("lives in")
+    page.get_by_label("Value", exact=True).fill("Oslo")
+    page.get_by_role("button", name="Add fact").click()
+    page.get_by_role("status").get_by_role("link", name="Anna lives in Oslo").click()
+    page.get_by_label("Value", exact=True).fill("Bergen")
+    page.get_by_role("button", name="It has changed").click()
+    expect(page.get_by_role("status")).to_contain_text("Bergen")
+    page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status")).to_contain_text("Undone.")
+    page.goto(address_of(name, "facts"))
+    expect(page.get_by_role("main")).to_contain_text("lives in Oslo")
+    expect(page.get_by_role("main")).not_to_contain_text("Bergen")
+
+
 def test_a_search_answers_while_one_types(page: Page) -> None:
     page.goto(at("/conversation"))
     field = page.get_by_label("Search the conversation")
@@ -209,6 +251,24 @@ def test_a_search_answers_while_one_types(page: Page) -> None:
     first.get_by_text("Why this result?").click()
     page.wait_for_load_state("networkidle")
     expect(first.get_by_text("the same words").last).to_be_visible()
+
+
+def test_a_conversation_opens_at_its_newest_turn_or_at_the_one_linked_to(page: Page) -> None:
+    page.goto(at("/conversation"))
+    expect(page.locator("#results article").last).to_be_in_viewport()
+    expect(page.locator("#results article").first).not_to_be_in_viewport()
+    linked = page.locator("#results article").nth(3)
+    name = linked.get_attribute("id")
+    page.goto("about:blank")
+    page.goto(f"{at('/conversation')}#{name}")
+    expect(linked).to_be_in_viewport()
+
+
+def test_the_next_page_is_a_link_and_a_turn_has_its_place(page: Page) -> None:
+    page.goto(at("/conversation"))
+    page.get_by_role("link", name="Earlier").first.click()
+    page.locator("#turn-70 a.when").click()
+    expect(page.locator("article.here")).to_have_attribute("id", "turn-70")
 
 
 def test_the_slider_shows_the_past_and_keeps_the_focus(page: Page) -> None:
@@ -240,6 +300,59 @@ def test_the_journal_shows_what_is_written_elsewhere_until_it_is_paused(
     assert page.locator("#live").get_attribute("hx-get") is None
     page.get_by_role("link", name="Resume").click()
     expect(page.locator("#live")).to_contain_text("a fence")
+
+
+def test_two_tabs_and_a_fact(page: Page, home: Path, watch: Any) -> None:
+    page.goto(at("/facts/20"))
+    with open_store(path_of(NAME)) as store:
+        store.write("UPDATE facts SET value = 'somewhere else' WHERE id = 20", cause="test")
+    page.get_by_role("button", name="It is over").click()
+    expect(page.get_by_role("heading", name="Two versions")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else edited this fact.")
+    expect(page.get_by_role("main")).to_contain_text("somewhere else")
+    page.get_by_role("button", name="Save my edit").click()
+    expect(page.get_by_role("heading", name="Two versions")).to_have_count(0)
+    expect(page.get_by_role("main")).to_contain_text("Past:")
+    # Chromium notes an answer of 409 on its console by itself.
+    watch.complaints[:] = [text for text in watch.complaints if "409" not in text]
+
+
+def test_the_second_of_two_new_values_is_put_over_the_first(
+    page: Page, home: Path, watch: Any
+) -> None:
+    page.goto(at("/facts/21"))
+    with open_store(path_of(NAME)) as store:
+        supersede(store, 21, "a first value", by="Blaž")
+    page.get_by_label("Value", exact=True).fill("a second value")
+    page.get_by_role("button", name="It has changed").click()
+    expect(page.get_by_role("heading", name="Two versions")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("a first value")
+    expect(page.get_by_role("main")).to_contain_text("edit by Blaž")
+    page.get_by_role("button", name="Save my edit").click()
+    expect(page.get_by_role("heading", name="Two versions")).to_have_count(0)
+    with open_store(path_of(NAME), read_only=True) as store:
+        values = [fact.value for fact in store.facts() if not fact.ended_on]
+    assert "a second value" in values
+    assert "a first value" not in values
+    watch.complaints[:] = [text for text in watch.complaints if "409" not in text]
+
+
+def test_a_question_is_answered_with_its_turns(page: Page) -> None:
+    page.goto(at(""))
+    page.get_by_label("Ask a question, or search").fill("Which colour did Blaž buy?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("link", name="Ask another question")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("White")  # the answer, or the nearest turn
+    page.get_by_text("How this was found").click()
+    expect(page.get_by_text("the model read")).to_be_visible()
+
+
+def test_a_talk_goes_on(page: Page) -> None:
+    page.goto(at("/chat"))
+    page.get_by_label("Message").fill("I like the green stove.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".bubble")).to_have_count(2)
+    expect(page.locator(".caret")).to_have_count(0)
 
 
 def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
@@ -313,6 +426,14 @@ def test_every_action_is_reached_by_tab_and_seen_where_it_is(page: Page, address
     assert len(reached) == wanted
 
 
+def test_a_model_is_chosen_by_keys_alone(page: Page) -> None:
+    page.goto(at("/model"))
+    page.get_by_label("Or a provider's model").focus()
+    page.keyboard.type("gpt-4o-mini")
+    page.keyboard.press("Enter")
+    expect(page.locator(".problem", has_text="names no provider")).to_be_visible()
+
+
 # --------------------------------------------------------------------- the rooms
 
 
@@ -364,6 +485,23 @@ def test_a_fact_corrected_by_clicking_is_what_every_door_answers(
     for answer in answers:
         assert "Bergen" in answer
         assert "Oslo" not in answer
+
+
+def test_several_facts_are_deleted_by_their_boxes_and_brought_back(page: Page) -> None:
+    page.goto(at("/facts?sort=person"))
+    boxes = page.locator("[name=fact]")
+    first, second = (boxes.nth(number).get_attribute("value") for number in (0, 1))
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    for number in (first, second):
+        expect(page.locator(f"[name=fact][value='{number}']")).to_have_count(0)
+    with page.expect_navigation():  # the address has had "done=" since the deletion
+        page.get_by_role("status").get_by_role("button", name="Undo").click()
+    page.goto(at("/facts?sort=person"))
+    for number in (first, second):
+        expect(page.locator(f"[name=fact][value='{number}']")).to_have_count(1)
 
 
 def test_a_query_is_saved_in_the_browser_and_run_again(page: Page) -> None:

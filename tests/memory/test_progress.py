@@ -2,9 +2,10 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
-from memory.system.progress import ProgressLines
+from memory.system.progress import ProgressLines, progress_bar
 
 
 def test_a_pipe_gets_a_line_at_most_so_often_and_one_at_the_end() -> None:
@@ -24,3 +25,16 @@ def test_a_pipe_gets_a_line_at_most_so_often_and_one_at_the_end() -> None:
     assert file.getvalue().splitlines() == [
         *("storing: 2/?, 0:00", "storing: 3/?, 0:00", "storing: 3/?, 0:00"),
     ]
+
+
+def test_a_million_steps_are_written_out() -> None:
+    file = io.StringIO()
+    with ProgressLines(Console(file=file), every_s=3600) as bar:
+        bar.update(bar.add_task("importing", total=1_000_000), completed=118_784)
+    assert file.getvalue() == "importing: 118,784/1,000,000, 0:00\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_terminal_gets_a_bar(terminal: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal)
+    assert isinstance(progress_bar(console), ProgressLines) is not terminal

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Store
+from memory.cli.output import left_out_text
 from memory.store.facts.fact_reads import count_attributes
 from memory.store.facts.vocabulary_edits import set_vocabulary, vocabulary_of
 from tests.conftest import CAT, INSERT
@@ -125,6 +126,13 @@ def test_a_digest_says_what_a_strict_vocabulary_left_out(
     printed = run("digest", *memory_options)
     assert "; 2 facts left out, not in the vocabulary: crates (2)" in printed
     assert [fact.attribute for fact in store.facts()] == ["works_as"]
+
+
+def test_what_was_left_out_is_named_in_short() -> None:
+    names = ["mood"] * 3 + [f"code_{number}" for number in range(7)] + ["x" * 100]
+    text = left_out_text(names)
+    assert text.startswith("11 facts left out, not in the vocabulary: mood (3), code_0, ")
+    assert text.endswith(" and 4 more")
 
 
 def test_more_attributes_than_a_select_returns_are_counted(store: Store) -> None:

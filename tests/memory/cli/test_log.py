@@ -58,6 +58,33 @@ def test_the_log_shows_what_was_written_the_newest_first(changed_memory: list[st
     assert "'x' is not a change" in refused(changed_memory, "facts", "log", "x")
 
 
+def test_digests_of_one_turn_each_are_one_line(store: Store, memory_options: list[str]) -> None:
+    store.write(MOVED, "digest by local", window=(1, 1))
+    store.write("-- none", "digest by local", window=(2, 2))
+    store.write(CAT, "digest by local", window=(3, 3))
+    store.write("UPDATE facts SET value = 'Bergen' WHERE id = 1", "by hand")
+    store.write(DOG, "digest by local", window=(4, 4))
+    store.write("-- none", "digest by other", window=(5, 5))
+    lines = run(memory_options, "facts", "log").splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["6", "5", "4", "1-3"]
+    assert lines[3].endswith(
+        "2 facts  digest by local, one turn each; `memory facts log --facts` lists them"
+    )
+    each = run(memory_options, "facts", "log", "--facts").splitlines()
+    assert [line.split("  ")[0] for line in each if line[0] != " "] == [*"654321"]
+    assert len(run(memory_options, "facts", "log", "--json").splitlines()) == 6
+    store.undo(2)
+    assert len(run(memory_options, "facts", "log").splitlines()) == 7, (
+        "what is undone stands by itself"
+    )
+
+
+def test_an_empty_log_says_so(store: Store, memory_options: list[str]) -> None:
+    assert run(memory_options, "facts", "log") == "no changes yet\n"
+    assert run(memory_options, "facts", "log", "--json") == ""
+    assert "no change to undo" in refused(memory_options, "undo")
+
+
 def test_undo_says_what_it_took_back_and_how_to_have_it_again(changed_memory: list[str]) -> None:
     out = run(changed_memory, "undo")
     assert out.startswith("undid change 3:\n  ~ Anna has_pet: cat[31m Misa")

@@ -5,16 +5,19 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
-from memory import Store, Turn, __main__
+from memory import Memory, Store, Turn, __main__
 from memory.__main__ import COMMANDS as LISTED
 from memory.__main__ import HIDDEN
+from memory.cli import context
+from memory.evidence.prompt_block import inject
 from memory.store import namespaces, open_store
 from memory.store.sqlite.store import SqliteStore
-from tests.conftest import CAT
+from tests.conftest import CAT, MOVED
 from tests.support.commands import run
 
 BOTH_STORES = "slow"
@@ -66,6 +69,25 @@ def test_why_goes_with_no_choice_of_facts(
 def test_a_no_is_not_told_to_say_yes(store: Store, memory_options: list[str]) -> None:
     run("forget", "--turn", "1", *memory_options, given="n\n", says="^nothing was changed$")
     run("forget", "--turn", "1", *memory_options, given="", says="answer y, or give --yes$")
+
+
+def test_the_first_use_says_what_makes_a_memory(home: str) -> None:
+    run("ask", "Where do I live?", says="no namespace 'default'.*memory add.*memory import")
+    namespaces.create("defaults")
+    run("search", "Oslo", says="did you mean 'defaults'")
+
+
+def test_a_search_without_a_turn_says_so(
+    address: str, memory_options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_store(address).close()
+    assert run("search", "Oslo", *memory_options) == ""
+    with pytest.raises(SystemExit):
+        __main__.app(["search", "Oslo", *memory_options])
+    assert (
+        capsys.readouterr().err
+        == "no turns in this memory yet; `memory add` and `memory import` store some\n"
+    )
 
 
 # ------------------------------------------------------------------------ what stdout can hold
@@ -168,9 +190,25 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------ the groups
 
 
+def test_facts_alone_lists(store: Store, memory_options: list[str]) -> None:
+    store.write(MOVED, cause="test")
+    listed = run("facts", "list", *memory_options)
+    assert "Oslo" in listed
+    assert run("facts", *memory_options) == run("facts", "Oslo", *memory_options) == listed
+
+
 @pytest.mark.parametrize("name", ["edit", "log", "diff", "revert", "embed", "migrate", "settle"])
 def test_a_command_of_a_group_is_answered_with_its_group(name: str) -> None:
     run(name, "1", says=f"^`memory {name}` is no command: .*`memory (facts|admin) {name}\\b")
+
+
+def test_the_command_context_has_the_options_of_the_method() -> None:
+    memories = {"namespaces", "db"}
+    options = {*signature(context.context).parameters} - memories - {"as_json", "message"}
+    method = {*signature(Memory.context).parameters} - {"self", "messages", "user_id", "also"}
+    assert options == method - {"run_id"}  # `session` as add calls it, too
+    # The weights of the ranking belong to the memory's program; the proxy counts later.
+    assert options == {*signature(inject).parameters} - {"store", "messages", "weights", "counts"}
 
 
 def test_the_program_says_its_version() -> None:

@@ -206,6 +206,13 @@ def test_how_often_is_counted_by_sql_and_shown_with_the_rows_beside_it(
         assert "| 2017-06-01" not in model.lm.script.prompts[-1], "the run of June is not a row"
 
 
+def test_a_count_is_printed_under_its_statement(run: Run, store: Store) -> None:
+    count = sql("SELECT COUNT(*) AS times FROM turns WHERE speaker = 'Anna'")
+    script = [([], count), (["times: 3"], answer("3 times"))]
+    out = run("ask", "How often did Anna speak?", "--why", script=script).stdout
+    assert out.splitlines()[-3:-1] == ["    1 row", "    times: 3"]
+
+
 # ------------------------------------------------------------------------ search and sql
 
 
@@ -310,6 +317,17 @@ def test_a_digest_of_which_nothing_was_stored_fails(run: Run, store: Store) -> N
     done = run("digest", "--max-calls", "3", script=script, window=9)
     assert done.exit_code == 1
     assert done.stdout.startswith("windows: 0 stored, 1 failed, 1 waiting;")
+
+
+def test_what_a_digest_will_take_and_took_is_said(run: Run, store: Store) -> None:
+    done = run("digest", "--max-calls", "9", script=[([], sql(MOVED)), ([], sql(DOG))], window=3)
+    assert re.fullmatch(
+        r"scripted at scripted: 5 turns to digest; about 2 calls,"
+        r" \d,\d{3} \+ 300 tokens, price unknown without repairs; stops after 9 calls",
+        done.stderr.splitlines()[0],
+    )
+    assert done.stdout.endswith(" 2 calls of scripted (0 + 0 tokens, price unknown)\n")
+    assert "about" not in run("digest").stderr, "nothing waits"
 
 
 @pytest.mark.parametrize("flags", [["--yes"], ["--max-calls", "1"], []])

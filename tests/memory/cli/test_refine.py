@@ -65,6 +65,18 @@ def test_it_asks_before_it_costs_anything(run: Run, address: str) -> None:
     assert content_of(address) == before
 
 
+def test_the_packaged_model_is_not_asked(address: str, memory_options: list[str]) -> None:
+    furnished(address)
+    done = CliRunner().invoke(app, ["facts", "refine", "--model", "local", *memory_options])
+    assert "too small to refine" in str(done.exception)
+
+
+def test_without_a_model_nothing_is_refined(address: str, memory_options: list[str]) -> None:
+    furnished(address)
+    done = CliRunner().invoke(app, ["facts", "refine", *memory_options])
+    assert "it needs a language model: give --model" in str(done.exception)
+
+
 def test_ctrl_c_says_that_nothing_was_changed(
     run: Run, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,14 @@ def test_a_full_disk_leaves_the_older_file(format: str, store: SqliteStore, tmp_
     assert not list(tmp_path.glob(".*.part"))
 
 
+def test_turns_pass_through_in_pieces(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.exchange.exports._TURNS_AT_ONCE", 2)
+    export_memory(store, tmp_path / "a.CSV", "csv", "anna")
+    assert len((tmp_path / "a.CSV").read_text().splitlines()) == 6
+
+
 # The command
 
 

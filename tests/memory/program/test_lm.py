@@ -339,6 +339,10 @@ def test_a_name_that_cannot_work_is_refused_at_once(server, name: str, api_base,
         load_model(name, api_base=api_base)
 
 
+def test_reasoning_models_choose_their_own_temperature():
+    assert load_model("openai/gpt-5").lm.kwargs["temperature"] is None
+
+
 def test_the_price_of_a_token_is_litellms_own_or_unknown(server: Server):
     assert load_model("openai/gpt-4o-mini").price == (1.5e-07, 6e-07)
     assert load_model("local").price == (0.0, 0.0)

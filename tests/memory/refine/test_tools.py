@@ -158,6 +158,19 @@ def test_a_fact_is_deleted_for_a_reason(tools: Tools) -> None:
     assert "Oslo" not in tools.told()
 
 
+def test_an_analysis_counts_and_names_what_is_wrong(tools: Tools) -> None:
+    analysis = tools.manage_memory("analyze")
+    assert "facts: 4, ended: 0, without a date: 3" in analysis
+    assert "subjects: Anna 3, Ben 1" in analysis
+    tools.manage_memory(
+        "create", "to see it found", subject="Anna", attribute="music", value="cello", turn_id=4
+    )
+    tools.manage_memory(
+        "update", "a copy", fact_id=5, value="bought a cello and then joined an orchestra"
+    )
+    assert "duplicate: " in tools.manage_memory("analyze")
+
+
 def test_samples_are_recent_random_or_unlike_each_other(tools: Tools) -> None:
     assert "(fact 4, turn 4)" in tools.sample_memory("recent", 1)
     diverse = tools.sample_memory("diverse", 3)
@@ -215,6 +228,13 @@ def test_each_strategy_merges_in_its_own_way(tools: Tools) -> None:
     fact = tools.fact(6)
     assert (fact.attribute, fact.turn_id, fact.happened_on) == ("life", 4, "2017-05")
     assert tools.state().turn_ids[6] == {1, 3, 4}
+
+
+def test_dates_that_differ_stay_in_what_is_concatenated(tools: Tools) -> None:
+    tools.manage_memory("update", "dated", fact_id=3, happened_on="2017-07-01", value="Norway")
+    tools.merge_memory([1, 3], "concatenate", "one home")
+    fact = tools.fact(5)
+    assert (fact.value, fact.happened_on) == ("Oslo (2017-05); Norway (2017-07-01)", "2017")
 
 
 def test_a_fact_of_two_things_comes_apart_where_it_tells_of_the_second(tools: Tools) -> None:

@@ -22,6 +22,7 @@ from memory.store.namespaces import location_of
 from memory.text.tokens import count_tokens
 from tests.conftest import SAID
 from tests.support.mcp_clients import MODES, text_of, use
+from tests.support.reversed_ranking import REVERSED, reversing_program
 from tests.support.scripted import answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -61,6 +62,20 @@ def test_what_is_remembered_is_recalled_asked_listed_and_corrected(
     use(mcp_server(handles, "anna"), work, mode)
     with open_store(location_of("anna")) as store:
         assert re.fullmatch(r"mcp 20\d\d-\d\d-\d\d", store.turn(6).session)
+
+
+def test_recall_ranks_by_the_weights_of_the_program() -> None:
+    handles = Handles(scripted_model([]), program=reversing_program())
+    with open_store(location_of("anna")) as store:
+        ranked = [hit.turn_id for hit in store.search(WHERE, weights=REVERSED)]
+        assert ranked != [hit.turn_id for hit in store.search(WHERE)]
+
+    async def work(client: Client) -> None:
+        recalled = await text_of(client, "recall", query=WHERE)
+        assert [int(number) for number in re.findall(r"(?m)^\[(\d+)\]", recalled)] == ranked
+
+    use(mcp_server(handles, "anna"), work)
+    handles.close()
 
 
 def test_recall_takes_a_filter_as_an_object(handles: Handles) -> None:

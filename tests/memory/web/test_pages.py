@@ -14,10 +14,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from memory import Fact, Memory, Turn, open_store
+from memory.facts import correct
 from memory.facts.additions import add_turns
 from memory.records import Kind, Minted, Summary
 from memory.server.tokens import Tokens
-from memory.server.web.markup import HTMX, STATIC
+from memory.server.web.markup import HTMX, STATIC, SpeakerColours, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.setting_values import CHAT
@@ -32,6 +33,7 @@ from memory.vocabulary import Attribute
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.contents import content_of
 from tests.support.page_client import Tags, finished, hidden, page_client, shown
+from tests.support.reversed_ranking import REVERSED, reversing_program
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
 
 BOTH_STORES = "slow"
@@ -190,6 +192,14 @@ def test_memories_are_made_renamed_copied_and_deleted(client: TestClient) -> Non
     assert client.post("/create", data={"name": "anna"}).status_code == 400
 
 
+def test_the_first_page_of_an_empty_home_says_how_to_begin(home: str) -> None:
+    with page_client() as client:
+        html = client.get("/").text
+        assert "Your first memory" in html
+        for word in ("turns(", "facts(", "SQL", "SELECT", "namespace"):
+            assert word not in shown(html)
+
+
 def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> None:
     before = content_of(existing("anna"))
     with page_client(read_only=True) as client:
@@ -245,6 +255,16 @@ def test_pages_of_a_conversation_hold_each_turn_once_in_order(client: TestClient
     assert 'rel="next"' in forward
     last = client.get(f"{ANNA}/conversation?after=60").text
     assert 'rel="next"' not in last
+
+
+def test_a_search_ranks_by_the_weights_of_the_program(memories: str) -> None:
+    with open_store(existing("anna")) as store:
+        ranked = [hit.turn_id for hit in store.search("cat", weights=REVERSED)]
+        assert ranked != [hit.turn_id for hit in store.search("cat")]
+    with page_client(program=reversing_program()) as client:
+        html = client.get(f"{ANNA}/conversation?q=cat").text
+    links = [re.search(r"/turns/(\d+)$", link) for link in Tags(html).values("a", "href")]
+    assert [*dict.fromkeys(int(link[1]) for link in links if link)] == ranked
 
 
 def test_filters_and_search_go_together(client: TestClient) -> None:
@@ -418,6 +438,31 @@ def test_a_fact_is_put_right_at_once_on_its_page(
     html = client.post(f"{ANNA}/facts/1", data=fields).text
     assert text in shown(html)
     assert "Undo 2" in shown(html)
+
+
+def test_of_two_who_change_a_fact_the_second_sees_both_versions(client: TestClient) -> None:
+    with open_store(existing("anna")) as store:
+        correct(store, 1, value="Osaka", by="Ben")
+    form = {"edit": "supersede", "seen": "1", "value": "Bergen"}
+    response = client.post(f"{ANNA}/facts/1", data=form)
+    assert response.status_code == 409
+    text = shown(response.text)
+    assert "When you opened it Anna lives in Oslo" in text
+    assert "Now Anna lives in Osaka" in text
+    assert "Your edit value Bergen" in text
+    with open_store(existing("anna"), read_only=True) as store:
+        assert [fact.value for fact in store.facts()] == ["Osaka", "cat Miso", "dog Rufus"]
+    # Whoever has seen both may go on; nothing is lost.
+    again = client.post(f"{ANNA}/facts/1", data=form | {"seen": hidden(response.text, "seen")})
+    assert again.status_code == 200
+    assert "Anna lives in Bergen" in shown(again.text)
+
+
+def test_what_was_removed_meanwhile_is_a_version_too(client: TestClient) -> None:
+    client.post(f"{ANNA}/facts/1", data={"edit": "remove", "seen": "1"})
+    response = client.post(f"{ANNA}/facts/1", data={"edit": "end", "seen": "1"})
+    assert response.status_code == 409
+    assert "It was deleted." in shown(response.text)
 
 
 def test_subjects_are_listed_and_searched(client: TestClient) -> None:
@@ -602,6 +647,19 @@ def test_a_chat_shows_the_facts_that_it_stored_of_a_message(
     assert f"{ANNA}/facts/{fact.id}" in Tags(html).values("a", "href")
 
 
+def test_a_reply_does_not_repeat_the_facts_that_the_page_shows(memories: str) -> None:
+    with page_client(replace(scripted_packaged_model([]), name="local")) as client:
+        client.post(f"{ANNA}/chat", data={"text": "I live in Lund.", "session": "today"})
+        html = finished(client, f"{ANNA}/chat?session=today")
+    text = shown(html)
+    # A bubble shows every line break that it has.
+    assert re.search(r"not stored</small>Kept as turn 6\.(?!\s)", html)
+    assert (
+        "I live in Lund. stored: User lives in Lund Assistant, not stored Kept as turn 6." in text
+    )
+    assert text.count("Lund") == 2
+
+
 def test_a_list_of_facts_shows_the_later_turn_that_may_change_one(memories: str) -> None:
     texts = ("I have a dog called Rex.", "The vet could not save Rex.")
     with open_store(existing("anna")) as store, Memory(store) as memory:
@@ -675,6 +733,23 @@ def test_a_user_who_said_no_name_has_the_owners_or_the_users_id(home: str) -> No
         assert "Ines lives in" in shown(client.get("/m/both/facts/1").text)
 
 
+def test_a_chat_without_a_model_shows_small_talk_a_way_to_one(home: str) -> None:
+    with open_store(create("diary")) as store:
+        add_turns(store, [Turn("user", "My cat is called Mia."), Turn("user", "I live in Lund.")])
+    with page_client("") as client:
+        for _ in range(2):  # the message itself is near the second time
+            client.post("/m/diary/chat", data={"text": "hi how are you?", "session": "today"})
+            html = finished(client, "/m/diary/chat?session=today")
+    text = shown(html)
+    assert "No model that can talk is chosen." in text
+    assert "memory chat" not in text
+    assert "Mia" not in text
+    assert html.count("bubble mine") == 2  # whatever the case of "user"
+    assert "Why?" not in text
+    with open_store(existing("diary"), read_only=True) as store:
+        assert [turn.text for turn in store.turns(3)] == ["hi how are you?"] * 2
+
+
 def test_a_chat_shows_no_reply_that_quotes_a_forgotten_turn(memories: str) -> None:
     chat = {"text": "Who here has a dog?", "session": "today"}
     with page_client("") as client:
@@ -725,6 +800,18 @@ def test_a_turn_expires_by_its_page_and_its_facts_say_so(client: TestClient) -> 
     html = client.post(f"{ANNA}/turns/3/expiry", data={"expires": ""}).text
     assert "Dec 2999" not in shown(html)
     assert "Undo" in shown(html)
+
+
+def test_home_says_who_speaks(client: TestClient) -> None:
+    text = shown(client.get(ANNA).text)
+    assert "People Anna" in text
+    assert text.index("Recent changes") < text.index("People") < text.index("New facts")
+
+
+def test_the_chat_is_a_room_of_a_memory(client: TestClient) -> None:
+    tags = Tags(client.get(f"{ANNA}/chat").text)
+    assert tags.values("a", "href").count(f"{ANNA}/chat") == 1
+    assert f"{ANNA}/chat" in Tags(client.get(ANNA).text).values("a", "href")
 
 
 def facts_of(name: str) -> list[Fact]:
@@ -820,6 +907,16 @@ def test_settings_are_switches_menus_and_fields(client: TestClient) -> None:
             "retention_keeps_facts": False,
             "words": ["a"],
         }
+
+
+def test_settings_keep_their_history(client: TestClient) -> None:
+    for name in ("Anna", "Anne"):
+        client.post(f"{ANNA}/settings", data={"user": name})
+    html = client.get(f"{ANNA}/settings").text
+    assert "Anne" in Tags(html).values("input", "value")
+    assert "Your name: Anna from" in shown(html)
+    wrong = client.post(f"{ANNA}/settings", data={"user": "a: b"})
+    assert wrong.status_code == 400
 
 
 def test_a_file_is_brought_in_and_again_adds_what_is_new(client: TestClient) -> None:
@@ -1079,6 +1176,13 @@ def test_every_page_searches_and_has_five_rooms_and_more(client: TestClient) -> 
         } <= {*tags.values("a", "href")}
 
 
+def test_no_page_speaks_of_what_no_newcomer_knows(client: TestClient) -> None:
+    for page in PAGES:
+        words = shown(client.get(f"{ANNA}{page}").text).lower()
+        for unknown in ("digest", "namespace", "vocabulary", "claimed", "answers kept"):
+            assert unknown not in words, page
+
+
 def test_a_memory_is_connected_by_what_is_copied(client: TestClient) -> None:
     page = shown(client.get(f"{ANNA}/connect").text)
     assert '"args": [ "serve", "mcp", "-n", "anna" ]' in page
@@ -1164,6 +1268,22 @@ def test_an_edit_in_a_list_comes_back_to_it(client: TestClient) -> None:
     done = client.post(f"{ANNA}/facts/1", data=form | {"back": hidden(panel, "back")})
     assert str(done.url).endswith("/facts?sort=new&done=2")
     assert "Undo 2" in shown(done.text)
+
+
+def test_days_and_names_read_as_people_write_them() -> None:
+    assert day("2017-05-08T13:56:01+00:00") == "8 May 2017, 13:56"
+    assert [day(text) for text in ("2017-05-08", "2017-05", "2017", "", "one evening")] == [
+        *("8 May 2017", "May 2017", "2017", "", "one evening")
+    ]
+    assert [initial(name) for name in ("anna", " ’élan", "🌸", "")] == ["A", "É", "?", "?"]
+
+
+def test_twelve_people_on_a_page_have_twelve_colours() -> None:
+    colours, people = SpeakerColours(), [f"person {number}" for number in range(12)]
+    assert {colours(person) for person in people} == {*range(12)}
+    assert colours("person 3") == colours("person 3")
+    assert SpeakerColours()("Anna") == SpeakerColours()("Anna")
+    assert colours("a thirteenth") in range(12)
 
 
 def test_a_conversation_opens_at_its_newest_turn(memories: str) -> None:

@@ -135,6 +135,20 @@ def test_a_few_turns_wait_until_they_settle(home: str, server: FactServer) -> No
     assert (len(digested("ben")), digested("anna")) == (48, [])
 
 
+def test_each_memory_settles_by_itself(home: str, server: FactServer) -> None:
+    add_turns("anna", 3)
+    add_turns("ben", 5)
+    at_work, lines = worker(server, once=False, settle=0.1, poll=0.01)
+    at_work._report = lambda line: (lines.append(line), len(lines) == 2 and at_work.stop())
+    patience = threading.Timer(30.0, at_work.stop)
+    patience.start()
+
+    at_work.run()
+
+    patience.cancel()
+    assert (len(digested("anna")), len(digested("ben"))) == (3, 5)
+
+
 @pytest.mark.slow
 def test_a_limit_of_calls_ends_the_day_of_a_memory(home: str, server: FactServer) -> None:
     add_turns("anna", 48 * 3)

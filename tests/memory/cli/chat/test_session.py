@@ -19,7 +19,7 @@ from memory.cli.chat.commands import talk
 from memory.cli.chat.screen import Screen
 from memory.cli.chat.session import Chat
 from memory.errors import InputError, ModelError
-from memory.models import Model
+from memory.models import Model, load_model
 from memory.records import CUT_ANSWER
 from memory.store.configuration.declared_settings import Settings, name_of
 from tests.support.scripted import sql
@@ -237,6 +237,12 @@ def test_whatever_is_typed_is_taken_as_it_can_be(
 # ---------------------------------------------------------------------------------- who is who
 
 
+def test_the_next_start_greets_whom_it_knows(address: str) -> None:
+    assert "here we are again" not in chat(address, ["Hello."], speaker="Anna", character="Miku")
+    shown = chat(address, [])
+    assert "Miku: Hello Anna, here we are again! We last spoke on " in shown
+
+
 def test_a_user_who_tells_a_name_later_stays_the_same(address: str) -> None:
     model, engine = replier()
     chat(
@@ -251,6 +257,13 @@ def test_a_user_who_tells_a_name_later_stays_the_same(address: str) -> None:
     ]
     assert "[[ ## known_as ## ]]\nUser, Anna" in engine.prompts_for("answer")[-1]
     assert "Hello Ann," in chat(address, [], model)
+
+
+def test_a_persona_that_the_packaged_model_does_not_take_is_called_so(address: str) -> None:
+    packaged = load_model("local")
+    by_packaged = chat(address, ["bye"], packaged, persona="a pirate", digests=False)
+    assert "needs a larger model" in by_packaged
+    assert "needs a larger model" not in chat(address, ["bye"], persona="a pirate")
 
 
 @pytest.mark.slow
@@ -522,3 +535,10 @@ def test_a_reset_names_what_goes_and_wipes_it(address: str, answer: str) -> None
     assert "forgot 2 turns" in chat(address, ["/reset", answer])
     assert turns(address) == []
     assert "again" not in chat(address, ["reset"])
+
+
+def test_an_unknown_command_is_called_so_and_help_is_no_message(address: str) -> None:
+    assert "unknown command /nonsense; /help lists" in chat(address, ["/nonsense 1"])
+    assert chat(address, ["help", "/help", "Help"]).count("/forget TEXT") == 3
+    assert turns(address) == []
+    assert "no answer yet" in chat(address, ["/why"])

@@ -130,6 +130,11 @@ def test_each_chunk_begins_with_the_end_of_the_one_before() -> None:
         assert chunk.startswith("Sentence")
 
 
+def test_a_chunk_ends_with_a_paragraph_where_that_leaves_it_half_full() -> None:
+    text = "One two three four. Five six seven.\n\nEight nine ten. Eleven twelve thirteen fourteen."
+    assert chunk_text(text, 18, 0)[0][0].endswith("seven.")
+
+
 # What a chunk says of its place
 
 
@@ -149,6 +154,17 @@ def test_a_chunk_of_markdown_names_its_headings_and_lines(tmp_path: Path) -> Non
     assert {(turn.speaker, turn.session, turn.kind) for turn in turns} == {
         ("The pump", "manual.md", "document")
     }
+
+
+@pytest.mark.slow
+def test_a_chunk_of_html_reads_as_a_browser_shows_it(tmp_path: Path) -> None:
+    first, last = chunks(write(tmp_path, "page.html", HTML))
+    assert first.text == (
+        "Upkeep of it\nOil the valve.\nEvery 90 days.\n\npart | price\nvalve | 3\n\npump\n  --oil"
+        "\n\none\ntwo"
+    )
+    assert (first.speaker, last.text) == ("The pump", "Upkeep of it\nSpare parts")
+    assert first.source.endswith(":lines 2-6")
 
 
 @pytest.mark.few(1)
@@ -220,6 +236,15 @@ def test_a_chunk_of_a_pdf_names_its_page(tmp_path: Path) -> None:
     assert turns[0].speaker == "The pump"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["long.txt", "long.html", "long.pdf"])
+def test_chunks_at_one_place_are_told_apart(name: str, tmp_path: Path) -> None:
+    text = " ".join(f"Part {n} of the pump is red." for n in range(80))
+    turns = chunks(write(tmp_path, name, pdf(text) if name.endswith("pdf") else text))
+    assert len({turn.source for turn in turns}) == len(turns) > 2
+    assert turns[1].source.endswith(" 1 part 2")
+
+
 # What is no document
 
 
@@ -266,6 +291,15 @@ def test_a_protected_pdf_is_refused(tmp_path: Path) -> None:
     writer.write(tmp_path / "locked.pdf")
     with pytest.raises(InputError, match="protected by a password"):
         chunks(tmp_path / "locked.pdf")
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.pdf"])
+def test_without_the_extra_its_name_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "find_spec", lambda module: None)
+    with pytest.raises(InputError, match="uv sync --extra documents"):
+        chunks(write(tmp_path, name, "text"))
 
 
 def test_a_byte_order_mark_and_line_ends_of_windows_are_no_text(tmp_path: Path) -> None:
@@ -575,6 +609,13 @@ def test_a_pipe_is_no_document(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match="no regular file"):
         chunks(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_a_heading_that_nobody_closed_ends_at_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.html"
+    path.write_text("<h1>Pump<h2>Upkeep</h2><p>Oil it.")
+    assert [turn.text for turn in chunks(path)] == ["Pump > Upkeep\nOil it."]
 
 
 def test_a_part_that_cannot_fit_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
