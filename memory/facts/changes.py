@@ -361,6 +361,8 @@ def _of_turn(statement: Told, later: Later, *, has_change: bool) -> dict[str, fl
     near = _nearness(later, statement, attribute, without_value=True)
     of_later = [is_among(word, statement.value_forms) for word in later.telling]
     back = sum(of_later) / len(of_later) if of_later else 0.0
+    names = {*telling_words(" ".join(filter(_is_name, later.text.split()[1:])))}
+    has_other_name = bool(names - statement.first_words)
     return {
         "share of later": back,
         "alike": _cosine(later.text, (statement.value,)),
@@ -368,6 +370,8 @@ def _of_turn(statement: Told, later: Later, *, has_change: bool) -> dict[str, fl
         "change near": near,
         "share of later x change near": back * near,
         "told near x change near": max(own_near, 0.0) * near,
+        "other name": float(bool(statement.names) and has_other_name),
+        "other name x change near": (bool(statement.names) and has_other_name) * near,
         "change and name": float(has_change and not later.all_words.isdisjoint(statement.names)),
         "told of self": float(not language_words().speakers.isdisjoint(words(statement.value))),
         "told long": max(len(words(statement.value)) - _SHORT, 0) / 8,
@@ -499,7 +503,9 @@ def sentences_about(attribute: Attribute) -> tuple[str, ...]:
 class _Topic:
     """What people say when something of an attribute changes, and what on any day."""
 
+    attributes: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
     everyday: tuple[str, ...] = ()
     is_named: bool = False
 
@@ -510,14 +516,25 @@ def _file() -> dict[str, Any]:
 
 
 @cache
+def _topics() -> tuple[_Topic, ...]:
+    """The topics of changes.toml."""
+    talk, *topics = (topic for name, topic in _file().items() if name != "matters")
+    return tuple(
+        _Topic(
+            attributes=tuple(topic["attributes"]),
+            changes=tuple(topic["sentences"]),
+            states=tuple(topic.get("states", ())),
+            everyday=(*topic.get("everyday", ()), *talk["everyday"]),
+            is_named=topic.get("named", False),
+        )
+        for topic in topics
+    )
+
+
+@cache
 def _topic_of(attribute: str) -> _Topic:
     """The topic of an attribute in changes.toml; an empty one for a user's own attributes."""
-    talk, *topics = (topic for name, topic in _file().items() if name != "matters")
-    for topic in topics:
-        if attribute in topic["attributes"]:
-            everyday = (*topic.get("everyday", ()), *talk["everyday"])
-            return _Topic(tuple(topic["sentences"]), everyday, topic.get("named", False))
-    return _Topic()
+    return next((topic for topic in _topics() if attribute in topic.attributes), _Topic())
 
 
 @cache
@@ -529,6 +546,7 @@ def _attribute_sentences() -> tuple[tuple[str, ...], tuple[str, ...]]:
         if attribute.name not in STANDING and _topic_of(attribute.name).changes
         for sentence in _sentences_of(attribute)
     ]
+    pairs += [(state, topic.attributes[0]) for topic in _topics() for state in topic.states]
     sentences, names = zip(*pairs, strict=True)
     return sentences, names
 

@@ -307,10 +307,13 @@ def main(
     half: Annotated[str, typer.Option(help="fit, check, all, fresh or next")] = "fit",
     show: Annotated[bool, typer.Option(help="print what fell short, unless to check")] = False,
     fillers: Annotated[int, typer.Option(help="other turns between two of a story")] = 12,
-    fit: Annotated[str, typer.Option(help="fit the weights anew: all, or wish alone")] = "",
+    fit: Annotated[str, typer.Option(help="fit the weights anew: all, wish or turn")] = "",
     talk: Annotated[list[Path], typer.Option(help="with --fit: talk in LoCoMo's format")] = [],  # noqa: B006
 ) -> None:
     """Print how many of each kind."""
+    if fit == "turn":
+        fitting.write(fitting.fitted([*_examples(talk)], ["turn"]))
+        return
     if fit:
         orders = [*_orders(talk)]
         if fit == "wish":

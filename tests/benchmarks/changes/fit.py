@@ -40,7 +40,7 @@ EVERY_TURN = 12  # the same of turns, for orders
 _OF_TALK = 0.1  # what a pair of real talk counts: there are many, and nearly all are alike
 LEAST = {"fact": 0.5, "wish": 0.65, "turn": 0.5}  # an order that stands is worth more
 # How many pairs of all the real talk may reach the least chance: some of these are true.
-MOST_IN_TALK = {"fact": 30, "wish": 3, "turn": 4}
+MOST_IN_TALK = {"fact": 30, "wish": 3, "turn": 1}
 
 
 @dataclass(frozen=True)
