@@ -59,7 +59,7 @@ def _compound_templates(form: str) -> tuple[Index[None], tuple[str, ...]]:
 
 def is_open(form: str) -> bool:
     """Whether a value of a form may be any phrase or name."""
-    return form in _OPEN_FORMS
+    return form in _OPEN_FORMS or "{phrase}" in compound_forms().get(form, ())
 
 
 def is_closed(form: str) -> bool:

@@ -118,5 +118,5 @@ def test_the_default_has_templates_for_what_people_say_most_plainly() -> None:
     attributes = default_vocabulary().attributes
     with_phrases = {attribute.name for attribute in attributes if attribute.says}
     assert with_phrases >= {"name", "lives_in", "works_as", "has_pet", "diet", "allergic_to"}
-    assert with_phrases.isdisjoint({"likes", "dislikes", "prefers", "hobby"})
+    assert with_phrases.isdisjoint({"likes", "dislikes", "hobby"})
     assert tuple(ORDER.templates) == TEMPLATE_FIELDS
