@@ -1,15 +1,15 @@
 """Measure what a model stores of turns whose statements are known, next to what copying stores.
 
 python -m locomo.rows DATA... --model MODEL --out FILE [--program FILE] [--adapter FOLDER]
-    [--against FILE] [--temperature T]
+    [--against FILE] [--without-gate] [--temperature T]
 python -m locomo.rows DATA... [--out FILE] --model none
 
 DATA has gold rows, as `data/rows` (data/README.md says how). Each turn is stored by itself, after
 the turns before it; what was stored is a line of FILE, and a second run goes on where the first one
 ended. The table begins with baselines: nothing, each turn and each sentence copied, and the longest
-row of each clause. A model that stores no better than these has learned nothing. `--model none`
-prints them alone, or scores FILE again. `--against` compares with the FILE of another run, paired
-by conversation.
+row of each clause, each with and without the gate. A model that stores no better than these has
+learned nothing. `--model none` prints them alone, or scores FILE again. `--against` compares with
+the FILE of another run, paired by conversation.
 """
 
 import csv
@@ -42,13 +42,16 @@ from locomo.tasks.row_use import QuestionAnswered, StoredOf, answered_by
 from locomo.tracking.overview import QUESTION_TABLE
 from locomo.tracking.record import parent_of
 from locomo.tracking.runs import clean, mlflow_errors, mlflow_run, run_data, run_where_tracked
-from memory import Fact, InputError, load_model
+from memory import Fact, InputError, MemoryProgram, load_model
 from memory.errors import ModelError
 from memory.models import Model
 from memory.program import (
+    StoreGate,
     load_program,
     program_for,
+    shown_turn,
     starting_program,
+    turns_before,
 )
 
 EXPERIMENT = "rows"
@@ -122,6 +125,9 @@ def rows(
     program: Annotated[Path | None, Option(help="a program that optimize.py wrote")] = None,
     against: Annotated[Path | None, Option(help="the file of another run")] = None,
     turns: Annotated[int, Option(help="of each conversation; 0: all", min=0)] = 0,
+    without_gate: Annotated[
+        bool, Option("--without-gate", help="ask a little model about every turn")
+    ] = False,
     temperature: Annotated[
         float, Option(help="0: the likeliest rows; 1: rows drawn, as training draws them", min=0)
     ] = 0.0,
@@ -141,6 +147,7 @@ def rows(
         "model": model,
         "adapter": adapter or "none",
         "program": program.name if program else "plain",
+        "gate": "none" if without_gate else "as the program has it",
         "temperature": temperature,
     }
     name = f"rows of {model}, {', '.join(path.name for path in data)}"
@@ -158,6 +165,7 @@ def rows(
                     out,
                     load_model(model, temperature=temperature, adapter=adapter),
                     program,
+                    without_gate=without_gate,
                     temperature=temperature,
                     turns=turns,
                 )
@@ -178,11 +186,14 @@ def _stored_by(
     model: Model,
     program: Path | None,
     *,
+    without_gate: bool,
     temperature: float,
     turns: int,
 ) -> list[StoredTurn]:
     """What a model stores of conversations; turns that `out` has are not stored again."""
     used = program_for(model, load_program(program)) if program else starting_program(model)
+    if without_gate:
+        used.store.gate = None
     lines = JsonLines(
         out,
         StoredTurn,
@@ -190,6 +201,7 @@ def _stored_by(
         resume=True,
         made_by=" ".join(
             [model.name, model.weights["store"], str(program or "plain")]
+            + ["without gate"] * without_gate
             + [f"drawn at {temperature:g}"] * (temperature > 0)
         ),
     )
@@ -226,21 +238,32 @@ def _question_csv(run: Measured) -> str:
 
 
 def baselines(golds: Sequence[GoldRows], turns: int = 0) -> dict[str, Measured]:
-    """What copying stores of conversations.
+    """What copying stores of conversations, without a gate and with the shipped one.
 
     `turns`: only the first of each conversation; 0 for all.
     """
-    return {name: measured(golds, _copied(golds, name, turns)) for name in COPIES}
+    table = {}
+    for name in COPIES:
+        table[name] = measured(golds, _copied(golds, name, None, turns))
+        if table[name].turns and any(score.stored for score in table[name].turns):
+            gated = _copied(golds, name, MemoryProgram("brief").store.gate, turns)
+            table[f"{name}, gate"] = measured(golds, gated)
+    return table
 
 
-def _copied(golds: Sequence[GoldRows], name: str, number: int) -> list[StoredTurn]:
-    """What a baseline stores of the turns."""
+def _copied(
+    golds: Sequence[GoldRows], name: str, gate: StoreGate | None, number: int
+) -> list[StoredTurn]:
+    """What a baseline stores of the turns that a gate leaves open."""
     stored = []
     for gold in golds:
         with temporary_memory(gold.conversation.turns) as store:
             for turn in store.turns(1, number or len(gold.conversation.turns)):
-                rows = tuple(map(_stored_row, copies_of(turn, store, name)))
-                stored.append(StoredTurn(f"{gold.conversation.id}/{turn.source}", rows))
+                line = shown_turn(turn, turns_before(store, turn))
+                is_open = gate is None or (line and gate.decision(line) != "skip")
+                facts = copies_of(turn, store, name) if is_open else []
+                key = f"{gold.conversation.id}/{turn.source}"
+                stored.append(StoredTurn(key, tuple(map(_stored_row, facts))))
     return stored
 
 

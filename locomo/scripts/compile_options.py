@@ -17,7 +17,7 @@ LISTED = (
     *("optimizer", "target", "data", "num_examples", "num_validation", "model", "api_base"),
     *("budget_usd", "output", "resume"),
 )
-CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking"]
+CompiledTarget = Literal["answer", "retrieve", "store", "refine", "all", "ranking", "gate"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,16 @@ class CompileOptions:
     ] = "simba"
     target: Annotated[
         CompiledTarget,
-        Option(help="what to improve: one module, all, or the search's ranking"),
+        Option(
+            help="what to improve: one module, all, the search's ranking, or the gate before a"
+            " little model's storing"
+        ),
     ] = "answer"
     data: Annotated[
         Path | None,
         Option(
             help="conversations in LoCoMo's format, a file or a folder",
-            show_default="data/train; data/rows for store",
+            show_default="data/train; data/rows for store and gate",
         ),
     ] = None
     split: Annotated[

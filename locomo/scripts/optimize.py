@@ -34,12 +34,13 @@ from locomo.commands import (
     script_command,
 )
 from locomo.dataset.format import Question
-from locomo.dataset.rows import rows_by_conversation
+from locomo.dataset.rows import GoldRows, rows_by_conversation
 from locomo.examples.gold import Gold, load_gold
 from locomo.harness import Setup, probe
 from locomo.ledger import Budget, Ledger, Spent, spent_before
 from locomo.prompts.compile import CompileResult, CompileRun
 from locomo.prompts.forecast import forecast, forecast_table
+from locomo.prompts.gate import GateQuality, fit_gate, gate_turns, quality, quality_line
 from locomo.prompts.instructions import can_propose
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LIGHT_ROUNDS, ROUNDS, Options
@@ -55,36 +56,44 @@ from locomo.prompts.plan import (
 from locomo.retrieval.fit import weights_in_use
 from locomo.retrieval.tuned import TunedRanking, tune_ranking
 from locomo.scripts.compile_options import DATA, ROW_DATA, CompileOptions
+from locomo.split_data import PARTS, SplitConversations, load_split
 from locomo.split_data import VALIDATION as HELD_OUT
-from locomo.split_data import SplitConversations, load_split
 from locomo.tasks.gains import (
     RECALL,
     ROWS,
+    Gain,
     gain_line,
     gain_table,
+    gains,
     outcome,
     program_card,
     prompt_diff,
 )
+from locomo.tasks.measure import measure
 from locomo.tasks.modules import (
     RETRIEVE_BUDGET,
+    Bench,
     candidate_of,
+    labelled_examples,
+    task,
 )
 from locomo.tasks.rewards import WEIGHTS, card_metric
 from locomo.timing import seconds_a_token
-from locomo.tracking.compiles import CompiledFile, log_compile
+from locomo.tracking.compiles import CompiledFile, log_compile, log_gains
 from locomo.tracking.runs import (
     connect_mlflow,
     log_params,
+    mlflow_errors,
     mlflow_run,
     rename_run,
     run_data,
 )
 from memory import InputError, MemoryProgram, load_model
-from memory.models import Model, is_file, over_machines
+from memory.models import Model, is_file, is_packaged, over_machines
 from memory.program import (
     in_phrases,
     in_sentences,
+    program_for,
     save_program,
     starting_program,
 )
@@ -105,7 +114,7 @@ def optimize(options: CompileOptions) -> CompileResult:
     folder in `output_dir` and to MLflow. Raises InputError for what cannot be used, before a model
     is asked for anything but a word; ModelError when a model cannot be used.
     """
-    data = options.data or (ROW_DATA if options.target == "store" else DATA)
+    data = options.data or (ROW_DATA if options.target in ("store", "gate") else DATA)
     takes_rows = options.target == "store" and options.reward in (None, "rows")
     rows = rows_by_conversation(data) if takes_rows else {}
     reward: Reward = options.reward or ("rows" if rows else "memory")
@@ -115,6 +124,8 @@ def optimize(options: CompileOptions) -> CompileResult:
     began = time.monotonic()
     _check_places(options.output, options.output_dir)
     conversations = load_split(data, options.seed, options.split)
+    if options.target == "gate":
+        return _compile_gate(options, conversations)
     if options.target == "ranking":
         return _fit_ranking(conversations, output=options.output, output_dir=options.output_dir)
     answering = over_machines(
@@ -406,6 +417,109 @@ def _prompts(program: MemoryProgram) -> dict[str, tuple[str, Sequence[Mapping[st
         target: candidate_of(program, target) for target in MODULES if getattr(program, target)
     }
     return {target: (prompt.instructions, prompt.demos) for target, prompt in prompts.items()}
+
+
+def _compile_gate(options: CompileOptions, split: SplitConversations) -> CompileResult:
+    """Fit the gate before a little model's storing, write the program that has it, and report.
+
+    The gain is measured with the model; the packaged one has no gate, and then only what stays open
+    is reported.
+    """
+    params = {"target": "gate", "data": split.data.name, "data_sha256": split.sha256}
+    parts = [run_data(split.data, "training and validation")]
+    name = f"gate, {split.data.name}"
+    with mlflow_run(EXPERIMENT, params, name, data=parts, output=options.output) as run:
+        fitted, qualities = _fitted_gate(options, split)
+        with mlflow_errors(run):
+            run.log_metrics(
+                {
+                    f"{part}/{measure}": float(value)
+                    for part, on_part in qualities.items()
+                    for measure, value in asdict(on_part).items()
+                }
+            )
+            run.log_artifact(str(options.output))
+        log_gains(run, fitted.gains)
+        rename_run(run, f"{name}: AUC {qualities['validation'].auc:.3f} on validation")
+    return fitted
+
+
+def _fitted_gate(
+    options: CompileOptions, split: SplitConversations
+) -> tuple[CompileResult, dict[str, GateQuality]]:
+    """The fitted gate in its program, written to the output, and its quality by part."""
+    console = Console(file=sys.stdout)
+    began = time.monotonic()
+    rows = rows_by_conversation(split.data)
+    of_part = {part: [rows[id_] for id_ in split.parts[part] if id_ in rows] for part in PARTS}
+    gate, held_out = fit_gate(of_part["train"])
+    program = MemoryProgram("brief")
+    program.store.gate = gate
+    turns = [*gate_turns(of_part["validation"])]
+    on_validation = quality(turns, [gate.probability(turn.line) for turn in turns], gate)
+    for name, weight in gate.weights.items():
+        console.print(f"  {name} {weight:+.2f}", highlight=False)
+    for part, numbers in (
+        ("training, each conversation by the others", held_out),
+        ("validation", on_validation),
+    ):
+        console.print(quality_line(part, numbers), highlight=False, soft_wrap=True)
+    results: Sequence[Gain] = ()
+    if not is_packaged(options.model):
+        results = _gate_gains(options, program, of_part["validation"], console)
+        print_table(console, gain_table(results, {}))
+        console.print(gain_line(results, ROWS), highlight=False, soft_wrap=True)
+    compiled = CompileResult(program, results, Spent(seconds=time.monotonic() - began))
+    card = program_card(
+        split,
+        results,
+        model="" if is_packaged(options.model) else options.model,
+        optimizer="logistic regression",
+        target="gate",
+        metric={ROWS: 1.0},
+    )
+    save_program(program, options.output, card)
+    measured = ("python", "-m", "locomo.rows", split.data, "--out", "rows.jsonl")
+    measuring = script_command(*measured, "--model", "gguf:packaged", "--program", options.output)
+    lacks = "no gain on these turns; measure it on others" if results else "measure it with a model"
+    advice = "use it" if compiled.verdict == "gain" else f"{lacks}: {measuring}"
+    console.print(f"{options.output}: {advice}", highlight=False, soft_wrap=True)
+    return compiled, {"training": held_out, "validation": on_validation}
+
+
+def _gate_gains(
+    options: CompileOptions, gated: MemoryProgram, golds: Sequence[GoldRows], console: Console
+) -> list[Gain]:
+    """What storing gains by the gate on these conversations, with the model of the options."""
+    model = load_model(options.model, api_base=options.api_base, prompts=options.prompts)
+    examples = labelled_examples(golds, model.limits.window)
+    scores = []
+    with progress_bar(console) as bar:
+        plain = starting_program(model).deepcopy()
+        plain.store.gate = None
+        programs = {"plain": plain, "gated": program_for(model, gated)}
+        for name, program in programs.items():
+            setup = Setup(model, program, model.limits.budget)
+            conversations = {gold.conversation.id: gold.conversation for gold in golds}
+            rows = {gold.conversation.id: gold for gold in golds}
+            bench = Bench(setup, conversations, {}, 0, rows=rows)
+            line = bar.add_task(f"measuring the {name} program", total=len(examples))
+            of_examples, _ = measure(
+                task(program, "store", bench),
+                examples,
+                threads=1 if is_file(model.name) else options.num_threads,
+                log=options.output_dir / "gate.log",
+                done=partial(bar.advance, line),
+                reward="rows",
+                target="store",
+            )
+            scores.append([score for of_example in of_examples.values() for score in of_example])
+    before, after = scores
+    known = {score.key for score in before} & {score.key for score in after}
+    return gains(
+        [score for score in before if score.key in known],
+        [score for score in after if score.key in known],
+    )
 
 
 def _fit_ranking(split: SplitConversations, output: Path, output_dir: Path) -> CompileResult:

@@ -5,7 +5,9 @@ loses its way in them. Its answer is the only output field, whole: there is noth
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import dspy
@@ -27,6 +29,19 @@ ABSTENTION_BIAS = 4.0
 _ANSWER = r"root ::= [^\n]{1,300}"
 _OF_SUBJECT = re.compile(r"^facts of (.+?): (.+)$", re.MULTILINE)
 _COUNTED = re.compile(r"([^,]+?)\(\d+\)")
+
+
+_ROWS_REQUIRED: ContextVar[bool] = ContextVar("rows_required", default=False)
+
+
+@contextmanager
+def rows_required(is_required: bool = True) -> Iterator[None]:
+    """A block whose calls write rows of turns that have any: their grammar has no "none"."""
+    token = _ROWS_REQUIRED.set(is_required)
+    try:
+        yield
+    finally:
+        _ROWS_REQUIRED.reset(token)
 
 
 def brief_module(signature: type[dspy.Signature]) -> str:
@@ -59,7 +74,7 @@ def brief_grammar(module: str, inputs: Mapping[str, Any]) -> str:
     """GBNF for what a module may answer."""
     match module:
         case "store":
-            return row_grammar(str(inputs.get("turn", "")))
+            return row_grammar(str(inputs.get("turn", "")), required=_ROWS_REQUIRED.get())
         case "retrieve":
             return _choice(str(inputs.get("catalog", "")), str(inputs.get("question", "")))
     return _ANSWER

@@ -305,8 +305,11 @@ def _begins_clause(words: Sequence[Word]) -> bool:
     )
 
 
-def row_grammar(turn: str) -> str:
-    """GBNF for the rows of a turn (`Anna: text`), in the order of its words, or for "none"."""
+def row_grammar(turn: str, *, required: bool = False) -> str:
+    """GBNF for the rows of a turn (`Anna: text`), in the order of its words, or for "none".
+
+    If rows are `required`, "none" is left out, unless the turn has no row.
+    """
     rules: dict[str, str] = {}
     starts: list[str] = []
     seen = 0
@@ -317,7 +320,7 @@ def row_grammar(turn: str) -> str:
     if not starts or seen > _MOST_WORDS:
         return f'root ::= "{NONE}"'
     rules["rows"] = _any_of(starts)
-    root = f'root ::= "{NONE}" | rows'
+    root = "root ::= rows" if required else f'root ::= "{NONE}" | rows'
     return "\n".join([root, *(f"{name} ::= {rule}" for name, rule in rules.items())])
 
 

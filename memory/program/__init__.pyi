@@ -21,6 +21,8 @@ from .estimates import prompt_tokens as prompt_tokens
 from .estimates import rendered_prompt as rendered_prompt
 from .estimates import turn_tokens as turn_tokens
 from .fact_checks import dated as dated
+from .gate import StoreGate as StoreGate
+from .gate import features_of as features_of
 from .heart import AnswerQuestion as AnswerQuestion
 from .heart import AskMemory as AskMemory
 from .heart import RetrieveRows as RetrieveRows

@@ -16,6 +16,7 @@ from dspy.utils.exceptions import AdapterParseError
 from memory.evidence.messages import has_statement, is_evidence, is_withdrawn
 from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
+from memory.models.brief_prompts import rows_required
 from memory.models.row_grammar import (
     clauses_of,
     is_object,
@@ -25,6 +26,7 @@ from memory.models.row_grammar import (
 )
 from memory.models.sizes import SMALL_WINDOW
 from memory.program.digest import WindowContext, WindowReading, stored_window
+from memory.program.gate import StoreGate, shipped_gate
 from memory.program.heart import StoreTurns
 from memory.program.signatures.brief import EXAMPLES_OF_ROWS, WriteRows
 from memory.records import Fact, Turn
@@ -76,14 +78,17 @@ class Row:
 class StoreRows(StoreTurns):
     """Stores what a model quotes of each turn of a window; code checks it and inserts it.
 
-    A turn is shown by itself. Returns as StoreTurns; `unsaid` counts the rows left out, `left_out`
-    (Counter) counts them by reason.
+    A turn is shown by itself, if the gate takes it for a turn that says something. Returns as
+    StoreTurns; `unsaid` counts the rows left out, `left_out` (Counter) counts them by reason.
+
+    `gate`: the shipped one, or one a compile fitted; None: every turn is asked about.
     """
 
     plain_examples = EXAMPLES_OF_ROWS
 
     def __init__(self) -> None:
         super().__init__(WriteRows, ONE_TURN)
+        self.gate: StoreGate | None = shipped_gate()
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         facts: list[Fact] = []
@@ -94,9 +99,13 @@ class StoreRows(StoreTurns):
             line = shown_turn(turn, before)
             if not line:
                 continue
+            decision = self.gate.decision(line) if self.gate else "ask"
+            if decision == "skip":
+                continue
             calls += 1
             try:
-                rows = str(self._predicted(turn=line).rows or "")
+                with rows_required(decision == "require"):
+                    rows = str(self._predicted(turn=line).rows or "")
             except AdapterParseError:
                 continue
             facts += _new_facts(rows_in(rows), turn, before, writer, facts, left_out)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -13,6 +14,8 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from memory.errors import InputError
 from memory.models.model_names import model_option
 from memory.program.brief import TemplateRows
+from memory.program.brief_store import StoreRows
+from memory.program.gate import StoreGate, features_of
 from memory.program.packaged import Checked
 from memory.program.predict import is_same_prompt, with_saved
 from memory.program.program import MemoryProgram
@@ -59,6 +62,17 @@ class _Predictor(BaseModel):
 _Weight = Annotated[FiniteFloat, Field(ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]
 
 
+class _Gate(BaseModel):
+    """The fields of a StoreGate."""
+
+    model_config = Card.model_config
+
+    weights: dict[str, FiniteFloat]
+    intercept: FiniteFloat
+    skip: Annotated[float, Field(ge=0, le=1)]
+    force: Annotated[float, Field(ge=0, le=1)]
+
+
 class _Ours(BaseModel):
     model_config = Card.model_config
 
@@ -66,7 +80,7 @@ class _Ours(BaseModel):
     version: str
     card: Card
     feature_weights: dict[str, _Weight] | None = None
-    gate: dict[str, Any] | None = None  # of earlier versions, which is no longer used
+    gate: _Gate | None = None
 
 
 # Also in files from before another module was added.
@@ -86,6 +100,8 @@ def save_program(program: MemoryProgram, path: str | Path, card: Card) -> None:
         "card": card.model_copy(update={"prompts": program.form}).model_dump(),
         "feature_weights": program.feature_weights,
     }
+    if gate := getattr(program.store, "gate", None):
+        ours["gate"] = asdict(gate)
     content = {
         **{
             _place(program, name): _state(predictor)
@@ -149,8 +165,18 @@ def load_program(path: str | Path) -> MemoryProgram:
             raise InputError(f"{file}: the ranking has other features now; compile it again")
         if weights is not None:
             program.feature_weights = {name: weights[name] for name in FEATURE_WEIGHTS}
+        if ours.gate is not None:
+            _set_gate(program, StoreGate(**ours.gate.model_dump()), file)
         program.card = ours.card
     return program
+
+
+def _set_gate(program: MemoryProgram, gate: StoreGate, file: Path) -> None:
+    if not isinstance(program.store, StoreRows):
+        raise InputError(f"{file} has a gate, which is for models of up to 3 billion parameters")
+    if strange := gate.weights.keys() - features_of("").keys():
+        raise InputError(f"{file}: no gate has the feature {min(strange)!r:.60}; {_HOW}")
+    program.store.gate = gate
 
 
 def _load_predictor(predictor: Any, saved: _Predictor, name: str, file: Path) -> None:

@@ -9,7 +9,7 @@ is found:
 
     nothing/ranking    turns by the ranking, and the model answers
     true/choice        true facts; the model chooses attributes and a shape, and code answers alone
-    stored/choice      the same with facts that code quotes of each clause
+    stored/choice      the same with facts that code quotes of each clause that the gate leaves open
     true/selects       true facts; the model writes SELECTs, and answers from rows and turns
     stored/selects     the same with quoted facts
     true/templates     true facts; a template reads the question, and no model is asked
@@ -60,6 +60,7 @@ from memory import (
 from memory.errors import UnusableAnswer
 from memory.models import Model
 from memory.models.sizes import SMALL_BUDGET
+from memory.program import shown_turn, turns_before
 from memory.program.brief import ChooseRows, TemplateRows
 from memory.program.heart import RetrieveRows
 from memory.records import ABSTAIN
@@ -225,8 +226,11 @@ def fill(store: Store, conversation: Conversation, stored: str) -> None:
             for fact in true_facts()[conversation.id]
         ]
     elif stored == "stored":
+        gate = MemoryProgram("brief").store.gate
         for turn in store.turns():
-            facts += copies_of(turn, store, "by grammar")
+            line = shown_turn(turn, turns_before(store, turn))
+            if gate is None or (line and gate.decision(line) != "skip"):
+                facts += copies_of(turn, store, "by grammar")
     for start in range(0, len(facts), _FACTS_A_CHANGE):
         rows = ", ".join(map(_row, facts[start : start + _FACTS_A_CHANGE]))
         store.write(

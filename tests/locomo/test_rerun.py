@@ -73,7 +73,7 @@ def test_a_comparison_knows_the_run_that_made_its_file(tmp_path: Path, data: Pat
 
 
 def commands(data: Path, folder: Path) -> dict[str, tuple[list[str], Path]]:
-    """Two commands, each with what it writes."""
+    """Three commands, each with what it writes."""
     stored = folder / "stored.jsonl"
     lines = {"key": "c0/D1:1", "rows": [], "calls": 0, "cpu_seconds": 0.0}
     stored.write_text(json.dumps(lines) + "\n")
@@ -81,6 +81,10 @@ def commands(data: Path, folder: Path) -> dict[str, tuple[list[str], Path]]:
         "rows": (
             ["-m", "locomo.rows", str(data), "--model", "none", "--out", str(stored)],
             stored,
+        ),
+        "gate": (
+            *(["optimize.py", "--target", "gate", "--output", str(folder / "gate.json")],),
+            folder / "gate.json",
         ),
         "retrieval": (
             [
@@ -98,7 +102,7 @@ def without_times(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["rows", "retrieval"])
+@pytest.mark.parametrize("name", ["rows", "gate", "retrieval"])
 def test_the_command_that_is_printed_repeats_the_run(
     name: str, tmp_path: Path, data: Path, tracked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,7 @@ def line_of(printed: str, name: str) -> list[str]:
 
 def test_it_stores_each_turn_once_and_says_what_was_right(data: Path, answers: Any) -> None:
     model = answers(*[GOATS, STORY] * 2, "none", "none")
-    done = run(data, "first.jsonl")
+    done = run(data, "first.jsonl", "--without-gate")
     assert done.returncode == 0, done.stderr
     model.lm.assert_done()  # nobody is asked about "How lovely!"
     #                                            turns  F1
@@ -76,26 +76,30 @@ def test_it_stores_each_turn_once_and_says_what_was_right(data: Path, answers: A
     assert [line["key"] for line in kept if "key" in line][:3] == ["c0/D1:1", "c0/D1:2", "c0/D1:3"]
 
     answers()  # a second run asks nothing
-    assert run(data, "first.jsonl").returncode == 0
+    assert run(data, "first.jsonl", "--without-gate").returncode == 0
 
 
 def test_what_was_stored_is_scored_again_without_the_model(data: Path, answers: Any) -> None:
     answers(*[GOATS, "none"] * 3)
-    before = run(data, "first.jsonl")
+    before = run(data, "first.jsonl", "--without-gate")
     again = run(data, "first.jsonl", "--model", "none")
     assert line_of(again.stdout, "first") == line_of(before.stdout, "first")
 
 
-def test_copying_is_in_the_table(data: Path) -> None:
+def test_copying_is_in_the_table_with_and_without_the_gate(data: Path) -> None:
     done = run_in_process(measuring.app, data, "--model", "none")
     names = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line][2:]
-    assert names == ["nothing", "a constant", "copied turn", "copied sentence", "by grammar"]
+    copies = ("copied turn", "copied sentence", "by grammar")
+    assert names == [
+        *("nothing", "a constant", "a constant, gate"),
+        *(name + gate for name in copies for gate in ("", ", gate")),
+    ]
     assert line_of(done.stdout, "nothing")[2] == "0.000"
 
 
 @pytest.mark.slow
 def test_copying_loses_to_the_packaged_model() -> None:
-    """What it stored of `data/rows/test` against each way to cheat."""
+    """What it stored of `data/rows/test`, plain and with the gate, against each way to cheat."""
     golds = load_gold_rows(ROWS / "test")
     stored = {
         file.stem: measuring.measured(golds, [*read_lines(file, STORED_TURN)])
@@ -104,13 +108,25 @@ def test_copying_loses_to_the_packaged_model() -> None:
     assert stored
     copies = measuring.baselines(golds)
     for name, copied in copies.items():
-        if name == "by grammar":
+        if name.startswith("by grammar"):
             continue  # its rows are chosen by the grammar that the model writes in
         for of_model in stored.values():
             assert total_f1(copied.turns)[-1] < total_f1(of_model.turns)[-1], name
             assert copied.use < of_model.use, name
             per_turn = [fmean(score.score for score in run.turns) for run in (copied, of_model)]
             assert per_turn[0] < per_turn[1], name
+
+
+def test_a_little_model_is_asked_about_what_its_gate_leaves_open(
+    tmp_path: Path, answers: Any
+) -> None:
+    said = [TURNS[0], turn("D1:2", "What a good story, thank you!", speaker="Bo")]
+    of_c0 = record("c0", session_1=said, session_1_date_time=DATE)
+    asked = answers(GOATS)  # not about thanks
+    assert (
+        run(write(tmp_path / "rows.json", {**of_c0, "rows": GOLD}), "first.jsonl").returncode == 0
+    )
+    asked.lm.assert_done()
 
 
 def test_rows_are_drawn_at_a_temperature_and_kept_apart_from_the_likeliest(
@@ -124,19 +140,19 @@ def test_rows_are_drawn_at_a_temperature_and_kept_apart_from_the_likeliest(
         return model
 
     monkeypatch.setattr(measuring, "load_model", loaded)
-    assert run(data, "drawn.jsonl", "--temperature", 1).returncode == 0
+    assert run(data, "drawn.jsonl", "--without-gate", "--temperature", 1).returncode == 0
     assert asked == [1.0]
-    other = run(data, "drawn.jsonl")
+    other = run(data, "drawn.jsonl", "--without-gate")
     assert other.returncode == 2
     assert "other options" in other.stderr
 
 
 def test_a_gain_is_paired_with_an_interval_over_conversations(data: Path, answers: Any) -> None:
     answers(*["none"] * 6)
-    run(data, "plain.jsonl")
+    run(data, "plain.jsonl", "--without-gate")
     answers(*[GOATS, "none"] * 3)
     against = ("--against", data.parent / "plain.jsonl")
-    done = run(data, "tuned.jsonl", *against)
+    done = run(data, "tuned.jsonl", "--without-gate", *against)
     assert "tuned - plain, F1, 3 conversations: +0.750 [+0." in done.stdout
     assert "tuned - plain, by use, 3 conversations: +0.854 [+" in done.stdout
 
@@ -145,7 +161,7 @@ def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: P
     said = record("c9", session_1=TURNS, session_1_date_time=DATE)
     more = write(tmp_path / "more.json", {**said, "rows": GOLD})
     answers(*["none"] * 8)
-    done = run(data, "plain.jsonl", more)
+    done = run(data, "plain.jsonl", more, "--without-gate")
     assert line_of(done.stdout, "plain")[1] == "12"
 
 

@@ -12,7 +12,7 @@ from memory.vocabulary.entities.names import (
     relation_words,
     spellings,
 )
-from memory.vocabulary.entities.people import is_name, with_names
+from memory.vocabulary.entities.people import count_people, is_name, with_names
 from memory.vocabulary.entities.resolution import Alias, Names, Source
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "as_spoken",
     "cases",
+    "count_people",
     "forms",
     "is_name",
     "is_relative",

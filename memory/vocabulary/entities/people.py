@@ -70,6 +70,11 @@ def with_names(text: str, speaker: str, before: Sequence[tuple[str, str]] = ()) 
     return " ".join(tokens) if is_changed else text
 
 
+def count_people(words: Sequence[Word]) -> int:
+    """How often a sentence names people."""
+    return sum(1 for _ in _people(words))
+
+
 def _meant(pronoun: str, speaker: str, groups: Sequence[Sequence[Person]]) -> Person | None:
     """The one person that a speaker's pronoun may mean, in the first group that has any."""
     for people in groups:

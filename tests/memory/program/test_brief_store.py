@@ -50,6 +50,7 @@ def test_a_turn_a_call_becomes_rows_and_small_talk_takes_no_call(address: str) -
 def test_the_model_reads_its_instruction_and_the_message_alone(address: str) -> None:
     memory = memory_of(address, [([], "none")])
     memory.add([Turn("Maria", "[img a cello] I bought it last week.", said_at="2011-04-08")])
+    memory.program.store.gate = None
     memory.digest()
     [prompt] = memory.model.lm.script.prompts
     assert "##" not in prompt
@@ -118,6 +119,7 @@ def test_what_was_asked_is_not_stored(address: str) -> None:
 def test_what_is_said_to_the_other_is_not_stored(address: str) -> None:
     memory = memory_of(address, [([], "Tom | have you in | my corner\nTom | sold | the boat")])
     memory.add([Turn("Tom", "Glad that I have you in my corner! I sold the boat.")])
+    memory.program.store.gate = None
     memory.digest()
     assert {fact.value for fact in memory.store.facts()} == {"the boat"}
 

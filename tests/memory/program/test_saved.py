@@ -70,13 +70,6 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "made" / "program.json"
 
 
-def test_a_program_of_before_loads_without_its_gate(file: Path) -> None:
-    raw = json.loads(file.read_text())
-    raw["sql_memory"]["gate"] = {"weights": {"past": 0.4}, "intercept": 0.0, "skip": 0.2}
-    file.write_text(json.dumps(raw))
-    assert prompts(load_program(file)) == prompts(compiled())
-
-
 def test_a_saved_program_prompts_as_it_did(file: Path):
     loaded = load_program(file)
     assert prompts(loaded) == prompts(compiled()) != prompts(MemoryProgram())
