@@ -140,7 +140,7 @@ def test_a_preview_shows_what_would_go_and_forgets_nothing(home: str) -> None:
     run(*older, "--yes")
     assert left("anna") == ([3], ["cat"])
     run(*older, says="no turn matches")
-    run("forget", "-n", "anna", "--preview", says="--preview goes with")
+    run("forget", "-n", "anna", "--preview", says="give --speaker, --session")
 
 
 def test_only_what_was_certainly_said_before_is_older(store: Store) -> None:
