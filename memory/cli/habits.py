@@ -102,7 +102,8 @@ def refuse_habit(group: str, words: Sequence[str]) -> None:
 def _answer(error: Any, words: Sequence[str]) -> str:
     """What to type instead of a refused command line; "" to let Typer say what it lacks."""
     context = error.ctx
-    path = context.command_path.split()[1:] if context else []
+    root = (context.find_root().info_name or "") if context else ""  # "python -m memory", too
+    path = context.command_path.removeprefix(root).split() if context else []
     option = getattr(error, "option_name", "")
     if option and type(error).__name__ == "NoSuchOption":
         return _option_line(context, path, option)

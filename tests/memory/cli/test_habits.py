@@ -267,3 +267,8 @@ def test_nothing_is_suggested_for_its_letters(typed: str) -> None:
     assert "Did you mean" not in answer
     assert "Possible" not in answer
     assert ", context, " in answer or "--namespace, -n" in answer
+
+
+def test_a_refused_option_names_the_command_however_it_was_started() -> None:
+    done = CliRunner().invoke(app, ["forget", "--nope"], prog_name="python -m memory")
+    assert str(done.exception).startswith("memory forget has no --nope; it has --namespace, ")
