@@ -46,11 +46,7 @@ def working_profile(store: Store, *askers: str) -> list[str]:
     """Lines of the asker's profile for an agent that works on a project with them."""
     kept_out = pins_of(store).kept_out
     known = facts_of_askers(store, askers)
-    current = [
-        fact
-        for fact in known.profile
-        if fact.id in known.current_ids and fact.turn_id not in kept_out
-    ]
+    current = known.current(known.profile, kept_out)
     latest = latest_words(store, current, without=kept_out)
     profile = profile_of(current, known.vocabulary, parts=WORKING_PARTS, latest=latest)
     return [line for _, line in profile]
@@ -95,16 +91,8 @@ def shown_before(
     Nothing of it is from the turns in `without`.
     """
     known = facts_of_askers(store, askers)
-    wishes = [
-        fact
-        for fact in known.wishes
-        if fact.id in known.current_ids and fact.turn_id not in without
-    ]
-    of_profile = [
-        fact
-        for fact in known.profile
-        if fact.id in known.current_ids and fact.turn_id not in without
-    ]
+    wishes = known.current(known.wishes, without)
+    of_profile = known.current(known.profile, without)
     latest = latest_words(store, [*wishes, *of_profile], without=without)
     standing = _applying(question, wishes, latest)
     profile = profile_of(

@@ -61,6 +61,18 @@ def test_pins_are_few_and_of_the_memory_alone(memory: Memory) -> None:
     assert small.tokens <= 200
 
 
+def test_more_pins_than_are_allowed_can_be_taken_away_one_by_one(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pin(range(1, MOST_PINNED + 1))
+    monkeypatch.setattr("memory.store.turns.pins.MOST_PINNED", MOST_PINNED - 3)
+    memory.unpin(1)
+    memory.keep_out(2)
+    assert len(memory.pinned()) == MOST_PINNED - 2
+    with pytest.raises(InputError, match="at most 9 pinned turns"):
+        memory.pin(1)
+
+
 def test_a_forgotten_turn_leaves_no_pin_and_a_dump_carries_it(
     memory: Memory, tmp_path: Path
 ) -> None:

@@ -74,6 +74,12 @@ class AskersFacts:
     contradictions: Sequence[Contradiction]
     current_ids: frozenset[int]
 
+    def current(self, facts: Iterable[Fact], without: Collection[int] = ()) -> list[Fact]:
+        """Those of these facts that are current, and not from the turns in `without`."""
+        return [
+            fact for fact in facts if fact.id in self.current_ids and fact.turn_id not in without
+        ]
+
 
 def facts_of_askers(store: Store, askers: Sequence[str]) -> AskersFacts:
     """The wishes and the profile of those who ask, by the rules of `facts_of_persons`."""

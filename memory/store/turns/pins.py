@@ -63,7 +63,7 @@ def count_pinned(conn: Connection) -> int:
     return len(_pins(conn).pinned)
 
 
-def refuse_too_many(conn: Connection, before: int = 0) -> None:
+def refuse_too_many(conn: Connection, before: int) -> None:
     """Raise InputError for more than MOST_PINNED, and more than before, in a transaction."""
     number = count_pinned(conn)
     if number > max(MOST_PINNED, before):
@@ -75,8 +75,9 @@ def refuse_too_many(conn: Connection, before: int = 0) -> None:
 
 def _mark(store: HasConnections, turn_ids: Iterable[int], values: set[str], by: str) -> Change:
     with store.transaction() as conn:
+        before = count_pinned(conn)  # of an older version there may be more, which can be unpinned
         change_id = replace_tags_in(conn, {*turn_ids}, {PINNED: values}, by)
-        refuse_too_many(conn)
+        refuse_too_many(conn, before)
         return journal.change(conn, change_id)
 
 
