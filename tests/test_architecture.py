@@ -186,7 +186,7 @@ APART = {
         *("memory.server.web.work", "memory.exchange.opencode"),
     ),
     "its importer is in another room, which does not know what it knows": (
-        *("memory.models.adapters", "memory.models.token_rates", "memory.search.answer_kinds"),
+        *("memory.models.adapters", "memory.models.token_rates", "memory.search.question"),
         *("memory.sql.in_force", "memory.sql.inserts", "memory.system.call_history"),
     ),
     "its importer is a front door": (
@@ -199,7 +199,7 @@ APART = {
         "memory.sql.contradiction_writes",  # one table; the importer has the policy of all
         *(
             "memory.store.facts.catalog",
-            "memory.store.changes.withdrawals",
+            "memory.store.changes.journal",
         ),  # reads; the importer is a store
     ),
     "pydantic takes long to import": ("memory.vocabulary.file_format",),

@@ -22,16 +22,16 @@ from memory.search.embed import PACKAGED_EMBEDDER
 from memory.store import Store
 from memory.store.facts.fact_reads import newest_with_reasons
 from memory.store.facts.standing_facts import names_of_askers
-from memory.store.turns.minted_names import session_label
 from memory.store.turns.pins import pins_of
 from memory.store.turns.turn_reads import last_session
+from memory.store.turns.turn_validation import session_label
 from memory.text.characters import label, one_line
 from memory.text.dates import short_day
 from memory.text.fence import fence_tokens, fenced
 from memory.text.tokens import first_lines, line_tokens, trim
 from memory.text.tool_uses import BECAUSE, DECIDED, FAILED_OUTCOME, FILE_TAG, OUTCOME_TAG, is_agents
 from memory.text.turn_lines import speaker_name
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import forms_of, is_among, telling_words
 
 _PERSON = "Who you work with:"
 _INSTRUCTIONS = "What you were asked to do always, in these words:"

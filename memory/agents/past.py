@@ -17,7 +17,7 @@ from memory.exchange.transcripts import (
     transcript_start,
 )
 from memory.records import Skipped, Turn
-from memory.store.turns.minted_names import ME
+from memory.store.turns.turn_validation import ME
 
 # An agent that has written nothing for this long is not at work: what it began was interrupted.
 _IDLE_S = 3_600

@@ -68,9 +68,9 @@ from memory.store.files.united import (
 from memory.store.forgetting.preview import forget_matching
 from memory.store.store_source import NamedStore, OpenStore, StoreSource, off_the_record
 from memory.store.turns.expiry import Expiring, Expiry, expiring_turns, expiry_text, set_expiry
-from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.pins import keep_out, pin, pins_of, turns_of_facts, unpin
 from memory.store.turns.traces import record_trace, trace_of_fact, trace_of_turn
+from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.system.logs import clean_logger
 from memory.text.characters import sound_text
 from memory.text.turn_filter import TurnFilter, passes, read_filter
@@ -810,7 +810,7 @@ class Memory(AnswersOthersNames):
         as a channel's next to a person's own: their lines follow in the same block, each under its
         memory's name. Over several memories the block is from all of them.
         """
-        from memory.evidence.several_blocks import inject_together
+        from memory.evidence.prompt_block import inject_together
 
         places = [also] if isinstance(also, str) else [_place_of(memory) for memory in also]
         with ExitStack() as opened:

@@ -20,10 +20,9 @@ from memory.cli.options import (
 from memory.cli.output import command_line, print_json, withheld_json, withheld_line
 from memory.errors import InputError
 from memory.records import Turn
-from memory.store.configuration.owner import UNNAMED, person_of
+from memory.store.configuration.settings import UNNAMED, person_of
 from memory.store.turns.expiry import moment_of_expiry
-from memory.store.turns.minted_names import FORGET_AFTER
-from memory.store.turns.turn_validation import local_now, valid_turn
+from memory.store.turns.turn_validation import FORGET_AFTER, local_now, valid_turn
 from memory.system.terminal import count, print_clean
 from memory.text.characters import one_line, unsound
 from memory.text.turn_filter import tags_of_pairs

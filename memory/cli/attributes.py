@@ -10,7 +10,7 @@ from memory.cli.memory_command import CommandMemory, Printed, on_memory
 from memory.cli.operations import EditCommand, EditingGroup
 from memory.cli.output import change_line
 from memory.records import Turn
-from memory.store.facts.vocabulary_edits import set_vocabulary, vocabulary_of
+from memory.store.facts.vocabulary_table import set_vocabulary, vocabulary_of
 from memory.store.turns.turn_validation import local_now
 from memory.system.terminal import clean_line
 from memory.vocabulary import Vocabulary, read_vocabulary

@@ -51,7 +51,7 @@ def context(
     as_json: AsJson = False,
 ) -> None:
     """Print what the memory holds for a message, as text for your own prompt. Asks no model."""
-    from memory.evidence.several_blocks import inject_together
+    from memory.evidence.prompt_block import inject_together
 
     description = _text_of(character_context) if character_context else ""
     moment = _moment(now) if now else None

@@ -24,8 +24,8 @@ from memory.cli.options import (
 from memory.cli.output import print_json, withheld_json, withheld_line
 from memory.errors import InputError, Stop
 from memory.store.configuration.declared_settings import Settings, known_zone
-from memory.store.configuration.owner import UNNAMED
 from memory.store.configuration.setting_values import TIMEZONE
+from memory.store.configuration.settings import UNNAMED
 from memory.store.namespaces import home
 from memory.system.machines import over_machines
 from memory.system.terminal import clean_line, count, print_clean, progress

@@ -12,11 +12,11 @@ from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
 from memory.evidence.room import with_companions
-from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
+from memory.evidence.wishes import NO_STANDING, Standing
 from memory.facts.latest_word import LatestWord, with_latest
 from memory.records import Fact, Hit, Rows, Summary, Turn
-from memory.search.answer_kinds import (
+from memory.search.question import (
     asks_for_present,
     asks_for_several,
     asks_for_story,

@@ -22,8 +22,7 @@ from memory.records import Fact, Rows, Turn
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import short_day
 from memory.text.tokens import line_tokens
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 
 _DATES = ("happened_on", "ended_on")
 _LEFT_OUT = ("id", "said_at")  # of a fact: its number, and a date that is shown anyway

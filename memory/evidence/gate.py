@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from memory.records import Turn
 from memory.search.embed import embed, word_weights
-from memory.text.text_cache import TextCache
-from memory.text.word_forms import known_forms, telling_words
-from memory.text.words import words
+from memory.text.tokens import TextCache
+from memory.text.words import known_forms, telling_words, words
 
 # To all that belongs, to a few turns and the portrait, or to nothing but what always stands.
 Opening = Literal["open", "narrow", "closed"]

@@ -18,8 +18,8 @@ from memory.evidence.lines import (
     marked,
     marked_line,
 )
-from memory.evidence.standing import NO_STANDING, Standing
 from memory.evidence.story import NO_STORY, Story
+from memory.evidence.wishes import NO_STANDING, Standing
 from memory.records import Turn
 from memory.text.dates import spoken_date
 from memory.text.fence import fenced

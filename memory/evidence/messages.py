@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from memory.records import ABSTAIN, WITHDRAWN, Turn
 from memory.text.sentences import stated_sentences
-from memory.text.text_cache import TextCache
+from memory.text.tokens import TextCache
 from memory.text.words import words
 
 # Goes above the turns that are shown when there is no answer. A chat's reply that begins so repeats

@@ -8,7 +8,7 @@ from memory.store import Store
 from memory.store.facts.entity_edits import facts_about
 from memory.store.facts.fact_reads import current_among, facts_now_about
 from memory.store.facts.standing_facts import names_of_askers
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.files.united import first_store
 from memory.vocabulary import PROFILE_PARTS, Vocabulary
 from memory.vocabulary.templates import asked_about, whom

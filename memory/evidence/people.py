@@ -14,7 +14,7 @@ from memory.records import Fact
 from memory.search.index import Index
 from memory.store import Store
 from memory.store.facts.fact_reads import facts_now_about
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.text.characters import one_line
 
 _MOST_NAMED, _MOST_WORDS = 3, 60

@@ -30,10 +30,10 @@ from memory.records import Contradiction, Fact, Hit, Turn, plain
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.files.united import first_store
-from memory.store.turns.days import days_of_turn, meets
-from memory.store.turns.minted_names import session_label
 from memory.store.turns.pins import NO_PINS, pins_of
 from memory.store.turns.summaries import newest_summaries
+from memory.store.turns.tags import days_of_turn, meets
+from memory.store.turns.turn_validation import session_label
 from memory.text.dates import asked_days
 from memory.text.fence import fence_tokens, without_block
 from memory.text.message_parts import field_of
@@ -41,6 +41,11 @@ from memory.text.tokens import count_tokens, line_tokens
 
 if TYPE_CHECKING:
     from memory.evidence.ltm_config import LtmConfig
+from itertools import chain
+
+from memory.evidence.lines import LEAST_BUDGET
+from memory.text.characters import one_line
+from memory.text.fence import fenced, parts_of_block
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -472,3 +477,76 @@ def _with_memories(context: str, text: str, location: str) -> str:
         )
     before, start, after = context.partition(START)
     return f"{before}{text}\n{start}{after}" if text else context
+
+
+def inject_together(
+    stores: Mapping[str, Store],
+    messages: str | Sequence[Mapping[str, Any]],
+    *,
+    budget: int | None = None,
+    since: int | None = None,
+    counts: bool = True,
+    **options: Any,
+) -> Injected:
+    """What several memories hold for a message, as one block in one fence.
+
+    Each memory is asked by itself, as `inject` asks one: what is in one ranks nothing in another.
+    The lines of a memory after the first follow its name.
+
+    Args:
+        stores: the memories by name; the first has no heading.
+        budget: the most tokens of the text. The next memory gets what one leaves.
+        since: a turn of the first memory.
+        options: the other arguments of `inject`; `speaker` is the asker, by the name that this
+            person has in all of them.
+
+    `turn_ids` and the records of the result are the first memory's; `also` has the turns of the
+    others by the memories' names. Raises InputError as `inject` does, with a configuration, and for
+    a budget that is too small for all.
+    """
+    if len(stores) == 1:
+        [store] = stores.values()
+        counts = counts and not store.read_only
+        return inject(store, messages, budget=budget, since=since, counts=counts, **options)
+    if options.get("config") is not None or options.get("character_context"):
+        raise InputError("config= and character_context= are for the context of one memory")
+    heads = {name: _head(name) for name in [*stores][1:]}
+    room = None if budget is None else budget - sum(map(line_tokens, heads.values()))
+    if room is not None and room < LEAST_BUDGET * len(stores):
+        raise InputError(
+            f"a context of {len(stores)} memories in {budget} tokens: give at least"
+            f" {LEAST_BUDGET * len(stores) + (budget or 0) - room}"
+        )
+    blocks: dict[str, Injected] = {}
+    for number, (name, store) in enumerate(stores.items()):
+        block = inject(
+            store,
+            messages,
+            budget=None if room is None else room // (len(stores) - number),
+            since=None if number else since,
+            counts=counts and not store.read_only,
+            **options,
+        )
+        room = None if room is None else room - block.tokens
+        blocks[name] = block
+    parts = {name: parts_of_block(block.text) for name, block in blocks.items()}
+    quoted = [
+        "\n".join(filter(None, [heads.get(name, ""), lines]))
+        for name, (_, lines) in parts.items()
+        if lines
+    ]
+    wishes = [*chain.from_iterable(wishes for wishes, _ in parts.values())]
+    text = "\n".join([*dict.fromkeys(wishes), *filter(None, [fenced("\n".join(quoted))])])
+    first, *further = blocks
+    return replace(
+        blocks[first],
+        text=text,
+        prompt=text,
+        memories=tuple(chain.from_iterable(block.memories for block in blocks.values())),
+        tokens=count_tokens(text),
+        also={name: blocks[name].turn_ids for name in further},
+    )
+
+
+def _head(name: str) -> str:
+    return f"From the memory {one_line(name)!r}:"

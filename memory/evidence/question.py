@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from memory.search.asker import standalone_question
+from memory.search.question import standalone_question
 
 
 @dataclass(frozen=True)

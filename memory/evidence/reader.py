@@ -11,15 +11,13 @@ from memory.errors import InputError
 from memory.evidence.marks import Recalled, recalled_facts
 from memory.evidence.overview import overview_facts
 from memory.evidence.question import UserQuestion
-from memory.evidence.standing import Standing
-from memory.evidence.wishes import shown_before
+from memory.evidence.wishes import Standing, shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
-from memory.search.answer_kinds import asks_for_story
-from memory.search.question import is_about, subjects_of
+from memory.search.question import asks_for_story, is_about, subjects_of
 from memory.store import Store, namespaces, open_store
-from memory.store.configuration.owner import asker_of
+from memory.store.configuration.settings import asker_of
 from memory.store.facts.fact_reads import facts_from, has_facts
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.files.united import first_store
 from memory.store.turns.turn_validation import local_now
 from memory.store.waiting.pending_windows import last_turn_taken

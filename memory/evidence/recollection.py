@@ -8,7 +8,7 @@ from memory.evidence.lines import named_turns, quoted_turns
 from memory.evidence.messages import ADDING_NOTHING, originals_first
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
-from memory.evidence.standing import Standing
+from memory.evidence.wishes import Standing
 from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Fact, Hit, Rows, Turn
 

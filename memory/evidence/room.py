@@ -31,9 +31,9 @@ from memory.search.speakers_turns import (
 )
 from memory.store.facts.standing_facts import names_of_askers
 from memory.store.files.united import first_store
-from memory.store.turns.minted_names import WRITTEN_AS
-from memory.text.speakers import is_assistant
-from memory.text.text_cache import TextCache
+from memory.store.turns.turn_validation import WRITTEN_AS
+from memory.text.tokens import TextCache
+from memory.text.turn_lines import is_assistant
 from memory.text.words import count_words
 from memory.vocabulary import Attribute
 from memory.vocabulary.templates import question_templates_of

@@ -5,12 +5,12 @@ from collections.abc import Collection, Sequence
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.records import Turn
-from memory.search.asker import as_asked_of_oneself
+from memory.search.question import as_asked_of_oneself
 from memory.store.configuration.settings import settings_of
 from memory.store.facts.standing_facts import characters_of
 from memory.store.files.united import first_store
-from memory.text.speakers import is_by_assistant
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.turn_lines import is_by_assistant
+from memory.text.words import forms_of, is_among, telling_words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.templates import question_templates_of, templates_of
 

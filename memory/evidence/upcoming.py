@@ -11,8 +11,8 @@ from memory.evidence.marks import recalled_facts
 from memory.records import Fact, Record, Turn
 from memory.store import Store
 from memory.store.facts.fact_reads import facts_of_days
-from memory.store.turns.days import Days, days_of_turn, meets, turns_speaking_of
-from memory.store.turns.minted_names import HIDDEN
+from memory.store.turns.tags import Days, days_of_turn, meets, turns_speaking_of
+from memory.store.turns.turn_validation import HIDDEN
 from memory.text.characters import one_line
 from memory.text.dates import (
     add_days,

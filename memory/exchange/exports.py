@@ -18,8 +18,8 @@ from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.configuration.setting_values import EXPORT
 from memory.store.configuration.settings import set_setting, settings_of
-from memory.store.turns.minted_names import SPEAKS_OF
 from memory.store.turns.turn_reads import batches_of_turns
+from memory.store.turns.turn_validation import SPEAKS_OF
 from memory.system.files import whole
 from memory.system.logs import clean_logger
 from memory.text.cells import as_cell

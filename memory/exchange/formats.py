@@ -23,8 +23,8 @@ from memory.exchange.people import person_called
 from memory.exchange.plain_files import TURN_COLUMNS
 from memory.exchange.reading_errors import UnreadableExport
 from memory.records import Skipped, Turn
-from memory.store.configuration.owner import UNNAMED
-from memory.store.turns.minted_names import ME
+from memory.store.configuration.settings import UNNAMED
+from memory.store.turns.turn_validation import ME
 from memory.text.written_dates import clean_date
 
 _NAMED = 5  # files in a message

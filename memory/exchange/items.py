@@ -13,8 +13,14 @@ from pydantic import BeforeValidator, ValidationError
 from memory.errors import InputError
 from memory.records import Minted, Skipped, Tags, Turn
 from memory.store.sqlite.temporary_tables import KeyCounts
-from memory.store.turns.minted_names import IMPORTED_AS, ME, from_outside
-from memory.store.turns.turn_validation import MAX_TAG_CHARACTERS, MAX_TURN_CHARACTERS, valid_turn
+from memory.store.turns.turn_validation import (
+    IMPORTED_AS,
+    MAX_TAG_CHARACTERS,
+    MAX_TURN_CHARACTERS,
+    ME,
+    from_outside,
+    valid_turn,
+)
 from memory.text.characters import label
 from memory.text.written_dates import clean_date
 

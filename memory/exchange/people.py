@@ -11,13 +11,12 @@ from memory.errors import InputError
 from memory.exchange.items import ForeignExport, identity_of
 from memory.records import Turn
 from memory.store import Store
-from memory.store.configuration.owner import is_first_person, owner_of
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import is_first_person, owner_of, settings_of
 from memory.store.facts.standing_facts import characters_of, names_of_askers
-from memory.store.turns.minted_names import IMPORTED_AS, ME
 from memory.store.turns.turn_reads import all_speakers, imported_people, speakers_not_imported
+from memory.store.turns.turn_validation import IMPORTED_AS, ME
 from memory.text.characters import look
-from memory.text.speakers import is_assistant
+from memory.text.turn_lines import is_assistant
 
 _NAMED = 5  # people in a message
 

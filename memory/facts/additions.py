@@ -22,17 +22,16 @@ from memory.records import (
     Withheld,
 )
 from memory.store import Store
-from memory.store.configuration.owner import is_unnamed, owner_of
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import is_unnamed, owner_of, settings_of
 from memory.store.configuration.withheld import public_turns
-from memory.store.facts.vocabulary_edits import vocabulary_of
-from memory.store.turns.days import record_days
+from memory.store.facts.vocabulary_table import vocabulary_of
+from memory.store.turns.tags import record_days
 from memory.store.turns.turn_reads import batches_of_turns, messages_before, speakers_spelled
 from memory.store.turns.turn_validation import valid_turn
 from memory.store.turns.turns_table import known_sources
 from memory.text.characters import is_visible
-from memory.text.speakers import is_assistant, is_by_assistant, spellings_of
 from memory.text.tool_uses import tool_assertions
+from memory.text.turn_lines import is_assistant, is_by_assistant, spellings_of
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import Relation
 from memory.vocabulary.templates import (

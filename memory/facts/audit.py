@@ -12,14 +12,13 @@ from memory.store import Store
 from memory.store.configuration.settings import times_shown
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.facts.fact_texts import has_clean_texts
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.protocol import Facts, Turns
 from memory.store.turns.turn_reads import batches_of_turns
 from memory.store.turns.turn_validation import has_clean_names
 from memory.system.terminal import count
 from memory.text.turn_forms import turn_forms
-from memory.text.word_forms import is_among, telling_words
-from memory.text.words import words
+from memory.text.words import is_among, telling_words, words
 from memory.vocabulary import Vocabulary
 
 Kind = Literal[

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory.records import Turn
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 from memory.vocabulary import (
     CALLED,
     INSTRUCTION,

@@ -12,17 +12,15 @@ from memory.records import CORRECTIONS, Change, Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.changes.history import edits_of
-from memory.store.configuration.owner import person_of
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import person_of, settings_of
 from memory.store.configuration.withheld import POLICY, policy_of
 from memory.store.facts.fact_reads import facts_of_subjects, spelling_of
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.protocol import Facts
 from memory.store.turns.expiry import Expiry, expiry_text, moment_of_expiry, set_expiry
-from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.traces import replies_line, replies_of
 from memory.store.turns.turn_reads import has_turns
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import FORGET_AFTER, local_now
 from memory.store.waiting.pending_windows import last_turn_taken
 from memory.text.dates import is_iso_date, is_iso_span
 from memory.text.secrets import mask

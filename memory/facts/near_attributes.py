@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from memory.errors import InputError
 from memory.store import Store
 from memory.store.facts.fact_reads import count_attributes
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.text.words import STOP_WORDS, words
 from memory.vocabulary import name_key
 

@@ -14,16 +14,15 @@ from memory.facts.changes import Later, Told
 from memory.facts.restated import restated
 from memory.records import CORRECTIONS, WITHDRAWN, Fact, Turn
 from memory.store import Store
-from memory.store.changes.journal import to_fact
-from memory.store.changes.withdrawals import mark_turns
+from memory.store.changes.journal import mark_turns, to_fact
 from memory.store.database import Connection
 from memory.store.facts.rights import latest_day
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.turns import newer_words as table
-from memory.store.turns.minted_names import WRITTEN_AS
 from memory.store.turns.newer_words import NewerWord
 from memory.store.turns.tags import tagged_turns
-from memory.text.speakers import is_by_assistant
+from memory.store.turns.turn_validation import WRITTEN_AS
+from memory.text.turn_lines import is_by_assistant
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.templates.clauses import told_sentences
 from memory.vocabulary.templates.forms import fits

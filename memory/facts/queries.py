@@ -9,7 +9,7 @@ from memory.facts.state import current_at
 from memory.records import Fact
 from memory.store import Store
 from memory.store.changes.points_in_time import last_moment, read_point
-from memory.store.configuration.owner import person_of
+from memory.store.configuration.settings import person_of
 from memory.store.facts.entity_edits import entities_called, facts_about
 from memory.store.facts.fact_reads import (
     count_attributes,
@@ -19,7 +19,7 @@ from memory.store.facts.fact_reads import (
     facts_by_id,
     facts_that_may_hold,
 )
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.files.united import first_store
 from memory.store.turns.turn_validation import local_now
 from memory.text.dates import is_iso_date

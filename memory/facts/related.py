@@ -12,9 +12,8 @@ from memory.errors import ModelError
 from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.facts.candidate_facts import candidate_facts
-from memory.store.facts.vocabulary_edits import vocabulary_of
-from memory.text.word_forms import forms_of, telling_words
-from memory.text.words import words
+from memory.store.facts.vocabulary_table import vocabulary_of
+from memory.text.words import forms_of, telling_words, words
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.templates import assertions_in
 

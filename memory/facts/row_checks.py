@@ -33,7 +33,7 @@ from memory.store.facts.candidate_facts import ALIAS
 from memory.store.facts.digest_rights import PersonEdit, persons_edits, why_against_edits
 from memory.store.facts.entities import names_of
 from memory.store.facts.standing_facts import characters_of, why_without_effect
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.turns.summaries import parts_of_sessions, session_advice
 from memory.store.turns.turn_reads import speakers_by_messages
 from memory.text.characters import LONGEST_VALUE, label

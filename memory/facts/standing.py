@@ -12,8 +12,7 @@ from memory.store.facts.standing_facts import (
     facts_of_persons,
     facts_without_effect,
 )
-from memory.text.word_forms import forms_of, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, telling_words, words
 from memory.vocabulary.templates.words import language_words
 
 _MOST_ALIKE = 4  # of wishes that differ in one place, the newest and the oldest are compared

@@ -19,10 +19,10 @@ from memory.store.facts.rights import (
     latest_day,
     read_statements,
 )
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.files.united import UnitedStore, stores_by_name
 from memory.store.statement_file import as_select
-from memory.store.turns.minted_names import IMPORTED_AS, ME, WRITTEN_AS
+from memory.store.turns.turn_validation import IMPORTED_AS, ME, WRITTEN_AS
 from memory.text.dates import is_iso_date
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, spellings

@@ -15,9 +15,8 @@ from memory.frameworks.store_thread import StoreThread, hide, supersede
 from memory.records import Minted, Turn
 from memory.store import Store
 from memory.store.facts.fact_reads import current_facts
-from memory.store.turns.minted_names import HIDDEN, session_label
 from memory.store.turns.turn_reads import visible_turns
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import HIDDEN, local_now, session_label
 from memory.text.characters import is_visible
 from memory.vocabulary.fact_lines import fact_line
 

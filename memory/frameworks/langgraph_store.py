@@ -34,9 +34,8 @@ from memory.frameworks.store_thread import StoreThread, hide, supersede
 from memory.records import Minted, Turn
 from memory.store import Store
 from memory.store.turns.expiry import expiry_text, set_expiry
-from memory.store.turns.minted_names import FORGET_AFTER, HIDDEN, session_label
 from memory.store.turns.turn_reads import visible_turns
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import FORGET_AFTER, HIDDEN, local_now, session_label
 from memory.text.characters import is_visible, label
 
 _BY = "langgraph"

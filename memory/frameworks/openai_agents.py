@@ -13,9 +13,8 @@ from memory.frameworks.store_thread import StoreThread, hide
 from memory.records import Minted, Turn
 from memory.store import Store
 from memory.store.namespaces import is_name
-from memory.store.turns.minted_names import HIDDEN, session_label
 from memory.store.turns.turn_reads import visible_turns
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import HIDDEN, local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:

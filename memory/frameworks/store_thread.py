@@ -10,8 +10,8 @@ from typing import TypeVar
 from memory.records import Turn, TurnIds
 from memory.store import Store, namespaces, open_store
 from memory.store.database import Connection
-from memory.store.turns.minted_names import HIDDEN
 from memory.store.turns.tags import replace_tags_of_those_there
+from memory.store.turns.turn_validation import HIDDEN
 
 T = TypeVar("T")
 

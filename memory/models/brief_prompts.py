@@ -13,8 +13,7 @@ from typing import Any
 import dspy
 
 from memory.models.row_grammar import NONE, row_grammar
-from memory.text.word_forms import telling_words
-from memory.text.words import words
+from memory.text.words import telling_words, words
 
 _MODULES = {
     (("turn",), ("rows",)): "store",

@@ -19,7 +19,7 @@ from memory.operations.answers import (
 from memory.operations.operation import AsOf, Limit, OpenMemory, WholeNumber, operation
 from memory.recall.recalled import owners_hits, refuse_empty
 from memory.store.changes.points_in_time import time_of_question
-from memory.store.configuration.owner import asker_of, owner_of
+from memory.store.configuration.settings import asker_of, owner_of
 from memory.store.files.united import (
     first_store,
     found_turns,
@@ -152,7 +152,7 @@ def context(
     off_the_record: OffTheRecord = False,
 ) -> ContextBlock:
     """A block for a prompt; calls no model."""
-    from memory.evidence.several_blocks import inject_together
+    from memory.evidence.prompt_block import inject_together
 
     block = inject_together(
         stores_by_name(memory.store),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from memory.errors import InputError
 from memory.store import Store
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.turns import expiry
 from memory.vocabulary import name_key
 

@@ -12,13 +12,13 @@ from memory.operations.tool_arguments import NewFact, NewTurn
 from memory.records import Fact, Turn, Withheld
 from memory.store import Store
 from memory.store.changes.history import edits_of
-from memory.store.configuration.owner import person_of
+from memory.store.configuration.settings import person_of
 from memory.store.facts.fact_reads import by_template, facts_from, spelling_of
-from memory.store.facts.vocabulary_edits import vocabulary_of
-from memory.store.turns.minted_names import A_MODEL, FORGET_AFTER, WRITTEN_BY
+from memory.store.facts.vocabulary_table import vocabulary_of
+from memory.store.turns.turn_validation import A_MODEL, FORGET_AFTER, WRITTEN_BY
 from memory.system.terminal import count
 from memory.text.message_parts import INVISIBLE
-from memory.text.word_forms import telling_words
+from memory.text.words import telling_words
 from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
 from memory.vocabulary.entities import key

@@ -37,7 +37,7 @@ from memory.refine.workbench import StoreWorkbench
 from memory.store import Store, open_store
 from memory.store.changes.points_in_time import time_of_question
 from memory.store.configuration.declared_settings import Settings, refuse_of_person
-from memory.store.configuration.owner import asker_of
+from memory.store.configuration.settings import asker_of
 from memory.store.files.united import cited_turns, first_store, open_united, past_or_present
 from memory.store.forgetting.preview import Preview, forget, matching_turns
 from memory.store.turns.turn_reads import last_turn

@@ -19,8 +19,7 @@ from memory.operations.answers import (
 from memory.operations.operation import After, Id, Inputs, Limit, OpenMemory, operation
 from memory.records import Change, Skipped, Trace, Turn, Withheld
 from memory.store import Store
-from memory.store.configuration.owner import writer_of
-from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.configuration.settings import writer_of
 from memory.store.turns.pins import keep_out as keep_turns_out
 from memory.store.turns.pins import pin as pin_turns
 from memory.store.turns.pins import pins_of, turns_of_facts
@@ -29,7 +28,7 @@ from memory.store.turns.tags import count_tags, remove_tags
 from memory.store.turns.tags import set_tags as set_tags_of
 from memory.store.turns.traces import record_trace, trace_of_turn
 from memory.store.turns.turn_reads import turns_after
-from memory.store.turns.turn_validation import local_now, valid_tags
+from memory.store.turns.turn_validation import FORGET_AFTER, local_now, valid_tags
 from memory.text.characters import unsound
 from memory.text.message_parts import INVISIBLE
 from memory.text.written_dates import clean_date

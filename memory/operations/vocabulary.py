@@ -11,9 +11,9 @@ from memory.operations.answers import AttributeCounts, AttributeRecord
 from memory.operations.consequences import refuse_expiring
 from memory.operations.operation import OpenMemory, operation
 from memory.records import Change
-from memory.store.facts import vocabulary_edits
+from memory.store.facts import vocabulary_table
 from memory.store.facts.fact_reads import count_attributes
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.vocabulary import Attribute, Kind, name_key
 
 _SET_BY = ("you", "default", "facts only")
@@ -95,7 +95,7 @@ def set_attribute(
         ends=(*known.ends, *ends),
         asks=(*known.asks, *asks),
     )
-    return vocabulary_edits.set_vocabulary(
+    return vocabulary_table.set_vocabulary(
         memory.store, [changed] if name else [], strict=strict, by=memory.by
     )
 
@@ -109,7 +109,7 @@ def rename_attribute(
     """Give an attribute and its facts another name."""
     if not memory.may_forget:
         refuse_expiring(memory.store, [name, new_name])
-    return vocabulary_edits.rename_attribute(memory.store, name, new_name, by=memory.by)
+    return vocabulary_table.rename_attribute(memory.store, name, new_name, by=memory.by)
 
 
 @operation("write", "POST /attributes/merge")
@@ -121,10 +121,10 @@ def merge_attributes(
     """Make several attributes one."""
     if not memory.may_forget:
         refuse_expiring(memory.store, [*names, into])
-    return vocabulary_edits.merge_attributes(memory.store, names, into, by=memory.by)
+    return vocabulary_table.merge_attributes(memory.store, names, into, by=memory.by)
 
 
 @operation("write", "POST /attributes/remove")
 def remove_attribute(memory: OpenMemory, name: Name) -> Change:
     """Take an attribute out of the vocabulary. Its facts stay."""
-    return vocabulary_edits.remove_attribute(memory.store, name, by=memory.by)
+    return vocabulary_table.remove_attribute(memory.store, name, by=memory.by)

@@ -13,7 +13,7 @@ from memory.models.model_errors import NOTHING, explain_unusable
 from memory.program.protocol import Gathered
 from memory.records import Answer
 from memory.system.terminal import clean_line
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import forms_of, is_among, telling_words
 
 # What AskMemory says of an answer; other outputs of an answering module pass through.
 OWN_OUTPUTS = {"answer", "turns", "cites", "calls", "look", "unusable", "wrote"}

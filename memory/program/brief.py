@@ -42,8 +42,7 @@ from memory.search.embed import embed
 from memory.search.question import named_dates
 from memory.sql import quoted
 from memory.text.dates import COUNT, MONTHS
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import STOP_WORDS, words
+from memory.text.words import STOP_WORDS, forms_of, is_among, telling_words, words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import key, relation_words
 from memory.vocabulary.templates.date_phrases import days_of

@@ -33,12 +33,11 @@ from memory.records import Fact, Turn
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.facts.fact_reads import by_template, facts_now_about
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.text.dates import resolve_dates
 from memory.text.sentences import MARKS, Word, stated_sentences
 from memory.text.word_classes import is_plural, may_be_verb, third_person
-from memory.text.word_forms import telling_words
-from memory.text.words import words
+from memory.text.words import telling_words, words
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.entities import (
     as_spoken,

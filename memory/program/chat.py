@@ -24,7 +24,7 @@ from memory.program.without_model import reply_without_model, touches
 from memory.records import Answer, SqlUse, Turn
 from memory.text.tokens import count_tokens, trim
 from memory.text.turn_lines import turn_line
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import forms_of, is_among, telling_words
 
 _MESSAGE_TOKENS = 2_000  # of the message to reply to, and of the conversation before it
 # An id, a kind, a value and a date, as `CorrectFacts` asks for them.

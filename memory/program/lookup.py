@@ -13,8 +13,7 @@ from memory.store import Store
 from memory.store.statement_file import as_select
 from memory.store.turns.turn_reads import speakers_named
 from memory.text.dates import MONTHS, is_iso_date
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 from memory.vocabulary import Kind, Vocabulary
 from memory.vocabulary.entities import is_relative, spellings
 from memory.vocabulary.templates import Question, question_templates_of, whom

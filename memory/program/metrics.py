@@ -7,8 +7,7 @@ import dspy
 
 from memory.records import ABSTAIN
 from memory.text.dates import COUNT
-from memory.text.word_forms import telling_words
-from memory.text.words import words
+from memory.text.words import telling_words, words
 
 # From this score on, an answer counts as right if an optimizer asks for yes or no: a few words more
 # than the right ones, or another form of them.

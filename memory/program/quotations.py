@@ -24,8 +24,8 @@ from memory.records import (
     Quotation,
     Turn,
 )
-from memory.search.asker import third_person
 from memory.search.embed import embed
+from memory.search.question import third_person
 from memory.text.characters import one_line
 from memory.text.dates import short_day
 from memory.text.passages import excerpt

@@ -11,8 +11,7 @@ from memory.records import Hit, Turn
 from memory.text.dates import MONTHS, named_day, resolve_dates
 from memory.text.tense import is_past_before
 from memory.text.turn_forms import turn_forms
-from memory.text.word_forms import is_among, telling_words
-from memory.text.words import words
+from memory.text.words import is_among, telling_words, words
 from memory.vocabulary.templates.date_phrases import recent_date
 
 _ITEM_END = re.compile(r", (?:and )?| and ")

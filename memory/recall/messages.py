@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 from memory.errors import InputError
 from memory.records import Skipped, Tags, Turn
-from memory.store.turns.minted_names import SPOKEN_BY
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import SPOKEN_BY, local_now
 from memory.text.characters import is_visible, unsound
 from memory.text.message_parts import INVISIBLE, TOOLS, content_text, field_of, reason_not_said
-from memory.text.speakers import ASSISTANT, speaker_by_role
+from memory.text.turn_lines import ASSISTANT, speaker_by_role
 from memory.text.written_dates import clean_date
 
 

@@ -11,7 +11,7 @@ from memory.facts import day_of
 from memory.facts.restated import newest_first
 from memory.records import Hit
 from memory.store import Store
-from memory.store.configuration.owner import owner_of
+from memory.store.configuration.settings import owner_of
 from memory.store.files.united import first_store, past_or_present
 from memory.text.turn_filter import TurnFilter
 

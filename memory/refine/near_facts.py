@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from memory.records import Fact, Hit
-from memory.text.word_forms import forms_of, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, telling_words, words
 
 
 def near_facts(

@@ -19,7 +19,7 @@ from memory.records import ABSTAIN, Fact, Hit, Rows, Turn
 from memory.refine.near_facts import near_facts
 from memory.refine.workbench import FactSet, said_in
 from memory.store import Store
-from memory.text.word_forms import telling_words
+from memory.text.words import telling_words
 
 # The budget of a question's facts, in tokens: about thirty facts, so the choice matters.
 READER_TOKENS = 500

@@ -14,8 +14,7 @@ from memory.errors import InputError
 from memory.facts import iso_date
 from memory.facts.audit import is_said
 from memory.records import Fact
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 
 MergeStrategy = Literal["summarize", "concatenate", "extract_common"]
 SplitStrategy = Literal["temporal", "thematic", "speaker"]

@@ -12,7 +12,7 @@ from memory.refine.revisions import FormsByTurn, Revision
 from memory.sql import quoted
 from memory.store import Store
 from memory.store.changes.history import edits_of
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.forgetting.derived_facts import REFINEMENT, Origins, origins, turns_of
 from memory.store.protocol import Facts, Turns
 from memory.text.turn_forms import turn_forms

@@ -5,16 +5,121 @@ It needs no database: a store provides the columns and the vectors.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.search.frequent_words import FrequentWords
+from memory.search.embed import disagreement, sign_codes
 from memory.search.question import Query, SpeakerNames, packed_date, read_question
-from memory.search.selection import Selection
-from memory.search.signs import disagreement, sign_codes
 from memory.search.turn_columns import TURN_DTYPE
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Turns of an index, numbered from 1 in its order, as a memory of them alone would number them.
+
+    `mask` says for each position whether its turn passes, `positions` has the passing positions,
+    ascending, and `names` the names of their speakers. `plane_shape` is the shape of the index's
+    planes of signs. `turn_ids` are the first and the last id of these turns and their neighbours.
+    """
+
+    mask: NDArray[np.bool_]
+    positions: NDArray[np.int64]
+    names: SpeakerNames
+    plane_shape: tuple[int, ...]
+    turn_ids: tuple[int, int]
+
+    @property
+    def count(self) -> int:
+        """How many turns pass."""
+        return len(self.positions)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its arrays take by now."""
+        return sum(array.nbytes for array in vars(self).values() if isinstance(array, np.ndarray))
+
+    def numbers_of(self, positions: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The numbers of the passing positions among these."""
+        numbers = self._numbers[positions]
+        return numbers[numbers > 0]
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """Where the turns are in a plane of signs, in columns as an index of them alone has them.
+
+        A cell of a flat plane; 0, which is no turn's, fills the columns up.
+        """
+        size, width = self.plane_shape
+        positions = np.zeros((self.count // size + 1) * size, np.int64)
+        positions[1 : self.count + 1] = self.positions
+        group, within = np.divmod(positions.reshape(-1, size).T, size)
+        return within * width + group
+
+    @cached_property
+    def _numbers(self) -> NDArray[np.int32]:
+        """The number of each position, 0 if the turn does not pass."""
+        numbers = np.cumsum(self.mask, dtype=np.int32)
+        numbers[~self.mask] = 0
+        return numbers
+
+
+MOST_WORDS = 64  # kept with their turns; of a million turns 8 MB
+MOST_COUNTED = 20_000  # words of like meaning and examples
+_COUNTED_BYTES = 250  # of one of them
+_FOR_EVER = 2**62  # no turn has this number
+_NOT_COUNTED: tuple[bool, int] = (False, -1)
+
+
+class FrequentWords:
+    """The turns that hold a word, a bit for each id up to the newest that does.
+
+    And of words of like meaning and of examples whether they are frequent.
+    """
+
+    def __init__(self) -> None:
+        self._bits: dict[str, NDArray[np.uint8]] = {}
+        self._counted: dict[str, tuple[bool, int]] = {}  # and the last turn counted
+
+    def get(self, word: str) -> NDArray[np.int64] | None:
+        """The ids of all turns that held a word when it was put here, ascending."""
+        bits = self._bits.pop(word, None)
+        if bits is None:
+            return None
+        self._bits[word] = bits  # the last one used is the last to go
+        return np.flatnonzero(np.unpackbits(bits).view(np.bool_))
+
+    def put(self, word: str, ids: NDArray[np.int64]) -> None:
+        """Keep the ids, ascending, of all turns that hold a word."""
+        is_held = np.zeros(int(ids[-1]) + 1, np.bool_)
+        is_held[ids] = True
+        self._bits.pop(word, None)
+        self._bits[word] = np.packbits(is_held)
+        if len(self._bits) > MOST_WORDS:
+            del self._bits[next(iter(self._bits))]
+
+    def known(self, words: Iterable[str], newest: int) -> list[bool | None]:
+        """Which words are frequent in a memory whose last turn is `newest`; None: count it."""
+        counts = [self._counted.get(word, _NOT_COUNTED) for word in words]
+        return [is_frequent if newest <= known_to else None for is_frequent, known_to in counts]
+
+    def put_count(self, word: str, count: int, newest: int, frequent_from: int) -> bool:
+        """Keep how many turns hold a word; returns whether it is frequent."""
+        if len(self._counted) >= MOST_COUNTED:
+            self._counted.clear()
+        # Each new turn may hold the word, and none is removed.
+        known_to = newest + frequent_from - 1 - count if count < frequent_from else _FOR_EVER
+        self._counted[word] = count >= frequent_from, known_to
+        return count >= frequent_from
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes."""
+        bits = sum(bits.nbytes for bits in self._bits.values())
+        return bits + len(self._counted) * _COUNTED_BYTES
+
 
 # A longer turn contains a question's words by chance and needs no neighbours to explain it: an
 # assistant's answers filled most of the first ten ranks (the log). 3 % of LoCoMo's turns are

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memory.records import Turn
 from memory.search.embed import embed
-from memory.text.speakers import is_assistant
+from memory.text.turn_lines import is_assistant
 from memory.text.words import count_words
 
 FILE = Path(__file__).with_suffix(".json")

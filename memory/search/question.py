@@ -1,6 +1,7 @@
-"""Reads the words, speakers and dates that a question names, without a model.
+"""Reads what a question names and what kind of answer it asks for, without a model.
 
 Start with `read_question`. `SpeakerNames` finds people; the functions below it find dates.
+`standalone_question` puts its asker's name in: "my sister" becomes "Anna's sister".
 """
 
 import re
@@ -9,7 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from memory.records import Turn
-from memory.text.dates import COUNT, MONTHS, SEASONS, UNIT_DAYS, WEEKDAYS, add_days, period
+from memory.text.dates import (
+    COUNT,
+    MONTHS,
+    SEASONS,
+    UNIT_DAYS,
+    WEEKDAYS,
+    add_days,
+    dated_question,
+    period,
+)
 from memory.text.fence import without_block
 from memory.text.words import STOP_WORDS, UNSPACED, composed, normal, runs, word_runs, words
 
@@ -386,3 +396,119 @@ def _packed(day: date) -> int:
 def _numbers(date: Sequence[str | None]) -> tuple[int, int, int]:
     year, month, day = (int(part) if part else 0 for part in date)
     return year, month, day
+
+
+# Learnt from the 1,390 answerable questions of data/train: with one of these words, 43 to 82 % of
+# them have evidence in several turns; beginning with "when" or "where", 8 to 10 %. On the four
+# held-out conversations the rule has a recall of 75 % and a precision of 46 %.
+_SEVERAL = re.compile(
+    r"\b(?:and|or|has|have|two|three|four|are|were|both|all|how many|how often|which|kinds?"
+    r"|sorts?|list|every|ever)\b|^(?:does|do|is|was|did|would)\b",
+    re.IGNORECASE,
+)
+_SINGLE = re.compile(r"^\W*(?:when|where|since|how much|from)\b", re.IGNORECASE)
+# Counts, sums and lists over everything that was said.
+_WHOLE = re.compile(
+    r"\b(?:how (?:many|often)|number of|in (?:all|total)|total|altogether|list|all|every|each"
+    r"|everything|different|various|distinct|across|throughout|so far)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_for_several(question: str) -> bool:
+    """Whether an answer probably needs several turns, judged by English words alone."""
+    if _WHOLE.search(question):
+        return True
+    return bool(_SEVERAL.search(question)) and not _SINGLE.search(question)
+
+
+# A summary, or the order of things: the whole of a matter, from its beginning.
+_STORY = re.compile(
+    r"\b(?:in (?:what|which) order|the order (?:in|of)|order in which|in order\b(?! to\b)|sequence"
+    r"|chronolog\w*|timeline|one after (?:the other|another)|walk me through"
+    r"|summar(?:y|ies|i[sz]\w*)|sum up|overview|recap\w*|the (?:whole |full |entire )?story"
+    r"|catch me up|up to (?:date|speed) (?:on|with)|where \w+ (?:\w+ ){0,3}stands?\b|history of)\b"
+    r"|\bhow (?:did|has|have|was|were|is|are)\b(?! you\b).*\b(?:progress|evolv|develop|unfold)\w*",
+    re.IGNORECASE,
+)
+
+
+def asks_for_story(question: str) -> bool:
+    """Whether a question asks for a summary or an order, judged by English words alone."""
+    return bool(_STORY.search(question))
+
+
+_PAST = re.compile(
+    r"\b(?:did|was|were|had|been|before|first|ever|used to|then|ago|former|formerly|previous|old"
+    r"|changed?|(?:19|20)\d\d|last|until|how (?:long|often)|how many times)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_for_present(question: str) -> bool:
+    """Whether a question asks for what is true now, judged by English words alone."""
+    return not _PAST.search(question)
+
+
+_AUXILIARIES = {"am": "is", "do": "does", "have": "has", "don't": "doesn't", "haven't": "hasn't"}
+_ENDINGS = {"'m": " is", "'ve": " has", "'ll": " will", "'d": " would", " am": " is"}
+# Quoted words are not changed, nor is the number in "World War I?".
+_FIRST_PERSON = re.compile(
+    r'(?P<quoted>"[^"]*"|\u201c[^\u201c\u201d]*\u201d|(?-i: [A-Z][a-z]+ I)(?=\W*$))'
+    r"|\b(?:(?P<auxiliary>am|do|have|don't|haven't) )?i(?P<ending>'m|'ve|'ll|'d| am\b)?"
+    r"(?![\w']|\.\w)"
+    r"|\b(?P<possessive>my|mine)\b|\b(?:me|myself)\b",
+    re.IGNORECASE,
+)
+# "i" and "my" are words in other languages too. A question without any of these is not English.
+_ENGLISH = re.compile(
+    r"\b(?:what|when|where|which|who|whose|why|how|did|does|do|am|is|was|were|have|has|had|can"
+    r"|could|should|would|will|tell|list|remind|find|show)\b",
+    re.IGNORECASE,
+)
+
+# "Who are you?" asks what "Who am I?" asks, of the listener.
+_SECOND_PERSON = {"are you": "am I", "were you": "was I", "you": "I", "your": "my"}
+_SECOND = re.compile(r"\b(?:are you|were you|your|you)\b", re.IGNORECASE)
+
+
+def as_asked_of_oneself(question: str) -> str:
+    """A question to the listener about the listener, as the listener would ask it; "" for another.
+
+    `Where do you live?` becomes `Where do I live?`.
+    """
+    if _FIRST_PERSON.search(question) or not _SECOND.search(question):
+        return ""
+    return _SECOND.sub(lambda match: _SECOND_PERSON[match[0].lower()], question)
+
+
+def standalone_question(question: str, asker: str, today: str) -> str:
+    """A question that names its asker and its dates, for a reader who knows neither.
+
+    `today` is an ISO date. An empty `asker` or `today` changes nothing.
+    """
+    return dated_question(third_person(question, asker), today)
+
+
+def third_person(question: str, asker: str) -> str:
+    """An English question with the asker's name in place of I, me and my.
+
+    `Where do I live?` asked by Anna becomes `Where does Anna live?`. Other questions, and questions
+    without an asker, are not changed.
+    """
+    name = " ".join(asker.split())
+    if not name or not _ENGLISH.search(question):
+        return question
+
+    def named(match: re.Match[str]) -> str:
+        if match["quoted"]:
+            return match[0]
+        if match["possessive"]:
+            return f"{name}'s"
+        auxiliary = match["auxiliary"] or ""
+        before = f"{_AUXILIARIES[auxiliary.lower()]} " if auxiliary else ""
+        if auxiliary[:1].isupper():
+            before = before.capitalize()
+        return f"{before}{name}{_ENDINGS.get((match['ending'] or '').lower(), '')}"
+
+    return _FIRST_PERSON.sub(named, question.replace("\u2019", "'"))

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.search.index import Index
+from memory.search.embed import sign_codes
+from memory.search.index import Index, Selection
 from memory.search.lasting import worth
-from memory.search.selection import Selection
-from memory.search.signs import sign_codes
 from memory.search.turn_columns import asks, lasting
 
 # Turns whose vectors are compared, the nearest by their signs; to how many sentences.

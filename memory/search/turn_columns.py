@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.lasting import lasting_scores
 from memory.search.question import TELLS_TIME, packed_date
-from memory.text.text_cache import TextCache
+from memory.text.tokens import TextCache
 from memory.text.words import count_words
 
 TURN_DTYPE = np.dtype(

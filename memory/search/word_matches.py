@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.search.index import REACH, Index
-from memory.search.selection import Selection
+from memory.search.index import REACH, Index, Selection
 
 # A store reads the turns that hold a more frequent word once, and keeps them (`FrequentWords`).
 MAX_EXACT = 50_000

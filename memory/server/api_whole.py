@@ -23,8 +23,7 @@ from memory.server.handles import Handles
 from memory.server.tokens import Grant, Tokens
 from memory.store import Store
 from memory.store.configuration.declared_settings import set_owner
-from memory.store.configuration.owner import owner_of
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import owner_of, settings_of
 
 NDJSON = "application/x-ndjson"
 _LOOK_EVERY_S = 1.0  # for a change that a client waits for

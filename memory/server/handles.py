@@ -14,7 +14,7 @@ from memory.errors import InputError, StoreError
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.limits import Limits, Served
-from memory.store.configuration.owner import owner_of
+from memory.store.configuration.settings import owner_of
 from memory.store.files.united import open_united, refuse_repeated
 from memory.system.files import most_open_files
 

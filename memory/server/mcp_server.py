@@ -26,9 +26,8 @@ from memory.server.fault_messages import fault_message
 from memory.server.handles import Handles
 from memory.store import Store
 from memory.store.changes.history import edits_of
-from memory.store.turns.minted_names import session_label
 from memory.store.turns.turn_reads import count_turns_of_session, passing_turns
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now, session_label
 from memory.system.terminal import clean
 from memory.text.tokens import first_lines, trim
 from memory.text.turn_lines import turn_line

@@ -46,9 +46,8 @@ from memory.server.proxy_storing import store_exchange
 from memory.server.tokens import PREFIX, Grant, Tokens
 from memory.store import Store
 from memory.store.turns.expiry import moment_of_expiry
-from memory.store.turns.minted_names import refuse_minted
 from memory.store.turns.traces import record_trace
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now, refuse_minted
 from memory.system.logs import clean_logger
 from memory.text.characters import is_visible
 

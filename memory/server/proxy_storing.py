@@ -9,8 +9,8 @@ from memory.server.proxy_messages import Answer, Conversation
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.forgotten_items import without_forgotten
-from memory.store.turns.minted_names import FORGET_AFTER, session_label
 from memory.store.turns.turn_reads import newest_of_session
+from memory.store.turns.turn_validation import FORGET_AFTER, session_label
 from memory.text.characters import is_visible
 
 

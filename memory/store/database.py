@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from memory.records import Turn
 
 if TYPE_CHECKING:  # the ranking brings numpy, which most commands do without
-    from memory.search.frequent_words import FrequentWords
+    from memory.search.index import FrequentWords
     from memory.search.question import Query
     from memory.search.word_matches import WordMatches
 

@@ -32,11 +32,11 @@ from memory.records import (
 from memory.search import ranking
 from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.index import Index
-from memory.store.changes import history, journal, withdrawals
+from memory.store.changes import history, journal
 from memory.store.configuration import settings
 from memory.store.configuration.limits import Served
-from memory.store.configuration.owner import asker_of, is_unnamed
 from memory.store.configuration.setting_values import EXPIRY, TIMEZONE
+from memory.store.configuration.settings import asker_of, is_unnamed
 from memory.store.configuration.withheld import (
     POLICY,
     PublicTurns,
@@ -55,22 +55,21 @@ from memory.store.facts import (
     rights,
 )
 from memory.store.facts.catalog import catalog
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.fair_lock import FairLock
 from memory.store.files import dump
 from memory.store.forgetting import forget as removal
-from memory.store.forgetting.expired import ExpiredTurns
 from memory.store.protocol import Store
 from memory.store.search import search_tables, vectors
-from memory.store.search.embedding import EmbedderState, Vectors
 from memory.store.search.search_tables import Searched
+from memory.store.search.vectors import EmbedderState, Vectors
 from memory.store.turns import expiry, summaries, turns_table
 from memory.store.turns import tags as tag_rows
-from memory.store.turns.days import turns_speaking_of, with_days
+from memory.store.turns.expiry import ExpiredTurns
 from memory.store.turns.filtered_turns import FilteredTurns, shown_only, with_signs
-from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.pins import count_pinned, refuse_too_many
-from memory.store.turns.turn_validation import local_now, told_in_zone, valid_turn
+from memory.store.turns.tags import turns_speaking_of, with_days
+from memory.store.turns.turn_validation import FORGET_AFTER, local_now, told_in_zone, valid_turn
 from memory.store.waiting import pending_windows
 from memory.text.dates import asked_days
 from memory.text.secrets import DEFAULT_POLICY, mask
@@ -320,7 +319,7 @@ class DatabaseStore(Store):
             return []
         with self.reading() as conn:
             turns = tag_rows.tagged_turns(conn, turn_ids)
-            marked = {turn.id: turn for turn in withdrawals.mark_turns(conn, turns)}
+            marked = {turn.id: turn for turn in journal.mark_turns(conn, turns)}
         missing = [turn_id for turn_id in turn_ids if turn_id not in marked]
         if missing and not missing_ok:
             raise NotThereError(f"there is no turn {missing[0]}")
@@ -329,7 +328,7 @@ class DatabaseStore(Store):
     def turns(self, first: int = 1, last: int | None = None) -> list[Turn]:
         with self.reading() as conn:
             turns = turns_table.read_turns(conn, first, last)
-            return withdrawals.mark_turns(conn, tag_rows.with_tags(conn, turns))
+            return journal.mark_turns(conn, tag_rows.with_tags(conn, turns))
 
     def count_turns(self) -> int:
         # An index that has all turns knows how many: counting a million takes 24 ms. Another thread
@@ -464,7 +463,7 @@ class DatabaseStore(Store):
         ]
         rows = self._select_for_model(select, hits)
         with self.reading() as conn:
-            return withdrawals.mark_rows(conn, rows)
+            return journal.mark_rows(conn, rows)
 
     @property
     def today(self) -> str:

@@ -30,8 +30,8 @@ from memory.text.turn_filter import TurnFilter
 if TYPE_CHECKING:  # the parser takes long to import, and so does numpy
     from memory.sql import CheckedSelect, CheckedWrites
     from memory.store.configuration.limits import Served
-    from memory.store.search.embedding import Vectors
     from memory.store.search.search_tables import Searched
+    from memory.store.search.vectors import Vectors
     from memory.store.waiting.pending_windows import Claims
 
 

@@ -1300,7 +1300,7 @@ ORDER BY facts_log.id;
 ORDER BY facts_log.id;
 
 
--- ======== corrections that were undone (withdrawals.py) ========
+-- ======== corrections that were undone (journal.py) ========
 
 -- withdrawn_turns --
 -- An undo and a revert are the changes without a statement that touch facts. Edits by a person are

@@ -5,7 +5,7 @@ from .dates import resolve_dates as resolve_dates
 from .secrets import mask as mask
 from .tokens import count_tokens as count_tokens
 from .turn_lines import resolved_line as resolved_line
-from .word_forms import forms_of as forms_of
-from .word_forms import is_among as is_among
-from .word_forms import telling_words as telling_words
 from .words import STOP_WORDS as STOP_WORDS
+from .words import forms_of as forms_of
+from .words import is_among as is_among
+from .words import telling_words as telling_words

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens
-from memory.text.word_forms import forms_of, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, telling_words, words
 
 CUT = "\u2026"  # an ellipsis in place of omitted sentences
 # A full stop does not end a sentence inside a number ("3.50"), after an item's number ("1. Eat") or

@@ -6,13 +6,40 @@ fewer tokens for the same text, so a text within a budget here is within it ther
 
 import re
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from memory.text.text_cache import TextCache
+_Value = TypeVar("_Value")
+
+
+class TextCache(dict[str, _Value]):
+    """The values of `compute`; a value that is missing is made when it is looked up.
+
+    Where `most` are kept, all of them go: what recurs is soon there again. Texts longer than
+    `longest` characters are not kept.
+    """
+
+    def __init__(self, compute: Callable[[str], _Value], most: int, longest: int) -> None:
+        super().__init__()
+        self._compute = compute
+        self._most = most
+        self._longest = longest
+
+    def __missing__(self, text: str) -> _Value:
+        value = self._compute(text)
+        self.keep(text, value)
+        return value
+
+    def keep(self, text: str, value: _Value) -> None:
+        """Keep the value of a text that was made elsewhere."""
+        if len(text) <= self._longest:
+            if len(self) >= self._most:
+                self.clear()
+            self[text] = value
+
 
 # No token has more characters than this, so a cut never needs to read more of a text.
 TRIMMED = " ..."  # behind the beginning of a text

@@ -2,8 +2,7 @@
 
 from memory.records import Turn
 from memory.text.dates import named_day, resolve_dates, spoken_day
-from memory.text.word_forms import forms_of
-from memory.text.words import words
+from memory.text.words import forms_of, words
 
 
 def turn_forms(turn: Turn) -> set[str]:

@@ -1,11 +1,16 @@
-"""The words of a text or a question, in the form of the full-text index."""
+"""The words of a text or a question, in the form of the full-text index, and forms of one word.
+
+Two forms of an English word share a beginning ("stopping", "stop"), so no dictionary is needed. It
+is generous: short words with the same beginning ("cat", "cater") count as one word too.
+"""
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
-from memory.text.text_cache import TextCache
+from memory.text.dates import COUNT
+from memory.text.tokens import TextCache
 
 _ASCII_WORD = re.compile("[a-z0-9]+")
 STOP_WORDS = frozenset(
@@ -126,3 +131,36 @@ def normal(text: str) -> str:
         return text.lower()
     bare = re.sub(f"[{_POINTS}]+", "", unicodedata.normalize("NFKD", text))
     return unicodedata.normalize("NFKC", bare).casefold().translate(_ONE_FORM)
+
+
+_LONGEST_ENDING = 4  # letters of an English word: "stopping" and "stop" share "stop"
+SHORTEST_STEM = 3  # letters
+
+
+def telling_words(text: str, others: Collection[str] = ()) -> list[str]:
+    """The words of a text, in order, without stop words and without `others`."""
+    return [word for word in words(text) if word not in STOP_WORDS and word not in others]
+
+
+def forms_of(text_words: Iterable[str]) -> set[str]:
+    """What the forms of words share: the words and their beginnings; numbers as digits."""
+    return set().union(*map(known_forms.__getitem__, text_words))
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    if word in COUNT:
+        return word, str(COUNT[word])
+    # Numbers, and words of scripts without spaces, have no endings.
+    if not word.isalpha() or UNSPACED.match(word):
+        return (word,)
+    shortest = max(len(word) - _LONGEST_ENDING, SHORTEST_STEM)
+    return word, *(word[:end] for end in range(shortest, len(word)))
+
+
+# By word.
+known_forms = TextCache(_forms, most=20_000, longest=40)
+
+
+def is_among(word: str, forms: Collection[str]) -> bool:
+    """Whether a word, in any form, is one of the words behind `forms`."""
+    return not forms_of([word]).isdisjoint(forms)

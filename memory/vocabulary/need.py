@@ -4,8 +4,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from memory.text.tokens import first_lines
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 from memory.vocabulary.attributes import Attribute, Vocabulary
 
 # The application's attributes are always shown, default ones if a window mentions them.

@@ -9,8 +9,7 @@ person did not say.
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
 
-from memory.text.word_forms import forms_of, is_among
-from memory.text.words import STOP_WORDS, words
+from memory.text.words import STOP_WORDS, forms_of, is_among, words
 from memory.vocabulary.templates.clauses import form_of_others
 from memory.vocabulary.templates.parts import own_text
 from memory.vocabulary.templates.words import language_words

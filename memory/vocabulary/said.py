@@ -17,8 +17,7 @@ from memory.records import Turn
 from memory.text.amounts import number, number_words
 from memory.text.dates import resolve_dates
 from memory.text.turn_forms import turn_forms
-from memory.text.word_forms import forms_of, is_among
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, words
 from memory.vocabulary.entities import key, names_somebody, relation_named, relation_words
 from memory.vocabulary.rewording import is_name, small_words
 from memory.vocabulary.templates.parts import own_text

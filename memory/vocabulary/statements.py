@@ -16,10 +16,9 @@ from math import exp
 from pathlib import Path
 
 from memory.records import Fact, Turn
-from memory.text.speakers import is_by_assistant
+from memory.text.turn_lines import is_by_assistant
 from memory.text.word_classes import closed_classes, is_known
-from memory.text.word_forms import forms_of, is_among
-from memory.text.words import STOP_WORDS, words
+from memory.text.words import STOP_WORDS, forms_of, is_among, words
 from memory.vocabulary.entities import key, relation_words
 from memory.vocabulary.sentences import Sentence, sentences_of
 from memory.vocabulary.templates.parts import parts_of

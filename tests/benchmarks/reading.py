@@ -28,8 +28,7 @@ from memory import InputError, open_store
 from memory.facts.additions import add_turns
 from memory.facts.latest_word import latest_words
 from memory.facts.standing import standing_facts
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 from memory.vocabulary.files import default_vocabulary
 from memory.vocabulary.templates import Found, templates_of
 

@@ -50,8 +50,7 @@ from memory.program import protocol
 from memory.program.opened import OpenedMemory
 from memory.program.predict import called
 from memory.text.dates import MONTHS, is_iso_date, short_day
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 
 DATA = Path(__file__).parents[2] / "data"
 FIRST_RUN = DATA / "first_run.json"

@@ -12,7 +12,7 @@ from memory.facts.additions import add_turns, record_assertions
 from memory.models import Model
 from memory.operations.tools import memory_tools
 from memory.store.configuration.settings import set_setting
-from memory.store.facts.vocabulary_edits import remove_attribute, set_attribute, set_vocabulary
+from memory.store.facts.vocabulary_table import remove_attribute, set_attribute, set_vocabulary
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, MOVED, SAID
 from tests.support.commands import run

@@ -15,7 +15,7 @@ from memory import InputError, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
 from memory.facts.audit import KINDS, Finding, audit
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.files import integrity
 from memory.store.files.integrity import version_fault
 from memory.store.forgetting.preview import forget, matching_turns

@@ -8,7 +8,7 @@ import pytest
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
-from memory.evidence.disputes import pair_line
+from memory.evidence.marks import pair_line
 from memory.evidence.wishes import shown_before
 from memory.facts import correct
 from memory.facts.audit import audit

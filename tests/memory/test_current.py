@@ -16,7 +16,7 @@ from memory.store.facts.fact_reads import (
     listed_facts,
 )
 from memory.store.facts.rights import edited_facts
-from memory.store.facts.vocabulary_edits import set_attribute, vocabulary_of
+from memory.store.facts.vocabulary_table import set_attribute, vocabulary_of
 from memory.store.namespaces import create
 from memory.vocabulary import Attribute, default_vocabulary
 from tests.support.commands import run

@@ -8,7 +8,7 @@ import pytest
 
 from memory import AsyncMemory, InputError, Memory, Turn, facts
 from memory.agents.blocks import start_block
-from memory.store.turns.days import days_of_turn, record_days
+from memory.store.turns.tags import days_of_turn, record_days
 from memory.text import dates
 from memory.text.dates import asked_days, told_days
 from tests.support.commands import run

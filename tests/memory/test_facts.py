@@ -18,7 +18,7 @@ from memory.records import WITHDRAWN
 from memory.store import Store
 from memory.store.changes.history import edits_of
 from memory.store.facts.fact_texts import LONGEST
-from memory.store.facts.vocabulary_edits import set_vocabulary
+from memory.store.facts.vocabulary_table import set_vocabulary
 from memory.store.sqlite.store import SqliteStore
 from memory.store.waiting.pending_windows import claim_window
 from memory.text.characters import label

@@ -8,7 +8,7 @@ import pytest
 from memory import Memory, Turn
 from memory.frameworks.store_thread import hide
 from memory.operations.tools import memory_tools
-from memory.store.turns.minted_names import HIDDEN
+from memory.store.turns.turn_validation import HIDDEN
 
 QUESTION = "What is the code of the safe?"
 OLD, NEW = "The code of the safe is zork seventeen.", "The code of the safe is with Grandma."

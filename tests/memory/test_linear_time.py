@@ -18,9 +18,9 @@ import memory
 from memory.errors import SqlError, Stop
 from memory.exchange.whatsapp import _without_edit_mark
 from memory.models.completions import _FORGED_MARKER, _fences, _marked
-from memory.search.asker import third_person
+from memory.search.question import third_person
 from memory.text.fence import fenced
-from memory.text.speakers import is_assistant
+from memory.text.turn_lines import is_assistant
 from memory.vocabulary.templates.clauses import without_fillers
 from memory.vocabulary.templates.parts import own_text
 

@@ -17,7 +17,7 @@ from memory.records import CORRECTIONS, Minted
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
 from memory.store.namespaces import create, existing
-from memory.store.turns.minted_names import (
+from memory.store.turns.turn_validation import (
     FORGET_AFTER,
     FRAMEWORKS,
     HIDDEN,

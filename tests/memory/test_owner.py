@@ -6,8 +6,7 @@ from memory import InputError, Memory, Store, Turn, open_store
 from memory.facts import add, supersede
 from memory.operations.tools import memory_tools
 from memory.store.configuration.declared_settings import set_owner
-from memory.store.configuration.owner import asker_of, owner_of, person_of
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import asker_of, owner_of, person_of, settings_of
 from memory.store.facts.entity_edits import facts_about
 from tests.support.scripted import answer, scripted_model, sql
 

@@ -19,7 +19,7 @@ from memory.cli import settings as settings_command
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.setting_values import CHAT, _warn_of
 from memory.store.configuration.settings import set_setting, settings_of
-from memory.store.facts.vocabulary_edits import set_attribute, vocabulary_of
+from memory.store.facts.vocabulary_table import set_attribute, vocabulary_of
 from memory.store.sqlite.store import SqliteStore
 from memory.vocabulary import Attribute
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.text.text_cache import TextCache
-from memory.text.tokens import count_tokens, token_ids, tokenizer
+from memory.text.tokens import TextCache, count_tokens, token_ids, tokenizer
 
 ROOT = Path(__file__).parents[2]
 SPACE = "\u2581"

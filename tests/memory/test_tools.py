@@ -16,7 +16,7 @@ from memory.operations.tool_arguments import RESULT_TOKENS, NewFacts, NewTurns, 
 from memory.operations.tools import GROUPS, Tools, memory_tools
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.settings import set_setting
-from memory.store.search.embedding import Vectors
+from memory.store.search.vectors import Vectors
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.reversed_ranking import reversing_program

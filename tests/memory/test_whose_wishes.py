@@ -17,7 +17,7 @@ from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
 from memory.server.web.project import work_of
 from memory.store.configuration.declared_settings import set_owner
-from memory.store.configuration.owner import asker_of
+from memory.store.configuration.settings import asker_of
 from memory.text.fence import STANDING_HEAD
 from memory.text.tool_uses import BECAUSE, DECIDED
 from tests.conftest import INSERT

@@ -33,7 +33,7 @@ from memory.store import migrations
 from memory.store.changes import journal, journaled_rows
 from memory.store.changes.history import revert_to
 from memory.store.configuration.settings import set_setting, settings_of
-from memory.store.facts import entity_edits, vocabulary_edits
+from memory.store.facts import entity_edits, vocabulary_table
 from memory.store.files import dump
 from memory.store.files.backup import restore
 from memory.store.files.namespace_file import copy_store, move_store
@@ -42,7 +42,7 @@ from memory.store.search import search_tables
 from memory.store.sqlite.connection import storage_errors
 from memory.store.sqlite.store import SqliteStore
 from memory.store.turns import tags
-from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from tests.support.newer_version import one_more_migration
@@ -309,7 +309,7 @@ def merge_entities(folder: Path, n: int) -> None:
 def rename_attribute(folder: Path, n: int) -> None:
     names = ["has_pet", "keeps"]
     with open_store(main_file(folder)) as store:
-        vocabulary_edits.rename_attribute(store, names[n % 2], names[(n + 1) % 2])
+        vocabulary_table.rename_attribute(store, names[n % 2], names[(n + 1) % 2])
 
 
 def set_tags(folder: Path, n: int) -> None:
@@ -329,7 +329,7 @@ def set_attribute(folder: Path, n: int) -> None:
     names = ["has_pet", "keeps"]
     new = Attribute(names[(n + 1) % 2], other_names=(names[n % 2],), instruction=f"test {n}")
     with open_store(main_file(folder)) as store:
-        vocabulary_edits.set_vocabulary(store, [new], replaces=True)
+        vocabulary_table.set_vocabulary(store, [new], replaces=True)
 
 
 def name_entity(folder: Path, n: int) -> None:

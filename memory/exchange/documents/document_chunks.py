@@ -21,11 +21,11 @@ from memory.exchange.documents.readers import (
 )
 from memory.records import NOTHING_WITHHELD, Minted, Turn, Withheld
 from memory.store import Store
-from memory.store.configuration.owner import is_unnamed
+from memory.store.configuration.settings import is_unnamed
 from memory.store.database import Connection
-from memory.store.turns.minted_names import OLDER_VERSION
 from memory.store.turns.tags import replace_tags_in
 from memory.store.turns.turn_reads import chunks_of_document, versions_of_document
+from memory.store.turns.turn_validation import OLDER_VERSION
 from memory.store.turns.turns_table import known_sources
 from memory.system.files import refuse_irregular
 from memory.text.characters import label, one_line

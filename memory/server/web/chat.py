@@ -14,10 +14,9 @@ from memory.server.web.tasks import Task
 from memory.store import Store
 from memory.store.configuration.declared_settings import Settings
 from memory.store.facts.fact_reads import facts_from
-from memory.store.turns.minted_names import session_label
 from memory.store.turns.traces import record_trace
 from memory.store.turns.turn_reads import newest_turns
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import local_now, session_label
 from memory.text.characters import is_visible
 
 if TYPE_CHECKING:

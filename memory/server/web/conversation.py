@@ -15,7 +15,7 @@ from memory.store.turns.traces import trace_of_turn
 from memory.store.turns.turn_reads import passing_turns, sessions_before
 from memory.store.turns.turn_validation import local_now
 from memory.text.turn_filter import TurnFilter, read_filter, tags_of_pairs
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import forms_of, is_among, telling_words
 from memory.text.written_dates import clean_date
 
 _TURNS_A_PAGE = 40

@@ -14,7 +14,7 @@ from memory.server.web.markup import in_words
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 from memory.store import Store
 from memory.store.changes.history import edits_of
-from memory.store.configuration.owner import is_unnamed, owner_of
+from memory.store.configuration.settings import is_unnamed, owner_of
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.facts.entity_edits import known_entities
 from memory.store.facts.fact_reads import (
@@ -28,15 +28,15 @@ from memory.store.facts.fact_reads import (
     listed_facts,
     newest_of_each,
 )
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.forgetting.derived_facts import origins
 from memory.store.namespaces import DEFAULT
 from memory.store.turns.tags import has_tag
 from memory.store.turns.traces import trace_of_fact
 from memory.store.turns.turn_reads import all_speakers
-from memory.text.speakers import is_assistant
 from memory.text.tool_uses import AGENT_TAG
-from memory.text.word_forms import forms_of, telling_words
+from memory.text.turn_lines import is_assistant
+from memory.text.words import forms_of, telling_words
 from memory.vocabulary import PROFILE_PARTS
 from memory.vocabulary.templates import template_of
 

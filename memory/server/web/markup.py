@@ -17,8 +17,7 @@ from markupsafe import Markup
 
 from memory.records import Turn
 from memory.server.web.page_request import address_of
-from memory.store.turns.minted_names import FORGET_AFTER
-from memory.store.turns.turn_validation import local_now
+from memory.store.turns.turn_validation import FORGET_AFTER, local_now
 from memory.system.terminal import clean, count
 from memory.text.dates import spoken_date
 

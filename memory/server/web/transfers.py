@@ -21,8 +21,7 @@ from memory.server.web.page_request import (
 )
 from memory.server.web.tasks import Task
 from memory.store import Store
-from memory.store.configuration.owner import UNNAMED
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import UNNAMED, settings_of
 from memory.store.namespaces import make_folder, path_of
 from memory.store.turns.turn_validation import local_now
 from memory.system.files import PRIVATE_FOLDER

@@ -17,10 +17,11 @@ compares whole lives.
 import json
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from memory.errors import HeldError, InputError, NotThereError, SqlError
-from memory.records import Change, Fact
+from memory.records import CORRECTIONS, WITHDRAWN, Change, Fact, Rows, Turn
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store.changes import journaled_rows
 from memory.store.changes.points_in_time import now
@@ -414,3 +415,34 @@ def _to_change(row: tuple[Any, ...]) -> Change:
         window=None if first is None else (first, last),
         rows=rows,
     )
+
+
+def mark_turns(conn: Connection, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns, with WITHDRAWN before the text of withdrawn corrections."""
+    if CORRECTIONS not in [turn.session for turn in turns]:
+        return list(turns)
+    withdrawn = _withdrawn_texts(conn)
+    return [
+        replace(turn, text=WITHDRAWN + turn.text) if turn.id in withdrawn else turn
+        for turn in turns
+    ]
+
+
+def mark_rows(conn: Connection, rows: Rows) -> Rows:
+    """What a SELECT returned, with WITHDRAWN before the text of each withdrawn correction."""
+    texts = set(_withdrawn_texts(conn).values())
+    if not texts:
+        return rows
+
+    def marked(cell: object) -> object:
+        if isinstance(cell, str):
+            for text in texts:
+                cell = cell.replace(text, WITHDRAWN + text)
+        return cell
+
+    return replace(rows, rows=tuple(tuple(map(marked, row)) for row in rows.rows))
+
+
+def _withdrawn_texts(conn: Connection) -> dict[int, str]:
+    """The withdrawn corrections by turn id, with their original text."""
+    return dict(conn.run("withdrawn_turns", session=CORRECTIONS).fetchall())

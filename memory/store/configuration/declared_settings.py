@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from memory.errors import InputError
 from memory.records import Setting
-from memory.store.configuration.owner import OWNER, UNNAMED, owner_of
 from memory.store.configuration.setting_values import (
     CHARACTER,
     CHAT,
@@ -24,7 +23,7 @@ from memory.store.configuration.setting_values import (
     TIMEZONE,
     WRONG_ANSWER_COST,
 )
-from memory.store.configuration.settings import set_setting, settings_of
+from memory.store.configuration.settings import OWNER, UNNAMED, owner_of, set_setting, settings_of
 from memory.store.configuration.withheld import POLICY
 from memory.store.facts.entity_edits import add_alias, entities_called
 from memory.store.protocol import Store

@@ -22,7 +22,7 @@ from memory.store.facts import entities, vocabulary_table
 from memory.store.facts.contradictions import open_pairs
 from memory.store.facts.rights import CAUSE, Provenance, Right, moment, provenance_of
 from memory.store.turns import turns_table
-from memory.store.turns.minted_names import WRITTEN_AS, WRITTEN_BY
+from memory.store.turns.turn_validation import WRITTEN_AS, WRITTEN_BY
 from memory.text.dates import is_iso_date
 from memory.text.written_dates import date_key, dates_agree, is_later
 from memory.vocabulary import Vocabulary, name_key

@@ -16,8 +16,7 @@ from memory.sql import FACT_COLUMNS
 from memory.store.changes import journal
 from memory.store.changes.journaled_rows import JournaledRows, find_row, to_rows
 from memory.store.database import Connection, HasConnections
-from memory.text.word_forms import forms_of, is_among, telling_words
-from memory.text.words import words
+from memory.text.words import forms_of, is_among, telling_words, words
 from memory.text.written_dates import date_key, dates_agree
 from memory.vocabulary import Vocabulary, name_key
 

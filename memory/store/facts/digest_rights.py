@@ -16,12 +16,12 @@ from memory.errors import HeldError, SqlError
 from memory.records import Fact, Turn
 from memory.sql import FACT_COLUMNS, quoted
 from memory.store.changes import journal
-from memory.store.configuration.owner import ROLES, asker_in, rows_of_user
+from memory.store.configuration.settings import ROLES, asker_in, rows_of_user
 from memory.store.database import Connection, HasConnections
 from memory.store.facts import entities
 from memory.store.facts.rights import Provenance, Right, provenance_of
 from memory.store.turns import turns_table
-from memory.text.speakers import is_by_assistant
+from memory.text.turn_lines import is_by_assistant
 from memory.text.written_dates import date_key, is_later
 from memory.vocabulary import Attribute, Vocabulary, name_key
 from memory.vocabulary.entities import key

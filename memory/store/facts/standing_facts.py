@@ -12,7 +12,7 @@ from typing import Any
 from memory.records import Contradiction, Fact, Setting, Turn
 from memory.store.changes.journal import to_fact
 from memory.store.configuration import settings
-from memory.store.configuration.owner import ROLES, asker_in, rows_of_user
+from memory.store.configuration.settings import ROLES, asker_in, rows_of_user
 from memory.store.database import Connection, Cursor, HasConnections
 from memory.store.facts import vocabulary_table
 from memory.store.facts.contradictions import MOST_OPEN, open_pairs

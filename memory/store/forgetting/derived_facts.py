@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from memory.records import Change, Edit, Fact, Turn
 from memory.store.changes import journal
 from memory.store.database import Connection
-from memory.text.word_forms import forms_of, is_among, telling_words
+from memory.text.words import forms_of, is_among, telling_words
 
 # What the cause of a refinement begins with, see `memory.refine`; `forget` may have blanked it.
 REFINEMENT = "refine "

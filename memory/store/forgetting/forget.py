@@ -30,8 +30,8 @@ from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.records import Forgotten, Turn
 from memory.search.embed import load_embedder
 from memory.store.changes import history, journal
+from memory.store.changes.journal import mark_turns
 from memory.store.changes.points_in_time import now
-from memory.store.changes.withdrawals import mark_turns
 from memory.store.configuration import settings
 from memory.store.configuration.setting_values import CHARACTER, EXPORT
 from memory.store.database import Connection, Transaction

@@ -12,19 +12,18 @@ from typing import Any
 from memory.errors import InputError
 from memory.records import Change, Edit, Fact, Forgotten, Turn
 from memory.store.changes.history import edits_of
-from memory.store.configuration.owner import is_first_person
 from memory.store.configuration.setting_values import CHARACTER, EXPORT
-from memory.store.configuration.settings import settings_of
+from memory.store.configuration.settings import is_first_person, settings_of
 from memory.store.facts.entity_edits import entities_called, facts_about, known_entities
 from memory.store.facts.fact_reads import turns_with_value_about
 from memory.store.facts.standing_facts import characters_of
 from memory.store.forgetting.named_turns import may_have_words, near_turns, turns_with_words
 from memory.store.forgetting.quoting import files_quoting, turns_quoting
 from memory.store.protocol import Store
-from memory.store.turns.minted_names import session_label
 from memory.store.turns.traces import replies_of
+from memory.store.turns.turn_validation import session_label
 from memory.text.dates import is_iso_date
-from memory.text.word_forms import telling_words
+from memory.text.words import telling_words
 
 
 class NoMatchError(InputError):

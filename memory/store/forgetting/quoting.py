@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memory.records import CORRECTIONS, WITHDRAWN, Turn
-from memory.text.speakers import is_by_assistant
-from memory.text.word_forms import telling_words
-from memory.text.words import UNSPACED, words
+from memory.text.turn_lines import is_by_assistant
+from memory.text.words import UNSPACED, telling_words, words
 
 RUN = 4  # telling words in a row: fewer are also said by chance
 _SHORTEST_RUN = 2  # of a short turn, whose words count as a run if all occur

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from memory.store.changes import journaled_rows
 from memory.store.changes.journaled_rows import Row
 from memory.store.database import Connection
-from memory.store.turns.minted_names import OLDER_VERSION
+from memory.store.turns.turn_validation import OLDER_VERSION
 from memory.vocabulary import default_vocabulary
 
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from memory.records import Turn
 from memory.search.embed import related
-from memory.search.frequent_words import FrequentWords
+from memory.search.index import FrequentWords
 from memory.search.question import Query
 from memory.search.word_matches import MAX_RELATED, MOST_FACTS, WordMatches, examples_of_kind
 from memory.store.database import Connection
-from memory.store.search.beginnings import first_letters
+from memory.store.sqlite.full_text import first_letters
 from memory.text.words import words
 
 CHUNK_BITS = 12

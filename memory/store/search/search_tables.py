@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.records import Hit, Turn
-from memory.search.index import Index, Piece, UnreadVectors
+from memory.search.embed import sign_codes
+from memory.search.index import Index, Piece, Selection, UnreadVectors
 from memory.search.question import Query
-from memory.search.selection import Selection
-from memory.search.signs import sign_codes
 from memory.search.turn_columns import TURN_DTYPE, SessionEnd, describe_turns
 from memory.search.word_matches import WordMatches
 from memory.store.database import Connection, WordIndex
-from memory.store.turns.minted_names import HIDDEN, OLDER_VERSION
+from memory.store.turns.turn_validation import HIDDEN, OLDER_VERSION
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, read_turns
 
 BLOCK = 1024  # turns

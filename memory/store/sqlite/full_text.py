@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memory.records import Turn
 from memory.search.embed import related
-from memory.search.frequent_words import FrequentWords
+from memory.search.index import FrequentWords
 from memory.search.question import Query
 from memory.search.word_matches import (
     MAX_EXACT,
@@ -20,7 +20,6 @@ from memory.search.word_matches import (
     WordMatches,
     examples_of_kind,
 )
-from memory.store.search.beginnings import first_letters
 from memory.text.words import indexed_words
 
 # One group_concat instead of a row for each turn: 90 ns a turn (docs/decisions.md, 13).
@@ -283,3 +282,19 @@ class FullText:
             "SELECT rowid FROM facts_words WHERE facts_words MATCH ?", (match,)
         )
         return [fact_id for (fact_id,) in rows]
+
+
+_SHORT, _MIDDLE = 4, 6  # letters
+
+
+def first_letters(word: str) -> str:
+    """The first letters of a word, as many as the stem of any word that begins like it has.
+
+    The indexes of words keep stems: of "ties" they keep "ti", of "running" "run". No ending has a
+    digit.
+    """
+    if word[-1:].isdigit():
+        return word
+    if len(word) <= _SHORT:
+        return word[:2]
+    return word[:3] if len(word) <= _MIDDLE else word[:4]

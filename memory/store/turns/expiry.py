@@ -1,29 +1,35 @@
 """Turns that expire: said with a moment from which the memory forgets them, with all that they say.
 
 The moment is the tag FORGET_AFTER of the turn, in UTC, so a change sets it, an undo removes it, and
-an export carries it. A store looks for expired turns before it reads anything
-(`DatabaseStore._forget_expired`).
+an export carries it. A store looks for expired turns before it reads anything, and forgets them
+(`Expired`, `DatabaseStore._forget_expired`).
 """
 
 import json
 import re
 import time as clock
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from math import inf
+from threading import RLock
 from typing import Any
 
-from memory.errors import InputError
+from memory.errors import InputError, StoreError
 from memory.records import Change, Fact, Record, Turn
 from memory.store.changes.history import edits_of
 from memory.store.changes.points_in_time import last_moment
 from memory.store.configuration import settings
 from memory.store.configuration.setting_values import EXPIRY, TIMEZONE, is_own_value
+from memory.store.configuration.settings import settings_of
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.forgetting.preview import forget_without_preview
+from memory.store.protocol import Store
+from memory.store.turns import expiry
 from memory.store.turns.tags import replace_tags, tagged_turns
-from memory.store.turns.turn_validation import in_local_zone
+from memory.store.turns.turn_validation import FORGET_AFTER, in_local_zone
+from memory.system.home import save_receipts
+from memory.system.logs import clean_logger
 from memory.text.tag_texts import tag_texts
 from memory.text.written_dates import clean_date, zone_called
 from memory.vocabulary import name_key
@@ -230,3 +236,66 @@ def _now() -> datetime:
 
 def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_log = clean_logger("memory.store")
+LOOK_SECONDS = 1.0  # another process may have given turns a moment since
+
+
+class ExpiredTurns:
+    """The look of one store for expired turns; all threads of the store share it."""
+
+    def __init__(self) -> None:
+        self._next_look = 0.0  # Unix seconds
+        self._is_first = True
+        self._is_looking = False
+        self._lock = RLock()
+
+    @property
+    def are_to_look_for(self) -> bool:
+        """Whether a look may find some."""
+        # If the next look is further ahead than any is put off, the clock has gone back.
+        return not self._next_look - LOOK_SECONDS <= clock.time() < self._next_look
+
+    def look_again(self) -> None:
+        """Look before the next read: turns were added that may have expired already."""
+        self._next_look = 0.0
+
+    def forget(self, store: Store, remove: Callable[[], None]) -> None:
+        """Forget the turns that have expired, by `remove`; other threads wait for it.
+
+        The first look of a store also overwrites their bytes and keeps the receipts, also of what
+        other stores have removed. Raises StoreError if a store for reading finds some, and no other
+        may write.
+        """
+        with self._lock:
+            # Another thread has just looked, or this look reads the store itself.
+            if self._is_looking or not self.are_to_look_for:
+                return
+            self._is_looking = True
+            try:
+                now = clock.time()
+                with store.reading() as conn:
+                    next_expiry = expiry.next_expiry(conn)
+                    # A tag of another form is no moment: no read waits to write for it.
+                    is_due = next_expiry <= now and bool(expiry.expired_turns(conn))
+                if is_due:
+                    remove()
+                if self._is_first and not store.read_only:
+                    self._finish(store)
+                self._is_first = False
+                self._next_look = now + LOOK_SECONDS
+                if next_expiry > now:
+                    self._next_look = min(self._next_look, next_expiry)
+            finally:
+                self._is_looking = False
+
+    def _finish(self, store: Store) -> None:
+        """Overwrite the bytes of expired turns. A worker does what fails here."""
+        due = [setting.value for setting in settings_of(store, "forgetting")]
+        if not any(value.get("expired") for value in due):
+            return
+        try:
+            save_receipts(store.location, forget_without_preview(store))
+        except StoreError as error:
+            _log.warning("the bytes of expired turns are still to be overwritten: %s", error)

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.search.index import Index
-from memory.search.selection import Selection
+from memory.search.index import Index, Selection
 from memory.store.database import Connection
-from memory.store.turns.minted_names import HIDDEN, session_label, source_label
+from memory.store.turns.turn_validation import HIDDEN, session_label, source_label
 from memory.text.characters import label, one_line, sound_text
 from memory.text.turn_filter import TurnFilter, is_true
 

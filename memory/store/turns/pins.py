@@ -11,8 +11,8 @@ from memory.errors import InputError, NotThereError
 from memory.records import Change
 from memory.store.changes import journal
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.minted_names import PINNED
 from memory.store.turns.tags import replace_tags_in
+from memory.store.turns.turn_validation import PINNED
 
 _PINNED, _KEPT_OUT = "yes", "no"
 MOST_PINNED = 12  # in one memory: each takes room in every block

@@ -7,7 +7,7 @@ from memory.records import Turn
 from memory.store.database import Connection, HasConnections
 from memory.store.files.united import stores_by_name
 from memory.store.protocol import Store, Turns
-from memory.store.turns.minted_names import IMPORTED_AS
+from memory.store.turns.turn_validation import IMPORTED_AS
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, to_turns
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from memory.records import Minted, Tags, Turn, records_of
 from memory.store.database import Connection, HasConnections
-from memory.store.turns.minted_names import IMPORTED, OF_OURS, SESSIONS, source_label
+from memory.store.turns.turn_validation import IMPORTED, OF_OURS, SESSIONS, source_label
 
 # In the order that `to_turns` expects.
 COLUMNS = ("id", "kind", "session", "speaker", "text", "said_at", "source")

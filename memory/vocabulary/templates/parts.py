@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
-from memory.text.text_cache import TextCache
+from memory.text.tokens import TextCache
 from memory.vocabulary.templates.patterns import Index, pattern, words_of
 from memory.vocabulary.templates.words import language_words
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
-from memory.text.text_cache import TextCache
+from memory.text.tokens import TextCache
 from memory.vocabulary.template_syntax import Group, Part, Placeholder, Words, literals, parse
 from memory.vocabulary.templates.words import language_words
 

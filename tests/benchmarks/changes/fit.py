@@ -20,7 +20,7 @@ from memory.facts import changes
 from memory.facts.additions import add_turns
 from memory.facts.changes import Later, Told
 from memory.facts.newer_words import Look, may_speak
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.vocabulary import INSTRUCTION, default_vocabulary
 from memory.vocabulary.orders import order_text, orders_in
 from memory.vocabulary.templates.clauses import told_sentences

@@ -8,7 +8,7 @@ import pytest
 from memory import Store
 from memory.cli.output import left_out_text
 from memory.store.facts.fact_reads import count_attributes
-from memory.store.facts.vocabulary_edits import set_vocabulary, vocabulary_of
+from memory.store.facts.vocabulary_table import set_vocabulary, vocabulary_of
 from tests.conftest import CAT, INSERT
 from tests.support.commands import run
 from tests.support.scripted import patch_load_model, scripted_model, sql

@@ -14,7 +14,7 @@ from memory.exchange.importer import importers
 from memory.exchange.items import storable_items
 from memory.exchange.transcripts import AGENTS, read_transcript
 from memory.records import CORRECTIONS
-from memory.store.turns.minted_names import (
+from memory.store.turns.turn_validation import (
     FORGET_AFTER,
     HIDDEN,
     IMPORTED_AS,

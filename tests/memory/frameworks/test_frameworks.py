@@ -9,7 +9,7 @@ import pytest
 
 from memory import InputError, Memory, Turn, open_store
 from memory.operations.tools import memory_tools
-from memory.store.turns.minted_names import HIDDEN
+from memory.store.turns.turn_validation import HIDDEN
 from memory.text.fence import fenced
 from tests.support.secrets_corpus import SECRETS
 

@@ -10,7 +10,7 @@ from memory.evidence.question import UserQuestion
 from memory.facts.additions import add_turns
 from memory.program.lookup import RowsAnswer, look_up
 from memory.store.facts.entity_edits import add_alias
-from memory.store.facts.vocabulary_edits import set_attribute
+from memory.store.facts.vocabulary_table import set_attribute
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, SAID
 from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql

@@ -11,7 +11,7 @@ from memory.records import Fact
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet, StoreWorkbench
 from memory.store import Store
-from memory.store.facts.vocabulary_edits import set_vocabulary
+from memory.store.facts.vocabulary_table import set_vocabulary
 
 BOTH_STORES = "slow"
 

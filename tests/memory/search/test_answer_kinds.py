@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory.search.answer_kinds import (
+from memory.search.question import (
     asks_for_present,
     asks_for_several,
     asks_for_story,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memory import Turn, open_store
-from memory.search.asker import standalone_question, third_person
+from memory.search.question import standalone_question, third_person
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from memory.records import Hit, Turn
-from memory.search import candidates, features, ranking
+from memory.search import features, ranking
+from memory.search.embed import sign_codes
 from memory.search.index import LONG_TURN, Index, Piece, UnreadVectors, by_speakers
-from memory.search.signs import sign_codes
 from memory.search.turn_columns import SessionEnd, describe_turns
 from memory.search.word_matches import Counts, WordMatches
 
@@ -361,8 +361,8 @@ def test_an_index_that_grew_equals_one_made_at_once(
 
 
 def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 0)
-    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 1)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 0)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
     monkeypatch.setattr(ranking, "SPREAD_TURNS", 1)
     ranked, tails = Index(), dict[str, SessionEnd]()
     reads: list[int] = []
@@ -411,8 +411,8 @@ def large() -> Index:
 @pytest.fixture
 def sparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory this large is not ranked whole, and few of it are looked at."""
-    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 4_000)
-    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 96)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 4_000)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 96)
 
 
 @pytest.mark.slow
@@ -435,16 +435,16 @@ def test_of_a_large_memory_the_right_turn_is_found(
 def test_a_large_memory_chooses_groups_with_an_assistant_by_their_own_words_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 100)
-    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 1)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 100)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 1)
     speakers = [("user", "assistant")[n % 2] if n < 200 else "Ben" for n in range(400)]
     ranked = index([Turn(name, "x", str(n // 40)) for n, name in enumerate(speakers)])
     question = ranked.query("cat")
-    assert 100 in candidates.candidates(
+    assert 100 in ranking.candidates(
         ranked, question, NOTHING, [match(100, 300)], ranking.FEATURE_WEIGHTS
     )
     only_later = ranked.select(np.arange(401) > 210)
-    assert 300 in candidates.candidates(
+    assert 300 in ranking.candidates(
         ranked,
         question,
         NOTHING,
@@ -466,9 +466,9 @@ def test_a_large_memory_is_ranked_as_if_whole(
         words.append(match(*(10 * (chance.choice(MANY, 900) + 1))))
         near = large._vectors[about[50] + 1].astype(np.float32)
         vector = near / np.linalg.norm(near)
-        monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 4_000)
+        monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 4_000)
         from_groups = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
-        monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", MANY)
+        monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", MANY)
         from_all = ids(rank(large, "P3 on cats", *words, vector=vector, k=10))
         overlaps.append(len({*from_groups} & {*from_all}))
     assert np.mean(overlaps) >= 8, overlaps

@@ -14,7 +14,7 @@ from memory.errors import ModelError
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store import database_store
 from memory.store.database_store import DatabaseStore
-from memory.store.search.embedding import Vectors
+from memory.store.search.vectors import Vectors
 
 BOTH_STORES = "slow"
 PLACES = ["the ferry", "our harbour", "the old mill", "Oslo", "a garden of pears"]

@@ -19,7 +19,7 @@ from memory.server.web.markup import shown_text
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
 from memory.store.configuration.settings import set_setting
-from memory.store.facts.vocabulary_edits import set_attribute
+from memory.store.facts.vocabulary_table import set_attribute
 from memory.store.namespaces import path_of
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from memory import Turn, open_store
 from memory.facts import find
 from memory.facts.additions import add_turns
-from memory.store.facts.vocabulary_edits import vocabulary_of
+from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.namespaces import create, existing
 from memory.vocabulary import Vocabulary
 from tests.conftest import CAT, INSERT, SAID

@@ -22,7 +22,7 @@ from memory.server.web.markup import HTMX, STATIC, SpeakerColours, day, initial
 from memory.server.web.page_request import address_of, name_of_segment, segment_of
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.setting_values import CHAT
-from memory.store.facts.vocabulary_edits import set_vocabulary
+from memory.store.facts.vocabulary_table import set_vocabulary
 from memory.store.forgetting.preview import forget
 from memory.store.namespaces import create, existing, exists
 from memory.store.namespaces import home as folder_of_backups

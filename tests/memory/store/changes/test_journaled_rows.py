@@ -9,7 +9,7 @@ from memory import Store, open_store
 from memory.errors import InputError
 from memory.store.changes import journal, journaled_rows
 from memory.store.database_store import DatabaseStore
-from memory.store.turns.minted_names import SPEAKS_OF
+from memory.store.turns.turn_validation import SPEAKS_OF
 
 BOTH_STORES = True
 

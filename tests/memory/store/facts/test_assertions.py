@@ -10,7 +10,7 @@ from memory.facts.additions import add_turns, record_assertions
 from memory.records import Assertion, TurnAssertions
 from memory.store.facts.entity_edits import remove_alias
 from memory.store.facts.fact_reads import by_template, current_facts
-from memory.store.facts.vocabulary_edits import set_attribute
+from memory.store.facts.vocabulary_table import set_attribute
 from memory.store.waiting.pending_windows import claim_window
 from memory.vocabulary.fact_lines import fact_line
 from tests.conftest import INSERT

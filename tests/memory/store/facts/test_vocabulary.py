@@ -8,7 +8,7 @@ from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.facts import add, correct, supersede
 from memory.store.changes.history import edits_of
 from memory.store.configuration.settings import set_setting
-from memory.store.facts.vocabulary_edits import (
+from memory.store.facts.vocabulary_table import (
     merge_attributes,
     remove_attribute,
     rename_attribute,

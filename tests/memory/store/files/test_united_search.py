@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.search import candidates
+from memory.search import ranking
 from memory.search.question import SpeakerNames
 from memory.search.ranking import FEATURE_WEIGHTS, Features, best_hits
 from memory.store.files.united_search import search_several
@@ -103,7 +103,7 @@ def test_a_memory_without_the_rare_word_does_not_rank_as_if_it_had_it(
 def test_a_large_memory_beside_a_small_one_is_ranked_by_its_groups(
     stores: Sequence[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", 2)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", 2)
     found = [(number, hit.turn_id) for number, hit in search_several(stores, "Who barks?", 2)]
     assert found[0] == (1, 4)
     assert len(found) == 2

@@ -29,7 +29,7 @@ from memory.store.facts.entity_edits import (
     rename_entity,
     split_entity,
 )
-from memory.store.facts.vocabulary_edits import set_attribute, set_vocabulary, vocabulary_of
+from memory.store.facts.vocabulary_table import set_attribute, set_vocabulary, vocabulary_of
 from memory.store.postgres import model_login, pool
 from memory.store.postgres.connection import pipeline
 from memory.store.postgres.store import PostgresStore

@@ -11,7 +11,7 @@ import pytest
 from memory import Turn, open_store
 from memory.errors import StoreError
 from memory.store.postgres import names, pool
-from memory.store.turns.minted_names import FORGET_AFTER
+from memory.store.turns.turn_validation import FORGET_AFTER
 from tests.support.commands import run
 from tests.support.postgres_server import new_database, new_server
 

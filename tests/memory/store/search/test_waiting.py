@@ -14,7 +14,7 @@ from memory import InputError, Turn, open_store
 from memory.errors import ModelError
 from memory.search import embed
 from memory.search.embed import REQUEST_TEXTS
-from memory.store.search import embedding, search_tables, vectors
+from memory.store.search import search_tables, vectors
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import SAID
 from tests.support.embedding_server import (
@@ -37,7 +37,7 @@ MANY = [Turn("Cleo", f"many {n}", f"s{n % 4}") for n in range(REQUEST_TEXTS + 4)
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(search_tables, "BLOCK", 16)
-    monkeypatch.setattr(embedding, "EMBEDDER_REST_S", 0.0)
+    monkeypatch.setattr(vectors, "EMBEDDER_REST_S", 0.0)
     with serving(monkeypatch) as served:
         yield served
 
@@ -72,7 +72,7 @@ def assert_as_if_never_waited(path: Path, *turns: list[Turn]) -> None:
 def test_a_chat_does_not_wait_for_an_embedder_that_just_failed(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "EMBEDDER_REST_S", 60.0)
+    monkeypatch.setattr(vectors, "EMBEDDER_REST_S", 60.0)
     with open_store(path, embedder=SMALL) as store:
         server.plan = [REFUSED]
         store.add([TALK[0]])

@@ -19,8 +19,8 @@ from memory.operations import OPERATIONS, OpenMemory
 from memory.store.configuration.declared_settings import Settings, refuse_of_person
 from memory.store.forgetting.preview import receipts_due
 from memory.store.turns.expiry import expiring_turns, set_expiry
-from memory.store.turns.minted_names import FORGET_AFTER
 from memory.store.turns.tags import remove_tags, set_tags
+from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.store.waiting.work import count_waiting
 from memory.system.home import RECEIPT
 from tests.conftest import Wait

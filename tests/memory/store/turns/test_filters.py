@@ -10,7 +10,7 @@ import pytest
 
 from memory import InputError, Memory, SqlError, Store, Turn, open_store
 from memory.records import Hit
-from memory.search import candidates, frequent_words, ranking
+from memory.search import index, ranking
 from memory.store.files.united_search import search_several
 from memory.store.postgres import word_lists
 from memory.store.sqlite import full_text
@@ -121,8 +121,8 @@ def test_whole_sessions_are_ranked_as_if_alone(
     name: str,
     ranked_whole: int,
 ) -> None:
-    monkeypatch.setattr(candidates, "MAX_RANKED_WHOLE", ranked_whole)
-    monkeypatch.setattr(candidates, "CHOSEN_GROUPS", 5)
+    monkeypatch.setattr(ranking, "MAX_RANKED_WHOLE", ranked_whole)
+    monkeypatch.setattr(ranking, "CHOSEN_GROUPS", 5)
     monkeypatch.setattr(ranking, "SPREAD_TURNS", 20)
     given, passes = WHOLE_SESSIONS[name]
     turns = conversation()
@@ -262,7 +262,7 @@ def test_of_a_frequent_word_no_turn_is_hidden_by_newer_ones(
     new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(full_text, "MAX_EXACT", 5)
-    monkeypatch.setattr(frequent_words, "MOST_WORDS", 2)
+    monkeypatch.setattr(index, "MOST_WORDS", 2)
     turns = [Turn("Anna", f"Oslo {WORDS[n % 3]}", f"s{n % 2}", "2020") for n in range(30)]
     store = new_store(turns)
     assert holders_of(store, "Oslo") == {*range(1, 31)}
