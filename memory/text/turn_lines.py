@@ -1,4 +1,4 @@
-"""A turn as a line: its number, its day, its speaker, its text; and which speakers are assistants."""
+"""A turn as a line: its number, day, speaker and text; and which speakers are assistants."""
 
 import re
 from collections.abc import Collection

@@ -6,7 +6,7 @@ interrupted `reembed` finds them again, until one transaction moves them to the 
 ones.
 
 Turns whose embedder is asked over the network are stored first and wait for their vectors
-(`Embedding`).
+(`Vectors`).
 """
 
 import json

@@ -2,7 +2,7 @@
 
 The moment is the tag FORGET_AFTER of the turn, in UTC, so a change sets it, an undo removes it, and
 an export carries it. A store looks for expired turns before it reads anything, and forgets them
-(`Expired`, `DatabaseStore._forget_expired`).
+(`ExpiredTurns`, `DatabaseStore._forget_expired`).
 """
 
 import json
