@@ -194,7 +194,7 @@ APART = {
     ),
     "another subject than its importer's": (
         "memory.api.several",  # several memories; the importer is one
-        "memory.evidence.overview",  # what is known of a person; the importer is a reader
+        "memory.evidence.reader",  # what is known of a person; the importer is a reader
         "memory.program.sql_questions",  # kinds of questions; the importer is a module of DSPy
         "memory.sql.contradiction_writes",  # one table; the importer has the policy of all
         *(

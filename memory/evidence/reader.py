@@ -1,4 +1,4 @@
-"""Reads a memory for one question."""
+"""Reads a memory for one question, or all that it knows of one person or thing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from memory.errors import InputError
 from memory.evidence.marks import Recalled, recalled_facts
-from memory.evidence.overview import overview_facts
 from memory.evidence.question import UserQuestion
 from memory.evidence.wishes import Standing, shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
@@ -27,7 +26,11 @@ from memory.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
     from memory.sql import CheckedSelect
-
+from memory.store.facts.entity_edits import facts_about
+from memory.store.facts.fact_reads import current_among, facts_now_about
+from memory.store.facts.standing_facts import names_of_askers
+from memory.vocabulary import PROFILE_PARTS
+from memory.vocabulary.templates import asked_about, whom
 
 _STORY_CANDIDATES = 400  # turns; first the ones that a story's names and months select
 
@@ -234,3 +237,47 @@ def writing(
         ):
             store.add([replace(turn, id=0) for turn in given])
             yield MemoryReader(store, weights)
+
+
+_KINDS = ("one value", "many", "plan", "event")  # what lasts comes first
+
+
+def overview_facts(store: Store, question: UserQuestion) -> list[Fact] | None:
+    """The current facts for "What do you know about ...?", by kind, newest first.
+
+    An empty question asks about the asker. None for other questions, and if nothing is known.
+    """
+    who = asked_about(question.text)
+    if who is None and question.text.strip():
+        return None
+    if who:
+        facts = _facts_of(store, who, question.asker)
+    else:
+        names = names_of_askers(first_store(store), *question.askers)
+        facts = facts_now_about(store, sorted(names), question.today)
+    if who and not facts:
+        return None
+    return by_kind(facts, vocabulary_of(store))
+
+
+def _facts_of(store: Store, who: str, asker: str) -> list[Fact]:
+    """The current facts about a person, by a name or by their relation to the asker."""
+    somebody = whom(who, asker)
+    own = first_store(store)
+    return current_among(own, facts_about(own, somebody.subject)) if somebody else []
+
+
+def by_kind(facts: Sequence[Fact], vocabulary: Vocabulary) -> list[Fact]:
+    """Facts in the order of a profile, then other states, plans and events; each newest first."""
+
+    def place(fact: Fact) -> tuple[int, int, str, int]:
+        known = vocabulary.canonical(fact.attribute)
+        part = known.profile if known else ""
+        return (
+            PROFILE_PARTS.index(part) if part else len(PROFILE_PARTS),
+            _KINDS.index(known.kind) if known else len(_KINDS),
+            fact.attribute,
+            -fact.turn_id,
+        )
+
+    return sorted(facts, key=place)

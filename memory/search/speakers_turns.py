@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from memory.search.embed import sign_codes
 from memory.search.index import Index, Selection
-from memory.search.lasting import worth
-from memory.search.turn_columns import asks, lasting
+from memory.search.turn_columns import asks, lasting, worth
 
 # Turns whose vectors are compared, the nearest by their signs; to how many sentences.
 _COMPARED, _SENTENCES = 1_024, 8
@@ -27,7 +26,7 @@ class SpeakersTurns:
 
     `count` is how many they have. `everything` has all of them, oldest first, if they have few
     words. `nearest` are the nearest to a vector, `lasting` say the most lasting things in the
-    fewest words (`memory.search.lasting`), the best first.
+    fewest words (`memory.search.turn_columns`), the best first.
     """
 
     count: int = 0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from memory.search.embed import embed
-from memory.search.lasting import FILE, features
+from memory.search.turn_columns import FILE, features
 from memory.text.turn_lines import is_assistant
 
 ROWS = Path(__file__).parents[2] / "data" / "rows"
