@@ -26,7 +26,7 @@ from memory.text.tokens import TextCache
 from memory.text.turn_lines import is_assistant
 from memory.text.words import count_words
 
-FILE = Path(__file__).with_suffix(".json")
+FILE = Path(__file__).with_name("lasting.json")
 MOST = 127  # a score has seven bits
 _LONGEST = 1_000  # characters that are read, and words that are counted
 _NEAREST = 3
