@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ import pytest
 
 from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
+from locomo.dataset.format import ABSTENTION
 from locomo.others.peers import PEERS, FullText
 from locomo.tracking.record import read_record
 from locomo.tracking.runs import mlflow_run
 from memory import InputError, Turn, open_store
-from tests.benchmarks import reading, small_team, sql_gain
+from tests.benchmarks import everyday, reading, small_team, sql_gain
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     OPTIMIZERS,
@@ -535,8 +536,9 @@ def test_an_arm_that_is_none_is_refused() -> None:
 
 def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path: Path) -> None:
     asked = sql_gain.asked_questions()
-    assert Counter(one.conversation.id for one in asked[:16]).most_common()[-1][1] == 2
+    assert Counter(one.conversation.id for one in asked[:18]).most_common()[-1][1] == 2
     assert {one.kind for one in asked} == {*sql_gain.KINDS}
+    assert Counter(bool(one.select) for one in asked) == {True: 100, False: 20}
     conversation = asked[0].conversation
     counts = {}
     for stored in ("nothing", "true", "stored"):
@@ -546,6 +548,28 @@ def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path:
     assert counts["nothing"] == 0
     assert counts["true"] == len(sql_gain.true_facts()[conversation.id])
     assert counts["stored"] > 20
+
+
+def test_each_gold_select_over_true_facts_gives_its_gold_answer(tmp_path: Path) -> None:
+    of_conversation: dict[str, list[sql_gain.Asked]] = {}
+    for asked in sql_gain.asked_questions():
+        of_conversation.setdefault(asked.conversation.id, []).append(asked)
+    for name, questions in of_conversation.items():
+        with open_store(tmp_path / f"{name}.db") as store:
+            sql_gain.fill(store, questions[0].conversation, "true")
+            for asked in questions:
+                if asked.question.category == ABSTENTION:
+                    assert not asked.select
+                    continue
+                rows = store.read(asked.select).rows
+                if asked.rows:
+                    assert [[*row] for row in rows] == asked.rows, asked.question.text
+                    continue
+                # A sum of whole numbers may be 6.0.
+                cells = [f"{cell:g}" if isinstance(cell, float) else cell for cell in chain(*rows)]
+                text = "; ".join(map(str, cells))
+                gives = everyday.outcome(text, asked.question.category, asked.must, asked.must_not)
+                assert gives == "right", f"{asked.question.text} {text}"
 
 
 @pytest.mark.parametrize(

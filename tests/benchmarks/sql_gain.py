@@ -2,10 +2,11 @@
 
 python -m tests.benchmarks.sql_gain MODEL [--questions N] [--arms A,B] [--every N] [--out FILE]
 
-MODEL is `gguf:FILE`, `gguf:packaged`, PROVIDER/MODEL, or `none` to print what FILE has. Eight
-everyday chats, whose true facts were written next to their questions: lists, counts, first and
-last, durations, states now and then, and what was never told. An arm is what is stored and how it
-is found:
+MODEL is `gguf:FILE`, `gguf:packaged`, PROVIDER/MODEL, or `none` to print what FILE has. The hundred
+questions of data/everyday/sql_questions.json are about nine chats, whose true facts were written
+down: lists, counts, sums, first and last, durations, and what was true on a day. Each has a SELECT
+over these facts that gives its answer. Nothing answers twenty more. An arm is what is stored and
+how it is found:
 
     nothing/ranking    turns by the ranking, and the model answers
     true/choice        true facts; the model chooses attributes and a shape, and code answers alone
@@ -42,7 +43,7 @@ from rich.console import Console
 from rich.table import Table
 
 from locomo.commands import number_table, print_table, run_command
-from locomo.dataset.format import ABSTENTION, Conversation, Question, load_conversations
+from locomo.dataset.format import ABSTENTION, Conversation, Question, parse_conversation
 from locomo.examples.copying import copies_of
 from locomo.json_lines import JsonLines, read_lines
 from locomo.metrics import paired_bootstrap, resampled_interval
@@ -69,8 +70,8 @@ from tests.benchmarks import small_team
 from tests.benchmarks.everyday import outcome
 
 DATA = Path(__file__).parents[2] / "data" / "everyday"
-FOLDERS = (DATA / "development", DATA / "fourteen_kinds")
-KINDS = ("list", "count", "count_in_month", "first_last", "how_long", "now", "then", "never_told")
+QUESTIONS = DATA / "sql_questions.json"
+KINDS = ("list", "count", "count_in_month", "sum", "first_last", "how_long", "then", "never_told")
 BASELINE = "nothing/ranking"
 ARMS = (
     *(BASELINE, "true/choice", "stored/choice", "true/selects", "stored/selects"),
@@ -115,12 +116,14 @@ class Asked:
     kind: str
     must: Sequence[Sequence[str]]
     must_not: Sequence[str]
+    select: str  # "" if nothing answers it
+    rows: Sequence[Sequence[Any]]  # what the SELECT gives, where no text of `must` says so
 
 
 @app.command()
 def main(
     model: Annotated[str, typer.Argument(help="gguf:FILE, gguf:packaged, PROVIDER/MODEL, or none")],
-    questions: Annotated[int, typer.Option(help="the first of them", min=1)] = 123,
+    questions: Annotated[int, typer.Option(help="the first of them", min=1)] = 120,
     arms: Annotated[str, typer.Option(help="with commas")] = ",".join(ARMS),
     every: Annotated[int, typer.Option(help="of the questions for SELECTs", min=1)] = 4,
     num_threads: Annotated[int, typer.Option(help="a served model's questions at once")] = 1,
@@ -138,7 +141,7 @@ def main(
         for number, asked in enumerate(chosen[first : first + BLOCK], first)
         if "selects" not in arm or number % every == 0
     ]
-    data = [run_data(folder, "evaluation") for folder in FOLDERS]
+    data = [run_data(file, "evaluation") for file in (QUESTIONS, *_chats())]
     params = {"model": model, "questions": len(chosen), "arms": arms, "every": every}
     name = f"SQL or ranking, {model}"
     if model == "none":
@@ -163,12 +166,7 @@ def _read(out: Path, chosen: Sequence[Asked]) -> list[Line]:
 def asked_questions() -> list[Asked]:
     """The questions of SQL's kinds, so that conversations and kinds take turns."""
     drawn = random.Random(SEED)
-    by_conversation = []
-    for folder in FOLDERS:
-        for file in sorted(folder.glob("*.json")):
-            scores = {sample["sample_id"]: sample["qa"] for sample in json.loads(file.read_text())}
-            for conversation in load_conversations(file):
-                by_conversation.append(_of(conversation, scores[conversation.id], drawn))
+    by_conversation = [_of(file, drawn) for file in _chats()]
     return [
         asked
         for place in range(max(map(len, by_conversation)))
@@ -177,16 +175,34 @@ def asked_questions() -> list[Asked]:
     ]
 
 
-def _of(
-    conversation: Conversation, scores: Sequence[Mapping[str, Any]], drawn: random.Random
-) -> list[Asked]:
+def _chats() -> list[Path]:
+    """The file of each chat that has questions."""
+    named = {entry["sample_id"] for entry in json.loads(QUESTIONS.read_text("utf-8"))}
+    return [file for file in sorted(DATA.glob("*/*.json")) if file.stem in named]
+
+
+def _of(file: Path, drawn: random.Random) -> list[Asked]:
+    """The questions about a chat; what its own questions have is not written down twice."""
+    [record] = json.loads(file.read_text("utf-8"))
+    of_chat = {question["question"]: question for question in record["qa"]}
+    record["qa"] = [
+        {**of_chat.get(entry["question"], {}), **entry}
+        for entry in json.loads(QUESTIONS.read_text("utf-8"))
+        if entry["sample_id"] == record["sample_id"]
+    ]
+    conversation = parse_conversation(record, str(file))
     by_kind: dict[str, list[Asked]] = {}
-    for question in conversation.questions:
-        score = scores[question.index]
-        if (kind := score["kind"]) in KINDS:
-            must, must_not = score.get("must", ()), score.get("must_not", ())
-            asked = Asked(conversation, question, kind, must, must_not)
-            by_kind.setdefault(kind, []).append(asked)
+    for question, entry in zip(conversation.questions, record["qa"], strict=True):
+        asked = Asked(
+            conversation,
+            question,
+            entry["kind"],
+            entry.get("must", ()),
+            entry.get("must_not", ()),
+            entry.get("select", ""),
+            entry.get("rows", ()),
+        )
+        by_kind.setdefault(asked.kind, []).append(asked)
     kinds = sorted(by_kind)
     drawn.shuffle(kinds)  # else the beginning of a run would have one kind
     for of_kind in by_kind.values():
@@ -202,7 +218,7 @@ def _of(
 def true_facts() -> dict[str, list[dict[str, Any]]]:
     """The facts that the chats tell, by conversation."""
     facts: dict[str, list[dict[str, Any]]] = json.loads((DATA / "facts.json").read_text())
-    for file in sorted((DATA / "fourteen_kinds" / "facts").glob("*.json")):
+    for file in sorted(DATA.glob("*/facts/*.json")):
         told = json.loads(file.read_text())
         facts[told["sample_id"]] = told["facts"]
     return facts
