@@ -141,6 +141,7 @@ def packed(config: bytes) -> str:
     """The server's files and this arbor.yaml as tar.gz in base64. Raises DeployError."""
     try:
         names = {"startup.sh", "requirements.lock", *(p.name for p in HERE.glob("*.py"))}
+        names |= {p.name for p in HERE.glob("*.patch")}
         names -= {"deploy.py", "lock.py"}  # what runs elsewhere
         contents = {name: (HERE / name).read_bytes() for name in sorted(names)}
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
-from trainer import StartError
+from patched import StartError
 
 BUSY = 0.1  # share of a GPU's memory: vllm needs nine tenths of it
 TAIL = 15  # lines of a log in an error

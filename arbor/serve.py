@@ -1,4 +1,4 @@
-"""Serves Arbor with repairs, on the GPUs of arbor.yaml, with four more routes.
+"""Serves a patched Arbor on the GPUs of arbor.yaml, with four more routes.
 
 Start it with `python arbor/serve.py`. GET /v1/memory/server returns the processes and their GPUs,
 /model the size of a model, /metrics the trainer's measurements, /checkpoint an adapter's files.
@@ -31,10 +31,9 @@ try:
     from fastapi import APIRouter, FastAPI, Request
     from fastapi.responses import JSONResponse, Response, StreamingResponse
     from machine import GpuSplit, gpus, processes
+    from patched import PATCH, StartError, import_from, patched_copy
     from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
-    from repairs import launch_own_trainer, repairs
     from starlette.types import ASGIApp, Receive, Scope, Send
-    from trainer import REPAIRS, StartError, applied, apply, find_arbor
     from typer import Option
 except ModuleNotFoundError as error:
     sys.exit(
@@ -254,17 +253,16 @@ class GpuServerState:
 
     split: GpuSplit
     storage: Path
-    repaired: list[dict[str, str]]
 
     def describe(self) -> dict[str, Any]:
-        """The machine, its processes, and the state of each repair."""
+        """The machine, its processes, and the patch that was applied."""
         return {
             "arbor": version("arbor-ai"),
             "gpus": [_without_pids(gpu) for gpu in gpus()],
             "split": {"inference": self.split.inference, "training": self.split.training},
             "processes": processes(),
             "disk_free": shutil.disk_usage(self.storage).free,
-            "repairs": self.repaired,
+            "repairs": [{"name": PATCH.name, "state": "applied"}],
         }
 
     def model(self, name: str) -> dict[str, Any]:
@@ -330,15 +328,12 @@ def _describe_model(name: str) -> dict[str, Any]:
 
 
 def gpu_managers(settings: ServerSettings) -> dict[str, Any]:
-    """The managers in app.state on a machine with GPUs; applies the repairs. Raises StartError."""
-    find_arbor()
+    """The managers in app.state on a machine with GPUs, of the patched Arbor. Raises StartError."""
     split, storage = settings.split, settings.storage_path
     check_gpus(split, gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     # By default CUDA numbers the fastest GPU first, unlike nvidia-smi.
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    storage.mkdir(parents=True, exist_ok=True)
-    repaired = apply(repairs(split, storage))
-    launch_own_trainer()
+    import_from(patched_copy(storage))
 
     arbor_config = importlib.import_module("arbor.core.config")
     arbor_logging = importlib.import_module("arbor.core.logging")
@@ -347,12 +342,12 @@ def gpu_managers(settings: ServerSettings) -> dict[str, Any]:
 
     gpu_module = _manager_module("gpu_manager")
     try:
-        gpu_manager = gpu_module.GPUManager(config=config)
+        gpu_manager = gpu_module.GPUManager(config=config, split=split)
     except gpu_module.GPUAllocationError as error:
         raise StartError(f"{error} nvidia-smi says by what; end that") from error
     shared = {"config": config, "gpu_manager": gpu_manager}
     return {
-        "server_state": GpuServerState(split, storage, [*repaired, *applied(REPAIRS)]),
+        "server_state": GpuServerState(split, storage),
         "gpu_manager": gpu_manager,
         "job_manager": _manager_module("job_manager").JobManager(**shared),
         "inference_manager": _manager_module("inference_manager").InferenceManager(**shared),
@@ -391,7 +386,7 @@ def describe(server_state: Any) -> Iterator[str]:
         devices = ", ".join(f"GPU {id_} ({gpu_names[id_]})" for id_ in ids)
         yield f"{role} on {devices or 'the CPU'}"
     for repair in description["repairs"]:
-        yield f"repair {repair['name']}: {repair['state']}"
+        yield f"{repair['name']}: {repair['state']}"
 
 
 def main(

@@ -154,7 +154,7 @@ class Process(BaseModel):
 
 
 class Repair(BaseModel):
-    """A defect of Arbor that the server repairs at its start: "applied", or "not needed"."""
+    """A patch of Arbor that the server runs with: "applied", or "not needed"."""
 
     name: str
     state: str

@@ -30,7 +30,7 @@ from tests.support.runpod_server import KEY, RunPod, serving_runpod
 pytestmark = pytest.mark.slow
 
 DEPLOY = Path(__file__).parents[2] / "arbor" / "deploy.py"
-SCRIPTS = ("serve.py", "repairs.py", "trainer.py", "startup.sh", "requirements.lock")
+SCRIPTS = ("serve.py", "patched.py", "arbor-0.2.17.patch", "startup.sh", "requirements.lock")
 CONFIG = "storage_path: x\ninference: {gpu_ids: '0'}\ntraining: {gpu_ids: '1'}\n"
 HOSTILE = "\"}]}){id}}#'$(reboot)`\\u0022\\"
 DEADLINE_S = 120.0

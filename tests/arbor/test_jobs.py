@@ -1,8 +1,8 @@
-"""The repairs of Arbor's jobs, on its own code: how they start, fail, end, answer and are named."""
+"""Arbor's jobs, patched: how they start, fail, end, answer and are named."""
 
 import asyncio
 import importlib
-import sys
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,42 +10,32 @@ from typing import Any
 import pytest
 
 from tests.support import arbor_package
-from tests.support.arbor_package import (
-    SPLIT,
-    Words,
-    initialize_request,
-    repair_named,
-    repairs,
-    runs,
-    starting,
-)
+from tests.support.arbor_package import Words, initialize_request, runs, starting
 
-jobs: Any = importlib.import_module("repairs")
+checkpoints: Any = importlib.import_module("checkpoints")
 package, tiny = arbor_package.package, arbor_package.tiny
 
 
-def test_a_start_that_fails_says_why_and_frees_all(package: Path, tmp_path: Path) -> None:
+def test_a_start_that_fails_says_why_and_frees_all(package: None, tmp_path: Path) -> None:
     (tmp_path / "inference.log").write_text('{"message": "no such model"}\n')
 
     def fails(self: Any, request: Any, manager: Any) -> None:
         raise RuntimeError("vllm's process has ended")
 
-    job = starting("failed start", start=fails)
-    job.log_file_path = str(tmp_path / "x.log")
+    job = starting(tmp_path, start=fails)
     with pytest.raises(RuntimeError, match="has ended; the log ends with:\nno such model"):
         job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
 
 
-def test_a_start_without_memory_says_so_in_one_line(package: Path, tmp_path: Path) -> None:
+def test_a_start_without_memory_says_so_in_one_line(package: None, tmp_path: Path) -> None:
     log = "ValueError: No available memory for the cache blocks.\n" + "shutting down\n" * 30
     (tmp_path / "inference.log").write_text(log)
 
     def fails(self: Any, request: Any, manager: Any) -> None:
         raise RuntimeError("vllm's process has ended")
 
-    job = starting("failed start", start=fails)
-    job.log_file_path = str(tmp_path / "x.log")
+    job = starting(tmp_path, start=fails)
     with pytest.raises(RuntimeError, match=r"ended; a GPU ran out of memory while answering \(.*$"):
         job.initialize(initialize_request(), None)
 
@@ -60,23 +50,21 @@ def checkpoint_of(storage: Path, name: str) -> Path:
     return folder
 
 
-def test_the_two_newest_checkpoints_keep_the_trainers_state(package: Path, tmp_path: Path) -> None:
-    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
-    written: list[str] = []
+def test_the_two_newest_checkpoints_keep_the_trainers_state(package: None, tmp_path: Path) -> None:
+    job = starting(tmp_path, start=runs)
+    job.checkpoints, job.pending_batch_ids = {}, []
 
-    def checkpoint(self: Any, name: str) -> None:
-        written.append(name)
-        folder = checkpoint_of(tmp_path, name)
-        self.checkpoints[name] = {"checkpoint_dir": str(folder), "timestamp": len(written)}
+    def request_checkpoint(name: str, metadata: None) -> dict[str, Any]:
+        folder = str(checkpoint_of(tmp_path, name))
+        at = len(job.checkpoints)
+        record = {"checkpoint_name": name, "checkpoint_dir": folder, "timestamp": at}
+        return {"ok": True, "checkpoint": record}
 
-    module.GRPOJob.checkpoint = checkpoint
-    repair_named("two states").apply()
-    job = starting(start=runs)
-    job.checkpoints = {}
+    job.trainer_controller = SimpleNamespace(request_checkpoint=request_checkpoint)
     for name in ("a", "b", "c"):
-        job.checkpoint(name)
+        job.checkpoint(SimpleNamespace(checkpoint_name=name, metadata=None))
     folders = {name: Path(record["checkpoint_dir"]) for name, record in job.checkpoints.items()}
-    assert [name for name in "abc" if jobs.state_files(folders[name])] == ["b", "c"]
+    assert [name for name in "abc" if checkpoints.state_files(folders[name])] == ["b", "c"]
     assert {path.name for path in folders["a"].iterdir()} == {
         "adapter_model.safetensors",
         "trainer_state.json",
@@ -84,18 +72,15 @@ def test_the_two_newest_checkpoints_keep_the_trainers_state(package: Path, tmp_p
 
 
 def test_a_request_may_name_the_checkpoint_that_its_trainer_goes_on_from(
-    package: Path, tmp_path: Path
+    package: None, tmp_path: Path
 ) -> None:
     storage = tmp_path / "storage"
     folder = checkpoint_of(storage, "step-50")
-    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
-    module.GRPOJob.initialize = runs
-    jobs.resume_jobs(storage)
     schemas = importlib.import_module("arbor.server.api.schemas")
-    job = starting(start=module.GRPOJob.initialize)
+    job = starting(storage, start=runs)
 
     def resumed(checkpoint: Path) -> Any:
-        settings = {"num_training_gpus": 1, "resume_from_checkpoint": str(checkpoint)}
+        settings = {"num_training_gpus": 2, "resume_from_checkpoint": str(checkpoint)}
         job.initialize(initialize_request(trainer_config=settings), None)
         return job.started.trainer_config.model_dump(exclude_unset=True)
 
@@ -104,7 +89,7 @@ def test_a_request_may_name_the_checkpoint_that_its_trainer_goes_on_from(
         resumed(checkpoint_of(tmp_path / "elsewhere", "step-50"))
     with pytest.raises(ValueError, match="is no checkpoint of this server"):
         resumed(storage / ".." / "elsewhere" / "grpo:m:x:1" / "checkpoints" / "step-50")
-    for path in jobs.state_files(folder):
+    for path in checkpoints.state_files(folder):
         path.rename(path.with_name(f"gone-{path.name}"))
     with pytest.raises(ValueError, match="keeps no trainer's state"):
         resumed(folder)
@@ -112,18 +97,21 @@ def test_a_request_may_name_the_checkpoint_that_its_trainer_goes_on_from(
         schemas.ArborGRPOConfigRequest(another=1)
 
 
+def gone() -> None:
+    raise RuntimeError("the trainer's process has ended")
+
+
 def ran_out(tmp_path: Path, status: str = "running") -> Any:
-    """A job under the repair, in this status, whose trainer is gone."""
-    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
-    module.GRPOJob._handle_event_updates = lambda self: None
-    repair_named("job end").apply()
-    job = starting(start=runs)
-    job.status, job.log_file_path = module.JobStatus(status), str(tmp_path / "x.log")
+    """A job in this status, whose trainer is gone."""
+    schemas = importlib.import_module("arbor.server.api.schemas")
+    job = starting(tmp_path, start=runs)
+    job.status = schemas.JobStatus(status)
+    job.trainer_controller = SimpleNamespace(get_status=gone)
     job.checkpoints, job.last_checkpoint, job.pending_batch_ids = {}, None, [1]
     return job
 
 
-def test_a_job_whose_trainer_died_has_failed_and_says_why(package: Path, tmp_path: Path) -> None:
+def test_a_job_whose_trainer_died_has_failed_and_says_why(package: None, tmp_path: Path) -> None:
     (tmp_path / "x.log").write_text("not JSON\nNaN in loss\n")
     job = ran_out(tmp_path)
     job._handle_event_updates()
@@ -143,7 +131,7 @@ def test_a_job_whose_trainer_died_has_failed_and_says_why(package: Path, tmp_pat
 
 
 @pytest.mark.parametrize("status", ["running", "succeeded", "failed"])
-def test_a_cancel_frees_also_what_has_ended(status: str, package: Path, tmp_path: Path) -> None:
+def test_a_cancel_frees_also_what_has_ended(status: str, package: None, tmp_path: Path) -> None:
     job = ran_out(tmp_path, status)
     job.cancel()
     assert job.ended == [{}]
@@ -157,14 +145,10 @@ def manager_of(*jobs_: Any) -> Any:
     return manager
 
 
-def test_terminate_ends_the_processes_of_a_dead_trainer_too(package: Path, tmp_path: Path) -> None:
+def test_terminate_ends_the_processes_of_a_dead_trainer_too(package: None, tmp_path: Path) -> None:
     job = ran_out(tmp_path)
     job.save_final_checkpoint = lambda: None
-
-    def dead() -> None:
-        raise RuntimeError("the trainer's process has ended")
-
-    job.terminate_training = dead
+    job.terminate_training = gone
     manager = manager_of(job)
     with pytest.raises(RuntimeError):
         manager.terminate(SimpleNamespace(job_id=job.id))
@@ -174,10 +158,10 @@ def test_terminate_ends_the_processes_of_a_dead_trainer_too(package: Path, tmp_p
 
 @pytest.mark.parametrize(("status", "freed"), [("succeeded", True), ("running", False)])
 def test_a_new_run_takes_over_from_those_that_have_ended(
-    status: str, freed: bool, package: Path, tmp_path: Path
+    status: str, freed: bool, package: None, tmp_path: Path
 ) -> None:
     module = importlib.import_module("arbor.server.services.managers.grpo_manager")
-    module.GRPOManager.initialize = lambda self, request, inference: "started"
+    module.GRPOManager._start = lambda self, request, inference: "started"
     job = ran_out(tmp_path, status)
     cleaned: list[bool] = []
     inference = SimpleNamespace(cleanup=lambda: cleaned.append(True))
@@ -187,36 +171,37 @@ def test_a_new_run_takes_over_from_those_that_have_ended(
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("name", ["../x", "/etc", "", ".hidden", "a/b", "x" * 101, "a b"])
-def test_names_are_no_paths(name: str, package: Path) -> None:
+def test_names_are_no_paths(name: str, package: None) -> None:
     module = importlib.import_module("arbor.server.services.managers.grpo_manager")
-    module.GRPOManager.initialize = lambda self, request, inference: "started"
-    module.GRPOManager.route_grpo_checkpoint = lambda self, request: "saved"
-    repair_named("safe names").apply()
-    manager = manager_of()
+    module.GRPOManager._start = lambda self, request, inference: "started"
+    manager = manager_of(
+        SimpleNamespace(id="x", status="running", checkpoint=lambda request: "saved")
+    )
     with pytest.raises(ValueError, match="no name"):
         manager.initialize(initialize_request(run_name=name), None)
     with pytest.raises(ValueError, match="no name"):
-        manager.route_grpo_checkpoint(SimpleNamespace(checkpoint_name=name))
+        manager.route_grpo_checkpoint(SimpleNamespace(job_id="x", checkpoint_name=name))
     with pytest.raises(ValueError, match="no name"):  # the job is called after it
         manager.initialize(initialize_request(model="/start/my adapter"), None)
-    assert manager.initialize(initialize_request(model="Qwen/Qwen2.5-3B"), None) == "started"
-    assert manager.route_grpo_checkpoint(SimpleNamespace(checkpoint_name="step-50")) == "saved"
+    inference = SimpleNamespace(cleanup=lambda: None)
+    request = initialize_request(model="Qwen/Qwen2.5-3B")
+    manager.grpo_jobs["x"].terminate_process = lambda: None
+    assert manager.initialize(request, inference) == "started"
+    saved = SimpleNamespace(job_id="x", checkpoint_name="step-50")
+    assert manager.route_grpo_checkpoint(saved) == "saved"
 
 
-def answering(chat: Any, package: Path) -> Any:
-    """A running inference job under the repair."""
-    repair_named("inference errors").apply()
-    sys.modules["transformers"].AutoTokenizer = SimpleNamespace(  # type: ignore[attr-defined]
-        from_pretrained=lambda name: Words("<|im_end|>\n")
-    )
+def answering(chat: Any, package: None) -> Any:
+    """A running inference job."""
     module = importlib.import_module("arbor.server.services.jobs.inference_job")
+    module.AutoTokenizer = SimpleNamespace(from_pretrained=lambda name: Words("<|im_end|>\n"))
     job = object.__new__(module.InferenceJob)
     job.vllm_client, job.launched_model_name = SimpleNamespace(chat=chat), "base"
     job.is_server_running = lambda: True
     return job
 
 
-def test_an_answer_ends_at_the_end_of_its_turn(package: Path) -> None:
+def test_an_answer_ends_at_the_end_of_its_turn(package: None) -> None:
     sent: list[dict[str, Any]] = []
 
     async def chat(json_body: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +214,7 @@ def test_an_answer_ends_at_the_end_of_its_turn(package: Path) -> None:
     assert sent == [{"model": "base", "messages": [], "stop_token_ids": [7]}]
 
 
-def test_vllms_refusal_reaches_the_client(package: Path) -> None:
+def test_vllms_refusal_reaches_the_client(package: None) -> None:
     httpx = importlib.import_module("httpx")
 
     async def chat(json_body: dict[str, Any]) -> None:
@@ -244,16 +229,16 @@ def test_vllms_refusal_reaches_the_client(package: Path) -> None:
         asyncio.run(job.run_inference({"model": "grpo:x"}))
 
 
-def test_a_job_that_is_gone_is_not_taken_for_a_model(package: Path) -> None:
-    repair_named("inference errors").apply()
+def test_a_job_that_is_gone_is_not_taken_for_a_model(package: None) -> None:
     module = importlib.import_module("arbor.server.services.managers.inference_manager")
     manager = object.__new__(module.InferenceManager)
     manager.alias_to_job_id, manager.inference_jobs, manager._cleanup_called = {}, {}, True
+    manager.logger = logging.getLogger(__name__)
     with pytest.raises(ValueError, match="no job grpo:gone"):
         asyncio.run(manager.route_inference({"model": "grpo:gone"}))
 
 
-def test_an_adapter_is_merged_once_into_its_base(package: Path, tmp_path: Path) -> None:
+def test_an_adapter_is_merged_once_into_its_base(package: None, tmp_path: Path) -> None:
     made: list[Path] = []
     adapter = tmp_path / "sft"
     adapter.mkdir()
@@ -263,18 +248,14 @@ def test_an_adapter_is_merged_once_into_its_base(package: Path, tmp_path: Path) 
         made.append(folder)
         return target / "whole"
 
-    job = starting(start=runs)
-    original, jobs.merged = jobs.merged, fake
-    try:
-        next(r for r in repairs.repairs(SPLIT, tmp_path) if r.name == "adapter as start").apply()
-        job.initialize(initialize_request(model=str(adapter)), None)
-        assert job.started.model == job.started.inference_config.model
-        assert job.started.model == str(tmp_path / "merged" / "whole")
-        job.initialize(initialize_request(model="Qwen/Qwen2.5-3B"), None)
-        assert job.started.model == "Qwen/Qwen2.5-3B"
-        assert made == [adapter]
-    finally:
-        jobs.merged = original
+    job = starting(tmp_path, start=runs)
+    importlib.import_module("arbor.server.services.jobs.grpo_job").merged = fake
+    job.initialize(initialize_request(model=str(adapter)), None)
+    assert job.started.model == job.started.inference_config.model
+    assert job.started.model == str(tmp_path / "merged" / "whole")
+    job.initialize(initialize_request(model="Qwen/Qwen2.5-3B"), None)
+    assert job.started.model == "Qwen/Qwen2.5-3B"
+    assert made == [adapter]
 
 
 def test_what_is_merged_answers_as_base_and_adapter_do(tmp_path: Path) -> None:
@@ -289,17 +270,17 @@ def test_what_is_merged_answers_as_base_and_adapter_do(tmp_path: Path) -> None:
             if "lora_B" in name:
                 weight.add_(1.0)
     tuned.save_pretrained(tmp_path / "sft")
-    whole = jobs.merged(tmp_path / "sft", tmp_path / "merged")
+    whole = checkpoints.merged(tmp_path / "sft", tmp_path / "merged")
     ids = torch.tensor([[3, 5, 1, 2, 4]])
     merged = models.from_pretrained(whole, torch_dtype="auto")(ids).logits
     assert torch.allclose(merged, tuned(ids).logits, atol=0.02)
     untuned = models.from_pretrained(base, torch_dtype="auto")(ids).logits
     assert not torch.allclose(merged, untuned, atol=0.1)
     made = (whole / "config.json").stat().st_mtime_ns
-    assert jobs.merged(tmp_path / "sft", tmp_path / "merged") == whole
+    assert checkpoints.merged(tmp_path / "sft", tmp_path / "merged") == whole
     assert (whole / "config.json").stat().st_mtime_ns == made
     card = tmp_path / "sft" / "adapter_config.json"
     card.write_text(card.read_text().replace(base, "/none/such"))
     (tmp_path / "sft").rename(tmp_path / "other")
     with pytest.raises(ValueError, match="cannot be had"):
-        jobs.merged(tmp_path / "other", tmp_path / "merged")
+        checkpoints.merged(tmp_path / "other", tmp_path / "merged")

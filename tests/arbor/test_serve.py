@@ -23,10 +23,12 @@ import pytest
 import typer
 import uvicorn
 
+from tests.support.arbor_package import stubbed
+
 ARBOR = Path(__file__).parents[2] / "arbor"
 sys.path.append(str(ARBOR))
 serve: Any = importlib.import_module("serve")
-trainer: Any = importlib.import_module("trainer")
+patched: Any = importlib.import_module("patched")
 GOOD = 'storage_path: {}\ninference: {{gpu_ids: "0"}}\ntraining: {{gpu_ids: "1,2"}}\n'
 
 
@@ -54,7 +56,7 @@ def start(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "arbor.yaml"
     file.write_text(text)
-    with pytest.raises(trainer.StartError) as refused:
+    with pytest.raises(patched.StartError) as refused:
         serve.load(file)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -118,7 +120,7 @@ def test_a_machine_without_gpus_is_refused_and_no_token_is_shown(tmp_path: Path)
     ],
 )
 def test_only_this_machine_is_served_without_a_token(host: str, token: str, refused: bool) -> None:
-    with pytest.raises(trainer.StartError) if refused else nullcontext():
+    with pytest.raises(patched.StartError) if refused else nullcontext():
         serve.check_binding(host, token)
 
 
@@ -136,7 +138,7 @@ def test_the_split_names_gpus_that_are_there(
     split: tuple[tuple[int, ...], ...], visible: str | None, message: str | None
 ) -> None:
     found = [{"id": 0}, {"id": 1}]
-    with pytest.raises(trainer.StartError, match=message) if message else nullcontext():
+    with pytest.raises(patched.StartError, match=message) if message else nullcontext():
         serve.check_gpus(serve.GpuSplit(*split), found, visible)
 
 
@@ -151,9 +153,7 @@ def checkpoint_folder(storage: Path, name: str = "best", job: str = "grpo:m:x:1"
 
 @pytest.fixture
 def server_state(tmp_path: Path) -> Any:
-    return serve.GpuServerState(
-        serve.GpuSplit((0,), (1, 2)), tmp_path, [{"name": "x", "state": "applied"}]
-    )
+    return serve.GpuServerState(serve.GpuSplit((0,), (1, 2)), tmp_path)
 
 
 def test_metrics_are_read_from_the_file_that_the_trainer_appends_to(server_state: Any) -> None:
@@ -192,7 +192,7 @@ class FakeGpus(serve.GpuServerState):  # type: ignore[misc,name-defined]
     def describe(self) -> dict[str, Any]:
         gpu = [{"id": i, "name": "H200"} for i in range(3)]
         split = {"inference": self.split.inference, "training": self.split.training}
-        return {"arbor": "0.2.17", "gpus": gpu, "split": split, "repairs": self.repaired}
+        return {"arbor": "0.2.17", "gpus": gpu, "split": split, "repairs": []}
 
     def model(self, name: str) -> dict[str, Any]:
         if name != "tiny":
@@ -203,17 +203,15 @@ class FakeGpus(serve.GpuServerState):  # type: ignore[misc,name-defined]
 @pytest.fixture
 def served(server_state: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Arbor's own application with our routes, over HTTP; a function from a token to its URL."""
-    trainer.find_arbor()
+    stubs: dict[str, Any] = {}
     for name in ("GRPOManager", "InferenceManager"):
-        file = ModuleType("arbor.server.services.managers." + name[:-7].lower() + "_manager")
-        setattr(file, name, object)
-        monkeypatch.setitem(sys.modules, file.__name__, file)
-    for name in ("main", "api.routes.grpo", "api.routes.inference"):
-        monkeypatch.delitem(sys.modules, f"arbor.server.{name}", raising=False)
+        file = "arbor.server.services.managers." + name[:-7].lower() + "_manager"
+        stubs[file] = ModuleType(file)
+        setattr(stubs[file], name, object)
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def run(token: str = "") -> str:
-        fake = FakeGpus(server_state.split, server_state.storage, server_state.repaired)
+        fake = FakeGpus(server_state.split, server_state.storage)
         bound = serve.listen("127.0.0.1", 0)
         app = serve.build(
             {"server_state": fake, "grpo_manager": None, "inference_manager": None}, token
@@ -226,7 +224,8 @@ def served(server_state: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             time.sleep(0.01)
         return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
-    yield run
+    with stubbed(monkeypatch, stubs):
+        yield run
     for server, thread in running:
         server.should_exit = True
         thread.join(60)
@@ -297,11 +296,9 @@ def test_the_documented_command_says_what_is_missing_before_it_begins() -> None:
     assert done.stderr == "serve.py: nvidia-ml-py is not installed: run startup.sh\n"
 
 
-def test_the_start_says_split_and_repairs(server_state: Any) -> None:
-    repaired = [{"name": "x", "state": "applied"}, {"name": "y", "state": "applied"}]
-    lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage, repaired)))
+def test_the_start_says_the_split(server_state: Any) -> None:
+    lines = list(serve.describe(FakeGpus(server_state.split, server_state.storage)))
     assert "training on GPU 1 (H200), GPU 2 (H200)" in lines
-    assert lines[-2:] == ["repair x: applied", "repair y: applied"]
 
 
 def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) -> None:
@@ -336,7 +333,7 @@ def words() -> Any:
 def test_the_requirements_are_pinned() -> None:
     lines = (ARBOR / "requirements.txt").read_text("utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    assert pins["arbor-ai"] == trainer.KNOWN
+    assert pins["arbor-ai"] == patched.KNOWN
     assert pins["torch"] == "2.7.1"
     assert pins["vllm"] == "0.10.0"
     assert int(pins["transformers"].split(".")[0]) < 5

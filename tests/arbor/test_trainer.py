@@ -1,19 +1,17 @@
-"""The repairs of Arbor's trainer: what the loss covers, what is kept, what is written down."""
+"""Arbor's trainer, patched: what the loss covers, what is kept, what is written down."""
 
 import importlib
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.support.arbor_package import Stub, Words, tiny, trainer
+from tests.support.arbor_package import Stub, Words, sampling, stubbed, tiny
 
 WHY = "uv sync --extra tune"
 VLLM = "arbor.server.services.inference.vllm_client"
@@ -26,7 +24,7 @@ DRAWN = [[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
 
 @pytest.mark.parametrize(("tail", "end"), [("<|im_end|>\n", 7), ("", 9), ("\n", 9)])
 def test_the_end_of_a_turn_is_what_the_template_says(tail: str, end: int) -> None:
-    assert trainer.end_of_turn(Words(tail)) == end
+    assert sampling.end_of_turn(Words(tail)) == end
 
 
 @pytest.mark.parametrize(
@@ -45,56 +43,25 @@ def test_the_end_of_a_turn_is_what_the_template_says(tail: str, end: int) -> Non
 def test_the_loss_covers_what_the_policy_drew(
     ids: list[int], mask: list[int], limit: int | None, drops: bool, expected: list[int]
 ) -> None:
-    assert trainer.drawn(ids, mask, 7, limit, drops) == expected
+    assert sampling.drawn(ids, mask, 7, limit, drops) == expected
 
 
 def test_metrics_are_finite_numbers_of_steps() -> None:
     entry = {"step": 3, "loss": 0.5, "kl": float("nan"), "completions/mean_length": 9.0, "x": "y"}
     expected = {"step": 3, "loss": 0.5, "completions/mean_length": 9.0, "completion_length": 9.0}
-    assert trainer.measured(entry) == expected
-    assert trainer.measured({"step": 3, "train_runtime": 1.0}) == {}
-
-
-def test_each_log_call_is_a_line_of_the_metrics(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Upstream:
-        def __init__(self) -> None:
-            self.args = SimpleNamespace(output_dir=str(tmp_path))
-            self.state = SimpleNamespace(log_history=[])
-
-        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            self.state.log_history.append({**logs, "step": 1 + len(self.state.log_history)})
-
-        def is_world_process_zero(self) -> bool:
-            return True
-
-    monkeypatch.setattr(trainer, "_trainer", lambda: Upstream)
-    trainer._write_metrics()
-    upstream = Upstream()
-    for logs in ({"loss": 1.0}, {"kl": 0.5}, {"train_runtime": 9.0}):
-        upstream.log(logs)
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"loss": 1.0, "step": 1},
-        {"kl": 0.5, "step": 2},
-    ]
+    assert sampling.measured(entry) == expected
+    assert sampling.measured({"step": 3, "train_runtime": 1.0}) == {}
 
 
 @pytest.fixture
-def grpo(tmp_path: Path) -> Iterator[Any]:
-    """Arbor's trainer module as installed, with torch, transformers, peft and accelerate."""
+def grpo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Arbor's patched trainer module, with torch, transformers, peft and accelerate."""
     torch = pytest.importorskip("torch", reason=WHY)
     for name in ("transformers", "peft", "accelerate", "zmq"):
         pytest.importorskip(name, reason=WHY)
-    before = dict(sys.modules)
-    trainer.find_arbor()
-    ours = [*TRL, "datasets", "deepspeed", "wandb", VLLM]
-    for name in [*ours, *(name for name in before if name.startswith("arbor."))]:
-        sys.modules.pop(name, None)
-    for name in ours:
-        sys.modules[name] = Stub(name)
-    stubs: Any = sys.modules
+    stubs: dict[str, Any] = {
+        name: Stub(name) for name in (*TRL, "datasets", "deepspeed", "wandb", VLLM)
+    }
     stubs["wandb"].run = None
     stubs["trl.models"].prepare_peft_model = lambda model, config, args: importlib.import_module(
         "peft"
@@ -111,10 +78,8 @@ def grpo(tmp_path: Path) -> Iterator[Any]:
         logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
     )
     Client.sent = {}
-    yield importlib.import_module("arbor.training.grpo.trainer")
-    for name in [name for name in sys.modules if name.startswith("arbor.") or name in ours]:
-        del sys.modules[name]
-    sys.modules.update({k: v for k, v in before.items() if k.startswith("arbor.") or k in ours})
+    with stubbed(monkeypatch, stubs):
+        yield importlib.import_module("arbor.training.grpo.trainer")
 
 
 class Client:
@@ -195,19 +160,12 @@ def gradient(grpo: Any, learner: Any, answers: list[list[int]] = ANSWERS) -> tup
     return loss, logps.grad, attended[-1]
 
 
-@pytest.mark.parametrize("repaired", [True, False])
 def test_the_loss_leaves_out_prompt_cut_answers_and_what_the_template_added(
-    repaired: bool, grpo: Any, tmp_path: Path
+    grpo: Any, tmp_path: Path
 ) -> None:
-    trainer._count_both_lengths()
-    if repaired:
-        trainer._mask_prompts()
     learner = trainer_of(grpo, tmp_path, beta=0.0)
     _, found, attended = gradient(grpo, learner)
     learned = (found != 0).int().tolist()
-    if not repaired:
-        assert any(any(row[: len(PROMPT) - 1]) for row in learned), "upstream has mended it"
-        return
     expected = [[0] * (len(PROMPT) - 1) + row for row in DRAWN]
     # 0.625 is the mean reward: no answer has it, so that every token that counts has a gradient.
     assert learned == expected
@@ -216,8 +174,6 @@ def test_the_loss_leaves_out_prompt_cut_answers_and_what_the_template_added(
 
 
 def test_a_group_of_cut_answers_changes_nothing(grpo: Any, tmp_path: Path) -> None:
-    trainer._count_both_lengths()
-    trainer._mask_prompts()
     cut = [[9, 9, 9, 9, 1]] * 4
     learner = trainer_of(grpo, tmp_path)
     loss, found, _ = gradient(grpo, learner, cut)
@@ -235,13 +191,10 @@ def test_a_sequence_is_prompt_and_completion(
 ) -> None:
     names = ("max_prompt_length", "max_completion_length", "max_seq_len")
     sizes = dict(zip(names, lengths, strict=True))
-    assert trainer_of(grpo, tmp_path / "as_is", **sizes).max_seq_len in (4, 36)
-    trainer._count_both_lengths()
     assert trainer_of(grpo, tmp_path, **sizes).max_seq_len == expected
 
 
 def test_a_batch_of_several_groups_changes_the_weights_once(grpo: Any, tmp_path: Path) -> None:
-    assert trainer.apply(trainer.REPAIRS)
     batch = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 6}  # 3 groups of 4
     learner = trainer_of(grpo, tmp_path, **batch, max_steps=2)
     torch = importlib.import_module("torch")
@@ -314,8 +267,6 @@ def test_a_run_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(
     grpo: Any, tmp_path: Path
 ) -> None:
     torch = importlib.import_module("torch")
-    trainer.apply(trainer.REPAIRS)
-    trainer._write_metrics()
     whole, learner = updates(grpo, tmp_path / "whole", 5)
     rates = learner.lr_scheduler.get_last_lr()
     first, _ = updates(grpo, tmp_path / "parts", 3, checkpoint="step-6")
@@ -340,7 +291,6 @@ def test_a_run_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(
 def test_vllm_has_the_checkpoints_weights_before_the_first_batch_is_asked_for(
     grpo: Any, tmp_path: Path
 ) -> None:
-    trainer.apply(trainer.REPAIRS)
     updates(grpo, tmp_path, 2, checkpoint="step-4")
     folder = tmp_path / "out" / "step-4"
     learner = trainer_of(grpo, tmp_path, resume_from_checkpoint=str(folder))
@@ -356,14 +306,10 @@ def test_vllm_has_the_checkpoints_weights_before_the_first_batch_is_asked_for(
     assert "model.layers.0.self_attn.q_proj.weight" in seen[0]
 
 
-@pytest.mark.parametrize("repaired", [True, False])
 def test_a_run_leaves_the_base_as_it_was_and_sends_vllm_the_merged_weights(
-    repaired: bool, grpo: Any, tmp_path: Path
+    grpo: Any, tmp_path: Path
 ) -> None:
     torch = importlib.import_module("torch")
-    if repaired:
-        trainer._keep_base_weights()
-    trainer._write_metrics()
     learner = trainer_of(grpo, tmp_path)
     before = {n: p.clone() for n, p in learner.model.named_parameters() if "base_layer" in n}
     with torch.no_grad():
@@ -373,7 +319,7 @@ def test_a_run_leaves_the_base_as_it_was_and_sends_vllm_the_merged_weights(
     feed(learner, 3)
     learner.train()
     after = dict(learner.model.named_parameters())
-    assert all(torch.equal(before[n], after[n]) for n in before) is repaired
+    assert all(torch.equal(before[n], after[n]) for n in before)
     sent = Client.sent["model.layers.0.self_attn.q_proj.weight"]
     first = next(n for n in before if "layers.0.self_attn.q_proj" in n)
     assert not torch.equal(sent, before[first])

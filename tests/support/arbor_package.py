@@ -1,9 +1,13 @@
-"""The installed code of Arbor, imported again for a test, without the parts that need a GPU."""
+"""The patched code of Arbor, imported anew for a test, without the parts that need a GPU."""
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,9 +16,14 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "arbor"))
 machine: Any = importlib.import_module("machine")
-repairs: Any = importlib.import_module("repairs")
-trainer: Any = importlib.import_module("trainer")
+patched: Any = importlib.import_module("patched")
+sampling: Any = importlib.import_module("sampling")
 SPLIT = machine.GpuSplit((0,), (1, 2))
+WORKERS = [
+    {"pid": 1, "role": "inference", "gpus": [0]},
+    {"pid": 2, "role": "training", "gpus": [1]},
+    {"pid": 3, "role": "training", "gpus": [2]},
+]
 
 
 class Stub(ModuleType):
@@ -30,27 +39,42 @@ class Stub(ModuleType):
         return type(name, (Exception,), {})
 
 
-@pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Arbor's installed code, imported anew, without what needs a GPU."""
-    folder: Path = trainer.find_arbor()
+@cache
+def patched_copy() -> Path:
+    """The patched copy, made once for all tests of a process."""
+    storage = tempfile.TemporaryDirectory(prefix="arbor-")
+    patched_copy.kept = storage  # type: ignore[attr-defined]
+    copy: Path = patched.patched_copy(Path(storage.name))
+    return copy
+
+
+def is_arbor(name: str) -> bool:
+    """Whether a module belongs to Arbor."""
+    return name.split(".")[0] == "arbor"
+
+
+@contextmanager
+def stubbed(monkeypatch: pytest.MonkeyPatch, stubs: Mapping[str, ModuleType]) -> Iterator[None]:
+    """Let the patched Arbor be imported, with these modules in place of others."""
     before = dict(sys.modules)
-    for name in [name for name in sys.modules if name.startswith("arbor.")]:
+    monkeypatch.syspath_prepend(str(patched_copy()))
+    for name in filter(is_arbor, before):
         del sys.modules[name]
-    absent = ["zmq", "coolname", "transformers", "trl", "trl.data_utils"]
+    sys.modules.update(stubs)
+    yield
+    for name in [name for name in sys.modules if is_arbor(name) or name in stubs]:
+        del sys.modules[name]
+    sys.modules.update({k: v for k, v in before.items() if is_arbor(k) or k in stubs})
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Arbor's patched code, imported anew, without what needs a GPU."""
+    absent = ["coolname", "transformers", "trl", "trl.data_utils"]
     absent += ["arbor.server.services.inference.vllm_client", "arbor.training.grpo.config"]
-    for name in absent:
-        if name != "zmq" or name not in before:
-            sys.modules[name] = Stub(name)
-    yield folder
-    for name in [name for name in sys.modules if name.startswith("arbor.") or name in absent]:
-        del sys.modules[name]
-    sys.modules.update(before)
-
-
-def repair_named(name: str) -> Any:
-    all_repairs = [*repairs.repairs(SPLIT, Path("unused")), *trainer.REPAIRS]
-    return next(repair for repair in all_repairs if repair.name == name)
+    absent += [] if find_spec("zmq") else ["zmq"]
+    with stubbed(monkeypatch, {name: Stub(name) for name in absent}):
+        yield
 
 
 def initialize_request(
@@ -72,14 +96,15 @@ def initialize_request(
     )
 
 
-def starting(*names: str, start: Callable[..., None]) -> Any:
-    """A job whose start is `start`, with these repairs, that counts how often it was ended."""
+def starting(storage: Path, start: Callable[..., None]) -> Any:
+    """A job whose start is `start`, that counts how often it was ended."""
     module = importlib.import_module("arbor.server.services.jobs.grpo_job")
-    module.GRPOJob.initialize = start
-    for name in names:
-        repair_named(name).apply()
+    module.GRPOJob._start = start
+    module.processes = lambda: WORKERS
     job = object.__new__(module.GRPOJob)
     job.id, job.status, job.ended = "grpo:x", module.JobStatus.CREATED, []
+    job.config, job.log_file_path = SimpleNamespace(storage_path=storage), str(storage / "x.log")
+    job.gpu_manager = SimpleNamespace(split=SPLIT)
     job.terminate_process = lambda **how: job.ended.append(how)
     return job
 

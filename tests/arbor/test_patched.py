@@ -1,4 +1,4 @@
-"""The repairs of Arbor 0.2.17, on its own code: each mends what it names."""
+"""Arbor 0.2.17 with our patch: its copy, its processes, its GPUs and its trainer's answers."""
 
 import importlib
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,15 +17,15 @@ import yaml
 
 from tests.support import arbor_package
 from tests.support.arbor_package import (
+    WORKERS,
     Stub,
     configured,
     initialize_request,
     machine,
-    repair_named,
-    repairs,
+    patched,
+    patched_copy,
     runs,
     starting,
-    trainer,
 )
 
 pytestmark = pytest.mark.slow
@@ -34,77 +33,82 @@ pytestmark = pytest.mark.slow
 package = arbor_package.package
 
 
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """Upstream's runner takes Ctrl-C and more from the process that starts one."""
-    taken = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    kept = {number: signal.getsignal(number) for number in taken}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
-
-
 GIB = 2**30
 
 
-def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "distribution", lambda name: SimpleNamespace(version="0.3.0"))
-    with pytest.raises(trainer.StartError, match=r"0\.3\.0 is installed; .* 0\.2\.17 alone"):
-        trainer.find_arbor()
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(patched, "distribution", lambda name: SimpleNamespace(version="0.3.0"))
+    with pytest.raises(patched.StartError, match=r"0\.3\.0 is installed; .* 0\.2\.17 alone"):
+        patched.patched_copy(tmp_path)
 
 
-def test_the_deepspeed_config_is_written_where_arbor_looks(
+def test_a_changed_package_is_refused_and_a_changed_copy_is_made_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "arbor"
-    folder.mkdir()
-    monkeypatch.setattr(repairs, "find_arbor", lambda: folder)
-    repair = repair_named("deepspeed config")
-    repair.apply()
-    written = tmp_path / "configs" / "deepspeed_config.yaml"
-    assert yaml.safe_load(written.read_text())["deepspeed_config"]["zero_stage"] == 2
+    copy = patched.patched_copy(tmp_path)
+    changed = copy / "arbor" / "server" / "main.py"
+    changed.write_text("import os\n")
+    assert patched.patched_copy(tmp_path) == copy
+    assert changed.read_text() != "import os\n"
+    changed.write_text(changed.read_text() + "\n")
+    other = SimpleNamespace(version=patched.KNOWN, locate_file=lambda name: copy / name)
+    monkeypatch.setattr(patched, "distribution", lambda name: other)
+    with pytest.raises(patched.StartError, match="does not fit"):
+        patched.patched_copy(tmp_path / "other")
 
 
-def test_accelerate_reads_the_deepspeed_config_and_runs_our_trainer(tmp_path: Path) -> None:
+def test_the_patch_is_applied_line_by_line_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one\ntwo\nthree\n")
+    patched.apply("--- a\n+++ a\n@@ -2,2 +2,2 @@\n two\n-three\n+four\n", tmp_path)
+    assert (tmp_path / "a").read_text() == "one\ntwo\nfour\n"
+    with pytest.raises(patched.StartError, match="does not fit"):
+        patched.apply("--- a\n+++ a\n@@ -2 +2 @@\n-three\n+five\n", tmp_path)
+
+
+def test_the_processes_that_it_starts_import_the_copy(tmp_path: Path) -> None:
+    copy = patched_copy()
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(patched.__file__).parent)!r}); import patched;"
+        f"from pathlib import Path; patched.import_from(Path({str(copy)!r})); import subprocess;"
+        "code = 'import arbor.utils.process_runner as m, sampling; print(m.__file__)';"
+        "subprocess.run([sys.executable, '-c', code], check=True)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert Path(ran.stdout.strip()) == copy / "arbor" / "utils" / "process_runner.py"
+
+
+def test_accelerate_reads_the_deepspeed_config(package: None) -> None:
+    module = importlib.import_module("arbor.utils.process_runner")
+    folder = Path(module.__file__ or "").parents[2]
+    file = folder / "configs" / "deepspeed_config.yaml"
+    assert yaml.safe_load(file.read_text())["deepspeed_config"]["zero_stage"] == 2
     config_args = pytest.importorskip(
         "accelerate.commands.config.config_args", reason="uv sync --extra tune"
     )
-    launch = importlib.import_module("accelerate.commands.launch")
-    file = tmp_path / "config.yaml"
-    file.write_text(yaml.safe_dump(repairs.DEEPSPEED))
     assert config_args.load_config_from_file(str(file)).deepspeed_config["zero_stage"] == 2
-    sent = ["--model", "m", "--command_port", "7"]
-    command = ["--config_file", str(file), "--module", "arbor.training.grpo.trainer", "--", *sent]
-    parsed = launch.launch_command_parser().parse_args(repairs.own_trainer(command))
-    assert parsed.training_script == str(repairs.TRAINER)
-    assert not parsed.module
-    assert [part for part in parsed.training_script_args if part != "--"] == sent
 
 
-def runner(package: Path, *names: str) -> Any:
-    for name in names:
-        repair_named(name).apply()
+def runner() -> Any:
     return importlib.import_module("arbor.utils.process_runner")
 
 
-@pytest.mark.parametrize("repaired", [False, True])
-def test_a_worker_outlives_the_thread_that_started_it(repaired: bool, package: Path) -> None:
-    started = runner(package, *(["parent thread"] if repaired else [])).ProcessRunner("job")
+def test_a_worker_outlives_the_thread_that_started_it(package: None) -> None:
+    started = runner().ProcessRunner("job")
+    kept = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=started.start, args=(["sleep", "30"],))
     thread.start()
     thread.join()
-    until = time.monotonic() + (0.5 if repaired else 60)
-    while started.is_running() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert started.is_running() is repaired
+    time.sleep(0.5)
+    assert started.is_running()
+    assert signal.getsignal(signal.SIGINT) is kept, "Ctrl-C stays the server's"
     started.terminate()
 
 
 def test_a_worker_ends_with_its_children(
-    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repairs, "LAST_S", 0.1)
-    started = runner(package, "parent thread", "process tree").ProcessRunner("job")
+    monkeypatch.setattr(runner(), "LAST_S", 0.1)
+    started = runner().ProcessRunner("job")
     file = tmp_path / "child"
     deaf = f"trap '' TERM; touch {file}; while true; do sleep 0.1; done"
     started.start(["bash", "-c", f'bash -c "{deaf}" & wait'])
@@ -116,27 +120,22 @@ def test_a_worker_ends_with_its_children(
     assert not child.is_running()
 
 
-def test_the_trainer_is_ours_and_vllm_listens_on_this_machine_only(
-    package: Path, monkeypatch: pytest.MonkeyPatch
+def test_vllm_listens_on_this_machine_only(
+    package: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = runner(package, "loopback")
-    repairs.launch_own_trainer()
+    jobs = importlib.import_module("arbor.server.services.jobs.inference_job")
     ran: list[list[str]] = []
-    quiet = SimpleNamespace(stdout=None, poll=lambda: 0)
+    quiet = SimpleNamespace(stdout=None, poll=lambda: 0, pid=1)
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: ran.append(command) or quiet)
-    train: dict[str, Any] = {
-        "num_processes": 2,
-        "main_process_port": 1,
-        "script_args": ["--model", "m"],
-    }
-    module.AccelerateProcessRunner("a").start_training(
-        module="arbor.training.grpo.trainer", **train
-    )
-    serve = "python -m arbor.server.services.inference.vllm_serve --port 5"
-    module.InferenceProcessRunner("b").start_inference_server(serve)
-    assert ran[0][-4:] == [str(repairs.TRAINER), "--", "--model", "m"]
-    assert "--module" not in ran[0]
-    assert ran[1][-2:] == ["--host", "127.0.0.1"]
+    job = object.__new__(jobs.InferenceJob)
+    job.id, job.process_runner, job.vllm_client = "infer:x", None, None
+    job.log_file_path = str(tmp_path / "x.log")
+    job.terminate = lambda: None
+    settings = SimpleNamespace(grpo_job_id="", log_file_path="", gpu_ids=[0], max_seq_len=None)
+    with pytest.raises(RuntimeError, match="vllm's process has ended"):
+        job.launch("m", settings)
+    [command] = ran
+    assert command[command.index("--host") + 1] == "127.0.0.1"
     assert configured().vllm_server_host == "127.0.0.1"
 
 
@@ -158,12 +157,12 @@ def test_a_run_gets_the_gpus_of_arbor_yaml_or_none(
     there: list[dict[str, Any]],
     held: dict[str, list[int]],
     said: str | None,
-    package: Path,
+    package: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(repairs, "gpus", lambda: there)
-    repair_named("gpu split").apply()
     manager = pinned_manager(held)
+    module = importlib.import_module("arbor.server.services.managers.gpu_manager")
+    monkeypatch.setattr(module, "gpus", lambda: there)
     if said:
         with pytest.raises(ValueError, match=said):
             manager.allocate_gpus("grpo:x", 3)
@@ -183,31 +182,29 @@ def pinned_manager(held: dict[str, list[int]]) -> Any:
     manager = object.__new__(module.GPUManager)
     manager._lock, manager.gpu_allocations = threading.Lock(), dict(held)
     manager.logger, manager._cleanup_called = module.LOGGER, True
+    manager.split = machine.GpuSplit((0,), (1, 2))
     return manager
 
 
 @pytest.mark.parametrize(("inference", "training"), [(2, 1), (1, 1), (1, 3)])
 def test_a_run_that_asks_for_another_split_is_refused(
-    inference: int, training: int, package: Path
+    inference: int, training: int, package: None, tmp_path: Path
 ) -> None:
-    job = starting("gpu split", start=runs)
+    job = starting(tmp_path, start=runs)
     with pytest.raises(ValueError, match=r"arbor\.yaml gives 1 and 2"):
         job.initialize(initialize_request(inference, training), None)
 
 
 @pytest.mark.parametrize("on", [[0], [0, 1], []])
 def test_a_run_on_other_gpus_than_asked_is_ended(
-    on: list[int], package: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    on: list[int], package: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    job = starting("gpu split", "failed start", start=runs)
-    job.log_file_path = str(tmp_path / "x.log")
-    good = [{"pid": 1, "role": "inference", "gpus": [0]}]
-    good += [{"pid": 2 + i, "role": "training", "gpus": [1 + i]} for i in (0, 1)]
-    monkeypatch.setattr(repairs, "processes", lambda: good)
+    job = starting(tmp_path, start=runs)
     job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("running", [])
-    wrong = [*good[:1], {"pid": 2, "role": "training", "gpus": on}]
-    monkeypatch.setattr(repairs, "processes", lambda: wrong)
+    wrong = [*WORKERS[:1], {"pid": 2, "role": "training", "gpus": on}]
+    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
+    monkeypatch.setattr(module, "processes", lambda: wrong)
     with pytest.raises(RuntimeError, match=r"training was to run on GPUs \(1, 2\)"):
         job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
@@ -265,36 +262,33 @@ def test_the_driver_tells_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         raise nvml.NVMLError("Driver Not Loaded")
 
     nvml.nvmlInit = broken
-    with pytest.raises(trainer.StartError, match="Driver Not Loaded"):
+    with pytest.raises(patched.StartError, match="Driver Not Loaded"):
         machine.gpus()
 
 
-def test_waiting_for_vllm_ends_with_vllm(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    repair_named("inference start").apply()
+def test_waiting_for_vllm_ends_with_vllm(package: None, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("arbor.server.services.jobs.inference_job")
     with pytest.raises(RuntimeError, match="vllm's process has ended"):
-        module.wait_for_server("http://localhost:1")
-    monkeypatch.setattr(repairs, "is_alive", lambda *_: True)
-    monkeypatch.setattr(repairs, "START_S", 0.0)
+        module.wait_for_server(1)
+    monkeypatch.setattr(module, "is_alive", lambda *_: True)
+    monkeypatch.setattr(module, "START_S", 0.0)
     with pytest.raises(TimeoutError):
-        module.wait_for_server("http://localhost:1")
+        module.wait_for_server(1)
 
 
 def test_a_request_to_a_dead_trainer_ends_and_the_next_is_served(
-    package: Path, monkeypatch: pytest.MonkeyPatch
+    package: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zmq = pytest.importorskip("zmq", reason="uv sync --extra tune")
     if isinstance(zmq, Stub):
-        del sys.modules["zmq"]
-        zmq = pytest.importorskip("zmq", reason="pyzmq")
-    repair_named("control timeout").apply()
+        pytest.skip("pyzmq is not installed")
     module = importlib.import_module("arbor.server.services.comms.control_server")
     server = module.TrainerControlServer()
     server.start()
     with pytest.raises(RuntimeError, match="the trainer's process has ended"):
         server.wait_for_clients(2)
-    monkeypatch.setattr(repairs, "is_alive", lambda *_: True)
-    monkeypatch.setattr(repairs, "COMMAND_S", 0.0)
+    monkeypatch.setattr(module, "is_alive", lambda *_: True)
+    monkeypatch.setattr(module, "COMMAND_S", 0.0)
     with pytest.raises(TimeoutError, match="no answer to status"):
         server._request({"cmd": "status"}, 0.0)
     trainer_side = zmq.Context.instance().socket(zmq.REP)
