@@ -31,13 +31,11 @@ from memory.models import (
     Usage,
     added,
     counting,
-    own_tokens,
-    packaged_tokens,
     priced,
 )
 from memory.program import OpenedMemory, Shown, called, estimate, prompt_tokens, turn_tokens
 from memory.program import Question as AskedQuestion
-from memory.text import mask
+from memory.text import mask, own_tokens, packaged_tokens
 
 _ANSWER_ROOM = 500  # tokens that a full conversation leaves for an answer
 

@@ -186,7 +186,7 @@ APART = {
         *("memory.server.web.work", "memory.exchange.opencode"),
     ),
     "its importer is in another room, which does not know what it knows": (
-        *("memory.models.adapters", "memory.models.token_rates", "memory.search.question"),
+        *("memory.models.adapters", "memory.text.tokens", "memory.search.question"),
         *("memory.sql.in_force", "memory.sql.inserts", "memory.system.call_history"),
     ),
     "its importer is a front door": (

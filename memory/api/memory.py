@@ -24,7 +24,6 @@ from memory.evidence.upcoming import Upcoming, upcoming
 from memory.facts.additions import add_turns, record_assertions, refuse_used_sources
 from memory.facts.edit_history import newest_change
 from memory.facts.latest_word import with_later
-from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.recall.messages import (
     Defaults,
     Message,
@@ -73,13 +72,14 @@ from memory.store.turns.traces import record_trace, trace_of_fact, trace_of_turn
 from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.system.logs import clean_logger
 from memory.text.characters import sound_text
+from memory.text.tokens import own_tokens, packaged_tokens
 from memory.text.turn_filter import TurnFilter, passes, read_filter
 
 if TYPE_CHECKING:
     from dspy import BaseLM, Module
 
     from memory.digest.windows import Digest
-    from memory.evidence.ltm_config import LtmConfig
+    from memory.evidence.ltm import LtmConfig
     from memory.evidence.prompt_block import Injected
     from memory.models import Model
     from memory.program import MemoryProgram
@@ -701,7 +701,7 @@ class Memory(AnswersOthersNames):
     def _answered_without_model(
         self, question: str, asker: str, day: date | None
     ) -> tuple[Answer, Sequence[Hit]]:
-        from memory.evidence.question import UserQuestion
+        from memory.evidence.reader import UserQuestion
         from memory.program.without_model import answer_without_model
 
         if self._setup.program is not None:
@@ -973,9 +973,8 @@ class Memory(AnswersOthersNames):
 
         Over several memories, each turn has a number that no other turn shares.
         """
-        from memory.evidence.block import Options, evidence
-        from memory.evidence.question import UserQuestion
-        from memory.evidence.recollection import RANKED_TURNS
+        from memory.evidence.block import RANKED_TURNS, Options, evidence
+        from memory.evidence.reader import UserQuestion
 
         asked = UserQuestion(question, asker)
         if hits is None:

@@ -1,7 +1,7 @@
 """The command summaries: the story of a memory, as its digests have told it."""
 
 from memory.cli.memory_command import CommandMemory, Printed, on_memory
-from memory.evidence.story import dated_lines
+from memory.evidence.lines import dated_lines
 from memory.system.terminal import clean_line
 
 

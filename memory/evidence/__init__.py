@@ -21,7 +21,7 @@ can close. Each door chooses the rest:
   session, and none if the gate says that the message touches nothing; current facts in 120 tokens;
   the story of the last session, if there is room; a fence;
 - the tool `recall`: the best turns first, all cut alike; current facts in 120 tokens; no headings.
-  The JSON API returns the same as records (`memory.evidence.recollection.recollect`);
+  The JSON API returns the same as records (`memory.evidence.block.recollect`);
 - hooks of coding agents: six turns of other sessions through the gate, 80 tokens each, under a
   separate heading.
 """

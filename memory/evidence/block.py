@@ -1,29 +1,220 @@
-"""The part of a memory shown for a question: one function for all doors."""
+"""What a question brings up in a memory, and the part of it that all doors show."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from memory.evidence.fact_lists import fact_lists, spread
+from memory.evidence.fact_lists import completed, fact_lists, spread
 from memory.evidence.layout import Evidence, FactLine, alternate, lay_out, longest_of
-from memory.evidence.lines import LEAST_BUDGET, RowLine, refuse_budget, row_lines
+from memory.evidence.lines import (
+    LEAST_BUDGET,
+    NO_STORY,
+    STORY_SHARE,
+    RowLine,
+    Story,
+    named_turns,
+    quoted_turns,
+    refuse_budget,
+    row_lines,
+    story_of,
+)
 from memory.evidence.looked_up import NOTHING_LOOKED_UP, looked_up
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
-from memory.evidence.recollection import RANKED_TURNS, Recollection, recollect, telling_first
+from memory.evidence.messages import ADDING_NOTHING, originals_first
+from memory.evidence.reader import MemoryReader, UserQuestion
 from memory.evidence.room import with_companions
-from memory.evidence.story import NO_STORY, STORY_SHARE, Story, story_of
 from memory.evidence.wishes import NO_STANDING, Standing
-from memory.facts.latest_word import LatestWord, with_latest
+from memory.facts.latest_word import LatestWord, latest_words, with_latest
 from memory.records import Fact, Hit, Rows, Summary, Turn
 from memory.search.question import (
+    as_asked_of_oneself,
     asks_for_present,
     asks_for_several,
     asks_for_story,
 )
+from memory.store.configuration.settings import settings_of
+from memory.store.facts.standing_facts import characters_of
+from memory.store.files.united import first_store
 from memory.text.fence import fence_tokens
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
+from memory.text.turn_lines import is_by_assistant
+from memory.text.words import forms_of, is_among, telling_words
+from memory.vocabulary import Vocabulary
 from memory.vocabulary.fact_lines import spoken_line
+from memory.vocabulary.templates import question_templates_of, templates_of
+
+# Of a ranking: more than fit any budget.
+RANKED_TURNS = 400
+_MOST_LATEST = 12  # facts of an overview whose latest word is looked for
+# Marks are looked up for at least this many of the best turns, and for as many as may be shown.
+_MARKED_TURNS, _LEAST_TURN = 40, 50  # tokens
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """What a question brings up: the asker's wishes, rows, turns with their marks, current facts.
+
+    `turns` are by id: first the ranking's, best first, then the turns that `rows` name. `marks` say
+    by a turn's id what in it is outdated or disputed. `facts` are the current ones of the best
+    turns, best first; or all about one person or thing, if the question asks what is known of it
+    (`is_overview`); then `later` has the latest words on the first of them, by the facts' ids.
+    """
+
+    question: UserQuestion
+    hits: Sequence[Hit]
+    rows: Sequence[Rows]
+    standing: Standing
+    turns: Mapping[int, Turn]
+    marks: Mapping[int, str]
+    facts: Sequence[Fact]
+    is_overview: bool = False
+    later: Mapping[int, LatestWord] = field(default_factory=dict)
+
+    @property
+    def ranked(self) -> list[Turn]:
+        """The turns of the ranking, best first."""
+        return self.in_order([hit.turn_id for hit in self.hits])
+
+    @property
+    def ranks(self) -> dict[int, int]:
+        """The rank of each turn, 0 for the best."""
+        return {hit.turn_id: rank for rank, hit in enumerate(self.hits)}
+
+    @property
+    def quoted(self) -> list[int]:
+        """The turns whose text SELECTs returned."""
+        return quoted_turns(self.rows)
+
+    def in_order(self, turn_ids: Iterable[int]) -> list[Turn]:
+        """The turns with these ids that exist, in order."""
+        return [self.turns[turn_id] for turn_id in turn_ids if turn_id in self.turns]
+
+
+def recollect(
+    question: UserQuestion,
+    reader: MemoryReader,
+    hits: Sequence[Hit],
+    rows: Sequence[Rows] = (),
+    wording: Callable[[Turn], Turn] | None = None,
+    budget: int = 0,
+    periods: bool = False,
+) -> Recollection:
+    """What a question brings up.
+
+    Arguments:
+        hits: what a search found, in the order to show turns.
+        rows: the results of SELECTs.
+        wording: how a turn is worded; by default as said.
+        budget: in tokens, for the part that is shown.
+        periods: whether marks say when an ended state began.
+    """
+    best = [hit.turn_id for hit in hits]
+    named = sorted({turn_id for result in rows for turn_id in named_turns(result)})
+    # A row may name a turn that does not exist, and another process may have forgotten one.
+    read = reader.turns_by_id(list(dict.fromkeys([*best, *named])), missing_ok=True)
+    turns = {turn.id: wording(turn) if wording else turn for turn in read}
+    most = max(_MARKED_TURNS, budget // _LEAST_TURN)
+    hits = _once(hits, turns)
+    best = [hit.turn_id for hit in hits]
+    to_mark = dict.fromkeys([*best[:most], *named])
+    recalled = reader.recalled(
+        [turns[turn_id] for turn_id in to_mark if turn_id in turns],
+        question.ranked_text,
+        question.today,
+        periods=periods,
+    )
+    overview = reader.overview(question)
+    return Recollection(
+        question,
+        hits,
+        [completed(result, recalled.stored) for result in rows],
+        standing=reader.standing(question.text, *question.askers),
+        turns=turns,
+        marks=recalled.marks,
+        facts=recalled.in_force if overview is None else overview,
+        is_overview=overview is not None,
+        later=latest_words(
+            reader.store, (overview or ())[:_MOST_LATEST], question.today[:10], reader.without
+        ),
+    )
+
+
+def _once(hits: Sequence[Hit], turns: Mapping[int, Turn]) -> list[Hit]:
+    """The hits, each text of a speaker once."""
+    once: dict[tuple[str, str], Hit] = {}
+    for hit in hits:
+        if turn := turns.get(hit.turn_id):
+            once.setdefault((turn.speaker, turn.text), hit)
+    return [*once.values()]
+
+
+def telling_first(turns: Iterable[Turn]) -> list[Turn]:
+    """These turns in their order, quotations and withdrawn corrections last.
+
+    A quotation adds nothing to the turns that it quotes, and a withdrawn correction is not true.
+    """
+    originals = originals_first(turns)
+    adds_nothing = [turn for turn in originals if turn.text.startswith(ADDING_NOTHING)]
+    if not adds_nothing:
+        return originals
+    last = {turn.id for turn in adds_nothing}
+    return [*(turn for turn in originals if turn.id not in last), *adds_nothing]
+
+
+def without_others_selves(
+    turns: Sequence[Turn], question: UserQuestion, reader: MemoryReader
+) -> list[Turn]:
+    """The turns, without any that say what a question asks of another person.
+
+    "My name is Max." by the assistant answers "What is your name?" and not "What is my name?"; a
+    person's answers the second one only. A turn that says more of what the question asks stays.
+    """
+    vocabulary = reader.vocabulary()
+    attributes = _asked_of_asker(question.text, question, reader, vocabulary)
+    of_assistant = False
+    if not attributes and (asked := as_asked_of_oneself(question.text)):
+        attributes = _asked_of_asker(asked, question, reader, vocabulary)
+        of_assistant = True
+    if not attributes:
+        return [*turns]
+    characters = characters_of(settings_of(first_store(reader.store), "character"))
+    machines = {
+        turn.speaker
+        for turn in turns
+        if is_by_assistant(turn) or turn.speaker.casefold() in characters
+    }
+    if not machines:
+        return [*turns]
+    forms = forms_of(telling_words(question.text))
+    return [
+        turn
+        for turn in turns
+        if (turn.speaker in machines) == of_assistant
+        or not _says_only_of_itself(turn, attributes, vocabulary, forms)
+    ]
+
+
+def _asked_of_asker(
+    text: str, question: UserQuestion, reader: MemoryReader, vocabulary: Vocabulary
+) -> set[str]:
+    """The attributes of the asker that a question asks for."""
+    today = question.today[:10] or reader.store.today
+    questions = question_templates_of(vocabulary).read(text, today)
+    return {one.attribute for one in questions if not one.who}
+
+
+def _says_only_of_itself(
+    turn: Turn, attributes: Collection[str], vocabulary: Vocabulary, asked: Collection[str]
+) -> bool:
+    """Whether a turn says such an attribute of its speaker, and nothing else the question asks."""
+    rest, says = turn.text, False
+    for found in templates_of(vocabulary).read(turn).found:
+        if any(
+            assertion.attribute in attributes and assertion.subject == turn.speaker.strip()
+            for assertion in found.assertions
+        ):
+            rest, says = rest.replace(found.clause, " "), True
+    return says and not any(is_among(word, asked) for word in telling_words(rest))
+
 
 # The share of the budget that the ranking's first turns keep: learnt on gold facts of data/train.
 _FLOOR, _FLOOR_BESIDE_LISTS = 0.7, 0.5

@@ -10,15 +10,16 @@ from typing import Protocol, Self
 
 from memory.evidence.lines import (
     LOOKED_HEAD,
+    NO_STORY,
     OF_FACTS,
     PORTRAIT_HEAD,
     ROWS_HEAD,
     TURNS_HEAD,
+    Story,
     dated_line,
     marked,
     marked_line,
 )
-from memory.evidence.story import NO_STORY, Story
 from memory.evidence.wishes import NO_STANDING, Standing
 from memory.records import Turn
 from memory.text.dates import spoken_date

@@ -10,9 +10,9 @@ from memory.evidence.lines import (
     marked,
     named_cells,
     row_text,
+    story_line,
     turn_column,
 )
-from memory.evidence.story import story_line
 from memory.records import Rows, Summary, Turn
 from memory.text.characters import unnumbered
 from memory.text.dates import short_day

@@ -8,23 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from memory.errors import InputError
-from memory.evidence.block import FACT_TOKENS, current_facts
+from memory.evidence.block import FACT_TOKENS, current_facts, recollect
 from memory.evidence.gate import Opening, opening
 from memory.evidence.layout import Evidence, lay_out
-from memory.evidence.lines import refuse_budget
-from memory.evidence.people import lines_about_others, without_name
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
-from memory.evidence.recollection import recollect
+from memory.evidence.lines import STORY_HEAD, Story, refuse_budget, story_line
+from memory.evidence.reader import MemoryReader, UserQuestion
 from memory.evidence.room import (
     MOST_TURNS,
     PORTRAIT_SHARE,
     PORTRAIT_TOKENS,
     TURN_TOKENS,
     around,
+    lines_about_others,
     room_of,
+    without_name,
 )
-from memory.evidence.story import STORY_HEAD, Story, story_line
 from memory.facts.latest_word import LatestWord, latest_words
 from memory.records import Contradiction, Fact, Hit, Turn, plain
 from memory.store import Store
@@ -40,7 +38,7 @@ from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
 
 if TYPE_CHECKING:
-    from memory.evidence.ltm_config import LtmConfig
+    from memory.evidence.ltm import LtmConfig
 from itertools import chain
 
 from memory.evidence.lines import LEAST_BUDGET
@@ -164,7 +162,7 @@ def inject(
     loaded = None
     if config is not None:
         # With pydantic, which takes half of what a process without a configuration loads.
-        from memory.evidence.ltm_config import LtmConfig, load_config
+        from memory.evidence.ltm import LtmConfig, load_config
 
         loaded = config if isinstance(config, LtmConfig) else load_config(config)
     if budget is not None:

@@ -17,7 +17,7 @@ from memory.store.protocol import Facts, Turns
 from memory.store.turns.turn_reads import batches_of_turns
 from memory.store.turns.turn_validation import has_clean_names
 from memory.system.terminal import count
-from memory.text.turn_forms import turn_forms
+from memory.text.turn_lines import turn_forms
 from memory.text.words import is_among, telling_words, words
 from memory.vocabulary import Vocabulary
 

@@ -53,5 +53,3 @@ from .small_prompts import SMALL as SMALL
 from .small_prompts import TUNED_INSERT as TUNED_INSERT
 from .small_prompts import TUNED_SELECT as TUNED_SELECT
 from .small_prompts import prompts_fingerprint as prompts_fingerprint
-from .token_rates import own_tokens as own_tokens
-from .token_rates import packaged_tokens as packaged_tokens

@@ -12,8 +12,7 @@ from dspy.utils import exceptions as lm_errors
 from memory.errors import ModelError
 from memory.models.bounded_lm import BoundedLM, own_key
 from memory.models.completions import CompletionAdapter
-from memory.models.model import Limits, Model, Pace
-from memory.models.prices import listed_context
+from memory.models.model import Limits, Model, Pace, listed_context
 from memory.models.server_refusals import lacks_path
 from memory.models.sizes import SMALL_BUDGET, SMALL_WINDOW, Size, size_for
 from memory.records import FormChoice

@@ -1,20 +1,20 @@
-"""A language model ready to be called; it does not know about memories or programs."""
+"""A language model ready to be called, and what its calls cost; it knows no memory or program."""
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dspy
 from dspy.utils import exceptions as lm_errors
 
 from memory.errors import ModelError, PromptTooLong
 from memory.models.model_errors import explain, explain_here
-from memory.models.prices import listed_price
 from memory.models.server_refusals import is_too_long
 from memory.models.sizes import Size
 from memory.records import FormChoice
+from memory.system.providers import listed_models, load_litellm
 
 _R = TypeVar("_R")
 
@@ -113,3 +113,34 @@ def _explained(model: Model, error: lm_errors.LMError) -> str:
         return explain(error, model.name, model.api_base)
     seconds = getattr(getattr(model.lm, "engine", None), "seconds", 0.0)
     return explain_here(error, model.name, model.limits.context, seconds)
+
+
+def listed_price(name: str, server: str) -> tuple[float, float] | None:
+    """US dollars a prompt token and an answer token of a model.
+
+    Nothing in this process, without a `server`. None for your own server (an address), and for
+    models that litellm does not list.
+    """
+    if not server:
+        return 0.0, 0.0
+    if "://" in server:
+        return None
+    listed = _listed(name, load_litellm().model_cost)
+    try:
+        return float(listed["input_cost_per_token"]), float(listed["output_cost_per_token"])
+    except KeyError:
+        return None
+
+
+def listed_context(name: str) -> int | None:
+    """The tokens that a model of a provider reads; None if litellm does not list it."""
+    return _listed(name, listed_models()).get("max_input_tokens")
+
+
+def _listed(name: str, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The model in litellm's list; empty if that lacks it."""
+    provider, _, model = name.partition("/")
+    listed = known.get(name) or known.get(model) or {}
+    if listed.get("litellm_provider") != provider and name not in known:
+        return {}  # the same name, sold by someone else
+    return listed

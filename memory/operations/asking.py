@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from memory.evidence.recollection import recollect
+from memory.evidence.block import recollect
 from memory.evidence.upcoming import DAYS, MOST_DAYS
 from memory.evidence.upcoming import upcoming as due_on_days
 from memory.operations.answers import (

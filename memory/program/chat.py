@@ -9,8 +9,7 @@ import dspy
 
 from memory.evidence.lines import turn_lines
 from memory.evidence.messages import abstains, is_question
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
+from memory.evidence.reader import MemoryReader, UserQuestion
 from memory.program.asking import Bill
 from memory.program.heart import AskMemory
 from memory.program.opened import OpenedMemory

@@ -10,15 +10,12 @@ from typing import Any, Protocol
 import dspy
 
 from memory.errors import ModelError
-from memory.evidence.block import Options, evidence
+from memory.evidence.block import RANKED_TURNS, Options, evidence
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import CATALOG_TOKENS, LEAST_BUDGET, NAME_TOKENS, quoted_turns
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryLike, MemoryReader, reading, writing
-from memory.evidence.recollection import RANKED_TURNS
+from memory.evidence.reader import MemoryLike, MemoryReader, UserQuestion, reading, writing
 from memory.facts.window_writes import WindowWriter
 from memory.models.adapters import adapter_for
-from memory.models.token_rates import own_tokens, packaged_tokens
 from memory.program.digest import WindowContext, WindowReading, window_context
 from memory.program.look import missing_line
 from memory.program.protocol import Question, Shown
@@ -30,7 +27,7 @@ from memory.program.signatures.full import (
 from memory.records import Hit, Rows, Turn, hits_with_turns
 from memory.sql import CheckedSelect
 from memory.system.provider_calls import CALL_SECONDS
-from memory.text.tokens import line_tokens
+from memory.text.tokens import line_tokens, own_tokens, packaged_tokens
 
 
 class EvidenceFunction(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from memory.evidence.block import without_others_selves
 from memory.evidence.lines import marked
 from memory.evidence.messages import (
     NEAREST_HEAD,
@@ -11,9 +12,7 @@ from memory.evidence.messages import (
     is_quotation,
     originals_first,
 )
-from memory.evidence.question import UserQuestion
-from memory.evidence.reader import MemoryReader
-from memory.evidence.self_statements import without_others_selves
+from memory.evidence.reader import MemoryReader, UserQuestion
 from memory.facts.restated import newest_first
 from memory.records import (
     ABSTAIN,
@@ -27,9 +26,8 @@ from memory.records import (
 from memory.search.embed import embed
 from memory.search.question import third_person
 from memory.text.characters import one_line
-from memory.text.dates import short_day
+from memory.text.dates import is_past_before, short_day
 from memory.text.passages import excerpt
-from memory.text.tense import is_past_before
 from memory.text.turn_lines import speaker_name
 from memory.text.words import words
 

@@ -8,9 +8,8 @@ import re
 from collections.abc import Collection, Sequence
 
 from memory.records import Hit, Turn
-from memory.text.dates import MONTHS, named_day, resolve_dates
-from memory.text.tense import is_past_before
-from memory.text.turn_forms import turn_forms
+from memory.text.dates import MONTHS, is_past_before, named_day, resolve_dates
+from memory.text.turn_lines import turn_forms
 from memory.text.words import is_among, telling_words, words
 from memory.vocabulary.templates.date_phrases import recent_date
 

@@ -15,7 +15,7 @@ from memory.store.changes.history import edits_of
 from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.forgetting.derived_facts import REFINEMENT, Origins, origins, turns_of
 from memory.store.protocol import Facts, Turns
-from memory.text.turn_forms import turn_forms
+from memory.text.turn_lines import turn_forms
 from memory.vocabulary import Vocabulary
 
 _COLUMNS = ("subject", "attribute", "value", "happened_on", "ended_on")

@@ -26,7 +26,6 @@ from starlette.types import ASGIApp
 
 from memory.errors import InputError, MemoryFault
 from memory.evidence.prompt_block import Injected, inject
-from memory.models.token_rates import packaged_tokens
 from memory.search.embed import load_embedder
 from memory.server.connections import STATE, Connection
 from memory.server.guard import AllowedHosts
@@ -50,6 +49,7 @@ from memory.store.turns.traces import record_trace
 from memory.store.turns.turn_validation import local_now, refuse_minted
 from memory.system.logs import clean_logger
 from memory.text.characters import is_visible
+from memory.text.tokens import packaged_tokens
 
 # Headers of ours; none is sent on.
 NAMESPACE = "x-memory-namespace"

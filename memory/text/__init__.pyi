@@ -4,6 +4,8 @@ from .characters import is_visible as is_visible
 from .dates import resolve_dates as resolve_dates
 from .secrets import mask as mask
 from .tokens import count_tokens as count_tokens
+from .tokens import own_tokens as own_tokens
+from .tokens import packaged_tokens as packaged_tokens
 from .turn_lines import resolved_line as resolved_line
 from .words import STOP_WORDS as STOP_WORDS
 from .words import forms_of as forms_of

@@ -1,22 +1,46 @@
 """Which turns a search may find: by speaker, session, kind, source, date and tags.
 
 Every door reads a filter with `read_filter`: Python, SQL, tools, MCP, the JSON API, commands and
-the page.
+the page. In tags, of turns and of filters, numbers are one kind with their texts (`tag_texts`).
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 from operator import ge, gt, le, lt
 from typing import Any, Literal, get_args
 
 from memory.errors import InputError
 from memory.records import Kind, Turn
 from memory.text.dates import is_iso_date
-from memory.text.tag_texts import tag_texts
 
 FILTER_EXAMPLE = '{"speaker": "Anna", "since": "2017-05", "tags": {"project": "move"}}'
+
+
+def tag_texts(value: Any, label: str) -> list[str]:
+    """The texts of a tag's value, or of several: 3 and 3.0 are "3", True is "true".
+
+    Raises InputError, which begins with `label`, for anything else.
+    """
+    is_several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict))
+    return [_text(item, label) for item in (value if is_several else [value])]
+
+
+def _text(value: Any, label: str) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float) and isfinite(value):
+        return str(int(value)) if value.is_integer() else repr(float(value))
+    raise InputError(
+        f"{label} is a text or a number, or a list of them, not {value!r:.60}; write anything else"
+        " as JSON text: json.dumps(value)"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A turn as a line: its number, day, speaker and text; and which speakers are assistants."""
+"""A turn as a line or as words: number, day, speaker, text; and which speakers are assistants."""
 
 import re
 from collections.abc import Collection
@@ -14,8 +14,9 @@ from memory.text.characters import (
     sound_text,
     told_apart,
 )
-from memory.text.dates import resolve_dates, spoken_date
+from memory.text.dates import named_day, resolve_dates, spoken_date, spoken_day
 from memory.text.tokens import TextCache, trim
+from memory.text.words import forms_of, words
 
 _SHORT_NAME, _NAME_TOKENS = 48, 24  # characters of a name that is whole, tokens of a longer one
 
@@ -113,3 +114,9 @@ def spellings_of(name: str) -> tuple[str, ...]:
 def is_assistant(name: str) -> bool:
     """Whether chats, exports and other programs use this name for an assistant."""
     return bool(_ASSISTANT.fullmatch(_VERSION.sub("", name.strip())))
+
+
+def turn_forms(turn: Turn) -> set[str]:
+    """The forms of all words of a turn: its speaker, its day, its text with dates resolved."""
+    day = spoken_day(turn.said_at[:10]) if named_day(turn.said_at) else ""
+    return forms_of(words(f"{turn.speaker} {day} {resolve_dates(turn.text, turn.said_at)}"))

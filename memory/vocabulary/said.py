@@ -16,7 +16,7 @@ from pathlib import Path
 from memory.records import Turn
 from memory.text.amounts import number, number_words
 from memory.text.dates import resolve_dates
-from memory.text.turn_forms import turn_forms
+from memory.text.turn_lines import turn_forms
 from memory.text.words import forms_of, is_among, words
 from memory.vocabulary.entities import key, names_somebody, relation_named, relation_words
 from memory.vocabulary.rewording import is_name, small_words

@@ -43,7 +43,7 @@ from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION, Conversation, load_conversations
 from memory import Store, Turn, open_store
 from memory.evidence.gate import FILE, MOST_TURNS, features, shipped_gate
-from memory.evidence.people import people_meant
+from memory.evidence.room import people_meant
 from memory.facts.additions import add_turns
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from rich.table import Table
 from locomo.commands import print_table, run_command
 from locomo.dataset.format import ABSTENTION, load_conversations
 from memory import Memory, open_store
-from memory.evidence.recollection import RANKED_TURNS
+from memory.evidence.block import RANKED_TURNS
 from memory.program.sql_questions import sql_pays
 
 NOT_ASKED = "openai/nobody"  # a hosted model's way of being shown a memory; it is never called

@@ -13,7 +13,7 @@ from memory import Memory, SqlError, Store, Turn, open_store
 from memory.agents.blocks import prompt_block, start_block
 from memory.errors import InputError
 from memory.evidence.lines import known_fact_line, row_lines
-from memory.evidence.ltm_config import LtmConfig
+from memory.evidence.ltm import LtmConfig
 from memory.evidence.prompt_block import inject
 from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools

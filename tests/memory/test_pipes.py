@@ -9,7 +9,7 @@ import pytest
 
 from memory import InputError
 from memory.agents.connections import _content
-from memory.evidence.ltm_config import load_config
+from memory.evidence.ltm import load_config
 from memory.exchange.importer import ExportFiles
 from memory.exchange.imports import dump_records
 from memory.exchange.ltm import EMBEDDINGS, vector_notes

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from memory import Memory, Store, Turn
-from memory.evidence.lines import TURNS_HEAD
-from memory.evidence.story import STORY_HEAD, story_of
+from memory.evidence.lines import STORY_HEAD, TURNS_HEAD, story_of
 from memory.records import Summary
 from memory.store.turns.summaries import set_summary
 from memory.store.waiting.pending_windows import claim_window

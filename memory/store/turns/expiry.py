@@ -30,7 +30,7 @@ from memory.store.turns.tags import replace_tags, tagged_turns
 from memory.store.turns.turn_validation import FORGET_AFTER, in_local_zone
 from memory.system.home import save_receipts
 from memory.system.logs import clean_logger
-from memory.text.tag_texts import tag_texts
+from memory.text.turn_filter import tag_texts
 from memory.text.written_dates import clean_date, zone_called
 from memory.vocabulary import name_key
 

@@ -24,7 +24,7 @@ from memory.text.characters import (
     sound_text,
     told_apart,
 )
-from memory.text.tag_texts import tag_texts
+from memory.text.turn_filter import tag_texts
 from memory.text.turn_lines import speaker_label
 from memory.text.written_dates import in_zone, written_date, zone_called
 

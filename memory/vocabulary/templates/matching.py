@@ -7,7 +7,7 @@ from itertools import zip_longest
 from unicodedata import normalize
 
 from memory.records import Assertion, Fact, Turn
-from memory.text.tense import is_past_before
+from memory.text.dates import is_past_before
 from memory.vocabulary import INSTRUCTION, LENGTH, STANDING, Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
 from memory.vocabulary.orders import LONGEST_ORDER, orders_in

@@ -11,8 +11,8 @@ from rich.progress import track
 from rich.table import Table
 
 from memory import Memory, Rows, Store, Turn, open_store
+from memory.evidence.block import RANKED_TURNS
 from memory.evidence.layout import Evidence
-from memory.evidence.recollection import RANKED_TURNS
 from memory.sql import quoted, split
 from tests.benchmarks.aggregates.chats import chat
 from tests.benchmarks.aggregates.questions import KINDS, Aggregate

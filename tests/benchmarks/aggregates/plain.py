@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memory import Memory, open_store
-from memory.evidence.recollection import RANKED_TURNS
+from memory.evidence.block import RANKED_TURNS
 from memory.sql import quoted
 from tests.benchmarks.aggregates.measure import NOT_ASKED, fill
 from tests.benchmarks.aggregates.talk import long_chat

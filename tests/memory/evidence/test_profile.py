@@ -7,8 +7,8 @@ import pytest
 
 from memory import Fact, Memory, Store, Turn
 from memory.agents.blocks import start_block
-from memory.evidence.profile import PROFILE_HEAD, PROFILE_TOKENS, profile_of
 from memory.evidence.prompt_block import inject
+from memory.evidence.wishes import PROFILE_HEAD, PROFILE_TOKENS, profile_of
 from memory.operations.tools import memory_tools
 from memory.store.configuration.declared_settings import set_owner
 from memory.text.tokens import count_tokens

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.errors import ModelError
 from memory.evidence.lines import LEAST_BUDGET
-from memory.evidence.ltm_config import LtmConfig, load_config
+from memory.evidence.ltm import LtmConfig, load_config
 from memory.evidence.prompt_block import inject
 from memory.store.configuration.settings import set_setting, times_shown
 from memory.text.tokens import count_tokens

@@ -4,7 +4,7 @@ import dspy
 import pytest
 
 from memory import AskMemory, Memory, Store, Turn
-from memory.models.token_rates import token_rate
+from memory.text.tokens import token_rate
 from tests.benchmarks.token_rates import tokenizers
 from tests.support.scripted import answer, model_over
 from tests.support.talk import Talker
