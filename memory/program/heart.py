@@ -29,7 +29,7 @@ from memory.program.digest import LARGE_WINDOW, WindowContext, WindowReading, st
 from memory.program.fact_checks import dated
 from memory.program.look import NO_LOOK, Look, look_up, read_look
 from memory.program.opened import EvidenceFunction, lm_in_use, lm_name, opened, opened_to_store
-from memory.program.predict import MemoryModule, PromptedModule, called, prompt_of
+from memory.program.predict import MemoryModule, Prompt, PromptedModule, called, prompt_of
 from memory.program.protocol import Gathered, Opened, Question, no_rows
 from memory.program.repairs import with_repairs
 from memory.program.signatures.full import MOST_SELECTS, AnswerFromMemory, WriteFacts, WriteQuery
@@ -60,7 +60,7 @@ class StoreTurns(PromptedModule):
     """
 
     def __init__(
-        self, signature: type[dspy.Signature] = WriteFacts, reading: WindowReading = LARGE_WINDOW
+        self, signature: Prompt = WriteFacts, reading: WindowReading = LARGE_WINDOW
     ) -> None:
         super().__init__(signature)
         self.reading = reading
@@ -138,7 +138,7 @@ class StoreTurns(PromptedModule):
 class RetrieveRows(PromptedModule):
     """Writes the SELECTs that a question needs, and runs them."""
 
-    def __init__(self, signature: type[dspy.Signature] = WriteQuery) -> None:
+    def __init__(self, signature: Prompt = WriteQuery) -> None:
         super().__init__(signature)
 
     def forward(self, question: Question, memory: Opened, refused: str = "") -> dspy.Prediction:
@@ -198,7 +198,7 @@ class RetrieveRows(PromptedModule):
 class AnswerQuestion(PromptedModule):
     """Answers from the evidence and cites turns, or says once what to look up instead."""
 
-    def __init__(self, signature: type[dspy.Signature] = AnswerFromMemory) -> None:
+    def __init__(self, signature: Prompt = AnswerFromMemory) -> None:
         super().__init__(signature)
 
     def forward(

@@ -1,4 +1,4 @@
-"""What the packaged model needs: whole questions, quotations to store, turns that say the same.
+"""What the packaged model needs: quotations to store, turns that say what it answers.
 
 A model of 135 million parameters completes sentences: its answer counts only if a turn that it was
 shown says so.
@@ -14,29 +14,16 @@ from memory.facts.window_writes import WindowWriter
 from memory.program.abstention import PEOPLE_COST, Grounds, likelihood_of, pays
 from memory.program.digest import WindowContext, WindowReading, stored_window
 from memory.program.fact_checks import dated, is_quoted
-from memory.program.heart import RetrieveRows, StoreTurns
+from memory.program.heart import StoreTurns
 from memory.program.opened import OpenedMemory
 from memory.program.predict import MemoryModule
 from memory.program.protocol import Question, Shown
-from memory.program.signatures.forms import WriteFact, WriteSearch
-from memory.program.support import is_attributed, supported_part, with_known_years
+from memory.program.signatures.forms import WriteFact
+from memory.program.support import is_attributed, supported_part
 from memory.records import ABSTAIN, Fact, Hit, Turn
 
 TINY_BUDGET = 360  # tokens of memory shown with a question
 _ONE_TURN = WindowReading(known_tokens=0, window=1, window_tokens=200, around=False)
-
-
-class SearchRows(RetrieveRows):
-    """Asks for rows with a whole question: the asker's name for "I", a date for "last week"."""
-
-    def __init__(self) -> None:
-        super().__init__(WriteSearch)
-
-    def forward(self, question: Question, memory: Any, refused: str = "") -> dspy.Prediction:
-        """As RetrieveRows."""
-        return super().forward(
-            Question(memory.user_question(question).ranked_text), memory, refused
-        )
 
 
 class StoreQuotation(StoreTurns):
@@ -101,7 +88,7 @@ class Checked(MemoryModule):
         )
         if not self.is_worth_giving(grounds):
             return ABSTAIN, []
-        return with_known_years(text, sources), [turn.id for turn in sources]
+        return text, [turn.id for turn in sources]
 
     def is_worth_giving(self, grounds: Grounds) -> bool:
         """Whether an answer on such grounds is more likely to help than a wrong one to harm."""

@@ -27,6 +27,8 @@ LEAST_EXAMPLE = 64  # tokens; a shorter memory holds no turn
 _WORD = re.compile(r"\w+")
 # A step of a trace: the predictor, or the signature if an adapter could not parse; inputs; outputs.
 Step: TypeAlias = tuple[Any, dict[str, Any], Any]
+# What a module is made with: a signature, or one in DSPy's short form: "question -> answer".
+Prompt: TypeAlias = type[dspy.Signature] | str
 
 
 # --- the modules' base ----------------------------------------------------------------------------
@@ -48,8 +50,9 @@ class PromptedModule(MemoryModule):
 
     plain_examples: Sequence[dspy.Example] = ()
 
-    def __init__(self, prompt: type[dspy.Signature]) -> None:
+    def __init__(self, prompt: Prompt) -> None:
         super().__init__()
+        prompt = dspy.ensure_signature(prompt)
         self.plain_instructions = prompt.instructions
         self.predict = MemoryPredict(prompt)
         self.predict.demos = [*self.plain_examples]
@@ -78,12 +81,16 @@ def prompt_of(module: Any) -> type[dspy.Signature] | None:
 def called(module: Any, **inputs: Any) -> dspy.Prediction:
     """What a module says to the inputs that it takes.
 
-    They are the parameters of its `forward`. One that takes anything gets the inputs of its prompt,
-    as `dspy.Predict` and `dspy.ChainOfThought`; without a single prompt, everything.
+    They are the parameters of its `forward`, or of the module that it wraps, as `dspy.Refine` and
+    `dspy.BestOfN` do. One that takes anything gets the inputs of its prompt, as `dspy.Predict` and
+    `dspy.ChainOfThought`; without a single prompt, everything.
     """
-    names, takes_anything = _parameters(type(module).forward)
+    taking = module
+    while isinstance(taking, dspy.Refine | dspy.BestOfN):
+        taking = taking.module
+    names, takes_anything = _parameters(type(taking).forward)
     if takes_anything:
-        prompt = None if names else prompt_of(module)
+        prompt = None if names else prompt_of(taking)
         names = names.union(prompt.input_fields if prompt else inputs)
     return module(**{name: value for name, value in inputs.items() if name in names})
 

@@ -21,10 +21,10 @@ from memory.program.brief_store import StoreRows
 from memory.program.chat import QuoteTurns, ReadCorrections, ReplyToMessage
 from memory.program.digest import TellStory
 from memory.program.heart import AnswerQuestion, AskMemory, RetrieveRows, StoreTurns
-from memory.program.packaged import TINY_BUDGET, Checked, SearchRows, StoreQuotation
+from memory.program.packaged import TINY_BUDGET, Checked, StoreQuotation
 from memory.program.predict import MemoryModule, PromptedModule
 from memory.program.refine import AskAboutTurns, JudgeAnswer, RefineMemory
-from memory.program.signatures.forms import AnswerInWords, Form
+from memory.program.signatures.forms import AnswerInWords, Form, WriteSearch
 from memory.records import SqlUse
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _small() -> AskMemory:
 def _packaged() -> AskMemory:
     """Rows of templates decide, and answers are checked."""
     return AskMemory(
-        TemplateRows(SearchRows()),
+        TemplateRows(RetrieveRows(WriteSearch)),
         Checked(AnswerQuestion(AnswerInWords)),
         sql="always",
         budget=TINY_BUDGET,

@@ -11,7 +11,7 @@ import pytest
 from memory import Memory, Turn, open_store
 from memory.facts.additions import add_turns
 from memory.program.quotations import answer_lines
-from memory.program.support import with_known_years
+from memory.program.support import supported_part
 from memory.vocabulary.templates.date_phrases import recent_date
 from tests.support.scripted import answer, scripted_packaged_model
 
@@ -65,28 +65,24 @@ def test_there_are_enough_cases() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said_at", "said", "shown"),
+    ("text", "said_at", "said", "part"),
     [
-        ("My wedding is in June.", "", "June 2026", "June"),
-        ("My wedding is in June.", "2026-11-25", "June 2026", "June"),
-        ("I'm getting married next June.", "2025-08-02", "June 2025", "June"),
+        ("My wedding is in June.", "", "June 2026", ""),
+        ("I'm getting married next June.", "2025-08-02", "June 2025", "June 2025"),
         ("We married in June.", "2024-09-01", "in June 2024", "in June 2024"),
-        ("We married in June.", "2024-09-01", "in June 2023", "in June"),
+        ("We married in June.", "2024-09-01", "in June 2023", ""),
         ("I moved to Hull on 1 May.", "2023-05-15", "1 May 2023", "1 May 2023"),
         ("I moved to Hull on 1 May.", "2023-05-15", "May 1, 2022", "May 1"),
-        ("I moved to Hull on May 1st.", "", "May 1st, 2022", "May 1st"),
         ("I moved yesterday.", "2023-05-15", "14 May 2023", "14 May 2023"),
         ("I moved last year.", "2023-05-15", "in 2022", "in 2022"),
         ("I moved last spring.", "2023-05-15", "spring 2022", "spring 2022"),
-        ("I moved today.", "2023-05-15", "15 May 2023", "15 May 2023"),
-        ("It was June 2019, in Hull.", "", "June 2019", "June 2019"),
         ("Hull, in 2019.", "", "2019", "2019"),
     ],
 )
-def test_a_year_that_no_turn_gives_is_left_out(
-    text: str, said_at: str, said: str, shown: str
+def test_an_answer_whose_year_no_turn_gives_is_not_supported(
+    text: str, said_at: str, said: str, part: str
 ) -> None:
-    assert with_known_years(said, [Turn("Anna", text, said_at=said_at)]) == shown
+    assert supported_part(said, [Turn("Anna", text, said_at=said_at)])[0] == part
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from dspy.utils import DummyLM
 
 from memory import AskMemory, Fact, Memory, Store, StoreTurns, Turn, open_store
 from memory.errors import ModelError
-from memory.program import AnswerQuestion, Checked, TemplateRows
+from memory.program import AnswerQuestion, Checked, RetrieveRows, TemplateRows
 from memory.program.chat import ReplyToMessage
 from memory.store.namespaces import path_of
 from tests.support.scripted import ScriptedLM, answer, sql
@@ -388,6 +388,24 @@ def test_any_predictor_takes_the_place_of_ours(home: Path) -> None:
         prediction = module(question=QUESTION, memory="anna")
     assert (prediction.answer, prediction.turns) == ("Oslo", (1,))
     assert prediction.reasoning == "It is in turn 1."
+
+
+@pytest.mark.parametrize("kind", [dspy.Refine, dspy.BestOfN])
+def test_what_tries_a_part_several_times_takes_its_place(home: Path, kind: Any) -> None:
+    retrieve = kind(RetrieveRows(), N=2, reward_fn=lambda _, said: len(said.rows), threshold=1.0)
+    module = AskMemory(retrieve=retrieve)
+    wrote = sql("SELECT id FROM turns WHERE id = 1;")
+    with dspy.context(lm=ScriptedLM([([QUESTION], wrote), (["id"], answer("Oslo", "1"))])):
+        prediction = module(question=QUESTION, memory="anna")
+    assert (prediction.answer, len(prediction.rows)) == ("Oslo", 1)
+
+
+def test_a_signature_may_be_a_string(home: Path) -> None:
+    retrieve = RetrieveRows("question, catalog -> sql")
+    module = AskMemory(retrieve, AnswerQuestion("evidence, question -> answer, turns"))
+    with dspy.context(lm=ScriptedLM(ASKED)):
+        prediction = module(question=QUESTION, memory="anna")
+    assert (prediction.answer, prediction.turns) == ("Oslo", (1,))
 
 
 def test_a_field_that_was_added_is_in_the_prediction(home: Path) -> None:
