@@ -52,9 +52,9 @@ class PromptedModule(MemoryModule):
 
     def __init__(self, prompt: Prompt) -> None:
         super().__init__()
-        prompt = dspy.ensure_signature(prompt)
-        self.plain_instructions = prompt.instructions
-        self.predict = MemoryPredict(prompt)
+        signature: type[dspy.Signature] = dspy.ensure_signature(prompt)
+        self.plain_instructions = signature.instructions
+        self.predict = MemoryPredict(signature)
         self.predict.demos = [*self.plain_examples]
 
     def _predicted(self, **inputs: Any) -> dspy.Prediction:
