@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from memory.errors import InputError
-from memory.vocabulary.forms import check_form, compound_forms
+from memory.vocabulary.forms import check_form
 
 LONGEST_TEMPLATE = 300  # characters
 MOST_TEMPLATES = 200  # of one field of an attribute
@@ -20,10 +21,23 @@ PLACEHOLDERS = {
     "asks_first": ("who", "date"),
     "asks_last": ("who", "date"),
 }
-# An innermost group or a placeholder, with what is glued to it.
-_NO_LITERAL = re.compile(r"[^\s()\[\]|]*(?:\[[^\[\]()]*\]|\([^\[\]()]*\)|\{[^{}]*\})[^\s()\[\]|]*")
+_PLACEHOLDER = re.compile(r"\{([^\s:{}()\[\]|]+)(?::([^{}()\[\]|]*))?\}")
 _CLOSING = {"[": "]", "(": ")"}
-_MARKS = frozenset("[](){}|")
+_OPEN, _CLOSE = "\x02", "\x03"  # in the place of the marks of groups that are read
+# An innermost group: optional words, alone or as a part of a word, or one of several.
+_GROUP = re.compile(
+    rf"(?<![^\s(\[|{_OPEN}])\[(?P<word>[^\[\]()]*)\] | \[(?P<last>[^\[\]()]*)\](?=[|)\]])"
+    r"|\[(?P<part>[^\[\]()]*)\]|\((?P<choice>[^\[\]()]*)\)"
+)
+_INNERMOST = re.compile(r"\[[^\[\]()]*\]|\([^\[\]()]*\)")
+_OPTIONAL = re.compile(r"\[[^\[\]()]*\]")
+_FIRST_OPTION = re.compile(r"\(([^\[\]()|]*)[^\[\]()]*\)")
+# A group or a placeholder, with what is glued to it.
+_NO_LITERAL = re.compile(r"[^\s()\[\]|]*(?:\[[^\[\]()]*\]|\([^\[\]()]*\)|\{[^{}]*\})[^\s()\[\]|]*")
+_CHOICE_OF_WORDS = re.compile(r"(?<!\S)\(([^\[\](){}]*)\)(?!\S)")
+_FIRST = re.compile(
+    r"\[(?P<optional>[^\[\]()]*)\]\S* *|\((?P<choice>[^\[\]()]*)\)|(?P<word>[^\s{]+|\{)"
+)
 
 
 @dataclass(frozen=True)
@@ -34,197 +48,120 @@ class Placeholder:
     form: str = ""
 
 
-@dataclass(frozen=True)
-class Group:
-    """`(one|other)`, or what may be missing: `[one|other]`."""
+@lru_cache(maxsize=4_000)
+def placeholders_of(template: str) -> tuple[Placeholder, ...]:
+    """The placeholders of a template in their order. Raises InputError for an invalid template."""
+    rest = _PLACEHOLDER.sub("", template)
+    open_marks: list[str] = []
+    for mark in re.findall(r"[()\[\]{}|]", rest):
+        if mark == "{":
+            raise _fault(template, "'{' opens no placeholder such as {value} or {value:number}")
+        if mark in _CLOSING:
+            open_marks.append(mark)
+        elif not open_marks or mark == "}":
+            raise _fault(template, f"{mark!r} has nothing to close")
+        elif mark != "|" and _CLOSING[opening := open_marks.pop()] != mark:
+            raise _fault(template, f"{opening!r} is closed by {mark!r}")
+    if open_marks:
+        raise _fault(template, f"{open_marks[-1]!r} is not closed")
+    if re.search(r"[(\[|]\s*[)\]|]", template):
+        reason = "a group has an empty part; write [words] for words that may be absent"
+        raise _fault(template, reason)
+    return tuple(Placeholder(name, form) for name, form in _PLACEHOLDER.findall(template))
 
-    options: tuple["Words", ...]
-    is_optional: bool
+
+def expression_of(template: str) -> str:
+    """The regular expression of a template, over words that are each followed by a space.
+
+    The content of placeholder n is the group `pn`.
+    """
+    numbers = iter(range(len(placeholders_of(template))))
+    text = re.sub(r"[^\w\s()\[\]|{}:]", r"\\\g<0>", f"{' '.join(template.split())} ")
+    text = _PLACEHOLDER.sub(lambda _: f"{_OPEN}P<p{next(numbers)}>.+?{_CLOSE}", text)
+    found = 1
+    while found:
+        text, found = _GROUP.subn(_group, text)
+    return text.replace(f"{_OPEN}P", "(?P").replace(_OPEN, "(?:").replace(_CLOSE, ")")
 
 
-Part = str | Placeholder | Group
-Word = tuple[Part, ...]  # parts without a space between them: "l'{value}", "visit[ed]"
-Words = tuple[Word, ...]
+def _group(group: re.Match[str]) -> str:
+    """A group in marks of its own, so that the one around it is an innermost one now."""
+    if group["word"] is not None:
+        return f"{_OPEN}{_OPEN}{group['word']}{_CLOSE} {_CLOSE}?"
+    if group["last"] is not None:
+        return f"{_OPEN} {_OPEN}{group['last']}{_CLOSE}{_CLOSE}?"
+    if group["part"] is not None:
+        return f"{_OPEN}{group['part']}{_CLOSE}?"
+    return f"{_OPEN}{group['choice']}{_CLOSE}"
 
 
-def parse(template: str) -> Words:
-    """The words of a template. Raises InputError, in one line, for an invalid one."""
-    words, rest = _words(template, 0, template)
-    if rest < len(template):
-        raise _fault(template, f"{template[rest]!r} has nothing to close")
-    if not words:
-        raise InputError("a template is empty")
-    return words
+def needed_words(template: str) -> tuple[frozenset[str], ...]:
+    """Sets of words in small letters: a text in a template's form has a word of each set."""
+    plain, rest = template, ""
+    while rest != plain:
+        plain, rest = _NO_LITERAL.sub(" ", plain), plain
+    needed = [frozenset({word}) for word in plain.casefold().split()]
+    for choice in _CHOICE_OF_WORDS.findall(template) if not needed else ():
+        needed.append(frozenset(option.split()[0].casefold() for option in choice.split("|")))
+    return tuple(needed)
+
+
+def first_words(template: str) -> frozenset[str]:
+    """Words with which a text in a template's form may begin."""
+    first = set[str]()
+    for match in _FIRST.finditer(template):
+        options = match["optional"] or match["choice"] or match["word"] or ""
+        first |= {option.split()[0].casefold() for option in options.split("|") if option.split()}
+        if match["optional"] is None:
+            break
+    return frozenset(word for word in first if "{" not in word)
+
+
+def spellings(template: str) -> Iterator[str]:
+    """Each text in the form of a template without placeholders."""
+    group = _INNERMOST.search(template)
+    if group is None:
+        yield " ".join(template.split())
+        return
+    options = [*group[0][1:-1].split("|"), *([""] if group[0][0] == "[" else [])]
+    for option in options:
+        yield from spellings(f"{template[: group.start()]}{option}{template[group.end() :]}")
+
+
+def bare_words(template: str) -> str:
+    """A template without its placeholders and optional words, each choice by its first option."""
+    text, rest = _PLACEHOLDER.sub("", template), ""
+    while rest != text:
+        text, rest = _FIRST_OPTION.sub(r"\1", _OPTIONAL.sub("", text)), text
+    return " ".join(text.split())
 
 
 def check_template(template: str, field: str) -> str:
     """A template of a field of an attribute, with single spaces. Raises InputError."""
     clean = " ".join(template.split())
+    if not clean:
+        raise InputError("a template is empty")
     if len(clean) > LONGEST_TEMPLATE:
         raise InputError(
             f"the template {clean[:40]!r}... has {len(clean)} characters;"
             f" at most {LONGEST_TEMPLATE} are allowed"
         )
-    words = parse(clean)
-    names = [part.name for part in parts_of(words) if isinstance(part, Placeholder)]
+    placeholders = placeholders_of(clean)
+    names = [placeholder.name for placeholder in placeholders]
     allowed = PLACEHOLDERS[field]
     if unknown := [name for name in names if name not in allowed]:
         listed = ", ".join(f"{{{name}}}" for name in allowed)
         raise _fault(clean, f"{field} has no {{{unknown[0]}}}; it may have {listed}")
     if repeated := [name for name in names if names.count(name) > 1]:
         raise _fault(clean, f"{{{repeated[0]}}} occurs twice")
-    for part in parts_of(words):
-        if isinstance(part, Placeholder) and part.form:
-            check_form(part.form)
+    for placeholder in placeholders:
+        if placeholder.form:
+            check_form(placeholder.form)
     if field == "says" and not any(name in VALUES for name in names):
         raise _fault(clean, "it needs {value} where the value stands")
-    if not literals(clean):
+    if not bare_words(clean):
         raise _fault(clean, "it needs a word that is always there")
     return clean
-
-
-def bare_words(template: str) -> str:
-    """A template without its placeholders and optional words, each choice by its first option."""
-
-    def texts(words: Words) -> Iterator[str]:
-        for word in words:
-            for part in word:
-                if isinstance(part, str):
-                    yield part
-                elif isinstance(part, Group) and not part.is_optional:
-                    yield from texts(part.options[0])
-
-    return " ".join(texts(parse(template)))
-
-
-def parts_of(words: Words) -> Iterator[Part]:
-    """All parts of a template, including the parts of groups."""
-    for word in words:
-        for part in word:
-            yield part
-            if isinstance(part, Group):
-                for option in part.options:
-                    yield from parts_of(option)
-
-
-def literals(template: str) -> list[frozenset[str]]:
-    """Words that a text in a template's form has, in small letters: all of one of these sets.
-
-    Empty if a text may match without any of its words.
-    """
-    plain, rest = template, ""
-    while rest != plain:
-        plain, rest = _NO_LITERAL.sub(" ", plain), plain
-    if words := plain.casefold().split():
-        return [frozenset(words)]
-    sets = _sure_words(parse(template))
-    return sets if all(sets) else []
-
-
-def _sure_words(words: Words) -> list[frozenset[str]]:
-    """The words of the first part of a template that is not optional, a set for each way."""
-    for word in words:
-        options = _options(word[0]) if len(word) == 1 else _spellings(word)
-        if all(options):
-            return options
-    return [frozenset()]
-
-
-def _options(part: Part) -> list[frozenset[str]]:
-    """What a text has for a part that stands alone, a set for each way to say it."""
-    if isinstance(part, str):
-        return [frozenset({part.casefold()})]
-    if isinstance(part, Placeholder):
-        templates = compound_forms().get(part.form or part.name, ())
-        return [
-            known for template in templates for known in literals(template) or [frozenset()]
-        ] or [frozenset()]
-    if part.is_optional:
-        return [frozenset()]
-    return [known for option in part.options for known in _sure_words(option)]
-
-
-def _spellings(word: Word) -> list[frozenset[str]]:
-    """The words of "visit[ed]" or "(in future|as of now)[,]", a set for each way to write it.
-
-    An empty one if a placeholder is a part of them.
-    """
-    spellings = [""]
-    for part in word:
-        if isinstance(part, Placeholder):
-            return [frozenset()]
-        if isinstance(part, str):
-            endings = [part]
-        else:
-            endings = [" ".join(_texts(option)) for option in part.options]
-            endings += [""] if part.is_optional else []
-        spellings = [spelling + ending for spelling in spellings for ending in endings]
-    return [frozenset(spelling.casefold().split()) for spelling in spellings]
-
-
-def _texts(words: Words) -> Iterator[str]:
-    for word in words:
-        for part in word:
-            if isinstance(part, str):
-                yield part
-
-
-def _words(template: str, at: int, whole: str) -> tuple[Words, int]:
-    """The words from a position up to a closing mark or a bar, and where that is."""
-    words: list[Word] = []
-    while at < len(template) and template[at] not in "])|":
-        if template[at] == " ":
-            at += 1
-            continue
-        word, at = _word(template, at, whole)
-        words.append(word)
-    return tuple(words), at
-
-
-def _word(template: str, at: int, whole: str) -> tuple[Word, int]:
-    parts: list[Part] = []
-    while at < len(template) and template[at] not in " ])|":
-        mark = template[at]
-        if mark in _CLOSING:
-            group, at = _group(template, at, whole)
-            parts.append(group)
-        elif mark == "{":
-            end = template.find("}", at)
-            inside = template[at + 1 : end] if end > at else ""
-            name, _, form = inside.partition(":")
-            if not name or set(inside) & _MARKS:
-                raise _fault(whole, "'{' opens no placeholder such as {value} or {value:number}")
-            parts.append(Placeholder(name, form))
-            at = end + 1
-        elif mark == "}":
-            raise _fault(whole, "'}' has nothing to close")
-        else:
-            start = at
-            while at < len(template) and template[at] not in _MARKS and template[at] != " ":
-                at += 1
-            parts.append(template[start:at])
-    return tuple(parts), at
-
-
-def _group(template: str, at: int, whole: str) -> tuple[Group, int]:
-    opening = template[at]
-    options: list[Words] = []
-    while True:
-        words, at = _words(template, at + 1, whole)
-        options.append(words)
-        if at >= len(template):
-            raise _fault(whole, f"{opening!r} is not closed")
-        if template[at] != "|":
-            break
-    if template[at] != _CLOSING[opening]:
-        raise _fault(whole, f"{opening!r} is closed by {template[at]!r}")
-    if not all(options):
-        raise _fault(whole, "a group has an empty part; write [words] for words that may be absent")
-    return Group(tuple(options), opening == "["), at + 1
-
-
-def _fault(template: str, reason: str) -> InputError:
-    return InputError(f"the template {template!r}: {reason}")
 
 
 def check_templates(templates: Sequence[str], field: str, attribute: str) -> tuple[str, ...]:
@@ -238,3 +175,7 @@ def check_templates(templates: Sequence[str], field: str, attribute: str) -> tup
             f"attribute {attribute} has more than {MOST_TEMPLATES} templates in {field}"
         )
     return tuple(clean)
+
+
+def _fault(template: str, reason: str) -> InputError:
+    return InputError(f"the template {template!r}: {reason}")

@@ -1,6 +1,7 @@
 """Plain forms of what people say and ask, matched as the vocabulary's templates write them."""
 
 from memory.vocabulary.templates.clauses import plays_somebody, supposes
+from memory.vocabulary.templates.forms import name_at_end
 from memory.vocabulary.templates.matching import (
     Found,
     Reading,
@@ -15,7 +16,6 @@ from memory.vocabulary.templates.questions import (
     question_templates_of,
     whom,
 )
-from memory.vocabulary.templates.values import name_at_end
 
 __all__ = [
     "Found",

@@ -1,27 +1,30 @@
 """The clauses of a turn that its speaker asserts: no question, no quotation, no text of others."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from memory.vocabulary.entities import relation_words
 from memory.vocabulary.orders import orders_in
 from memory.vocabulary.sentences import sentences_of
+from memory.vocabulary.template_syntax import spellings
 from memory.vocabulary.templates.copies import name_of_other, question_about_text
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends
-from memory.vocabulary.templates.forms import FIRST_QUOTATION, LAST_QUOTATION
+from memory.vocabulary.templates.forms import (
+    FIRST_QUOTATION,
+    LAST_QUOTATION,
+    without_person_spoken_to,
+)
 from memory.vocabulary.templates.parts import introduces_own, parts_of
 from memory.vocabulary.templates.patterns import (
-    Index,
-    any_of,
-    edge_words,
+    Table,
     first_search,
-    most_words,
-    pattern,
+    in_full,
+    is_one_of,
+    table_of,
     words_of,
 )
-from memory.vocabulary.templates.values import without_person_spoken_to
 from memory.vocabulary.templates.words import language_words
 
 _QUOTATIONS = f"{FIRST_QUOTATION}-{LAST_QUOTATION}"
@@ -40,6 +43,7 @@ _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]++|(?<![^\w{_QUOTATIONS}+%])[^\w{_QU
 _NO_WORD = re.compile(r"[^\w'&/#-]+")
 _MARKS = ".,;:!?()"
 _FILLER_MARKS = ",!.\u2013-"  # behind each word of a greeting
+_MOST_FILLER_WORDS = 8
 _PART_OF_OTHERS = "\0"
 _BULLET = re.compile(r"^\s*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
 _VERSE_LINES = 4
@@ -96,10 +100,10 @@ def refusal_of(text: str, speaker: str = "") -> str:
     """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
     # "Always translate foreign words" is of all answers, and of no text.
-    request = "" if begins_order(text) else first_search(_requests(), text)
+    request = "" if begins_order(text) else first_search(_table("requests"), text)
     if request := request or plays_somebody(text):
         return f"it asks to treat a text or to play a role: {request!r}"
-    if frame := first_search(_frames(), text):
+    if frame := first_search(_table("frames"), text):
         return f"it plays or supposes something: {frame!r}"
     return form_of_others(text, speaker)
 
@@ -126,7 +130,7 @@ def form_of_others(text: str, speaker: str = "") -> str:
 
 def plays_somebody(text: str) -> str:
     """The words that begin or continue a play in a turn; "" if there are none."""
-    return first_search(_plays(), text[:_LONGEST_TURN])
+    return first_search(_table("plays"), text[:_LONGEST_TURN])
 
 
 def own_with_marks(text: str, with_code: bool = False) -> tuple[str, list[str]]:
@@ -188,12 +192,12 @@ def told_sentences(text: str) -> Iterator[str]:
 def unasserted(text: str) -> str:
     """The word that keeps a sentence from asserting anything: a condition, another's speech."""
     ironies = (mark for mark in language_words().ironies if mark in text)
-    return first_search(_unasserted(), text) or next(ironies, "")
+    return first_search(_table("unasserted"), text) or next(ironies, "")
 
 
 def supposes(sentence: str) -> bool:
     """Whether a sentence supposes, makes up or advises something: its dates are no one's."""
-    return bool(first_search(_suppositions(), sentence))
+    return bool(first_search(_table("suppositions"), sentence))
 
 
 def retraction(text: str, of_end: bool = False) -> str:
@@ -204,9 +208,9 @@ def retraction(text: str, of_end: bool = False) -> str:
     plain = " ".join(_NO_WORD.sub(" ", text).split())
     if not plain:
         return next((mark for mark in language_words().ironies if mark in text), "")
-    if of_end and _is_any_of(_confessions(), plain):
+    if of_end and is_one_of(_table("confessions"), plain):
         return ""
-    return plain if _is_any_of(_retractions(), plain) else ""
+    return plain if is_one_of(_table("retractions"), plain) else ""
 
 
 def clauses(sentence: Sentence) -> Iterator[Part]:
@@ -229,57 +233,29 @@ def doubt_around(part: Part, matched: Sequence[str], is_end: bool = False) -> st
 
     "In my dreams, I live in Paris", "she was like, I'm vegan", "I live in Rome, or so I think".
     """
-    for number, piece in enumerate(part.before):
+    for piece in part.before:
         is_read = any(_without_edges(piece) in clause for clause in matched)
-        if not is_read and (_is_of_others(piece) or _sets_scene(piece, is_first=number == 0)):
+        if not is_read and not _leaves_clause(piece):
             return piece.strip()
     after = "".join(part.after)
     return retraction(after, is_end) or retraction("".join(part.after[:1]), is_end)
 
 
-def _is_of_others(piece: str) -> bool:
-    """Whether words may say that another's words follow, or hold them.
+def _leaves_clause(piece: str) -> bool:
+    """Whether words before a clause leave it a statement of the speaker.
 
-    "She was like, ", "it's printed on the bag, ", "the mail starts with I'm a prince and ".
+    They add nothing, name the person spoken to, are a clause of the speaker's own, or lead to the
+    statement by "but" or "so". All others may say whose words it has, or when it would be so.
     """
     known = language_words()
-    words = _without_edges(piece).casefold().split(" ")
-    if words[-1] in known.reports:
+    words = _without_edges(piece, joins=False).casefold().split(" ")
+    if words[-1] in known.joins and words[-1] not in known.list_joins:
         return True
-    # "Give me a million and I live in Bali."
-    if words[0] in known.verbs and piece.rstrip().casefold().endswith(tuple(known.list_joins)):
+    if not without_person_spoken_to(f", {without_fillers(_without_edges(piece))}"):
         return True
-    if words_of(words[0]) & known.speakers:
-        return False
-    is_third_person = words_of(words[0]) & known.subjects or words[0] in known.possessives
-    holds_first_person = any(words_of(word) & known.speakers for word in words[1:])
-    return holds_first_person or bool(is_third_person and _ends_with_comma(piece))
-
-
-def _sets_scene(piece: str, is_first: bool) -> bool:
-    """Whether words before a comma say where or when what follows is so: "In the game, ".
-
-    At the beginning of a sentence these are all words without a subject, unless they add nothing
-    or name the person spoken to: "My dream, I live in Rome".
-    """
-    if not _ends_with_comma(piece):
-        return False
-    words = without_fillers(_without_edges(piece)).split(" ")
-    is_somebody = not without_person_spoken_to(f", {' '.join(words)}")
-    is_scene = words[0].casefold() in language_words().scenes or (is_first and not is_somebody)
-    return words != [""] and is_scene and not _names_subject(words)
-
-
-def _ends_with_comma(piece: str) -> bool:
-    """Whether nothing but a mark joins a piece to the next."""
-    return piece.rstrip().endswith((",", "(", "\u2013", "\u2014", " -"))
-
-
-def _names_subject(words: Sequence[str]) -> bool:
-    """Whether one of some words is the subject of a clause: a pronoun that does not end them."""
-    known = language_words()
-    inner = words_of(" ".join(words[1:-1]))
-    return bool(words_of(words[0]) & known.subjects or inner & (known.subjects | known.hearers))
+    is_own = words_of(words[0]) & known.speakers
+    is_of_own = words[0] in relation_words().possessives and not piece.rstrip().endswith(",")
+    return bool(is_own or is_of_own) and words[-1] not in known.reports
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
@@ -287,14 +263,10 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
 
     Words behind it first: "now" is not part of a value ("I work as a teacher now").
     """
-    whole = f"{clause} "
-    ended, begun = _ended(whole), _begun(whole)
-    # Most clauses have nothing before them, and name no one.
-    bare = ended if begun == whole else _ended(begun)
+    bare = without_fillers(clause)
     to_nobody = without_person_spoken_to(bare)
     addressing = bare if to_nobody == bare else without_fillers(to_nobody)
-    texts = (ended, clause, bare, addressing)
-    for text in dict.fromkeys(texts):
+    for text in dict.fromkeys((without_fillers(clause, before=False), clause, bare, addressing)):
         yield Clause(text)
     for text, phrase in dates_at_ends(addressing):
         date = date_of(phrase, said_at) or ""
@@ -343,12 +315,9 @@ def _cuts() -> re.Pattern[str]:
 def _without_edges(text: str, joins: bool = True) -> str:
     """A text without punctuation, an emoji or, with `joins`, a conjunction at its ends."""
     clean = _EDGES.sub("", text)
-    if not joins or not clean.casefold().endswith(_joins_at_end()):
-        return clean
-    for join in language_words().joins:
-        if clean.casefold().endswith(f" {join}"):
-            clean = clean[: -len(join) - 1]
-    return _EDGES.sub("", clean)
+    while joins and (join := next(filter(clean.casefold().endswith, _joins_at_end()), "")):
+        clean = _EDGES.sub("", clean[: -len(join)])
+    return clean
 
 
 @cache
@@ -358,94 +327,32 @@ def _joins_at_end() -> tuple[str, ...]:
 
 def without_fillers(text: str, before: bool = True) -> str:
     """A clause without a greeting before it, or "by the way" after it."""
-    return _ended(_begun(f"{text} ") if before else f"{text} ")
+    words = text.split(" ")
+    while before and (count := _filler_words(words, at_end=False)):
+        words = words[count:]
+    while count := _filler_words(words, at_end=True):
+        words = words[:-count]
+        words[-1] = words[-1].rstrip(",")
+    return " ".join(words)
 
 
-def _begun(clause: str) -> str:
-    """A clause with a space behind it, from where it begins: behind a greeting."""
-    while match := _fillers_before().match(clause, _first_word(clause)):
-        clause = clause[match.end() :]
-    return clause
-
-
-def _ended(clause: str) -> str:
-    """A clause with a space behind it, up to where it ends: before "by the way"."""
-    while match := _fillers_after().match(clause, _last_word(clause)):
-        clause = f"{clause[: match.start()]} "
-    return clause.strip()
-
-
-class _Fillers:
-    """Words that add nothing at one end of a clause, by the first or the last of these words.
-
-    There are hundreds. To try them all at each word of a clause took most of a question's time.
-    """
-
-    def __init__(self, templates: Iterable[str], at_end: bool) -> None:
-        self._templates = tuple(templates)
-        self._at_end = at_end
-        edge = _last_word if at_end else _first_word
-        self._by_word = defaultdict[str, list[str]](list)
-        for template in self._templates:
-            for word in {edge(f"{word} ") for word in edge_words(template, at_end)}:
-                self._by_word[word].append(template)
-        # Each with the most words that a match has.
-        self._expressions: dict[str, tuple[re.Pattern[str], int]] = {}
-
-    def match(self, clause: str, word: str) -> re.Match[str] | None:
-        """The fillers at the end of a clause that has this word there."""
-        key = word.lower()
-        # Small letters outside ASCII have other forms: all are tried.
-        templates = self._by_word.get(key) if word.isascii() else self._templates
-        if not templates:
-            return None
-        key = key if word.isascii() else ""
-        if key not in self._expressions:
-            self._expressions[key] = self._expression(templates), most_words(templates)
-        expression, words = self._expressions[key]
-        return (
-            expression.search(clause, _start_of_end(clause, words))
-            if self._at_end
-            else expression.match(clause)
-        )
-
-    def _expression(self, templates: Sequence[str]) -> re.Pattern[str]:
-        options = any_of(templates)
-        if self._at_end:
-            return re.compile(rf"(?<![\s,])[\s,]+(?:{options})$", re.IGNORECASE)
-        options = options.replace(" ", f"[{_FILLER_MARKS}]* +")
-        return re.compile(rf"(?:{options})(?=\w)", re.IGNORECASE)
-
-
-def _start_of_end(clause: str, words: int) -> int:
-    """Where the last words of a clause, this many, may begin, and the marks before them."""
-    before, *last = clause.rsplit(None, words + 1) or [""]
-    end = len(before) if len(last) > words else 0
-    while end and (clause[end - 1] == "," or clause[end - 1].isspace()):
-        end -= 1
-    return end
-
-
-def _first_word(clause: str) -> str:
-    return clause.partition(" ")[0].rstrip(_FILLER_MARKS)
-
-
-def _last_word(clause: str) -> str:
-    """The last word of a clause with one space behind it; "" behind more than one."""
-    end = clause[:-1].replace(",", " ")
-    return "" if not end or end[-1].isspace() else end.rsplit(None, 1)[-1]
+def _filler_words(words: Sequence[str], at_end: bool) -> int:
+    """How many words at one end of a clause add nothing: at most all but one."""
+    fillers = _fillers(at_end)
+    for count in range(min(_MOST_FILLER_WORDS, len(words) - 1), 0, -1):
+        some = [word.casefold() for word in (words[-count:] if at_end else words[:count])]
+        if " ".join(some) in fillers:  # "no," needs its comma
+            return count
+        if in_full(" ".join(word.strip(_FILLER_MARKS) for word in some)) in fillers:
+            return count
+    return 0
 
 
 @cache
-def _fillers_before() -> _Fillers:
-    words = language_words()
-    return _Fillers((*words.before, *words.comments), at_end=False)
-
-
-@cache
-def _fillers_after() -> _Fillers:
-    words = language_words()
-    return _Fillers((*words.after, *words.comments), at_end=True)
+def _fillers(at_end: bool) -> frozenset[str]:
+    known = language_words()
+    templates = (*(known.after if at_end else known.before), *known.comments)
+    return frozenset(in_full(text) for template in templates for text in spellings(template))
 
 
 def _split_at_colon(line: str) -> tuple[str, str, str]:
@@ -460,10 +367,12 @@ def _is_letter(lines: Sequence[str]) -> bool:
     if not lines:
         return False
     first, *rest = lines
-    if _begins_with(_formal_salutations(), first):
+    if _begins_with(_table("formal_salutations"), first):
         return True
-    is_greeted = _begins_with(_salutations(), first) and len(first.split()) <= 5
-    return is_greeted and any(_is_any_of(_signatures(), line.rstrip(" ,.!")) for line in rest[-3:])
+    is_greeted = _begins_with(_table("salutations"), first) and len(first.split()) <= 5
+    return is_greeted and any(
+        is_one_of(_table("signatures"), line.rstrip(" ,.!")) for line in rest[-3:]
+    )
 
 
 def _is_verse(lines: Sequence[str]) -> bool:
@@ -478,69 +387,16 @@ def _is_verse(lines: Sequence[str]) -> bool:
     return len(lines) >= _VERSE_LINES and len(short) >= 0.75 * len(lines)
 
 
-def _is_any_of(index: Index[None], text: str) -> bool:
-    text = " ".join(text.casefold().split())
-    entries = index.candidates(words_of(text))
-    return any(entry.may_match(text) and pattern(entry.template).match(text) for entry in entries)
-
-
-def _begins_with(index: Index[None], line: str) -> bool:
+def _begins_with(table: Table[None], line: str) -> bool:
     words = line.replace(",", "").split()[:_MOST_SALUTATION_WORDS]
     # What these do not match their beginnings do not match: they have fewer words.
-    if not index.candidates(words_of(" ".join(words))):
+    if not table.candidates(words_of(" ".join(words))):
         return False
-    return any(_is_any_of(index, " ".join(words[:count])) for count in range(1, len(words) + 1))
-
-
-def _index(templates: Sequence[str]) -> Index[None]:
-    return Index((template, None) for template in templates)
+    return any(is_one_of(table, " ".join(words[:count])) for count in range(1, len(words) + 1))
 
 
 @cache
-def _requests() -> Index[None]:
-    return _index(language_words().requests)
-
-
-@cache
-def _plays() -> Index[None]:
-    return _index(language_words().plays)
-
-
-@cache
-def _unasserted() -> Index[None]:
-    return _index(language_words().unasserted)
-
-
-@cache
-def _frames() -> Index[None]:
-    return _index(language_words().frames)
-
-
-@cache
-def _suppositions() -> Index[None]:
-    return _index(language_words().suppositions)
-
-
-@cache
-def _confessions() -> Index[None]:
-    return _index(language_words().confessions)
-
-
-@cache
-def _retractions() -> Index[None]:
-    return _index(language_words().retractions)
-
-
-@cache
-def _salutations() -> Index[None]:
-    return _index(language_words().salutations)
-
-
-@cache
-def _formal_salutations() -> Index[None]:
-    return _index(language_words().formal_salutations)
-
-
-@cache
-def _signatures() -> Index[None]:
-    return _index(language_words().signatures)
+def _table(heading: str) -> Table[None]:
+    """The templates of a heading of `languages.toml`."""
+    templates: tuple[str, ...] = getattr(language_words(), heading)
+    return table_of(templates)

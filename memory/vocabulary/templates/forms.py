@@ -2,33 +2,30 @@
 
 import re
 from functools import cache
+from itertools import takewhile
 
 from memory.text.word_classes import is_infinitive
 from memory.vocabulary import Attribute
 from memory.vocabulary.entities import relation_words
 from memory.vocabulary.forms import PLAIN_FORMS, compound_forms, head_lists, is_town, word_lists
-from memory.vocabulary.template_syntax import Placeholder, literals
+from memory.vocabulary.template_syntax import Placeholder
 from memory.vocabulary.templates.date_phrases import date_of, dates_at_ends, names_day
-from memory.vocabulary.templates.patterns import Index, pattern, words_of
-from memory.vocabulary.templates.values import (
-    has_loose_end,
-    has_second_clause,
-    head_of,
-    is_joined_well,
-)
+from memory.vocabulary.templates.patterns import Table, pattern, table_of, words_of
 from memory.vocabulary.templates.words import language_words
 
 # A quotation in a turn is one of these characters, so that no template reads what it says.
 FIRST_QUOTATION, LAST_QUOTATION = "\ue000", "\uf8ff"
-_OPEN_FORMS = ("phrase", "name", "place", "title", "text")
 _MOST_WORDS = 5
 _MOST_TITLE_WORDS = 8
 _MOST_TEXT_WORDS = 40
-_DIGITS = re.compile(r"\d{1,12}(?:[.,]\d{1,6})*")
-_CODE = re.compile(r"#?(?=[\w/-]*\d)\w[\w/-]{1,40}")
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"\+?[\d(][\d ()/.-]{4,20}\d")
+_MOST_SPOKEN_TO = 3  # words for the person spoken to: "my dear Clara"
 _PHRASE_WORD = re.compile(r"\w[\w'&+./-]*")
+_WRITTEN = {
+    "code": re.compile(r"#?(?=[\w/-]*\d)\w[\w/-]{1,40}"),
+    "email": re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"),
+    "phone": re.compile(r"\+?[\d(][\d ()/.-]{4,20}\d"),
+    "number": re.compile(r"\d{1,12}(?:[.,]\d{1,6})*"),
+}
 
 
 def fits(text: str, form: str) -> bool:
@@ -39,27 +36,16 @@ def fits(text: str, form: str) -> bool:
         return is_phrase(text) and _has_head(text.casefold(), head_lists()[form])
     if form in PLAIN_FORMS:
         return _fits_plain(text, form)
-    index, others = _compound_templates(form)
-    likely = dict.fromkeys(entry.template for entry in index.candidates(words_of(text)))
-    for template in (*likely, *others):
-        match = pattern(template).match(text)
-        if match and all(fits(part, placeholder.name) for placeholder, part in match.texts):
-            return True
-    return False
+    return any(
+        all(fits(part, placeholder.name) for placeholder, part in match.texts)
+        for row in _compound(form).candidates(words_of(text))
+        if (match := pattern(row.template).match(text))
+    )
 
 
 @cache
-def _compound_templates(form: str) -> tuple[Index[None], tuple[str, ...]]:
-    """The templates of a compound form by their words, and the ones without their own word."""
-    templates = compound_forms()[form]
-    with_words = [template for template in templates if literals(template)]
-    others = [template for template in templates if template not in with_words]
-    return Index((template, None) for template in with_words), tuple(others)
-
-
-def is_open(form: str) -> bool:
-    """Whether a value of a form may be any phrase or name."""
-    return form in _OPEN_FORMS or "{phrase}" in compound_forms().get(form, ())
+def _compound(form: str) -> Table[None]:
+    return table_of(compound_forms()[form])
 
 
 def is_closed(form: str) -> bool:
@@ -81,48 +67,31 @@ def form_of(attribute: Attribute, placeholder: Placeholder) -> str:
 
 def _fits_plain(text: str, form: str) -> bool:
     words = text.split(" ")
+    if form in _WRITTEN:
+        is_number_word = form == "number" and text.casefold() in language_words().numbers
+        return is_number_word or bool(_WRITTEN[form].fullmatch(text))
     if form == "name":
-        return is_name(text)
+        return is_name(text) and not _ends_with_person(words)
     if form == "place":
-        town, _, region = text.removeprefix("the ").removeprefix("The ").partition(", ")
-        regions = word_lists()["region"]
-        if not is_name(town) or (region and region.casefold() not in regions):
-            return False
-        # "We moved to Kubernetes": a bare name is a place only if it is a known one.
-        return bool(region) or town.casefold() in regions or any(map(is_town, _names_in(town)))
-    if form == "number":
-        return bool(_DIGITS.fullmatch(text)) or text.casefold() in language_words().numbers
+        return _is_place(text)
     if form == "date":
         return names_day(text)
-    if form == "code":
-        return bool(_CODE.fullmatch(text))
-    if form == "email":
-        return bool(_EMAIL.fullmatch(text))
-    if form == "phone":
-        return bool(_PHONE.fullmatch(text))
     if form == "verb":
-        return is_bare_verb(text)
+        return text.isalpha() and is_infinitive(text.casefold())
     if form == "text":
-        return len(words) <= _MOST_TEXT_WORDS and not has_second_clause(text, imperative=True)
-    if form == "title":
-        is_title = is_quotation(text) or _is_title(words)
-        return is_title or is_phrase(text)
-    return is_phrase(text)
+        return len(words) <= _MOST_TEXT_WORDS
+    if form == "title" and (is_quotation(text) or _is_title(words)):
+        return True
+    return is_phrase(text) and not _ends_with_person(words)
 
 
-def _names_in(town: str) -> tuple[str, ...]:
-    """A name, and its words: "North Leeds", "Leeds"."""
-    return (town, *town.split(" "))
-
-
-def is_bare_verb(text: str) -> bool:
-    """Whether a text is a verb as an imperative has it: "list", "double-check", and no "is"."""
-    known = language_words()
-    folded = text.casefold()
-    if " " in text or folded in known.stops | known.subjects | known.opens:
-        return folded == "be"
-    word = folded.rpartition("-")[2]
-    return word.isalpha() and is_infinitive(word)
+def _is_place(text: str) -> bool:
+    """Whether a text is the name of a known town or region: not "We moved to Kubernetes"."""
+    town, _, region = text.removeprefix("the ").removeprefix("The ").partition(", ")
+    regions = word_lists()["region"]
+    if not is_name(town) or (region and region.casefold() not in regions):
+        return False
+    return bool(region) or town.casefold() in regions or any(map(is_town, (town, *town.split(" "))))
 
 
 def is_quotation(text: str) -> bool:
@@ -149,17 +118,14 @@ def is_name(text: str) -> bool:
 
 def _is_title(words: list[str]) -> bool:
     """Whether words form a title, which begins and ends with a capital."""
-    text = " ".join(words)
-    *_, last = text.split(", ")
-    is_addressed = last != text and " " not in last  # "Alien, Clara"
     begins_and_ends = words[0][:1].isupper() and words[-1][:1].isupper()
-    is_short = len(words) <= _MOST_TITLE_WORDS
-    return begins_and_ends and is_short and not is_addressed and not has_second_clause(text)
+    return begins_and_ends and len(words) <= _MOST_TITLE_WORDS and "," not in " ".join(words)
 
 
 def _has_head(text: str, heads: frozenset[str]) -> bool:
     """Whether a phrase is about one of some things: "raw egg whites", "dust in old houses"."""
-    words = head_of(text).split(" ")
+    prepositions = language_words().prepositions
+    words = list(takewhile(lambda word: word not in prepositions, text.split(" ")))
     ends = [" ".join(words[start:]) for start in range(len(words))]
     return text in heads or any(
         end in heads or end.removesuffix("s") in heads or end.removesuffix("es") in heads
@@ -168,7 +134,7 @@ def _has_head(text: str, heads: frozenset[str]) -> bool:
 
 
 def is_phrase(text: str) -> bool:
-    """Whether a text is a short phrase: up to five words, without a pronoun or a date."""
+    """Whether a text is a short phrase: up to five words of one clause, and no date."""
     words = text.split(" ")
     folded = [word.casefold() for word in words]
     known = language_words()
@@ -177,12 +143,69 @@ def is_phrase(text: str) -> bool:
     is_proper = folded[0] == "the" and len(words) > 1 and words[1][:1].isupper()
     if folded[0] in known.opens and not is_proper:
         return False
-    contracted = " ".join(known.contractions.get(word, "") for word in folded if "'" in word)
-    if not known.outside_phrases.isdisjoint((*folded, *contracted.split())):
+    if not known.outside_phrases.isdisjoint(words_of(text)):
         return False
-    has_date = date_of(text, "") is not None or any(dates_at_ends(text))
-    return (
-        not has_date
-        and is_joined_well(text)
-        and not (has_second_clause(text) or has_loose_end(text))
-    )
+    return date_of(text, "") is None and not any(dates_at_ends(text))
+
+
+def _ends_with_person(words: list[str]) -> bool:
+    """Whether words may end in the person spoken to: "horses Mairi", "Boots Mum"."""
+    *before, last = words
+    if not before or before[-1].casefold() in _words_before_names():
+        return False
+    folded = last.casefold()
+    is_called = folded in relation_words().names or folded in language_words().spoken_to
+    return is_called or (last.istitle() and before[-1].islower())
+
+
+def name_at_end(value: str) -> str:
+    """The last word of a value, if it may be the name of the person spoken to; else ""."""
+    *before, last = value.split(" ")
+    return "" if not before or before[-1].casefold() in _words_before_names() else last
+
+
+@cache
+def _words_before_names() -> frozenset[str]:
+    """Words behind which a name belongs to them: "with Tom", "the Baltic", "van Gogh"."""
+    known = language_words()
+    return known.prepositions | known.opens | relation_words().particles
+
+
+def list_items(text: str, is_closed: bool) -> list[str] | None:
+    """The values of "nuts, eggs and milk"; None for what may be no list.
+
+    Without a word that joins the last value, the words after a comma may be a comment or the name
+    of the person spoken to. They are a value only if a closed list of words has them.
+    """
+    items = _list_joins().split(text)
+    *inner, last = items
+    if ", " in last and not is_closed:
+        return None
+    if len(items) == 1:
+        return text.split(", ")
+    return [part for item in (*inner, last) for part in item.removesuffix(",").split(", ") if part]
+
+
+@cache
+def _list_joins() -> re.Pattern[str]:
+    joins = "|".join(map(re.escape, sorted(language_words().list_joins)))
+    return re.compile(rf",? (?:{joins}) ", re.IGNORECASE)
+
+
+def without_person_spoken_to(clause: str) -> str:
+    """A clause without the person spoken to behind its last comma: "I love tea, Clara"."""
+    rest, comma, tail = clause.rpartition(", ")
+    words = tail.split(" ")
+    if comma and len(words) <= _MOST_SPOKEN_TO and all(map(_may_be_spoken_to, words)):
+        return rest
+    return clause
+
+
+def _may_be_spoken_to(word: str) -> bool:
+    folded = word.casefold()
+    known = language_words()
+    people = relation_words()
+    of_people = (known.spoken_to, people.names, people.possessives, people.adjectives)
+    if any(folded in words for words in of_people):
+        return True
+    return word[:1].isupper() and word.isalpha() and folded not in known.stops

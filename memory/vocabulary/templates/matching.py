@@ -11,7 +11,7 @@ from memory.text.dates import is_past_before
 from memory.vocabulary import INSTRUCTION, LENGTH, STANDING, Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
 from memory.vocabulary.orders import LONGEST_ORDER, orders_in
-from memory.vocabulary.template_syntax import VALUES, Placeholder
+from memory.vocabulary.template_syntax import VALUES, Placeholder, first_words
 from memory.vocabulary.templates.clauses import (
     Clause,
     Sentence,
@@ -34,16 +34,11 @@ from memory.vocabulary.templates.forms import (
     form_of,
     is_closed,
     is_name,
-    is_open,
     is_quotation,
-)
-from memory.vocabulary.templates.made_once import made_once
-from memory.vocabulary.templates.patterns import Entry, Index, Match, pattern, words_of
-from memory.vocabulary.templates.values import (
-    ends_with_person_spoken_to,
-    joined_values,
     list_items,
 )
+from memory.vocabulary.templates.made_once import made_once
+from memory.vocabulary.templates.patterns import Match, Row, Table, in_full, pattern, words_of
 from memory.vocabulary.templates.words import language_words
 
 _MOST_ASSERTIONS = 40  # of a turn
@@ -117,13 +112,14 @@ class Templates:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._index = Index(
+        self._table = Table(
             (template, StatementForm(attribute, field == "ends"))
             for attribute in vocabulary.attributes
             for field in ("says", "ends")
             for template in getattr(attribute, field)
         )
-        openers = frozenset(self._index.first_words()) | relation_words().possessives
+        first = (first_words(in_full(row.template)) for row in self._table.rows)
+        openers = relation_words().possessives.union(*first)
         self._openers = openers - language_words().opens
 
     def read(self, turn: Turn) -> Reading:
@@ -154,8 +150,8 @@ class Templates:
                 yield Found(order.sentence, "", (assertion,))
 
     def _of_templates(self, turn: Turn) -> Reading:
-        entries = self._index.candidates(words_of(turn.text))
-        if not entries:
+        rows = self._table.candidates(words_of(turn.text))
+        if not rows:
             return Reading(refusals=("no template has its words",))
         if refusal := refusal_of(turn.text, turn.speaker):
             return Reading(refusals=(refusal,))
@@ -166,7 +162,7 @@ class Templates:
             if sentence.refusal:
                 refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
                 continue
-            matched = list(self._matched(sentence, turn, entries))
+            matched = list(self._matched(sentence, turn, rows))
             if len(read) > 1:  # "Tell me a joke. Keep it short."
                 matched = [match for match in matched if not _is_of_one_answer(match)]
             is_end = all(match.is_end for match in matched)
@@ -185,33 +181,38 @@ class Templates:
     def _correction(self, sentence: Sentence, following: Sentence, matched: Sequence[Found]) -> str:
         """The word that corrects a value in the same breath: "Bath, no sorry, Bristol"."""
         _, _, behind = sentence.text.partition(matched[-1].clause)
+        closed = [form for match in matched for form in self._forms_of_one(match)]
         for text in (behind, " ".join(following.text.split()[:_CORRECTION_WORDS])):
-            tokens = text.replace(",", " ").split()
+            tokens = [_bare(word) for word in text.split()]
             slips = [word for word in tokens if words_of(word) & language_words().corrections]
             if slips and any(
                 word[:1].isupper() and not words_of(word) & _NO_VALUES for word in tokens
             ):
                 return slips[0]
-            for assertion in matched[-1].assertions:
-                attribute = self.vocabulary.canonical(assertion.attribute)
-                is_single = attribute and (attribute.kind == "one value" or attribute.one_of)
-                form = (attribute.one_of or attribute.form) if attribute and is_single else ""
-                if not is_closed(form):
-                    continue
-                for rival in map(_bare, tokens):
-                    if fits(rival, form) and rival.casefold() != assertion.value.casefold():
-                        return rival
+            values = {value for _, value in closed}
+            for rival in tokens:
+                if rival.casefold() not in values and any(fits(rival, form) for form, _ in closed):
+                    return rival
         return ""
 
+    def _forms_of_one(self, match: Found) -> Iterator[tuple[str, str]]:
+        """The forms of words of which only one is a person's at a time, with those of a match."""
+        for assertion in match.assertions:
+            attribute = self.vocabulary.canonical(assertion.attribute)
+            if attribute and (attribute.kind == "one value" or attribute.one_of):
+                form = attribute.one_of or attribute.form
+                if is_closed(form):
+                    yield form, assertion.value.casefold()
+
     def _matched(
-        self, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
+        self, sentence: Sentence, turn: Turn, rows: list[Row[StatementForm]]
     ) -> Iterator[Found]:
         """The matching clauses of a sentence, without repetitions."""
         taken: list[str] = []
         for part in clauses(sentence):
             if any(part.text in longer for longer in taken):
                 continue
-            of_clause = self._of_clause(part.text, sentence, turn, entries)
+            of_clause = self._of_clause(part.text, sentence, turn, rows)
             if of_clause:
                 taken.append(part.text)
                 is_end = all(match.is_end for match in of_clause)
@@ -219,33 +220,23 @@ class Templates:
                     yield from of_clause
 
     def _of_clause(
-        self, text: str, sentence: Sentence, turn: Turn, entries: list[Entry[StatementForm]]
+        self, text: str, sentence: Sentence, turn: Turn, rows: list[Row[StatementForm]]
     ) -> list[Found]:
         words = words_of(text)
-        # An order has an entry for each word that it may need ("always", "never", "in").
-        likely = {
-            (entry.template, id(entry.value)): entry for entry in entries if entry.needed <= words
-        }
-        if not likely:
-            return []
-        for clause in variants(text, turn.said_at):
-            found = [
-                match
-                for entry in likely.values()
-                if entry.may_match(clause.text)
-                and (match := self._match(entry, clause, sentence, turn))
-            ]
+        likely = [row for row in rows if row.may_match(words)]
+        for clause in variants(text, turn.said_at) if likely else ():
+            found = [match for row in likely if (match := self._match(row, clause, sentence, turn))]
             if found:
                 return [match for ends in (False, True) for match in _closest(found, ends)]
         return []
 
     def _match(
-        self, entry: Entry[StatementForm], clause: Clause, sentence: Sentence, turn: Turn
+        self, row: Row[StatementForm], clause: Clause, sentence: Sentence, turn: Turn
     ) -> Found | None:
-        match = pattern(entry.template).match(clause.text)
+        match = pattern(row.template).match(clause.text)
         if match is None:
             return None
-        form = entry.value
+        form = row.value
         if not all(fits(text, part.form) for part, text in match.texts if part.name == "text"):
             return None
         if form.attribute.is_state and is_passing(clause):
@@ -264,7 +255,7 @@ class Templates:
         ]
         return Found(
             clause.text,
-            entry.template,
+            row.template,
             (*self._relations(about, turn), *asserted),
             (about.relation, about.name),
             match.literal_words,
@@ -308,20 +299,14 @@ def _values(match: Match, attribute: Attribute, sentence: Sentence) -> tuple[str
                 return None
             if not all(fits_attribute(part, attribute, placeholder) for part in parts):
                 return None
-            may_have_name = is_open(form_of(attribute, placeholder))
-            if may_have_name and any(map(ends_with_person_spoken_to, parts)):
-                return None
             return tuple(_in_words(part, sentence, attribute) for part in parts)
     return ("",)
 
 
 def _parts(text: str, attribute: Attribute, placeholder: Placeholder) -> Sequence[str] | None:
     """The values that a text lists; None for what may be no list."""
-    form = form_of(attribute, placeholder)
     if placeholder.name == "values":
-        return list_items(text, is_closed(form))
-    if form == "phrase" and attribute.kind == "many":
-        return joined_values(text)
+        return list_items(text, is_closed(form_of(attribute, placeholder)))
     return (text,)
 
 

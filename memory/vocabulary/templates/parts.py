@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from memory.text.tokens import TextCache
-from memory.vocabulary.templates.patterns import Index, pattern, words_of
+from memory.vocabulary.templates.patterns import Table, is_one_of, table_of, words_of
 from memory.vocabulary.templates.words import language_words
 
 PartKind = Literal["own", "between", "quoted", "pasted", "code", "tool"]
@@ -327,13 +327,12 @@ def introduces_own(label: str) -> bool:
     first, _, noun = label.partition(" ")
     if label in labels["own"] or (first in labels["writer"] and noun in labels["own"]):
         return True
-    entries = _heads().candidates(words_of(label))
-    return any(pattern(entry.template).match(label) for entry in entries if entry.may_match(label))
+    return is_one_of(_heads(), label)
 
 
 @cache
-def _heads() -> Index[None]:
-    return Index((template, None) for template in language_words().heads)
+def _heads() -> Table[None]:
+    return table_of(language_words().heads)
 
 
 # --- marks --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from memory.vocabulary.templates.date_phrases import date_of
 from memory.vocabulary.templates.forms import fits
 from memory.vocabulary.templates.made_once import made_once
 from memory.vocabulary.templates.matching import Somebody, somebody
-from memory.vocabulary.templates.patterns import Entry, Index, pattern, words_of
+from memory.vocabulary.templates.patterns import Row, Table, pattern, table_of, words_of
 from memory.vocabulary.templates.words import language_words
 
 # What a question wants of the values of an attribute.
@@ -55,7 +55,7 @@ class QuestionTemplates:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._index = Index(
+        self._table = Table(
             (variant, _Form(kind, attribute))
             for attribute in (*vocabulary.attributes, None)
             for field, kind in _FIELDS.items()
@@ -74,13 +74,13 @@ class QuestionTemplates:
         bare = without_fillers(clean)
         found = [
             question
-            for entry in self._index.candidates(words_of(bare))
-            if (question := self._match(entry, bare, today))
+            for row in self._table.candidates(words_of(bare))
+            if (question := self._match(row, bare, today))
         ]
         return sorted(dict.fromkeys(found), key=lambda question: "{attribute}" in question.template)
 
-    def _match(self, entry: Entry[_Form], text: str, today: str) -> Question | None:
-        match = pattern(entry.template).match(text)
+    def _match(self, row: Row[_Form], text: str, today: str) -> Question | None:
+        match = pattern(row.template).match(text)
         if match is None:
             return None
         parts: dict[str, str] = {}
@@ -93,14 +93,14 @@ class QuestionTemplates:
         date = date_of(parts["date"], today) if "date" in parts else ""
         if date is None or ("date" in parts and not date):
             return None
-        attribute = entry.value.attribute
+        attribute = row.value.attribute
         name = attribute.name if attribute else parts["attribute"]
         known = attribute or self.vocabulary.canonical(name)
         if attribute is None and known and known.kind == "event":
             return None
         return Question(
-            entry.template,
-            entry.value.kind,
+            row.template,
+            row.value.kind,
             name,
             parts.get("who", ""),
             parts.get("value", ""),
@@ -116,17 +116,17 @@ def asked_about(text: str) -> str | None:
     bare = without_fillers(_clean(text))
     if len(bare) > _LONGEST_QUESTION:
         return None
-    for entry in _overviews().candidates(words_of(bare)):
-        if match := pattern(entry.template).match(bare):
+    for row in _overviews().candidates(words_of(bare)):
+        if match := pattern(row.template).match(bare):
             return match.text("who") or ""
     return None
 
 
 @cache
-def _overviews() -> Index[None]:
+def _overviews() -> Table[None]:
     """The templates of these questions, those about the asker first."""
     known = language_words()
-    return Index((template, None) for template in (*known.own_overviews, *known.overviews))
+    return table_of((*known.own_overviews, *known.overviews))
 
 
 def _clean(text: str) -> str:

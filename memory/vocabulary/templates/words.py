@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,10 @@ from memory.text import amounts
 
 @dataclass(frozen=True)
 class Words:
-    """What `languages.toml` says; its head explains each."""
+    """What `languages.toml` says; its head explains each.
+
+    A tuple has the lines of its heading, a set the words.
+    """
 
     contractions: Mapping[str, str]
     numbers: Mapping[str, int]
@@ -26,15 +29,8 @@ class Words:
     reasons: frozenset[str]
     subjects: frozenset[str]
     speakers: frozenset[str]
-    hearers: frozenset[str]
     possessives: frozenset[str]
     verbs: frozenset[str]
-    nouns: frozenset[str]
-    noun_endings: tuple[str, ...]
-    other_endings: tuple[str, ...]
-    gerund_endings: tuple[str, ...]
-    plural_endings: tuple[str, ...]
-    adverb_endings: tuple[str, ...]
     prepositions: frozenset[str]
     spoken_to: frozenset[str]
     stops: frozenset[str]
@@ -49,7 +45,6 @@ class Words:
     present: frozenset[str]
     no_names: frozenset[str]
     unasserted: tuple[str, ...]
-    scenes: frozenset[str]
     reports: frozenset[str]
     retractions: tuple[str, ...]
     confessions: tuple[str, ...]
@@ -67,14 +62,9 @@ class Words:
     signatures: tuple[str, ...]
 
     @cached_property
-    def comment_words(self) -> frozenset[str]:
-        """The comments of one word, which are part of no value."""
-        return frozenset(comment for comment in self.comments if " " not in comment)
-
-    @cached_property
     def outside_phrases(self) -> frozenset[str]:
-        """The words that are part of no phrase."""
-        return self.stops | self.comment_words
+        """The words that are part of no phrase: comments of one word among them."""
+        return self.stops | frozenset(each for each in self.comments if " " not in each)
 
 
 @cache
@@ -83,74 +73,27 @@ def language_words() -> Words:
     file = tomllib.loads(Path(__file__).with_name("languages.toml").read_text("utf-8"))
     languages = list(file.values())
     named = list(amounts.languages().values())
-
-    def lines(heading: str) -> tuple[str, ...]:
-        return tuple(
-            dict.fromkeys(line for language in languages for line in language.get(heading, ()))
-        )
-
-    def single(heading: str) -> frozenset[str]:
-        return frozenset(
-            word.casefold() for la in languages for word in la.get(heading, "").split()
-        )
-
-    return Words(
-        contractions=_merged(languages, "contractions"),
-        numbers={
+    special: dict[str, Any] = {
+        "contractions": _merged(languages, "contractions"),
+        "numbers": {
             word: number
             for language in reversed(named)
             for number, word in enumerate(language["numbers"].split())
         },
-        greater_numbers={**_merged(named, "tens"), **_merged(languages, "spans")},
-        agreement=tuple((them, me) for them, me in file["english"]["agreement"]),
-        before=lines("before"),
-        after=lines("after"),
-        comments=lines("comments"),
-        joins=lines("joins"),
-        list_joins=single("list_joins"),
-        reasons=single("reasons"),
-        subjects=single("subjects"),
-        speakers=single("speakers"),
-        hearers=single("hearers"),
-        possessives=single("possessives"),
-        verbs=frozenset(form for language in languages for form in _verb_forms(language)),
-        nouns=single("nouns"),
-        noun_endings=tuple(sorted(single("noun_endings"))),
-        other_endings=tuple(sorted(single("other_endings"))),
-        gerund_endings=tuple(sorted(single("gerund_endings"))),
-        plural_endings=tuple(sorted(single("plural_endings"))),
-        adverb_endings=tuple(sorted(single("adverb_endings"))),
-        prepositions=single("prepositions"),
-        spoken_to=single("spoken_to"),
-        stops=single("stops"),
-        opens=single("opens"),
-        negations=single("negations"),
-        contrasts=lines("contrasts"),
-        again=lines("again"),
-        changes=single("changes"),
-        permissions=single("permissions"),
-        corrections=single("corrections"),
-        passing=single("passing"),
-        present=single("present"),
-        no_names=single("no_names"),
-        unasserted=lines("unasserted"),
-        scenes=single("scenes"),
-        reports=single("reports"),
-        retractions=lines("retractions"),
-        confessions=lines("confessions"),
-        ironies=lines("ironies"),
-        frames=lines("frames"),
-        suppositions=lines("suppositions"),
-        requests=lines("requests"),
-        plays=lines("plays"),
-        questions=lines("questions"),
-        overviews=lines("overviews"),
-        own_overviews=lines("own_overviews"),
-        heads=lines("heads"),
-        salutations=lines("salutations"),
-        formal_salutations=lines("formal_salutations"),
-        signatures=lines("signatures"),
-    )
+        "greater_numbers": {**_merged(named, "tens"), **_merged(languages, "spans")},
+        "agreement": tuple((them, me) for them, me in file["english"]["agreement"]),
+        "verbs": frozenset(form for language in languages for form in _verb_forms(language)),
+    }
+    for field in fields(Words):
+        if field.name in special:
+            continue
+        listed = [language.get(field.name, ()) for language in languages]
+        special[field.name] = (
+            frozenset(word.casefold() for text in listed if text for word in text.split())
+            if field.type == frozenset[str]
+            else tuple(dict.fromkeys(line for lines in listed for line in lines))
+        )
+    return Words(**special)
 
 
 def _verb_forms(language: dict[str, Any]) -> Iterator[str]:
