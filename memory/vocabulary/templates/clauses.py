@@ -339,12 +339,14 @@ def without_fillers(text: str, before: bool = True) -> str:
 def _filler_words(words: Sequence[str], at_end: bool) -> int:
     """How many words at one end of a clause add nothing: at most all but one."""
     fillers = _fillers(at_end)
-    for count in range(min(_MOST_FILLER_WORDS, len(words) - 1), 0, -1):
-        some = [word.casefold() for word in (words[-count:] if at_end else words[:count])]
-        if " ".join(some) in fillers:  # "no," needs its comma
-            return count
-        if in_full(" ".join(word.strip(_FILLER_MARKS) for word in some)) in fillers:
-            return count
+    most = min(_MOST_FILLER_WORDS, len(words) - 1)
+    written = [word.casefold() for word in (words[-most:] if at_end else words[:most])]
+    shorts = language_words().contractions
+    plain = [shorts.get(bare := word.strip(_FILLER_MARKS), bare) for word in written]
+    for count in range(most, 0, -1):
+        edge = slice(-count, None) if at_end else slice(count)
+        if " ".join(plain[edge]) in fillers or " ".join(written[edge]) in fillers:
+            return count  # "no," needs its comma
     return 0
 
 

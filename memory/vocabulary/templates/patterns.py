@@ -145,7 +145,8 @@ class Table(Generic[T]):
     def candidates(self, words: frozenset[str]) -> list[Row[T]]:
         """The templates that a text with these words may match, in their order."""
         numbers = {n for word in words & self._by_word.keys() | {_ANY} for n in self._by_word[word]}
-        return [row for n in sorted(numbers) if (row := self.rows[n]).may_match(words)]
+        rows = map(self.rows.__getitem__, sorted(numbers))
+        return [row for row in rows if not any(map(words.isdisjoint, row.needed))]
 
 
 def _tokens(words: Iterable[str]) -> frozenset[str]:
