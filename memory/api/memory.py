@@ -712,8 +712,7 @@ class Memory(AnswersOthersNames):
         return answer_without_model(user_question, reader)
 
     def _shown(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
-        """An answer as callers get it: its turns counted, and cited with what found them."""
-        self._united.count_shown(answer.shown)
+        """An answer as callers get it: its turns cited with what found them."""
         answer = replace(answer, citations=citations(answer, hits))
         return own_answer(self._united, answer)
 
@@ -1049,9 +1048,8 @@ class Memory(AnswersOthersNames):
         return replace(answer, tokens=own_tokens(self.model.name, answer.tokens))
 
     def _pieces_shown(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
-        """The same pieces; counts the turns shown after the last one."""
+        """The same pieces; the answer names turns as callers know them."""
         answer = yield from pieces
-        self._united.count_shown(answer.shown)
         return own_answer(self._united, answer)
 
 

@@ -124,7 +124,6 @@ def inject(
     since: int | None = None,
     reload: bool = False,
     weights: Mapping[str, float] | None = None,
-    counts: bool = True,
     gate: bool = True,
     profile: bool = True,
 ) -> Injected:
@@ -149,8 +148,6 @@ def inject(
         session, since: the running session, by its name or by the id of its first turn.
         reload: also fetch turns of the running session.
         weights: the weights of the ranking, as for `Store.search`.
-        counts: whether the turns count as shown now; without time to write, give their ids to
-            `Store.count_shown` later.
         gate: whether a message that asks nothing of the memory gets no turns, and any other
             message, without a budget, only turns about as near as the best one.
         profile: whether the user's lasting facts come first, whatever the message is about.
@@ -217,8 +214,6 @@ def inject(
             names=names, now=now, profile=profile,
         )  # fmt: skip
         location = loaded.ltm_context.injection_location
-    if counts:
-        store.count_shown(block.turn_ids)
     return Injected(
         text=text,
         memories=memories,
@@ -483,7 +478,6 @@ def inject_together(
     *,
     budget: int | None = None,
     since: int | None = None,
-    counts: bool = True,
     **options: Any,
 ) -> Injected:
     """What several memories hold for a message, as one block in one fence.
@@ -504,8 +498,7 @@ def inject_together(
     """
     if len(stores) == 1:
         [store] = stores.values()
-        counts = counts and not store.read_only
-        return inject(store, messages, budget=budget, since=since, counts=counts, **options)
+        return inject(store, messages, budget=budget, since=since, **options)
     if options.get("config") is not None or options.get("character_context"):
         raise InputError("config= and character_context= are for the context of one memory")
     heads = {name: _head(name) for name in [*stores][1:]}
@@ -522,7 +515,6 @@ def inject_together(
             messages,
             budget=None if room is None else room // (len(stores) - number),
             since=None if number else since,
-            counts=counts and not store.read_only,
             **options,
         )
         room = None if room is None else room - block.tokens

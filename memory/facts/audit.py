@@ -9,7 +9,6 @@ from typing import Literal, get_args
 
 from memory.records import Fact
 from memory.store import Store
-from memory.store.configuration.settings import times_shown
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.facts.fact_texts import has_clean_texts
 from memory.store.facts.vocabulary_table import vocabulary_of
@@ -28,7 +27,6 @@ Kind = Literal[
     "contradiction",
     "duplicate",
     "unsupported",
-    "never retrieved",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -100,8 +98,6 @@ def audit(store: Store, kinds: Collection[str] = KINDS) -> list[Finding]:
         findings += [conflict for conflict in conflicts if conflict.kind in kinds]
     if "unsupported" in kinds:
         findings += _unsupported(store, facts)
-    if "never retrieved" in kinds:
-        findings += _never_retrieved(store, facts)
     return findings
 
 
@@ -335,18 +331,3 @@ def is_said(value: str, nearby: Sequence[Collection[str]]) -> bool:
     value_words = telling_words(value)
     matches = sum(any(is_among(word, forms) for forms in nearby) for word in value_words)
     return matches >= _LEAST_SAID * len(value_words)
-
-
-def _never_retrieved(store: Store, facts: Sequence[Fact]) -> Iterator[Finding]:
-    """One finding for all such facts: there are many, and they are not at fault."""
-    shown = times_shown(store)
-    unseen = [fact for fact in facts if fact.turn_id not in shown]
-    # Before the first question no turn was brought up, which says nothing about the facts.
-    if shown and unseen:
-        yield Finding(
-            "never retrieved",
-            f"{len(unseen):,} of {len(facts):,} facts come from turns that no question has brought"
-            " up yet",
-            facts=tuple(fact.id for fact in unseen),
-            turns=tuple(sorted({fact.turn_id for fact in unseen})),
-        )

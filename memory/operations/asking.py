@@ -33,9 +33,7 @@ Query = Annotated[str, Field(description="Words that may have been used, or a qu
 Filter = Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")]
 
 
-OffTheRecord = Annotated[
-    bool, Field(description="Whether this leaves nothing here, not even a count of turns shown.")
-]
+OffTheRecord = Annotated[bool, Field(description="Whether the memory is opened for reading only.")]
 
 
 @operation("read", "GET /search", reads_several=True)
@@ -149,9 +147,8 @@ def context(
     profile: Annotated[
         bool, Field(description="Whether the speaker's lasting facts come first.")
     ] = True,
-    off_the_record: OffTheRecord = False,
 ) -> ContextBlock:
-    """A block for a prompt; calls no model."""
+    """A block for a prompt; calls no model, and writes nothing."""
     from memory.evidence.prompt_block import inject_together
 
     block = inject_together(
@@ -161,7 +158,6 @@ def context(
         budget=budget,
         session=session,
         weights=memory.weights,
-        counts=not off_the_record,
         gate=gate,
         profile=profile,
     )

@@ -197,7 +197,7 @@ class _Proxy:
             await asyncio.to_thread(load_embedder(), [_WARMING])
             await self._handles.run_on_store(
                 self._options.namespace,
-                lambda store: inject(store, _WARMING, budget=self._options.budget, counts=False),
+                lambda store: inject(store, _WARMING, budget=self._options.budget),
             )
         except MemoryFault as fault:
             # A request says so too; there may be no such memory yet.
@@ -375,7 +375,6 @@ class _Proxy:
                 speaker=headers.get(SPEAKER, "") or conversation.speaker,
                 session=session,
                 budget=budget,
-                counts=False,  # once the answer has gone through
             )
 
         try:
@@ -401,19 +400,19 @@ class _Proxy:
         namespace, conversation = exchange.namespace, exchange.conversation
 
         def work(store: Store) -> None:
-            if conversation:
-                reply_id = store_exchange(
-                    store,
-                    conversation,
-                    answer,
-                    session=exchange.session,
-                    speaker=exchange.speaker,
-                    said_at=exchange.said_at,
-                    expires=exchange.expires,
-                )
-                if reply_id:
-                    record_trace(store, reply_id, exchange.shown, exchange.facts)
-            store.count_shown(exchange.shown)
+            if not conversation:
+                return
+            reply_id = store_exchange(
+                store,
+                conversation,
+                answer,
+                session=exchange.session,
+                speaker=exchange.speaker,
+                said_at=exchange.said_at,
+                expires=exchange.expires,
+            )
+            if reply_id:
+                record_trace(store, reply_id, exchange.shown, exchange.facts)
 
         try:
             async with self._queues.setdefault(namespace, asyncio.Lock()):
@@ -460,7 +459,7 @@ class _Proxy:
                     seen += piece
                 yield piece
         finally:
-            if exchange.conversation or exchange.shown:
+            if exchange.conversation:
                 self._begin_storing(upstream, exchange, bytes(seen))
             await upstream.aclose()
 

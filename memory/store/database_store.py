@@ -119,10 +119,7 @@ class DatabaseStore(Store):
     def reading(self) -> AbstractContextManager[Connection]: ...
 
     @abstractmethod
-    def transaction(
-        self, kind: str = "IMMEDIATE", is_synced: bool = True
-    ) -> AbstractContextManager[Connection]:
-        """See `HasConnections`. A power failure may take back a write that is not synced."""
+    def transaction(self, kind: str = "IMMEDIATE") -> AbstractContextManager[Connection]: ...
 
     def _model_transaction(self) -> AbstractContextManager[Connection]:
         """A transaction for `_run_statements`."""
@@ -681,11 +678,6 @@ class DatabaseStore(Store):
     def facts_of_turns(self, turn_ids: Sequence[int]) -> list[StatedFact]:
         with self.reading() as conn:
             return assertions.facts_of_turns(conn, turn_ids)
-
-    def count_shown(self, turn_ids: Sequence[int]) -> None:
-        if turn_ids and not self.read_only:
-            with self.transaction(is_synced=False) as conn:
-                settings.count_shown(conn, turn_ids)
 
     # ---------------------------------------------------------------- records
 

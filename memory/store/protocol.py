@@ -122,9 +122,6 @@ class Turns(HasConnections, Protocol):
     ) -> "AbstractContextManager[Searched | None]":
         """This memory during a search over several memories; None without turns."""
 
-    def count_shown(self, turn_ids: Sequence[int]) -> None:
-        """Note that a question brought up these turns. A read-only store notes nothing."""
-
     def catalog(self, tokens: int) -> str:
         """What this memory holds, for a prompt, in at most `tokens` tokens.
 

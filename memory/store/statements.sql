@@ -361,7 +361,7 @@ FROM memory.tags
 WHERE namespace = :namespace AND key = :key AND value >= :first AND value < :last;
 
 
--- ======== settings, and which turns were shown (settings.py) ========
+-- ======== settings (settings.py), and how often turns were shown, as versions before counted ========
 
 -- settings --
 SELECT id, name, value, set_at FROM memory.settings WHERE namespace = :namespace ORDER BY id;
@@ -396,18 +396,6 @@ SELECT id, name, value
 FROM memory.settings
 WHERE namespace = :namespace AND name IN ('embedder', 'timezone', 'expiry')
 ORDER BY id DESC;
-
--- shown_turns --
-SELECT turn_id, times FROM memory.shown WHERE namespace = :namespace ORDER BY turn_id;
-
--- count_shown --
--- Somebody may have forgotten some of them meanwhile.
-INSERT INTO memory.shown (namespace, turn_id, times)
-SELECT :namespace, turn_id, count(*)
-FROM {turn_ids}
-WHERE turn_id IN (SELECT id FROM memory.turns WHERE namespace = :namespace)
-GROUP BY turn_id
-ON CONFLICT (namespace, turn_id) DO UPDATE SET times = shown.times + excluded.times;
 
 -- delete_shown --
 DELETE FROM memory.shown WHERE namespace = :namespace AND turn_id = ANY (:turn_ids);

@@ -203,16 +203,6 @@ def test_half_the_words_of_a_value_must_be_said(store: SqliteStore) -> None:
 # ------------------------------------------------------------------------ the other kinds
 
 
-def test_facts_that_no_question_brought_up_are_counted_once_questions_are(
-    store: SqliteStore,
-) -> None:
-    store.write(f"{MOVED}; {CAT}", cause="test")
-    assert found(store, "never retrieved") == []
-    store.count_shown([1])
-    [finding] = found(store, "never retrieved")
-    assert (finding.facts, finding.turns, finding.sql) == ((2,), (3,), "")
-
-
 def test_names_that_an_older_version_stored_as_they_came_are_counted(
     store: SqliteStore, run: Run
 ) -> None:
@@ -340,7 +330,6 @@ def test_without_fix_nothing_is_changed(run: Run, store: SqliteStore) -> None:
     assert [(line["kind"], line["facts"]) for line in lines] == [("duplicate", [2, 3])]
     assert len(store.changes()) == 1
     assert isinstance(run("--kind", "typos").exception, InputError)
-    assert run("--kind", "never-retrieved").stdout == "found nothing\n"
 
 
 # ------------------------------------------------------------------------- the file itself
@@ -424,7 +413,6 @@ def test_kinds_are_found_in_one_order(store: SqliteStore) -> None:
     window = claim_window(store, 5)
     assert window is not None
     fail_window(store, window, "no")
-    store.count_shown([1])
     kinds = [one.kind for one in audit(store)]
     assert kinds == sorted(kinds, key=KINDS.index)
     assert {*kinds} == {*KINDS} - {"index", "names"}

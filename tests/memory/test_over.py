@@ -11,7 +11,7 @@ from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open
 from memory.errors import StoreError
 from memory.evidence.lines import LEAST_BUDGET
 from memory.facts.additions import add_turns
-from memory.store.configuration.settings import settings_of, times_shown
+from memory.store.configuration.settings import settings_of
 from memory.store.files.united import MOST_MEMORIES, cited_turns, memory_name, unite
 from memory.text.tokens import count_tokens
 from tests.conftest import INSERT, MOVED, SAID
@@ -58,8 +58,8 @@ def asked(stores: Mapping[str, Store], pairs: Pairs) -> tuple[Memory, ScriptedLM
 
 
 def contents(store: Store) -> list[object]:
-    """All that a memory holds, with what was noted beside it."""
-    return [*store.dump(), times_shown(store), settings_of(store)]
+    """All that a memory holds."""
+    return [*store.dump(), settings_of(store)]
 
 
 # ---------------------------------------------------------------------------------- asking
@@ -193,7 +193,6 @@ def test_writes_go_to_the_first_and_nothing_to_the_others(stores: Mapping[str, S
     pairs = [([], sql(ALL_FACTS)), ([], answer("Oslo", "100002, 1"))]
     memory, _ = asked(stores, pairs)
     memory.ask("Where in Oslo is Anna?")
-    assert times_shown(stores["anna"]).keys() >= {1, 2}
     assert memory.add(Turn("Anna", "I sold the flat.")) == [6]
     assert memory.store.turn(6).text == "I sold the flat."
     model = scripted_model([(["[6]"], sql(f"{INSERT}('Anna', 'sold', 'flat', NULL, 6)"))])

@@ -70,8 +70,7 @@ def over_http(name: str) -> str:
         client.headers.update(token(name, rights="read"))
         asked = {"question": QUESTION, "off_the_record": True}
         told = client.post(f"/api/{name}/ask", json=asked).text
-        shown = {"messages": QUESTION, "off_the_record": True}
-        return told + client.post(f"/api/{name}/context", json=shown).text
+        return told + client.post(f"/api/{name}/context", json={"messages": QUESTION}).text
 
 
 def over_mcp(name: str) -> str:
@@ -86,8 +85,7 @@ def over_mcp(name: str) -> str:
 
 
 def by_command(name: str) -> str:
-    asked = ["context", "--messages", json.dumps(QUESTION), "--off-the-record", "-n", name]
-    return run("admin", "call", *asked)
+    return run("admin", "call", "context", "--messages", json.dumps(QUESTION), "-n", name)
 
 
 def in_a_chat(name: str) -> str:

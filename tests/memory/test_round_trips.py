@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, open_store
-from memory.store.configuration.settings import times_shown
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import INSERT
 from tests.support.round_trips import protocol_messages, round_trips
@@ -45,7 +44,7 @@ def ask(store: Store) -> None:
     model = scripted_model(script, budget=BUDGET)
     told = Memory(store, model=model).ask("Who has a cat?")
     assert told.tokens > 0.9 * BUDGET
-    assert len(times_shown(store)) > 300
+    assert len(told.shown) > 300
 
 
 def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]) -> None:

@@ -183,7 +183,6 @@ def begin_with_older_files(folder: Path) -> None:
     with open_store(main_file(folder)) as store:
         store.undo(store.changes()[-1].id)
         set_setting(store, "user", "Anna")
-        store.count_shown([1, 3])
         store.add([Turn("Anna", f"Nobody has read turn {n}.") for n in (31, 32, 33)])
         window = claim_window(store, 2)
         assert window

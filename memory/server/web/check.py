@@ -19,7 +19,6 @@ KINDS_IN_WORDS = {
     "contradiction": "Contradiction",
     "duplicate": "Duplicate",
     "unsupported": "Not supported by its source",
-    "never retrieved": "In no answer yet",
 }
 
 

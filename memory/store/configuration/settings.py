@@ -78,19 +78,6 @@ def update_setting(conn: Connection, name: str, value: Any) -> None:
     conn.run("update_setting", name=name, value=json.dumps(value), set_at=now())
 
 
-def count_shown(conn: Connection, turn_ids: Sequence[int]) -> None:
-    """Note that a question brought up these turns."""
-    if max(turn_ids, default=0) >= 2**63:
-        raise OverflowError  # as sqlite3 does; in a list the number would become another one
-    conn.run("count_shown", turn_ids=[*turn_ids])
-
-
-def times_shown(store: HasConnections) -> dict[int, int]:
-    """How often questions brought up each turn; turns that none brought up are left out."""
-    with store.reading() as conn:
-        return dict(conn.run("shown_turns").fetchall())
-
-
 OWNER = "user"  # the setting with the owner's name, which a chat sets too
 UNNAMED = "User"  # the speaker until a name is known
 # Of chat protocols, also the speakers of messages without a name: no person asks by one.

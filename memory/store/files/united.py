@@ -266,10 +266,6 @@ class UnitedStore:
             for name, hit in named
         ]
 
-    def count_shown(self, turn_ids: Sequence[int]) -> None:
-        """Note the turns of the first memory; nothing is written to the others."""
-        self.first.count_shown(self._own_ids(turn_ids)[self._names[0]])
-
     # ---------------------------------------------------------------- facts
 
     def read(self, sql: Any, weights: Mapping[str, float] | None = None) -> Rows:

@@ -22,9 +22,6 @@ said_at ~ '^[12][0-9]{3}'
 CASE WHEN cause ~ '^stated in turn [0-9]{1,18}$'
     THEN substr(cause, length('stated in turn ') + 1)::bigint END
 
--- {turn_ids} --
-unnest(:turn_ids::bigint[]) AS shown_turns (turn_id)
-
 -- {is_edited} --
 f.id IN (
     SELECT facts_log.fact_id

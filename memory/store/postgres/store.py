@@ -270,9 +270,8 @@ class PostgresStore(DatabaseStore):
             yield self._conn
 
     @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE", is_synced: bool = True) -> Iterator[Connection]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[Connection]:
         self._forget_expired()
-        # All are synced: to say otherwise would take a round trip.
         if kind == "DEFERRED":
             with (
                 self._errors(),

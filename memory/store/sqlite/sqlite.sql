@@ -20,9 +20,6 @@ said_at GLOB '[12][0-9][0-9][0-9]*'
 CASE WHEN cause GLOB 'stated in turn *'
     THEN CAST(substr(cause, length('stated in turn ') + 1) AS INTEGER) END
 
--- {turn_ids} --
-(SELECT value AS turn_id FROM json_each(:turn_ids))
-
 -- {is_edited} --
 EXISTS (
     SELECT 1 FROM facts_log JOIN changes ON changes.id = facts_log.change_id

@@ -75,7 +75,6 @@ class SqliteStore(DatabaseStore):
         self.path = path
         self._process = os.getpid()
         self._writer = FairLock()  # has `_conn`
-        self._is_synced = True  # whether a commit of `_conn` waits for the disk
         self._mine = local()  # `conn` is the connection of this thread's block
         self._folder_of_copy: TemporaryDirectory[str] | None = None  # of `as_of`
         self._day_of_copy = ""  # the last one of its moment
@@ -237,17 +236,13 @@ class SqliteStore(DatabaseStore):
             raise StoreError(FORKED.format(location=self.location))
 
     @contextmanager
-    def _alone(self, is_synced: bool = True) -> Iterator[SqliteConnection]:
+    def _alone(self) -> Iterator[SqliteConnection]:
         """The connection that writes, when it is this thread's turn; the block is brief.
 
         No model is asked in the block, on the network or here: all other threads that write wait.
         """
         self._refuse_fork()
         with self._writer, self._as_mine(self._conn):
-            if is_synced != self._is_synced:
-                # What is not synced by itself is synced by the next transaction that is.
-                self._conn.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
-                self._is_synced = is_synced
             yield self._conn
 
     @contextmanager
@@ -319,9 +314,7 @@ class SqliteStore(DatabaseStore):
             yield reader
 
     @contextmanager
-    def transaction(
-        self, kind: str = "IMMEDIATE", is_synced: bool = True
-    ) -> Iterator[SqliteConnection]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[SqliteConnection]:
         """A transaction: all of it or nothing, whatever is raised inside.
 
         IMMEDIATE takes the write lock at once. A transaction that began by reading could not write
@@ -331,7 +324,7 @@ class SqliteStore(DatabaseStore):
         is_writing = kind == "IMMEDIATE"
         with (
             self._storage_errors(),
-            self._alone(is_synced) if is_writing else self._reader() as conn,
+            self._alone() if is_writing else self._reader() as conn,
         ):
             conn.execute(f"BEGIN {kind}")
             try:

@@ -29,7 +29,6 @@ from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
 from memory.server.proxy_messages import read_answer, read_conversation, with_block
 from memory.server.tokens import Tokens
 from memory.store import namespaces
-from memory.store.configuration.settings import times_shown
 from memory.store.turns.turn_validation import local_now
 from memory.text.fence import fenced
 from tests.benchmarks.token_rates import tokenizers
@@ -186,7 +185,7 @@ def test_a_request_off_the_record_gets_the_memory_and_leaves_nothing(
     nora: str, upstream: Upstream, streams: bool
 ) -> None:
     with open_store(namespaces.existing(nora)) as store:
-        before = [*store.dump(), times_shown(store)]
+        before = [*store.dump()]
     with proxied(upstream, namespace=nora) as client:
         for value in ("yes", "no"):
             answer = client.post(
@@ -199,7 +198,7 @@ def test_a_request_off_the_record_gets_the_memory_and_leaves_nothing(
             if value == "yes":
                 assert answer.headers["x-memory-stored"] == "nothing: off the record"
                 with open_store(namespaces.existing(nora)) as store:
-                    assert [*store.dump(), times_shown(store)] == before
+                    assert [*store.dump()] == before
     assert "I live in Oslo" in upstream.requests[0]["messages"][-1]["content"]
     assert turns_of(nora)[1:] == [("User", MESSAGE["content"]), ("Assistant", REPLY)]
 
@@ -719,15 +718,12 @@ def test_a_whole_answer_says_what_is_stored_of_it(nora: str, upstream: Upstream)
 
 
 def test_a_memory_that_another_writes_to_is_read(nora: str, upstream: Upstream) -> None:
-    """Nothing is written before the answer: what is shown is counted after it."""
     locking = sqlite3.connect(namespaces.existing(nora))
     with proxied(upstream, namespace=nora, stores=False) as client:
         locking.execute("BEGIN IMMEDIATE")
         answer = client.post("/v1/chat/completions", json=BODY)
         locking.rollback()
     assert answer.headers["x-memory"] == "added"
-    with open_store(namespaces.existing(nora), read_only=True) as store:
-        assert times_shown(store) == {1: 1}
 
 
 def test_the_memory_is_warm_before_the_first_request(

@@ -13,7 +13,6 @@ from memory import Turn, open_store
 from memory.server import mcp_http
 from memory.server.handles import Handles
 from memory.server.mcp_server import mcp_server
-from memory.store.configuration.settings import times_shown
 from memory.store.namespaces import create, delete, location_of
 from tests.conftest import INSERT
 from tests.support.mcp_clients import INITIALIZE, text_of, use
@@ -177,7 +176,6 @@ def test_the_tools_read_several_memories_and_write_to_the_first(handles: Handles
     with open_store(location_of("team")) as store:
         assert store.count_turns() == 1
         assert len(store.changes()) == 1
-        assert times_shown(store) == {}
 
 
 @pytest.mark.few(4)

@@ -16,7 +16,7 @@ from memory.errors import ClaimLostError, HeldError, StoreError
 from memory.facts.audit import audit
 from memory.store.changes import journal
 from memory.store.changes.history import edits_of
-from memory.store.configuration.settings import set_setting, settings_of, times_shown
+from memory.store.configuration.settings import set_setting, settings_of
 from memory.store.sqlite.store import SqliteStore
 from memory.store.turns.turns_table import known_sources
 from memory.store.waiting import pending_windows
@@ -197,7 +197,6 @@ def test_search_sees_turns_added_since_by_another_handle(store: SqliteStore, pat
         lambda store: store.turn(-(2**63) - 1),
         lambda store: store.undo(2**63),
         lambda store: store.forget([2**63]),
-        lambda store: store.count_shown([2**63]),
         lambda store: store.turns_by_id([2**63]),
         lambda store: claim_window(store, 2**63),
         lambda store: fail_window(store, (2**63, 2**63), "reason"),
@@ -781,15 +780,6 @@ def test_a_turn_takes_the_place_of_the_one_of_its_source_where_that_is_asked_for
     assert store.search("Harbour inn")[0].turn_id == second
     assert store.add([again], once=True, replaces=True) == [second], "the same is no other"
     assert not audit(store, ["index"])
-
-
-def test_what_questions_bring_up_is_counted(store: SqliteStore, path: Path) -> None:
-    store.count_shown([1, 3])
-    store.count_shown([3, 4, 4])
-    store.count_shown([])
-    with open_store(path, read_only=True) as reader:
-        reader.count_shown([1])
-    assert times_shown(store) == {1: 1, 3: 2, 4: 2}
 
 
 def test_a_setting_keeps_its_history(store: SqliteStore) -> None:

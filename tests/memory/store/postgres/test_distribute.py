@@ -14,7 +14,7 @@ from memory import Store, Turn, open_store
 from memory.errors import StoreError
 from memory.store import namespaces
 from memory.store.changes.history import edits_of, revert_to
-from memory.store.configuration.settings import set_setting, times_shown
+from memory.store.configuration.settings import set_setting
 from memory.store.postgres import distribute, migrate
 from memory.store.postgres.address import read_address
 from memory.store.postgres.names import TABLES
@@ -106,7 +106,6 @@ def do_everything(address: str, folder: Path) -> None:
         revert_to(store, first.id)
         store.undo(len(store.changes()))
         set_setting(store, "user", "Anna")
-        store.count_shown([1, 2, 2])
         store.catalog(200)
         store.backup(folder / "copy.db")
         store.as_of("2017-06").close()
@@ -115,7 +114,6 @@ def do_everything(address: str, folder: Path) -> None:
         store.forget([1, 7])
         assert store.check() == []
         store.facts(len(store.changes()))
-        assert times_shown(store)
         assert edits_of(store)
         assert store.pending()
     with open_store(f"{address} copy") as copy:

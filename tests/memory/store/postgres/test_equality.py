@@ -259,7 +259,6 @@ def test_a_memory_goes_to_postgres_and_back_equal(path: Path, tmp_path: Path) ->
         sqlite.undo(sqlite.changes()[-1].id)
         fail_window(sqlite, claim_window(sqlite, 10) or (0, 0), "why\t\x01", statement="-- held")
         set_setting(sqlite, "user_name", 'Anna "A" \\ \'')
-        sqlite.count_shown([1, 2])
         sqlite.forget([7])
         assert transfer(sqlite, postgres) == 304
         assert transfer(sqlite, postgres) == 0  # what is there is not copied twice

@@ -18,7 +18,7 @@ from memory import InputError, Turn, open_store
 from memory.errors import StoreError
 from memory.store import migrations
 from memory.store.configuration.declared_settings import Settings
-from memory.store.configuration.settings import set_setting, times_shown
+from memory.store.configuration.settings import set_setting
 from memory.store.sqlite import connection
 from memory.store.sqlite.connection import SqliteConnection
 from memory.store.sqlite.store import SqliteStore
@@ -457,14 +457,6 @@ def test_a_memory_of_one_turn_is_small(tmp_path: Path) -> None:
     with open_store(tmp_path / "anna.db") as store:
         store.add([Turn("Anna", "I moved to Oslo.")])
     assert (tmp_path / "anna.db").stat().st_size <= 320_000
-
-
-def test_counts_of_what_was_shown_wait_for_no_disk_and_turns_do(store: SqliteStore) -> None:
-    store.count_shown([1])
-    assert rows_of(store, "PRAGMA synchronous") == [(1,)]  # NORMAL: synced with the next turns
-    assert times_shown(store) == {1: 1}
-    store.add([Turn("Anna", "I sold the car.")])
-    assert rows_of(store, "PRAGMA synchronous") == [(2,)]
 
 
 def test_changes_of_facts_leave_few_parts_of_their_index(store: SqliteStore) -> None:
