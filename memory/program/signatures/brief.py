@@ -1,4 +1,4 @@
-"""The three modules' prompts for models of up to 3 billion parameters: one line in, lines out.
+"""The three modules' prompts for models of up to 8 billion parameters: one line in, lines out.
 
 Such a model copies from its examples whatever fits: code checks its text against the turn, and
 writes the SQL around it. Inputs that change least come first, so that the next call shares the
