@@ -436,13 +436,12 @@ def _with_lists(
         in_order = [*quoted, *in_order]
     else:
         in_order = [*(turn_id for turn_id in quoted if turn_id in options.opened), *in_order]
-    left_out = {*without, *recollected.standing.said_again(recollected.turns.values())}
 
     def turns(turn_ids: Sequence[int]) -> list[Turn]:
         turns_in_order = recollected.in_order(dict.fromkeys(turn_ids))
-        chosen = telling_first([turn for turn in turns_in_order if turn.id not in left_out])
+        chosen = telling_first([turn for turn in turns_in_order if turn.id not in without])
         return [
-            turn for turn in with_companions(reader, chosen, sequels=0) if turn.id not in left_out
+            turn for turn in with_companions(reader, chosen, sequels=0) if turn.id not in without
         ]
 
     is_beside_lists = asks_for_several(question)

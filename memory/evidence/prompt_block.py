@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -11,7 +12,7 @@ from memory.errors import InputError
 from memory.evidence.block import FACT_TOKENS, current_facts, recollect
 from memory.evidence.gate import Opening, opening
 from memory.evidence.layout import Evidence, lay_out
-from memory.evidence.lines import STORY_HEAD, Story, refuse_budget, story_line
+from memory.evidence.lines import LEAST_BUDGET, STORY_HEAD, Story, refuse_budget, story_line
 from memory.evidence.reader import MemoryReader, UserQuestion
 from memory.evidence.room import (
     MOST_TURNS,
@@ -32,18 +33,14 @@ from memory.store.turns.pins import NO_PINS, pins_of
 from memory.store.turns.summaries import newest_summaries
 from memory.store.turns.tags import days_of_turn, meets
 from memory.store.turns.turn_validation import session_label
+from memory.text.characters import one_line
 from memory.text.dates import asked_days
-from memory.text.fence import fence_tokens, without_block
+from memory.text.fence import fence_tokens, fenced, parts_of_block, without_block
 from memory.text.message_parts import field_of
 from memory.text.tokens import count_tokens, line_tokens
 
 if TYPE_CHECKING:
     from memory.evidence.ltm import LtmConfig
-from itertools import chain
-
-from memory.evidence.lines import LEAST_BUDGET
-from memory.text.characters import one_line
-from memory.text.fence import fenced, parts_of_block
 
 START = "<START>"
 BUDGET = 2_000  # tokens of a block for which nothing else is asked
@@ -57,11 +54,8 @@ _MOST_LATEST = 12  # facts of an overview whose latest word is looked for
 _STORY_TOKENS = 250  # of what happened in the last session: about five lines
 _NEWEST_SUMMARIES = 60  # that are looked at
 _JOINT_TOKENS = 2  # two texts may have one more together
-
-
 _MESSAGES = 'messages are a text, or a list of {"role": "user", "content": "..."}'
-
-
+# Other libraries' names of a text, which an error answers.
 _TEXTS = ("content", "page_content", "context", "memory", "message", "response")
 
 

@@ -10,7 +10,7 @@ The profile is what always matters, such as an allergy. The vocabulary marks its
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, zip_longest
@@ -19,7 +19,7 @@ from memory.evidence.lines import LEAST_BUDGET, in_words
 from memory.evidence.marks import pair_line, touched
 from memory.facts.latest_word import LatestWord, latest_words
 from memory.facts.standing import takes_back, without_replaced
-from memory.records import Contradiction, Fact, Turn
+from memory.records import Contradiction, Fact
 from memory.store import Store
 from memory.store.facts.fact_reads import current_among
 from memory.store.facts.standing_facts import facts_of_askers, facts_of_persons
@@ -27,7 +27,6 @@ from memory.store.turns.pins import pins_of
 from memory.text.characters import one_line
 from memory.text.fence import STANDING_HEAD
 from memory.text.tokens import fitting_lines, line_tokens, trim
-from memory.text.words import forms_of, is_among, telling_words
 from memory.vocabulary import (
     CALLED,
     INSTRUCTION,
@@ -135,8 +134,6 @@ def _once(facts: Sequence[Fact]) -> Iterator[Fact]:
 WISHED = "Wished once:"
 CONTRADICTIONS_HEAD = "Facts that contradict each other; nobody has said which is right:"
 _WISHES_SHARE, _PROFILE_SHARE = 1 / 4, 1 / 4  # of a budget at most
-# A turn says no more than a wish if it has this share of its words, and few others.
-_SAME, _SAME_LENGTH = 0.8, 2
 
 
 @dataclass(frozen=True)
@@ -187,21 +184,6 @@ class Standing:
     def tokens(self) -> int:
         """The size of the text before other lines."""
         return sum(map(line_tokens, self.text.splitlines()))
-
-    def said_again(self, turns: Iterable[Turn]) -> set[int]:
-        """The ids of turns that add nothing to one of the wishes."""
-        if not self.lines:
-            return set()
-        wishes = [forms_of(telling_words(line)) for line in self.lines]
-        longest = _SAME_LENGTH * max(map(len, self.lines))
-        same = set()
-        for turn in turns:
-            words = telling_words(turn.text) if len(turn.text) <= longest else []
-            if words and any(
-                sum(is_among(word, wish) for word in words) >= _SAME * len(words) for wish in wishes
-            ):
-                same.add(turn.id)
-        return same
 
     def within(self, budget: int) -> "Standing":
         """A copy with the wishes and the profile that fit their shares of a budget.

@@ -598,20 +598,16 @@ def test_of_two_that_say_the_same_the_newer_is_shown(store: Store) -> None:
     assert applied(store, question, "Bea") == wishes[1:]
 
 
-def test_a_turn_that_says_what_the_asker_wants_is_not_shown_again(store: Store) -> None:
-    more = Turn("Bea", "Always give versions when I ask about libraries. I use NumPy, by the way.")
-    bare = Turn("Bea", "Versions, always, when I ask about libraries.")
-    add_turns(store, [VERSIONS, more, bare])
-    question = "Which libraries should I use for arrays?"
+def test_a_turn_with_the_words_of_a_wish_is_shown_with_it(store: Store) -> None:
+    wish = Turn("Bea", "Please answer in English from now on.")
+    opposite = Turn("Bea", "Don't answer in English.")
+    add_turns(store, [VERSIONS, wish, opposite])
     memory = Memory(store, model=scripted_model([]))
-    wanted = applying(store, question, "Bea")
-    context = memory.evidence(question, asker="Bea")
-    before, _, said = context.text.partition(TURNS_HEAD)
-    assert "give versions when I ask about libraries" in before
-    assert "I use NumPy" in said
-    assert not [line for line in said.splitlines() if line.endswith((VERSIONS.text, bare.text))]
-    assert {fact.turn_id for fact in wanted.facts} <= {*context.turn_ids}
-    assert VERSIONS.text in memory.evidence(question, asker="Ann").text
+    shown = memory.evidence("Which language do I want?", asker="Bea")
+    before, _, said = shown.text.partition(TURNS_HEAD)
+    assert "answer in English" in before
+    assert opposite.text in said
+    assert VERSIONS.text in memory.evidence("Which libraries are there?", asker="Ann").text
 
 
 def test_wishes_are_compared_with_those_that_share_their_words(
