@@ -1,12 +1,13 @@
 """What the templates read in real talk, by attribute, how often that is so, and what it decides.
 
-    python -m tests.benchmarks.reading FILE_OR_FOLDER... [--unmatched]
+    python -m tests.benchmarks.reading FILE_OR_FOLDER... [--unmatched] [--show]
 
 For each attribute: its templates of statements, those that matched a clause, the matches, how many
 of the judged ones are so, and the facts, latest words and standing orders that came of them. A
 match is judged where the conversation has rows for each turn, as those of `data/rows`: it is so if
-the turn's rows have the words of its value. Templates without a match are printed on request. Of a
-folder all files below it are read, and those without conversations named.
+the turn's rows have the words of its value. Templates without a match are printed on request, and
+so are the matches of templates with their turns, for a person to read. Of a folder all files below
+it are read, and those without conversations named.
 """
 
 import sys
@@ -47,6 +48,7 @@ class Counts:
     later: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
     templates: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shown: list[str] = field(default_factory=list)
 
     def add(self, record: dict[str, Any], where: str) -> None:
         """Count a conversation. Raises InputError, which begins with `where`."""
@@ -57,6 +59,7 @@ class Counts:
             for found in templates_of(default_vocabulary()).read(turn).found:
                 of_turn = rows.get(turn.source, {}).get("facts", ()) if rows else None
                 self._add(found, of_turn)
+                self.shown += _lines(found, f"{where} {turn.source}, {turn.speaker}: {turn.text}")
         with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "chat.db") as store:
             add_turns(store, conversation.turns)
             facts = store.facts()
@@ -74,6 +77,14 @@ class Counts:
                 forms = forms_of(word for row in rows for word in words(str(row)))
                 is_so = all(is_among(word, forms) for word in telling_words(assertion.value))
                 self.so[assertion.attribute] += is_so
+
+
+def _lines(found: Found, turn: str) -> Iterator[str]:
+    """What a template has read, each with the turn."""
+    for one in found.assertions if found.template else ():
+        ends = "ends " if one.is_end else ""
+        date = f" | {one.happened_on}" if one.happened_on else ""
+        yield f"{one.subject} | {ends}{one.attribute} | {one.value}{date}\n    {turn}"
 
 
 def records_of(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -94,12 +105,15 @@ def records_of(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def main(
     sources: Annotated[list[Path], typer.Argument(help="chats, or folders of them")],
     unmatched: Annotated[bool, typer.Option(help="print the templates without a match")] = False,
+    show: Annotated[bool, typer.Option(help="print what templates read, with the turns")] = False,
 ) -> None:
     """Print what the templates of each attribute read and decide."""
     counts = Counts()
     for source in sources:
         for where, record in records_of(source):
             counts.add(record, where)
+    if show:
+        print(*counts.shown, sep="\n")
     names = ("attribute", "templates", "matched", "matches", "so", "facts", "later", "orders")
     table = Table(*names, title=f"{counts.turns:,} turns")
     idle = idle_templates = 0
