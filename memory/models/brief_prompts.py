@@ -20,14 +20,14 @@ _MODULES = {
     (("catalog", "question", "feedback"), ("choice",)): "retrieve",
     (("evidence", "question"), ("answer",)): "answer",
 }
-SHAPES = ("now", "at", "list", "count", "first", "last", "span")
+SHAPES = ("now", "at", "list", "count", "sum", "first", "last", "span")
 # A little model gives up too seldom: this is added to the logit of the first word of an abstention
 # (the log has how it was chosen).
 ABSTENTION_BIAS = 4.0
 # Under a grammar, so that it ends: a line.
 _ANSWER = r"root ::= [^\n]{1,300}"
 _OF_SUBJECT = re.compile(r"^facts of (.+?): (.+)$", re.MULTILINE)
-_COUNTED = re.compile(r"([^,]+?)\(\d+\)")
+_COUNTS = re.compile(r"([^,]+?)\((\d+)\)")
 
 
 _ROWS_REQUIRED: ContextVar[bool] = ContextVar("rows_required", default=False)
@@ -85,7 +85,7 @@ def asked_facts(catalog: str, question: str) -> tuple[list[str], list[str]]:
     The subjects are the ones that it names whole, else by a word; all if it names none.
     """
     attributes_of = {
-        subject: [name.strip() for name in _COUNTED.findall(counted)]
+        subject: [name.strip() for name, _ in _COUNTS.findall(counted)]
         for subject, counted in _OF_SUBJECT.findall(catalog)
     }
     asked = {*words(question)}
@@ -103,6 +103,16 @@ def asked_catalog(catalog: str, question: str) -> str:
     """
     subjects, _ = asked_facts(catalog, question)
     return "\n".join(line[0] for line in _OF_SUBJECT.finditer(catalog) if line[1] in subjects)
+
+
+def narrowed(catalog: str, attributes: Sequence[str]) -> str:
+    """The lines of a catalog with these attributes alone, in this order."""
+    lines = []
+    for subject, counted in _OF_SUBJECT.findall(catalog):
+        counts = {name.strip(): f"{name.strip()}({n})" for name, n in _COUNTS.findall(counted)}
+        if of_subject := [counts[name] for name in attributes if name in counts]:
+            lines.append(f"facts of {subject}: {', '.join(of_subject)}")
+    return "\n".join(lines)
 
 
 def _choice(catalog: str, question: str) -> str:

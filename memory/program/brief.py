@@ -8,6 +8,7 @@ writes an answer itself only over quotations of turns.
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import dspy
@@ -17,7 +18,7 @@ from memory.errors import SqlError
 from memory.evidence.lines import CATALOG_TOKENS
 from memory.evidence.messages import abstains, is_evidence, originals_first
 from memory.evidence.reader import MemoryReader, UserQuestion
-from memory.models.brief_prompts import SHAPES, asked_catalog, asked_facts
+from memory.models.brief_prompts import SHAPES, asked_catalog, asked_facts, narrowed
 from memory.models.model_errors import NOTHING
 from memory.models.row_grammar import NONE
 from memory.program.answer_sources import likely_source
@@ -28,7 +29,7 @@ from memory.program.opened import OpenedMemory
 from memory.program.predict import MemoryModule, PromptedModule
 from memory.program.protocol import Question, Shown, no_rows
 from memory.program.repairs import with_repairs
-from memory.program.said_rows import said_of
+from memory.program.said_rows import StoredRow, said_of, stored_rows
 from memory.program.signatures.brief import (
     EXAMPLES_OF_ANSWERS,
     EXAMPLES_OF_CHOICES,
@@ -37,8 +38,8 @@ from memory.program.signatures.brief import (
 )
 from memory.program.support import is_by_named, supported_part
 from memory.records import ABSTAIN, Hit, Rows, Turn
-from memory.search.embed import embed
-from memory.search.question import named_dates
+from memory.search.embed import embed, word_weights
+from memory.search.question import named_dates, subjects_of
 from memory.sql import quoted
 from memory.text.dates import COUNT, MONTHS
 from memory.text.words import STOP_WORDS, forms_of, is_among, telling_words, words
@@ -55,9 +56,15 @@ _NEED_NOT_BE_SAID = {
 }
 _CHOICE_CALLS = 2  # of the model for one question: if nothing is found, it gets a second try
 _MOST_ATTRIBUTES = 3
+_MOST_OFFERED = 6  # attributes that a model chooses from
+_MOST_BELOW = 0.2  # the nearest one's cosine
+_MOST_READ = 300  # facts whose values say which attributes are near
 _MOST_ROWS_SHOWN = 30
-# Cosine of what is asked and an attribute: fitted on questions that the facts answer and on others.
+# Cosine of what is asked and an attribute: fitted on questions that facts answer and on others.
 _LEAST_NEAR = 0.2
+_LEAST_NEAREST = 0.25  # of the nearest attribute
+# Of a word (`word_weights`) by which rows are told apart: "times" has 83, "organ" 177.
+_LEAST_TELLING = 110
 # "Thanks, Maria!" and "Hey Tom, ..." speak to a person, not about one.
 _PART = re.compile(r"[^,.!?;:\n]+")
 _LONGEST_ADDRESS = 2  # words
@@ -94,15 +101,12 @@ class Choice:
             where.append(f"(happened_on IS NULL OR happened_on <= {quoted(last)})")
             where.append(f"(ended_on IS NULL OR ended_on >= {_cut(first, 'ended_on')})")
         is_of_today = self.shape == "now" and not first
-        limit = _MOST_ROWS_SHOWN
-        if self.shape in ("first", "last"):
-            limit = 3
         conditions = "\n  AND ".join(where)
         return (
             f"SELECT {_COLUMNS} FROM {'facts_now' if is_of_today else 'facts'}\n"
             f"WHERE {conditions}\n"
             f"ORDER BY {_DAY if self.shape in ('first', 'last') else 'happened_on'}"
-            f"{' DESC' if self.shape == 'last' else ''} LIMIT {limit}"
+            f"{' DESC' if self.shape == 'last' else ''} LIMIT {_MOST_ROWS_SHOWN}"
         )
 
 
@@ -115,7 +119,9 @@ def _cut(day: str, column: str) -> str:
     return f"substr({quoted(day)}, 1, length({column}))"
 
 
-def choice_in(text: str, catalog: str, question: str, vocabulary: Vocabulary) -> Choice | None:
+def choice_in(
+    text: str, catalog: str, question: str, vocabulary: Vocabulary, today: str = ""
+) -> Choice | None:
     """The choice that a model wrote; None for none. Raises SqlError if it is invalid."""
     line = next(iter(text.strip().splitlines()), "")
     if not line or line.casefold().startswith(NONE):
@@ -129,16 +135,16 @@ def choice_in(text: str, catalog: str, question: str, vocabulary: Vocabulary) ->
     of = [vocabulary.canonical(name) for name in attributes]
     kinds = {attribute.kind if attribute else "" for attribute in of}
     # Attributes not in the vocabulary, and counted ones, mostly happened: "driving lessons in May".
-    events = kinds <= {"event", ""} if shape == "count" else kinds == {"event"}
-    return Choice(shape, tuple(subjects), tuple(attributes), asked_days(question), events)
+    events = kinds <= {"event", ""} if shape in ("count", "sum") else kinds == {"event"}
+    return Choice(shape, tuple(subjects), tuple(attributes), asked_days(question, today), events)
 
 
-def asked_days(question: str) -> tuple[str, str]:
+def asked_days(question: str, today: str = "") -> tuple[str, str]:
     """The first and the last day (ISO) of the dates that a question names; ("", "") for none.
 
-    A date without a year names none.
+    A date without a year is the last one until `today` (ISO); without `today` it names none.
     """
-    spans = [days_of(date) for date in named_dates(question)]
+    spans = [days_of(date) for date in named_dates(question, today)]
     return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else ("", "")
 
 
@@ -168,9 +174,8 @@ class ChooseRows(PromptedModule):
     """Brings up the rows that a model chose by a shape and attributes of the catalog.
 
     Code takes the subjects and the dates from the question, writes the SELECT and says what its
-    rows say (`memory.program.said_rows`). Rows of attributes that do not fit the question decide
-    nothing. If a choice finds nothing, the model is asked once more; if the catalog has no fact of
-    the subjects, it is not asked.
+    rows say (`memory.program.said_rows`). The model is offered the attributes that are near to the
+    question; if there are none, it is not asked. If a choice finds nothing, it is asked once more.
     """
 
     plain_examples = EXAMPLES_OF_CHOICES
@@ -184,7 +189,7 @@ class ChooseRows(PromptedModule):
         memory: OpenedMemory | MemoryReader,
         refused: str = "",
     ) -> dspy.Prediction:
-        """As RetrieveRows; `decided` is what the rows say, None if they do not fit."""
+        """As RetrieveRows; `decided` is what the rows say, None if they say nothing."""
         place = memory if isinstance(memory, OpenedMemory) else OpenedMemory(memory)
         reader = place.reader
         user_question = (
@@ -192,23 +197,27 @@ class ChooseRows(PromptedModule):
         )
         text = user_question.ranked_text
         catalog = asked_catalog(reader.catalog(CATALOG_TOKENS), text)
+        if catalog and _is_of_subjects(catalog, text):
+            catalog = _near_attributes(catalog, text, reader)
+        else:
+            catalog = ""
         if not catalog:
             return no_rows()
+        today = user_question.today or reader.store.today
 
         def ask(feedback: str, _: Collection[int]) -> str:
             reply = self._predicted(catalog=catalog, question=text, feedback=feedback)
             return str(reply.choice or "")
 
         def run(choice_text: str) -> dict[str, Any]:
-            choice = choice_in(choice_text, catalog, text, reader.vocabulary())
+            choice = choice_in(choice_text, catalog, text, reader.vocabulary(), today)
             if choice is None:
                 return {}
             sql = choice.select()
             rows = reader.read(sql)
             if not rows.rows:
                 raise SqlError("nothing is stored of that; choose other attributes, or none")
-            today = user_question.today or reader.store.today
-            decided = _decided(choice, text, sql, rows, today, reader.vocabulary())
+            decided = _decided(choice, text, sql, rows, today)
             return {"sql": [sql], "rows": [rows], "decided": decided}
 
         brought: dict[str, Any] = {}
@@ -223,33 +232,102 @@ class ChooseRows(PromptedModule):
         return dspy.Prediction(**{**no_rows(), **reply, **brought})
 
 
-def _decided(
-    choice: Choice, question: str, sql: str, rows: Rows, today: str, vocabulary: Vocabulary
-) -> RowsAnswer | None:
-    """What all rows of a choice say, if its attributes are what the question asks for."""
-    if len(rows.rows) >= _MOST_ROWS_SHOWN:
+def _is_of_subjects(catalog: str, question: str) -> bool:
+    """Whether a catalog has facts of someone or something that a question names, if it names any.
+
+    Else it has them of everyone: a cat's name says nothing of how old the cat is.
+    """
+    names = [word for name in subjects_of(question) for word in words(name) if word.isalpha()]
+    subjects, _ = asked_facts(catalog, question)
+    return not names or not {*names}.isdisjoint(words(" ".join(subjects)))
+
+
+def _near_attributes(catalog: str, question: str, reader: MemoryReader) -> str:
+    """A catalog with the attributes that are near to a question, the nearest first; "" for none.
+
+    A small model chooses some attribute even if no one said anything, and of twenty it chooses
+    worse than of a few. By the attributes' names and values, 95 of 100 questions have what answers
+    them among these; 11 of 20 that nothing answers have none.
+    """
+    subjects, attributes = asked_facts(catalog, question)
+    vocabulary = reader.vocabulary()
+    rows = reader.read(
+        f"SELECT {_COLUMNS} FROM facts"
+        f" WHERE lower(subject) IN ({_listed([subject.lower() for subject in subjects])})"
+        f" ORDER BY id DESC LIMIT {_MOST_READ}"
+    )
+    texts = {name: _spoken_names(name, vocabulary) for name in attributes}
+    for fact in stored_rows(rows):
+        if fact.attribute in texts:
+            texts[fact.attribute].append(f"{texts[fact.attribute][0]} {fact.value}")
+    asked_for = _without_names(question, " ".join(subjects))
+    vectors = embed([asked_for, *chain(*texts.values())])
+    similarities = iter((vectors[1:] @ vectors[0]).tolist())
+    nearness = {name: max(islice(similarities, len(texts[name]))) for name in attributes}
+    nearest = max(nearness.values())
+    if nearest < _LEAST_NEAREST:
+        return ""
+    least = max(_LEAST_NEAR, nearest - _MOST_BELOW)
+    near = sorted(
+        (name for name in attributes if nearness[name] >= least), key=lambda name: nearness[name]
+    )
+    return narrowed(catalog, near[: -_MOST_OFFERED - 1 : -1])
+
+
+def _without_names(question: str, names: str) -> str:
+    """The words of a question without the words of these names."""
+    of_names = {*words(names)}
+    return " ".join(word for word in words(question) if word not in of_names)
+
+
+def _decided(choice: Choice, question: str, sql: str, rows: Rows, today: str) -> RowsAnswer | None:
+    """What the rows of a choice say, if they are what the question asks for."""
+    is_of_one = choice.shape in ("first", "last")
+    if len(rows.rows) >= _MOST_ROWS_SHOWN and not is_of_one:
         return None
-    about = " ".join(choice.subjects)
-    if not fits(question, choice.attributes, without=about, vocabulary=vocabulary):
+    facts = _asked_of(choice, question, stored_rows(rows))
+    # With several attributes there is no telling which of them to count, unless they name one
+    # thing: tests failed and tests passed.
+    common = set[str].intersection(*({*name.split("_")} for name in choice.attributes))
+    if choice.shape in ("count", "sum") and len(choice.attributes) > 1 and not common:
         return None
-    # With several attributes there is no telling which of them to count.
-    if choice.shape == "count" and len(choice.attributes) > 1:
-        return None
-    reply = said_of(rows, choice.shape, today=today, with_names=len(choice.subjects) > 1)
+    _, last = choice.days
+    end = min(today[:10], last) if last else today[:10]
+    reply = said_of(facts, choice.shape, today=end, with_names=len(choice.subjects) > 1)
     return RowsAnswer(reply[0], reply[1], (sql,), (rows,)) if reply else None
 
 
-def fits(question: str, attributes: Sequence[str], *, without: str, vocabulary: Vocabulary) -> bool:
-    """Whether attributes are near what a question asks for, by their names and values.
+def _asked_of(choice: Choice, question: str, facts: Sequence[StoredRow]) -> Sequence[StoredRow]:
+    """The facts that a question is about, of those of a choice.
 
-    A small model chooses some attribute even if no one said anything: in ten of ten such questions.
-    `without` are words of the question that name its subjects.
+    If only some values have a telling word of the question, or a name, it is about these: organs,
+    of all that was delivered. If none ends, what happened on the days asked for is meant, not what
+    was before.
     """
-    names = {*words(without)}
-    asked_for = " ".join(word for word in words(question) if word not in names)
-    texts = [text for name in attributes for text in _spoken_names(name, vocabulary)]
-    vectors = embed([asked_for, *texts])
-    return bool((vectors[1:] @ vectors[0]).max() >= _LEAST_NEAR)
+    first, last = choice.days
+    happened = [fact for fact in facts if fact.happened_on and _is_within(fact, first, last)]
+    if first and happened and not any(fact.ended_on for fact in facts):
+        facts = happened
+    of_attributes = forms_of(words(" ".join(choice.attributes).replace("_", " ")))
+    asked_words = [
+        word
+        for word in telling_words(question, MONTHS)
+        if not word.isdecimal() and not is_among(word, of_attributes)
+    ]
+    weights = zip(asked_words, word_weights(asked_words), strict=True)
+    names = chain(*map(words, subjects_of(question)))
+    asked = forms_of([*names, *(word for word, weight in weights if weight >= _LEAST_TELLING)])
+    named = [
+        fact
+        for fact in facts
+        if any(is_among(word, asked) for word in telling_words(fact.value, words(fact.subject)))
+    ]
+    return named or facts
+
+
+def _is_within(fact: StoredRow, first: str, last: str) -> bool:
+    day = fact.happened_on
+    return first[: len(day)] <= day <= last
 
 
 def _spoken_names(name: str, vocabulary: Vocabulary) -> list[str]:

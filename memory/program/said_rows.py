@@ -10,10 +10,11 @@ from datetime import date
 
 from memory.program.lookup import spoken
 from memory.records import Rows
-from memory.text.dates import is_iso_date
+from memory.text.amounts import number
+from memory.text.dates import MONTHS, is_iso_date
 from memory.text.words import words
-from memory.vocabulary.templates.date_phrases import days_of
 
+_ENDS = ".,;:!?"
 MOST_LISTED = 12  # values: a longer list is no answer
 
 
@@ -34,6 +35,11 @@ class StoredRow:
         return (self.subject.casefold(), *words(self.value))
 
     @property
+    def key_of_day(self) -> tuple[str, ...]:
+        """The same for equal things on one day."""
+        return (*self.key, self.happened_on)
+
+    @property
     def period(self) -> str:
         """Its value and when: `Oslo, from 8 May 2017 to June 2018`; as far as known."""
         if self.ended_on:
@@ -52,54 +58,89 @@ def stored_rows(rows: Rows) -> list[StoredRow]:
 
 
 def said_of(
-    rows: Rows, shape: str, *, today: str = "", with_names: bool = False
+    facts: Sequence[StoredRow], shape: str, *, today: str = "", with_names: bool = False
 ) -> tuple[str, tuple[int, ...]] | None:
-    """The answer that rows give in a shape, and its turns; None if they give none.
+    """The answer that facts give in a shape, and its turns; None if they give none.
 
     Arguments:
-        shape: now, at, list, count, first, last or span (`memory.models.brief_prompts.SHAPES`).
+        shape: one of `memory.models.brief_prompts.SHAPES`.
         today: the day (ISO) until which a state lasts that has not ended.
         with_names: whether the rows are about several subjects, who are named.
     """
-    facts = stored_rows(rows)
-    if rows.truncated or not facts:
+    if not facts:
         return None
     if shape == "span":
         return _span(facts, today)
     if shape in ("first", "last"):
-        return _first_or_last(facts)
-    if shape == "count":
-        distinct = {(*fact.key, fact.happened_on): fact for fact in facts}
-        listed = _listed([*distinct.values()], with_names)
-        if listed is None:
-            return str(len(distinct)), _turns(facts)
-        return f"{len(distinct)} ({listed[0]})", _turns(facts)
-    return _listed(facts, with_names, is_dated=shape != "now")
+        return _first_or_last(facts, shape)
+    if shape == "sum":
+        return _sum(facts, with_names)
+    is_count = shape == "count"
+    is_dated = is_count or shape != "now"
+    distinct = [*{fact.key_of_day if is_dated else fact.key: fact for fact in facts[::-1]}.values()]
+    listed = _listed(distinct[::-1], with_names, is_dated=is_dated and not is_count)
+    # A model that takes "how often" for a list is right so, too.
+    happened = len(distinct) > 1 and all(fact.happened_on for fact in distinct)
+    if not (is_count or (is_dated and happened)):
+        return (listed, _turns(facts)) if listed else None
+    return f"{len(distinct)} ({listed})" if listed else str(len(distinct)), _turns(facts)
 
 
-def _listed(
-    facts: Sequence[StoredRow], with_names: bool, is_dated: bool = False
-) -> tuple[str, tuple[int, ...]] | None:
-    """Each value once; None if there are too many for an answer."""
-    distinct = [*{fact.key: fact for fact in reversed(facts)}.values()][::-1]
-    if len(distinct) > MOST_LISTED:
-        return None
-    texts = [
+def _listed(facts: Sequence[StoredRow], with_names: bool, is_dated: bool = False) -> str:
+    """The facts' values; "" if there are too many for an answer."""
+    if len(facts) > MOST_LISTED:
+        return ""
+    texts = dict.fromkeys(
         f"{fact.subject}: {fact.period if is_dated else fact.value}"
         if with_names
         else (fact.period if is_dated else fact.value)
-        for fact in distinct
-    ]
+        for fact in facts
+    )
     separator = "; " if any("," in text for text in texts) else ", "
-    return separator.join(texts), _turns(facts)
+    return separator.join(texts)
 
 
-def _first_or_last(facts: Sequence[StoredRow]) -> tuple[str, tuple[int, ...]] | None:
-    """The value of the first row, unless another is of the same day, or may be."""
+def _sum(facts: Sequence[StoredRow], with_names: bool) -> tuple[str, tuple[int, ...]] | None:
+    """What the amounts of what happened come to; None unless each has one, in the same unit."""
+    if any(fact.ended_on for fact in facts):
+        return None
+    distinct = [*{fact.key_of_day: fact for fact in facts}.values()]
+    measured = [_measured(fact.value) for fact in distinct]
+    amounts = [amount for amount, _ in filter(None, measured)]
+    units = {unit for _, unit in filter(None, measured)}
+    # "4 October" is no amount of Octobers.
+    if len(amounts) < len(distinct) or len(units) > 1 or units & {*map(str.title, MONTHS)}:
+        return None
+    listed = _listed(distinct, with_names)
+    total = " ".join(filter(None, (f"{sum(amounts):g}", *units)))
+    return f"{total} ({listed})" if listed else total, _turns(facts)
+
+
+def _measured(value: str) -> tuple[float, str] | None:
+    """The first amount of a value, and its unit: what is written at the number, or behind it."""
+    tokens = [token.strip(_ENDS) for token in value.split()]
+    for at in range(len(tokens)):
+        amount = number(" ".join(tokens[at:]))
+        if amount is None:
+            continue
+        end = at
+        while end < len(tokens) and number(tokens[end]) is not None:
+            end += 1
+        written = "".join(sign for sign in tokens[at] if not sign.isdecimal()).strip(_ENDS)
+        has_unit = written != tokens[at] and written
+        return amount, written if has_unit else "".join(tokens[end : end + 1])
+    return None
+
+
+def _first_or_last(facts: Sequence[StoredRow], shape: str) -> tuple[str, tuple[int, ...]] | None:
+    """The value of the first row, unless another is of the same day, or may be.
+
+    Rows come in their order, and one without a date has its turn's.
+    """
     first, *later_facts = facts
     day = first.happened_on
     if not day:
-        return None
+        return f"{first.value} (told {shape})", (first.turn_id,)
     same = [
         later
         for later in later_facts
@@ -118,13 +159,14 @@ def _span(facts: Sequence[StoredRow], today: str) -> tuple[str, tuple[int, ...]]
     for fact in facts:
         begin, _, last = fact.happened_on.partition("/")
         end = fact.ended_on or last or today[:10]
-        if not begin or not end or end < begin:
+        if not begin or not end or end <= begin:
             continue
         length = _length(begin, end)
         until = f"to {spoken(end)}" if fact.ended_on or last else "until now"
         named = f"{fact.value}: " if len(facts) > 1 else ""
         texts[fact.key] = f"{named}{length}, from {spoken(begin)} {until}"
-    if not texts:
+    # Of states that began on different days there is no telling which one is meant.
+    if not texts or len({fact.happened_on for fact in facts if fact.key in texts}) > 1:
         return None
     return "; ".join(texts.values()), _turns(facts)
 
@@ -136,11 +178,17 @@ def _length(begin: str, end: str) -> str:
         years, months = days // 365, days // 30
         about = f"about {years} years, " if years > 1 else f"about {months} months, "
         return f"{about if months > 1 else ''}{days} days"
-    first, last = days_of(begin)[0], days_of(end)[0]
-    months = (int(last[:4]) - int(first[:4])) * 12 + int(last[5:7]) - int(first[5:7])
+    months = _middle_month(end) - _middle_month(begin)
     if len(begin) == 4 or len(end) == 4:
-        return f"about {max(round(months / 12), 1)} years"
+        years = max(round(months / 12), 1)
+        return f"about {years} year{'s' if years > 1 else ''}"
     return f"about {months} months" if months else "less than a month"
+
+
+def _middle_month(date_text: str) -> int:
+    """The month of a date, counted from year 0; a year is July, since it may be any month."""
+    month = int(date_text[5:7]) if len(date_text) > 4 else 7
+    return int(date_text[:4]) * 12 + month
 
 
 def _turns(facts: Sequence[StoredRow]) -> tuple[int, ...]:

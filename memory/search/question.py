@@ -336,10 +336,22 @@ def packed_date(said_at: str) -> int:
     return 10_000 * year + 100 * month + day
 
 
-def named_dates(text: str) -> list[str]:
-    """The dates with a year that a text names, in ISO form: 2017-05-08, 2017-05, 2017."""
-    dates = [date for date in _named_dates(text) if date[0]]
+def named_dates(text: str, today: str = "") -> list[str]:
+    """The dates that a text names, in ISO form: 2017-05-08, 2017-05, 2017.
+
+    A date without a year is the last one until `today` (ISO); without `today` it is left out.
+    """
+    dates = [_with_year(date, today) for date in _named_dates(text) if date[0] or today]
     return ["-".join(f"{part:02}" for part in date if part) for date in dates]
+
+
+def _with_year(date: tuple[int, int, int], today: str) -> tuple[int, int, int]:
+    year, month, day = date
+    if year:
+        return date
+    newest = int(today[:4])
+    is_ahead = (month, day) > (int(today[5:7]), int(today[8:10]))
+    return newest - is_ahead, month, day
 
 
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:

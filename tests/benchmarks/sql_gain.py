@@ -317,7 +317,8 @@ def _line(arm: str, asked: Asked, model: Model, place: Path) -> Line:
     question = asked.question
     with Memory(place, model, program=program_of(arm), budget=SMALL_BUDGET) as memory:
         try:
-            now = question.question_date or None
+            # A chat whose questions have no date is asked about on its last day.
+            now = question.question_date or asked.conversation.turns[-1].said_at
             answer = memory.ask(question.text, asker=question.asker, now=now)
         except UnusableAnswer:
             answer = Answer("", (), sql=(), rows=(), tokens=0, shown=(), calls=1)

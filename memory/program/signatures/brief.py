@@ -29,7 +29,7 @@ class ChooseColumns(dspy.Signature):
 
     - Attributes of the catalog that tell what is asked, with commas.
     - Shape: now (what holds today), at (what held on a date), list (also what is over), count (how
-      many), first, last, span (how long).
+      many, how often), sum (money or distances altogether), first, last, span (how long).
     """
 
     catalog: str = dspy.InputField()
@@ -140,6 +140,8 @@ EXAMPLES_OF_CHOICES = tuple(
         ("", "Which countries has Maria been to?", "list | visited"),
         ("", "Where did Maria live in March 2011?", "at | lives_in, moved_to"),
         ("", "How many animals does Tom have?", "count | has_pet"),
+        ("", "How often did Maria move in 2010?", "count | moved_to"),
+        ("", "How much did Maria's bags cost altogether?", "sum | bought"),
         ("", "How old is Tom's cat?", "list | has_pet"),
         ("", "When did Maria last buy something?", "last | bought"),
         ("", "What was Tom before he became a nurse?", "list | works_as"),

@@ -79,6 +79,13 @@ def test_a_question_says_of_which_days(question: str, days: tuple[str, str]) -> 
     assert asked_days(question) == days
 
 
+def test_a_month_without_its_year_is_the_last_one() -> None:
+    may, july = ("2011-05-01", "2011-05-31"), ("2010-07-01", "2010-07-31")
+    assert asked_days("What did Tom do in May?", "2011-06-03") == may
+    assert asked_days("What did Tom do in July?", "2011-06-03T10:00") == july
+    assert asked_days("What may Tom do?", "2011-06-03") == ("", "")
+
+
 def choice_of(text: str, question: str) -> Choice | None:
     return choice_in(text, CATALOG, question, default_vocabulary())
 
@@ -264,11 +271,11 @@ def test_of_how_many_the_count_decides(address: str) -> None:
 
 
 def test_of_several_attributes_no_count_decides(address: str) -> None:
-    facts = [*OWNED, Fact("Maria", "likes", "geese", turn_id=2)]
+    facts = [*OWNED, Fact("Maria", "keeps", "geese", turn_id=2)]
     memory = sailing(
-        address, [([], "count | owns, likes"), (["canoe", "piano"], "canoe, piano")], facts
+        address, [([], "count | owns, keeps"), (["canoe", "piano"], "canoe, piano")], facts
     )
-    answer = with_sql(memory, "always").ask("How many things of her own has Maria?")
+    answer = with_sql(memory, "always").ask("How many things does Maria own or keep?")
     assert (answer.text, answer.basis, answer.calls) == ("canoe, piano", "model", 2)
 
 
@@ -285,23 +292,79 @@ def test_rows_that_were_chosen_decide(address: str) -> None:
     assert len(answer.rows[0].rows) == len(answer.turns) == 2
 
 
-def test_rows_that_do_not_fit_decide_nothing(address: str) -> None:
-    """A small model chooses some attribute for what nobody told, too."""
-    pairs = [([], "count | owns"), (["canoe", "piano"], "No information available")]
+def test_a_model_is_offered_no_attribute_that_is_far_from_the_question(address: str) -> None:
+    """It would choose one for what nobody told, too."""
+    pairs = [(["canoe", "piano"], "No information available")]
     answer = chosen(address, pairs, "How many children does Maria have?")
-    assert (answer.basis, answer.calls) == ("quotes", 2)
+    assert (answer.basis, answer.calls) == ("quotes", 1)
+
+
+def test_the_nearest_attributes_are_offered_by_their_names_and_values(address: str) -> None:
+    facts = [
+        *OWNED,
+        Fact("Maria", "gave_up", "smoking", turn_id=2),
+        Fact("Maria", "visited", "the lighthouse", turn_id=2),
+    ]
+    question = "Since when is Maria without cigarettes?"
+    shown = f"facts of Maria: stopped(1)\n\nQuestion: {question}"
+    memory = sailing(address, [([shown], "list | stopped")], facts)
+    answer = with_sql(memory, "always").ask(question)
+    assert answer.text == "smoking"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many kilometres did Maria run in May 2011 altogether?", "12 km (7 km, 5 km at noon)"),
+        ("How many kilometres did Maria run in June altogether?", "8 km (8 km)"),
+        ("How many kilometres did Maria run in July 2011 altogether?", None),  # one has none
+    ],
+)
+def test_code_adds_amounts(address: str, question: str, answer: str | None) -> None:
+    ran = [("7 km", "05-01"), ("5 km at noon", "05-08"), ("8 km", "06-02"), ("9 km", "07-01")]
+    facts = [
+        Fact("Maria", "ran", value, happened_on=f"2011-{day}", turn_id=0) for value, day in ran
+    ]
+    facts.append(Fact("Maria", "ran", "in the rain", happened_on="2011-07-03", turn_id=1))
+    memory = sailing(address, [([], "sum | ran"), ([], "No information available")], facts)
+    reply = with_sql(memory, "always").ask(question, now="2011-08-01")
+    assert reply.text == answer if answer else reply.basis != "rows"
+
+
+def test_words_of_the_question_tell_rows_apart(address: str) -> None:
+    facts = [
+        Fact("Maria", "delivered_to", value, happened_on=f"2011-0{n}", turn_id=0)
+        for n, value in enumerate(["Lyon, tulips", "Bergen, an organ", "Lyon", "Cork, an organ"], 1)
+    ]
+    for question, answer in (
+        ("How many organs has Maria delivered?", "2 (Bergen, an organ; Cork, an organ)"),
+        ("How often has Maria delivered to Lyon?", "2 (Lyon, tulips; Lyon)"),
+        (
+            "How many times has Maria delivered?",
+            "4 (Lyon, tulips; Bergen, an organ; Lyon; Cork, an organ)",
+        ),
+    ):
+        memory = sailing(address, [([], "count | delivered_to")], facts)
+        assert with_sql(memory, "always").ask(question).text == answer
+        memory.close()
+
+
+def test_facts_of_others_say_nothing_of_someone_that_a_question_names(address: str) -> None:
+    facts = [Fact("Maria", "age", "41", turn_id=0), Fact("Tom", "age", "39", turn_id=2)]
+    memory = sailing(address, [([], "list | age"), ([], "No information available")], facts)
+    assert with_sql(memory, "always").ask("What is the age of Birgitte?").basis != "rows"
 
 
 def test_the_first_of_rows_without_dates_is_the_first_that_was_said(address: str) -> None:
-    pairs: Pairs = [([], "first | owns"), ([], "canoe")]
-    answer = chosen(address, pairs, "What did Maria own first?")
+    answer = chosen(address, [([], "first | owns")], "What did Maria own first?")
+    assert (answer.text, answer.basis) == ("canoe (told first)", "rows")
     assert [row[answer.rows[0].columns.index("turn_id")] for row in answer.rows[0].rows] == [1, 2]
 
 
 @pytest.mark.parametrize("written", ["DROP TABLE facts", "", "now | x' OR 1=1 | --"])
 def test_a_choice_that_is_none_ends_in_what_the_ranking_shows(address: str, written: str) -> None:
     pairs: Pairs = [([], written), ([], written), ([], "canoe")]
-    assert chosen(address, pairs, "What is dear to Maria?").text == "canoe"
+    assert chosen(address, pairs, "What does Maria own?").text == "canoe"
 
 
 def test_the_form_is_saved_and_loaded(tmp_path: Path) -> None:
