@@ -40,12 +40,6 @@ def context(
     reload: Annotated[
         bool, typer.Option("--reload", help="Do not leave out the running session.")
     ] = False,
-    gate: Annotated[
-        bool, typer.Option(help="Print nothing for a message that the memory does not touch.")
-    ] = True,
-    profile: Annotated[
-        bool, typer.Option(help="Begin with the facts about the user that always matter.")
-    ] = True,
     namespaces: Namespaces = None,
     db: Db = None,
     as_json: AsJson = False,
@@ -68,8 +62,6 @@ def context(
             session=session,
             since=since,
             reload=reload,
-            gate=gate,
-            profile=profile,
         )
     if as_json:
         print_json(injected.to_dict())

@@ -19,7 +19,7 @@ _WITHOUT_MODEL = (
     "templates store facts as turns are added; this worker asks no model (--model PROVIDER/MODEL)"
     " and finishes forgetting"
 )
-_A_DAY = typer.Option(min=0, help="At most this many a day (UTC) for a memory; 0: no limit.")
+_A_DAY = typer.Option(min=0, help="At most this many calls a day (UTC) for a memory; 0: no limit.")
 _IN_ALL = typer.Option(min=0, help="The same for all memories together.")
 
 
@@ -35,9 +35,7 @@ def worker(
         float, typer.Option(min=0, help="Seconds that a few new turns wait for more to come.")
     ] = 600,
     calls_a_day: Annotated[int, _A_DAY] = 0,
-    tokens_a_day: Annotated[int, _A_DAY] = 0,
     all_calls_a_day: Annotated[int, _IN_ALL] = 0,
-    all_tokens_a_day: Annotated[int, _IN_ALL] = 0,
     poll: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two looks at what waits.")
     ] = 2,
@@ -75,7 +73,7 @@ def worker(
             poll=poll,
             grace=grace,
             once=once,
-            limits=Limits(calls_a_day, tokens_a_day, all_calls_a_day, all_tokens_a_day),
+            limits=Limits(calls_a_day, all_calls_a_day),
         ),
         report=_print_line,
         alive=alive,

@@ -14,31 +14,23 @@ _LEAST_DELAY, _LONGEST_DELAY = 30.0, 3_600.0  # seconds before a memory's task i
 
 @dataclass(frozen=True)
 class Limits:
-    """Model calls and tokens (read and written) of a day (UTC); 0 for no limit.
+    """Model calls of a day (UTC); 0 for no limit.
 
     Work under way when a limit is reached is finished: one window for each memory in progress.
     """
 
     calls: int = 0  # of a memory
-    tokens: int = 0
     all_calls: int = 0  # of all memories
-    all_tokens: int = 0
 
     def allows(self, tasks: Iterable[Task], day: str) -> bool:
         """Whether a memory with these tasks may be worked on today."""
         days = counted_days(day)
-        of_day = [task for task in tasks if task.day in days]
-        calls = sum(task.calls for task in of_day)
-        tokens = sum(task.tokens for task in of_day)
-        return _is_below(calls, self.calls) and _is_below(tokens, self.tokens)
+        calls = sum(task.calls for task in tasks if task.day in days)
+        return not self.calls or calls < self.calls
 
-    def allows_in_all(self, calls: int, tokens: int) -> bool:
+    def allows_in_all(self, calls: int) -> bool:
         """Whether any memory may be worked on today."""
-        return _is_below(calls, self.all_calls) and _is_below(tokens, self.all_tokens)
-
-
-def _is_below(spent: int, most: int) -> bool:
-    return not most or spent < most
+        return not self.all_calls or calls < self.all_calls
 
 
 def today() -> str:

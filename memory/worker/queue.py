@@ -49,12 +49,11 @@ class Sight:
             return False
         return held.held_until <= self.seen_at or bool(dead_claimants([held.held_by]))
 
-    def spent(self, day: str) -> tuple[int, int]:
-        """The calls and tokens of a day, of all memories."""
+    def calls_of(self, day: str) -> int:
+        """The calls of a day, of all memories."""
         tasks = [task for of_memory in self.tasks.values() for task in of_memory.values()]
         days = counted_days(day)
-        of_day = [task for task in tasks if task.day in days]
-        return sum(task.calls for task in of_day), sum(task.tokens for task in of_day)
+        return sum(task.calls for task in tasks if task.day in days)
 
 
 class Queue(Protocol):

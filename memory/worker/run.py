@@ -247,12 +247,9 @@ class Worker:
         """Whether the provider may be asked now, and the day's limits allow it."""
         if time.monotonic() < self._backoff.until:
             return False
-        calls, tokens = sight.spent(today())
         with self._lock:
             since = self._spent_since_look
-        return self._options.limits.allows_in_all(
-            calls + since.calls, tokens + since.tokens_in + since.tokens_out
-        )
+        return self._options.limits.allows_in_all(sight.calls_of(today()) + since.calls)
 
     def _has_room(self, task: str) -> bool:
         """Whether fewer run than may: model tasks and forgetting, separately."""
@@ -359,8 +356,7 @@ class Worker:
                 self._spent_since_look += new
 
     def _may_go_on(self, store: Store) -> bool:
-        limits = self._options.limits
-        return not (limits.calls or limits.tokens) or self._is_affordable(worker_tasks(store))
+        return not self._options.limits.calls or self._is_affordable(worker_tasks(store))
 
     def _refine(self, store: Store, job: _Job) -> str:
         """Refine the facts of a memory whose setting asks for it."""

@@ -111,12 +111,11 @@ def test_the_tool_recall_has_it(memory: Memory) -> None:
     assert profile(recall(query="soup"))
 
 
-def test_the_command_leaves_it_out(tmp_path: Path) -> None:
+def test_the_command_prints_it(tmp_path: Path) -> None:
     with Memory(tmp_path / "a.db") as memory:
         memory.add([Turn("user", text, said_at=DAY) for text in SAID])
     of_file = ["--db", str(tmp_path / "a.db")]
     assert "nuts" in run("context", "Write a haiku.", *of_file)
-    assert "nuts" not in run("context", "Write a haiku.", "--no-profile", *of_file)
 
 
 def test_an_agent_that_works_on_code_learns_no_allergies(memory: Memory) -> None:
