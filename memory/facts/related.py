@@ -11,7 +11,7 @@ from typing import TypeVar
 from memory.errors import ModelError
 from memory.records import Fact, Turn
 from memory.store import Store
-from memory.store.facts.candidate_facts import candidate_facts
+from memory.store.facts.fact_reads import candidate_facts
 from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.text.words import forms_of, telling_words, words
 from memory.vocabulary import Attribute, Vocabulary

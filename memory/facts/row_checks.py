@@ -29,9 +29,9 @@ from memory.sql.policy import check_facts
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.configuration.withheld import POLICY, policy_of
-from memory.store.facts.candidate_facts import ALIAS
 from memory.store.facts.digest_rights import PersonEdit, persons_edits, why_against_edits
 from memory.store.facts.entities import names_of
+from memory.store.facts.fact_reads import ALIAS
 from memory.store.facts.standing_facts import characters_of, why_without_effect
 from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.turns.summaries import parts_of_sessions, session_advice

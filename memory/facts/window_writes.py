@@ -12,7 +12,7 @@ from memory.sql.checked import CheckedInsert, CheckedWrite
 from memory.sql.inserts import revise_inserts, with_ends
 from memory.sql.policy import check_each, check_facts, is_cut
 from memory.store import Store
-from memory.store.facts.candidate_facts import ALIAS
+from memory.store.facts.fact_reads import ALIAS
 from memory.vocabulary.entities import key, names_somebody
 from memory.vocabulary.said import says_own_name, subject_meant, telling_words
 
