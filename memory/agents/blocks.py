@@ -11,7 +11,8 @@ from dataclasses import replace
 from memory.evidence.block import Options, evidence
 from memory.evidence.gate import MOST_TURNS, touched
 from memory.evidence.lines import LEAST_BUDGET
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.evidence.upcoming import upcoming
 from memory.evidence.wishes import applying, wishes_of, working_profile
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG

@@ -701,7 +701,7 @@ class Memory(AnswersOthersNames):
     def _answered_without_model(
         self, question: str, asker: str, day: date | None
     ) -> tuple[Answer, Sequence[Hit]]:
-        from memory.evidence.reader import UserQuestion
+        from memory.evidence.question import UserQuestion
         from memory.program.without_model import answer_without_model
 
         if self._setup.program is not None:
@@ -973,7 +973,7 @@ class Memory(AnswersOthersNames):
         Over several memories, each turn has a number that no other turn shares.
         """
         from memory.evidence.block import RANKED_TURNS, Options, evidence
-        from memory.evidence.reader import UserQuestion
+        from memory.evidence.question import UserQuestion
 
         asked = UserQuestion(question, asker)
         if hits is None:

@@ -12,6 +12,6 @@ from .lines import named_cells as named_cells
 from .lines import named_turns as named_turns
 from .lines import refuse_budget as refuse_budget
 from .lines import turn_lines as turn_lines
+from .question import UserQuestion as UserQuestion
 from .reader import MemoryReader as MemoryReader
-from .reader import UserQuestion as UserQuestion
 from .reader import reading as reading

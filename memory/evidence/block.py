@@ -20,7 +20,8 @@ from memory.evidence.lines import (
 )
 from memory.evidence.looked_up import NOTHING_LOOKED_UP, looked_up
 from memory.evidence.messages import ADDING_NOTHING, originals_first
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.evidence.room import with_companions
 from memory.evidence.wishes import NO_STANDING, Standing
 from memory.facts.latest_word import LatestWord, latest_words, with_latest
@@ -35,8 +36,8 @@ from memory.store.configuration.settings import settings_of
 from memory.store.facts.standing_facts import characters_of
 from memory.store.files.united import first_store
 from memory.text.fence import fence_tokens
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import count_tokens, fitting_lines, line_tokens, trim
-from memory.text.turn_lines import is_by_assistant
 from memory.text.words import forms_of, is_among, telling_words
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.fact_lines import spoken_line

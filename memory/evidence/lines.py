@@ -15,8 +15,9 @@ from memory.store.turns.tags import is_told
 from memory.text.characters import one_line, unnumbered
 from memory.text.dates import resolve_dates, short_day
 from memory.text.passages import excerpt
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import count_tokens, line_tokens, trim
-from memory.text.turn_lines import is_by_assistant, resolved_line, turn_line
+from memory.text.turn_lines import resolved_line, turn_line
 from memory.vocabulary.templates.parts import own_lines
 
 # A smaller budget holds no turn at all, only its date and speaker.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from memory.records import Turn
 from memory.text.passages import CUT, sentences
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import CHARACTERS_PER_TOKEN, count_tokens, trim
-from memory.text.turn_lines import is_by_assistant
 from memory.text.words import forms_of, telling_words, words
 
 # BEAM's assistants answer in 600 tokens, its users ask in 80. A digest reads half as many tokens as

@@ -13,7 +13,8 @@ from memory.evidence.block import FACT_TOKENS, current_facts, recollect
 from memory.evidence.gate import Opening, opening
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import LEAST_BUDGET, STORY_HEAD, Story, refuse_budget, story_line
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.evidence.room import (
     MOST_TURNS,
     PORTRAIT_SHARE,

@@ -1,18 +1,18 @@
-"""A question with its asker and its day, and what reads a memory for it."""
+"""Reads a memory for one question, or all that it knows of one person or thing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from memory.errors import InputError
 from memory.evidence.marks import Recalled, recalled_facts
+from memory.evidence.question import UserQuestion
 from memory.evidence.wishes import Standing, shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
-from memory.search.question import asks_for_story, is_about, standalone_question, subjects_of
+from memory.search.question import asks_for_story, is_about, subjects_of
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.settings import asker_of
 from memory.store.facts.entity_edits import facts_about
@@ -29,29 +29,6 @@ from memory.vocabulary.templates import asked_about, whom
 
 if TYPE_CHECKING:  # the parser of SQL waits until a statement needs it
     from memory.sql import CheckedSelect
-
-
-@dataclass(frozen=True)
-class UserQuestion:
-    """A question to a memory: its asker and its day (ISO), both "" if unknown.
-
-    `known_as` are other names of the asker.
-    """
-
-    text: str
-    asker: str = ""
-    today: str = ""
-    known_as: tuple[str, ...] = ()
-
-    @cached_property
-    def ranked_text(self) -> str:
-        """The question as turns would put it, with names and dates: the text to search for."""
-        return standalone_question(self.text, self.asker, self.today)
-
-    @property
-    def askers(self) -> tuple[str, ...]:
-        """All names of the asker; without any, ("",) for the memory's user."""
-        return tuple(filter(None, (self.asker, *self.known_as))) or ("",)
 
 
 _STORY_CANDIDATES = 400  # turns; first the ones that a story's names and months select

@@ -18,7 +18,8 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from memory.evidence.gate import Opening
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.evidence.wishes import profile_of
 from memory.facts.changes import sentences_about
 from memory.facts.latest_word import latest_words
@@ -40,8 +41,8 @@ from memory.store.facts.vocabulary_table import vocabulary_of
 from memory.store.files.united import first_store
 from memory.store.turns.turn_validation import WRITTEN_AS
 from memory.text.characters import one_line
+from memory.text.speakers import is_assistant
 from memory.text.tokens import TextCache
-from memory.text.turn_lines import is_assistant
 from memory.text.words import count_words
 from memory.vocabulary import Attribute
 from memory.vocabulary.templates import question_templates_of

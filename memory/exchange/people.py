@@ -16,7 +16,7 @@ from memory.store.facts.standing_facts import characters_of, names_of_askers
 from memory.store.turns.turn_reads import all_speakers, imported_people, speakers_not_imported
 from memory.store.turns.turn_validation import IMPORTED_AS, ME
 from memory.text.characters import look
-from memory.text.turn_lines import is_assistant
+from memory.text.speakers import is_assistant
 
 _NAMED = 5  # people in a message
 

@@ -11,7 +11,7 @@ from memory.exchange.json_files import refuse_long_value
 from memory.records import Skipped, Turn
 from memory.store.sqlite.temporary_tables import KeyCounts
 from memory.text.message_parts import THOUGHTS, TOOLS, joined_parts, reason_not_said
-from memory.text.turn_lines import speaker_by_role
+from memory.text.speakers import speaker_by_role
 
 TURN_COLUMNS = ("speaker", "text", "session", "said_at", "source", "kind")
 _DATES = ("timestamp", "created_at", "time", "date", "ts")

@@ -30,8 +30,8 @@ from memory.store.turns.turn_reads import batches_of_turns, messages_before, spe
 from memory.store.turns.turn_validation import valid_turn
 from memory.store.turns.turns_table import known_sources
 from memory.text.characters import is_visible
+from memory.text.speakers import is_assistant, is_by_assistant, spellings_of
 from memory.text.tool_uses import tool_assertions
-from memory.text.turn_lines import is_assistant, is_by_assistant, spellings_of
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.entities import Relation
 from memory.vocabulary.templates import (

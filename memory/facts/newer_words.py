@@ -22,7 +22,7 @@ from memory.store.turns import newer_words as table
 from memory.store.turns.newer_words import NewerWord
 from memory.store.turns.tags import tagged_turns
 from memory.store.turns.turn_validation import WRITTEN_AS
-from memory.text.turn_lines import is_by_assistant
+from memory.text.speakers import is_by_assistant
 from memory.vocabulary import Vocabulary
 from memory.vocabulary.templates.clauses import told_sentences
 from memory.vocabulary.templates.forms import fits

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from memory.records import Turn
 from memory.text.dates import COUNT, around_relative_date, short_day
+from memory.text.speakers import is_by_assistant
 from memory.text.tokens import TextCache
-from memory.text.turn_lines import is_by_assistant
 from memory.text.words import SHORTEST_STEM, forms_of, is_among, telling_words
 from memory.vocabulary.templates.clauses import without_fillers
 from memory.vocabulary.templates.parts import own_text

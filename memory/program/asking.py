@@ -13,7 +13,7 @@ import dspy
 from dspy.utils.callback import BaseCallback
 
 from memory.errors import UnusableAnswer
-from memory.evidence.reader import UserQuestion
+from memory.evidence.question import UserQuestion
 from memory.models.costs import CallCounter, Usage, add_usage, added, counting
 from memory.program.opened import OpenedMemory, opened
 from memory.program.quotations import quotations_of

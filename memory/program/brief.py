@@ -17,7 +17,8 @@ from dspy.utils.exceptions import AdapterParseError
 from memory.errors import SqlError
 from memory.evidence.lines import CATALOG_TOKENS
 from memory.evidence.messages import abstains, is_evidence, originals_first
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.models.brief_prompts import SHAPES, asked_catalog, asked_facts, narrowed
 from memory.models.model_errors import NOTHING
 from memory.models.row_grammar import NONE

@@ -9,7 +9,8 @@ import dspy
 
 from memory.evidence.lines import turn_lines
 from memory.evidence.messages import abstains, is_question
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.program.asking import Bill
 from memory.program.heart import AskMemory
 from memory.program.opened import OpenedMemory

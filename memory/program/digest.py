@@ -27,8 +27,9 @@ from memory.records import Change, Turn
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.facts.digest_rights import edit_note, persons_edits
 from memory.store.facts.fact_reads import facts_by_id
+from memory.text.speakers import is_assistant, is_by_assistant
 from memory.text.tokens import count_tokens, first_lines
-from memory.text.turn_lines import is_assistant, is_by_assistant, turn_line
+from memory.text.turn_lines import turn_line
 from memory.text.words import forms_of, is_among, telling_words
 from memory.vocabulary import attribute_lines
 from memory.vocabulary.entities import key

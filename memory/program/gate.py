@@ -15,7 +15,7 @@ from typing import Literal
 from memory.models.row_grammar import clauses_of
 from memory.text.amounts import number_words
 from memory.text.sentences import Word, sentences
-from memory.text.turn_lines import is_assistant
+from memory.text.speakers import is_assistant
 from memory.text.word_classes import closed_classes, is_past
 from memory.vocabulary.entities import count_people, relation_words
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from memory.evidence.lines import in_words
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.facts.latest_word import latest_words, with_latest
 from memory.facts.state import FactState, Person, state_of_person
 from memory.records import Rows

@@ -13,7 +13,8 @@ from memory.errors import ModelError
 from memory.evidence.block import RANKED_TURNS, Options, evidence
 from memory.evidence.layout import Evidence
 from memory.evidence.lines import CATALOG_TOKENS, LEAST_BUDGET, NAME_TOKENS, quoted_turns
-from memory.evidence.reader import MemoryLike, MemoryReader, UserQuestion, reading, writing
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryLike, MemoryReader, reading, writing
 from memory.facts.window_writes import WindowWriter
 from memory.models.adapters import adapter_for
 from memory.program.digest import WindowContext, WindowReading, window_context

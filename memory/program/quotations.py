@@ -12,7 +12,8 @@ from memory.evidence.messages import (
     is_quotation,
     originals_first,
 )
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.facts.restated import newest_first
 from memory.records import (
     ABSTAIN,

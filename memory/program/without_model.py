@@ -8,7 +8,8 @@ from collections.abc import Collection, Generator, Sequence
 from memory.evidence.block import RANKED_TURNS
 from memory.evidence.gate import MOST_TURNS, opening
 from memory.evidence.messages import NEAREST_HEAD, NO_MODEL, is_evidence, is_question
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.evidence.room import NOBODY, people_meant
 from memory.program.lookup import look_up
 from memory.program.quotations import NO_TURNS, quotation_line, quotations_of

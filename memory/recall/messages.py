@@ -12,7 +12,7 @@ from memory.records import Skipped, Tags, Turn
 from memory.store.turns.turn_validation import SPOKEN_BY, local_now
 from memory.text.characters import is_visible, unsound
 from memory.text.message_parts import INVISIBLE, TOOLS, content_text, field_of, reason_not_said
-from memory.text.turn_lines import ASSISTANT, speaker_by_role
+from memory.text.speakers import ASSISTANT, speaker_by_role
 from memory.text.written_dates import clean_date
 
 

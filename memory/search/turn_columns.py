@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from memory.records import Turn
 from memory.search.embed import embed
 from memory.search.question import TELLS_TIME, packed_date
+from memory.text.speakers import is_assistant
 from memory.text.tokens import TextCache
-from memory.text.turn_lines import is_assistant
 from memory.text.words import count_words
 
 FILE = Path(__file__).with_name("lasting.json")

@@ -16,7 +16,7 @@ from math import exp
 from pathlib import Path
 
 from memory.records import Fact, Turn
-from memory.text.turn_lines import is_by_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.word_classes import closed_classes, is_known
 from memory.text.words import STOP_WORDS, forms_of, is_among, words
 from memory.vocabulary.entities import key, relation_words

@@ -29,8 +29,8 @@ from memory import Memory, open_store
 from memory.models import load_model
 from memory.records import FormChoice
 from memory.sql import quoted
+from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens
-from memory.text.turn_lines import is_assistant
 
 _FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.MULTILINE)
 _TURN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.*)$", re.MULTILINE)

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from memory.search.embed import embed
 from memory.search.turn_columns import FILE, features
-from memory.text.turn_lines import is_assistant
+from memory.text.speakers import is_assistant
 
 ROWS = Path(__file__).parents[2] / "data" / "rows"
 FOLDS = 5

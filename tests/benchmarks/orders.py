@@ -27,7 +27,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from locomo.commands import print_table, run_command
-from memory.text.turn_lines import is_assistant
+from memory.text.speakers import is_assistant
 from memory.vocabulary import orders
 from memory.vocabulary.orders import features_of, is_task
 from memory.vocabulary.sentences import sentences_of

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from memory import Memory, Store, Turn
 from memory.store.turns.turn_validation import WRITTEN_AS
 from memory.text.characters import escaped, label, one_line, visible_text
-from memory.text.turn_lines import is_assistant
+from memory.text.speakers import is_assistant
 
 BOTH_STORES = "slow"
 FLAG = "\N{WAVING BLACK FLAG}"

@@ -20,7 +20,7 @@ from memory.exchange.whatsapp import _without_edit_mark
 from memory.models.completions import _FORGED_MARKER, _fences, _marked
 from memory.search.question import third_person
 from memory.text.fence import fenced
-from memory.text.turn_lines import is_assistant
+from memory.text.speakers import is_assistant
 from memory.vocabulary.templates.clauses import without_fillers
 from memory.vocabulary.templates.parts import own_text
 

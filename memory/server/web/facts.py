@@ -34,8 +34,8 @@ from memory.store.namespaces import DEFAULT
 from memory.store.turns.tags import has_tag
 from memory.store.turns.traces import trace_of_fact
 from memory.store.turns.turn_reads import all_speakers
+from memory.text.speakers import is_assistant
 from memory.text.tool_uses import AGENT_TAG
-from memory.text.turn_lines import is_assistant
 from memory.text.words import forms_of, telling_words
 from memory.vocabulary import PROFILE_PARTS
 from memory.vocabulary.templates import template_of

@@ -15,7 +15,7 @@ from memory.store.changes.points_in_time import now
 from memory.store.configuration.setting_values import is_own_value
 from memory.store.database import Connection, Cursor, HasConnections
 from memory.text.characters import one_line
-from memory.text.turn_lines import speaker_label
+from memory.text.speakers import speaker_label
 
 _SET_OTHERWISE = {
     "embedder": (

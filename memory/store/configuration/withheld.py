@@ -16,7 +16,7 @@ from memory.store.database import Connection, HasConnections
 from memory.text.fence import without_block
 from memory.text.private_text import is_off_record
 from memory.text.secrets import DEFAULT_POLICY, Masked, Policy, mask_parts
-from memory.text.turn_lines import is_by_assistant
+from memory.text.speakers import is_by_assistant
 
 POLICY = "secrets"  # the setting with the policy
 COUNT = "withheld"  # the setting with the count

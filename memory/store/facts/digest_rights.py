@@ -21,7 +21,7 @@ from memory.store.database import Connection, HasConnections
 from memory.store.facts import entities
 from memory.store.facts.rights import Provenance, Right, provenance_of
 from memory.store.turns import turns_table
-from memory.text.turn_lines import is_by_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.written_dates import date_key, is_later
 from memory.vocabulary import Attribute, Vocabulary, name_key
 from memory.vocabulary.entities import key

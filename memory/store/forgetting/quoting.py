@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memory.records import CORRECTIONS, WITHDRAWN, Turn
-from memory.text.turn_lines import is_by_assistant
+from memory.text.speakers import is_by_assistant
 from memory.text.words import UNSPACED, telling_words, words
 
 RUN = 4  # telling words in a row: fewer are also said by chance

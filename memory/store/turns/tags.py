@@ -23,8 +23,8 @@ from memory.store.database import Connection, HasConnections
 from memory.store.turns.turn_validation import SPEAKS_OF, as_read, valid_tags
 from memory.store.turns.turns_table import BEYOND_ALL_IDS, to_turns
 from memory.text.dates import LONGEST_TOLD, add_days, told_days
+from memory.text.speakers import is_by_assistant
 from memory.text.turn_filter import tag_texts, texts_of
-from memory.text.turn_lines import is_by_assistant
 from memory.vocabulary.templates import supposes
 from memory.vocabulary.templates.parts import own_lines
 

@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from memory.errors import InputError
 from memory.records import CORRECTIONS, Kind, Minted, Turn
-from memory.text import turn_lines
+from memory.text import speakers, turn_lines
 from memory.text.characters import (
     LONGEST_SOURCE,
     is_visible,
@@ -24,8 +24,8 @@ from memory.text.characters import (
     sound_text,
     told_apart,
 )
+from memory.text.speakers import speaker_label
 from memory.text.turn_filter import tag_texts
-from memory.text.turn_lines import speaker_label
 from memory.text.written_dates import in_zone, written_date, zone_called
 
 WRITTEN_AS = Minted("written_as")  # a speaker's name as it came, where its label is another
@@ -35,7 +35,7 @@ IMPORTED_AS, ME = Minted("imported_as"), "me"
 # The moment, in UTC, from which a turn is forgotten with all that it says (expiry.py).
 FORGET_AFTER = Minted("forget_after")
 # Who speaks, where only a message's role said so: an assistant that has a name.
-SPOKEN_BY = Minted(turn_lines.SPOKEN_BY)
+SPOKEN_BY = Minted(speakers.SPOKEN_BY)
 # What a framework took out of its view: people can undo it, or forget the turn.
 HIDDEN = Minted("hidden")
 # A turn that is in every block for a prompt, or in none (pins.py).

@@ -21,7 +21,7 @@ from memory.exchange import items as items_module
 from memory.exchange.imports import import_turns
 from memory.records import Turn
 from memory.store import open_store
-from memory.text.turn_lines import speaker_label
+from memory.text.speakers import speaker_label
 from tests.support.foreign_exports import character, chatgpt, chatgpt_message, parts, write
 
 LINE = '{"speaker": "Anna", "text": "I moved."}\n'

@@ -13,7 +13,8 @@ from memory.evidence import block
 from memory.evidence.fact_lists import FactList, completed, fact_lists, spread
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import LEAST_BUDGET
-from memory.evidence.reader import MemoryReader, UserQuestion
+from memory.evidence.question import UserQuestion
+from memory.evidence.reader import MemoryReader
 from memory.text.tokens import count_tokens
 from tests.support.scripted import answer, scripted_model, sql
 

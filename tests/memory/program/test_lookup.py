@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Store, Turn, facts, open_store
-from memory.evidence.reader import UserQuestion
+from memory.evidence.question import UserQuestion
 from memory.facts.additions import add_turns
 from memory.program.lookup import RowsAnswer, look_up
 from memory.store.facts.entity_edits import add_alias
