@@ -2,10 +2,10 @@
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.local_http import Handler, completion, local_http
 
 # What it says in each field that a prompt may ask for; it selects all facts. What happened "how
 # often" it looks up first, where it may.
@@ -27,37 +27,18 @@ STORE = (
 )
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        request = self.asked()
         text = _reply(str(request["messages"][-1]["content"]))
-        message = {"role": "assistant", "content": text}
-        answer = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": request["model"],
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100},
-        }
+        answer = completion(text, request["model"])
         if request.get("stream"):
-            self._send("text/event-stream", _stream(answer, text))
+            self.send(_stream(answer, text).encode(), headers={"content-type": "text/event-stream"})
         else:
-            self._send("application/json", json.dumps(answer))
+            self.send(answer)
 
     def do_GET(self) -> None:
-        models = {"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]}
-        self._send("application/json", json.dumps(models))
-
-    def _send(self, kind: str, text: str) -> None:
-        data = text.encode()
-        self.send_response(200)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None: ...
+        self.send({"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]})
 
 
 def _stream(answer: dict[str, object], text: str) -> str:
@@ -104,11 +85,5 @@ def reply(prompt: str, fields: Mapping[str, str], store: Callable[[str], str]) -
 @contextmanager
 def answering_server() -> Iterator[str]:
     """A server at work; gives its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with local_http(_Handler) as address:
+        yield f"{address}/v1"

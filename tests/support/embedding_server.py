@@ -3,12 +3,10 @@
 import gzip
 import json
 import socket
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +17,7 @@ from memory import Turn, open_store
 from memory.search import embed
 from memory.store.database_store import DatabaseStore
 from memory.store.search import vectors
+from tests.support.local_http import Handler, local_http
 from tests.support.rows import rows_of
 
 T = TypeVar("T", Path, str)
@@ -43,39 +42,7 @@ class Server:
         self.width = 0  # instead of the name's
         self.packs: Callable[[str], bool] = lambda _: False  # by what a client accepts
         self.at_request: Callable[[], object] | None = None  # once
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                outer.requests.append(len(request.get("input") or request["documents"]))
-                outer.addresses.append((self.path, self.headers["authorization"]))
-                if act := outer.at_request:
-                    outer.at_request = None
-                    act()
-                planned = outer.plan.pop(0) if outer.plan else (200, outer.answer(request))
-                if planned is None:
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    return
-                status, body = planned
-                data = body if isinstance(body, bytes) else json.dumps(body).encode()
-                packed = outer.packs(self.headers["accept-encoding"] or "")
-                data = gzip.compress(data) if packed else data
-                self.send_response(status)
-                if packed:
-                    self.send_header("content-encoding", "gzip")
-                self.send_header("retry-after", outer.retry_after)
-                self.send_header("retry-after-ms", "1")  # the client beneath hears this one
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                with suppress(BrokenPipeError):  # the client waited no longer
-                    self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
+        self.address = ""
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         time.sleep(self.slow_s)
@@ -102,17 +69,37 @@ def vector(text: str, width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server at work, named by the environment as OpenAI's."""
     served = Server()
+
+    class Answers(Handler):
+        def do_POST(self) -> None:
+            request = self.asked()
+            served.requests.append(len(request.get("input") or request["documents"]))
+            served.addresses.append((self.path, self.headers["authorization"]))
+            if act := served.at_request:
+                served.at_request = None
+                act()
+            planned = served.plan.pop(0) if served.plan else (200, served.answer(request))
+            if planned is None:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            status, body = planned
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            # The client beneath hears the second of these.
+            headers = {"retry-after": served.retry_after, "retry-after-ms": "1"}
+            if served.packs(self.headers["accept-encoding"] or ""):
+                data = gzip.compress(data)
+                headers["content-encoding"] = "gzip"
+            with suppress(BrokenPipeError):  # the client waited no longer
+                self.send(data, status, headers)
+
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setenv("OPENAI_API_BASE", served.address)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(embed, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(embed, "REQUEST_RETRIES", 1)
-    threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with local_http(Answers) as address:
+        served.address = f"{address}/v1"
+        monkeypatch.setenv("OPENAI_API_BASE", served.address)
         yield served
-    finally:
-        served.http.shutdown()
-        served.http.server_close()
 
 
 TABLES = {

@@ -1,12 +1,10 @@
 """A server on localhost with OpenAI's protocol whose model stores one fact for each turn."""
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.local_http import Handler, completion, local_http
 from tests.support.scripted import rows_saying, sql, window
 
 Refusal = tuple[int, dict[str, str]]  # a status and headers
@@ -24,43 +22,16 @@ class FactServer:
         self.refuse: Callable[[int], Refusal | None] = lambda number: None
         self.before_answer: Callable[[], object] = lambda: None
         self.reply: Callable[[str], str] = facts_of
-        outer = self
+        self.address = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                status, headers, data = outer.answer(request)
-                self.send_response(status)
-                for name, value in {**headers, "content-length": str(len(data))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None: ...
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, *_: object) -> None: ...  # who asked was killed
-
-        self.http = Server(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def answer(self, request: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, request: dict[str, Any]) -> tuple[int, dict[str, str], object]:
+        """The status, headers and body of an answer."""
         prompt = str(request["messages"][-1]["content"])
         self.prompts.append(prompt)
         if refusal := self.refuse(len(self.prompts)):
-            return (*refusal, b'{"error": {"message": "refused", "code": "x"}}')
+            return (*refusal, {"error": {"message": "refused", "code": "x"}})
         self.before_answer()
-        message = {"role": "assistant", "content": self.reply(prompt)}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
-        reply = {"id": "x", "object": "chat.completion", "created": 0, "model": request["model"]}
-        body = json.dumps({**reply, "choices": [choice], "usage": usage}).encode()
-        return 200, {"content-type": "application/json"}, body
+        return 200, {}, completion(self.reply(prompt), request["model"])
 
 
 def facts_of(prompt: str) -> str:
@@ -73,9 +44,14 @@ def facts_of(prompt: str) -> str:
 def serving_facts() -> Iterator[FactServer]:
     """A model's server at work."""
     served = FactServer()
-    threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+
+    class Answers(Handler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            status, headers, body = served.answer(self.asked())
+            self.send(body, status, headers)
+
+    with local_http(Answers) as address:
+        served.address = f"{address}/v1"
         yield served
-    finally:
-        served.http.shutdown()
-        served.http.server_close()

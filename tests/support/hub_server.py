@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.local_http import Handler, local_http
 
 
 @dataclass
@@ -43,7 +44,7 @@ def hub_server() -> Iterator[Hub]:
     """A hub that serves until the end of the block."""
     hub = Hub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Handler):
         def do_HEAD(self) -> None:
             self._answer(with_body=False)
 
@@ -83,17 +84,8 @@ def hub_server() -> Iterator[Hub]:
                     hub.ended.wait()
             self.close_connection = True
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Nothing: the tests read `requests`."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield hub
-    finally:
-        hub.ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with local_http(Answers) as hub.address:
+        try:
+            yield hub
+        finally:
+            hub.ended.set()

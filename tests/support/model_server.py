@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from zlib import crc32
 
+from tests.support.local_http import Handler, completion, local_http
 from tests.support.obedient import KINDS, RULES, Obedient
 
 CARE = "Take care, {} of 10."
@@ -39,33 +39,12 @@ class ModelServer:
         self.answered: list[Answered] = []
         self.probes = 0
         self.unexpected: list[str] = []  # prompts that it has no answer to
+        self.address = ""
         self._under_way, self._changed = 0, threading.Condition()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["content-length"]))
-                with outer._counted():
-                    time.sleep(random.uniform(*SLOW_S))
-                    status, data = outer._answer(content)
-                    self.send_response(status)
-                    self.send_header("content-type", "application/json")
-                    self.send_header("content-length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None: ...
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None: ...  # who asked was killed
-
-        self.http = Server(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
+        """An answer is under way until the block ends."""
         with self._changed:
             self._under_way += 1
         try:
@@ -84,25 +63,21 @@ class ModelServer:
         with self._changed:
             assert self._changed.wait_for(lambda: not self._under_way, DEADLINE_S)
 
-    def _answer(self, content: bytes) -> tuple[int, bytes]:
-        request = json.loads(content)
+    def answer(self, request: dict[str, Any]) -> tuple[object, int]:
+        """The body and the status of an answer."""
         body = json.dumps(request, sort_keys=True)
         try:
             kind, text = _kind_and_reply(request, crc32(body.encode()))
         except BaseException as error:  # noqa: BLE001 - nobody would see it in this thread
             self.unexpected.append(repr(error))
-            return 400, b'{"error": {"message": "unexpected prompt", "code": "400"}}'
+            return {"error": {"message": "unexpected prompt", "code": "400"}}, 400
         with self._changed:
             id_ = f"chatcmpl-{self.probes + len(self.answered)}"
             if kind == "probe":
                 self.probes += 1
             else:
                 self.answered.append(Answered(id_, kind, body))
-        message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
-        fields = {"id": id_, "object": "chat.completion", "created": 0, "model": request["model"]}
-        return 200, json.dumps({**fields, "choices": [choice], "usage": usage}).encode()
+        return completion(text, request["model"], id_=id_), 200
 
 
 def _kind_and_reply(request: dict[str, Any], chance: int) -> tuple[str, str]:
@@ -122,9 +97,14 @@ def _kind_and_reply(request: dict[str, Any], chance: int) -> tuple[str, str]:
 def serving_model() -> Iterator[ModelServer]:
     """A model's server at work."""
     served = ModelServer()
-    threading.Thread(target=served.http.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+
+    class Answers(Handler):
+        def do_POST(self) -> None:
+            request = self.asked()
+            with served.counted():
+                time.sleep(random.uniform(*SLOW_S))
+                self.send(*served.answer(request))
+
+    with local_http(Answers) as address:
+        served.address = f"{address}/v1"
         yield served
-    finally:
-        served.http.shutdown()
-        served.http.server_close()

@@ -2,14 +2,13 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.support.answering_server import FIELDS, reply
+from tests.support.local_http import Handler, completion, local_http
 from tests.support.scripted import rows_saying
 
 Request = dict[str, Any]
@@ -63,12 +62,9 @@ def _store(turns: str) -> str:
     return f"{columns} {rows_saying('said', turns)[0]}"
 
 
-def whole(content: str | None, finish: str = "stop", **message: object) -> Sent:
+def whole(content: str | None, finish: str = "stop", **message: Any) -> Sent:
     """An answer in one piece; `message` has what else is in the message."""
-    said = {"role": "assistant", "content": content, **message}
-    choice = {"index": 0, "finish_reason": finish, "message": said}
-    usage = {"prompt_tokens": 70, "completion_tokens": 30, "total_tokens": 100}
-    return Sent({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage})
+    return Sent(completion(content, finish=finish, **message))
 
 
 def streamed(
@@ -98,39 +94,22 @@ def odd_server(
     """A server that behaves so under a path behind each of some roots; others are not found."""
     odd = OddServer(behaviour)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Handler):
         def do_GET(self) -> None:
             self._send(Sent(odd.listed[self.path]) if self.path in odd.listed else Sent("", 404))
 
         def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            request = self.asked()
             odd.paths.append(self.path)
             is_served = self.path in {f"{root}{path}" for root in roots}
             self._send(odd.answer(request) if is_served else Sent("404 page not found", 404))
 
         def _send(self, sent: Sent) -> None:
-            data = sent.data
             encoding = {"content-encoding": "gzip"} if sent.zipped else {}
-            headers = {"content-type": "application/json", **sent.headers, **encoding}
-            self.send_response(sent.status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
             with suppress(OSError):
-                self.wfile.write(data[: sent.cut_after])
+                self.send(sent.data, sent.status, {**sent.headers, **encoding}, sent.cut_after)
             self.close_connection = self.close_connection or sent.cut_after is not None
 
-        def log_message(self, *_: object) -> None: ...
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    server = Server(("127.0.0.1", 0), Handler)
-    odd.address = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with local_http(Answers) as address:
+        odd.address = f"{address}/v1"
         yield odd
-    finally:
-        server.shutdown()
-        server.server_close()

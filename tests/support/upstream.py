@@ -1,12 +1,12 @@
 """A model's server on localhost: streams, whole answers, errors and cut streams, as asked."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.local_http import Handler, local_http
 
 UPSTREAM_KEY = "upstream-key-of-the-test"
 REPLY = "Nice, the fjord is close."
@@ -137,7 +137,7 @@ def upstream_server() -> Iterator[Upstream]:
     """An upstream, until the block ends."""
     upstream = Upstream()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Handler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # else each small piece waits 40 ms for the one before it
 
@@ -145,7 +145,7 @@ def upstream_server() -> Iterator[Upstream]:
             self._answer({})
 
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["content-length"]))
+            content = self.content()
             upstream.contents.append(content)
             try:
                 body = json.loads(content)
@@ -159,23 +159,18 @@ def upstream_server() -> Iterator[Upstream]:
             upstream.paths.append(self.path)
             if upstream.error:
                 data = b'{"error": {"message": "quota  spent", "type": "limit", "code": "x"}}'
-                self._send(upstream.error, "application/json", data, {"retry-after": "7"})
+                self._send(upstream.error, data, {"retry-after": "7"})
             elif body.get("stream"):
                 data = _events(self.path, upstream.reply)
                 data = data[: len(data) // 2] if upstream.is_cut else data
                 self._stream(data)
             else:
                 data = json.dumps(_whole(self.path, upstream.reply), indent=1).encode()
-                self._send(200, "application/json", data, {"x-request-id": "r7"})
+                self._send(200, data, {"x-request-id": "r7"})
 
-        def _send(self, status: int, kind: str, data: bytes, more: dict[str, str]) -> None:
+        def _send(self, status: int, data: bytes, more: dict[str, str]) -> None:
             upstream.sent = data
-            self.send_response(status)
-            for name, value in ({"content-type": kind} | more).items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.send(data, status, more)
 
         def _stream(self, data: bytes) -> None:
             upstream.sent = data
@@ -193,18 +188,6 @@ def upstream_server() -> Iterator[Upstream]:
             else:
                 self.wfile.write(b"0\r\n\r\n")
 
-        def log_message(self, *_: object) -> None: ...
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None: ...  # a client that went away
-
-    server = Server(("127.0.0.1", 0), Handler)
-    upstream.address = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with local_http(Answers) as address:
+        upstream.address = f"{address}/v1"
         yield upstream
-    finally:
-        server.shutdown()
-        server.server_close()

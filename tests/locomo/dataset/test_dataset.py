@@ -4,9 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from locomo.dataset.download import Source, download
 from memory import InputError, Turn
 from memory.system.files import write_whole
 from tests.support.commands import run_in_process
+from tests.support.local_http import Handler, local_http
 from tests.support.locomo_records import DATE, question, record, turn, write
 
 OFFICIAL = Path(os.environ.get("LOCOMO_FILE", "data/locomo10.json"))
@@ -249,12 +248,12 @@ def official(url: str, **changed: Any) -> Source:
     return Source(url=url, licence="MIT", **fields)
 
 
-class Server(BaseHTTPRequestHandler):
-    asked = 0
+class Server(Handler):
+    gets = 0
     sent = 0
 
     def do_GET(self) -> None:
-        type(self).asked += 1
+        type(self).gets += 1
         if self.path == "/missing":
             self.send_error(404)
             return
@@ -277,27 +276,21 @@ class Server(BaseHTTPRequestHandler):
         except OSError:
             return
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("no_proxy", "*")
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-    http.server_close()
+    with local_http(Server) as address:
+        yield address
 
 
 def test_a_download_is_written_when_it_is_the_file(tmp_path: Path, server: str) -> None:
     output = tmp_path / "new" / "file.json"
     download(official(f"{server}/good"), output)
     assert output.read_bytes() == CONTENT
-    asked = Server.asked
+    asked = Server.gets
     download(official(f"{server}/good"), output)
-    assert Server.asked == asked  # it is there already
+    assert Server.gets == asked  # it is there already
     assert os.listdir(output.parent) == ["file.json"]
 
 

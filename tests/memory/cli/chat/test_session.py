@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from rich.console import Console
@@ -22,6 +21,7 @@ from memory.errors import InputError, ModelError
 from memory.models import Model, load_model
 from memory.records import CUT_ANSWER
 from memory.store.configuration.declared_settings import Settings, name_of
+from tests.support.local_http import Handler, completion, local_http
 from tests.support.scripted import sql
 from tests.support.talk import FACT, Talker, talker
 
@@ -351,9 +351,9 @@ def streaming(heard: threading.Event, thought: Sequence[str] = ()) -> Iterator[s
     The pieces of a thought come before them.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Handler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            asked = self.asked()
             self.send_response(200)
             self.end_headers()
             if not asked.get("stream"):
@@ -371,13 +371,9 @@ def streaming(heard: threading.Event, thought: Sequence[str] = ()) -> Iterator[s
             mark = b"data: " if key == "delta" else b""
             self.wfile.write(mark + json.dumps(body).encode() + b"\n\n")
 
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}/v1"
+    with local_http(Answers) as address:
+        yield f"{address}/v1"
         heard.set()
-        http.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -411,29 +407,21 @@ def unable_to_stream(status: int) -> Iterator[tuple[str, list[bool]]]:
     """
     asked_to_stream: list[bool] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(Handler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            asked = self.asked()
             asked_to_stream.append(bool(asked.get("stream")))
             refused = asked.get("stream") and status != 200
             is_query = "[[ ## question ## ]]" in asked["messages"][-1]["content"]
             text = sql("SELECT 1") if is_query else says("Hello there.")
-            message = {"role": "assistant", "content": text}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            body: dict[str, object] = {"id": "1", "model": "m", "choices": [choice]}
             if refused:
-                body = {"error": {"message": "'stream' is not supported", "code": str(status)}}
-            self.send_response(status if refused else 200)
-            self.send_header("content-type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
+                error = {"message": "'stream' is not supported", "code": str(status)}
+                self.send({"error": error}, status)
+            else:
+                self.send(completion(text))
 
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}/v1", asked_to_stream
-        http.shutdown()
+    with local_http(Answers) as address:
+        yield f"{address}/v1", asked_to_stream
 
 
 @pytest.mark.parametrize("status", [200, 400])
