@@ -113,23 +113,26 @@ def test_full_text_takes_any_question_as_words(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("benchmark", "arguments", "message"),
     [
-        (["missing.json"], "missing.json does not exist"),
-        ([str(SAMPLE), "--conversation", "conv-9"], "it has river-and-tomas, wanjiru-and-bo"),
-        ([str(SAMPLE), "--only", "chrome"], "'chrome'; there are ours, fts5, cosine"),
-        ([str(SAMPLE), "--k", "0"], "--k"),
+        (app, ["missing.json"], "missing.json"),
+        (app, [str(SAMPLE), "--conversation", "conv-9"], "river-and-tomas, wanjiru-and-bo"),
+        (app, [str(SAMPLE), "--only", "chrome"], "'chrome'; there are ours, fts5, cosine"),
+        (app, [str(SAMPLE), "--k", "0"], "--k"),
+        (scale_app, ["--turns", "499"], "--turns"),
+        (scale_app, ["--folder", "missing"], "missing is not a folder"),
     ],
 )
 def test_bad_input_ends_with_one_clear_error(
+    benchmark: Any,
     arguments: list[str],
     message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["peers", *arguments])
+    monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     with pytest.raises(SystemExit) as ended:
-        run_command(app)
+        run_command(benchmark)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -202,23 +205,6 @@ def test_the_chatter_is_like_a_chat() -> None:
     counts = sorted(said.values(), reverse=True)
     assert 0.4 < sum(counts[:150]) / sum(counts) < 0.6
     assert sum(count == 1 for count in counts) / len(counts) > 0.3  # words that are said once
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [(["--turns", "499"], "--turns"), (["--folder", "missing"], "missing is not a folder")],
-)
-def test_a_size_or_folder_that_cannot_be_is_refused(
-    arguments: list[str],
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["scale", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(scale_app)
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
 
 
 def test_the_calibration_finds_the_weights_that_made_the_answers_right() -> None:

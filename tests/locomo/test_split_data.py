@@ -254,26 +254,6 @@ def test_the_command_splits_and_verifies(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/train.json").read_text() == "[]"  # checking repairs nothing
 
 
-@pytest.mark.parametrize(
-    ("flags", "says"),
-    [
-        (["--split", "by-question"], "unknown split"),
-        (["--input", "none.json"], "does not exist"),
-        (["--seed", "x"], "Invalid value"),
-        (["--output-dir", "{source}"], "cannot write"),
-    ],
-)
-def test_the_command_ends_with_code_2(
-    source: Path, tmp_path: Path, flags: list[str], says: str
-) -> None:
-    flags = [flag.format(source=source) for flag in flags]
-    done = run_in_process(app, "--input", source, "--output-dir", tmp_path / "out", *flags)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
-
-
 # --- folders ----------------------------------------------------------------------------------
 
 

@@ -654,18 +654,6 @@ def test_a_fact_of_an_undated_turn_holds_from_when_it_was_stored(address: str) -
         assert [fact.value for fact in find(store)] == ["Hull"]
 
 
-def test_what_was_so_is_listed_after_an_import(tmp_path: Path) -> None:
-    place = tmp_path / "imported.db"
-    with open_store(place) as store:
-        add_turns(
-            store, [Turn(speaker, text, said_at=day) for speaker, text, day, _ in TOLD_OVER_YEARS]
-        )
-    listed = CliRunner().invoke(app, ["facts", "--as-of", "2024", "--db", str(place)])
-    assert "Hull" in listed.output
-    assert "Leeds" in listed.output
-    assert "York" not in listed.output
-
-
 def test_a_plan_is_for_its_day_and_a_state_since_its_day() -> None:
     home = Fact("Anna", "lives_in", "Oslo", 3, "2017-05", id=1)
     trip = Fact("Anna", "plans_to", "see Rome", 4, "2024-05-03", id=2)

@@ -279,26 +279,6 @@ def test_questions_to_abstain_from_measure_no_facts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"split": "memory-r1"}, "--split memory-r1 needs"),
-        ({"split": "mine"}, "unknown split 'mine'"),
-        ({"data": Path("nowhere.json")}, r"nowhere\.json does not exist"),
-    ],
-)
-def test_what_cannot_be_split_or_read_is_refused(
-    street: Callable[[int], Path], changed: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(InputError, match=said):
-        job(**{"data": street(2), **changed})
-
-
-def test_one_conversation_cannot_train_and_measure(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"give at least two"):
-        job(write(tmp_path / "one.json", house("alone", 0)))
-
-
-@pytest.mark.parametrize(
     ("demos", "budget", "fits"),
     [(5, 360, True), (9, 360, True), (10, 360, False), (5, 1_200, False), (0, 1_500, True)],
 )

@@ -76,16 +76,6 @@ def test_one_conversation_is_written_with_a_ranking_for_every_question(
     assert not any(line[:1] in (["4"], ["5"]) for line in lines[:-1])
 
 
-def test_several_conversations_are_written_by_id(
-    source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = source.with_name("out.json")
-    assert run(monkeypatch, "--data", source, "--json", out, "--k", "1") == 0
-    results = json.loads(out.read_bytes())
-    assert results.keys() == {"conv-1", "conv-2"}
-    assert results["conv-1"]["ranked"]["0"] == ["D2:1"]
-
-
 def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Path) -> None:
     conversation = load_conversations(source)[0]
     assert recalls(
@@ -137,8 +127,11 @@ def test_a_question_is_searched_as_its_asker_means_it(source: Path) -> None:
 def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     second_file = write(source.with_name("other.json"), record("conv-3"))
     out = source.with_name("out.json")
-    assert run(monkeypatch, "--data", source, "--data", second_file, "--json", out) == 0
-    assert json.loads(out.read_bytes()).keys() == {"conv-1", "conv-2", "conv-3"}
+    flags = ("--data", source, "--data", second_file, "--json", out, "--k", "1")
+    assert run(monkeypatch, *flags) == 0
+    results = json.loads(out.read_bytes())
+    assert results.keys() == {"conv-1", "conv-2", "conv-3"}
+    assert results["conv-1"]["ranked"]["0"] == ["D2:1"]
 
 
 def test_the_clock_starts_when_the_embedder_is_loaded(

@@ -293,20 +293,6 @@ def test_rows_have_a_line_for_what_is_told_for_small_talk_and_for_all_turns() ->
     assert "rows, all 4 turns: .250 -> .875 (+.625" in line
 
 
-def test_an_interval_is_no_wider_than_the_scores() -> None:
-    """A clustered bootstrap's own reaches 1.11 here."""
-
-    def rows(scores: list[float]) -> list[QuestionScore]:
-        return [
-            QuestionScore(f"conv-{n}/{n}", STATEMENTS, {"rows": score}, score)
-            for n, score in enumerate(scores)
-        ]
-
-    high, low = [1.0, 0.9, 0.9], [0.0, 0.0, 0.0]
-    assert gains(rows(low), rows(high))[0].high == 1.0
-    assert gains(rows(high), rows(low))[0].low == -1.0
-
-
 def test_an_outcome_has_a_change_if_something_was_measured() -> None:
     assert outcome([]) == verdict([])
     assert outcome([ANSWER]) == f"{verdict([ANSWER])} +.022"

@@ -6,22 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.memory.test_agents import ASKED, FIRST, MOVED_SAID, SECOND
 from tests.support.mcp_clients import stdio
-from tests.support.scripted_steps import Actor, Call, Steps
+from tests.support.scripted_steps import Actor
 
 pytestmark = pytest.mark.slow
-
-MOVED, ASKED = "I moved to Oslo.", "Where did I move to?"
-# What each model is shown last, and what it does then, in a first process and in a second one.
-FIRST: Steps = [
-    (MOVED, Call("remember", {"turns": [{"text": MOVED, "speaker": "Anna"}]})),
-    ("Remembered as turn 1.", "How nice!"),
-]
-SECOND: Steps = [
-    (ASKED, Call("recall", {"query": "Anna moved", "limit": 3})),
-    (f") Anna: {MOVED}", Call("query_memory", {"select": "DELETE FROM turns"})),
-    ("here only a SELECT is allowed", "In Oslo."),
-]
 
 
 def as_langchain(client: Any, tool: Any) -> Any:
@@ -88,7 +77,7 @@ async def in_agents_sdk(home: str, actor: Actor, message: str) -> str:
 def test_what_an_agent_stored_in_one_process_it_recalls_in_the_next(
     framework: Callable[[str, Actor, str], Awaitable[str]], home: str
 ) -> None:
-    for steps, message, last in ((FIRST, MOVED, "How nice!"), (SECOND, ASKED, "In Oslo.")):
+    for steps, message, last in ((FIRST, MOVED_SAID, "How nice!"), (SECOND, ASKED, "In Oslo.")):
         actor = Actor(steps)
 
         async def run(actor: Actor = actor, message: str = message) -> str:

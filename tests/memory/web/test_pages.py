@@ -808,12 +808,6 @@ def test_home_says_who_speaks(client: TestClient) -> None:
     assert text.index("Recent changes") < text.index("People") < text.index("New facts")
 
 
-def test_the_chat_is_a_room_of_a_memory(client: TestClient) -> None:
-    tags = Tags(client.get(f"{ANNA}/chat").text)
-    assert tags.values("a", "href").count(f"{ANNA}/chat") == 1
-    assert f"{ANNA}/chat" in Tags(client.get(ANNA).text).values("a", "href")
-
-
 def facts_of(name: str) -> list[Fact]:
     with open_store(existing(name), read_only=True) as store:
         return store.facts()
