@@ -7,14 +7,14 @@ the weights of the labelled sentences in `data/orders` and of ordinary talk.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import exp
 from pathlib import Path
 
-from memory.text.word_classes import closed_classes, is_infinitive
+from memory.text.word_classes import closed_classes, is_infinitive, is_past
 from memory.vocabulary.sentences import Sentence, sentences_of
 
 _TOKEN = re.compile(r"[^\W_]+|[?!:,\"]")
@@ -27,6 +27,7 @@ _LONGEST_TURN = 20_000  # characters that are read
 LONGEST_ORDER = 300  # characters
 _MOST_WORDS = 40
 _LENGTHS = 5  # classes of sentences by their words
+_JOINTS, _COURTEOUS = frozenset({",", ":", "so", "and", "but", "because"}), {"please", "then"}
 _NEGATED = frozenset({"don", "do", "not", "t", "never", "always", "only", "just"})
 
 
@@ -73,7 +74,7 @@ def chance_of(features: set[str]) -> float:
 
 
 def features_of(sentence: str, *, beside_task: bool = False) -> set[str]:
-    """What a sentence has, by name: words, pairs of words, how it begins, and what is next to it.
+    """What a sentence has, by name: words, pairs of words, how it and its clauses begin, its tense.
 
     Words that only say that the order stands count like one, and "please" at the ends apart. A
     request next to another one is for the same answer, unless it is general: "always".
@@ -101,9 +102,29 @@ def features_of(sentence: str, *, beside_task: bool = False) -> set[str]:
     if spoken[0] in _NEGATED:
         features.add("then verb" if is_infinitive(behind) else "then no verb")
     features.add(f"length {min(len(spoken) // 4, _LENGTHS)}")
+    features |= {f"last {spoken[-1]}", "past" if any(map(is_past, spoken)) else "not past"}
+    features |= _features_of_clauses(tokens)
     if beside_task:
         is_general = lasting or not _model().general.isdisjoint(spoken)
         features.add("beside a task, general" if is_general else "beside a task")
+    return features
+
+
+def _features_of_clauses(tokens: Sequence[str]) -> set[str]:
+    """How the clauses behind the first one begin: "I can't see red, so never use it"."""
+    clauses: list[list[str]] = [[]]
+    for token in tokens:
+        if token in _JOINTS:
+            clauses.append([])
+        elif token[0].isalnum() and not (token in _COURTEOUS and not clauses[-1]):
+            clauses[-1].append(token)
+    features = set[str]()
+    for clause in filter(None, clauses[1:]):
+        features |= {f"clause {clause[0]}", f"clause {' '.join(clause[:2])}"}
+        is_negated = clause[0] in _NEGATED
+        first = next((token for token in clause if token not in _NEGATED), "")
+        begins = "clause negated" if is_negated else "clause"
+        features.add(f"{begins}, {'verb' if is_infinitive(first) else 'no verb'}")
     return features
 
 
