@@ -10,12 +10,14 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from memory.records import Turn
+from memory.text.word_classes import is_infinitive, is_past
 from memory.text.words import forms_of, is_among, telling_words, words
 from memory.vocabulary import (
     CALLED,
@@ -56,9 +58,13 @@ _AS_ORDERS = {
     CALLED: "call me {}",
     PREFERENCE: "I prefer {}",
 }
+_ADDRESSED = frozenset({"you", "your", "please", "let", "no", "enough"})
 _NEAREST = 2  # sentences of change
 _SAME = 0.5  # the cosine to an attribute's own sentences
-_SAME_MATTER = 0.6  # the cosine of an order to one of a matter
+_SAME_MATTER, _NEAR_MATTER = (
+    0.6,
+    0.45,
+)  # the cosine of an order, of what may end it, to one of a matter
 _NO_TOPIC = -0.5  # the nearness to a topic without a description
 _CHANGE, _CORRECTION = "change", "correction"
 
@@ -87,6 +93,11 @@ class Told:
         """A wish as people say it: "answer in Italian", where the value is "Italian"."""
         name = self.attribute.name if self.attribute else ""
         return _AS_ORDERS.get(name, "{}").format(self.value)
+
+    @cached_property
+    def matter(self) -> str:
+        """What a wish is about, if it can have one value only: see `matter_of`."""
+        return matter_of(self.as_order)
 
     @cached_property
     def value_words(self) -> list[str]:
@@ -124,6 +135,7 @@ class Later:
     is_next: bool = False
     is_wish: bool = False
     before: int = 0
+    _near: dict[str, bool] = field(default_factory=dict)  # by attribute
 
     @cached_property
     def words(self) -> list[str]:
@@ -147,6 +159,18 @@ class Later:
         return _clauses(self.text)
 
     @cached_property
+    def matters(self) -> frozenset[str]:
+        """What of answers the sentence, or a clause of it, may be about: see `matter_of`."""
+        parts = (self.text, *_CLAUSE_END.split(self.text))
+        return frozenset(matter_of(order_text(part), _NEAR_MATTER) for part in parts)
+
+    def is_near_to_change_of(self, attribute: str) -> bool:
+        """Whether it is near to what people say when something of an attribute changes."""
+        if attribute not in self._near:
+            self._near[attribute] = _change_nearness(self.clauses, attribute) > 0
+        return self._near[attribute]
+
+    @cached_property
     def order_chance(self) -> float:
         """How likely it is a standing order (0 to 1)."""
         return orders.chance_of(orders.features_of(self.text))
@@ -165,6 +189,10 @@ class Later:
     def is_asserted(self) -> bool:
         """Whether it states it without a condition and not in others' words."""
         return self.is_told and not unasserted(self.text)
+
+    @property
+    def has_word_of_correction(self) -> bool:
+        return not self.all_words.isdisjoint(language_words().corrections)
 
     @property
     def has_word_of_change(self) -> bool:
@@ -216,6 +244,21 @@ def chance_of(statement: Told, later: Later) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
+def may_change(statement: Told, later: Later) -> bool:
+    """Whether a sentence and an earlier fact or wish are compared.
+
+    They share a word, or the sentence is near to a change of the attribute; of a wish, it is about
+    the same matter: units, a language.
+    """
+    if shares(statement, later):
+        return True
+    if statement.attribute is None or is_named(statement.attribute.name):
+        return False
+    if statement.model == "wish":
+        return bool(statement.matter) and statement.matter in later.matters
+    return later.is_near_to_change_of(statement.attribute.name)
+
+
 def says_again(statement: Told, later: Later) -> bool:
     """Whether a sentence says a fact or a wish again, unchanged."""
     known = language_words()
@@ -228,7 +271,10 @@ def says_again(statement: Told, later: Later) -> bool:
         return False
     if statement.model == "wish":
         is_reversed = (known.negations & statement.first_words) - later.all_words
-        return not is_reversed and new_words.isdisjoint(known.changes | known.negations)
+        has_new = any(not is_among(word, forms_of(statement.first_words)) for word in later.telling)
+        return not (is_reversed or has_new) and new_words.isdisjoint(
+            known.changes | known.negations
+        )
     return new_words.isdisjoint(known.changes | known.negations) and (
         not new_words or _own_nearness(later, statement.attribute) >= _SAME
     )
@@ -241,12 +287,9 @@ def is_of_same_matter(statement: Told, later: Later) -> bool:
     """
     if statement.model != "wish" or not later.is_wish or says_again(statement, later):
         return False
-    texts = (statement.as_order, order_text(later.text))
-    return (
-        not any(map(has_case, texts))
-        and bool(matter_of(texts[0]))
-        and (matter_of(texts[0]) == matter_of(texts[1]))
-    )
+    order = order_text(later.text)
+    has_cases = has_case(statement.as_order) or has_case(order)
+    return bool(statement.matter) and not has_cases and statement.matter == matter_of(order)
 
 
 def has_case(wish: str) -> bool:
@@ -321,12 +364,24 @@ def features(statement: Told, later: Later) -> Mapping[str, float]:
 
 
 def _of_wish(statement: Told, later: Later, *, share: float) -> dict[str, float]:
-    """Its words that the order does not have, and whether it is an order itself."""
+    """Its words that the order does not have, how it begins, and whether it is an order itself."""
     is_order = later.order_chance
-    other_words = {*later.words} - {*words(statement.value)}
-    matter = matter_of(statement.as_order)
-    is_same_matter = bool(matter) and matter == matter_of(later.text)
+    of_order = {*words(statement.value)}
+    in_order = ["_" if word in of_order else word for word in later.words]
+    is_same_matter = bool(statement.matter) and statement.matter in later.matters
+    is_past_tense = float(any(map(is_past, later.words)))
+    is_to_assistant = is_infinitive(later.words[0]) or not _ADDRESSED.isdisjoint(later.words)
+    mark = later.text.rstrip()[-1:]
     return {
+        "past": is_past_tense,
+        "past, to no one": is_past_tense * (not is_to_assistant),
+        "to no one": float(not is_to_assistant),
+        "begins with a verb": float(is_infinitive(later.words[0])),
+        "asked": float(mark == "?"),
+        "exclaimed": float(mark == "!"),
+        "words": min(len(later.words), MOST_WORDS) / 10,
+        f"first {in_order[0]}": 1.0,
+        **{f"pair {first} {second}": 1.0 for first, second in pairwise(in_order)},
         "order": is_order,
         "order x share": is_order * share,
         "order x near": is_order * _cosine(later.text, (statement.as_order,)),
@@ -335,18 +390,33 @@ def _of_wish(statement: Told, later: Later, *, share: float) -> dict[str, float]
         "is wish x share": later.is_wish * share,
         "same matter": float(is_same_matter),
         "order x same matter": is_order * is_same_matter,
-        **{f"word {word}": 1.0 for word in other_words},
+        **{f"word {word}": 1.0 for word in later.words if word not in of_order},
     }
 
 
 @lru_cache(maxsize=2_000)
-def matter_of(order: str) -> str:
-    """What of answers an order is about, if that can have one value only; "" for anything else."""
+def matter_of(order: str, least: float = _SAME_MATTER) -> str:
+    """What of answers an order is about, if that can have one value only; "" for anything else.
+
+    `least` is the cosine to the nearest order of that matter.
+    """
     matters = _matters()
     texts, names = zip(*matters, strict=True)
-    cosines = _fixed(texts) @ _vectors_of((order,))[0]
+    cosines = (_fixed(texts) @ _vectors_of((order, _in_general(order))).T).max(axis=1)
     best = int(cosines.argmax())
-    return names[best] if cosines[best] >= _SAME_MATTER else ""
+    return names[best] if cosines[best] >= least else ""
+
+
+def _in_general(order: str) -> str:
+    """An order without names, which are near to nothing, and with any language as English."""
+    first, *others = order.split() or [""]
+    general = [first]
+    for word in others:
+        if fits(word.strip(".,!?"), "language"):
+            general.append("English")
+        elif not _is_name(word):
+            general.append(word)
+    return " ".join(general)
 
 
 @cache
@@ -452,11 +522,6 @@ def _nearness(later: Later, statement: Told, attribute: str, *, without_value: b
         )
         near = max(near, _change_nearness(_clauses(unnamed), attribute))
     return near
-
-
-def change_nearness(later: Later, attribute: str) -> float:
-    """How near a sentence is to what people say when something of an attribute changes."""
-    return _change_nearness(later.clauses, attribute)
 
 
 def is_named(attribute: str) -> bool:

@@ -133,7 +133,6 @@ class Look:
 
     def _of_facts(self, later: Later, facts: Sequence[Told]) -> Iterator[tuple[Told, Later]]:
         """The facts that a sentence may change: it shares a word, or is near to a change."""
-        near: dict[str, float] = {}
         for statement in {statement.fact_id: statement for statement in facts}.values():
             if (
                 not is_after(later.turn, statement.turn)
@@ -143,16 +142,11 @@ class Look:
                 or self._is_of_other_case(statement, later)
             ):
                 continue
-            name = statement.attribute.name if statement.attribute else ""
-            is_corrected_at_once = later.is_next and statement.turn.id == later.before
-            if not (is_corrected_at_once or changes.shares(statement, later)):
-                if changes.is_named(name):
-                    continue
-                if name not in near:
-                    near[name] = changes.change_nearness(later, name)
-                if near[name] <= 0:
-                    continue
-            yield statement, later
+            is_at_once = later.is_next and statement.turn.id == later.before
+            if statement.model == "wish":
+                is_at_once = is_at_once and later.has_word_of_correction
+            if is_at_once or changes.may_change(statement, later):
+                yield statement, later
 
     def _is_of_other_case(self, statement: Told, later: Later) -> bool:
         """Whether two wishes are each for a case: one changes nothing of the other."""

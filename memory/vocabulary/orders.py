@@ -27,7 +27,7 @@ _LONGEST_TURN = 20_000  # characters that are read
 LONGEST_ORDER = 300  # characters
 _MOST_WORDS = 40
 _LENGTHS = 5  # classes of sentences by their words
-_JOINTS, _COURTEOUS = frozenset({",", ":", "so", "and", "but", "because"}), {"please", "then"}
+_JOINTS, _COURTEOUS = frozenset({",", ":", "so", "but", "because"}), {"please", "then"}
 _NEGATED = frozenset({"don", "do", "not", "t", "never", "always", "only", "just"})
 
 

@@ -4,8 +4,9 @@
 
 `data/orders` has sentences in families, labelled before they were read by anything: 1 asks the
 assistant for something in all its answers, 0 does not. In a family every judgement is by weights
-that were fitted on the others. `changes` are the orders of tests.benchmarks.changes, which no fit
-has seen, and `talk` is talk of persons in `data`, half of it seen: few of its sentences are orders.
+that were fitted on the others. No fit has seen those of `data/orders/check` and `changes`, the
+orders of tests.benchmarks.changes. `talk` is talk of persons in `data`, half of it seen: few of its
+sentences are orders.
 `--fit` writes `memory/vocabulary/orders.json`; `--errors` prints what is judged wrongly.
 """
 
@@ -55,11 +56,11 @@ class Example:
         return features_of(sentences[-1].text, beside_task=beside_task)
 
 
-def labelled() -> list[Example]:
-    """The sentences of `data/orders`."""
+def labelled(folder: str = "") -> list[Example]:
+    """The sentences of `data/orders`, or of a folder in it."""
     return [
-        Example(file.stem, text, label == "1")
-        for file in sorted((ROOT / "data" / "orders").glob("*.tsv"))
+        Example(f"{folder} {file.stem}".strip(), text, label == "1")
+        for file in sorted((ROOT / "data" / "orders" / folder).glob("*.tsv"))
         for label, text in (line.split("\t") for line in file.read_text("utf-8").splitlines())
     ]
 
@@ -146,7 +147,7 @@ def main(
         fitted_on = [example for example in examples if example.family != family]
         of_features = [example.features for example in of_family]
         judged += zip(of_family, chances(of_features, *fit(fitted_on, seen)), strict=True)
-    unread = changes()
+    unread = [*labelled("check"), *changes()]
     features = [example.features for example in unread]
     judged += zip(unread, chances(features, weights, intercept), strict=True)
     table = Table("family", "orders", "recognised", "no orders", "taken for one", title="held out")

@@ -18,7 +18,7 @@ import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import cycle, islice
 from pathlib import Path
@@ -30,12 +30,15 @@ from rich.console import Console
 from rich.table import Table
 
 from locomo.commands import print_table, run_command
+from locomo.dataset.format import load_conversations
 from memory import Memory, Turn
 from memory.facts.changes import matter_of
-from memory.vocabulary.orders import orders_in
+from memory.text.turn_lines import is_by_assistant
+from memory.vocabulary.orders import order_text, orders_in
 from tests.benchmarks.changes import fit as fitting
 
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[2]
 NOW = "2026-02-01"
 _MARKS = re.compile(r"\[(?:later|outdated|disputed)|; later,|until \d{4}|no longer")
 Half = Literal["fit", "check", "all", "fresh", "next"]
@@ -182,11 +185,38 @@ def wishes(half: Half, counts: Counts) -> None:
                     f"{wish} | {later}\n{head}",
                     is_goal=is_kept,
                 )
+    for order, later, is_end in fitting.ends("check") if half == "check" else ():
+        turns = [
+            Turn("user", order, session="a", said_at="2025-03-01"),
+            Turn("user", later, session="b", said_at="2025-03-10"),
+        ]
+        with memory_of(turns) as memory:
+            name = "order ended stands" if is_end else "order mentioned stands"
+            is_standing = f"\n[1] {order_text(order)}" in wanted(memory)
+            counts.add(name, is_standing, f"{order} | {later}", is_goal=not is_end)
     for kind, is_order in (("orders", True), ("no_orders", False)):
         for _, text in cases_of(half, "wishes", kind):
             with memory_of([Turn("user", text, said_at="2025-03-01")]) as memory:
                 head = wanted(memory)
                 counts.add(f"{kind} stand", bool(head), f"{text}\n{head}", is_goal=is_order)
+
+
+def ended_by_talk(counts: Counts) -> None:
+    """Real talk, which no fit has seen, behind orders that none of it ends."""
+    orders = [text for text in read("pairs")["profile"] if orders_in(text)]
+    for file in sorted((ROOT / "data" / "everyday").glob("*/*.json")):
+        for conversation in load_conversations(file):
+            said = [turn for turn in conversation.turns if turn.kind == "message"]
+            speaker = next(turn.speaker for turn in said if not is_by_assistant(turn))
+            turns = [Turn("user", text, session="s0", said_at="2019-01-01") for text in orders]
+            turns += [replace(turn, speaker="user") for turn in said if turn.speaker == speaker]
+            with memory_of(turns) as memory:
+                head = wanted(memory)
+                for number, text in enumerate(orders, 1):
+                    told = f"{file.name}: {text}"
+                    counts.add(
+                        "order ended by talk", f"[{number}]" not in head, told, is_goal=False
+                    )
 
 
 def wanted(memory: Memory) -> str:
@@ -286,6 +316,8 @@ def _orders(talk: Sequence[Path]) -> Iterator[fitting.Example]:
     for of_pairs, of_wishes in (("ended", "withdrawn"), ("kept", "kept")):
         of_fit = [case[:2] for _, case in cases_of("fit", "wishes", of_wishes)]
         yield from fitting.of_orders([*pairs[of_pairs], *of_fit], of_pairs == "ended")
+    for order, later, is_end in fitting.ends("fit"):
+        yield from fitting.of_orders([(order, later)], is_end)
     known = list(dict.fromkeys(order for order, *_ in (*pairs["ended"], *pairs["kept"])))
     random = Random(1)
     unrelated = [tuple(random.sample(known, 2)) for _ in range(fitting.UNRELATED)]
@@ -301,6 +333,8 @@ def _orders(talk: Sequence[Path]) -> Iterator[fitting.Example]:
             [(order, text) for text in texts[:: fitting.EVERY_TURN] for order in orders],
             is_talk=True,
         )
+        of_words = fitting.orders_of_a_word(texts[:: fitting.EVERY_ORDER])
+        yield from fitting.of_orders(of_words, is_talk=True)
 
 
 def main(
@@ -327,6 +361,8 @@ def main(
     passing(chosen, fillers, counts)
     ends(chosen, fillers, counts)
     wishes(chosen, counts)
+    if chosen == "check":
+        ended_by_talk(counts)
     mentions(chosen, counts)
     traps(chosen, counts)
     if show and chosen not in ("check", "all"):

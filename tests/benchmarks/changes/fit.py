@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 from zlib import crc32
 
@@ -18,29 +19,52 @@ from locomo.dataset.format import load_conversations
 from memory import Turn, open_store
 from memory.facts import changes
 from memory.facts.additions import add_turns
-from memory.facts.changes import Later, Told
+from memory.facts.changes import MOST_WORDS, Later, Told
 from memory.facts.newer_words import Look, may_speak
 from memory.store.facts.vocabulary_table import vocabulary_of
+from memory.text.word_classes import may_be_noun
+from memory.text.words import telling_words
 from memory.vocabulary import INSTRUCTION, default_vocabulary
 from memory.vocabulary.orders import order_text, orders_in
+from memory.vocabulary.sentences import sentences_of
 from memory.vocabulary.templates.clauses import told_sentences
 
 FOLDER = Path(__file__).parent
+ORDERS = FOLDER.parents[2] / "data" / "orders"
 WEIGHTS = Path(changes.__file__).with_name("changes_weights.json")
 # The lists of pairs.toml: in some the later sentence changes the first, in some it comes at once.
 KINDS = ("changes", "mentions", "corrections", "asides", "ended", "kept")
 CHANGES, AT_ONCE = ("changes", "corrections", "ended"), ("corrections", "asides")
 MODELS: tuple[changes.Model, ...] = ("fact", "wish", "turn")
-_PENALTY = 5e-4
+PENALTY = {"fact": 5e-4, "wish": 5e-3, "turn": 5e-4}  # a wish has a weight for each word
+_LEAST_SPREAD = 0.1  # of a feature: the weight of a rare word stays small
 _OF_CHANGES = 3.0  # what a change counts: pairs that change nothing are more
 _LEAST_SEEN = 3  # pairs of sentences with a feature that has a weight
 EVERY = 3  # of so many sentences of real talk one is taken
 UNRELATED = 400  # pairs of orders on different matters
-EVERY_TURN = 12  # the same of turns, for orders
-_OF_TALK = 0.1  # what a pair of real talk counts: there are many, and nearly all are alike
-LEAST = {"fact": 0.5, "wish": 0.65, "turn": 0.5}  # an order that stands is worth more
+EVERY_TURN, EVERY_ORDER = (
+    12,
+    4,
+)  # the same of turns, for orders, and for orders with a word of theirs
+# What a pair of real talk counts: there are many, and nearly all are alike. Few concern an order.
+OF_TALK = {"fact": 0.1, "wish": 0.3, "turn": 0.1}
+LEAST = {"fact": 0.5, "wish": 0.6, "turn": 0.5}  # an order that stands is worth more
+# Orders that share a word with a sentence of talk, which ends none of them.
+_ORDERS_OF_A_WORD = (
+    "Never mention {}.",
+    "Always add a {}.",
+    "Use {}.",
+    "Don't use {}.",
+    "Always name the {}.",
+    "Never suggest {}.",
+    "Keep the {} short.",
+    "No {} please.",
+    "Answer with {}.",
+    "Always give the {} when I ask about trips.",
+)
+_WORDS_OF_TALK = range(3, MOST_WORDS + 1)
 # How many pairs of all the real talk may reach the least chance: some of these are true.
-MOST_IN_TALK = {"fact": 30, "wish": 3, "turn": 1}
+MOST_IN_TALK = {"fact": 30, "wish": 12, "turn": 1}
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,13 @@ class Example:
     is_change: bool
     is_talk: bool = False
     text: str = ""
+
+
+def ends(name: str) -> Iterator[tuple[str, str, bool]]:
+    """Orders, what is said later, and whether it ends them; no fit sees those of `check`."""
+    for line in (ORDERS / "ends" / f"{name}.tsv").read_text("utf-8").splitlines():
+        label, order, later = line.split("\t")
+        yield order, later, label == "1"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -118,17 +149,28 @@ def of_orders(
             known[INSTRUCTION],
             1,
         )
-        likely = [
-            later
-            for later in laters
-            if is_change
-            or changes.shares(statement, later)
-            or changes.change_nearness(later, INSTRUCTION) > 0
-        ]
+        likely = [later for later in laters if is_change or changes.may_change(statement, later)]
         if is_change and likely:
             likely = [max(likely, key=lambda later: _guess(statement, later))]
         for later in likely:
             yield _example(statement, later, is_change, is_talk)
+
+
+def orders_of_a_word(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """A sentence of each text, behind an order with a noun of it."""
+    random = Random(1)
+    for text in texts:
+        sentences = [
+            sentence.text
+            for sentence in sentences_of(text)
+            if len(sentence.text.split()) in _WORDS_OF_TALK and not orders_in(sentence.text)
+        ]
+        if not sentences:
+            continue
+        sentence = random.choice(sentences)
+        nouns = [word for word in telling_words(sentence) if may_be_noun(word)]
+        if nouns:
+            yield random.choice(_ORDERS_OF_A_WORD).format(random.choice(nouns)), sentence
 
 
 def fitted(examples: Sequence[Example], models: Sequence[changes.Model] = MODELS) -> dict[str, Any]:
@@ -136,15 +178,15 @@ def fitted(examples: Sequence[Example], models: Sequence[changes.Model] = MODELS
     weights: dict[str, Any] = {}
     for model in models:
         chosen = [example for example in examples if example.model == model]
-        seen = Counter(name for example in chosen if not example.is_talk for name in example.values)
+        seen = Counter(name for example in chosen for name in example.values)
         names = sorted(name for name, count in seen.items() if count >= _LEAST_SEEN)
         columns = np.array(
             [[example.values.get(name, 0.0) for name in names] for example in chosen]
         )
         is_change = np.array([example.is_change for example in chosen])
-        counts = np.array([_OF_TALK if example.is_talk else 1.0 for example in chosen])
+        counts = np.array([OF_TALK[model] if example.is_talk else 1.0 for example in chosen])
         counts[is_change] = _OF_CHANGES
-        of_model = _fit(columns, is_change, counts)
+        of_model = _fit(columns, is_change, counts, PENALTY[model])
         chances = expit(columns @ of_model)
         talk = sorted(
             (chances[n] for n, example in enumerate(chosen) if example.is_talk), reverse=True
@@ -165,16 +207,15 @@ def fitted(examples: Sequence[Example], models: Sequence[changes.Model] = MODELS
     return weights
 
 
-def _fit(columns: Any, is_change: Any, counts: Any) -> Any:
-    spread = columns.std(axis=0)
-    spread[spread == 0] = 1
+def _fit(columns: Any, is_change: Any, counts: Any, penalty: float) -> Any:
+    spread = np.maximum(columns.std(axis=0), _LEAST_SPREAD)
     scaled = columns / spread
 
     def loss(weights: Any) -> tuple[float, Any]:
         logits = scaled @ weights
         value = counts @ (np.logaddexp(0, logits) - is_change * logits) / counts.sum()
         slope = scaled.T @ (counts * (expit(logits) - is_change)) / counts.sum()
-        return float(value) + _PENALTY * float(weights @ weights), slope + 2 * _PENALTY * weights
+        return float(value) + penalty * float(weights @ weights), slope + 2 * penalty * weights
 
     return minimize(loss, np.zeros(columns.shape[1]), jac=True).x / spread
 
