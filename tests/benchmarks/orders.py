@@ -38,7 +38,7 @@ WEIGHTS = ROOT / "memory" / "vocabulary" / "orders.json"
 _TALK = ("assistants", "friends", "train", "rows")
 _LEAST_SEEN = 3  # labelled sentences with a feature that has a weight
 _RIDGE, _TALK_COST = 0.3, 0.3
-_MOST_IN_TALK = 20  # sentences of the unseen talk may be taken for an order: some are
+_MOST_IN_TALK = 14  # sentences of the unseen talk may be taken for an order: some are
 
 
 @dataclass(frozen=True)
