@@ -134,7 +134,7 @@ def main(
     rows = [*talk()]
     seen, unseen = rows[::2], rows[1::2]
     weights, intercept = fit(examples, seen)
-    least = max(0.4, sorted(chances(unseen, weights, intercept), reverse=True)[_MOST_IN_TALK])
+    least = max(0.5, sorted(chances(unseen, weights, intercept), reverse=True)[_MOST_IN_TALK])
     least = round(least, 3)
     if fits:
         file = json.loads(WEIGHTS.read_text("utf-8"))
