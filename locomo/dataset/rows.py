@@ -5,7 +5,8 @@ that are true and not worth a row, and the hard `forms` that it is in. A turn wi
 nothing to store. A fact has a `row` (subject | attribute | value, word for word where the turn says
 it so), `words` (a stored fact has one of them), other `subjects` that it may have, and the `day`
 that it happened, if the turn says so. Without a `day`, the program's own reading of relative dates
-computes it from the row ("last Friday") and the turn's date.
+computes it from the row ("last Friday") and the turn's date. In `data/writers` an attribute is a
+name (`works_as`), and `said` are the turn's words for the statement.
 """
 
 import re
@@ -26,13 +27,15 @@ from memory.text import resolve_dates
 class GoldRow:
     """A statement of a turn: its row, words that show it, and the subjects that it may have.
 
-    `day` is ISO text, as exact as the turn says it, or "".
+    `day` is ISO text, as exact as the turn says it, or "". `said` are the turn's words, "" where
+    the row has them.
     """
 
     row: str
     words: tuple[str, ...]
     subjects: tuple[str, ...]
     day: str = ""
+    said: str = ""
 
     @property
     def parts(self) -> tuple[str, str, str]:
@@ -76,6 +79,7 @@ class _RawFact(BaseModel):
     words: list[Name] = Field(min_length=1)
     subjects: list[Name] = []
     day: Annotated[str, Field(pattern=r"^(\d{4}(-\d\d){0,2})?$")] = ""
+    said: Text = ""
 
 
 class _RawTurn(BaseModel):
@@ -133,6 +137,7 @@ def gold_rows(record: dict[str, object], where: str) -> GoldRows:
                     tuple(fact.words),
                     tuple(fact.subjects or [_subject(fact.row)]),
                     fact.day or _day(fact.row, said_at[source]),
+                    fact.said,
                 )
                 for fact in turn.facts
             ),
@@ -145,7 +150,8 @@ def gold_rows(record: dict[str, object], where: str) -> GoldRows:
 
 
 def _words(turn: _RawTurn) -> Sequence[str]:
-    return [*(word for fact in turn.facts for word in fact.words), *turn.other]
+    of_facts = [word for fact in turn.facts for word in (*fact.words, fact.said)]
+    return [*of_facts, *turn.other]
 
 
 def _day(row: str, said_at: str) -> str:

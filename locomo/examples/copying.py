@@ -10,7 +10,7 @@ from itertools import groupby
 from locomo.examples.rows_from_gold import possible_rows
 from memory import Fact, Store, Turn
 from memory.models import clause_rows, clauses_of
-from memory.program import shown_turn, subject_of, turns_before
+from memory.program import relatives_in, shown_turn, subject_of, turns_before
 
 
 def nothing(_turn: Turn, _store: Store) -> list[Fact]:
@@ -33,12 +33,15 @@ def whole_sentence(turn: Turn, store: Store) -> list[Fact]:
 
 
 def by_grammar(turn: Turn, store: Store) -> list[Fact]:
-    """For each clause its longest row, with the shortest attribute, as a small model writes it."""
+    """For each clause its longest row, with the shortest attribute, as a small model writes it.
+
+    And the people whom a turn names as its speaker's, which code adds to a model's rows.
+    """
     rows = possible_rows(turn, turns_before(store, turn), store)
     longest = []
     for _, of_clause in groupby(rows, key=lambda row: row.place):
         longest.append(max(of_clause, key=lambda row: (row.end, -len(row.row.attribute))).fact)
-    return longest
+    return [*longest, *relatives_in(turn)]
 
 
 def constant(turn: Turn, _store: Store) -> list[Fact]:

@@ -16,8 +16,12 @@ from locomo.dataset.rows import GoldRow, GoldTurn
 from locomo.metrics import in_one_spelling, stems
 from memory import Fact, Turn
 from memory.program import subject_of
+from memory.text.word_classes import closed_classes, verb_forms
+from memory.text.words import words
 from memory.vocabulary import default_vocabulary
 from memory.vocabulary.entities import key
+
+_ATTRIBUTE_WORDS = 4  # at most, in the grammar of rows
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def _match(fact: Fact, row: GoldRow, turn: Turn) -> RowMatch | None:
     if not is_renamed and not any(_says(fact, word) for word in row.words):
         return None
     _, attribute, value = row.parts
-    if is_renamed:
+    if is_renamed or _means_attribute(fact, row):
         attribute = fact.attribute
     shared_attribute = _shared(fact.attribute, attribute)
     if not shared_attribute:
@@ -209,6 +213,35 @@ def _is_renamed(fact: Fact, row: GoldRow) -> bool:
         return False
     known = default_vocabulary().canonical(attribute.replace(" ", "_"))
     return known is not None and known.name == fact.attribute
+
+
+def _means_attribute(fact: Fact, row: GoldRow) -> bool:
+    """Whether a fact has the attribute that gold names, or the turn's words for it.
+
+    Not the words of the value, and no more than the grammar of rows has: that is a copied sentence.
+    """
+    if not row.said or len(fact.attribute.split("_")) > _ATTRIBUTE_WORDS:
+        return False
+    if is_same_attribute(fact.attribute, row.parts[1]):
+        return True
+    outside = Counter(_words(row.said)) - Counter(_words(row.parts[2]))
+    return not Counter(_words(fact.attribute)) - outside
+
+
+@lru_cache(maxsize=65_536)
+def is_same_attribute(a: str, b: str) -> bool:
+    """Whether two attributes share a word or a verb in any form, or one of the vocabulary."""
+    if shares_word(a, b) or not _verbs(a).isdisjoint(_verbs(b)):
+        return True
+    vocabulary = default_vocabulary()
+    known = [vocabulary.canonical(attribute.replace(" ", "_")) for attribute in (a, b)]
+    return None not in known and known[0] == known[1]
+
+
+def _verbs(attribute: str) -> set[str]:
+    """The verbs of an attribute, in the infinitive: buy for "has_bought"."""
+    spoken = set(words(attribute.replace("_", " "))) - closed_classes().auxiliaries
+    return {lemma for word in spoken for lemma in verb_forms(word)}
 
 
 def _tells(fact: Fact, gold: GoldTurn) -> bool:

@@ -20,10 +20,9 @@ import numpy as np
 
 from locomo.dataset.rows import GoldRow, GoldTurn
 from locomo.metrics import f1, in_one_spelling
-from locomo.tasks.row_score import has_word, is_same_day, score_rows, shares_word
+from locomo.tasks.row_score import has_word, is_same_attribute, is_same_day, score_rows
 from memory import Fact, Turn
 from memory.program import subject_of
-from memory.vocabulary import default_vocabulary
 from memory.vocabulary.entities import key
 
 Kind = Literal[
@@ -231,7 +230,7 @@ def _questions_of(
 def _database() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
     functions: dict[str, Callable[[str, str], bool]] = {
-        "same_attribute": _is_same_attribute,
+        "same_attribute": is_same_attribute,
         "says": has_word,
         "same_day": is_same_day,
     }
@@ -239,15 +238,6 @@ def _database() -> sqlite3.Connection:
         connection.create_function(name, 2, function, deterministic=True)
     connection.execute(_TABLE)
     return connection
-
-
-def _is_same_attribute(a: str, b: str) -> bool:
-    """Whether two attributes share a word, or mean the same one of the vocabulary."""
-    if shares_word(a, b):
-        return True
-    vocabulary = default_vocabulary()
-    known = [vocabulary.canonical(attribute.replace(" ", "_")) for attribute in (a, b)]
-    return None not in known and known[0] == known[1]
 
 
 def _insert(connection: sqlite3.Connection, rows: Iterable[tuple[str, ...]]) -> None:

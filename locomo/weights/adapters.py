@@ -14,6 +14,7 @@ from gguf import GGUFWriter
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 
+from locomo.tracking.record import RUN_FILE
 from locomo.weights.gguf_model import LINEAR, permuted, permuted_heads
 from locomo.weights.grpo import LORA_MODULES
 from locomo.weights.student import Student
@@ -23,7 +24,7 @@ from memory.models import BASE, CARD, GGUF, AdapterCard, is_adapter, prompts_fin
 Target = Literal["answer", "retrieve", "store"]
 CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from
 # Supervised tuning keeps these in an adapter's folder; they stay when the adapter is replaced.
-_TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json")
+_TUNING_FILES = (CHECKPOINT, "examples.jsonl", "examples.card.json", RUN_FILE)
 _VERSIONED = ("sql-memory", "torch", "transformers", "peft", "trl", "gguf")
 
 

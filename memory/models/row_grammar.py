@@ -15,11 +15,13 @@ from memory.text.sentences import MARKS, Word, stated_sentences, written
 from memory.text.word_classes import (
     closed_classes,
     is_adjective,
+    is_bare_verb,
     is_infinitive,
     is_known,
     is_noun,
     is_participle,
     is_past,
+    is_plural,
     is_verb,
     may_be_adverb,
     may_be_noun,
@@ -91,12 +93,20 @@ def _of_subjects(words: Sequence[Word], at: int, speaker: str) -> list[Clause]:
         if last.ending == "s" and not whose and _is_owner(words, start):
             continue
         clause = Clause(speaker if whose else written(subject), at, start, last.ending, whose)
+        if not whose and not last.ending and _disagrees(subject, words[start]):
+            continue
         if any(True for _ in cuts(words, clause)):
             clauses.append(clause)
     # "the spare key is": not "the spare | key".
     sure = [clause for clause in clauses if clause.ending or is_verb(words[clause.start].head)]
     is_indefinite = words[at].head in closed_classes().determiners - {"the"}
     return sure or ([] if is_indefinite else clauses)  # no "a birthday | party as | well"
+
+
+def _disagrees(subject: Sequence[Word], verb: Word) -> bool:
+    """Whether one thing or person cannot do what a word says: "the porch rail", "First prize"."""
+    is_several = is_plural(subject[-1].head) or any(word.head == "and" for word in subject)
+    return not (is_several or _is_number(subject[0])) and is_bare_verb(verb.head)
 
 
 def _is_owner(words: Sequence[Word], at: int) -> bool:

@@ -10,6 +10,7 @@ from .brief_store import TURNS_BEFORE as TURNS_BEFORE
 from .brief_store import Row as Row
 from .brief_store import StoreRows as StoreRows
 from .brief_store import quoted_fact as quoted_fact
+from .brief_store import relatives_in as relatives_in
 from .brief_store import shown_turn as shown_turn
 from .brief_store import subject_of as subject_of
 from .brief_store import turns_before as turns_before

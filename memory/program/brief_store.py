@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from typing import Any
 
 from dspy.utils.exceptions import AdapterParseError
@@ -18,6 +19,7 @@ from memory.facts.related import known_facts
 from memory.facts.window_writes import WindowWriter
 from memory.models.brief_prompts import rows_required
 from memory.models.row_grammar import (
+    DOES,
     clauses_of,
     is_object,
     may_be_quoted,
@@ -34,9 +36,15 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.facts.fact_reads import by_template, facts_now_about
 from memory.store.facts.vocabulary_table import vocabulary_of
-from memory.text.dates import resolve_dates
-from memory.text.sentences import MARKS, Word, stated_sentences
-from memory.text.word_classes import is_plural, may_be_verb, third_person
+from memory.text.dates import MONTHS, resolve_dates, told_days
+from memory.text.sentences import MARKS, Word, stated_sentences, written
+from memory.text.tense import is_past_before
+from memory.text.word_classes import (
+    closed_classes,
+    is_plural,
+    may_be_verb,
+    third_person,
+)
 from memory.text.words import telling_words, words
 from memory.vocabulary import Attribute, Vocabulary
 from memory.vocabulary.entities import (
@@ -46,6 +54,7 @@ from memory.vocabulary.entities import (
     relation_words,
     with_names,
 )
+from memory.vocabulary.templates.date_phrases import recent_date
 
 ONE_TURN = WindowReading(known_tokens=0, window=1, window_tokens=SMALL_WINDOW, around=False)
 _RELATED = 40  # facts that a turn may say again
@@ -54,6 +63,7 @@ _MOST_ROWS = 6  # of a turn
 TURNS_BEFORE = 2  # that may name the person in a turn
 # A computed date is in brackets after the words that mean it.
 _DATE = re.compile(r"^\((\d{4}(?:-\d\d){0,2}(?:/\d{4}(?:-\d\d){0,2})?)\)")
+_MOST_DATED = 20  # words of a clause that are read for its date
 _WORDS_BEFORE_DATE = 3  # "Porto next month (2011-05)", if the row ends with Porto
 _APOSTROPHE = re.compile("['\u2019]")
 _TIMES = {"ll": "will", "d": "would"}
@@ -180,19 +190,16 @@ def _new_facts(
     written: Sequence[Fact],
     left_out: Counter[str],
 ) -> list[Fact]:
-    """A turn's rows as facts, if the turn says them and no stored fact does.
+    """A turn's rows as facts, and whom it names as the speaker's, if no stored fact says them.
 
     The others are counted in `left_out` by reason.
     """
-    if not rows:
-        return []
     store = writer.store
     vocabulary = vocabulary_of(store)
     stated = [state.fact for state in store.facts_of_turns([turn.id])]
     standing = [*stated, *known_facts(store, [f"{turn.speaker}: {turn.text}"], _RELATED), *written]
     facts: list[Fact] = []
-    for row in rows:
-        fact = quoted_fact(row, turn, store, before)
+    for fact in (*(quoted_fact(row, turn, store, before) for row in rows), *relatives_in(turn)):
         if isinstance(fact, str):
             left_out[fact] += 1
             continue
@@ -237,7 +244,8 @@ def quoted_fact(row: Row, turn: Turn, store: Store, before: Sequence[Turn] = ())
         return "not the turn's words"
     sentence, dated_sentence, (clause, end) = first_place
     who = turn.speaker if clause.by_speaker else subject_of(clause.subject, turn)
-    attribute = _attribute(row.attribute, clause.ending)
+    value_words = sentence[end - len(row.value.split()) : end]
+    attribute = _attribute(row.attribute, clause.ending, value_words)
     value = row.value.strip(MARKS)
     if is_object(value):  # "Lorraine left me"
         value = turn.speaker
@@ -248,8 +256,35 @@ def quoted_fact(row: Row, turn: Turn, store: Store, before: Sequence[Turn] = ())
     is_first_word = (clause.at, clause.start) == (0, 1) and not clause.by_speaker
     if is_first_word and _is_word(who, store):
         return "about nobody named"
-    day = _day_of(dated_sentence, clause.at, end)
+    day = _day_of(dated_sentence, clause.at, end) or _told_day(sentence, clause.at, end, turn)
     return Fact(who, attribute, value, happened_on=day, turn_id=turn.id)
+
+
+def relatives_in(turn: Turn) -> list[Fact]:
+    """Whom a turn names as the speaker's: Ella in "my little sister Ella plays the flute".
+
+    No clause says so, but everyone who hears it knows it.
+    """
+    known = relation_words()
+    facts = []
+    for sentence in stated_sentences(spoken_text(turn.text)):
+        for at, word in enumerate(sentence):
+            if word.head not in known.possessives or word.is_last:
+                continue
+            noun = at + 1
+            while noun < len(sentence) - 1 and sentence[noun].head in known.adjectives:
+                noun += 1
+            names = [*takewhile(_is_part_of_name, sentence[noun + 1 : noun + 3])]
+            relation = relation_named(sentence[noun].head) if names else ""
+            if relation and not sentence[noun].is_last and not sentence[noun].is_name:
+                name = names[0].bare if names[0].is_last else written(names)
+                attribute = f"has_{relation.replace(' ', '_').replace('-', '_')}"
+                facts.append(Fact(turn.speaker, attribute, name, turn_id=turn.id))
+    return facts
+
+
+def _is_part_of_name(word: Word) -> bool:
+    return word.is_name and not word.ending and word.head not in closed_classes().pronouns
 
 
 def _is_word(name: str, store: Store) -> bool:
@@ -272,9 +307,17 @@ def subject_of(subject: str, turn: Turn) -> str:
     return str(spoken or "").removeprefix("the ").removeprefix("The ")
 
 
-def _attribute(attribute: str, ending: str) -> str:
-    """The words between a subject and a value, with the tense in "I'll" and "I'd"."""
-    return "_".join(words(f"{_TIMES.get(ending, '')} {_APOSTROPHE.sub('', attribute)}"))
+def _attribute(attribute: str, ending: str, value: Sequence[Word]) -> str:
+    """The words between a subject and a value, with the tense in "I'll" and "I'd".
+
+    A predicate without an object is called by its verb: "my dog | died | died".
+    """
+    spoken = words(f"{_TIMES.get(ending, '')} {_APOSTROPHE.sub('', attribute)}")
+    if spoken == [DOES]:
+        verbs = [word.head for word in value if may_be_verb(word.head)]
+        main = [verb for verb in verbs if verb not in closed_classes().auxiliaries]
+        spoken = (main or verbs or spoken)[:1]
+    return "_".join(spoken)
 
 
 def _known(attribute: str, vocabulary: Vocabulary) -> Attribute | None:
@@ -306,6 +349,34 @@ def _day_of(sentence: Sequence[Word], start: int, end: int) -> str:
         ):
             days.append(match[1])
     return days[0] if len({*days}) == 1 else ""
+
+
+def _told_day(sentence: Sequence[Word], start: int, end: int, turn: Turn) -> str:
+    """The day or month without its year that a run of words names, or the words right after it:
+    "on the 2nd of March", "since May"; "" for none and for several."""
+    while end < len(sentence) and end - start < _MOST_DATED and not sentence[end - 1].is_last:
+        end += 1
+    run = " ".join(word.token for word in sentence[start:end])
+    days = told_days(run, turn.said_at)
+    if not days:
+        return _told_month(sentence[start:end], turn)
+    first, last = days[0]
+    if len(days) > 1:
+        return ""
+    return first.isoformat() if first == last else f"{first.isoformat()}/{last.isoformat()}"
+
+
+def _told_month(run: Sequence[Word], turn: Turn) -> str:
+    """The month of the last half year that words name: "in May", "since May"."""
+    months = [
+        f"in {word.head}"
+        for before, word in pairwise(run)
+        if word.head in MONTHS and before.head in ("in", "since")
+    ]
+    is_past = is_past_before(" ".join(word.token for word in run)) or "since" in (
+        word.head for word in run
+    )
+    return recent_date(months[0], turn.said_at) if len(months) == 1 and is_past else ""
 
 
 def _is_same(fact: Fact, old: Fact) -> bool:

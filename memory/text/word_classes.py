@@ -113,6 +113,13 @@ def is_infinitive(word: str) -> bool:
     return _has_tag(word, {"VB"}) or not _open_classes(word)
 
 
+def is_bare_verb(word: str) -> bool:
+    """Whether a word is a verb in a form that "he" and "she" never have: "rail", not "put"."""
+    tags = {tag for tags in verb_forms(word).values() for tag in tags}
+    is_auxiliary = word in closed_classes().auxiliaries
+    return bool(tags) and tags <= {"VB", "VBP"} and not is_auxiliary
+
+
 def _has_tag(word: str, tags: set[str]) -> bool:
     return any(tags & known for known in verb_forms(word).values())
 

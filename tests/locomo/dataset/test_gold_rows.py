@@ -54,6 +54,32 @@ def test_two_fifths_of_our_gold_turns_are_small_talk_and_a_third_are_hard() -> N
     assert sum(bool(turn.forms) for turn in turns) >= len(turns) / 3
 
 
+@pytest.mark.parametrize(("writer", "statements"), [("a", 375), ("b", 354), ("c", 425)])
+def test_each_statement_of_a_writer_is_quoted_from_its_turn(writer: str, statements: int) -> None:
+    golds = load_gold_rows(ROWS.parent / "writers" / writer)
+    texts = {
+        (gold.conversation.id, turn.source): turn.text.casefold()
+        for gold in golds
+        for turn in gold.conversation.turns
+    }
+    quoted = [
+        fact.said.casefold() in texts[gold.conversation.id, source] and len(fact.said.split()) >= 2
+        for gold in golds
+        for source, told in gold.turns.items()
+        for fact in told.facts
+    ]
+    assert len(golds) == 12
+    assert len(texts) >= 400
+    assert len(quoted) == statements
+    assert all(quoted)
+
+
+def test_a_quotation_that_its_turn_does_not_say_is_refused(tmp_path: Path) -> None:
+    other = {**GOATS, "said": "I keep three goats"}
+    with pytest.raises(InputError, match="I keep three goats"):
+        load_gold_rows(labelled(tmp_path, {"D1:1": {"facts": [other]}}))
+
+
 def test_a_turn_without_an_entry_says_nothing(tmp_path: Path) -> None:
     [gold] = load_gold_rows(labelled(tmp_path, {"D1:1": {"facts": [GOATS], "forms": ["typo"]}}))
     [fact] = gold.of("D1:1").facts

@@ -28,7 +28,7 @@ RINGS = {"row": "Nina | rings | me on Sundays", "words": ["Sundays"], "subjects"
 @pytest.fixture
 def gold(tmp_path: Path) -> GoldRows:
     raw = record("sisters", session_1=TURNS, session_1_date_time=DATE)
-    rows = {"D1:1": {"facts": [MOVED]}, "D1:3": {"facts": [RINGS]}}
+    rows = {"D1:1": {"facts": [MOVED], "other": ["sister"]}, "D1:3": {"facts": [RINGS]}}
     [gold] = load_gold_rows(write(tmp_path / "rows.json", {**raw, "rows": rows}))
     return gold
 
@@ -56,7 +56,7 @@ def test_a_turn_is_stored_after_those_that_say_whom_it_is_about(gold: GoldRows) 
 def test_a_window_has_the_facts_of_each_turn(gold: GoldRows) -> None:
     student = storing(gold, "my sister Nina | moved to | Leith", "none", "none")
     stored = student(conversation="sisters", first=1, last=4)
-    assert [len(facts) for facts in stored.facts] == [1, 0, 0, 0]
+    assert [len(facts) for facts in stored.facts] == [2, 0, 0, 0]
 
 
 def test_the_reward_is_dense_and_in_words(gold: GoldRows) -> None:

@@ -82,6 +82,28 @@ def test_an_attribute_of_the_vocabulary_is_the_word_that_it_stands_for() -> None
     assert score_rows(moved, SAID, [fact("Ida", "lives_in", "Porto")]).score == 1.0
 
 
+BUS = GoldRow(
+    "Ida | works_as | bus driver",
+    ("bus driver",),
+    ("Ida",),
+    said="started as a bus driver in September",
+)
+
+
+@pytest.mark.parametrize("attribute", ["works_as", "profession", "working_as", "started_as"])
+def test_where_gold_names_an_attribute_its_synonym_and_the_turns_words_will_do(
+    attribute: str,
+) -> None:
+    stored = fact("Ida", attribute, "bus driver")
+    assert score_rows(GoldTurn((BUS,)), SAID, [stored]).score == 1.0
+
+
+@pytest.mark.parametrize("attribute", ["likes", "bus_driver", "started_a_new_one_september"])
+def test_neither_another_attribute_nor_a_copied_sentence_is_one(attribute: str) -> None:
+    stored = fact("Ida", attribute, "bus driver")
+    assert not score_rows(GoldTurn((BUS,)), SAID, [stored]).covered
+
+
 def test_numbers_are_the_same_in_words_and_figures() -> None:
     goats = GoldTurn((GoldRow("Ida | keeps | two goats", ("two",), ("Ida",)),))
     assert score_rows(goats, SAID, [fact("Ida", "keeps", "2 goats")]).score == 1.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from locomo.dataset.format import load_conversations
 from memory import Memory, Turn
 from memory.models.row_grammar import row_grammar, spoken_text
-from memory.program.brief_store import Row, insert_of, rows_in
+from memory.program.brief_store import Row, insert_of, relatives_in, rows_in
 from memory.records import Fact
 from tests.memory.program.test_brief import SAID, memory_of
 from tests.support.gbnf import expression_of
@@ -42,6 +42,7 @@ def test_a_turn_a_call_becomes_rows_and_small_talk_takes_no_call(address: str) -
     memory.model.lm.assert_done()
     assert facts_of(memory) - before == {
         ("Maria", "bought", "a cello last Saturday", "2011-04-02"),
+        ("Maria", "has_sister", "Ella", ""),
         ("Ella", "plays", "the flute", ""),
         ("Tom", "sail_on", "Sundays", ""),
     }
@@ -128,7 +129,7 @@ def test_me_is_the_speaker_and_a_predicate_without_an_object_is_a_value(address:
     memory = memory_of(address, [([], "Lorraine | left | me\nmy dog | does | died")])
     memory.add([Turn("Tom", "Lorraine left me. Then my dog died.")])
     memory.digest()
-    assert {("Lorraine", "left", "Tom", ""), ("Tom's dog", "does", "died", "")} <= facts_of(memory)
+    assert {("Lorraine", "left", "Tom", ""), ("Tom's dog", "died", "died", "")} <= facts_of(memory)
 
 
 def test_a_word_that_begins_a_sentence_is_no_name(address: str) -> None:
@@ -174,6 +175,11 @@ def test_whom_a_row_is_about(address: str) -> None:
         ("I start in Porto next month.", "I | start in | Porto", "2011-05"),
         ("I start in Porto, and next month we sail to Rome.", "I | start in | Porto", ""),
         ("I saw Ana yesterday and Ida tomorrow.", "I | saw | Ana yesterday and Ida tomorrow", ""),
+        ("I saw Ana on the 2nd of March.", "I | saw | Ana", "2011-03-02"),
+        ("We moved on 27 December.", "We | moved on | 27 December", "2010-12-27"),
+        ("I fly to Faro on 12 May.", "I | fly to | Faro", "2011-05-12"),
+        ("We met on Saturday.", "We | met on | Saturday", "2011-04-02"),
+        ("I've been without sugar since January.", "I | been without | sugar", "2011-01"),
     ],
 )
 def test_a_date_is_that_next_to_a_row(address: str, text: str, row: str, day: str) -> None:
@@ -181,6 +187,24 @@ def test_a_date_is_that_next_to_a_row(address: str, text: str, row: str, day: st
     memory.add([Turn("Maria", text, said_at="2011-04-08")])
     memory.digest()
     assert [fact.happened_on for fact in memory.store.facts()] == [day]
+
+
+@pytest.mark.parametrize(
+    ("text", "relatives"),
+    [
+        ("I called my little sister Ella, and my dad.", {("has_sister", "Ella")}),
+        (
+            "My friend Ana and our daughter Mia swim.",
+            {("has_friend", "Ana"), ("has_daughter", "Mia")},
+        ),
+        ("My wife I must thank, and my brother, Tom.", set()),
+        ("It was my brother Tom's boat, and your sister Ida saw it.", set()),
+    ],
+)
+def test_whom_a_turn_names_as_the_speakers(text: str, relatives: set[tuple[str, str]]) -> None:
+    facts = relatives_in(Turn("Nora", text, id=1))
+    assert {(fact.attribute, fact.value) for fact in facts} == relatives
+    assert {fact.subject for fact in facts} <= {"Nora"}
 
 
 def test_a_value_of_a_template_is_replaced_by_no_later_line(address: str) -> None:

@@ -99,6 +99,8 @@ def test_no_subject_has_a_verb_and_no_attribute_is_without_one(turn: str) -> Non
         ("Ida: My dog died.", "My | does | dog died"),
         ("Ida: He broke the cuckoo clock.", "the cuckoo | does | clock"),
         ("Ida: My dog ate the cake.", "My dog | does | ate the cake"),
+        ("Ida: The porch rail shook.", "The porch | rail | shook"),
+        ("Ida: First prize was his cousin.", "First | prize | was his cousin"),
         ("Ida: I know that he sings.", "Ida | know | that he sings"),
         ("Ida: This place sells cakes.", "This place | sells | cakes"),
     ],
