@@ -36,9 +36,8 @@ from memory.sql import quoted
 from memory.store import Store
 from memory.store.facts.fact_reads import by_template, facts_now_about
 from memory.store.facts.vocabulary_table import vocabulary_of
-from memory.text.dates import MONTHS, resolve_dates, told_days
+from memory.text.dates import MONTHS, is_past_before, resolve_dates, told_days
 from memory.text.sentences import MARKS, Word, stated_sentences, written
-from memory.text.tense import is_past_before
 from memory.text.word_classes import (
     closed_classes,
     is_plural,
