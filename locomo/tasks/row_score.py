@@ -16,8 +16,7 @@ from locomo.dataset.rows import GoldRow, GoldTurn
 from locomo.metrics import in_one_spelling, stems
 from memory import Fact, Turn
 from memory.program import subject_of
-from memory.text.word_classes import closed_classes, verb_forms
-from memory.text.words import words
+from memory.text import closed_classes, verb_forms
 from memory.vocabulary import default_vocabulary
 from memory.vocabulary.entities import key
 
@@ -240,7 +239,7 @@ def is_same_attribute(a: str, b: str) -> bool:
 
 def _verbs(attribute: str) -> set[str]:
     """The verbs of an attribute, in the infinitive: buy for "has_bought"."""
-    spoken = set(words(attribute.replace("_", " "))) - closed_classes().auxiliaries
+    spoken = {*attribute.casefold().replace("_", " ").split()} - closed_classes().auxiliaries
     return {lemma for word in spoken for lemma in verb_forms(word)}
 
 
