@@ -33,7 +33,7 @@ from locomo.commands import print_table, run_command
 from locomo.dataset.format import load_conversations
 from memory import Memory, Turn
 from memory.facts.changes import matter_of
-from memory.text.turn_lines import is_by_assistant
+from memory.text.speakers import is_by_assistant
 from memory.vocabulary.orders import order_text, orders_in
 from tests.benchmarks.changes import fit as fitting
 
