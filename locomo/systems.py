@@ -339,7 +339,7 @@ def _memory_for(conversation: Conversation, setup: Setup) -> Iterator[OpenedMemo
 
     A small model's does: it compares an answer with its sources.
     """
-    if "memory" not in signature(setup.program.answer.forward).parameters:
+    if "memory" not in signature(type(setup.program.answer).forward).parameters:
         yield None
         return
     with temporary_memory(conversation.turns) as store:

@@ -206,9 +206,11 @@ def test_the_command_context_has_the_options_of_the_method() -> None:
     memories = {"namespaces", "db"}
     options = {*signature(context.context).parameters} - memories - {"as_json", "message"}
     method = {*signature(Memory.context).parameters} - {"self", "messages", "user_id", "also"}
-    assert options == method - {"run_id"}  # `session` as add calls it, too
-    # The weights of the ranking belong to the memory's program; the proxy counts later.
-    assert options == {*signature(inject).parameters} - {"store", "messages", "weights", "counts"}
+    # `session` as add calls it, too; what a block leaves out is chosen in Python and by the API.
+    assert options == method - {"run_id", "gate", "profile"}
+    # The weights of the ranking belong to the memory's program.
+    of_the_block = {*signature(inject).parameters} - {"store", "messages", "weights"}
+    assert options == of_the_block - {"gate", "profile"}
 
 
 def test_the_program_says_its_version() -> None:
