@@ -33,7 +33,7 @@ Query = Annotated[str, Field(description="Words that may have been used, or a qu
 Filter = Annotated[str, Field(description=f"Only turns that pass; JSON: {FILTER_EXAMPLE}")]
 
 
-OffTheRecord = Annotated[bool, Field(description="Whether the memory is opened for reading only.")]
+OffTheRecord = Annotated[bool, Field(description="Whether this leaves nothing in the memory.")]
 
 
 @operation("read", "GET /search", reads_several=True)

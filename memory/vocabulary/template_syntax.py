@@ -23,7 +23,8 @@ PLACEHOLDERS = {
 }
 _PLACEHOLDER = re.compile(r"\{([^\s:{}()\[\]|]+)(?::([^{}()\[\]|]*))?\}")
 _CLOSING = {"[": "]", "(": ")"}
-_OPEN, _CLOSE = "\x02", "\x03"  # in the place of the marks of groups that are read
+# In the place of the marks of groups that are read, and of the beginning of a placeholder.
+_OPEN, _CLOSE, _NAMED = "\x02", "\x03", "\x04"
 # An innermost group: optional words, alone or as a part of a word, or one of several.
 _GROUP = re.compile(
     rf"(?<![^\s(\[|{_OPEN}])\[(?P<word>[^\[\]()]*)\] | \[(?P<last>[^\[\]()]*)\](?=[|)\]])"
@@ -77,11 +78,11 @@ def expression_of(template: str) -> str:
     """
     numbers = iter(range(len(placeholders_of(template))))
     text = re.sub(r"[^\w\s()\[\]|{}:]", r"\\\g<0>", f"{' '.join(template.split())} ")
-    text = _PLACEHOLDER.sub(lambda _: f"{_OPEN}P<p{next(numbers)}>.+?{_CLOSE}", text)
+    text = _PLACEHOLDER.sub(lambda _: f"{_NAMED}<p{next(numbers)}>.+?{_CLOSE}", text)
     found = 1
     while found:
         text, found = _GROUP.subn(_group, text)
-    return text.replace(f"{_OPEN}P", "(?P").replace(_OPEN, "(?:").replace(_CLOSE, ")")
+    return text.replace(_NAMED, "(?P").replace(_OPEN, "(?:").replace(_CLOSE, ")")
 
 
 def _group(group: re.Match[str]) -> str:
@@ -101,9 +102,16 @@ def needed_words(template: str) -> tuple[frozenset[str], ...]:
     while rest != plain:
         plain, rest = _NO_LITERAL.sub(" ", plain), plain
     needed = [frozenset({word}) for word in plain.casefold().split()]
-    for choice in _CHOICE_OF_WORDS.findall(template) if not needed else ():
-        needed.append(frozenset(option.split()[0].casefold() for option in choice.split("|")))
+    for choice in _CHOICE_OF_WORDS.finditer(template) if not needed else ():
+        if _is_outermost(template[: choice.start()]):
+            words = (option.split()[0].casefold() for option in choice[1].split("|"))
+            needed.append(frozenset(words))
     return tuple(needed)
+
+
+def _is_outermost(before: str) -> bool:
+    """Whether what follows a part of a template is in no group."""
+    return before.count("[") == before.count("]") and before.count("(") == before.count(")")
 
 
 def first_words(template: str) -> frozenset[str]:

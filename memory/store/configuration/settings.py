@@ -1,4 +1,4 @@
-"""Settings of a namespace, whose memory it is, and how often questions brought up its turns.
+"""Settings of a namespace, and whose memory it is.
 
 I, me and "user" are one person, by one name, wherever a turn comes from.
 

@@ -1,7 +1,7 @@
 """The vocabulary of a namespace: its rows, its setting, its edits, and the facts that they move.
 
 A change is one change of the journal: the rows, the setting and the facts are undone together.
-These functions run inside the caller's transaction.
+Functions that take a connection run inside the caller's transaction.
 """
 
 import json
@@ -15,7 +15,6 @@ from memory.sql import quoted
 from memory.store.changes import journal, journaled_rows
 from memory.store.configuration.setting_values import is_own_value
 from memory.store.database import Connection, Cursor, HasConnections, Restatement
-from memory.store.facts import vocabulary_table
 from memory.system.logs import clean_logger
 from memory.vocabulary import (
     Attribute,
@@ -231,7 +230,7 @@ _NAMED_ATTRIBUTES = 5  # in the cause of a change of the vocabulary
 def vocabulary_of(store: HasConnections) -> Vocabulary:
     """The attributes in use: the application's own, and the default ones."""
     with store.reading() as conn:
-        return vocabulary_table.read_definition(conn).vocabulary
+        return read_definition(conn).vocabulary
 
 
 def set_attribute(store: HasConnections, attribute: Attribute, by: str = "") -> Change:
@@ -313,11 +312,9 @@ def remove_attribute(store: HasConnections, name: str, by: str = "") -> Change:
     )
 
 
-def _edit(
-    store: HasConnections, edit: vocabulary_table.Edit, cause: str, names: Sequence[str] = ()
-) -> Change:
+def _edit(store: HasConnections, change: Edit, cause: str, names: Sequence[str] = ()) -> Change:
     with store.transaction() as conn:
-        return journal.change(conn, vocabulary_table.edit(conn, cause, edit, names))
+        return journal.change(conn, edit(conn, cause, change, names))
 
 
 def _set_in_short(attributes: Sequence[Attribute], replaces: bool, strict: bool | None) -> str:

@@ -34,7 +34,7 @@ from memory.search.embed import (
 )
 from memory.store.configuration import settings
 from memory.store.database import Connection, HasConnections, Transaction
-from memory.store.search import search_tables, vectors
+from memory.store.search import search_tables
 from memory.store.turns import turns_table
 from memory.system.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
 from memory.system.logs import clean_logger
@@ -368,7 +368,7 @@ class Vectors:
     def to_embed(self, embedder: str) -> tuple[int, int]:
         """How many turns `reembed` would have to embed, and the bytes of their text in UTF-8."""
         with self._store.reading() as conn:
-            return vectors.to_embed(conn, embedder)
+            return to_embed(conn, embedder)
 
     def reembed(
         self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
@@ -386,7 +386,7 @@ class Vectors:
         loaded = load_embedder(embedder)
         if isinstance(loaded, HostedEmbedder):
             agree_to_embedder(self._store.location, loaded.name)
-        vectors.reembed(
+        reembed(
             self._store,
             embedder=loaded,
             batch=batch,
@@ -409,18 +409,16 @@ class Vectors:
         """Whether a person on this machine named this hosted embedder for this memory."""
         return embedder in (self.state.agreed, agreed_embedder(self._store.location))
 
-    def recorded(self) -> vectors.RecordedEmbedder | None:
+    def recorded(self) -> RecordedEmbedder | None:
         """The embedder that made the vectors; None without turns."""
         with self._store.reading() as conn:
-            return vectors.recorded_embedder(conn)
+            return recorded_embedder(conn)
 
-    def is_hosted(self, recorded: vectors.RecordedEmbedder | None) -> bool:
+    def is_hosted(self, recorded: RecordedEmbedder | None) -> bool:
         """Whether the vectors are made on the network: turns are stored before they have theirs."""
         return isinstance(self._load(recorded), HostedEmbedder)
 
-    def embed(
-        self, texts: Sequence[str], recorded: vectors.RecordedEmbedder | None
-    ) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], recorded: RecordedEmbedder | None) -> NDArray[np.float32]:
         """The unit vectors of texts, a row each. Raises ModelError where they cannot be made."""
         embedder = self._load(recorded)
         if isinstance(embedder, HostedEmbedder) and not self.is_agreed(embedder.name):
@@ -435,10 +433,10 @@ class Vectors:
         if recorded and not rows.shape[1]:  # no text has any words
             return np.zeros((len(texts), recorded.width), np.float32)
         if recorded:
-            vectors.refuse_other_width(recorded, rows.shape[1], self._store.location)
+            refuse_other_width(recorded, rows.shape[1], self._store.location)
         return rows
 
-    def vector_of(self, recorded: vectors.RecordedEmbedder, text: str) -> NDArray[np.float32]:
+    def vector_of(self, recorded: RecordedEmbedder, text: str) -> NDArray[np.float32]:
         """The unit vector of a question; of one number where no turn has a vector.
 
         Zeros while the server of a hosted embedder fails: then a search is by everything but
@@ -447,7 +445,7 @@ class Vectors:
         try:
             [vector] = self.embed([text], recorded)
             self.state.fails_questions = False
-        except vectors.OtherWidthError:
+        except OtherWidthError:
             raise
         except ModelError as error:
             if not self.is_hosted(recorded) or not self.is_agreed(recorded.name):
@@ -471,7 +469,7 @@ class Vectors:
         ):
             return
         try:
-            vectors.embed_waiting(self._store, self.embed)
+            embed_waiting(self._store, self.embed)
             self.state.retry_at = 0.0
         except Stop as error:
             if not self.state.retry_at:
@@ -483,12 +481,12 @@ class Vectors:
                 )
             self.state.retry_at = time.monotonic() + EMBEDDER_REST_S
 
-    def _name_of(self, recorded: vectors.RecordedEmbedder | None) -> str:
+    def _name_of(self, recorded: RecordedEmbedder | None) -> str:
         return recorded.name if recorded else self.state.requested or PACKAGED_EMBEDDER
 
-    def _load(self, recorded: vectors.RecordedEmbedder | None) -> Embedder:
+    def _load(self, recorded: RecordedEmbedder | None) -> Embedder:
         """The recorded embedder, or the one asked for when there is none yet."""
-        vectors.refuse_other_name(recorded, self.state.requested, self._store.location)
+        refuse_other_name(recorded, self.state.requested, self._store.location)
         name = self._name_of(recorded)
         if self.state.loaded is None or self.state.loaded.name != name:
             self.state.loaded = load_embedder(name)

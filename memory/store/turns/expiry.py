@@ -25,7 +25,6 @@ from memory.store.configuration.settings import settings_of
 from memory.store.database import Connection, HasConnections
 from memory.store.forgetting.preview import forget_without_preview
 from memory.store.protocol import Store
-from memory.store.turns import expiry
 from memory.store.turns.tags import replace_tags, tagged_turns
 from memory.store.turns.turn_validation import FORGET_AFTER, in_local_zone
 from memory.system.home import save_receipts
@@ -276,17 +275,17 @@ class ExpiredTurns:
             try:
                 now = clock.time()
                 with store.reading() as conn:
-                    next_expiry = expiry.next_expiry(conn)
+                    coming = next_expiry(conn)
                     # A tag of another form is no moment: no read waits to write for it.
-                    is_due = next_expiry <= now and bool(expiry.expired_turns(conn))
+                    is_due = coming <= now and bool(expired_turns(conn))
                 if is_due:
                     remove()
                 if self._is_first and not store.read_only:
                     self._finish(store)
                 self._is_first = False
                 self._next_look = now + LOOK_SECONDS
-                if next_expiry > now:
-                    self._next_look = min(self._next_look, next_expiry)
+                if coming > now:
+                    self._next_look = min(self._next_look, coming)
             finally:
                 self._is_looking = False
 

@@ -42,7 +42,7 @@ HIDDEN = Minted("hidden")
 PINNED = Minted("pinned")
 # Of a document that a later version replaced (exchange/documents/document_chunks.py).
 OLDER_VERSION = Minted(turn_lines.OLDER_VERSION)
-# The days that a turn speaks of, as ISO dates or spans of them (days.py).
+# The days that a turn speaks of, as ISO dates or spans of them (tags.py).
 SPEAKS_OF = Minted("speaks_of")
 FRAMEWORKS = ("memory tool ", "langgraph ", "openai-agents ")  # before the keys of their tags
 

@@ -143,7 +143,7 @@ def is_phrase(text: str) -> bool:
     is_proper = folded[0] == "the" and len(words) > 1 and words[1][:1].isupper()
     if folded[0] in known.opens and not is_proper:
         return False
-    if not known.outside_phrases.isdisjoint(words_of(text)):
+    if not (known.outside_phrases | known.list_joins).isdisjoint(words_of(text)):
         return False
     return date_of(text, "") is None and not any(dates_at_ends(text))
 

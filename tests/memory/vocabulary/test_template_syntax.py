@@ -38,6 +38,8 @@ ORDER = Attribute(
         ("né[e] l'{value}", ["né l'Or", "née l'Or"], ["né e l'Or"]),
         ("(so [far]|by now) I sing", ["so I sing", "so far I sing", "by now I sing"], ["so far"]),
         ("[a|an] {value} [(called|named) {text}]", ["a cat", "a cat called Miso", "cat"], [""]),
+        ("my (PIN|password) is {value}", ["my PIN is 7", "my password is 7"], ["my is 7"]),
+        ("I met [Pete] {value}", ["I met Pete Bo", "I met Bo"], ["I met"]),
         ("{who}'s code (is|was) <{value}>.", ["Bo's code is <7>."], ["Bo's code is 7"]),
     ],
 )
