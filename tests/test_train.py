@@ -349,6 +349,8 @@ def test_what_cannot_work_is_refused_before_a_gpu_minute_is_spent(
         ("--rehearse --model Qwen/Qwen2.5-3B", "leave --model out"),
         ("--mode distill --data one.json", "cannot be split"),
         ("--reward gated --target answer", "--reward gated is for"),
+        ("--reward gated --target all", "--reward gated is for"),
+        ("--reward gated --target sql", "--reward gated is for"),
         ("--target retrieve,store", "'retrieve,store' is not one of"),
         ("--output .", "is a folder"),
         ("--output plain.json/x.json", "plain.json is a file"),
