@@ -15,6 +15,7 @@ from memory.text.dates import MONTHS, is_iso_date
 from memory.text.words import words
 
 _ENDS = ".,;:!?"
+_AMOUNT_WORDS = 12  # at most, of an amount: "one million two hundred thousand"
 MOST_LISTED = 12  # values: a longer list is no answer
 
 
@@ -120,7 +121,7 @@ def _measured(value: str) -> tuple[float, str] | None:
     """The first amount of a value, and its unit: what is written at the number, or behind it."""
     tokens = [token.strip(_ENDS) for token in value.split()]
     for at in range(len(tokens)):
-        amount = number(" ".join(tokens[at:]))
+        amount = number(" ".join(tokens[at : at + _AMOUNT_WORDS]))
         if amount is None:
             continue
         end = at
