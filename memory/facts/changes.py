@@ -61,10 +61,9 @@ _AS_ORDERS = {
 _ADDRESSED = frozenset({"you", "your", "please", "let", "no", "enough"})
 _NEAREST = 2  # sentences of change
 _SAME = 0.5  # the cosine to an attribute's own sentences
-_SAME_MATTER, _NEAR_MATTER = (
-    0.6,
-    0.45,
-)  # the cosine of an order, of what may end it, to one of a matter
+# The cosine to an order of a matter: of another order, and of what may end one.
+_SAME_MATTER = 0.6
+_NEAR_MATTER = 0.45
 _NO_TOPIC = -0.5  # the nearness to a topic without a description
 _CHANGE, _CORRECTION = "change", "correction"
 

@@ -77,7 +77,7 @@ def said_of(
     if shape == "sum":
         return _sum(facts, with_names)
     is_count = shape == "count"
-    is_dated = is_count or shape != "now"
+    is_dated = shape != "now"
     distinct = [*{fact.key_of_day if is_dated else fact.key: fact for fact in facts[::-1]}.values()]
     listed = _listed(distinct[::-1], with_names, is_dated=is_dated and not is_count)
     # A model that takes "how often" for a list is right so, too.

@@ -18,6 +18,7 @@ from memory.text.dates import (
     WEEKDAYS,
     add_days,
     dated_question,
+    named_day,
     period,
 )
 from memory.text.fence import without_block
@@ -339,19 +340,18 @@ def packed_date(said_at: str) -> int:
 def named_dates(text: str, today: str = "") -> list[str]:
     """The dates that a text names, in ISO form: 2017-05-08, 2017-05, 2017.
 
-    A date without a year is the last one until `today` (ISO); without `today` it is left out.
+    A date without a year is the last one until `today`, an ISO date; without one it is left out.
     """
-    dates = [_with_year(date, today) for date in _named_dates(text) if date[0] or today]
+    day = named_day(today)
+    dates = [_with_year(date, day) if day else date for date in _named_dates(text)]
+    dates = [date for date in dates if date[0]]
     return ["-".join(f"{part:02}" for part in date if part) for date in dates]
 
 
-def _with_year(date: tuple[int, int, int], today: str) -> tuple[int, int, int]:
-    year, month, day = date
-    if year:
-        return date
-    newest = int(today[:4])
-    is_ahead = (month, day) > (int(today[5:7]), int(today[8:10]))
-    return newest - is_ahead, month, day
+def _with_year(named: tuple[int, int, int], today: date) -> tuple[int, int, int]:
+    year, month, day = named
+    is_ahead = (month, day) > (today.month, today.day)
+    return year or today.year - is_ahead, month, day
 
 
 def _named_dates(text: str) -> Iterator[tuple[int, int, int]]:
