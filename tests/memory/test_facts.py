@@ -147,7 +147,7 @@ def test_what_somebody_else_changed_just_now_is_not_overwritten(
     seen = told.changes()[-1].id
     assert edits_since(told, 1, seen) == []
     monkeypatch.setattr(told, "write", slow)
-    with pytest.raises(InputError, match="another writer has just changed fact 1"):
+    with pytest.raises(InputError, match="changed fact 1"):
         edit(told)
     assert short(told)[0] == (1, "Rome", "2017-05-06", "", 1)
     [theirs] = edits_since(told, 1, seen)
@@ -225,7 +225,7 @@ def test_an_addition_keeps_to_the_vocabulary_before_a_turn_is_stored(told: Sqlit
             add(told, subject="Anna", attribute=attribute, value=value, new_attribute=True)
     assert len(told.turns()) == 5
     add(told, subject="Anna", attribute="Feels", value="GOOD")
-    with pytest.raises(InputError, match="mood is one of good, bad, not 'fine'"):
+    with pytest.raises(InputError, match="not 'fine'"):
         supersede(told, 4, "fine")
     add(told, subject="Anna", attribute="mood", value="bad")
     assert [(fact.attribute, fact.value) for fact in find(told, "mood")] == [("mood", "bad")]
@@ -297,7 +297,7 @@ def test_a_fact_that_changes_as_it_is_to_be_ended_leaves_nothing_half_done(
         return write(*arguments, **options)
 
     monkeypatch.setattr(told, "write", slow)
-    with pytest.raises(InputError, match="another writer has just changed fact 1"):
+    with pytest.raises(InputError, match="changed fact 1"):
         add(told, subject="Anna", attribute="lives_in", value="Bergen")
     assert [fact.value for fact in find(told, "lives")] == ["Rome"]
 

@@ -228,16 +228,14 @@ def test_their_wishes_count_if_they_say_so_and_nobody_elses(
 
 def test_of_two_who_share_a_name_the_id_says_who_it_is(annas: Store, tmp_path: Path) -> None:
     messages = discord(("1", "Anna", "I have two cats."), ("2", "Anna", SAID))
-    with pytest.raises(
-        InputError, match="2 people are called 'Anna'; give the id: discord:1, discord:2"
-    ):
+    with pytest.raises(InputError, match="discord:1, discord:2"):
         imported(annas, messages, tmp_path, speaker="Anna")
     imported(annas, messages, tmp_path, speaker="1")
     assert speakers(annas) == ["Anna", "Anna", "Anna (2)"]
 
 
 def test_a_name_that_nobody_has_is_refused_with_the_names(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no one in it is called 'Eve'; the people are Jo, Bo"):
+    with pytest.raises(InputError, match="'Eve'"):
         imported(store, discord(("1", "Jo", "Hi."), ("2", "Bo", "Hi.")), tmp_path, speaker="Eve")
     assert speakers(store) == []
 

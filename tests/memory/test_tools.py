@@ -166,7 +166,7 @@ def test_facts_are_listed_by_subject_and_attribute_and_as_of_a_day(
         "(3 facts in all)",
     ]
     assert tools["list_facts"](as_of="2001") == "(0 facts in all)"
-    with pytest.raises(InputError, match="no fact has the subject 'Anne'; similar: Anna"):
+    with pytest.raises(InputError, match="similar: Anna"):
         tools["list_facts"]("Anne")
 
 
@@ -429,9 +429,9 @@ def test_a_turn_stays_where_its_fact_is_refused(tools: Functions, store: Store) 
     reply = tools["remember"]("Tea at four.", [{**FACT, "on": "someday"}])
     assert reply.startswith("Remembered as turn 6.\nNot stored: 'someday' is not a date")
     assert (len(store.turns()), store.facts()) == (6, [])
-    with pytest.raises(InputError, match="turn 2 of the fact is not one of the 0 in turns"):
+    with pytest.raises(InputError, match="turn 2 of the fact"):
         tools["remember"](facts=[{**FACT, "turn": 2}], turns=[])
-    with pytest.raises(InputError, match="said_at 'soon' is no date"):
+    with pytest.raises(InputError, match="said_at 'soon'"):
         tools["remember"]("Tea at four.", said_at="soon")
 
 

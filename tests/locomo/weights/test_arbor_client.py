@@ -125,7 +125,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def test_a_server_that_is_not_there_says_how_to_start_one() -> None:
     with arbor_server() as server:
         pass
-    with pytest.raises(ServerError, match=r"start the server .* arbor/startup\.sh"):
+    with pytest.raises(ServerError, match=r"arbor/startup\.sh"):
         client(server).describe()
 
 

@@ -68,7 +68,7 @@ def test_a_batch_is_two_answers_four_times_unless_another_is_asked_for() -> None
 
 def test_a_batch_is_whole_groups() -> None:
     check_batch(GrpoSettings(rollouts=4))
-    with pytest.raises(InputError, match=r"8 answers are no whole .* of 12; give --batch 2x6"):
+    with pytest.raises(InputError, match="give --batch 2x6"):
         check_batch(GrpoSettings(rollouts=12, training_gpus=(1,)))
     with pytest.raises(InputError, match="give --batch 2x3"):
         check_batch(GrpoSettings(rollouts=12, training_gpus=(1, 2), accumulation=2))
@@ -86,7 +86,7 @@ def test_episodes_are_trained_on_a_server_only_and_with_a_group_for_each_call() 
     assert TrainOptions(num_train_steps=10).settings().train_kwargs()["max_steps"] == 20
     refusals: list[dict[str, Any]] = [{"rehearse": True}, {"mode": "sft"}, {"mode": "distill"}]
     for refused in refusals:
-        with pytest.raises(InputError, match="--target refine is for GRPO on a server"):
+        with pytest.raises(InputError, match="--target refine"):
             replace(options, **refused).check()
     with pytest.raises(InputError, match="--reward gated is for"):
         replace(options, reward="gated").check()

@@ -49,17 +49,17 @@ def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
 
 @pytest.mark.parametrize("rate", ["-1", "0", "nan", "3"])
 def test_a_learning_rate_that_is_none_is_refused(rate: str) -> None:
-    with pytest.raises(InputError, match=r"--learning-rate .*: give one between 0 and 1"):
+    with pytest.raises(InputError, match="--learning-rate"):
         parsed(f"--mode check --learning-rate {rate}").check()
 
 
 def test_nothing_is_evaluated_before_a_training(tmp_path: Path) -> None:
     options = TrainOptions(mode="evaluate", output=tmp_path / "none.json")
-    with pytest.raises(InputError, match=r"none\.json does not exist: train first"):
+    with pytest.raises(InputError, match=r"none\.json does not exist"):
         training.evaluate_tuned(options)
 
 
 @pytest.mark.parametrize("line", ["--mode sft", "--mode train --start folder"])
 def test_a_share_of_no_start_is_refused(line: str) -> None:
-    with pytest.raises(InputError, match="--start-share is for sft, with the adapter"):
+    with pytest.raises(InputError, match="--start-share"):
         parsed(f"{line} --start-share .5").check()

@@ -143,13 +143,13 @@ def test_a_conversation_in_two_parts_is_refused(
 ) -> None:
     leaky = {"train": ["one"], "validation": ["one", "two"], "test": ["three"]}
     monkeypatch.setattr(locomo.split_data, "split", lambda *_: leaky)
-    assert failures(checked(plan()))["data"] == "conversation one is in both train and validation"
+    assert "both train and validation" in failures(checked(plan()))["data"]
 
 
 def test_fewer_examples_than_asked_are_only_noted(plan: Callable[..., TrainOptions]) -> None:
     checks = checked(plan(num_train=600))
     assert "data" not in failures(checks)
-    assert "answer, train: 3 examples of the 600 asked for" in finding(checks, "data")
+    assert "3 examples of the 600" in finding(checks, "data")
 
 
 # --- what is not known ------------------------------------------------------------------------

@@ -239,7 +239,7 @@ def test_a_checkpoint_of_other_examples_or_of_nothing_is_refused(tiny: str, tmp_
         sft(other, out, **SLOW, base=tiny, resume=True)
     for broken in (b"", b"no checkpoint", b"[]", b"{}"):
         (out / CHECKPOINT / "tuning.json").write_bytes(broken)
-        with pytest.raises(InputError, match="is no checkpoint; delete it, or give another"):
+        with pytest.raises(InputError, match="is no checkpoint"):
             sft(file, out, **SLOW, base=tiny, resume=True)
     assert sft(file, out, **SLOW, base=tiny).resumed == 0  # without resume: anew
     with pytest.raises(InputError, match="was tuned to its end"):

@@ -116,10 +116,10 @@ def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
 def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     plain = write(tmp_path / "plain.json", chat("Lyon", False), chat("Rome", False))
     assert taught(tmp_path, plain)[0].targets == ["answer"]
-    with pytest.raises(InputError, match=r"no turn has gold that stores it \(field `store`;"):
+    with pytest.raises(InputError, match="field `store`"):
         taught(tmp_path, plain, target="store")
     for target in ("retrieve", "sql"):
-        with pytest.raises(InputError, match=r"no question has gold SELECTs of facts"):
+        with pytest.raises(InputError, match="gold SELECTs"):
             taught(tmp_path, plain, target=target)
 
 
@@ -137,7 +137,7 @@ def test_nothing_is_learnt_from_and_held_out(tmp_path: Path, data: Path) -> None
 @pytest.mark.slow
 def test_what_cannot_be_used_is_told(tmp_path: Path, data: Path) -> None:
     write(data / "Rome.json", chat("Rome", sql="DROP TABLE facts; -- {0}"))
-    with pytest.raises(InputError, match=r"refuses gold SQL .*dataset check .* says which"):
+    with pytest.raises(InputError, match="dataset check"):
         taught(tmp_path, data)
     with pytest.raises(InputError, match="cannot be split"):
         taught(tmp_path, write(tmp_path / "one.json", chat("Rome")))
@@ -160,7 +160,7 @@ def test_a_command_line_tells_no_places_and_no_secrets() -> None:
 
 def test_what_tuning_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervised, "NEEDS", ("json", "no_such_package"))
-    with pytest.raises(InputError, match=r"needs no_such_package: run `uv sync --extra tune`"):
+    with pytest.raises(InputError, match="needs no_such_package"):
         check_tuning()
 
 

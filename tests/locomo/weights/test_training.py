@@ -413,7 +413,7 @@ def test_a_disk_that_is_full_ends_a_run_in_words_and_frees_the_server(
     with arbor_server(answer=Learner()) as server:
         ran = Ran(server, plan(bench, tmp_path))
         ran.training.record.steps.path = Path("/dev/full")
-        with pytest.raises(InputError, match="cannot write /dev/full: No space left"):
+        with pytest.raises(InputError, match="cannot write /dev/full"):
             ran.run()
     assert server.status == "cancelled"
 

@@ -193,7 +193,7 @@ def test_gpus_are_read_from_nvidia_smi(tmp_path: Path) -> None:
     assert (found.id, found.name) == (0, "NVIDIA H100 80GB HBM3")
     assert (found.memory_total, found.utilization) == (81559 * 2**20, 0.03)
     tool.write_text("#!/bin/sh\necho 'No devices were found'; exit 6\n")
-    with pytest.raises(InputError, match=r"nvidia-smi fails \(No devices were found\)"):
+    with pytest.raises(InputError, match="nvidia-smi fails"):
         read_gpus(str(tool))
 
 

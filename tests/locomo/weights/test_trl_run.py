@@ -151,7 +151,7 @@ def test_a_server_that_does_not_start_ends_the_run(
     tiny: str,
 ) -> None:
     run = trl_run(plan(bench, tmp_path), None, tiny, served=True, server=failing("no GPU"))
-    with pytest.raises(ModelError, match=r"vLLM ended with code 3: no GPU; see .*vllm.log"):
+    with pytest.raises(ModelError, match="ended with code 3: no GPU"):
         run.run()
 
 

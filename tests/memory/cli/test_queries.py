@@ -340,7 +340,7 @@ def test_without_a_terminal_no_paid_call_is_made_unasked(
         assert done.stdout.startswith("windows: 1 stored")
     else:
         assert isinstance(done.exception, InputError)
-        assert "add --yes to begin, or --max-calls" in str(done.exception)
+        assert "--max-calls" in str(done.exception)
         assert not store.changes()
 
 

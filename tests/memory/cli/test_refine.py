@@ -74,7 +74,7 @@ def test_the_packaged_model_is_not_asked(address: str, memory_options: list[str]
 def test_without_a_model_nothing_is_refined(address: str, memory_options: list[str]) -> None:
     furnished(address)
     done = CliRunner().invoke(app, ["facts", "refine", *memory_options])
-    assert "it needs a language model: give --model" in str(done.exception)
+    assert "give --model" in str(done.exception)
 
 
 def test_ctrl_c_says_that_nothing_was_changed(
@@ -87,5 +87,5 @@ def test_ctrl_c_says_that_nothing_was_changed(
     monkeypatch.setattr(refine_run, "_helping", interrupted)
     done = run("--yes", scripts=[[creating(3)], []])
     assert done.exit_code == 2
-    assert "interrupted: nothing was changed; cost so far: 15 calls" in done.stderr
+    assert "nothing was changed" in done.stderr
     assert content_of(address) == before

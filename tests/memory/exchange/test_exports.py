@@ -207,7 +207,7 @@ def test_a_file_that_is_there_is_only_written_over_when_somebody_says_so(
 ) -> None:
     target = tmp_path / "anna.csv"
     target.write_text("mine")
-    run("export", target, *memory_options, says="nothing was changed; answer y, or give --yes")
+    run("export", target, *memory_options, says="nothing was changed")
     assert target.read_text() == "mine"
     assert "5 turns" in run("export", target, *memory_options, "--yes")
     assert target.read_text().startswith("id,name,message,timestamp")

@@ -31,7 +31,7 @@ def test_a_line_or_value_that_is_too_long_is_refused(
     monkeypatch.setattr(json_files, "LONGEST_VALUE", 2_000_000)
     path = tmp_path / name
     path.write_text(content)
-    with pytest.raises(InputError, match="line or value of more than 2,000,000 characters"):
+    with pytest.raises(InputError, match="2,000,000 characters"):
         list(read_export(path).items)
 
 
@@ -39,7 +39,7 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path: Pat
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("conversations.json", b" " * 2_000_000)
-    with pytest.raises(InputError, match="unpacks to 2,000,000 bytes, more than 100 times"):
+    with pytest.raises(InputError, match="2,000,000 bytes"):
         read_export(path)
 
 
@@ -50,7 +50,7 @@ def test_a_database_with_a_view_is_refused(tmp_path: Path) -> None:
             "CREATE VIEW long_term_memory AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT"
             " i + 1 FROM n) SELECT i AS id, 'A' AS name, 'a' AS message, '2023' AS timestamp FROM n"
         )
-    with pytest.raises(InputError, match=r"holds a view \(long_term_memory\), which may have no"):
+    with pytest.raises(InputError, match="long_term_memory"):
         read_export(path)
 
 
@@ -134,7 +134,7 @@ def test_of_a_telegram_export_that_is_cut_off_what_is_there_is_read(tmp_path: Pa
 def test_an_object_with_too_many_members_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text(content % ", ".join(f'"k{n}": 1' for n in range(bounded_json.MOST_MEMBERS + 1)))
-    with pytest.raises(InputError, match=r"an? .*object with more than 100,000 members"):
+    with pytest.raises(InputError, match="more than 100,000 members"):
         list(read_export(path).items)
 
 
@@ -144,7 +144,7 @@ def test_a_value_with_too_many_values_in_it_is_refused_and_its_text_is_not(
     monkeypatch.setattr(bounded_json, "MOST_MARKS", 500_000)
     path = tmp_path / "lists.json"
     path.write_text('[{"title": "a", "mapping": {}, "a": [' + "{}," * 1_500_000 + "{}]}]")
-    with pytest.raises(InputError, match="more than 500,000 lists, objects and members"):
+    with pytest.raises(InputError, match="more than 500,000"):
         list(read_export(path).items)
     path.write_text('[{"speaker": "Anna", "text": "' + 'he said \\": and so on. ' * 300_000 + '"}]')
     assert len([item for item in read_export(path).items if isinstance(item, Turn)]) == 2
@@ -174,7 +174,7 @@ def test_the_list_of_an_archive_is_read_once_and_bounded_and_the_archive_closed(
     finally:
         gc.enable()
     monkeypatch.setattr(input_files, "LONGEST_LIST", 1_000)
-    with pytest.raises(InputError, match=r"its list of files has [0-9,]+ bytes, more than 1,000"):
+    with pytest.raises(InputError, match="more than 1,000"):
         read_export(path)
 
 
@@ -185,5 +185,5 @@ def test_an_archive_whose_small_files_unpack_to_far_more_than_it_is_is_refused(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(20):
             archive.writestr(f"general/{number}.json", b" " * 900_000)
-    with pytest.raises(InputError, match="unpacks to 18,000,000 bytes, more than 100 times"):
+    with pytest.raises(InputError, match="18,000,000 bytes"):
         read_export(path)

@@ -215,17 +215,15 @@ def test_equal_messages_of_one_minute_stay_two(tmp_path: Path) -> None:
 
 def test_dates_that_may_be_two_days_are_asked_for_or_seen_from_their_order(tmp_path: Path) -> None:
     one = write(tmp_path / "one.txt", text="05/08/2024, 9:00 - Ana: Ha\n")
-    with pytest.raises(DateOrderError, match="give --dates day-first or --dates month-first"):
+    with pytest.raises(DateOrderError, match="--dates day-first"):
         read_export(one)
-    run(
-        "import", one, "--db", tmp_path / "a.db", says="'05/08/2024' has the day first or the month"
-    )
+    run("import", one, "--db", tmp_path / "a.db", says="'05/08/2024'")
     assert not (tmp_path / "a.db").exists()
     assert rows(one, dates="day-first")[0][0] == "2024-08-05T09:00"
     assert [turn.said_at for turn in twice(one, "--dates", "month-first")] == ["2024-05-08T09:00"]
     several = "05/11/2024, 9:00 - Ana: Ha\n06/01/2024, 9:00 - Ana: Ho\n"
     assert rows(write(tmp_path / "b.txt", text=several))[1][0] == "2024-06-01T09:00"
-    run("import", one, "--dates", "us", says="give day-first or month-first")
+    run("import", one, "--dates", "us", says="day-first or month-first")
 
 
 def test_a_telegram_chat_and_all_chats_are_read(tmp_path: Path) -> None:

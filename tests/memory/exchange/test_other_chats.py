@@ -359,7 +359,7 @@ def test_an_export_with_nothing_to_store_is_refused(tmp_path: Path) -> None:
     run("import", path, "--db", tmp_path / "a.db", says="c: nothing in it to store")
     assert not (tmp_path / "a.db").exists()
     unknown = as_json(tmp_path / "u.json", {"messages": [{"from_whom": "Ana", "words": "Hi"}]})
-    with pytest.raises(InputError, match="JSON with messages, in a format other than"):
+    with pytest.raises(InputError, match="other than"):
         read_export(unknown)
 
 
@@ -370,7 +370,7 @@ def test_a_folder_of_an_unknown_kind_is_named_as_what_it_is(tmp_path: Path) -> N
         read_export(tmp_path / "photos")
     (tmp_path / "meta" / "ben_1").mkdir(parents=True)
     write(tmp_path / "meta" / "ben_1" / "message_1.html", text="<html></html>")
-    with pytest.raises(UnreadableExport, match="Meta's chats in HTML; choose JSON"):
+    with pytest.raises(UnreadableExport, match="choose JSON"):
         read_export(tmp_path / "meta")
     page = write(tmp_path / "MyActivity.html", text="<html></html>")
-    run("import", page, "--db", tmp_path / "a.db", says="choose JSON for My Activity in Takeout")
+    run("import", page, "--db", tmp_path / "a.db", says="choose JSON")

@@ -148,9 +148,9 @@ def test_a_date_may_have_the_name_that_other_programs_give_it(
 
 def test_two_dates_of_one_line_are_refused(tmp_path: Path) -> None:
     line = {"speaker": "Anna", "text": "x", "timestamp": "2017", "created_at": "2024"}
-    with pytest.raises(InputError, match="unknown key 'created_at'; known are speaker, text"):
+    with pytest.raises(InputError, match="'created_at'"):
         read_export(write(tmp_path / "a.jsonl", text=json.dumps(line)))
-    with pytest.raises(InputError, match="the columns are speaker, text, ts, date"):
+    with pytest.raises(InputError, match="speaker, text, ts, date"):
         read_export(write(tmp_path / "a.csv", text="speaker,text,ts,date\nAnna,x,2017,2024\n"))
 
 

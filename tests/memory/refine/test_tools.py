@@ -108,7 +108,7 @@ def test_a_fact_is_created_in_the_words_of_the_vocabulary(tools: Tools, store: S
     assert done.splitlines()[1] == "+ Anna works_as: nurse (fact 5, turn 3)"
     set_vocabulary(store, strict=True)
     advice = refused(tools.manage_memory, "create", attribute="shift", **job | {"value": "work"})
-    assert "'shift' is not in the vocabulary" in advice
+    assert "'shift'" in advice
 
 
 @pytest.mark.few(4)

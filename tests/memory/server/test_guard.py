@@ -93,7 +93,7 @@ def test_a_body_that_says_its_length_twice_is_refused_and_the_connection_closed(
     for path in ("/m/anna/ask", "/api/anna/turns", "/mcp/anna", "/sign-in"):
         response = client.post(path, headers=chunked, content=b"0\r\n\r\nGET / HTTP/1.1")
         assert response.status_code == 400
-        assert "send Content-Length or Transfer-Encoding, not both" in response.text
+        assert "not both" in response.text
         assert response.headers["connection"] == "close"
 
 

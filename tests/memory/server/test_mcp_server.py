@@ -99,7 +99,7 @@ def test_an_error_is_one_and_says_what_to_do(handles: Handles, mode: str) -> Non
         assert "here only a SELECT is allowed" in refused
         assert "list the facts" in await text_of(client, "correct_fact", fact_id=99, value="x")
         wrong = await text_of(client, "recall", query="x", limit="many")
-        assert "limit takes a whole number, not 'many'" in wrong
+        assert "not 'many'" in wrong
 
     use(mcp_server(handles, "anna"), work, mode)
 

@@ -89,9 +89,9 @@ def test_what_is_wrong_is_told_in_the_same_words(client: TestClient) -> None:
     run("admin", "call", "turn", "99", "-n", "anna", says="there is no turn 99")
     with pytest.raises(NotThereError, match="there is no turn 99"):
         by_tool("turn", turn_id=99)
-    with pytest.raises(InputError, match="turn_id: Input should be less than or equal to"):
+    with pytest.raises(InputError, match="turn_id: Input"):
         by_tool("turn", turn_id=2**63)
-    run("admin", "call", "turn", str(2**63), "-n", "anna", says="turn_id: Input should be less")
+    run("admin", "call", "turn", str(2**63), "-n", "anna", says="turn_id: Input")
 
 
 def test_an_operation_says_by_which_door_a_fact_was_changed() -> None:

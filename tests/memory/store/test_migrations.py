@@ -73,7 +73,7 @@ def test_a_memory_that_came_by_steps_opens_with_all_in_it(tmp_path: Path, path: 
     shutil.copy(path, tmp_path / "steps.db")
     make_older(tmp_path / "steps.db")
     before = (tmp_path / "steps.db").read_bytes()
-    with pytest.raises(StoreError, match="made by an older version; open it once for writing"):
+    with pytest.raises(StoreError, match="open it once for writing"):
         open_store(tmp_path / "steps.db", read_only=True)
     assert (tmp_path / "steps.db").read_bytes() == before
     with opened(path) as new, opened(tmp_path / "steps.db") as store:
@@ -102,7 +102,7 @@ def test_the_next_migration_is_applied_to_a_memory_with_its_contents(
     records = used_memory(path, way)
     before = version_of(path)
     with one_more_migration(is_additive) as newest:
-        with pytest.raises(StoreError, match="made by an older version; open it once for writing"):
+        with pytest.raises(StoreError, match="open it once for writing"):
             open_store(path, read_only=True)
         assert version_of(path) == before
         with opened(path) as store:
@@ -267,7 +267,7 @@ def test_the_command_counts_forgotten_turns_that_an_older_backup_brings_back(
     command = ["restore", str(tmp_path / "moved.db"), "--db", str(path), "--replace"]
     with one_more_migration():
         result = run(*command, answer="n\n")
-        assert "this backup brings back 2 turns that were forgotten" in result.stdout
+        assert "2 turns that were forgotten" in result.stdout
         assert isinstance(result.exception, InputError)
         assert run(*command, "--yes").exit_code == 0
         with opened(path) as store:

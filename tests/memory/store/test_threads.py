@@ -169,7 +169,7 @@ def test_a_forked_process_is_told_to_open_its_own(store: Store) -> None:
     lines = os.read(told, 10_000).decode().splitlines()
     assert len(lines) == 3
     for line in lines:
-        assert "before this process was forked; open it again in this process" in line
+        assert "open it again in this process" in line
     assert store.count_turns() == 5  # here it goes on
 
 

@@ -144,10 +144,10 @@ def test_a_migration_that_does_not_only_add_stops_this_version(
 ) -> None:
     newer = newer_version.newer_version(tmp_path / "newer", is_additive=False)
     newer_version.run(newer, NEWER, address)
-    with pytest.raises(StoreError, match=r"newer version .*upgrade sql-memory to open it"):
+    with pytest.raises(StoreError, match="upgrade sql-memory"):
         open_store(address)
     # Also where it is open: a file at its next write, a server when it next asks.
-    with pytest.raises(StoreError, match=r"newer version .*upgrade sql-memory to open it"):
+    with pytest.raises(StoreError, match="upgrade sql-memory"):
         running.is_current() and running.add(SAID)
 
 

@@ -215,11 +215,11 @@ def test_what_was_reverted_is_undone_by_undoing_the_revert(store: SqliteStore) -
     latest = store.facts()
     revert = revert_to(store, "#1")
     assert (revert.cause, revert.facts) == ("revert to #1", 2)
-    with pytest.raises(InputError, match="change 3 depends on its fact 1; undo 3 first"):
+    with pytest.raises(InputError, match="undo 3 first"):
         store.undo(2)
     store.undo(revert.id)
     assert store.facts() == latest
-    with pytest.raises(InputError, match="there is no change 7; the newest is 4"):
+    with pytest.raises(InputError, match="no change 7"):
         revert_to(store, 7)
 
 

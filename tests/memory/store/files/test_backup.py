@@ -218,7 +218,7 @@ def test_the_commands_ask_before_a_memory_is_replaced(tmp_path: Path) -> None:
         shutil.move(copy, tmp_path / "moved.db")
         store.forget([1])
     result = run("restore", str(tmp_path / "moved.db"), *place, "--replace", answer="n\n")
-    assert "this backup brings back 1 turn that was forgotten" in result.stdout
+    assert "1 turn that was forgotten" in result.stdout
     (tmp_path / "a.db").write_text("damaged")
     result = run("restore", copy, *place, "--replace", "--yes")
     assert "move it away" in str(result.exception)

@@ -67,8 +67,8 @@ def test_changed_text_is_found_by_check_and_stops_a_backup(
     memory_file.write_bytes(content.replace(b"I adopted a dog, Rufus.", b"I adopted a dog, Rugus."))
     with open_store(memory_file) as store:
         assert store.turn(4).text == "I adopted a dog, Rugus."
-        assert "a turn from 1 to 255 differs from what was stored" in store.check()
-        with pytest.raises(StoreError, match="no backup was made: a turn from 1 to 255"):
+        assert "a turn from 1 to 255" in "\n".join(store.check())
+        with pytest.raises(StoreError, match="no backup was made"):
             store.backup(tmp_path / "backup.db")
         assert not (tmp_path / "backup.db").exists()
         assert settings_of(store, "backup") == []

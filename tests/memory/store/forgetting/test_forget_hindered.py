@@ -98,7 +98,7 @@ def test_a_reader_delays_the_overwriting_and_is_named(
         reader = sqlite3.connect(tmp_path / "anna.db", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM turns").fetchone()
-        with pytest.raises(StoreError, match=r"are removed, but their bytes .* forget finish"):
+        with pytest.raises(StoreError, match="forget finish"):
             store.forget(ids)
         assert len(store.turns()) == 5
         assert everywhere(tmp_path, wanted).found
@@ -319,7 +319,7 @@ def test_the_command_writes_the_receipt_when_overwriting_must_wait(
     first = json.loads(receipt.read_text())
     assert json.loads(result.stdout) == first
     again = run(*place, "--turn", "5", "--yes", "--receipt", str(receipt))
-    assert "r.json exists already; nothing was removed" in str(again.exception)
+    assert "exists already" in str(again.exception)
     reader.close()
     done = json.loads(run("finish", *place, "--json", "--receipt", str(receipt)).stdout)
     assert done == {**first, "files": [str(tmp_path / "anna.db")]}

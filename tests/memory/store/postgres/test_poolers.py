@@ -126,7 +126,7 @@ def test_a_pooler_in_transaction_mode_can_be_told() -> None:
 
 
 def test_another_kind_of_pooler_is_refused() -> None:
-    with pytest.raises(InputError, match="write pooler=transaction or pooler=session"):
+    with pytest.raises(InputError, match="pooler=transaction or pooler=session"):
         read_address("postgresql://host/db?pooler=statement&namespace=anna")
 
 

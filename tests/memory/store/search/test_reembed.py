@@ -75,7 +75,7 @@ def test_open_stores_notice_the_change(server: Server, address: str, tmp_path: P
             old.add(SAID)
             like.add(SAID)
         for use in (lambda: named.search("said 7"), lambda: named.add(SAID)):
-            with pytest.raises(InputError, match="by openai/wide-48, not by openai/small-16"):
+            with pytest.raises(InputError, match="not by openai/small-16"):
                 use()
     assert stored_columns(address) == stored_columns(second)
 
@@ -152,7 +152,7 @@ def test_staged_vectors_of_another_width_are_dropped(server: Server, address: st
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
     server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
     with open_store(address) as store:
-        with pytest.raises(ModelError, match=r"16 numbers before and of 48 now; .* start again"):
+        with pytest.raises(ModelError, match="start again"):
             store.vectors.reembed(WIDE, batch=8)
         assert store.vectors.embedder == embed.PACKAGED_EMBEDDER
         store.vectors.reembed(WIDE)
@@ -369,7 +369,7 @@ def test_an_older_file_whose_opening_was_interrupted_is_described_later(
 
 
 def test_an_older_file_has_vectors_of_the_packaged_embedder(older: Path) -> None:
-    with pytest.raises(InputError, match="by wordllama, not by openai/small-16"):
+    with pytest.raises(InputError, match="not by openai/small-16"):
         open_store(older, embedder=SMALL)
     with open_store(older) as store:
         assert store.vectors.embedder == embed.PACKAGED_EMBEDDER
