@@ -10,36 +10,28 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from locomo.choices import TARGETS, Optimizer, Target
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION
 from locomo.others.peers import PEERS, FullText
 from locomo.tracking.record import read_record
-from locomo.tracking.runs import mlflow_run
-from memory import InputError, Turn, open_store
+from memory import Turn, open_store
 from tests.benchmarks import everyday, reading, small_team, sql_gain
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
-    OPTIMIZERS,
-    BenchRun,
     compile_once,
-    planned,
-    result_table,
 )
 from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
 from tests.benchmarks.day.traffic import sittings
 from tests.benchmarks.forgetting.__main__ import cases, left_and_lost
-from tests.benchmarks.paths import main as measure_paths
 from tests.benchmarks.peers import app
 from tests.benchmarks.scale import app as scale_app
-from tests.benchmarks.scale import chat
 from tests.support.scripted import scripted_model
 
 ROOT = Path(__file__).parents[1]
@@ -157,56 +149,6 @@ def test_speed_and_size_are_measured_at_each_size(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.slow
-def test_each_call_of_a_large_memory_is_measured(tmp_path: Path) -> None:
-    flags = ("--calls", "900", "--facts", "100", "--facts", "300")
-    code, output, err = start(*flags, "--json", tmp_path / "out", command="scale")
-    assert code == 0, err
-    rows = json.loads((tmp_path / "out").read_bytes())
-    assert [(row["turns"], row["facts"]) for row in rows] == [(900, 100), (900, 300)]
-    assert all(value > 0 for row in rows for value in row.values())
-    assert "forget one" in output
-
-
-@pytest.mark.slow
-def test_postgres_is_measured_beside_sqlite(tmp_path: Path) -> None:
-    flags = ("--store", "local", "--turns", "600", "--namespaces", "3", "--clients", "2")
-    code, output, err = start(*flags, "--json", tmp_path / "out", command="scale")
-    assert code == 0, err
-    assert "one memory" in output
-    figures = json.loads((tmp_path / "out").read_bytes())
-    assert [row["store"] for row in figures["one memory"]] == ["SQLite", "Postgres"]
-    for row in figures["one memory"]:
-        assert row["turns"] == 600
-        assert 300 < row["bytes/turn"] < 3_000
-        assert 0 < row["search"]["p50"] <= row["search"]["p95"] <= row["search"]["p99"]
-    [many] = figures["many"]
-    assert 60_000 < many["bytes"] < 300_000  # of a hundred turns
-    assert many["bytes, empty"] < 3_000
-    acts = [(row["store"], row["acts"]) for row in figures["clients"]]
-    assert len({*acts}) == len(acts) == 6
-
-
-@pytest.mark.slow
-def test_the_chatter_is_like_a_chat() -> None:
-    turns = list(islice(chat(7), 5000))
-    assert turns == list(islice(chat(7), 5000))
-    assert turns[:100] != list(islice(chat(8), 100))
-    assert 2 <= len({turn.speaker for turn in turns}) <= 6
-    lengths = [len(turn.text.split()) for turn in turns]
-    assert (min(lengths), max(lengths)) == (3, 40)
-    assert 10 < np.mean(lengths) < 14
-    sessions = [len(list(some)) for _, some in groupby(turns, lambda turn: turn.session)]
-    assert min(sessions[:-1]) >= 10
-    assert max(sessions) <= 60
-    dates = [turn.said_at for turn in turns]
-    assert dates == sorted(dates)
-    said = Counter(word.strip(".!?") for turn in turns for word in turn.text.lower().split())
-    counts = sorted(said.values(), reverse=True)
-    assert 0.4 < sum(counts[:150]) / sum(counts) < 0.6
-    assert sum(count == 1 for count in counts) / len(counts) > 0.3  # words that are said once
-
-
 def test_the_calibration_finds_the_weights_that_made_the_answers_right() -> None:
     rng = np.random.default_rng(5)
     features = rng.normal(size=(4_000, 2)) * (1.0, 10.0)
@@ -225,67 +167,6 @@ def test_compiling_finds_a_planted_rule(tmp_path: Path) -> None:
     # A window of each memory, the plain prompt on what is learnt from and on what measures: no rule
     # is there.
     assert 4 + 2 * 16 < run.rule_call < run.calls
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", ["retrieve", "store"])
-def test_a_rule_of_sql_is_found_and_decides_the_answers_on_other_conversations(
-    tmp_path: Path, target: Target
-) -> None:
-    run = compile_once("gepa", target, "always", seed=0, memories=tmp_path)
-    assert (run.found, run.verdict) == (True, "gain")
-    assert run.change == 1.0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_compiling_half_obeyed_finds_the_rule_and_luck_alone_gains_nothing(
-    tmp_path: Path, optimizer: Optimizer
-) -> None:
-    half, never = (
-        compile_once(optimizer, "answer", obeys, seed=0, memories=tmp_path)
-        for obeys in ("half", "never")
-    )
-    assert half.found
-    assert 0 < half.change < 0.6
-    assert never.rule_call
-    # It was tried, and prompts differed by chance; GEPA returns the plain one then.
-    assert never.change or optimizer == "gepa"
-    assert never.verdict == "no gain"
-
-
-def test_compiling_plans_every_optimizer_and_module_and_counts_false_gains() -> None:
-    jobs = planned(runs=2, false_runs=5, module_false_runs=3)
-    assert Counter(combination for combination, _ in jobs) == {
-        (optimizer, target, obeys): count
-        for optimizer in ("simba", "miprov2", "gepa")
-        for target, obeys, count in (
-            *((target, obeys, 2) for target in TARGETS for obeys in ("always", "half")),
-            ("answer", "never", 5),
-            ("retrieve", "never", 3),
-            ("store", "never", 3),
-        )
-    }
-    assert [seed for _, seed in jobs] == sorted(seed for _, seed in jobs)
-    run = BenchRun(
-        optimizer="gepa",
-        target="answer",
-        obeys="never",
-        seed=0,
-        found=True,
-        rule_call=60,
-        calls=100,
-        change=0.2,
-        verdict="gain",
-        seconds=1.5,
-    )
-    others = [replace(run, seed=1, verdict="no gain", rule_call=None), replace(run, obeys="half")]
-    table = result_table([run, *others])
-    cells = list(zip(*(column.cells for column in table.columns), strict=True))
-    assert cells == [
-        ("gepa", "answer", "half", "1", "1.00", "60", "100", "+0.200", "1.00", "1.5"),
-        ("gepa", "answer", "never", "2", "1.00", "60", "100", "+0.200", "0.50", "1.5"),
-    ]
 
 
 def test_a_share_of_a_day_is_drawn_from_all_sittings() -> None:
@@ -376,30 +257,6 @@ def test_paths_are_counted_and_compared(tmp_path: Path) -> None:
     assert int(sizes[0][5].replace(",", "")) > int(sizes[1][5].replace(",", "")) > 100
 
 
-@pytest.mark.slow
-def test_round_trips_of_paths_are_counted_in_postgres() -> None:
-    flags = ("--data", SAMPLE, "--turns", "100", "--rounds", "5", "--store", "local")
-    code, out, err = start(*flags, command="paths")
-    assert code == 0, err
-    lines = [line.split("|") for line in out.splitlines() if line.startswith("|")]
-    assert lines[0][5].strip() == "round trips"
-    rows = {row[1].strip(): row for row in lines}
-    assert int(rows["search"][5]) == 4
-    assert 4 < int(rows["context"][5]) < 100
-    assert int(rows["FTS5 search"][5]) == 1
-
-
-def test_only_paths_with_a_word_in_their_name_are_measured(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    measure_paths(SAMPLE, turns=[50], rounds=5, only="a fact by its number")
-    printed = capsys.readouterr().out
-    assert "a fact by its number" in printed
-    assert "context" not in printed
-    with pytest.raises(InputError, match="no system is called 'nobody'"):
-        measure_paths(SAMPLE, peers=["nobody"])
-
-
 def test_a_small_team_goes_on_where_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -437,61 +294,6 @@ def test_a_small_team_goes_on_where_it_ended(
     ]
 
 
-@pytest.mark.slow
-def test_mlflow_takes_the_shares_of_every_arm(
-    tracked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked}")
-    lines = [line_of(arm, "right") for arm in (*small_team.ARMS, *sql_gain.ARMS)]
-    shares = small_team.right_shares(lines)
-    assert len(shares) == len(small_team.ARMS) + len(sql_gain.ARMS)
-    with mlflow_run("arms", {}, "arms") as mlflow:
-        mlflow.log_metrics(shares)
-        run_id = mlflow.active_run().info.run_id
-    assert mlflow.get_run(run_id).data.metrics == shares
-
-
-def test_another_model_may_store_for_a_small_team(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)  # where no ./mlflow.db says that runs are kept
-    talk = json.loads(small_team.FIRST_RUN.read_text("utf-8"))
-    said = talk[0]["conversation"]
-    talk[0]["conversation"] = {
-        name: value[:2] if name == "session_1" else value
-        for name, value in said.items()
-        if not name.startswith("session_") or name.startswith("session_1_") or name == "session_1"
-    }
-    talk[0]["qa"] = talk[0]["qa"][:1]
-    data = tmp_path / "talk.json"
-    data.write_text(json.dumps(talk), "utf-8")
-    answering = scripted_model([([], "none"), ([], "Leeds")], window=1, budget=400, size="small")
-    storing = scripted_model([([], "none")] * 2, window=1, budget=400, size="small")
-    asked: list[tuple[str, Path | None]] = []
-
-    def loaded(name: str, adapter: Path | None = None) -> Any:
-        asked.append((name, adapter))
-        return storing if name == "local" else answering
-
-    monkeypatch.setattr(small_team, "load_model", loaded)
-    options = {"data": data, "arms": "team", "out": tmp_path / "out"}
-    small_team.main(
-        Path("model.gguf"),
-        tmp_path / "no-file",
-        stored_by="local",
-        adapter=tmp_path / "tuned",
-        **options,
-    )
-    assert asked == [("gguf:model.gguf", None), ("local", tmp_path / "tuned")]
-    assert "stored:" in capsys.readouterr().out
-
-
-def test_each_beginning_of_a_small_teams_questions_has_its_share_of_each_set() -> None:
-    chosen = [conversation.id for conversation, _ in small_team.chosen_questions(None)]
-    assert len(chosen) == 60
-    assert [chosen[:n].count("mira-and-jonas") for n in (15, 30, 60)] == [5, 10, 20]
-
-
 def line_of(arm: str, outcome: str, *, by_rows: bool = False) -> sql_gain.Line:
     return sql_gain.Line(
         *(arm, "c0", "list", "What?", "a loom", "a loom", outcome),
@@ -513,11 +315,6 @@ def test_a_choice_falls_back_on_the_rankings_answer_where_no_rows_decide() -> No
         assert (both.outcome, both.calls) == (outcome, calls)
         assert both.arm == "true/choice, else ranking"
     assert not [*sql_gain.with_ranking([line_of("true/choice", "right")])]
-
-
-def test_an_arm_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match="no arm 'true/choise'; there are nothing/ranking"):
-        sql_gain.main("none", arms="true/choice,true/choise")
 
 
 def test_conversations_take_turns_where_sql_is_compared_with_a_ranking(tmp_path: Path) -> None:
@@ -556,21 +353,6 @@ def test_each_gold_select_over_true_facts_gives_its_gold_answer(tmp_path: Path) 
                 text = "; ".join(map(str, cells))
                 gives = everyday.outcome(text, asked.question.category, asked.must, asked.must_not)
                 assert gives == "right", f"{asked.question.text} {text}"
-
-
-@pytest.mark.parametrize(
-    ("answer", "gold", "outcome"),
-    [
-        ("on 2023-05-15", "15 May 2023", "right"),
-        ("May 15th, 2023", "15 May 2023", "right"),
-        ("16 May 2023", "15 May 2023", "wrong"),
-        ("2 hours and nine minutes", "two hours and 9 minutes", "right"),
-        ("No information available", "15 May 2023", "abstained"),
-    ],
-)
-def test_dates_and_numbers_of_a_small_teams_answers(answer: str, gold: str, outcome: str) -> None:
-    question = small_team.Question(0, "When?", gold, 2, ())
-    assert small_team.outcome_of(answer, question) == outcome
 
 
 def test_what_templates_read_is_counted_of_all_files_with_conversations(

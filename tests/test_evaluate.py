@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from memory import InputError, MemoryProgram, load_model
 from memory.errors import ModelError
 from memory.models import Model
 from memory.models.costs import Cost
-from memory.models.local import SmallModelAdapter
 from memory.program import save_program
 from memory.records import FormChoice
 from tests.locomo.dataset.test_beam import write_chat
@@ -83,12 +81,10 @@ runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 
 
 def evaluation(
-    *flags: str | Path,
-    scripted: bool,
-    after_start: Callable[[subprocess.Popen[str]], None] = lambda process: None,
+    *flags: str | Path, after_start: Callable[[subprocess.Popen[str]], None]
 ) -> tuple[int, str, str]:
     """evaluate.py in a process of its own: exit code, stdout, stderr."""
-    line = [sys.executable, *(("-c", SCRIPTED) if scripted else (SCRIPT,)), *map(str, flags)]
+    line = [sys.executable, "-c", SCRIPTED, *map(str, flags)]
     environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parent)}
     with subprocess.Popen(line, stdout=-1, stderr=-1, text=True, env=environment) as process:
         try:
@@ -107,18 +103,16 @@ def calls_so_far(memories: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["a/model"])
 def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     place: Path,
     tmp_path: Path,
-    name: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out, scripted = tmp_path / "results", name == "a/model"
+    out, name = tmp_path / "results", "a/model"
     data = talks(tmp_path / "tiny.json")
     flags = ["--data", data, "--output-dir", out, "--num-test", "0", "--model", name]
-    flags += ["--sql", "always", "--systems", "newest,memory"] if scripted else []
+    flags += ["--sql", "always", "--systems", "newest,memory"]
 
     def interrupt(process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + 180
@@ -126,9 +120,9 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT if scripted else signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
 
-    code, _, err = evaluation(*flags, scripted=scripted, after_start=interrupt)
+    code, _, err = evaluation(*flags, after_start=interrupt)
     assert code == 2
     assert err.splitlines()[-1].startswith("interrupted: ")
     assert err.splitlines()[-1].endswith("the same command with --resume goes on")
@@ -138,21 +132,14 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     assert not (out / "evaluation_results.json").exists()
 
     again = {"data": data, "output_dir": out, "num_test": 0, "resume": True, "model": name}
-    again |= {"sql": "always", "systems": "newest,memory"} if scripted else {}
-    if scripted:
-        resumed, _ = talker(window=1, name=name)
-        monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: resumed)
-        evaluate.evaluate(**again)
-        said = capsys.readouterr().out
-        assert "SELECT turn_id, value FROM facts" in said  # the SQL of a question
-    else:
-        code, said, err = evaluation(*flags, "--resume", scripted=False)
-        assert code == 0, err
-        assert "--model openai/gpt-4o-mini" in said  # how to name a better one
-        assert "search('" in said
+    again |= {"sql": "always", "systems": "newest,memory"}
+    resumed, _ = talker(window=1, name=name)
+    monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: resumed)
+    evaluate.evaluate(**again)
+    assert "SELECT turn_id, value FROM facts" in capsys.readouterr().out  # of a question
     found = json.loads((out / "evaluation_results.json").read_bytes())
     assert [memory["turns"] for memory in found["memories"]] == [6]
-    systems = ("newest", "memory") if scripted else ("newest", "ranking", "facts", "memory")
+    systems = ("newest", "memory")
     assert [(r["system"], r["index"], r["category"]) for r in found["results"]] == [
         (system, index, category)
         for index, category in ((0, 4), (1, 2), (2, 5))
@@ -160,21 +147,17 @@ def test_a_run_is_interrupted_goes_on_reports_and_is_not_asked_again(
     ]
     check_tracked(found)
 
-    model, engine = talker(window=1, name=name)  # another voice under the same name,
-    if not scripted:
-        model = replace(model, adapter=SmallModelAdapter())  # that is asked in the same way
+    model, engine = talker(window=1, name=name)  # another voice under the same name
     monkeypatch.setattr(evaluating, "load_model", lambda name, *settings, **named: model)
-    check_not_asked_again(out, found, again, memories=1 if scripted else 2)  # one without facts
+    check_not_asked_again(out, found, again)
     assert engine.prompts == []
 
 
-def check_not_asked_again(
-    out: Path, found: dict[str, Any], again: dict[str, Any], memories: int
-) -> None:
+def check_not_asked_again(out: Path, found: dict[str, Any], again: dict[str, Any]) -> None:
     """An analysis takes the memories and the answers that there are, and counts their failures."""
     stored = {path: path.stat().st_mtime_ns for path in [*out.glob("memories/*.db")]}
     answers = {path: path.read_bytes() for path in out.glob("answers-*.jsonl")}
-    assert (len(stored), len(answers)) == (memories, 1)
+    assert (len(stored), len(answers)) == (1, 1)
     evaluate.evaluate(**again, budget=found["params"]["budget"], mode="analyze")
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
     assert {path: path.read_bytes() for path in answers} == answers
@@ -305,32 +288,6 @@ def test_an_adapter_is_not_measured_on_what_it_was_tuned_on(run: Run, tmp_path: 
     with pytest.raises(InputError, match="--include-training"):
         run({"local": model}, model="local", adapter=folder)
     assert engine.prompts == []
-
-
-@pytest.mark.slow
-def test_judging_is_a_second_step_and_is_not_done_twice(run: Run, tmp_path: Path) -> None:
-    model, engine = talker(name="a/model")
-    model_j, engine_j = talker(name="openai/judge@2", judge=lambda p: judged_after(engine.calls()))
-    flags = {"judge_model": "openai/judge@2"}
-
-    def judged_after(calls: dict[str, int]) -> str:
-        assert calls["answer"] == 12
-        return "[[ ## reason ## ]]\nso\n\n[[ ## correct ## ]]\nFalse\n\n[[ ## completed ## ]]"
-
-    first = run({"a/model": model, "openai/judge@2": model_j}, **flags)
-    assert engine_j.calls() == {"probe": 1, "judge": 24}
-    for result in first.results:
-        assert result.verdicts == {
-            "lenient (openai/judge@2)": False,
-            "strict (openai/judge@2)": False,
-        }
-    check_tracked(json.loads((tmp_path / "out/evaluation_results.json").read_bytes()))
-    engine.prompts.clear()
-    engine_j.prompts.clear()
-    again = run({"a/model": model, "openai/judge@2": model_j}, resume=True, **flags)
-    assert again == replace(first, costs=again.costs)
-    assert {step: cost.calls for step, cost in again.costs.items()} == dict.fromkeys(STEPS, 0)
-    assert engine.prompts == engine_j.prompts == []
 
 
 def test_more_questions_than_the_first_run_has_are_drawn_from_held_out_conversations(

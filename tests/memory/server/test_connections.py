@@ -27,14 +27,14 @@ WHOLE_AND_HALF = (
 @pytest.fixture
 def server(tmp_path: Path, home: str) -> Iterator[Served]:
     log = tmp_path / "served.log"
-    with server_process(log, "tests.support.hurried_server", "3600") as served:
+    with server_process(log, "tests.support.timed_server", "head", "3600", "--port", "0") as served:
         yield served
 
 
 @pytest.fixture
 def hurried_server(tmp_path: Path, home: str) -> Iterator[Served]:
     log = tmp_path / "served.log"
-    with server_process(log, "tests.support.hurried_server", "0.2") as served:
+    with server_process(log, "tests.support.timed_server", "head", "0.2", "--port", "0") as served:
         yield served
 
 

@@ -73,7 +73,9 @@ def test_the_sdks_are_streamed_and_both_sides_are_stored(
     base = upstream.address.removesuffix("/v1") if model == "anthropic/m" else upstream.address
     options = ["--api-base", base, "--namespace", "nora", "--port", "0"]
     options += ["--model", model] if model else []
-    with server_process(tmp_path / "log", "memory", "serve", "proxy", *options) as served:
+    # A busy machine may take longer than the two seconds that a request waits for its memory.
+    command = ("tests.support.timed_server", "memory", "60", "proxy", *options)
+    with server_process(tmp_path / "log", *command) as served:
         for question, streamed in QUESTIONS.items():
             assert streamed(served.line, question) == REPLY
             assert "I live in Oslo" in str(upstream.requests[-1])
