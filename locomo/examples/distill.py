@@ -56,40 +56,56 @@ class DistillationSummary:
     calls: int
 
 
-def distill(
-    conversations: Sequence[Conversation],
-    distillation: Distillation,
-    output: Path,
-    cache: Path,
-    numbers: Mapping[Target, int],
-    bar: Progress,
-    threads: int = 4,
-    seed: int = 0,
-    resume: bool = False,
-    data: str = "",
-    held_out: Sequence[str] = (),
-) -> DistillationSummary:
-    """Make a student's examples and write them to `output`, a JSONL file, with their card.
+@dataclass(frozen=True)
+class ExamplesRun:
+    """How a file of examples is made.
 
     Arguments:
+        output: the JSONL file.
         cache: where the teacher's memories are built, for retrieve.
         numbers: examples to try, by target; 0 or missing: all.
         resume: take the teacher's answers to an earlier run from its ledger, OUTPUT.calls.
         data: sha256 of the data file, for the card.
         held_out: ids of conversations that it must not learn from.
+    """
+
+    output: Path
+    cache: Path
+    numbers: Mapping[Target, int]
+    threads: int = 4
+    seed: int = 0
+    resume: bool = False
+    data: str = ""
+    held_out: Sequence[str] = ()
+
+
+def distill(
+    conversations: Sequence[Conversation],
+    distillation: Distillation,
+    run: ExamplesRun,
+    bar: Progress,
+) -> DistillationSummary:
+    """Make a student's examples and write them to the run's file, with their card.
 
     Answers stay on disk if this is interrupted. A target without anything to learn from, or without
     a right answer, is left out. Raises InputError when no target is left, or the file cannot be
     written; ModelError.
     """
-    _check(conversations, distillation=distillation, output=output, held_out=held_out)
-    plan, left_out = _plan(conversations, distillation=distillation, numbers=numbers, seed=seed)
+    output = run.output
+    _check(conversations, distillation=distillation, output=output, held_out=run.held_out)
+    plan, left_out = _plan(
+        conversations, distillation=distillation, numbers=run.numbers, seed=run.seed
+    )
     teacher = distillation.teacher
     asked = replace(teacher, model=replace(teacher.model, lm=teacher.model.lm.copy(cache=True)))
     distillation = replace(distillation, teacher=asked)
     # Only answers: the prompts contain private conversations.
-    ledger = Ledger(output.with_name(f"{output.name}.calls"), resume=resume, with_requests=False)
-    make = partial(_attempts, distillation, ledger=ledger, cache=cache, threads=threads, bar=bar)
+    ledger = Ledger(
+        output.with_name(f"{output.name}.calls"), resume=run.resume, with_requests=False
+    )
+    make = partial(
+        _attempts, distillation, ledger=ledger, cache=run.cache, threads=run.threads, bar=bar
+    )
     try:
         with ledger.active():
             attempts = {target: make(target, planned) for target, planned in plan.items()}
@@ -98,13 +114,13 @@ def distill(
     card = ExamplesCard(
         targets=[],
         model=teacher.model.name,
-        data=data,
+        data=run.data,
         conversations=[conversation.id for conversation in conversations],
-        held_out=list(held_out),
+        held_out=list(run.held_out),
         examples={},
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    summary = _finish(attempts, output=output, card=card, seed=seed)
+    summary = _finish(attempts, output=output, card=card, seed=run.seed)
     return replace(summary, left_out={**left_out, **summary.left_out})
 
 

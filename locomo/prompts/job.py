@@ -24,7 +24,7 @@ from locomo.tasks.modules import (
     example_name,
     measured_target,
 )
-from locomo.tasks.training_data import draw_training_data
+from locomo.tasks.training_data import ExampleSource, draw_training_data
 from memory import InputError
 from memory.models import Model
 from memory.program import LEAST_EXAMPLE, MOST_OPERATIONS
@@ -116,19 +116,16 @@ class CompileJob:
 
 
 def prepare_job(
-    split: SplitConversations,
+    source: ExampleSource,
     targets: tuple[Target, ...],
     options: Options,
+    *,
     setup: Setup,
     prompt_model: Model,
     reward: Reward,
-    num_train: int,
-    num_validation: int,
     operations: int = MOST_OPERATIONS,
-    gold: Mapping[str, Gold] | None = None,
-    rows: Mapping[str, GoldRows] | None = None,
 ) -> CompileJob:
-    """Draw the examples of each target (0: all).
+    """Draw the examples of each target.
 
     The windows of an example of storing are the model's, or shorter where these are too few.
 
@@ -138,21 +135,15 @@ def prepare_job(
     """
     if "refine" in targets and setup.program.refine is None:
         raise InputError("the packaged model is too small to refine; give a larger --model")
-    if 0 < num_train < LEAST_EXAMPLES:
+    split, rows = source.split, source.rows
+    if 0 < source.num_train < LEAST_EXAMPLES:
         raise InputError(
-            f"--num-examples {num_train}: {options.optimizer} needs {LEAST_EXAMPLES} examples; "
-            "give more"
+            f"--num-examples {source.num_train}: {options.optimizer} needs {LEAST_EXAMPLES} "
+            "examples; give more"
         )
     is_labelled = bool(rows) and setup.program.quotes_rows
-    draw_with = partial(
-        draw_training_data,
-        split,
-        targets,
-        num_train=0 if is_labelled else num_train,
-        num_validation=num_validation,
-        seed=options.seed,
-        rows=rows,
-    )
+    drawn_from = replace(source, num_train=0) if is_labelled else source
+    draw_with = partial(draw_training_data, drawn_from, targets, seed=options.seed)
     window = setup.model.limits.window
     training_data = draw_with(window=window)
     # A model that reads long windows has few of them in a short conversation.
@@ -161,7 +152,8 @@ def prepare_job(
         training_data = draw_with(window=window)
     if rows and is_labelled:
         labelled = _with_answers(training_data.train["store"], rows)
-        train: dict[Target, list[dspy.Example]] = {"store": draw(labelled, num_train, options.seed)}
+        drawn = draw(labelled, source.num_train, options.seed)
+        train: dict[Target, list[dspy.Example]] = {"store": drawn}
         training_data = replace(training_data, train=train)
         options = replace(options, labelled=True)
     for target, examples in training_data.train.items():
@@ -186,7 +178,6 @@ def prepare_job(
         prompt_model=prompt_model,
         reward=reward,
         operations=operations,
-        gold=gold,
         rows=rows,
     )
     _check_room(job)

@@ -78,6 +78,7 @@ from locomo.tasks.modules import (
     task,
 )
 from locomo.tasks.rewards import WEIGHTS, card_metric
+from locomo.tasks.training_data import ExampleSource
 from locomo.timing import seconds_a_token
 from locomo.tracking.compiles import CompiledFile, log_compile, log_gains
 from locomo.tracking.runs import (
@@ -154,19 +155,23 @@ def optimize(options: CompileOptions) -> CompileResult:
         seed=options.seed,
         candidates=options.candidates or 0,
     )
-    job = prepare_job(
+    source = ExampleSource(
         conversations,
-        gold=_gold(conversations, targets) if options.facts == "gold" else None,
-        targets=targets,
+        num_train=EXAMPLES if options.num_examples is None else options.num_examples,
+        num_validation=VALIDATION if options.num_validation is None else options.num_validation,
+        rows=rows or None,
+    )
+    job = prepare_job(
+        source,
+        targets,
+        settings,
         setup=setup,
         prompt_model=proposing,
         reward=reward,
         operations=options.operations,
-        rows=rows or None,
-        options=settings,
-        num_train=EXAMPLES if options.num_examples is None else options.num_examples,
-        num_validation=VALIDATION if options.num_validation is None else options.num_validation,
     )
+    if options.facts == "gold":
+        job = replace(job, gold=_gold(conversations, targets))
     training, measuring = max(map(len, job.train.values())), len(job.validation)
     check_enough("--num-examples", options.num_examples, training, f"the training part of {data}")
     check_enough(

@@ -31,27 +31,38 @@ class TrainingData:
     validation: Sequence[dspy.Example]
 
 
-def draw_training_data(
-    split: SplitConversations,
-    targets: Sequence[Target],
-    *,
-    num_train: int,
-    num_validation: int | None,
-    seed: int,
-    window: int,
-    unanswerable: float = 1.0,
-    rows: Mapping[str, GoldRows] | None = None,
-) -> TrainingData:
-    """Draw the examples of each target. A target may have fewer than requested, or none.
+@dataclass(frozen=True)
+class ExampleSource:
+    """Conversations that examples are drawn from, and how many.
 
     Arguments:
         num_train: examples for each target; 0: all.
         num_validation: examples of what is measured, see `measured_target`; 0: all, None: none.
+        rows: gold rows by conversation, if storing learns from these.
+    """
+
+    split: SplitConversations
+    num_train: int = 0
+    num_validation: int | None = 0
+    rows: Mapping[str, GoldRows] | None = None
+
+
+def draw_training_data(
+    source: ExampleSource,
+    targets: Sequence[Target],
+    *,
+    seed: int,
+    window: int,
+    unanswerable: float = 1.0,
+) -> TrainingData:
+    """Draw the examples of each target. A target may have fewer than requested, or none.
+
+    Arguments:
         seed: chooses the examples.
         window: turns in an example of storing.
         unanswerable: the share of the training questions of category 5 to draw from.
-        rows: gold rows by conversation, if storing learns from these.
     """
+    split, rows = source.split, source.rows
 
     def examples_of(part: PartName, target: Target) -> list[dspy.Example]:
         if target == "store" and rows:
@@ -62,12 +73,12 @@ def draw_training_data(
     train = {}
     for target in targets:
         examples = examples_of("train", target)
-        train[target] = draw(_thinned(examples, unanswerable, seed), num_train, seed)
+        train[target] = draw(_thinned(examples, unanswerable, seed), source.num_train, seed)
     validation: list[dspy.Example] = []
-    if num_validation is not None:
+    if source.num_validation is not None:
         measured = measured_target(targets)
         examples = examples_of("validation", measured)
-        validation = draw(examples, num_validation, seed)
+        validation = draw(examples, source.num_validation, seed)
     return TrainingData(train, validation)
 
 

@@ -15,7 +15,12 @@ from locomo.commands import check_enough, print_table, writable_folder
 from locomo.harness import fingerprint
 from locomo.tasks.gains import outcome
 from locomo.tasks.modules import Bench
-from locomo.tasks.training_data import TrainingData, draw_training_data, prepare_bench
+from locomo.tasks.training_data import (
+    ExampleSource,
+    TrainingData,
+    draw_training_data,
+    prepare_bench,
+)
 from locomo.tracking.compiles import log_gains
 from locomo.tracking.runs import mlflow_errors, mlflow_run, rename_run, run_data, step_log
 from locomo.weights.arbor_client import ModelInfo, Server
@@ -264,15 +269,18 @@ def _train(
 
 def _training_data(options: TrainOptions, window: int) -> TrainingData:
     """The examples, as many for each target. Raises InputError when a target has none."""
-    data = draw_training_data(
+    drawn_from = ExampleSource(
         options.conversations,
-        options.targets,
         num_train=-(-options.training_examples // len(options.targets)),
         num_validation=options.validation_examples or None,
+        rows=options.rows,
+    )
+    data = draw_training_data(
+        drawn_from,
+        options.targets,
         seed=options.seed,
         window=window,
         unanswerable=options.unanswerable,
-        rows=options.rows,
     )
     for target, examples in data.train.items():
         if not examples:

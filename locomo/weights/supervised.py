@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from locomo.choices import Target
 from locomo.dataset.format import files_of, load_conversations
-from locomo.examples.distill import DistillationSummary, distill
+from locomo.examples.distill import DistillationSummary, ExamplesRun, distill
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.from_teacher import ChatMessages, Distillation
 from locomo.examples.gold import Gold, split_gold
@@ -69,20 +69,18 @@ def write_teacher_examples(
         targets=options.targets,
     )
     share = -(-options.training_examples // len(options.targets))
-    return distill(
-        options.conversations.part("train")
-        + (load_conversations(extra_data) if extra_data else []),
-        distillation,
-        output,
+    run = ExamplesRun(
+        output=output,
         cache=options.output_dir / "memories",
         numbers=dict.fromkeys(options.targets, share),
-        bar=bar,
         threads=options.num_threads,
         seed=options.seed,
         resume=resume,
         data=options.conversations.sha256,
         held_out=[name for part in ("validation", "test") for name in options.parts[part]],
     )
+    extra = load_conversations(extra_data) if extra_data else []
+    return distill([*options.conversations.part("train"), *extra], distillation, run, bar)
 
 
 def write_gold_examples(options: TrainOptions, output: Path, bar: Progress) -> ExamplesCard:

@@ -43,6 +43,7 @@ from locomo.prompts.optimizers import LIGHT_ROUNDS, Options
 from locomo.split_data import load_split
 from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
+from locomo.tasks.training_data import ExampleSource
 from memory import Store, open_store
 from memory.program import in_phrases, starting_program
 from memory.system.progress import progress_bar
@@ -131,16 +132,12 @@ def compile_once(
         folder = Path(name)
         data = houses_to_hold_out(folder / "houses", numbered=target == "retrieve")
         job = prepare_job(
-            load_split(data, seed, "default"),
-            targets=(target,),
-            options=Options(
-                optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed
-            ),
+            ExampleSource(load_split(data, seed, "default"), EXAMPLES, EXAMPLES),
+            (target,),
+            Options(optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed),
             setup=Setup(model, in_phrases(starting_program(model)), budget),
             prompt_model=model,
             reward="memory",
-            num_train=EXAMPLES,
-            num_validation=EXAMPLES,
         )
         ledger = Ledger(folder, with_requests=False)
         with closing(ledger), ledger.active(), memories_stay_open():

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from locomo.choices import Target
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.examples.distill import DistillationSummary, distill
+from locomo.examples.distill import DistillationSummary, ExamplesRun, distill
 from locomo.examples.from_teacher import Distillation
 from locomo.harness import Setup
 from memory.models import Model
@@ -47,14 +47,8 @@ class ExampleMaker:
     def distill(self, *targets: Target, **options: Any) -> DistillationSummary:
         settings = {"numbers": {}, "threads": 1, **options}
         with progress_bar(Console(file=io.StringIO())) as bar:
-            return distill(
-                conversations=self.conversations,
-                distillation=self.distillation(*targets),
-                output=self.file,
-                cache=self.folder / "memories",
-                bar=bar,
-                **settings,
-            )
+            run = ExamplesRun(self.file, cache=self.folder / "memories", **settings)
+            return distill(self.conversations, self.distillation(*targets), run, bar)
 
     def examples(self) -> list[list[dict[str, str]]]:
         return [json.loads(line)["messages"] for line in self.file.read_text().splitlines()]

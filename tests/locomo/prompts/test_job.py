@@ -17,6 +17,7 @@ from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import LEAST_EXAMPLES, Options, program_runs
 from locomo.split_data import PARTS, load_split
 from locomo.tasks.modules import draw, example_name, questions_within, task_examples
+from locomo.tasks.training_data import ExampleSource
 from memory import InputError, MemoryProgram, load_model
 from memory.models import Model
 from memory.program import plain_program
@@ -52,12 +53,12 @@ def job(data: Path, **changed: Any) -> CompileJob:
         "setup": Setup(model, plain_program(model), model.limits.budget),
         "prompt_model": model,
         "reward": "memory",
-        "num_train": 0,
-        "num_validation": 0,
     }
-    split = changed.pop("split", "default")
+    parts = changed.pop("split", "default")
+    numbers = {name: changed.pop(name, 0) for name in ("num_train", "num_validation")}
     arguments = {**plain, **changed}
-    return prepare_job(load_split(data, arguments["options"].seed, split), **arguments)
+    source = ExampleSource(load_split(data, arguments["options"].seed, parts), **numbers)
+    return prepare_job(source, **arguments)
 
 
 # --- conversations ------------------------------------------------------------------------------

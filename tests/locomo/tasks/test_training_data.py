@@ -11,6 +11,7 @@ from locomo.dataset.format import load_conversations
 from locomo.split_data import load_split
 from locomo.tasks.modules import task_examples
 from locomo.tasks.training_data import (
+    ExampleSource,
     Memories,
     TrainingData,
     draw_training_data,
@@ -49,8 +50,11 @@ def test_each_module_is_shown_what_the_one_who_does_it_can_read(
 
 
 def training_data(file: Path, targets: tuple[Target, ...], **changed: Any) -> TrainingData:
-    plain = {"num_train": 0, "num_validation": None, "seed": 0, "window": 4}
-    return draw_training_data(load_split(file, 0, "default"), targets, **{**plain, **changed})
+    unanswerable = changed.pop("unanswerable", 1.0)
+    source = ExampleSource(
+        load_split(file, 0, "default"), **{"num_train": 0, "num_validation": None, **changed}
+    )
+    return draw_training_data(source, targets, seed=0, window=4, unanswerable=unanswerable)
 
 
 def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path) -> None:
