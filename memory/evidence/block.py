@@ -31,6 +31,8 @@ from memory.search.question import (
     asks_for_present,
     asks_for_several,
     asks_for_story,
+    subjects_in,
+    subjects_of,
 )
 from memory.store.configuration.settings import settings_of
 from memory.store.facts.standing_facts import characters_of
@@ -313,7 +315,7 @@ def evidence(
             summaries=reader.summaries(),
         )
         looked = look(budget=int(room * _LOOKED_SHARE))
-        if not looked.is_all:  # turns that no one asked for leave first
+        if looked.cut or not looked.is_all:  # turns that no one asked for leave first
             looked = look(budget=max(int(room * _LOOKED_SHARE), room - LEAST_BUDGET))
         room -= looked.tokens
         recollected = replace(recollected, rows=())
@@ -430,9 +432,11 @@ def _with_lists(
     quoted = spread(sorted(recollected.quoted)) if is_story else recollected.quoted
     longest = _SHORT_TURN if is_story else None
     if is_story and (own := _own_turns(recollected, reader)):
-        longest = _story_turn(budget, len(own))
         recollected = replace(recollected, turns={**recollected.turns, **own})
-        in_order = [*own, *in_order]
+        about = _about(recollected.question, own.values())
+        in_order = [*dict.fromkeys([*about, *_replies(about, in_order), *own, *in_order])]
+        own = about or own
+        longest = _story_turn(budget, len(own))
     if is_story:
         in_order = [*quoted, *in_order]
     else:
@@ -530,9 +534,27 @@ def _own_turns(recollected: Recollection, reader: MemoryReader) -> dict[int, Tur
     return {turn.id: turn for turn in own}
 
 
+def _about(question: UserQuestion, turns: Iterable[Turn]) -> dict[int, Turn]:
+    """The turns that the names and dates of a question select, by id; none if it has none.
+
+    The name of who asks is not one of them, unless the question names them.
+    """
+    subjects = [
+        subject
+        for subject in subjects_of(question.ranked_text)
+        if subject in question.text or subject[0].isdigit()
+    ]
+    return {turn.id: turn for turn in turns if subjects and subjects_in(turn, subjects)}
+
+
+def _replies(turns: Mapping[int, Turn], turn_ids: Iterable[int]) -> list[int]:
+    """Which of `turn_ids` follow one of the turns: what was answered to it."""
+    return [turn_id for turn_id in turn_ids if turn_id - 1 in turns and turn_id not in turns]
+
+
 def _story_turn(budget: int, turns: int) -> int:
     """How many tokens of text each of this many turns gets."""
     for_all = budget // turns - _STORY_HEAD
-    if _WHOLE_STORY <= for_all < _STORY_TURN:
-        return for_all
+    if for_all >= _WHOLE_STORY:
+        return min(for_all, _STORY_TURN)
     return max(_GIST, min(_STORY_TURN, budget // _STORY_TURNS))

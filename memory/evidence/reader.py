@@ -12,7 +12,7 @@ from memory.evidence.marks import Recalled, recalled_facts
 from memory.evidence.question import UserQuestion
 from memory.evidence.wishes import Standing, shown_before
 from memory.records import Fact, Hit, Rows, Summary, Turn
-from memory.search.question import asks_for_story, is_about, subjects_of
+from memory.search.question import asks_for_story, subjects_in, subjects_of
 from memory.store import Store, namespaces, open_store
 from memory.store.configuration.settings import asker_of
 from memory.store.facts.entity_edits import facts_about
@@ -65,17 +65,25 @@ class MemoryReader:
     ) -> Sequence[Hit]:
         """The best k turns by the ranking, best first; with a filter only turns that pass it."""
         if filter is not None:
-            return self.store.search(question, k, filter, weights=self._weights)
+            return self._searched(question, k, filter)
         if (question, k) not in self._hits:
-            subjects = subjects_of(question) if asks_for_story(question) else ()
-            most = max(k, _STORY_CANDIDATES) if subjects else k
-            hits = self.store.search(question, most, weights=self._weights)
-            if subjects:
-                turns = {turn.id: turn for turn in self.turns_by_id([hit.turn_id for hit in hits])}
-                # Sorting is stable: in both parts the nearest come first.
-                hits = sorted(hits, key=lambda hit: not is_about(turns[hit.turn_id], subjects))[:k]
+            hits = self._searched(question, k)
             self._hits[question, k] = [hit for hit in hits if hit.turn_id not in self.without]
         return self._hits[question, k]
+
+    def _searched(
+        self, question: str, k: int, filter: TurnFilter | Mapping[str, Any] | None = None
+    ) -> Sequence[Hit]:
+        """The best k turns; for a story first the ones that its names and months select."""
+        subjects = subjects_of(question) if asks_for_story(question) else ()
+        candidates = max(k, _STORY_CANDIDATES) if subjects else k
+        hits = self.store.search(question, candidates, filter, weights=self._weights)
+        if not subjects:
+            return hits
+        turns = self.turns_by_id([hit.turn_id for hit in hits], missing_ok=True)
+        worth = {turn.id: subjects_in(turn, subjects) for turn in turns}
+        # Sorting is stable: of turns with as many names, the nearest come first.
+        return sorted(hits, key=lambda hit: -worth.get(hit.turn_id, 0))[:k]
 
     def turns_by_id(self, turn_ids: Sequence[int], missing_ok: bool = False) -> list[Turn]:
         """The turns with these ids, in the order of the ids; InputError if one is missing."""

@@ -313,16 +313,18 @@ def subjects_of(question: str) -> tuple[str, ...]:
     return (*names, *named_dates(question))
 
 
-def is_about(turn: Turn, subjects: Collection[str]) -> bool:
-    """Whether a turn is of a day, or has a name, of `subjects_of` a question.
+def subjects_in(turn: Turn, subjects: Collection[str]) -> int:
+    """How many names of `subjects_of` a question a turn has; 1 if the question has none.
 
-    With names and dates it needs one of each.
+    With dates it must be of one of them, else 0. The name of who asks is one of a question's names,
+    so a turn of theirs about another person has two.
     """
     dates = [subject for subject in subjects if subject[0].isdigit()]
+    if dates and not any(turn.said_at.startswith(date) for date in dates):
+        return 0
     names = [subject for subject in subjects if not subject[0].isdigit()]
-    is_of_date = not dates or any(turn.said_at.startswith(date) for date in dates)
     text = f"{turn.speaker} {turn.text}"
-    return is_of_date and (not names or any(re.search(rf"\b{name}\b", text) for name in names))
+    return sum(re.search(rf"\b{name}\b", text) is not None for name in names) if names else 1
 
 
 def _is_name(word: str) -> bool:

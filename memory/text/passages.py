@@ -27,6 +27,7 @@ _SHARE_OF_DETAIL = 0.3
 _DETAIL = re.compile(r"\d|(?<=[\w,;] )[^\W\d_a-z]\w")
 _MOST_READ = 40_000  # characters of a text
 _PARTS = 4  # at least, in a passage from a single long sentence
+_LEAST_PART = 8  # tokens of such a part: fewer are words without a sentence
 
 
 def sentences(text: str) -> list[str]:
@@ -59,7 +60,8 @@ def excerpt(question: str, text: str, limit: int, size: Callable[[str], int] = c
     for sentence in sentences(text[:_MOST_READ]):
         # A long transcript without a full stop is split into parts.
         is_large = is_larger(sentence, limit, size)
-        parts += _halves(sentence, limit // _PARTS, size) if is_large else [sentence]
+        part = max(limit // _PARTS, min(_LEAST_PART, limit))
+        parts += _halves(sentence, part, size) if is_large else [sentence]
     shared = [0, *_shared_words(question, parts), 0]
     worth = [
         shared[n]

@@ -57,6 +57,15 @@ def test_of_a_sentence_without_an_end_the_part_that_is_asked_for_is_taken() -> N
     assert part.endswith(CUT)
 
 
+def test_a_part_of_a_long_sentence_is_more_than_a_word_or_two() -> None:
+    said = (
+        "We shall take the big cello to the mill, then the drum that Ben has mended, and last of"
+        " all the maps for our trip on Friday night"
+    )
+    part = excerpt("Who brings the cello, the drum and the maps on Friday?", said, 10)
+    assert part == f"{CUT} maps for our trip on Friday night"
+
+
 def test_of_a_huge_text_the_beginning_is_read_and_the_end_counts_as_cut() -> None:
     part = excerpt("When does it begin?", "Beginnings are hard. " + "word " * 200_000, 30)
     assert part.startswith("Beginnings are hard.")

@@ -194,7 +194,8 @@ SELECT turn_id, last_turn_id, summary FROM summaries WHERE lower(summary) LIKE '
 open 12, 31
 search cello teacher old mill
 Look if the turn that answers is cut (...), if a question about many things or times needs more \
-than is shown, or if it may have been said in other words. `open` shows more of a turn. \
+than is shown, or if it may have been said in other words. `open` shows more of a turn. What you \
+look up takes the room of what is shown now: open again what you still need of it. \
 Tables: {_TABLES}; summaries(turn_id, last_turn_id, summary)"""
 
 
@@ -243,8 +244,9 @@ class AnswerFromMemory(dspy.Signature):
 
     evidence: str = dspy.InputField(
         desc="the part of the memory shown: summaries as [first turn_id-last turn_id] (date) text,"
-        " facts as subject | attribute: value (its dates) [turn_id]; another value ..., other rows"
-        " as [turn_id] cells, turns as [turn_id] (date) Speaker: text, or under the date of several"
+        " facts as subject attribute: value (fact id, turn turn_id), or as subject | attribute:"
+        " value (its dates) [turn_id]; another value ..., other rows as [turn_id] cells, turns as"
+        " [turn_id] (date) Speaker: text, or under the date of several"
     )
     question: str = dspy.InputField()
     asker: str = dspy.InputField(desc=ASKER)

@@ -265,6 +265,17 @@ def test_beside_what_was_looked_up_the_best_turns_of_the_first_prompt_stay(runs:
     assert stays == sorted(stays, reverse=True)  # and takes it from the last
 
 
+def test_what_was_looked_up_is_cut_only_where_nothing_else_can_leave(runs: Store) -> None:
+    drying = "Mind each coat of paint, it dries for a day before the next."
+    story = " ".join(f"Coat {n} took {n + 2} hours. {drying}" for n in range(15))
+    log = runs.add([Turn("Eve", story, said_at="2024-07")])[0]
+    assert 0.7 * BUDGET < count_tokens(story) < BUDGET - 80
+    memory = memory_of(runs, [([], look(f"open {log}")), ([], answer("60"))])
+    asked = memory.ask(QUESTION)
+    assert story in prompts_of(memory)[1]
+    assert log in asked.shown
+
+
 # --- models and adapters --------------------------------------------------------------------------
 
 ADAPTERS = {

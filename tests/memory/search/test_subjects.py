@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from memory import Memory, Turn
-from memory.search.question import is_about, subjects_of
+from memory.evidence.block import evidence
+from memory.evidence.question import UserQuestion
+from memory.search.question import subjects_in, subjects_of
 
 ORDER = (
     "Can you walk me through the order in which I brought up different aspects of my talks with"
@@ -28,12 +30,19 @@ def test_names_and_dates_are_what_a_story_is_about(
     assert subjects_of(question) == subjects
 
 
-def test_a_turn_is_about_one_of_the_names_and_one_of_the_dates() -> None:
+def test_a_turn_has_names_of_the_question_and_one_of_its_dates() -> None:
     turn = Turn("user", "Odile rang me.", said_at="2025-03-04")
-    assert is_about(turn, ("Odile",))
-    assert is_about(turn, ("Ben", "Odile", "2025-03"))
-    assert not is_about(turn, ("Odile", "2025-04"))
-    assert not is_about(turn, ("Odil",))
+    assert subjects_in(turn, ("Odile",)) == 1
+    assert subjects_in(turn, ("Ben", "Odile", "2025-03")) == 1
+    assert subjects_in(turn, ("Odile", "2025-04")) == 0
+    assert subjects_in(turn, ("Odil",)) == 0
+    assert subjects_in(turn, ("2025-03",)) == subjects_in(turn, ()) == 1
+
+
+def test_the_askers_name_does_not_stand_for_the_one_asked_about() -> None:
+    asked = ("Anna", "Odile")
+    about_her = subjects_in(Turn("Anna", "Odile rang me."), asked)
+    assert about_her > subjects_in(Turn("Anna", "I stayed at home."), asked)
 
 
 def test_turns_with_the_name_come_before_turns_with_the_words_of_the_frame(tmp_path: Path) -> None:
@@ -49,3 +58,20 @@ def test_turns_with_the_name_come_before_turns_with_the_words_of_the_frame(tmp_p
         assert len(hits) == 8
         other = memory.reader.search("Which items did I bring up with Odile?", 8)
         assert len(other) == 8
+
+
+def test_a_story_shows_the_askers_turns_with_the_name_and_what_was_replied(tmp_path: Path) -> None:
+    with Memory(tmp_path / "m.db") as memory:
+        memory.store.add(
+            [Turn("Anna", f"My talks with customers came up again, aspect {n}.") for n in range(40)]
+        )
+        exchanges = []
+        for n in range(5):
+            exchanges.append(Turn("Anna", f"Odile showed me how to cut glass, part {n}."))
+            exchanges.append(Turn("assistant", f"Wear gloves, and score it once, rule {n}."))
+        named = memory.store.add(exchanges)
+        memory.store.add([Turn("assistant", f"Talks bring orders, aspect {n}.") for n in range(40)])
+        question = UserQuestion(ORDER, asker="Anna")
+        hits = memory.reader.search(question.ranked_text, 400)
+        shown = evidence(question, memory.reader, hits, budget=400).turn_ids
+        assert {*named} <= {*shown}
