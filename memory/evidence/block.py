@@ -238,7 +238,7 @@ _WHOLE_TURNS = 3
 _LOOKED_SHARE = 3 / 4
 _FACT_LINE_TOKENS = 100  # of a current fact
 FACT_TOKENS = 120  # of the current facts that no SELECT brought
-_FACTS_DIVISOR = 20  # of a budget, for these at most: a small one is for turns
+_FACTS_DIVISOR = 12  # of a budget, for these at most: a small one is for turns
 
 
 @dataclass(frozen=True)
