@@ -23,6 +23,8 @@ _ROWS_SHOWN = "rows shown)"  # how the line that counts them ends
 _COUNT_TOKENS = 16  # of a line that says how many rows are shown
 # Tokens of a turn's text where many are asked for; the fewest, if all of them fit then.
 _SHORT, _SHORTEST = LONG_TURN // 3, LONG_TURN // 6
+# The first turns of a search say most: they may be this many times as long as its others.
+_BEST, _TIMES_LONGER = 3, 4
 
 
 @dataclass(frozen=True)
@@ -151,19 +153,34 @@ def _that_fit(
 def _shortened(
     lines: Sequence[_Line], question: str, room: int, marks: Mapping[int, str]
 ) -> list[_Line]:
-    """These lines, with turns cut until all fit.
+    """These lines, with turns cut until all fit; the best of a search are cut less than its others.
 
     Where not all would fit, they are cut only to a length that still says most of a sentence.
     """
     usual = max(longest_of([line.turn for line in lines if line.turn], room), _SHORT)
+    best = _BEST if _is_ranked(lines) else 0
+
+    def within(longest: int) -> list[_Line]:
+        return [
+            _within(line, question, longest * (_TIMES_LONGER if place < best else 1), marks)
+            for place, line in enumerate(lines)
+        ]
+
     longest = usual
     while longest >= _SHORTEST:
-        shorter = [_within(line, question, longest, marks) for line in lines]
+        shorter = within(longest)
         # Heads and marks take room that `longest_of` only guesses.
         if sum(line_tokens(line.text) for line in shorter) <= room:
             return shorter
         longest = longest * 3 // 4
-    return [_within(line, question, usual, marks) for line in lines]
+    best = 0
+    return within(usual)
+
+
+def _is_ranked(lines: Sequence[_Line]) -> bool:
+    """Whether the turns are in another order than they were said: a search's, best first."""
+    said = [line.turn.id for line in lines if line.turn]
+    return said not in (sorted(said), sorted(said, reverse=True))
 
 
 def _within(line: _Line, question: str, longest: int, marks: Mapping[int, str]) -> _Line:

@@ -58,6 +58,16 @@ def test_turns_are_shortened_before_any_is_left_out() -> None:
     assert result.is_all
 
 
+def test_the_first_turns_of_a_search_are_cut_less_than_its_last() -> None:
+    by_score = [*DIARY[10:], *DIARY[:10]]
+    searched = lines_of(quoting(*by_score), budget=1_100)
+    sizes = [count_tokens(line) for line in searched.lines]
+    assert min(sizes[:3]) > 1.5 * max(sizes[3:])
+    assert searched.is_all
+    in_time = [count_tokens(line) for line in lines_of(quoting(*DIARY), budget=1_100).lines]
+    assert max(in_time) < 1.5 * min(in_time)
+
+
 def test_what_one_select_leaves_of_its_room_is_the_next_ones() -> None:
     few, many = quoting(SHORT[0]), quoting(*SHORT[1:])
     alone = len(lines_of(many, budget=600).lines)
