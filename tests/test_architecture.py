@@ -181,7 +181,6 @@ APART = {
     "a command, a place of the page or a format has a module": (
         *("memory.cli.admin", "memory.cli.embed", "memory.cli.settings", "memory.cli.summaries"),
         "memory.cli.upcoming",
-        "memory.server.web.attributes",
         *("memory.server.web.entities", "memory.server.web.search", "memory.server.web.story"),
         *("memory.server.web.work", "memory.exchange.opencode"),
     ),
@@ -609,7 +608,6 @@ SELECTS_OF_OTHERS = {
     "memory/program/brief.py": "of what a little model chose, which an answer shows as its SQL",
     "memory/program/heart.py": "a model's",
     "memory/program/opened.py": "what the heart passes on",
-    "memory/server/web/sql.py": "a person's, on the page",
     "memory/store/files/united.py": "whoever's, in each of several memories",
 }
 OTHER_READERS = {

@@ -1,4 +1,4 @@
-"""The command proxy: memory before a model's server, or before any model of litellm."""
+"""The command proxy: memory before a model's server."""
 
 from functools import partial
 from typing import Annotated
@@ -22,10 +22,6 @@ def proxy(
     api_base: Annotated[
         str | None,
         typer.Option("--api-base", help="The model's server: https://api.openai.com/v1."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="A litellm name: the model for every request."),
     ] = None,
     namespace: Annotated[
         str,
@@ -54,37 +50,31 @@ def proxy(
     OPENAI_API_KEY of this environment (ANTHROPIC_API_KEY for /v1/messages), or the application's.
 
     memory serve proxy --api-base https://api.openai.com/v1 --namespace anna
-
-    For a provider with another protocol, name one of its models; its key is PROVIDER_API_KEY:
-
-    memory serve proxy --model anthropic/claude-sonnet-4-5 --namespace anna
     """
     with needs_extra():
         from memory.server import listen
         from memory.server.guard import allowed_hosts
         from memory.server.handles import Handles
         from memory.server.proxy import ProxyOptions, is_address, proxy_application
-        from memory.server.proxy_litellm import MODEL_ADDRESS, LiteLLMTransport
         from memory.server.tokens import Tokens
 
-    if not api_base and not model:
-        raise InputError("give --api-base ADDRESS of the model's server, or --model PROVIDER/MODEL")
-    if api_base and not is_address(api_base):
+    if not api_base:
+        raise InputError(
+            "give --api-base ADDRESS of the model's server, such as https://api.openai.com/v1"
+        )
+    if not is_address(api_base):
         raise InputError("--api-base is not an address; write https://api.openai.com/v1")
-    transport = LiteLLMTransport(model, api_base) if model else None
     hosts = allowed_host or []
     refuse_open_address(host, hosts)
     listener = listen.bind(host, port)
     port = listener.getsockname()[1]
     options = ProxyOptions(
-        api_base if api_base and not model else MODEL_ADDRESS,
-        transport,
+        api_base,
         namespace=namespace,
         stores=not no_store,
         injects=not no_inject,
         needs_token=require_token or host not in listen.LOOPBACK,
         budget=budget,
-        model=model or "",
     )
     app = proxy_application(options, Handles(), Tokens(), allowed_hosts(port, hosts))
     name = hosts[0] if hosts else "127.0.0.1"

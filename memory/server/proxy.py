@@ -111,23 +111,19 @@ class ProxyOptions:
 
     Arguments:
         api_base: the address of the server, as clients call it: `https://api.openai.com/v1`.
-        transport: answers in place of a server, for a model with another protocol.
         namespace: the memory of requests that name none; empty for none.
         stores, injects: whether requests and answers are stored, and memories added.
         needs_token: whether a request without a token of `memory admin tokens` is refused.
         budget: the most tokens of memories in a request, in tokens of the answering model if its
             name tells its vocabulary.
-        model: the model to answer, if not the model that a request names.
     """
 
     api_base: str
-    transport: httpx.AsyncBaseTransport | None = None
     namespace: str = ""
     stores: bool = True
     injects: bool = True
     needs_token: bool = False
     budget: int = BUDGET
-    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,9 +153,7 @@ def proxy_application(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(
-            timeout=_TIMEOUT, trust_env=False, transport=options.transport
-        ) as client:
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
             proxy.client = client
             await proxy.warm_up()
             try:
@@ -365,8 +359,7 @@ class _Proxy:
     ) -> tuple[Injected, str]:
         """The block for a request, and the status to report."""
 
-        model = self._options.model or conversation.model
-        budget = packaged_tokens(model, self._options.budget)
+        budget = packaged_tokens(conversation.model, self._options.budget)
 
         def work(store: Store) -> Injected:
             return inject(

@@ -37,7 +37,7 @@ PAGES = [
         "/facts?q=tractor",
     ),
     *("/subject?name=Neža&ended=1", "/facts/9", "/past?day=2018", "/journal", "/journal/139"),
-    *("/more", "/files", "/chat", "/search?q=kitchen", "/sql?select=SELECT id, text FROM turns"),
+    *("/more", "/files", "/chat", "/search?q=kitchen"),
     *(
         "/settings",
         "/model",
@@ -502,21 +502,6 @@ def test_several_facts_are_deleted_by_their_boxes_and_brought_back(page: Page) -
     page.goto(at("/facts?sort=person"))
     for number in (first, second):
         expect(page.locator(f"[name=fact][value='{number}']")).to_have_count(1)
-
-
-def test_a_query_is_saved_in_the_browser_and_run_again(page: Page) -> None:
-    page.goto(at("/sql"))
-    page.get_by_label("SELECT statement").fill("SELECT COUNT(*) AS n FROM turns WHERE id < 78")
-    page.get_by_label("Save it in this browser as").fill("<b>Count</b>")
-    page.get_by_role("button", name="Save").click()
-    page.reload()
-    page.get_by_role("link", name="<b>Count</b>").click()
-    expect(page.get_by_role("region", name="Rows")).to_contain_text("77")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="CSV").click()
-    assert Path(download.value.path()).read_text("utf-8").split() == ["n", "77"]
-    page.get_by_role("button", name="Delete <b>Count</b>").click()
-    expect(page.get_by_role("link", name="<b>Count</b>")).to_have_count(0)
 
 
 def test_whoever_is_signed_out_reads_how_to_get_a_new_link(page: Page, watch: Any) -> None:

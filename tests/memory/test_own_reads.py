@@ -104,18 +104,15 @@ def test_the_tools_of_an_agent_have_nothing_parsed_but_their_query(
 
 
 @pytest.mark.usefixtures("home")
-def test_no_page_but_that_of_sql_has_anything_parsed(parsed: list[str]) -> None:
+def test_no_page_has_anything_parsed(parsed: list[str]) -> None:
     with Memory("anna", model="local") as memory:
         memory.add(SAID)
         memory.add([Turn("Anna", "I live in Oslo.", "s", "2023-05-01")])
     parsed.clear()
     with page_client() as client:
         for page in PAGES:
-            if not page.startswith("/sql"):
-                assert client.get(f"/m/anna{page}").status_code in (200, 404), page
-                assert parsed == [], page
-        assert client.get("/m/anna/sql?select=SELECT id FROM turns").status_code == 200
-        assert parsed
+            assert client.get(f"/m/anna{page}").status_code in (200, 404), page
+            assert parsed == [], page
 
 
 @pytest.mark.parametrize(("turns", "most"), [(FEW_TURNS, 1_100), (TURNS, 1_400)])

@@ -51,13 +51,6 @@ def fetch(model: InstructModel) -> Path:
     return file
 
 
-def fetched_bytes(model: InstructModel) -> int:
-    """How many bytes of a model's file are on the disk, while it is fetched or after."""
-    if file := fetched_file(model):
-        return file.stat().st_size
-    return max((part.stat().st_size for part in _parts(model)), default=0)
-
-
 def _parts(model: InstructModel) -> list[Path]:
     """What was fetched of files that are not whole yet."""
     from huggingface_hub.file_download import repo_folder_name

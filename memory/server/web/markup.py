@@ -146,7 +146,6 @@ def _environment() -> Environment:
         "style": f"page.css?{_version('page.css')}",
         "htmx": HTMX,
         "script": f"page.js?{_version('page.js')}",
-        "sql_script": f"sql.js?{_version('sql.js')}",
         "rooms": _ROOMS,
         "forget_after": FORGET_AFTER,
         "today": lambda: local_now()[:10],

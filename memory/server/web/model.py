@@ -1,17 +1,11 @@
-"""The language model: which one answers, the others on this machine, and new ones to fetch."""
+"""The language model: which one answers, and the others on this machine."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
-from typing import Any
 
 from memory.errors import InputError
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute, Redirect
 from memory.server.web.tasks import Task
 from memory.system.home import NO_MODEL, set_default_model
-
-_LOOK_SECONDS = 0.3  # between two looks at how much of a model has come
 
 
 async def model_page(request: PageRequest) -> PageResponse:
@@ -27,7 +21,9 @@ async def model_page(request: PageRequest) -> PageResponse:
         "names": names,
         "choices": here,
         "can_choose": _can_choose(request),
-        "tasks": [task for task in request.tasks.running(request.namespace) if _is_ours(task)],
+        "tasks": [
+            task for task in request.tasks.running(request.namespace) if task.kind == "model"
+        ],
     }
     return Page("model.html", values)
 
@@ -56,47 +52,6 @@ async def choose(request: PageRequest) -> PageResponse:
     return Redirect(request.address("work", task.id))
 
 
-async def fetch(request: PageRequest) -> PageResponse:
-    """Fetch a model from the Hugging Face hub, and use it from now on."""
-    from memory.models.gguf.download import fetch, fetched_bytes
-    from memory.models.gguf.files import PREFIX
-    from memory.models.gguf.model_file import read_model
-    from memory.models.gguf.models import listed
-
-    _refuse(request)
-    model = listed(request.inputs.text("fetch"))
-    title = f"Setting up {model.name}"
-    if any(task.title == title for task in request.tasks.running(request.namespace)):
-        raise InputError(f"{model.name} is being set up already")
-
-    async def run(task: Task) -> str:
-        task.total = round(model.gigabytes * 1e9)
-        file = _in_a_thread(lambda: read_model(fetch(model)))
-        while not file.done():
-            task.done = await asyncio.to_thread(fetched_bytes, model)
-            task.total = max(task.total, task.done)
-            await asyncio.sleep(_LOOK_SECONDS)
-        file.result()
-        return _use(request, f"{PREFIX}{model.name}")
-
-    task = request.tasks.start_without_memory(request.namespace, "setup", title, run)
-    return Redirect(request.address("work", task.id))
-
-
-def _in_a_thread(function: Callable[[], Any]) -> "Future[Any]":
-    """The result of a function to come; the end of the server does not wait for it."""
-    future: Future[Any] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised where the result is read
-            future.set_exception(error)
-
-    Thread(target=work, daemon=True, name="memory-fetch").start()
-    return future
-
-
 def _use(request: PageRequest, name: str) -> str:
     """Ask a model from now on, here and in the commands that name none."""
     request.handles.choose_model(name)
@@ -114,12 +69,7 @@ def _refuse(request: PageRequest) -> None:
         raise InputError("this server runs in several processes: choose its model with --model")
 
 
-def _is_ours(task: Task) -> bool:
-    return task.kind in ("model", "setup")
-
-
 PAGES: list[PageRoute] = [
     ("GET", "/model", model_page),
     ("POST", "/model", choose),
-    ("POST", "/model/fetch", fetch),
 ]

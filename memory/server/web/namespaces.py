@@ -20,14 +20,12 @@ from memory.server.web.page_request import (
     address_of,
 )
 from memory.server.web.project import SHOWN_ATTRIBUTES, work_of
-from memory.server.web.turn_topics import topics
 from memory.store import Store, namespaces
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.settings import settings_of
 from memory.store.facts.contradictions import open_contradictions
 from memory.store.turns.turn_reads import (
     ends_of_turns,
-    last_turn,
     liveliest_days,
     size_of,
     speakers_by_messages,
@@ -41,7 +39,6 @@ _MOST_PERIODS = 24
 _MOST_DAYS = 5
 _MOST_PAIRS = 5
 _MOST_DUE = 8
-_TURNS_READ = 2_000  # for topics, spread over a large memory
 
 
 async def memories(request: PageRequest) -> PageResponse:
@@ -93,16 +90,9 @@ async def delete(request: PageRequest) -> PageResponse:
     return Redirect("/")
 
 
-def _of_turns(store: Store, turns: int) -> dict[str, Any]:
-    """Topics and dates drawn from the turns, for a memory without facts."""
-    step = max(turns // _TURNS_READ, 1)
-    spread = range(1, last_turn(store) + 1, step)[-_TURNS_READ:]
-    sample = store.turns_by_id(spread, missing_ok=True)
-    return {
-        "topics": topics(sample),
-        "periods": _periods(store),
-        "days": liveliest_days(store, _MOST_DAYS),
-    }
+def _of_turns(store: Store) -> dict[str, Any]:
+    """When the turns were said, for a memory without facts."""
+    return {"periods": _periods(store), "days": liveliest_days(store, _MOST_DAYS)}
 
 
 def _periods(store: Store) -> list[tuple[str, int]]:
@@ -150,7 +140,7 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "project": project_name(request.namespace),
         "people": speakers_by_messages(store, _MOST_PEOPLE),
         "upcoming": upcoming(store)[:_MOST_DUE],
-        "of_turns": _of_turns(store, turns) if turns and not facts else None,
+        "of_turns": _of_turns(store) if turns and not facts else None,
     }
     return Page("overview.html", values)
 

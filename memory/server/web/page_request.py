@@ -77,16 +77,7 @@ class Download:
     name: str
 
 
-@dataclass(frozen=True)
-class Text:
-    """A text to save as a file."""
-
-    text: str
-    media_type: str
-    name: str
-
-
-PageResponse: TypeAlias = Page | Redirect | Download | Text
+PageResponse: TypeAlias = Page | Redirect | Download
 # A method, a path below that of the namespace, and a view. A coroutine function gets the request
 # and uses its handles; any other view also gets the open store and runs on the store's thread.
 PageRoute: TypeAlias = tuple[str, str, Callable[..., Any]]

@@ -19,9 +19,7 @@ from memory.server.fault_messages import unavailable
 from memory.server.handles import Handles
 from memory.server.web import (
     ask,
-    attributes,
     chat,
-    check,
     connect,
     conversation,
     entities,
@@ -34,7 +32,6 @@ from memory.server.web import (
     past,
     search,
     settings,
-    sql,
     story,
     transfers,
     work,
@@ -48,7 +45,6 @@ from memory.server.web.page_request import (
     PageResponse,
     PageRoute,
     Redirect,
-    Text,
     name_of_segment,
 )
 from memory.server.web.tasks import Tasks
@@ -60,8 +56,8 @@ from memory.system.logs import clean_logger
 _log = clean_logger("memory.server.web")
 
 _ROOMS = (
-    *(conversation, facts, fact_forms, entities, attributes, past, journal, ask, story, work),
-    *(chat, search, sql, settings, model, check, connect, transfers, forget),
+    *(conversation, facts, fact_forms, entities, past, journal, ask, story, work),
+    *(chat, search, settings, model, connect, transfers, forget),
 )
 OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,
@@ -184,9 +180,6 @@ def _response(
 ) -> Response:
     if isinstance(response, Redirect):
         return RedirectResponse(response.address, 303)
-    if isinstance(response, Text):
-        disposition = {"content-disposition": f'attachment; filename="{response.name}"'}
-        return Response(response.text, 200, disposition, f"{response.media_type}; charset=utf-8")
     if isinstance(response, Download):
         media_type = guess_type(response.name)[0] or "application/octet-stream"
         return sent(response.file, media_type, response.name)

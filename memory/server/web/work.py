@@ -1,7 +1,6 @@
 """The page of long work: its progress, then its result."""
 
 from memory.errors import InputError
-from memory.server.web.check import KINDS_IN_WORDS
 from memory.server.web.page_request import Page, PageRequest, PageResponse, PageRoute
 
 
@@ -11,7 +10,7 @@ async def work_page(request: PageRequest) -> PageResponse:
         task = request.tasks.find(request.namespace, request.inputs.text("task"))
     except InputError:
         return Page("missing.html", {"wanted": "such task"}, status=404)
-    return Page("work.html", {"task": task, "kinds": KINDS_IN_WORDS})
+    return Page("work.html", {"task": task})
 
 
 PAGES: list[PageRoute] = [("GET", "/work/{task}", work_page)]

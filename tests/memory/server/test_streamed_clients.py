@@ -1,4 +1,4 @@
-"""The SDKs of OpenAI and Anthropic, streamed through the proxy's command in both of its modes."""
+"""The SDKs of OpenAI and Anthropic, streamed through the proxy's command."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,15 +64,12 @@ QUESTIONS: dict[str, Callable[[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize("model", ["", "openai/m", "hosted_vllm/m", "anthropic/m"])
 def test_the_sdks_are_streamed_and_both_sides_are_stored(
-    home: str, upstream: Upstream, tmp_path: Path, model: str
+    home: str, upstream: Upstream, tmp_path: Path
 ) -> None:
     with open_store(namespaces.create("nora")) as store:
         store.add([Turn("Anna", "I live in Oslo, near the fjord.", said_at="2017-05-08")])
-    base = upstream.address.removesuffix("/v1") if model == "anthropic/m" else upstream.address
-    options = ["--api-base", base, "--namespace", "nora", "--port", "0"]
-    options += ["--model", model] if model else []
+    options = ["--api-base", upstream.address, "--namespace", "nora", "--port", "0"]
     # A busy machine may take longer than the two seconds that a request waits for its memory.
     command = ("tests.support.timed_server", "memory", "60", "proxy", *options)
     with server_process(tmp_path / "log", *command) as served:

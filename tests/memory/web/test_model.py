@@ -1,27 +1,19 @@
-"""The page of the language model: what is on this machine is listed, tried, fetched and kept."""
+"""The page of the language model: what is on this machine is listed, tried and kept."""
 
-import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from memory import Turn, open_store
-from memory.models.gguf import download
-from memory.models.gguf.models import MODELS
 from memory.store.namespaces import create
 from memory.system.home import default_model
-from tests.support.gguf_files import CHAT_MODEL, write_gguf
-from tests.support.hub_server import Hosted, Hub, hub_server
 from tests.support.odd_server import OddServer, Request, Sent, odd_server, spoken
 from tests.support.page_client import Tags, finished, page_client, shown
 
 PAGE = "/m/anna/model"
-FETCHED = MODELS["qwen2.5-0.5b"]
-URL = f"/{FETCHED.repository}/resolve/main/{FETCHED.file}"
 VARIABLES = ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL", "OLLAMA_API_BASE")
 
 
@@ -135,43 +127,6 @@ def test_a_key_comes_from_the_environment(
         assert "openai/gtp-4o does not exist" in choose(client, hosted="openai/gtp-4o")
 
 
-def test_a_model_is_set_up_with_its_progress(
-    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def use_hub(hub: Hub) -> None:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
-        template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template)
-
-    content = write_gguf(tmp_path / "m.gguf", CHAT_MODEL, 6_000_000).read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    monkeypatch.setitem(MODELS, FETCHED.name, replace(FETCHED, sha256=sha256))
-    with hub_server() as hub:
-        hub.files[URL] = Hosted(content, cut_after=15_000_000, stalled=True)
-        use_hub(hub)
-        response = client.post(f"{PAGE}/fetch", data={"fetch": FETCHED.name})
-        work = response.url.path
-        while "10.5 MB of 500.0 MB" not in (progress := shown(client.get(work).text)):
-            assert "In progress" in progress
-        again = client.post(f"{PAGE}/fetch", data={"fetch": FETCHED.name})
-        assert "is being set up already" in shown(again.text)
-        assert "Setting up qwen2.5-0.5b" in shown(client.get(PAGE).text)
-    # The hub has ended: what is on the disk stays, and the next try goes on.
-    assert "goes on where it ended" in shown(finished(client, work))
-    with hub_server() as hub:
-        hub.files[URL] = Hosted(content)
-        use_hub(hub)
-        response = client.post(f"{PAGE}/fetch", data={"fetch": FETCHED.name})
-        said = shown(finished(client, response.url.path))
-        assert "gguf:qwen2.5-0.5b is the model of this server from now on" in said
-        assert hub.requests[-1][2] >= 10_000_000
-    assert default_model() == "gguf:qwen2.5-0.5b"
-    assert download.fetched_bytes(FETCHED) == len(content)
-    page = client.get(PAGE).text
-    assert "gguf:qwen2.5-0.5b" in Tags(page).values("input", "value")
-    assert FETCHED.name not in Tags(page).values("input", "value")  # to set it up again
-
-
 @pytest.mark.parametrize(("read_only", "is_alone"), [(True, True), (False, False)])
 def test_a_server_that_changes_nothing_or_is_one_of_several_keeps_its_model(
     read_only: bool, is_alone: bool
@@ -180,4 +135,3 @@ def test_a_server_that_changes_nothing_or_is_one_of_several_keeps_its_model(
         page = client.get(PAGE)
         assert "memory serve --model" in page.text
         assert client.post(PAGE, data={"model": "local"}).status_code == 400
-        assert client.post(f"{PAGE}/fetch", data={"fetch": FETCHED.name}).status_code == 400

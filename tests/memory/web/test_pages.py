@@ -57,11 +57,9 @@ PAGES = [
         "/chat",
         "/search",
         "/search?q=cat",
-        "/sql",
-        "/sql?select=SELECT id FROM turns",
     ),
     *("/facts?sort=date&person=Anna", "/facts?q=cat&attribute=has pet&sort=new"),
-    *("/attributes", "/settings", "/model", "/connect", "/forget", "/forget?matching=cat"),
+    *("/settings", "/model", "/connect", "/forget", "/forget?matching=cat"),
     *("/forget?all=1", "/more", "/files"),
 ]
 
@@ -209,12 +207,10 @@ def test_a_server_for_reading_shows_all_and_changes_nothing(memories: str) -> No
             actions = [a for a in tags.values("form", "action") if not a.endswith("sign-out")]
             allowed = (
                 "/ask",
-                "/check",
                 "/conversation",
                 "/facts",
                 "/past",
                 "/search",
-                "/sql",
                 "/forget",
             )
             assert all(action.endswith(allowed) for action in actions), page
@@ -335,7 +331,7 @@ def test_what_is_told_on_the_page_is_a_turn(client: TestClient) -> None:
         assert client.post(f"{ANNA}/turns", data=fields | wrong).status_code == 400
 
 
-def test_a_memory_without_facts_leads_with_people_topics_and_dates(home: str) -> None:
+def test_a_memory_without_facts_leads_with_people_and_dates(home: str) -> None:
     lines = [
         ("Anna", "I took the trombone to Leeds.", "2017-05-08"),
         ("Ben", "How was the trombone in Leeds?", "2017-05-08"),
@@ -347,7 +343,7 @@ def test_a_memory_without_facts_leads_with_people_topics_and_dates(home: str) ->
             store.add([Turn(name, text, f"s{day}", said_at=day) for name, text, day in lines])
         html = client.get(ANNA).text
         text = shown(html)
-        assert "People Anna 2 turns Ben 1 turn Topics Leeds trombone" in text
+        assert "People Anna 2 turns Ben 1 turn" in text
         assert "Liveliest days 8 May 2017 2 turns 1 Jun 2017 1 turn" in text
         assert "Dates May 2017 2 turns Jun 2017 1 turn" in text
         assert text.index("People") < text.index("No facts yet")
@@ -363,7 +359,7 @@ def test_a_memory_without_facts_leads_with_people_topics_and_dates(home: str) ->
         with open_store(existing("anna")) as store:
             store.write(MOVED, cause="test")
         text = shown(client.get(ANNA).text)
-        assert "Topics" not in text
+        assert "Liveliest days" not in text
         assert "3 turns, 1 fact" in text
 
 
@@ -849,23 +845,6 @@ def test_a_model_that_cannot_be_used_is_named(memories: str) -> None:
 # ---------------------------------------------------------------------------- care
 
 
-def test_findings_are_mended_one_by_one(client: TestClient) -> None:
-    twice = (
-        "INSERT INTO facts (subject, attribute, value, happened_on, turn_id)"
-        " VALUES ('Anna', 'lives_in', 'Oslo', '2017-05-06', 1)"
-    )
-    with open_store(existing("anna")) as store:
-        store.write(twice, cause="by hand")
-    begun = client.post(f"{ANNA}/check")
-    html = finished(client, str(begun.url))
-    assert "stands again as fact 4" in shown(html)
-    form = {"task": hidden(html, "task"), "finding": hidden(html, "finding")}
-    mended = shown(client.post(f"{ANNA}/fix", data=form).text)
-    assert "fixed: Anna lives_in: Oslo" in mended
-    assert "Undo 3" in mended
-    assert client.post(f"{ANNA}/fix", data=form).status_code == 400
-
-
 def test_settings_are_switches_menus_and_fields(client: TestClient) -> None:
     with open_store(existing("anna")) as store:
         Settings(store, {**CHAT, "theme": Literal["day", "night"], "words": list[str]})
@@ -1089,44 +1068,7 @@ def test_what_was_merged_goes_with_each_of_its_turns(client: TestClient) -> None
 # --------------------------------------------------------------------- search details
 
 
-def test_sql_for_people_has_the_walls_of_a_model(client: TestClient) -> None:
-    ok = client.get(f"{ANNA}/sql?select=SELECT COUNT(*) AS n FROM facts").text
-    assert "n 3 1 row" in shown(ok)
-    assert "tags turn_id, key, value" in shown(ok)
-    for select in ("DELETE FROM facts", "SELECT * FROM settings", "SELECT"):
-        response = client.get(f"{ANNA}/sql", params={"select": select})
-        assert response.status_code == 200
-        assert "problem" in Tags(response.text).values("p", "class")
-        refused = client.get(f"{ANNA}/sql/rows.csv", params={"select": select})
-        assert refused.status_code == 400
-    for link in Tags(ok).values("a", "href"):
-        if "select=" in link and "rows.csv" not in link:  # the queries to begin with
-            assert "problem" not in Tags(client.get(link).text).values("p", "class")
-
-
-def test_rows_are_saved_as_csv_without_formulas(client: TestClient) -> None:
-    select = "SELECT id, '=1+1' AS sum, value FROM facts WHERE id = 2"
-    response = client.get(f"{ANNA}/sql/rows.csv", params={"select": select})
-    assert response.headers["content-type"] == "text/csv; charset=utf-8"
-    assert response.headers["content-disposition"] == 'attachment; filename="rows.csv"'
-    assert response.text == "id,sum,value\r\n2,'=1+1,cat Miso\r\n"
-
-
-@pytest.mark.parametrize(
-    "beginning", ["=", " =", "\u200b=", "+", "-", "@", "\uff1d", "\uff0b", "\uff20"]
-)
-def test_no_spreadsheet_takes_a_cell_for_a_formula(beginning: str, client: TestClient) -> None:
-    select = f"SELECT '{beginning}1+1' AS sum FROM facts WHERE id = 2"
-    rows = client.get(f"{ANNA}/sql/rows.csv", params={"select": select}).text.splitlines()
-    assert rows[1].startswith("'")
-
-
 def test_old_addresses_lead_to_the_new_pages(client: TestClient) -> None:
-    select = {"select": "SELECT id FROM facts"}
-    assert "3 rows" in shown(client.get(f"{ANNA}/search-details", params=select).text)
-    ranked = client.get(f"{ANNA}/search-details?question=Anna's cat").text
-    assert ranked.count("<article") == 5
-    assert ranked.count("Why this result?") == 5
     assert "Settings" in shown(client.get(f"{ANNA}/maintenance").text)
     assert "Ask a question" in shown(client.get(f"{ANNA}/ask").text)
     assert "Import and export" in shown(client.get(f"{ANNA}/charts").text)
