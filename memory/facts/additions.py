@@ -174,8 +174,8 @@ def record_assertions(
 def _read(turn: Turn, vocabulary: Vocabulary) -> Reading:
     """What a turn asserts: a person's own words in a message, or the tags of a tool use."""
     if turn.kind == "tool":
-        found = Found("", "", tuple(tool_assertions(turn)))
-        return Reading((found,) if found.assertions else ())
+        match = Found("", "", tuple(tool_assertions(turn)))
+        return Reading((match,) if match.assertions else ())
     if turn.kind != "message" or is_by_assistant(turn):
         return Reading()
     if turn.session == CORRECTIONS or turn.text.startswith(WITHDRAWN):
@@ -213,7 +213,7 @@ def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> li
     asserted = []
     for turn, reading in readings:
         others = frozenset(speakers) - {turn.speaker}
-        clear = Reading(tuple(found for found in reading.found if not _addresses(found, others)))
+        clear = Reading(tuple(match for match in reading.found if not _addresses(match, others)))
         aliases = aliases_in(turn, clear.found, vocabulary, speakers)
         by_relation = Reading(tuple(_by_relation(match, turn, others) for match in clear.found))
         asserted.append(TurnAssertions(turn, by_relation.assertions, aliases))
@@ -236,9 +236,9 @@ def _by_relation(match: Found, turn: Turn, speakers: frozenset[str]) -> Found:
     return replace(match, assertions=tuple(assertions))
 
 
-def _addresses(found: Found, speakers: frozenset[str]) -> bool:
+def _addresses(match: Found, speakers: frozenset[str]) -> bool:
     """Whether a value ends in the name of another speaker: "I live in York Clara"."""
-    return any(name_at_end(assertion.value) in speakers for assertion in found.assertions)
+    return any(name_at_end(assertion.value) in speakers for assertion in match.assertions)
 
 
 def _readings(

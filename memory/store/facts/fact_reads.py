@@ -27,8 +27,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 def facts_by_id(store: Store, fact_ids: Sequence[int]) -> list[Fact]:
     """The existing facts with these ids, by id."""
 
-    def read(own: Store, own_ids: list[int]) -> list[Fact]:
-        with own.reading() as conn:
+    def read(member: Store, own_ids: list[int]) -> list[Fact]:
+        with member.reading() as conn:
             return [to_fact(row) for row in conn.run("facts_by_id", fact_ids=own_ids)]
 
     return sorted(united_facts(store, read, fact_ids), key=lambda fact: fact.id)
@@ -49,8 +49,8 @@ def facts_of_days(store: Store, first: date, last: date, yearly: Sequence[str]) 
 def facts_from(store: Store, turn_ids: Sequence[int]) -> list[Fact]:
     """The facts that come from these turns, in the order of their turns."""
 
-    def read(own: Store, own_ids: list[int]) -> list[Fact]:
-        with own.reading() as conn:
+    def read(member: Store, own_ids: list[int]) -> list[Fact]:
+        with member.reading() as conn:
             return [to_fact(row) for row in conn.run("facts_by_turn", turn_ids=own_ids)]
 
     return united_facts(store, read, turn_ids)
@@ -68,8 +68,8 @@ def facts_of_subjects(
     """
     names = {"subjects": [*subjects], "attributes": [*attributes], **_said_by(speakers)}
 
-    def read(own: Store, _: list[int]) -> list[Fact]:
-        with own.reading() as conn:
+    def read(member: Store, _: list[int]) -> list[Fact]:
+        with member.reading() as conn:
             return [to_fact(row) for row in conn.run("facts_of_subjects", **names)]
 
     return united_facts(store, read)
@@ -82,8 +82,8 @@ def facts_about(store: Store, entities: Iterable[str]) -> list[Fact]:
     """
     about = [*entities]
 
-    def read(own: Store, _: list[int]) -> list[Fact]:
-        with own.reading() as conn:
+    def read(member: Store, _: list[int]) -> list[Fact]:
+        with member.reading() as conn:
             return [to_fact(row) for row in conn.run("facts_about", about=about)]
 
     return united_facts(store, read)
@@ -152,8 +152,8 @@ def facts_that_may_hold(store: Store, beginnings: Sequence[str]) -> list[Fact]:
     if not beginnings:
         return store.facts()
 
-    def read(own: Store, _: list[int]) -> list[Fact]:
-        with own.transaction("DEFERRED") as conn:
+    def read(member: Store, _: list[int]) -> list[Fact]:
+        with member.transaction("DEFERRED") as conn:
             ids = conn.words.facts_that_may_hold(beginnings)
             return [to_fact(row) for row in conn.run("facts_by_id", fact_ids=ids)]
 
@@ -167,9 +167,9 @@ def facts_now_about(store: Store, entities: Iterable[str], day: str = "") -> lis
     """
     about = [*entities]
 
-    def read(own: Store, _: list[int]) -> list[Fact]:
-        with own.reading() as conn:
-            values = values_on(conn, day or own.today)
+    def read(member: Store, _: list[int]) -> list[Fact]:
+        with member.reading() as conn:
+            values = values_on(conn, day or member.today)
             return [to_fact(row) for row in conn.run("facts_now_about", about=about, **values)]
 
     return united_facts(store, read)
@@ -201,8 +201,8 @@ def by_template(store: Store, fact_ids: Sequence[int]) -> set[int]:
     Over several memories, the ids are each memory's own.
     """
     found: set[int] = set()
-    for own in stores_by_name(store).values():
-        with own.reading() as conn:
+    for member in stores_by_name(store).values():
+        with member.reading() as conn:
             found |= assertions.by_template(conn, fact_ids)
     return found
 
@@ -373,8 +373,8 @@ def commonest_values(store: HasConnections, attribute: str, most: int) -> list[t
 def count_attributes(store: Store) -> dict[str, int]:
     """How many facts have each stored attribute, in the order of their names."""
     counts: Counter[str] = Counter()
-    for own in stores_by_name(store).values():
-        with own.reading() as conn:
+    for member in stores_by_name(store).values():
+        with member.reading() as conn:
             counts.update(dict(conn.run("attributes_by_name").fetchall()))
     return dict(sorted(counts.items()))
 
