@@ -61,7 +61,8 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
             text, turn_ids = _with_latest(answer, group[0], reader.store, today)
             return RowsAnswer(text, turn_ids, (known.sql,), (known.rows,))
     # "Who is my wife?" asks for her name, not for what is known of her.
-    asks_for_relative = any(is_relative(one.attribute) or one.who for one in questions)
+    names = [name for one in questions for name in _names(one.attribute, vocabulary)]
+    asks_for_relative = any(map(is_relative, names)) or any(one.who for one in questions)
     return None if asks_for_relative else _known_of_one(question, reader)
 
 

@@ -36,9 +36,6 @@ _FIRST_OPTION = re.compile(r"\(([^\[\]()|]*)[^\[\]()]*\)")
 # A group or a placeholder, with what is glued to it.
 _NO_LITERAL = re.compile(r"[^\s()\[\]|]*(?:\[[^\[\]()]*\]|\([^\[\]()]*\)|\{[^{}]*\})[^\s()\[\]|]*")
 _CHOICE_OF_WORDS = re.compile(r"(?<!\S)\(([^\[\](){}]*)\)(?!\S)")
-_FIRST = re.compile(
-    r"\[(?P<optional>[^\[\]()]*)\]\S* *|\((?P<choice>[^\[\]()]*)\)|(?P<word>[^\s{]+|\{)"
-)
 
 
 @dataclass(frozen=True)
@@ -112,17 +109,6 @@ def needed_words(template: str) -> tuple[frozenset[str], ...]:
 def _is_outermost(before: str) -> bool:
     """Whether what follows a part of a template is in no group."""
     return before.count("[") == before.count("]") and before.count("(") == before.count(")")
-
-
-def first_words(template: str) -> frozenset[str]:
-    """Words with which a text in a template's form may begin."""
-    first = set[str]()
-    for match in _FIRST.finditer(template):
-        options = match["optional"] or match["choice"] or match["word"] or ""
-        first |= {option.split()[0].casefold() for option in options.split("|") if option.split()}
-        if match["optional"] is None:
-            break
-    return frozenset(word for word in first if "{" not in word)
 
 
 def spellings(template: str) -> Iterator[str]:

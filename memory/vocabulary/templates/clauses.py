@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from memory.text.word_classes import is_infinitive
 from memory.vocabulary.entities import relation_words
 from memory.vocabulary.orders import orders_in
 from memory.vocabulary.sentences import sentences_of
@@ -29,9 +30,6 @@ from memory.vocabulary.templates.words import language_words
 
 _QUOTATIONS = f"{FIRST_QUOTATION}-{LAST_QUOTATION}"
 _LONGEST_TURN = 20_000  # characters that are read: people tell of themselves at the beginning
-_LONGEST_CLAUSE = 300
-_MOST_PIECES = 24  # of a sentence that may be clauses
-_MOST_JOINED = 4  # of these as one clause
 # "I'm vegan... or was" goes on behind its dots.
 _SENTENCE_END = re.compile(
     r"(?<=[.!?\u2026])(?<!\b\d\.)(?<!\b\d\d\.)(?<!\b[A-Z]\.)"
@@ -41,14 +39,12 @@ _COLON = re.compile(r":(?=[\s*_]|\Z)")
 # Each run of marks is looked at once, from its beginning.
 _EDGES = re.compile(rf"^[^\w{_QUOTATIONS}#+]++|(?<![^\w{_QUOTATIONS}+%])[^\w{_QUOTATIONS}+%]++$")
 _NO_WORD = re.compile(r"[^\w'&/#-]+")
-_MARKS = ".,;:!?()"
 _FILLER_MARKS = ",!.\u2013-"  # behind each word of a greeting
 _MOST_FILLER_WORDS = 8
 _PART_OF_OTHERS = "\0"
 _BULLET = re.compile(r"^\s*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
 _VERSE_LINES = 4
 _MOST_VERSE_WORDS = 10
-_MOST_SALUTATION_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -65,15 +61,6 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of a sentence that may be a whole clause, and the pieces before and behind it."""
-
-    text: str
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Clause:
     """A clause without what adds nothing to it, and the date that stood at an end of it.
 
@@ -85,23 +72,12 @@ class Clause:
     phrase: str = ""
 
 
-def is_passing(clause: Clause) -> bool:
-    """Whether a clause tells what is so on some days only: "I'm not vegetarian today".
-
-    "I moved today" tells what is so from then on.
-    """
-    known = language_words()
-    return clause.phrase.casefold().split(" ")[0] in known.passing and bool(
-        words_of(clause.text) & known.present
-    )
-
-
 def refusal_of(text: str, speaker: str = "") -> str:
     """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
     # "Always translate foreign words" is of all answers, and of no text.
     request = "" if begins_order(text) else first_search(_table("requests"), text)
-    if request := request or plays_somebody(text):
+    if request:
         return f"it asks to treat a text or to play a role: {request!r}"
     if frame := first_search(_table("frames"), text):
         return f"it plays or supposes something: {frame!r}"
@@ -117,8 +93,6 @@ def begins_order(text: str) -> bool:
 def form_of_others(text: str, speaker: str = "") -> str:
     """Why a whole turn is not in its speaker's own words, "" if it may be."""
     lines = [line.strip() for line in text[:_LONGEST_TURN].splitlines() if line.strip()]
-    if _is_letter(lines):
-        return "it is a letter"
     if _is_verse(lines):
         return "it is verse"
     if name := name_of_other(text[:_LONGEST_TURN], speaker):
@@ -154,8 +128,8 @@ def own_with_marks(text: str, with_code: bool = False) -> tuple[str, list[str]]:
     return "".join(own), quotations
 
 
-def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
-    """The sentences of a turn; `openers` are words with which a clause may begin."""
+def sentences(text: str) -> Iterator[Sentence]:
+    """The sentences of a turn."""
     own, quotations = own_with_marks(text)
     is_introduced = is_read = False
     for line in own.splitlines():
@@ -177,7 +151,7 @@ def sentences(text: str, openers: frozenset[str]) -> Iterator[Sentence]:
             if clean.rstrip("!.)\"' ").endswith("?"):
                 yield Sentence(clean, refusal="it is a question")
                 continue
-            yield Sentence(clean, tuple(_pieces(clean, openers)), "", tuple(quotations))
+            yield Sentence(clean, tuple(_pieces(clean)), "", tuple(quotations))
 
 
 def told_sentences(text: str) -> Iterator[str]:
@@ -191,8 +165,7 @@ def told_sentences(text: str) -> Iterator[str]:
 
 def unasserted(text: str) -> str:
     """The word that keeps a sentence from asserting anything: a condition, another's speech."""
-    ironies = (mark for mark in language_words().ironies if mark in text)
-    return first_search(_table("unasserted"), text) or next(ironies, "")
+    return first_search(_table("unasserted"), text)
 
 
 def supposes(sentence: str) -> bool:
@@ -200,62 +173,26 @@ def supposes(sentence: str) -> bool:
     return bool(first_search(_table("suppositions"), sentence))
 
 
-def retraction(text: str, of_end: bool = False) -> str:
-    """A sentence that takes back the one before it ("just kidding"), "" for any other.
-
-    "I don't speak Finnish, I made that up" takes back an earlier claim, and not `of_end`.
-    """
+def retraction(text: str) -> str:
+    """A sentence that takes back the one before it ("just kidding"), "" for any other."""
     plain = " ".join(_NO_WORD.sub(" ", text).split())
-    if not plain:
-        return next((mark for mark in language_words().ironies if mark in text), "")
-    if of_end and is_one_of(_table("confessions"), plain):
-        return ""
     return plain if is_one_of(_table("retractions"), plain) else ""
 
 
-def clauses(sentence: Sentence) -> Iterator[Part]:
-    """What of a sentence may be a whole clause: itself, and its parts, the longest first."""
-    pieces = sentence.pieces[:_MOST_PIECES]
-    counts = [len(pieces)] if len(pieces) > _MOST_JOINED else []
-    counts += range(min(len(pieces), _MOST_JOINED), 0, -1)
-    for count in counts:
-        for start in range(len(pieces) - count + 1):
-            end = start + count
-            text = "".join(pieces[start:end])
-            if len(text) <= _LONGEST_CLAUSE:
-                # "the car" ends a sentence; "car" before a clause is French for "because".
-                clause = _without_edges(text, joins=end < len(pieces))
-                yield Part(clause, pieces[:start], pieces[end:])
+def joined(pieces: Sequence[str], start: int, end: int) -> str:
+    """Some pieces of a sentence as one clause."""
+    # "the car" ends a sentence; "car" before a clause is French for "because".
+    return _without_edges("".join(pieces[start:end]), joins=end < len(pieces))
 
 
-def doubt_around(part: Part, matched: Sequence[str], is_end: bool = False) -> str:
-    """What around a clause makes it doubtful, "" for nothing; `matched` are clauses that match.
-
-    "In my dreams, I live in Paris", "she was like, I'm vegan", "I live in Rome, or so I think".
-    """
-    for piece in part.before:
-        is_read = any(_without_edges(piece) in clause for clause in matched)
-        if not is_read and not _leaves_clause(piece):
-            return piece.strip()
-    after = "".join(part.after)
-    return retraction(after, is_end) or retraction("".join(part.after[:1]), is_end)
-
-
-def _leaves_clause(piece: str) -> bool:
-    """Whether words before a clause leave it a statement of the speaker.
-
-    They add nothing, name the person spoken to, are a clause of the speaker's own, or lead to the
-    statement by "but" or "so". All others may say whose words it has, or when it would be so.
-    """
+def leads_on(piece: str) -> bool:
+    """Whether what follows some words is the speaker's: "that is kind, but", "I know, "."""
     known = language_words()
     words = _without_edges(piece, joins=False).casefold().split(" ")
-    if words[-1] in known.joins and words[-1] not in known.list_joins:
-        return True
-    if not without_person_spoken_to(f", {without_fillers(_without_edges(piece))}"):
-        return True
-    is_own = words_of(words[0]) & known.speakers
-    is_of_own = words[0] in relation_words().possessives and not piece.rstrip().endswith(",")
-    return bool(is_own or is_of_own) and words[-1] not in known.reports
+    is_own = not words_of(words[0]).isdisjoint(known.speakers)
+    return (is_own and words[-1] not in known.reports) or (
+        words[-1] in known.joins and words[-1] not in known.list_joins
+    )
 
 
 def variants(clause: str, said_at: str) -> Iterator[Clause]:
@@ -263,41 +200,37 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
 
     Words behind it first: "now" is not part of a value ("I work as a teacher now").
     """
+    known = language_words()
     bare = without_fillers(clause)
     to_nobody = without_person_spoken_to(bare)
     addressing = bare if to_nobody == bare else without_fillers(to_nobody)
     for text in dict.fromkeys((without_fillers(clause, before=False), clause, bare, addressing)):
         yield Clause(text)
     for text, phrase in dates_at_ends(addressing):
+        is_passing = phrase.casefold().split(" ")[0] in known.passing
+        if is_passing and words_of(text) & known.present:
+            continue  # "I'm not vegetarian today", but "I moved today"
         date = date_of(phrase, said_at) or ""
         yield Clause(without_fillers(_without_edges(text, joins=False)), date, phrase)
     # Last: "I eat meat again" ends something by its last word.
-    shorter = _contrasts().sub("", addressing)
-    if shorter != addressing:
-        yield Clause(without_fillers(shorter))
+    for word in filter(addressing.endswith, known.again):
+        yield Clause(without_fillers(addressing.removesuffix(word)))
 
 
-def _pieces(sentence: str, openers: frozenset[str]) -> Iterator[str]:
+def _pieces(sentence: str) -> Iterator[str]:
     """A sentence cut at a comma or "and" behind which a clause or a predicate begins."""
     known = language_words()
+    openers = known.subjects | known.reasons | relation_words().possessives
     start = 0
     for cut in _cuts().finditer(sentence):
         word = sentence[cut.end() : cut.end() + 40].partition(" ")[0]
-        begins_clause = words_of(word) & (openers | known.subjects | known.reasons)
-        begins_predicate = word.casefold().strip(_MARKS) in known.verbs
-        joins = {(cut["join"] or cut["other_join"] or "").casefold()}
-        if begins_clause or begins_predicate or joins & known.reasons:
+        begins_clause = words_of(word) & openers
+        join = (cut["join"] or cut["other_join"] or "").casefold()
+        begins_predicate = bool(join) and is_infinitive(word.casefold())  # "and need a chair"
+        if begins_clause or begins_predicate or join in known.reasons:
             yield sentence[start : cut.end()]
             start = cut.end()
     yield sentence[start:]
-
-
-@cache
-def _contrasts() -> re.Pattern[str]:
-    """What ends a clause without being part of a value: ", not Oslo", and "again"."""
-    known = language_words()
-    contrasts, again = ("|".join(map(re.escape, sorted(w))) for w in (known.contrasts, known.again))
-    return re.compile(rf"\s*,\s*(?:{contrasts})\s+[^,]+$|,?\s+(?:{again})$", re.IGNORECASE)
 
 
 @cache
@@ -364,19 +297,6 @@ def _split_at_colon(line: str) -> tuple[str, str, str]:
     return _without_edges(line[: match.start()]), ":", line[match.end() :]
 
 
-def _is_letter(lines: Sequence[str]) -> bool:
-    """A letter has a formal salutation, or a salutation and a signature."""
-    if not lines:
-        return False
-    first, *rest = lines
-    if _begins_with(_table("formal_salutations"), first):
-        return True
-    is_greeted = _begins_with(_table("salutations"), first) and len(first.split()) <= 5
-    return is_greeted and any(
-        is_one_of(_table("signatures"), line.rstrip(" ,.!")) for line in rest[-3:]
-    )
-
-
 def _is_verse(lines: Sequence[str]) -> bool:
     """Lines that end in no sentence."""
     short = [
@@ -387,14 +307,6 @@ def _is_verse(lines: Sequence[str]) -> bool:
         and not _BULLET.match(line)
     ]
     return len(lines) >= _VERSE_LINES and len(short) >= 0.75 * len(lines)
-
-
-def _begins_with(table: Table[None], line: str) -> bool:
-    words = line.replace(",", "").split()[:_MOST_SALUTATION_WORDS]
-    # What these do not match their beginnings do not match: they have fewer words.
-    if not table.candidates(words_of(" ".join(words))):
-        return False
-    return any(is_one_of(table, " ".join(words[:count])) for count in range(1, len(words) + 1))
 
 
 @cache

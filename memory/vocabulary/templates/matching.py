@@ -11,13 +11,12 @@ from memory.text.dates import is_past_before
 from memory.vocabulary import INSTRUCTION, LENGTH, STANDING, Attribute, Vocabulary
 from memory.vocabulary.entities import Relation, relation_words
 from memory.vocabulary.orders import LONGEST_ORDER, orders_in
-from memory.vocabulary.template_syntax import VALUES, Placeholder, first_words
+from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
     Clause,
     Sentence,
-    clauses,
-    doubt_around,
-    is_passing,
+    joined,
+    leads_on,
     own_with_marks,
     refusal_of,
     retraction,
@@ -38,11 +37,12 @@ from memory.vocabulary.templates.forms import (
     list_items,
 )
 from memory.vocabulary.templates.made_once import made_once
-from memory.vocabulary.templates.patterns import Match, Row, Table, in_full, pattern, words_of
+from memory.vocabulary.templates.patterns import Match, Row, Table, pattern, words_of
 from memory.vocabulary.templates.words import language_words
 
 _MOST_ASSERTIONS = 40  # of a turn
-_ONE_ANSWER = frozenset({"it", "be"})  # in a wish that names no answers: "keep it short"
+_LONGEST_CLAUSE = 300
+_MOST_JOINED = 4  # pieces of a sentence as one clause
 _CORRECTION_WORDS = 6  # of the next sentence, which may correct the one before
 _NO_VALUES = frozenset({"i", "no", "sorry", "oops", "whoops", "wait", "actually"})
 _BOTH_SIDES = re.compile(r"(?P<one>[^,]+?)(?:, (?P<other>[^,]+?),?)?")
@@ -118,9 +118,6 @@ class Templates:
             for field in ("says", "ends")
             for template in getattr(attribute, field)
         )
-        first = (first_words(in_full(row.template)) for row in self._table.rows)
-        openers = relation_words().possessives.union(*first)
-        self._openers = openers - language_words().opens
 
     def read(self, turn: Turn) -> Reading:
         """What the clauses of a turn assert, and what it asks for in all answers."""
@@ -157,7 +154,7 @@ class Templates:
             return Reading(refusals=(refusal,))
         found: list[Found] = []
         refusals: list[str] = []
-        read = list(sentences(turn.text, self._openers))
+        read = list(sentences(turn.text))
         for sentence, following in zip_longest(read, read[1:], fillvalue=Sentence("")):
             if sentence.refusal:
                 refusals.append(f"{sentence.refusal}: {sentence.text!r:.80}")
@@ -165,10 +162,10 @@ class Templates:
             matched = list(self._matched(sentence, turn, rows))
             if len(read) > 1:  # "Tell me a joke. Keep it short."
                 matched = [match for match in matched if not _is_of_one_answer(match)]
-            is_end = all(match.is_end for match in matched)
             if reason := matched and (
                 _doubt(sentence, matched)
-                or retraction(following.text, is_end)
+                or retraction(sentence.text.partition(matched[-1].clause)[2])
+                or retraction(following.text)
                 or self._correction(sentence, following, matched)
             ):
                 refusals.append(f"{reason!r} makes it no statement: {sentence.text!r:.80}")
@@ -207,17 +204,24 @@ class Templates:
     def _matched(
         self, sentence: Sentence, turn: Turn, rows: list[Row[StatementForm]]
     ) -> Iterator[Found]:
-        """The matching clauses of a sentence, without repetitions."""
-        taken: list[str] = []
-        for part in clauses(sentence):
-            if any(part.text in longer for longer in taken):
-                continue
-            of_clause = self._of_clause(part.text, sentence, turn, rows)
-            if of_clause:
-                taken.append(part.text)
-                is_end = all(match.is_end for match in of_clause)
-                if not doubt_around(part, taken, is_end):
-                    yield from of_clause
+        """The clauses that match from the beginning of a sentence on, up to one that does not.
+
+        Only what leads to them or is the speaker's own may be before them (`leads_on`).
+        """
+        start, pieces = 0, sentence.pieces
+        while start < len(pieces):
+            for end in range(min(start + _MOST_JOINED, len(pieces)), start, -1):
+                text = joined(pieces, start, end)
+                if len(text) <= _LONGEST_CLAUSE and (
+                    found := self._of_clause(text, sentence, turn, rows)
+                ):
+                    yield from found
+                    start = end
+                    break
+            else:
+                if not leads_on(pieces[start]):
+                    return
+                start += 1
 
     def _of_clause(
         self, text: str, sentence: Sentence, turn: Turn, rows: list[Row[StatementForm]]
@@ -238,8 +242,6 @@ class Templates:
             return None
         form = row.value
         if not all(fits(text, part.form) for part, text in match.texts if part.name == "text"):
-            return None
-        if form.attribute.is_state and is_passing(clause):
             return None
         date = _date(match, clause, turn.said_at, can_end=bool(form.attribute.ends))
         if date is None:
@@ -275,8 +277,7 @@ def _bare(word: str) -> str:
 
 def _is_of_one_answer(match: Found) -> bool:
     """Whether a length is wished of "it", which other sentences of the turn may ask for."""
-    is_of_length = match.assertions[-1].attribute == LENGTH
-    return is_of_length and not words_of(match.clause).isdisjoint(_ONE_ANSWER)
+    return match.assertions[-1].attribute == LENGTH and "it" in words_of(match.clause)
 
 
 def _closest(found: list[Found], ends: bool) -> list[Found]:

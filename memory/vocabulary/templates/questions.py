@@ -101,7 +101,7 @@ class QuestionTemplates:
         return Question(
             row.template,
             row.value.kind,
-            name,
+            known.name if known else name,
             parts.get("who", ""),
             parts.get("value", ""),
             date,

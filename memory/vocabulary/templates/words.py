@@ -1,7 +1,7 @@
 """The words for matching templates, in all languages together: `languages.toml`."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,19 +25,17 @@ class Words:
     after: tuple[str, ...]
     comments: tuple[str, ...]
     joins: tuple[str, ...]
+    again: tuple[str, ...]
     list_joins: frozenset[str]
     reasons: frozenset[str]
     subjects: frozenset[str]
     speakers: frozenset[str]
     possessives: frozenset[str]
-    verbs: frozenset[str]
     prepositions: frozenset[str]
     spoken_to: frozenset[str]
     stops: frozenset[str]
     opens: frozenset[str]
     negations: frozenset[str]
-    contrasts: tuple[str, ...]
-    again: tuple[str, ...]
     changes: frozenset[str]
     permissions: frozenset[str]
     corrections: frozenset[str]
@@ -47,8 +45,6 @@ class Words:
     unasserted: tuple[str, ...]
     reports: frozenset[str]
     retractions: tuple[str, ...]
-    confessions: tuple[str, ...]
-    ironies: tuple[str, ...]
     frames: tuple[str, ...]
     suppositions: tuple[str, ...]
     requests: tuple[str, ...]
@@ -57,9 +53,6 @@ class Words:
     overviews: tuple[str, ...]
     own_overviews: tuple[str, ...]
     heads: tuple[str, ...]
-    salutations: tuple[str, ...]
-    formal_salutations: tuple[str, ...]
-    signatures: tuple[str, ...]
 
     @cached_property
     def outside_phrases(self) -> frozenset[str]:
@@ -82,7 +75,6 @@ def language_words() -> Words:
         },
         "greater_numbers": {**_merged(named, "tens"), **_merged(languages, "spans")},
         "agreement": tuple((them, me) for them, me in file["english"]["agreement"]),
-        "verbs": frozenset(form for language in languages for form in _verb_forms(language)),
     }
     for field in fields(Words):
         if field.name in special:
@@ -94,15 +86,6 @@ def language_words() -> Words:
             else tuple(dict.fromkeys(line for lines in listed for line in lines))
         )
     return Words(**special)
-
-
-def _verb_forms(language: dict[str, Any]) -> Iterator[str]:
-    """The verbs of a language with each of its endings."""
-    endings = [
-        "" if ending == "-" else ending for ending in language.get("verb_endings", "").split()
-    ]
-    for verb in language.get("verbs", "").split():
-        yield from (verb + ending for ending in endings)
 
 
 def _merged(languages: list[dict[str, Any]], heading: str) -> dict[str, Any]:
