@@ -283,7 +283,7 @@ def test_after_forgetting_columns_are_as_if_made_anew(path: Path, going: list[in
         assert isinstance(store, SqliteStore)
         with store.transaction() as conn:
             assert find_faults(conn) == []
-            search_tables.remake(conn, _vectors_of, search_tables.put_columns)
+            search_tables.remake(conn, _vectors_of)
         assert columns(memory) == left
 
 

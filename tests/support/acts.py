@@ -46,7 +46,7 @@ from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
 from tests.support.newer_version import one_more_migration
-from tests.support.older_memory import make_older, unindexed_memory
+from tests.support.older_memory import make_older
 from tests.support.rows import rows_of
 from tests.support.scripted import StoresByRule, scripted_model
 
@@ -177,7 +177,7 @@ def begin_with_two_backups(folder: Path) -> None:
 def begin_with_older_files(folder: Path) -> None:
     """Every other one was used, each of another schema; the others' turns have no index.
 
-    They lie in a folder of their own: whoever looks at a folder opens, and so indexes, its files.
+    They lie in a folder of their own: whoever looks at a folder opens, and so migrates, its files.
     """
     begin_with_facts(folder)
     with open_store(main_file(folder)) as store:
@@ -190,13 +190,9 @@ def begin_with_older_files(folder: Path) -> None:
     (folder / "older").mkdir()
     for n in range(TIMES):
         path = folder / "older" / f"old{n:02}.db"
-        if n % 2:
-            statements = [FACT.format(value="cat Miso", turn=turn) for turn in (1, 5, 9)]
-            unindexed_memory(path, turns=TURNS, facts=statements)
-        else:
-            shutil.copy(main_file(folder), path)
-            if n:
-                make_older(path, migrations.OLDEST + n // 2 - 1)
+        shutil.copy(main_file(folder), path)
+        if n:
+            make_older(path, migrations.OLDEST + n % (migrations.VERSION - migrations.OLDEST))
     main_file(folder).unlink()
 
 

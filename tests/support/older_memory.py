@@ -2,15 +2,13 @@
 
 import re
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from memory import Turn
 from memory.store import migrations
-from memory.store.sqlite.connection import SqliteConnection, connect
+from memory.store.sqlite.connection import SqliteConnection
 
 _TEXT = Path(__file__).with_name("steps_to_schema_16.sql").read_text("utf-8")
 _, *_PARTS = re.split(r"^-- (\d{4}_\w+)\n", _TEXT, flags=re.MULTILINE)
@@ -37,24 +35,6 @@ def memory_by_steps(path: Path, schema: int = len(STEPS)) -> None:
         steps.apply(Database(conn))
         conn.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
         conn.execute(f"PRAGMA user_version = {schema}")
-
-
-def unindexed_memory(path: Path, turns: Sequence[Turn], facts: Sequence[str] = ()) -> None:
-    """Make a memory of turns without vectors, and of statements on facts.
-
-    So it was left where an older version was killed that had brought the first schema up to date,
-    before it filled the tables of search.
-    """
-    conn = connect(path, read_only=False)
-    conn.executemany(
-        "INSERT INTO turns (kind, session, speaker, text, said_at, source)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [(t.kind, t.session, t.speaker, t.text, t.said_at, t.source) for t in turns],
-    )
-    conn.execute("INSERT INTO changes (at, cause, statement) VALUES ('', 'test', '')")
-    for statement in facts:
-        conn.execute(statement)
-    conn.close()
 
 
 def make_older(path: Path, schema: int = len(STEPS)) -> None:

@@ -32,8 +32,6 @@ BLOCK = 1024  # turns
 PIECE = 64  # turns
 _WIDER = 4  # a search that must pass over older versions of documents
 
-PutTurns = Callable[[Connection, Sequence[Turn], NDArray[np.float32]], None]
-
 
 @dataclass(frozen=True)
 class Searched:
@@ -88,14 +86,6 @@ class Searched:
 # --- writing ----------------------------------------------------------------------------------
 
 
-def put_words_and_columns(
-    conn: Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]
-) -> None:
-    """Store what search needs of turns that were just added; vectors are (len(turns), width)."""
-    put_columns(conn, turns, vectors)
-    conn.words.put_turns(turns)
-
-
 def put_columns(conn: Connection, turns: Sequence[Turn], vectors: NDArray[np.float32]) -> None:
     """Store columns and vectors of turns. Words are apart: they do not depend on the embedder."""
     names = dict.fromkeys(turn.speaker for turn in turns)  # numbered in the order they come in
@@ -146,21 +136,14 @@ def number_speakers(conn: Connection, names: Iterable[str]) -> tuple[dict[str, i
     return speakers, new
 
 
-def remake(
-    conn: Connection,
-    vectors_of: Callable[[Sequence[Turn]], NDArray[np.float32]],
-    put_turns: PutTurns,
-) -> None:
-    """Store everything anew, inside the caller's transaction.
-
-    `put_turns` is `put_columns`, or `put_words_and_columns` if there are no words yet.
-    """
+def remake(conn: Connection, vectors_of: Callable[[Sequence[Turn]], NDArray[np.float32]]) -> None:
+    """Store columns and vectors anew, inside the caller's transaction."""
     conn.run("delete_recent", last=BEYOND_ALL_IDS)
     conn.run("delete_blocks", first=0)
     conn.run("delete_pieces", first=0)
     last = 0
     while turns := read_turns(conn, last + 1, limit=BLOCK):
-        put_turns(conn, turns, vectors_of(turns))
+        put_columns(conn, turns, vectors_of(turns))
         last = turns[-1].id
 
 

@@ -22,18 +22,16 @@ from numpy.typing import NDArray
 from memory.errors import InputError, ModelError, Stop, StoreError
 from memory.records import Turn
 from memory.search.embed import (
-    DIM,
     PACKAGED_EMBEDDER,
     REQUEST_TEXTS,
     Embedder,
     HostedEmbedder,
     LocalEmbedder,
     PackagedEmbedder,
-    embed,
     load_embedder,
 )
 from memory.store.configuration import settings
-from memory.store.database import Connection, HasConnections, Transaction
+from memory.store.database import Connection, HasConnections
 from memory.store.search import search_tables
 from memory.store.turns import turns_table
 from memory.system.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
@@ -121,30 +119,6 @@ def refuse_other_width(recorded: RecordedEmbedder, width: int, location: Path | 
             f"{recorded.name} now makes vectors of {width} numbers, the ones in {location} have"
             f" {recorded.width}; make them anew: {embed_command(location, recorded.name)}"
         )
-
-
-def index_older_turns(conn: Connection, transaction: Transaction) -> None:
-    """Fill the tables of search for turns of schema 1, whose embedder was the packaged one."""
-    if _is_unindexed(conn):
-        with transaction():
-            if _is_unindexed(conn):  # else another process was faster
-                search_tables.remake(
-                    conn,
-                    vectors_of=lambda turns: embed([turn.text for turn in turns]),
-                    put_turns=search_tables.put_words_and_columns,
-                )
-                record_embedder(conn, PACKAGED_EMBEDDER, DIM)
-
-
-def refuse_older_turns(conn: Connection, location: Path | str) -> None:
-    """Raises StoreError for turns of schema 1 that `index_older_turns` has yet to see."""
-    if _is_unindexed(conn):
-        raise StoreError(f"{location}: made by an older version; open it once for writing")
-
-
-def _is_unindexed(conn: Connection) -> bool:
-    has_turns = bool(turns_table.read_turns(conn, limit=1))
-    return has_turns and recorded_embedder(conn) is None
 
 
 # --- turns that wait for their vectors --------------------------------------------------------
@@ -302,7 +276,7 @@ def _swap(conn: Connection, embedder: Embedder) -> None:
         return np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(turns), -1)
 
     width = _staged_width(conn, name)
-    search_tables.remake(conn, vectors_of=staged, put_turns=search_tables.put_columns)
+    search_tables.remake(conn, vectors_of=staged)
     if width is None:  # all turns were forgotten meanwhile
         width = embedder(["a"]).shape[1]
     record_embedder(conn, name, width)

@@ -86,10 +86,7 @@ class SqliteStore(DatabaseStore):
                 self._opened_files = OpenedFiles(path)
             self._stamp = stamp_of(self._conn)
             try:
-                if read_only:
-                    vectors.refuse_older_turns(self._conn, path)
-                else:
-                    vectors.index_older_turns(self._conn, self.transaction)
+                if not read_only:
                     entities.derive_older(self._conn, self.transaction)
                 recorded = vectors.recorded_embedder(self._conn)
                 vectors.refuse_other_name(recorded, embedder, self.location)

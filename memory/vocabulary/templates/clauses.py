@@ -185,6 +185,23 @@ def joined(pieces: Sequence[str], start: int, end: int) -> str:
     return _without_edges("".join(pieces[start:end]), joins=end < len(pieces))
 
 
+def goes_on(pieces: Sequence[str], end: int) -> bool:
+    """Whether what is in front of a piece may go on with it: "and", and no new clause."""
+    if (
+        end >= len(pieces)
+        or pieces[end - 1].casefold().split()[-1] not in language_words().list_joins
+    ):
+        return False
+    return words_of(pieces[end].partition(" ")[0]).isdisjoint(_openers())
+
+
+@cache
+def _openers() -> frozenset[str]:
+    """Words with which a clause begins."""
+    known = language_words()
+    return known.subjects | known.reasons | relation_words().possessives
+
+
 def leads_on(piece: str) -> bool:
     """Whether what follows some words is the speaker's: "that is kind, but", "I know, "."""
     known = language_words()
@@ -220,11 +237,10 @@ def variants(clause: str, said_at: str) -> Iterator[Clause]:
 def _pieces(sentence: str) -> Iterator[str]:
     """A sentence cut at a comma or "and" behind which a clause or a predicate begins."""
     known = language_words()
-    openers = known.subjects | known.reasons | relation_words().possessives
     start = 0
     for cut in _cuts().finditer(sentence):
         word = sentence[cut.end() : cut.end() + 40].partition(" ")[0]
-        begins_clause = words_of(word) & openers
+        begins_clause = words_of(word) & _openers()
         join = (cut["join"] or cut["other_join"] or "").casefold()
         begins_predicate = bool(join) and is_infinitive(word.casefold())  # "and need a chair"
         if begins_clause or begins_predicate or join in known.reasons:

@@ -15,6 +15,7 @@ from memory.vocabulary.template_syntax import VALUES, Placeholder
 from memory.vocabulary.templates.clauses import (
     Clause,
     Sentence,
+    goes_on,
     joined,
     leads_on,
     own_with_marks,
@@ -41,7 +42,7 @@ from memory.vocabulary.templates.patterns import Match, Row, Table, pattern, wor
 from memory.vocabulary.templates.words import language_words
 
 _MOST_ASSERTIONS = 40  # of a turn
-_LONGEST_CLAUSE = 300
+_LONGEST = 300  # characters of a clause
 _MOST_JOINED = 4  # pieces of a sentence as one clause
 _CORRECTION_WORDS = 6  # of the next sentence, which may correct the one before
 _NO_VALUES = frozenset({"i", "no", "sorry", "oops", "whoops", "wait", "actually"})
@@ -204,24 +205,35 @@ class Templates:
     def _matched(
         self, sentence: Sentence, turn: Turn, rows: list[Row[StatementForm]]
     ) -> Iterator[Found]:
-        """The clauses that match from the beginning of a sentence on, up to one that does not.
+        """The clauses of a sentence that match, from its beginning on.
 
-        Only what leads to them or is the speaker's own may be before them (`leads_on`).
+        Only other such clauses and what leads on to them may be before them (`leads_on`).
         """
-        start, pieces = 0, sentence.pieces
+        pieces = sentence.pieces
+        start = unread = 0
         while start < len(pieces):
-            for end in range(min(start + _MOST_JOINED, len(pieces)), start, -1):
-                text = joined(pieces, start, end)
-                if len(text) <= _LONGEST_CLAUSE and (
-                    found := self._of_clause(text, sentence, turn, rows)
-                ):
-                    yield from found
-                    start = end
-                    break
-            else:
-                if not leads_on(pieces[start]):
-                    return
-                start += 1
+            found, end = self._longest(pieces, start, sentence, turn, rows)
+            if found and (unread == start or leads_on("".join(pieces[unread:start]))):
+                yield from found
+                unread = end
+            start = end
+
+    def _longest(
+        self,
+        pieces: Sequence[str],
+        start: int,
+        sentence: Sentence,
+        turn: Turn,
+        rows: list[Row[StatementForm]],
+    ) -> tuple[list[Found], int]:
+        """The matches of the longest clause that begins with a piece, and the piece behind it."""
+        for end in range(min(start + _MOST_JOINED, len(pieces)), start, -1):
+            text = joined(pieces, start, end)
+            found = self._of_clause(text, sentence, turn, rows) if len(text) <= _LONGEST else []
+            # "hazelnuts and sesame, known since I was nine": a part of a list is none.
+            if found and not (goes_on(pieces, end) and any("{values" in m.template for m in found)):
+                return found, end
+        return [], start + 1
 
     def _of_clause(
         self, text: str, sentence: Sentence, turn: Turn, rows: list[Row[StatementForm]]

@@ -17,7 +17,7 @@ from memory import InputError, __main__, open_store
 from memory.errors import ModelError, StoreError
 from memory.search import embed
 from memory.store.search import search_tables, vectors
-from tests.conftest import CAT, SAID
+from tests.conftest import SAID
 from tests.support.embedding_server import (
     SMALL,
     TALK,
@@ -28,7 +28,6 @@ from tests.support.embedding_server import (
     serving,
     stored_columns,
 )
-from tests.support.older_memory import unindexed_memory
 from tests.support.rows import rows_of
 
 BOTH_STORES = "slow"
@@ -326,50 +325,3 @@ def test_the_command_refuses_in_one_line(
     assert line.startswith("error: ")
     assert complaint in line
     assert not path.with_name("missing.db").exists()
-
-
-# --- a file whose turns were not indexed --------------------------------------------------------
-
-
-@pytest.fixture
-def older(path: Path) -> Path:
-    """A memory of the first schema, as a killed opening left it: turns, and a fact."""
-    unindexed_memory(path, turns=SAID, facts=[CAT])
-    return path
-
-
-def test_an_older_file_is_searched_like_a_new_one(older: Path, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="open it once for writing"):
-        open_store(older, read_only=True)
-    with (
-        open_store(older) as store,
-        open_store(embedded_memory(tmp_path / "new.db", "wordllama", SAID)) as new,
-    ):
-        new.write(CAT, cause="test")
-        for question in ("Who moved to Oslo?", "Anna's pet", "dogs"):
-            assert store.search(question) == new.search(question) != []
-        assert store.add(SAID[:1]) == new.add(SAID[:1]) == [6]
-    assert stored_columns(older) == stored_columns(tmp_path / "new.db")
-
-
-def test_an_older_file_whose_opening_was_interrupted_is_described_later(
-    older: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(texts: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(vectors, "embed", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            open_store(older)
-    with pytest.raises(StoreError, match="open it once for writing"):
-        open_store(older, read_only=True)
-    with open_store(older) as store:
-        assert store.search("Oslo", 1)[0].turn_id == 1
-
-
-def test_an_older_file_has_vectors_of_the_packaged_embedder(older: Path) -> None:
-    with pytest.raises(InputError, match="not by openai/small-16"):
-        open_store(older, embedder=SMALL)
-    with open_store(older) as store:
-        assert store.vectors.embedder == embed.PACKAGED_EMBEDDER

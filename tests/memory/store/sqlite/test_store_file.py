@@ -25,7 +25,6 @@ from memory.store.sqlite.store import SqliteStore
 from memory.system.files import folder_lock
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
-from tests.support.older_memory import unindexed_memory
 from tests.support.rows import rows_of
 
 
@@ -75,19 +74,6 @@ def test_a_damaged_file_is_a_store_error(store: SqliteStore, path: Path) -> None
     path.write_bytes(content)
     with pytest.raises(StoreError, match="restore it from a backup"):
         open_store(path).search("Oslo", 3)
-
-
-def test_a_memory_whose_turns_were_not_indexed_is_searched_like_a_new_one(path: Path) -> None:
-    nickname = INSERT + "('Ben', 'nick', 'Zorblax', NULL, 4)"
-    unindexed_memory(path, turns=SAID, facts=[nickname])
-    with open_store(path) as store:
-        assert isinstance(store, SqliteStore)
-        store.add([Turn("Anna", "Oslo is far away.", "session_2", "2017-06-12")])
-        hits = store.search("Which city in May did Anna move to? Oslo?", 50)
-        assert len(hits) == 6
-        assert hits[0].turn_id == 1
-        assert store.search("Zorblax", 1)[0].turn_id == 4
-        assert_sound(store)
 
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(store: SqliteStore) -> None:

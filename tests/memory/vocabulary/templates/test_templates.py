@@ -57,6 +57,8 @@ def test_what_is_added_behind_a_statement_is_no_part_of_its_value(text: str, val
         ("I know that, I'm a nurse.", ["nurse"]),
         ("That is kind, but I'm allergic to nuts.", ["nuts"]),
         ("My name is Bo, I live in Ghent and I'm a nurse.", ["Bo", "Ghent", "nurse"]),
+        ("Don't pass the coffee and walnut, because I'm allergic to walnuts.", ["walnuts"]),
+        ("I'm allergic to nuts and sesame, known since school.", []),  # a part of a list
         ("I was like, I'm a nurse.", []),
         ("His badge says it all, I'm a nurse.", []),
         ("I'm a nurse, not!", []),
