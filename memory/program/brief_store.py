@@ -355,7 +355,8 @@ def _told_day(sentence: Sequence[Word], start: int, end: int, turn: Turn) -> str
     "on the 2nd of March", "since May"; "" for none and for several."""
     while end < len(sentence) and end - start < _MOST_DATED and not sentence[end - 1].is_last:
         end += 1
-    run = " ".join(word.token for word in sentence[start:end])
+    # A row is one clause, so what "and" joins in it are things: "Salt and Ashes".
+    run = " ".join("&" if word.head == "and" else word.token for word in sentence[start:end])
     days = told_days(run, turn.said_at)
     if not days:
         return _told_month(sentence[start:end], turn)

@@ -699,6 +699,7 @@ _IRREGULAR_PASTS = (
     " swam taken taught thought threw told took understood was wasn went were weren woke won wore"
     " written wrote"
 )
+_SAME_PASTS = "cut hit hurt let put quit read set shut split spread"  # their past is their present
 # Words in -ed that are not past tense, and what one can be beforehand.
 _OTHER_WORDS = (
     "bleed breed excited exceed exhausted feed hundred indeed naked need planned proceed sacred"
@@ -709,6 +710,8 @@ _VERB = re.compile(
     r"(?:\b(?:am|is|are|be|being|get|gets|getting)|['\u2019](?:m|re))(?: \w+)??"
     r" (?:\w+(?:ed|en)|done|made|built|sent|paid|held|sold)\b"
     rf"|\b(?:{_OTHER_WORDS.replace(' ', '|')})\b"
+    # "I read it on Saturday": its present has "on Saturdays", its future "will".
+    rf"|\b(?:I|we|he|she|they) (?:just |also )?(?P<same>{_SAME_PASTS.replace(' ', '|')})\b"
     rf"|\b(?P<past>{_IRREGULAR_PASTS.replace(' ', '|')}|[a-z]{{2,}}ed)\b"
     r"|\b(?:will|won|shall|gonna|am|is|are|isn|aren|can|may|might|must|should|do|does|don|doesn)\b"
     r"|['\u2019](?:ll|m|re)\b",
@@ -726,5 +729,5 @@ def is_past_before(before: str) -> bool | None:
     clause = _CLAUSE_END.split(_SENTENCE_END.split(before)[-1])[-1]
     verbs = [*_VERB.finditer(clause)]
     if verbs:
-        return bool(verbs[-1]["past"])
+        return bool(verbs[-1]["past"] or verbs[-1]["same"])
     return False if _PLANNED.search(clause) else None

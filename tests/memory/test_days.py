@@ -39,6 +39,8 @@ def _days(text: str, said_at: str = WEDNESDAY) -> list[str]:
         ("The rent is due on 4 January", ["2027-01-04"]),
         ("this weekend we go hiking", ["2026-11-21/2026-11-22"]),
         ("I saw Anna on Friday", ["2026-11-13"]),
+        ("I read the report on Friday", ["2026-11-13"]),
+        ("I'll read the report on Friday", ["2026-11-20"]),
         ("I met him on 3 May", ["2026-05-03"]),
         ("I worked a lot today", []),
         ("This week was awful.", []),

@@ -176,6 +176,11 @@ def test_whom_a_row_is_about(address: str) -> None:
         ("I start in Porto, and next month we sail to Rome.", "I | start in | Porto", ""),
         ("I saw Ana yesterday and Ida tomorrow.", "I | saw | Ana yesterday and Ida tomorrow", ""),
         ("I saw Ana on the 2nd of March.", "I | saw | Ana", "2011-03-02"),
+        (
+            "I read Salt and Ashes on the 2nd of March.",
+            "I | read | Salt and Ashes on the 2nd of March",
+            "2011-03-02",
+        ),
         ("We moved on 27 December.", "We | moved on | 27 December", "2010-12-27"),
         ("I fly to Faro on 12 May.", "I | fly to | Faro", "2011-05-12"),
         ("We met on Saturday.", "We | met on | Saturday", "2011-04-02"),
