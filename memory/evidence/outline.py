@@ -22,6 +22,8 @@ LONG_MESSAGE_TOKENS = 400
 # For a person's words other than code, where there is no room for more. Eight of 1,216 turns of
 # BEAM's 100K have more than 400 such tokens, and hold 8 % of all that people say there.
 PROSE_TOKENS = 1_000
+# Of a block that is shown in a short message: people put lists and addresses between fences, too.
+CODE_TOKENS = 60
 _CODE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE_LEFT_OUT = "(code)"
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(?P<text>.+?)[\s#:]*$")
@@ -34,10 +36,10 @@ _MARKS = re.compile(r"\*\*|__|`|^#{1,6}\s+", re.MULTILINE)
 _NUMBER = re.compile(r"\d+(?:[.,:]?\d+)+")
 _ITEM_WORDS = 12  # of a list item without a label, and of a clause with an amount
 _MOST_READ = 40_000  # characters of a text
-# The order of choice, apart from amounts: what is taken up, the beginning, headings, items, items
-# of items, other sentences, headings that say little ("Pros", "Sample Message"). Closings are left
+# The order of choice, apart from amounts: what is taken up, the beginning, items, other sentences,
+# items of items, headings, headings that say little ("Pros", "Sample Message"). Closings are left
 # out.
-_TAKEN_UP, _FIRST, _OF_HEADING, _OF_ITEM, _OF_INNER_ITEM, _OTHER, _BARE_HEADING, _CLOSING = range(8)
+_TAKEN_UP, _FIRST, _OF_ITEM, _OTHER, _OF_INNER_ITEM, _OF_HEADING, _BARE_HEADING, _CLOSING = range(8)
 # Telling words of a heading that says something. Without any headings, outlines keep .47 of the
 # words of right answers, not .53 (docs/log.md).
 _HEADING_WORDS = 3
@@ -91,18 +93,24 @@ def outline(text: str, limit: int, taken_up: str = "", *, closes: bool = True) -
     parts = _parts(text, taken_up, closes)
     chosen, tokens_left = _amounts(parts, limit)
     remaining = [n for n, part in enumerate(parts) if n not in chosen and part.order != _CLOSING]
+    labels = list[int]()  # of items that do not fit
     for number in sorted(remaining, key=lambda n: (parts[n].order, -parts[n].shared)):
         part = parts[number]
         size = count_tokens(part.text) + 1
         if part.label and size > tokens_left:
-            part = replace(part, text=part.label)
-            size = count_tokens(part.text) + 1
-        if size > limit and tokens_left >= _LEAST_OF_SENTENCE:
+            labels.append(number)
+        elif size > limit and tokens_left >= _LEAST_OF_SENTENCE:
             # Such a sentence would never fit, and people tell a dozen things in one.
             chosen[number] = replace(part, text=trim(part.text, tokens_left))
             tokens_left = 0
         elif size <= tokens_left:
             chosen[number] = part
+            tokens_left -= size
+    for number in labels:
+        label = replace(parts[number], text=parts[number].label)
+        size = count_tokens(label.text) + 1
+        if size <= tokens_left:
+            chosen[number] = label
             tokens_left -= size
     if not chosen:
         return f"{trim(text[: limit * CHARACTERS_PER_TOKEN], limit)} {CUT}"
@@ -144,7 +152,8 @@ def _parts(text: str, taken_up: str, closes: bool) -> list[_Part]:
             row = _TABLE_ROW.match(line)
             item = _row(row["cells"]) if row else _MARKER.sub("", line)
             whole = _plain(item if label else sentence, end="")
-            if not any(character.isalnum() for character in whole):
+            is_empty = not any(character.isalnum() for character in whole)
+            if is_empty or (closes and whole == _CODE_LEFT_OUT):  # an assistant's code is expected
                 continue
             if not parts and not label and len(whole.split()) < _LEAST_FIRST_WORDS:
                 continue
@@ -221,10 +230,9 @@ def _part(whole: str, label: tuple[str, int] | None, shared: int, is_first: bool
     if not label:
         return _Part(whole, _OTHER)
     text, order = label
-    if order != _OF_HEADING:
-        return _Part(whole, order, is_label=True, label=text)
-    says_little = len({*telling_words(text)}) < _HEADING_WORDS
-    return _Part(text, _BARE_HEADING if says_little else order, is_label=True)
+    whole, text = (text, "") if order == _OF_HEADING else (whole.rstrip(":"), text)
+    says_little = len({*telling_words(whole)}) < _HEADING_WORDS
+    return _Part(whole, _BARE_HEADING if says_little else order, is_label=True, label=text)
 
 
 def _label(line: str) -> tuple[str, int] | None:
@@ -310,9 +318,9 @@ def _joined(parts: Sequence[_Part], chosen: Mapping[int, _Part]) -> str:
 def outlined(turns: Sequence[Turn], prose: int = PROSE_TOKENS) -> list[Turn]:
     """Turns for a model that stores facts: long messages as their outlines.
 
-    An assistant's message gets at most OUTLINE_TOKENS. Anyone else's message over
-    LONG_MESSAGE_TOKENS loses only its code and what goes beyond `prose` tokens. Documents and tool
-    uses stay unchanged: their chunks are short.
+    An assistant's message gets at most OUTLINE_TOKENS. Anyone else's message loses only blocks of
+    code of more than CODE_TOKENS and, over LONG_MESSAGE_TOKENS, all its code and what goes beyond
+    `prose` tokens. Documents and tool uses stay unchanged: their chunks are short.
     """
     next_texts = [*(turn.text for turn in turns[1:]), ""][: len(turns)]
     return [
@@ -325,8 +333,13 @@ def _read(turn: Turn, next_text: str, prose: int) -> str:
     if is_by_assistant(turn):
         return outline(turn.text, OUTLINE_TOKENS, next_text)
     if _fits(turn.text, LONG_MESSAGE_TOKENS):
-        return turn.text
+        return _CODE.sub(_short_code, turn.text)
     return outline(without_code(turn.text), prose, next_text, closes=False)
+
+
+def _short_code(block: re.Match[str]) -> str:
+    """A block of code that may be a list or an address, or what is shown in its place."""
+    return block[0] if _fits(block[0], CODE_TOKENS) else _CODE_LEFT_OUT
 
 
 def _fits(text: str, limit: int) -> bool:

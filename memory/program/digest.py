@@ -16,9 +16,8 @@ from memory.evidence.lines import (
     turn_lines,
 )
 from memory.evidence.messages import is_withdrawn
-from memory.evidence.outline import PROSE_TOKENS, outlined
+from memory.evidence.outline import PROSE_TOKENS, outlined, without_code
 from memory.evidence.reader import MemoryReader
-from memory.facts.latest_word import latest_words
 from memory.facts.related import known_facts
 from memory.program.predict import PromptedModule
 from memory.program.signatures.full import NAMES_IN_WINDOW
@@ -59,12 +58,18 @@ class WindowContext:
     def inputs_of(self, turn_ids: Collection[int]) -> Mapping[str, str]:
         """The inputs with these turns of the window alone, to correct rows; all if there are none.
 
-        What is known and the catalog tell what to leave out, which these rows do not need.
+        What is known and the catalog tell what to leave out, which these rows do not need; their
+        attributes are chosen already.
         """
         if not turn_ids:
             return self.inputs
         turns = [turn for turn in self.turns if turn.id in turn_ids]
-        return {**self.inputs, "window": self.lines(turns), "known": "", "catalog": ""}
+        is_first = self.turns[0].id in turn_ids
+        return {
+            **dict.fromkeys(self.inputs, ""),
+            "before": self.inputs["before"] if is_first else "",
+            "window": self.lines(turns),
+        }
 
 
 @dataclass(frozen=True)
@@ -229,9 +234,6 @@ def _around(
                 facts.setdefault(other.id, other)
                 told = f"contradicts id {other.id}"
                 notes[fact.id] = ", ".join(filter(None, (notes.get(fact.id), told)))
-    for fact_id, word in latest_words(store, [*facts.values()]).items():
-        if word.turn.id not in in_window:
-            notes[fact_id] = ", ".join(filter(None, (notes.get(fact_id), word.text)))
     lines = [known_fact_line(fact, notes.get(fact.id, "")) for fact in facts.values()]
     lines += [deleted_fact_line(edit.fact, edit_note(edit)) for edit in edits if not edit.after]
     known = first_lines(lines, int(tokens * share))
@@ -240,8 +242,14 @@ def _around(
             outlined(before), budget=int(_BEFORE_TOKENS * share), iso=True, spans=True
         ),
         "known": "\n".join(filter(None, [NAMES_IN_WINDOW, names, known]) if names else [known]),
-        "attributes": attribute_lines(reader.vocabulary(), "\n".join(texts)),
+        "attributes": attribute_lines(reader.vocabulary(), _own_words(turns)),
     }
+
+
+def _own_words(turns: Sequence[Turn]) -> str:
+    """What people say in some turns, without code; what the others say if no one does."""
+    by_people = [turn for turn in turns if not is_by_assistant(turn)]
+    return "\n".join(without_code(turn.text)[:_SEARCHED_CHARACTERS] for turn in by_people or turns)
 
 
 class TellStory(PromptedModule):

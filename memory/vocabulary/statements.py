@@ -78,7 +78,9 @@ def statement_of(claim: Claim, turn: Turn) -> Statement:
     probability = 1 / (1 + exp(-max(-_MOST_LOGIT, min(_MOST_LOGIT, logit))))
     if probability >= model.least:
         return Statement(sentence.text, probability)
-    worst = min(sorted(features), key=lambda name: model.weights.get(name, 0.0))
+    # Each sentence has one of two features for whether it names the speaker.
+    telling = [name for name in sorted(features) if not name.endswith(" named")]
+    worst = min(telling, key=lambda name: model.weights.get(name, 0.0), default="")
     return Statement(sentence.text, probability, _in_words(worst))
 
 

@@ -3,9 +3,11 @@
     python -m tests.benchmarks.digest_cost FILE [--conversations 10] [--window 48]
         [--prompts brief]
 
-Conversations in any format of `locomo.dataset` are digested by a stand-in for a model, which stores
-a fact of twelve words for each turn that is not an assistant's, about as many facts as a strong
-model stored of BEAM's chats. So each prompt has a catalog and facts that are known.
+Conversations in any format of `locomo.dataset` are digested by a stand-in for a model. It stores up
+to two facts of twelve words of each turn that is not an assistant's, about as many as a strong
+model stored of BEAM's chats, and in each twelfth a word that no turn says: such rows are refused,
+and asked for again. So prompts have a catalog, known facts and repeats, whose tokens are counted
+apart.
 """
 
 import re
@@ -34,26 +36,35 @@ from memory.text.tokens import count_tokens
 
 _FIELD = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.MULTILINE)
 _TURN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.*)$", re.MULTILINE)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _VALUE_WORDS = 12
+_LEAST_WORDS = 5  # of a sentence that becomes a fact
+_FACTS_OF_TURN = 2
+_REFUSED = 12  # each so many rows have a word that no turn says
 _OF = 100_000  # tokens of conversation
 
 
 class _StandIn:
-    """A DSPy engine that stores the beginning of each turn, and counts what it was sent."""
+    """A DSPy engine that stores what each turn begins with, and counts what it was sent."""
 
     def __init__(self) -> None:
         self.tokens: Counter[str] = Counter()
         self.calls = 0
+        self.repeats = 0
 
     def complete(self, request: Request) -> Response:
         prompt = request.messages[-1].text or ""
         fields = _FIELD.split(prompt)[1:]
-        for name, text in zip(fields[::2], fields[1::2], strict=True):
-            self.tokens[name] += count_tokens(text)
-        self.tokens["instruction"] += count_tokens(str(request.system or ""))
-        self.calls += 1
         inputs = dict(zip(fields[::2], fields[1::2], strict=True))
-        answer = f"[[ ## sql ## ]]\n{insert_of(inputs['window'])}\n\n[[ ## completed ## ]]"
+        is_repeat = bool(inputs["feedback"].split("Respond with")[0].strip())
+        sizes = {name: count_tokens(text) for name, text in inputs.items()}
+        sizes["rules"] = count_tokens(str(request.system or ""))
+        for name, size in sizes.items():
+            self.tokens["repeats" if is_repeat else name] += size
+        self.calls += 1
+        self.repeats += is_repeat
+        sql = insert_of(inputs["window"]) if is_repeat else _facts_of(inputs["window"])
+        answer = f"[[ ## sql ## ]]\n{sql}\n\n[[ ## completed ## ]]"
         return Response(
             id=None,
             model="stand-in",
@@ -61,6 +72,22 @@ class _StandIn:
             finish_reason="stop",
             usage=Usage(input_tokens=0, output_tokens=0, total_tokens=0),
         )
+
+
+def _facts_of(turns: str) -> str:
+    """SQL that stores the first sentences of each turn that is not an assistant's."""
+    rows = list[str]()
+    for turn_id, speaker, text in _TURN.findall(turns):
+        sentences = [part.split() for part in _SENTENCE.split(text)]
+        telling = [part for part in sentences if len(part) >= _LEAST_WORDS]
+        for words in [] if is_assistant(speaker) else telling[:_FACTS_OF_TURN]:
+            attribute = re.sub(r"\W+", "_", " ".join(words[1:3])).strip("_").lower() or "says"
+            strange = ["xylophones"] if len(rows) % _REFUSED == _REFUSED - 1 else []
+            value = " ".join([*words[:_VALUE_WORDS], *strange])
+            rows.append(f"({quoted(speaker)}, {quoted(attribute)}, {quoted(value)}, {turn_id})")
+    if not rows:
+        return "-- none"
+    return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {', '.join(rows)};"
 
 
 def insert_of(turns: str) -> str:
@@ -91,7 +118,7 @@ def main(
         lm=dspy.LM("local/stand-in", engine=engine, cache=False, num_retries=0),
         limits=replace(hosted.limits, window=window or hosted.limits.window),
     )
-    tokens, cpu_s = 0, 0.0
+    tokens, facts, cpu_s = 0, 0, 0.0
     chats = load_conversations(data)[:conversations]
     for chat in track(chats, description="digesting", console=Console(stderr=True)):
         tokens += sum(count_tokens(turn.text) for turn in chat.turns)
@@ -104,13 +131,18 @@ def main(
             began = time.process_time()
             memory.digest()
             cpu_s += time.process_time() - began
-    table = Table("of 100,000 tokens", "digest", "share")
+            facts += int(str(store.read("SELECT COUNT(*) AS facts FROM facts").rows[0][0]))
+    table = Table("of 100,000 tokens", "digest", "share", "of a chat")
     total = engine.tokens.total()
     table.add_row("CPU seconds", f"{cpu_s * _OF / tokens:.1f}")
     table.add_row("calls", f"{engine.calls * _OF / tokens:.1f}")
+    table.add_row("calls: repeats", f"{engine.repeats * _OF / tokens:.1f}")
     for name, count in engine.tokens.most_common():
-        table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}", f"{count / total:.2f}")
-    table.add_row("tokens", f"{total * _OF / tokens:,.0f}", "1.00")
+        share = f"{count / total:.2f}"
+        of_chat = f"{count / len(chats):,.0f}"
+        table.add_row(f"tokens: {name}", f"{count * _OF / tokens:,.0f}", share, of_chat)
+    table.add_row("tokens", f"{total * _OF / tokens:,.0f}", "1.00", f"{total / len(chats):,.0f}")
+    table.add_row("facts stored", f"{facts * _OF / tokens:.0f}", "", f"{facts / len(chats):.0f}")
     Console().print(f"{len(chats)} conversations, {tokens:,} tokens")
     print_table(Console(), table)
 

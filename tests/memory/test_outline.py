@@ -56,6 +56,26 @@ def test_headings_that_say_little_come_after_sentences() -> None:
     assert said in text
 
 
+def test_sentences_come_before_labels_that_say_little_by_themselves() -> None:
+    labels = "\n".join(f"- **Step {letter}**:" for letter in "abcdefghijkl")
+    said = "The mill by the river is the only one that has room for the harp."
+    text = outline(
+        f"We looked at several mills.\n{labels}\n```\nplay()\n```\n{said} So take it.\n- x", 30
+    )
+
+    assert said in text
+    assert "(code)" not in text
+
+
+def test_a_short_message_keeps_a_short_block_and_loses_a_long_one() -> None:
+    address = "```\nMill Lane 4\nBergen\n```"
+    code = "```\n" + "tune(string)\n" * 30 + "```"
+
+    [turn] = outlined([Turn("Maria", f"I live here:\n{address}\nMy code:\n{code}\nIs it right?")])
+
+    assert turn.text == f"I live here:\n{address}\nMy code:\n(code)\nIs it right?"
+
+
 def test_an_outline_keeps_the_sentence_that_is_taken_up_next() -> None:
     taken_up = "The stairs of the mill house are narrow indeed, two companies said no."
 

@@ -21,10 +21,8 @@ NAMES_IN_QUESTION = (
     " WHERE c.entity = 'Maria' AND c.attribute = 'colleague' AND l.attribute = 'lives_in';"
 )
 NAMES_IN_WINDOW = (
-    "names: when a turn shows that two names mean one person or thing, say so once, with the name"
-    " that comes first here: INSERT INTO aliases (name, entity, turn_id) VALUES ('Mum', 'Ilse',"
-    " 12); if two people share a name, say which one a turn means: VALUES ('Tom', 'Tom from work',"
-    " 13); never guess"
+    "names: the first of a line is the subject of its alias; if two people share a name, say which"
+    " one a turn means: ('Tom Berg', 'alias', 'Tom', '', 13); never guess"
 )
 
 SUMMARIES_IN_QUESTION = (
@@ -60,7 +58,7 @@ class WriteFacts(dspy.Signature):
     - subject: who or what the fact is about, by name.
     - attribute: snake_case; one of `attributes` if it fits, else one of the catalog, else a new
       one.
-    - value: the speaker's own words, complete, with exact names and numbers.
+    - value: the speaker's words, complete, with exact names and numbers.
     - happened_on: when it happens, or since when it has lasted: '2011-03-05', '2011-03', '2011' or
       '2011-04-09/2011-04-10'; empty if no time is meant. Dates in brackets, "this weekend
       (2011-04-09/2011-04-10)", were computed from the day of the turn: use them here, not in a
@@ -80,7 +78,7 @@ class WriteFacts(dspy.Signature):
       INSERT INTO contradictions (first_fact, turn_id, attribute) VALUES (31, 12, 'never');
       For two turns of the window: (first_turn, first_attribute, turn_id, attribute)
       VALUES (9, 'flew_to', 12, 'never').
-    - Two names of one person: ('Maria', 'alias', 'Mia', '', 12).
+    - Two names of one person, once: ('Maria', 'alias', 'Mia', '', 12).
 
     At the end add a summary of each conversation, or of each matter in a long one, at most eight:
     who wanted what and why, what was proposed, what came of it; 20 to 50 words, past tense, exact
@@ -104,14 +102,14 @@ class WriteFacts(dspy.Signature):
     )
     attributes: str = dspy.InputField(
         desc="attributes to use before any other: name (kind: values): what it says. 'one value': a"
-        " new value ends the old fact; 'many': several can be true at once; 'event': it happened on"
-        " its date; 'plan': true as soon as it is said, with its day or deadline as date. If values"
-        " are listed, write one of them"
+        " new value ends the old fact; 'many': several can be true at once; 'event' and 'plan' have"
+        " their day or deadline as date. If values are listed, write one of them"
     )
-    feedback: str = dspy.InputField(desc=FEEDBACK)
+    feedback: str = dspy.InputField(
+        desc="empty at first; afterwards which rows were refused, and why: write these again"
+    )
     sql: str = dspy.OutputField(
-        desc="INSERT and UPDATE on facts, INSERT INTO summaries, or -- none; SQL only, no prose."
-        f" Tables: {_TABLES}; summaries(turn_id, last_turn_id, summary)"
+        desc="INSERT and UPDATE on facts, INSERT INTO summaries, or -- none; SQL only, no prose"
     )
 
 

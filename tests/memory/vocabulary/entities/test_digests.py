@@ -68,7 +68,7 @@ def test_a_hosted_model_states_names_and_sees_them(store: Store) -> None:
     further += f" (name, entity, turn_id) VALUES ('my sister', 'Elena', {first})"
     script = [
         (["known"], sql(statements)),
-        (["Anna: also called Annie", "INSERT INTO aliases"], sql(further)),
+        (["Anna: also called Annie", "the first of a line"], sql(further)),
     ]
     model = scripted_model(script, window=5)
     digest_windows(store, model, program_for(model))
