@@ -249,18 +249,6 @@ def test_a_select_is_printed_for_people_and_programs(
     assert run("admin", "sql", select, *option).stdout_bytes.decode() == printed
 
 
-def test_what_was_said_cannot_steer_the_terminal(run: Run, store: Store) -> None:
-    store.add([Turn("Eve\x1b[8m", "A dog\x1b]0;gone\x07 of jade.")])
-    printed = [
-        run("search", "dog of jade", "-k", "1").stdout,
-        run("admin", "sql", "SELECT speaker, text FROM turns WHERE id = 6").stdout,
-        run("ask", "A dog?", script=[([], sql("-- none")), ([], answer("jade", "6"))]).stdout,
-    ]
-    for out in printed:
-        assert "of jade." in out
-        assert not {"\x1b", "\x07"} & set(out)
-
-
 def test_rows_that_were_left_out_are_told_of(run: Run, store: Store) -> None:
     store.add([Turn("Anna", f"Number {n}.") for n in range(200)])
     done = run("admin", "sql", "SELECT id FROM turns")
