@@ -23,7 +23,7 @@ from memory.store.sqlite.store import SqliteStore
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from tests.conftest import CAT, DOG, INSERT, MOVED
 from tests.support.older_version import older_version
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 BOTH_STORES = "slow"
 
@@ -390,7 +390,7 @@ def test_what_is_wrong_with_the_file_is_named(
     store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
     store.add([Turn("Anna", f"Number {n}") for n in range(1200)])
     for statement in damage.split("; "):
-        store._conn.execute(statement)
+        connection_of(store).execute(statement)
     wrong = store.check()
     assert any(says in line for line in wrong), wrong
     assert {finding.text for finding in found(store, "index")} == {*wrong}

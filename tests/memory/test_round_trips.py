@@ -9,6 +9,7 @@ from memory import Memory, Store, Turn, open_store
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import INSERT
 from tests.support.round_trips import protocol_messages, round_trips
+from tests.support.rows import connection_of
 from tests.support.scripted import Pairs, answer, scripted_model, sql
 
 CHATS = Path(__file__).parents[2] / "data" / "chats.json"
@@ -54,10 +55,10 @@ def test_a_question_takes_few_statements_in_sqlite(path: Path, turns: list[Turn]
         store.read("SELECT 1 AS opens_the_models_connection")
         [reader] = store._model_readers._spare
         statements: list[str] = []
-        for conn in (store._conn, reader):
+        for conn in (connection_of(store), reader):
             conn.set_trace_callback(statements.append)
         ask(store)
-        for conn in (store._conn, reader):
+        for conn in (connection_of(store), reader):
             conn.set_trace_callback(None)
         # The statements after a dash are those that the full-text index makes for itself.
         own = [statement for statement in statements if not statement.startswith("-- ")]
@@ -71,9 +72,9 @@ def test_a_digest_reads_the_turns_of_a_window_once(path: Path) -> None:
         insert = f"{INSERT}('Anna', 'has', 'thing 3', '', 3)"
         memory = Memory(store, model=scripted_model([([], sql(insert))]))
         statements: list[str] = []
-        store._conn.set_trace_callback(statements.append)
+        connection_of(store).set_trace_callback(statements.append)
         assert memory.digest().facts == 1
-        store._conn.set_trace_callback(None)
+        connection_of(store).set_trace_callback(None)
         lines = [" ".join(statement.split()) for statement in statements]
         assert sum("text, said_at" in line and "BETWEEN 1 AND 4" in line for line in lines) == 1
         assert sum("FROM tags" in line and "[1, 2, 3, 4]" in line for line in lines) == 1

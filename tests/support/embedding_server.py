@@ -18,7 +18,7 @@ from memory.search import embed
 from memory.store.database_store import DatabaseStore
 from memory.store.search import vectors
 from tests.support.local_http import Handler, local_http
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 T = TypeVar("T", Path, str)
 KEY = "very-secret-123"
@@ -113,7 +113,7 @@ def stored_columns(location: Path | str) -> list[list[tuple[Any, ...]]]:
     """All that search keeps of the vectors, and by whom they are."""
     with open_store(location) as store:
         assert isinstance(store, DatabaseStore)
-        embedder = vectors.recorded_embedder(store._conn)
+        embedder = vectors.recorded_embedder(connection_of(store))
         assert embedder
         tables = [
             rows_of(store, f"SELECT {columns} FROM {name} ORDER BY 1")

@@ -5,7 +5,7 @@ import sqlite3
 from memory import Store
 from memory.store.sqlite.store import SqliteStore
 from memory.text.words import words
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 TEXTS = {
     "turns_words": "SELECT id, text FROM turns",
@@ -28,7 +28,7 @@ def assert_sound(store: Store) -> None:
                 f"CREATE VIRTUAL TABLE temp.entries USING fts5vocab('main', '{table}', 'instance')"
             )
         entries = set(rows_of(store, "SELECT term, doc FROM temp.entries"))
-        store._conn.execute("DROP TABLE temp.entries")
+        connection_of(store).execute("DROP TABLE temp.entries")
         assert entries == _expected(rows_of(store, texts))
 
 

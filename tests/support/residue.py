@@ -13,7 +13,7 @@ from memory import Turn
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store.sqlite.store import SqliteStore
 from memory.text.words import words
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 COMMON = ["we", "went", "to", "market", "by", "train", "and", "later", "she", "told", "him"]
 SESSION = 25  # turns
@@ -81,11 +81,11 @@ def _texts(store: SqliteStore, turn_ids: Collection[int], gone: bool) -> list[st
 
 def _terms(store: SqliteStore, turn_ids: Collection[int]) -> set[str]:
     """The terms of the full-text index that only these turns have: stemmed as it does it."""
-    store._conn.execute(
+    connection_of(store).execute(
         "CREATE VIRTUAL TABLE temp.held USING fts5vocab('main', turns_words, 'instance')"
     )
     rows: list[tuple[Any, ...]] = rows_of(store, "SELECT term, doc FROM temp.held")
-    store._conn.execute("DROP TABLE temp.held")
+    connection_of(store).execute("DROP TABLE temp.held")
     return {term for term, doc in rows if doc in turn_ids} - {
         term for term, doc in rows if doc not in turn_ids
     }

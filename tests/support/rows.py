@@ -7,6 +7,11 @@ from memory import Store
 from memory.store.sqlite.store import SqliteStore
 
 
+def connection_of(store: Any) -> Any:
+    """The connection of a store, for what only a test does with it: damage, traces, full disks."""
+    return store._conn
+
+
 def rows_of(store: Store, select: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """The rows of a SELECT over a memory's tables, which names them as SQLite does."""
     if isinstance(store, SqliteStore):

@@ -28,6 +28,7 @@ from memory.store.sqlite.connection import add_functions_of_models
 from tests.conftest import CAT, DOG, MOVED, SAID
 from tests.support import sql_statements
 from tests.support.rendered import rendered
+from tests.support.rows import connection_of
 
 DEADLINE = 0.3  # seconds, so that statements that are too slow are soon done with
 SECONDS = 8  # of the processor
@@ -60,7 +61,7 @@ def make_memory(path: Path) -> sqlite.SqliteStore:
     store.add(SAID)
     for statement in (MOVED, CAT, DOG):
         store.write(statement, cause="test")
-    store._conn.executemany(
+    connection_of(store).executemany(
         "INSERT INTO turns (kind, session, speaker, text, said_at, source)"
         " VALUES ('message', 'long', 'Eve', ?, '2024', '')",
         [(text,) for text in LONG_TEXTS],

@@ -3,6 +3,7 @@
 from memory import Store, Turn
 from memory.evidence.reader import MemoryReader
 from memory.store.sqlite.store import SqliteStore
+from tests.support.rows import connection_of
 
 
 def test_a_question_is_searched_once_and_a_filter_each_time(store: Store) -> None:
@@ -11,7 +12,7 @@ def test_a_question_is_searched_once_and_a_filter_each_time(store: Store) -> Non
     reader = MemoryReader(store)
     statements: list[str] = []
     hits = reader.search("Who has a cat?", 9)
-    store._conn.set_trace_callback(statements.append)
+    connection_of(store).set_trace_callback(statements.append)
     assert reader.search("Who has a cat?", 9) == hits
     assert statements == []
     by_ben = reader.search("Who has a cat?", 9, {"speaker": "Ben"})

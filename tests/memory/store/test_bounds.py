@@ -17,6 +17,7 @@ from memory.store.files import integrity
 from memory.store.model_limits import ResultRows
 from tests.conftest import CAT, MOVED
 from tests.support.commands import run
+from tests.support.rows import connection_of
 
 BOTH_STORES = "slow"
 
@@ -254,7 +255,7 @@ def assert_is_upgraded(store: Any) -> None:
     [edit] = edits_of(store, last.id)
     assert edit.before
     assert (edit.before.happened_on, edit.before.ended_on) == ("23-0", "soon")
-    assert [*integrity.journal_faults(store._conn)] == []
+    assert [*integrity.journal_faults(connection_of(store))] == []
     # What it was before is no date still: whatever restores it stores none.
     store.undo(last.id)
     revert_to(store, last.id - 1)
@@ -262,7 +263,7 @@ def assert_is_upgraded(store: Any) -> None:
     change = store.write("DELETE FROM facts WHERE id = 1", cause="test")
     store.undo(change.id)
     assert store.facts()[0] == fact
-    assert [*integrity.journal_faults(store._conn)] == []
+    assert [*integrity.journal_faults(connection_of(store))] == []
 
 
 def test_a_dump_of_an_older_version_is_loaded_with_dates_for_its_dates(

@@ -17,6 +17,7 @@ from memory.store.postgres.connection import NamespaceConnection
 from memory.store.sqlite import authorizer
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID
+from tests.support.rows import connection_of
 from tests.support.scripted import scripted_model, sql
 
 BOTH_STORES = True
@@ -28,7 +29,7 @@ def test_an_error_of_sqlite_in_a_write_is_advice_and_no_damage(
     """Without the walls before it, an infinite number makes JSON that SQLite cannot read."""
     store.write(MOVED, cause="test")
     for trigger in ("inserted_fact_is_dated", "updated_fact_is_dated"):
-        store._conn.execute(f"DROP TRIGGER {trigger}")
+        connection_of(store).execute(f"DROP TRIGGER {trigger}")
     statement = "UPDATE facts SET turn_id = NULLIF(1e308 * 10, turn_id) WHERE id = 1"
     for window in (None, (1, 5)):
         with pytest.raises(SqlError, match=r"malformed JSON|names no turn"):  # newer: of the latter
@@ -48,9 +49,9 @@ def test_a_damaged_file_is_named_only_after_a_look_at_it(
     with pytest.raises(SqlError, match="write a simpler"):
         store.write(MOVED, cause="digest", window=(1, 5))
     with pytest.raises(StoreError, match="the file is whole"), store.reading():
-        store._conn.execute("SELECT json('{')").fetchall()
-    store._conn.execute("DROP TRIGGER turns_are_immutable")
-    store._conn.execute("UPDATE turns SET text = 'I never moved.' WHERE id = 1")
+        connection_of(store).execute("SELECT json('{')").fetchall()
+    connection_of(store).execute("DROP TRIGGER turns_are_immutable")
+    connection_of(store).execute("UPDATE turns SET text = 'I never moved.' WHERE id = 1")
     with pytest.raises(StoreError, match="restore it from a backup"):
         store.write(MOVED, cause="digest", window=(1, 5))
 

@@ -31,6 +31,7 @@ from tests.support.journal_model import (
     play,
     state,
 )
+from tests.support.rows import connection_of
 
 BOTH_STORES = "slow"
 
@@ -67,7 +68,7 @@ def fresh(path: Path, empty: Path) -> Iterator[SqliteStore]:
     path.write_bytes(empty.read_bytes())
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        store._conn.execute("PRAGMA synchronous = OFF")
+        connection_of(store).execute("PRAGMA synchronous = OFF")
         yield store
 
 

@@ -23,6 +23,7 @@ from memory.store.facts.entity_edits import (
 from memory.store.sqlite import authorizer
 from memory.store.sqlite.store import SqliteStore
 from memory.store.waiting.pending_windows import claim_window, fail_window
+from tests.support.rows import connection_of
 
 BOTH_STORES = "slow"
 
@@ -324,7 +325,7 @@ def test_no_database_runs_what_a_model_says_of_names(path: Path) -> None:
             "DELETE FROM rows_log WHERE id = 1",
         ):
             with pytest.raises(SqlError, match="not allowed"):
-                authorizer.change_facts(opened._conn, [statement], seconds=5)
+                authorizer.change_facts(connection_of(opened), [statement], seconds=5)
         with pytest.raises(SqlError, match="not a column that you set"):
             opened.write("UPDATE facts SET entity = 'Eve' WHERE id = 1", "test")
 

@@ -14,7 +14,7 @@ from memory.store.configuration.settings import set_setting, settings_of
 from memory.store.files import integrity
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, DOG, MOVED, SAID
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 SELECT = "SELECT t.id, t.text, f.value FROM turns t LEFT JOIN facts f ON f.turn_id = t.id"
 
@@ -103,12 +103,12 @@ def test_checksums_follow_what_is_forgotten_and_restored(memory_file: Path) -> N
         store.add([Turn("Ben", f"Pear {n}") for n in range(250)])  # into the second block
         store.backup(backup)
         store.forget([1, 4, 300])
-        assert list(integrity.turn_faults(store._conn)) == []
+        assert list(integrity.turn_faults(connection_of(store))) == []
         store.forget([turn.id for turn in store.turns(256)])
         assert rows_of(store, "SELECT block, turns FROM checksums") == [(0, 253)]
         with store.as_of("2017-05") as past:
             assert isinstance(past, SqliteStore)
-            assert list(integrity.turn_faults(past._conn)) == []
+            assert list(integrity.turn_faults(connection_of(past))) == []
     with open_store(backup) as store:
         assert store.check() == []
 

@@ -22,7 +22,7 @@ from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
 from tests.support.residue import Scan, made_turns, needles, scan
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 ZYL = "Zylphia Quackenbusch"
 SECRETS = [
@@ -135,17 +135,17 @@ def test_no_byte_of_a_turn_inside_a_block_is_left(tmp_path: Path) -> None:
 
 def test_no_byte_is_left_of_what_was_freed_before_or_said_of_it_elsewhere(tmp_path: Path) -> None:
     with opened(tmp_path / "anna.db") as store:
-        store._conn.execute(
+        connection_of(store).execute(
             "PRAGMA secure_delete = OFF"
         ).fetchall()  # some builds of SQLite come with it
         store.add([*SAID, SECRETS[2]])
         window = claim_window(store, 2)
         assert window == (1, 2)
         fail_window(store, window, "no: Qvortrup! " * 5_000)
-        store._conn.execute("PRAGMA wal_checkpoint").fetchall()
+        connection_of(store).execute("PRAGMA wal_checkpoint").fetchall()
         reclaim_window(store, window)
         fail_window(store, window, "")
-        store._conn.execute("PRAGMA wal_checkpoint").fetchall()
+        connection_of(store).execute("PRAGMA wal_checkpoint").fetchall()
         assert scan([store.path], {b"Qvortrup! no"}).found  # in free pages
         reclaim_window(store, window)
         fail_window(store, window, "no: qvortrup?")
@@ -369,11 +369,11 @@ def test_a_hosted_embedder_is_asked_again_for_what_came_after(
             server.paid.clear()
             store.forget([8, 9])
             assert server.paid == []
-            assert search_tables.last_with_columns(store._conn) == 7
+            assert search_tables.last_with_columns(connection_of(store)) == 7
             assert len(store.search("said", 20)) == 12
             assert server.paid == [*(f"said {n}" for n in range(9, 14)), "said"]
             never.add([*talk[:7], *talk[9:]])
             remaining = [*range(1, 8), *range(10, 15)]
             assert_same(store, never, {n: k for k, n in enumerate(remaining, 1)})
             store.forget([14])
-            assert search_tables.last_with_columns(store._conn) == 13
+            assert search_tables.last_with_columns(connection_of(store)) == 13

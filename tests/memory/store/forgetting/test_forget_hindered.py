@@ -32,7 +32,7 @@ from memory.store.sqlite import connection
 from memory.store.sqlite.store import SqliteStore
 from tests.memory.store.forgetting.test_forget import ZYL, everywhere, lived, opened, wanted_of
 from tests.support.residue import scan
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 # --- interrupted and hindered -------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ for number in range(10_000):
             left[0] -= 1
             if left[0] < 0:
                 os.kill(os.getpid(), 9)
-        store._conn.set_trace_callback(count)
+        connection_of(store).set_trace_callback(count)
         store.forget([2, 5, 8, 9])
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
@@ -151,10 +151,10 @@ def test_a_full_disk_or_a_store_for_reading_changes_nothing(tmp_path: Path) -> N
             store.forget([1, 77])
         store.add([Turn("Anna", " ".join(f"w{n}" for n in range(9_000)), "s")])
         [(pages,)] = rows_of(store, "PRAGMA page_count")
-        store._conn.execute(f"PRAGMA max_page_count = {pages}")
+        connection_of(store).execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match="disk is full; nothing"):
             store.forget(list(range(1, 11)))
-        store._conn.execute("PRAGMA max_page_count = 1000000")
+        connection_of(store).execute("PRAGMA max_page_count = 1000000")
         assert store.turns(10)
         store.forget([10])
         assert stored(store) == before
@@ -237,9 +237,9 @@ def test_a_backup_whose_embedder_is_not_here_keeps_nothing_else_waiting(tmp_path
     with store:
         wanted = wanted_of(store, ids)
         assert isinstance(store, SqliteStore)
-        vectors.record_embedder(store._conn, "sentence-transformers/not-here", 256)
+        vectors.record_embedder(connection_of(store), "sentence-transformers/not-here", 256)
         store.backup(tmp_path / "b.db")
-        vectors.record_embedder(store._conn, embed.PACKAGED_EMBEDDER, embed.DIM)
+        vectors.record_embedder(connection_of(store), embed.PACKAGED_EMBEDDER, embed.DIM)
         with pytest.raises(StoreError, match=r"b\.db .*is not (installed|on this machine)"):
             store.forget(ids)
         assert scan([store.path, tmp_path / "anna.db-wal"], wanted).found == set()

@@ -11,6 +11,7 @@ from memory.store import namespaces
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, INSERT, SAID
 from tests.support.commands import run
+from tests.support.rows import connection_of
 
 SECRET = "My xylophones are hidden in Wrzeszcz\xf3w!"
 
@@ -106,8 +107,8 @@ def test_a_row_that_is_still_there_is_found(
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     with open_store(home / "anna.db") as store:
         assert isinstance(store, SqliteStore)
-        store._conn.execute("PRAGMA foreign_keys = OFF")
-        store._conn.execute(statement)
+        connection_of(store).execute("PRAGMA foreign_keys = OFF")
+        connection_of(store).execute(statement)
     verified(finds=f"anna.db: .*{remains}")
 
 
@@ -123,16 +124,16 @@ def test_freed_bytes_are_found_by_their_text_alone(anna: SqliteStore, home: Path
     run("forget", "--turn", "6", "--yes", "-n", "ben")
     with open_store(home / "anna.db") as store:
         assert isinstance(store, SqliteStore)
-        store._conn.execute("PRAGMA secure_delete = OFF")
-        store._conn.execute("CREATE TABLE note (text)")
-        store._conn.execute("INSERT INTO note VALUES (?)", [f"{SECRET} " * 2_000])
-        store._conn.execute("DROP TABLE note")
+        connection_of(store).execute("PRAGMA secure_delete = OFF")
+        connection_of(store).execute("CREATE TABLE note (text)")
+        connection_of(store).execute("INSERT INTO note VALUES (?)", [f"{SECRET} " * 2_000])
+        connection_of(store).execute("DROP TABLE note")
     verified()
     verified("--matching", SECRET, finds="anna.db(-wal)?: its bytes hold")
     with open_store(home / "anna.db") as store:
         assert isinstance(store, SqliteStore)
-        store._conn.execute("PRAGMA foreign_keys = OFF")
-        store._conn.execute("INSERT INTO shown VALUES (6, 1)")
+        connection_of(store).execute("PRAGMA foreign_keys = OFF")
+        connection_of(store).execute("INSERT INTO shown VALUES (6, 1)")
     printed = verified("--matching", SECRET, finds="rows of the table shown")
     assert "its bytes hold" in printed
 

@@ -25,6 +25,7 @@ from tests.memory.sql.refused_writes import REFUSED_WRITES
 from tests.memory.store.postgres.attacks import READS, WRITES
 from tests.support import sql_fuzzing, sql_statements
 from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database
+from tests.support.rows import connection_of
 from tests.support.stored_attacks import ATTACKS
 
 SECRET = "xylophone"
@@ -65,29 +66,34 @@ def filled(attack: str, own: PostgresStore, foreign: PostgresStore) -> str:
     return attack
 
 
+def ticket_of(store: PostgresStore, scope: str) -> str:
+    """What lets a model read (`r`) or change (`j`) a namespace."""
+    return store._tickets[scope]
+
+
 def read_as_model(
     store: PostgresStore, statement: str, ticket: str = "", limit: int = 200
 ) -> list[tuple[Any, ...]]:
     """The rows of a statement that no parser has seen, as `read` runs what it has checked."""
     with connection_of_models(store._database.of_models) as conn:
         rows = model_login.select(
-            conn, statement, ticket or store._tickets["r"], limit=limit, seconds=2.0
+            conn, statement, ticket or ticket_of(store, "r"), limit=limit, seconds=2.0
         )
     return [*rows.rows]
 
 
 def write_as_model(store: PostgresStore, statement: str, ticket: str = "") -> None:
     """Run what changes rows in the open transaction, without the cursor that refuses it."""
-    conn = store._conn.connection
-    model_login.enter(conn, ticket or store._tickets["r"], 2.0)
+    conn = connection_of(store).connection
+    model_login.enter(conn, ticket or ticket_of(store, "r"), 2.0)
     text = f"WITH written AS (\n{statement}\nRETURNING 1) SELECT FROM written"
     conn.execute(text)  # type: ignore[arg-type]
 
 
 def rows_of_the_transaction(store: PostgresStore) -> list[list[tuple[Any, ...]]]:
     """What the second login may write, as its open transaction sees it."""
-    conn = store._conn.connection
-    model_login.enter(conn, store._tickets["j"], 2.0)
+    conn = connection_of(store).connection
+    model_login.enter(conn, ticket_of(store, "j"), 2.0)
     tables = ("facts", "facts_log", "changes", "pending", "word_lists", "counters")
     return [sorted(conn.execute("SELECT * FROM memory." + table)) for table in tables]
 
@@ -117,7 +123,7 @@ def test_a_read_gives_nothing_of_another_namespace(
     except (SqlError, psycopg.Error):
         rows = []
     assert SECRET not in str(rows)
-    assert ben._tickets["r"] not in str(rows)
+    assert ticket_of(ben, "r") not in str(rows)
     assert [*ben.dump()] == before
     assert anna.search("cat")[0].turn_id == 3  # the connections are as good as new
     assert len(anna.read("SELECT id FROM turns").rows) == len(SAID)
@@ -127,10 +133,10 @@ def test_without_the_ticket_the_walls_are_what_held(
     anna: PostgresStore, ben: PostgresStore
 ) -> None:
     """The control: with a valid ticket of the other namespace the same way in finds the secret."""
-    foreign = ben._tickets["r"]
+    foreign = ticket_of(ben, "r")
     assert SECRET in str(read_as_model(anna, "SELECT * FROM memory.turns", ticket=foreign))
     assert SECRET in str(read_as_model(anna, "SELECT * FROM facts", ticket=foreign))
-    journal = ben._tickets["j"]
+    journal = ticket_of(ben, "j")
     assert SECRET in str(read_as_model(anna, "SELECT * FROM memory.changes", ticket=journal))
     for broken in ("", "42", foreign[:-1], foreign.replace(".r.", ".j."), f"{foreign}.x"):
         assert read_as_model(anna, "SELECT * FROM memory.turns", ticket=broken or " ") == []
@@ -146,16 +152,20 @@ def test_a_write_changes_nothing_of_another_namespace_and_nothing_but_facts(
     with pytest.raises(SqlError):
         anna.write(statement.replace("FROM facts", "FROM fact"), cause="test")
     with rolled_back(anna):
-        journal.begin(anna._conn, "attack", "")
+        journal.begin(connection_of(anna), "attack", "")
         rows = rows_of_the_transaction(anna)
-        with suppress(SqlError, psycopg.Error), anna._conn.connection.transaction():
+        with suppress(SqlError, psycopg.Error), connection_of(anna).connection.transaction():
             model_login.select(
-                anna._conn.connection, statement, anna._tickets["r"], limit=9, seconds=2.0
+                connection_of(anna).connection,
+                statement,
+                ticket_of(anna, "r"),
+                limit=9,
+                seconds=2.0,
             )
         assert rows_of_the_transaction(anna) == rows
         with suppress(SqlError, psycopg.Error):
             write_as_model(anna, statement)
-            if anna._conn.connection.info.transaction_status == TransactionStatus.INTRANS:
+            if connection_of(anna).connection.info.transaction_status == TransactionStatus.INTRANS:
                 assert rows_of_the_transaction(anna) == rows
             with psycopg.connect(shared_database()) as owner:  # nothing of it can be seen outside
                 assert owner.execute(
@@ -170,8 +180,8 @@ def test_with_a_foreign_ticket_a_write_breaks_through(
 ) -> None:
     with rolled_back(anna):
         attack = "UPDATE memory.facts SET value = 'broken' WHERE value = 'xylophone'"
-        write_as_model(anna, attack, ticket=ben._tickets["j"])
-        rows = anna._conn.connection.execute("SELECT value FROM memory.facts").fetchall()
+        write_as_model(anna, attack, ticket=ticket_of(ben, "j"))
+        rows = connection_of(anna).connection.execute("SELECT value FROM memory.facts").fetchall()
         assert rows == [("broken",)]
     assert ben.facts()[0].value == SECRET
 
@@ -210,7 +220,7 @@ def wall_of_read(attack: str, anna: PostgresStore, ben: PostgresStore) -> str:
     walls_met = []
     for scope in "rj":
         try:
-            rows = read_as_model(anna, filled(attack, anna, ben), ticket=ben._tickets[scope])
+            rows = read_as_model(anna, filled(attack, anna, ben), ticket=ticket_of(ben, scope))
         except (SqlError, psycopg.Error) as error:
             walls_met.append(wall_of(error))
         else:
@@ -221,10 +231,10 @@ def wall_of_read(attack: str, anna: PostgresStore, ben: PostgresStore) -> str:
 def wall_of_write(attack: str, anna: PostgresStore, ben: PostgresStore) -> str:
     wall = "ticket"
     with rolled_back(ben):
-        journal.begin(ben._conn, "attack", "")
+        journal.begin(connection_of(ben), "attack", "")
         try:
             statement = filled(attack, anna, ben)
-            write_as_model(ben, statement, ticket=ben._tickets["j"])
+            write_as_model(ben, statement, ticket=ticket_of(ben, "j"))
         except (SqlError, psycopg.Error) as error:
             wall = wall_of(error)
     return wall
@@ -269,10 +279,11 @@ def test_what_the_parser_refuses_leaks_nothing_without_it(
     assert SECRET not in str(rows)
     bens, annas = before, [*anna.dump()]
     with rolled_back(anna):
-        journal.begin(anna._conn, "attack", "")
+        journal.begin(connection_of(anna), "attack", "")
         with suppress(SqlError, psycopg.Error, UnicodeError):
             write_as_model(anna, statement)
-            facts = anna._conn.connection.execute("SELECT value FROM memory.facts").fetchall()
+            conn = connection_of(anna).connection
+            facts = conn.execute("SELECT value FROM memory.facts").fetchall()
             assert SECRET not in str(facts)
     assert [*ben.dump()] == bens
     assert [*anna.dump()] == annas
@@ -341,7 +352,7 @@ def test_what_a_statement_sets_is_gone_with_its_connection(anna: PostgresStore) 
 )
 def test_a_deadline_ends_what_takes_too_long(anna: PostgresStore, statement: str) -> None:
     with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
-        model_login.select(conn, statement, anna._tickets["r"], limit=5, seconds=0.2)
+        model_login.select(conn, statement, ticket_of(anna, "r"), limit=5, seconds=0.2)
 
 
 def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> None:
@@ -351,14 +362,14 @@ def test_the_client_ends_what_has_lifted_its_deadline(anna: PostgresStore) -> No
         " FROM generate_series(1, 30) n"
     )
     with pytest.raises(SqlError, match="too slow"), anna._database.of_models.connection() as conn:
-        model_login.select(conn, lifted, anna._tickets["r"], limit=200, seconds=0.2)
+        model_login.select(conn, lifted, ticket_of(anna, "r"), limit=200, seconds=0.2)
 
 
 @pytest.mark.slow
 def test_a_busy_server_gives_a_statement_longer_and_not_for_ever(
     anna: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticket = anna._tickets["r"]
+    ticket = ticket_of(anna, "r")
     monkeypatch.setattr(model_login, "_busyness", lambda conn: 9.0)
     with anna._database.of_models.connection() as conn:
         naps = "SELECT 'awake' FROM pg_sleep(0.3)"
@@ -382,7 +393,7 @@ def test_how_busy_a_server_is_is_asked_of_it_and_not_known_without_an_answer(
 
 
 def test_rows_and_text_of_a_select_are_bounded(anna: PostgresStore) -> None:
-    ticket = anna._tickets["r"]
+    ticket = ticket_of(anna, "r")
     with anna._database.of_models.connection() as conn:
         numbers = "SELECT n FROM generate_series(1, 300) n"
         rows = model_login.select(conn, numbers, ticket, limit=200, seconds=2.0)

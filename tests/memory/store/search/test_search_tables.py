@@ -18,7 +18,7 @@ from memory.store.search import search_tables
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import INSERT
 from tests.support.full_text import assert_sound
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 KEPT = ("speakers", "recent", "blocks", "pieces")
 
@@ -271,10 +271,10 @@ def test_a_block_made_in_the_middle_of_a_search_loses_no_turn(
 
         def meanwhile(statement: str) -> None:
             if f"FROM {read}" in statement:
-                store._conn.set_trace_callback(None)
+                connection_of(store).set_trace_callback(None)
                 second.add(chatter(6, 12))
 
-        store._conn.set_trace_callback(meanwhile)
+        connection_of(store).set_trace_callback(meanwhile)
         assert best(store, "word3x") == 4
         assert len(second.turns()) == 12
         assert [best(store, f"word{n}x") for n in range(12)] == [*range(1, 13)]
@@ -306,7 +306,7 @@ def test_a_failed_add_leaves_nothing_to_be_found(
 def test_a_full_disk_leaves_the_search_tables_as_they_were(store: SqliteStore) -> None:
     before = table_rows(store)
     [(pages,)] = rows_of(store, "PRAGMA page_count")
-    store._conn.execute(f"PRAGMA max_page_count = {pages}")
+    connection_of(store).execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="disk is full"):
         store.add(chatter(0, 3_000))
     assert table_rows(store) == before
@@ -340,7 +340,7 @@ def test_what_a_chat_calls_its_assistant_is_known_to_a_search(path: Path) -> Non
 def test_a_damaged_setting_is_no_name(path: Path) -> None:
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        store._conn.execute(
+        connection_of(store).execute(
             "INSERT INTO settings (name, value, set_at) VALUES ('character', '{', '')"
         ).fetchall()
         store.add([Turn("Anna", "A red car.")])

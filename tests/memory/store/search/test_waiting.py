@@ -29,6 +29,7 @@ from tests.support.embedding_server import (
     stored_columns,
 )
 from tests.support.full_text import assert_sound
+from tests.support.rows import connection_of
 
 REFUSED = (401, error("invalid_api_key", f"Incorrect API key: {KEY}"))
 MANY = [Turn("Cleo", f"many {n}", f"s{n % 4}") for n in range(REQUEST_TEXTS + 4)]
@@ -114,7 +115,7 @@ def test_an_embedder_on_this_machine_is_asked_before_anything_is_stored(
         assert store.turns() == []
         monkeypatch.undo()
         statements: list[str] = []
-        store._conn.set_trace_callback(statements.append)
+        connection_of(store).set_trace_callback(statements.append)
         store.add(SAID)
         assert [
             statement for statement in statements if statement in ("BEGIN IMMEDIATE", "COMMIT")

@@ -25,7 +25,7 @@ from memory.store.sqlite.store import SqliteStore
 from memory.system.files import folder_lock
 from tests.conftest import CAT, INSERT, MOVED, SAID
 from tests.support.full_text import assert_sound
-from tests.support.rows import rows_of
+from tests.support.rows import connection_of, rows_of
 
 
 def test_what_cannot_be_opened_on_a_read_only_disk_says_how_to_read_it(
@@ -79,11 +79,11 @@ def test_a_damaged_file_is_a_store_error(store: SqliteStore, path: Path) -> None
 def test_a_full_disk_is_a_store_error_and_loses_nothing(store: SqliteStore) -> None:
     """SQLite's page limit stands in for the disk's: the same error code, SQLITE_FULL."""
     [(pages,)] = rows_of(store, "PRAGMA page_count")
-    store._conn.execute(f"PRAGMA max_page_count = {pages}")
+    connection_of(store).execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="disk is full"):
         store.add([Turn("Anna", "word " * 20_000)])
     assert len(store.turns()) == 5
-    store._conn.execute("PRAGMA max_page_count = 1000000")
+    connection_of(store).execute("PRAGMA max_page_count = 1000000")
     store.add([Turn("Anna", "there is room again")])
 
 
@@ -370,7 +370,7 @@ def test_the_log_shrinks_again_after_a_long_reader(
             reader.execute("SELECT * FROM turns").fetchone()
             store.add([Turn("Anna", "A long letter. " * 10_000)] * 6)
             assert log.stat().st_size > 900_000
-        store._conn.execute("PRAGMA wal_checkpoint").fetchall()
+        connection_of(store).execute("PRAGMA wal_checkpoint").fetchall()
         store.add(SAID)  # begins the log anew
         assert log.stat().st_size <= 100_000
 
@@ -466,7 +466,7 @@ def test_turns_are_counted_again_only_if_a_search_has_not_seen_them(store: Sqlit
     there = store.count_turns()
     store.search("Oslo")
     statements: list[str] = []
-    store._conn.set_trace_callback(statements.append)
+    connection_of(store).set_trace_callback(statements.append)
     assert store.count_turns() == there
     assert not any("count(" in statement for statement in statements)
     with open_store(store.path) as other:

@@ -19,6 +19,7 @@ from memory.store.changes.history import edits_of
 from memory.store.sqlite import authorizer, connection
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, INSERT, MOVED
+from tests.support.rows import connection_of
 
 
 @pytest.fixture
@@ -200,7 +201,7 @@ def test_the_change_that_was_judged_is_the_one_that_runs(
 
 def test_a_change_is_judged_also_where_its_text_ran_before(store: SqliteStore) -> None:
     statement = "DELETE FROM changes WHERE id < 0"
-    store._conn.execute(statement).close()
+    connection_of(store).execute(statement).close()
     with pytest.raises(SqlError, match="not allowed"), store.transaction() as conn:
         authorizer.change_facts(conn, [statement], seconds=2)
     store.write(MOVED, cause="test")
@@ -212,7 +213,7 @@ def test_what_sqlite_did_not_compile_under_the_authorizer_does_not_run(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(MOVED, cause="test")
-    not_compiled = store._conn.cursor()
+    not_compiled = connection_of(store).cursor()
     monkeypatch.setattr(
         connection.SqliteConnection, "executemany", lambda *_: not_compiled, raising=False
     )
@@ -284,14 +285,14 @@ BEYOND_LIMITS = {
 def test_limits_stop_what_the_deadline_cannot(
     store: SqliteStore, reader: sqlite3.Connection, advice: str, statement: str
 ) -> None:
-    store._conn.execute(LONG_TURN, ("a" * 1_000_000,))
+    connection_of(store).execute(LONG_TURN, ("a" * 1_000_000,))
     with pytest.raises(SqlError, match=advice):
         select(reader, statement)
 
 
 def test_the_longest_turn_can_be_read(store: SqliteStore) -> None:
     text = "\N{DOG FACE}" * 4_000_000
-    store._conn.execute(LONG_TURN, (text,))
+    connection_of(store).execute(LONG_TURN, (text,))
     assert store.read("SELECT text FROM turns WHERE id = 6").rows == ((text,),)
 
 
@@ -314,7 +315,7 @@ def test_a_whole_change_has_one_deadline(store: SqliteStore) -> None:
     store.write(MOVED, cause="test")
     statements = ["DELETE FROM facts WHERE turn_id = (SELECT max(abs(id)) FROM turns)"] * 20
     runs = []
-    store._conn.create_function("abs", 1, lambda n: runs.append(n) or work(0.01))
+    connection_of(store).create_function("abs", 1, lambda n: runs.append(n) or work(0.01))
     with pytest.raises(SqlError, match="too slow"), store.transaction() as conn:
         authorizer.change_facts(conn, statements, seconds=0.2)
     assert len(runs) < 60
@@ -344,7 +345,7 @@ def test_adding_outlives_what_a_model_writes(store: SqliteStore, path: Path) -> 
     """The fifty statements together take ten times as long as `add` has patience here."""
     store.add([Turn("Anna", "word") for _ in range(160)])
     store.write(MOVED, cause="test")
-    store._conn.execute("PRAGMA busy_timeout = 4000")
+    connection_of(store).execute("PRAGMA busy_timeout = 4000")
     command = [sys.executable, "-c", SLOW_DIGEST, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as digest:
         assert digest.stdout is not None
@@ -376,7 +377,7 @@ def test_no_change_makes_a_fact_that_is_longer_than_facts_are(
         store.write(f"UPDATE facts SET {assignment} WHERE id = 1", cause="test")
     refusal = "at most 20000 characters|a date of a fact is no date"
     with pytest.raises(sqlite3.IntegrityError, match=refusal):
-        store._conn.execute(f"UPDATE facts SET {assignment} WHERE id = 1")
+        connection_of(store).execute(f"UPDATE facts SET {assignment} WHERE id = 1")
     assert store.check() == []
 
 
@@ -393,7 +394,7 @@ def test_a_fact_of_the_longest_kind_is_stored_found_and_taken_back(store: Sqlite
 
 
 def test_the_words_of_a_fact_are_bounded_by_what_a_fact_can_hold(store: SqliteStore) -> None:
-    [(words,)] = store._conn.execute("SELECT words(?)", ("a " * 1_000_000,))
+    [(words,)] = connection_of(store).execute("SELECT words(?)", ("a " * 1_000_000,))
     assert len(words.split()) == connection.LONGEST_FACT // 2
 
 
@@ -401,7 +402,7 @@ def test_a_longer_fact_in_an_older_journal_is_read_and_not_restored(store: Sqlit
     store.write(INSERT + "('a', 'b', 'zebra', NULL, 1)", cause="old")
     change = store.write("UPDATE facts SET value = 'cat' WHERE id = 1", cause="upgrade")
     longer = "word " * 10_000 + "end"
-    store._conn.execute(
+    connection_of(store).execute(
         "UPDATE facts_log SET before = replace(before, 'zebra', :longer),"
         " after = replace(after, 'zebra', :longer)",
         {"longer": longer},
