@@ -152,7 +152,7 @@ class Setup:
     @property
     def stores_facts(self) -> bool:
         """Whether the model writes the facts; else templates store them."""
-        return not self.turns_only and program_for(self.model, self.program).stores_facts
+        return not self.turns_only and bool(program_for(self.model, self.program).stores_facts)
 
     @property
     def stored_by(self) -> str:

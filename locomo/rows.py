@@ -48,9 +48,9 @@ from memory.models import Model
 from memory.program import (
     StoreGate,
     load_program,
+    plain_program,
     program_for,
     shown_turn,
-    starting_program,
     turns_before,
 )
 
@@ -191,7 +191,7 @@ def _stored_by(
     turns: int,
 ) -> list[StoredTurn]:
     """What a model stores of conversations; turns that `out` has are not stored again."""
-    used = program_for(model, load_program(program)) if program else starting_program(model)
+    used = program_for(model, load_program(program)) if program else plain_program(model)
     if without_gate:
         used.store.gate = None
     lines = JsonLines(

@@ -545,7 +545,7 @@ def test_the_code_is_typed() -> None:
 
 def test_one_room_asks_which_model_it_is() -> None:
     """Elsewhere a program says what it has modules for (memory.program.program)."""
-    kinds = {"SmallModelAdapter", "LocalEngine", "GgufAdapter"}
+    kinds = {"GgufEngine", "GgufAdapter"}
     questions = {"packaged", *kinds}
     places = [
         f"{name(path)}: {node_name}"
@@ -585,7 +585,7 @@ def test_no_flag_of_a_model_is_asked_outside_the_rooms_of_models_and_program() -
 
 def test_nobody_compares_the_name_of_a_form_of_prompts() -> None:
     """What a model of a form does is said by `memory.program.program`."""
-    forms = {"full", "short", "brief", "tiny"}
+    forms = {"full", "short", "brief"}
     comparisons = [
         f"{name(path)}: {ast.unparse(node)}"
         for path in CODE

@@ -194,14 +194,12 @@ def test_a_lora_is_tuned_on_gold_conversations(
     pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training.console, "_width", 200)
-    columns = "(subject, attribute, value, turn_id)"
-    insert = f"INSERT INTO facts {columns} VALUES ('Ann', 'moved', 'to Lyon', 1);"
-    gold = {"store": {"D1:1": insert}}
+    gold = {"rows": {"D1:1": {"facts": [{"row": "Ann | moved to | Lyon", "words": ["Lyon"]}]}}}
     talks(tmp_path / "mine.json", {**talk("a"), **gold}, {**talk("b"), **gold})
     line = "--mode sft --target all --num-train 2 --minutes 0.001"  # one step
     assert command(f"{line} --data {tmp_path}/mine.json", monkeypatch) == 0
     output = " ".join(capsys.readouterr().out.split())
-    assert "2 answer, 1 store examples of 1 conversations; held out: 1" in output
+    assert "2 answer, 2 store examples of 1 conversations; held out: 1" in output
     assert "no gold for retrieve" in output
     tuned = tmp_path / "grpo_checkpoints" / "sft"
     assert {path.name for path in tuned.iterdir()} == {
@@ -209,11 +207,10 @@ def test_a_lora_is_tuned_on_gold_conversations(
         *("examples.jsonl", "examples.card.json"),
     }
     card = read_card(tuned)
-    assert (card.targets, card.examples) == (["answer", "store"], {"store": 1, "answer": 2})
+    assert (card.targets, card.examples) == (["answer", "store"], {"store": 2, "answer": 2})
     assert card.command == f"train.py {line} --data mine.json"
-    assert card.prompts
     assert card.data == sha256((tmp_path / "mine.json").read_bytes()).hexdigest()
-    assert load_model("local-base", adapter=tuned).size == "tiny"
+    assert load_model("local-base", adapter=tuned).size == "small"
     assert command(f"{line} --data mine.json --resume", monkeypatch) == 2
     assert "leave --resume out" in capsys.readouterr().err
     (tuned / "checkpoint").mkdir()

@@ -14,14 +14,19 @@ from typing import NamedTuple
 
 from locomo.dataset.format import ABSTENTION, Question
 from locomo.examples.gold import Gold
-from locomo.examples.selects import LIMIT, STEM_LETTERS, canonical_selects, value_has
+from locomo.examples.selects import (
+    LIMIT,
+    ROWS_SELECT,
+    STEM_LETTERS,
+    canonical_selects,
+    value_has,
+)
 from locomo.harness import Setup
 from locomo.metrics import MULTI_HOP, OPEN_DOMAIN, normalize
 from locomo.metrics import gold as gold_answer
 from locomo.systems import all_facts_alone
 from memory import Memory, Rows, SqlError, Store
 from memory.evidence import Evidence
-from memory.models import TUNED_SELECT
 from memory.records import ABSTAIN
 
 # Chances, all of them choices. The first three are for what a context has before its turns: rows of
@@ -115,7 +120,7 @@ class AnswerExamples:
         if not sample:
             return []
         where = " OR ".join(value_has(word[:STEM_LETTERS]) for word in sample)
-        return [self.store.read(f"{TUNED_SELECT} {where}{LIMIT}")]
+        return [self.store.read(f"{ROWS_SELECT} {where}{LIMIT}")]
 
     def _questions_and_answers(
         self, question: Question, context: Evidence

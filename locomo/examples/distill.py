@@ -25,13 +25,13 @@ from locomo.examples.from_teacher import (
     make_retrieve_example,
     make_store_examples,
 )
+from locomo.examples.gold import NOTHING
 from locomo.examples.jsonl import ExamplesCard, save_examples
 from locomo.harness import build_memories
 from locomo.ledger import BudgetSpent, Ledger
 from locomo.parallel import run_parallel
 from locomo.tasks.modules import draw
 from memory import InputError
-from memory.models import NO_FACT
 
 # The largest share of examples for answering without their evidence: a model that has always seen
 # evidence answers confidently without. A choice.
@@ -181,6 +181,13 @@ def _check(
     ids = [conversation.id for conversation in conversations]
     if overlap := [id_ for id_ in ids if id_ in held_out]:
         raise InputError(f"{', '.join(overlap)}: to learn from and held out; give each one part")
+    of_sql = [target for target in distillation.targets if target != "answer"]
+    if of_sql and distillation.student_program.quotes_rows:
+        raise InputError(
+            f"{distillation.student.model.name} quotes and chooses rows, and a teacher writes SQL:"
+            " distil --target answer, and tune storing on labelled rows (--mode sft --data"
+            " data/rows --target store)"
+        )
     if output.is_dir():
         raise InputError(f"{output} is a folder; give a file for the examples")
 
@@ -269,7 +276,7 @@ def _finish(
         right = [attempt for attempt in tried if not attempt.dropped]
         reasons = Counter(f"{target}: {attempt.dropped}" for attempt in tried if attempt.dropped)
         # A teacher that never finds anything to store cannot teach storing.
-        if not right or all(attempt.sql == NO_FACT for attempt in right):
+        if not right or all(attempt.sql == NOTHING for attempt in right):
             why = "; ".join(f"{reason} {count}" for reason, count in reasons.items())
             left_out[target] = (
                 f"{len(tried)} tried for {target}, none is right ({why or 'nothing to store'})"

@@ -21,7 +21,6 @@ from locomo.metrics import normalize
 from locomo.tasks.rewards import RIGHT
 from memory import Store
 from memory.evidence import turn_lines
-from memory.models import TUNED_INSERT
 from memory.sql import quoted
 
 # A choice: of the 1,744 turns of data/train that have gold facts 13 have more to copy.
@@ -34,6 +33,7 @@ TURNS_WITHOUT_FACTS = 0.6
 # in F1, for a run that begins or ends where a clause does.
 _MAX_VALUE_WORDS = 16
 _CLAUSE_BONUS = 0.05
+_INSERT = "INSERT INTO facts (subject, attribute, value, happened_on, turn_id) VALUES "
 _CLAUSE_ENDS, _SENTENCE_ENDS = ".!?,;:", ".!?"
 
 
@@ -164,8 +164,7 @@ def _insert(turn_id: int, rows: Sequence[GoldRow]) -> str:
     if not rows:
         return NOTHING
     tuples = (f"({', '.join(map(quoted, row))}, {turn_id})" for row in rows)
-    opening = TUNED_INSERT.removesuffix("('")  # it goes as far as all answers are alike
-    return f"{opening}{', '.join(tuples)};"
+    return f"{_INSERT}{', '.join(tuples)};"
 
 
 def _copied_rows(line: str, rows: Sequence[GoldRow]) -> list[GoldRow]:

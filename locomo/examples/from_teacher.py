@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from locomo.choices import Target
 from locomo.dataset.format import ABSTENTION, Conversation, Question
+from locomo.examples.gold import NOTHING
 from locomo.harness import Setup, temporary_memory
 from locomo.metrics import gold, normalize, score
 from locomo.tasks.rewards import RIGHT
@@ -23,7 +24,7 @@ from memory import Change, Memory, MemoryProgram, Rows, SqlError, StoreTurns, Tu
 from memory.errors import RefusedRowsError
 from memory.evidence import MemoryReader, lay_out
 from memory.facts import WindowWriter
-from memory.models import NO_FACT, Model, as_tuned, prompt_messages
+from memory.models import Model, prompt_messages
 from memory.program import (
     OpenedMemory,
     WindowContext,
@@ -58,34 +59,19 @@ class Distillation:
 
     @property
     def writer(self) -> Model:
-        """The teacher, given the student's windows.
-
-        The packaged student's grammar allows only one form of SQL, so any other teacher sees that
-        form: the short prompts with their examples.
-        """
+        """The teacher, given the student's windows."""
         student, teacher = self.student.model, self.teacher.model
         limits = replace(
             teacher.limits,
             window=student.limits.window,
             window_tokens=student.limits.window_tokens,
         )
-        adapter = as_tuned(student, ()).adapter if self._shows_one_form else teacher.adapter
-        return replace(teacher, adapter=adapter, limits=limits)
-
-    @property
-    def writing(self) -> MemoryProgram:
-        """The program that the writer runs."""
-        return self.student_program if self._shows_one_form else self.teacher.program
+        return replace(teacher, limits=limits)
 
     @property
     def student_program(self) -> MemoryProgram:
         """The student's plain program."""
         return plain_program(self.student.model)
-
-    @property
-    def _shows_one_form(self) -> bool:
-        teacher_program = plain_program(self.teacher.model)
-        return self.student_program.writes_one_row and not teacher_program.writes_one_row
 
     def render(
         self, target: Target, inputs: Mapping[str, str], outputs: Mapping[str, str]
@@ -150,7 +136,7 @@ def render_example(
     the answer.
     """
     signature = getattr(student.program, target).predict.signature
-    adapter = as_tuned(student.model, targets).adapter
+    adapter = student.model.adapter
     # The asker and the day are unknown for questions asked later about a conversation.
     shown_inputs = dict.fromkeys(signature.input_fields, "") | dict(inputs)
     prompt = prompt_messages(adapter, signature, shown_inputs)
@@ -175,7 +161,7 @@ def make_store_examples(
     """The windows of one conversation, in order: each sees a catalog of those before it."""
     with temporary_memory(planned[0].conversation.turns) as store:
         speaker_by_speaker = _SpeakerBySpeaker(distillation, planned=planned, done=done)
-        program = copy(distillation.writing)
+        program = copy(distillation.teacher.program)
         program.store, program.stores_facts = speaker_by_speaker, True
         program.tell = None
         Memory(store, model=distillation.writer, program=program).digest()
@@ -188,8 +174,8 @@ class _SpeakerBySpeaker(StoreTurns):
     def __init__(
         self, distillation: Distillation, planned: Sequence[PlannedExample], done: Done
     ) -> None:
-        super().__init__(reading=distillation.writing.store.reading)
-        self.predict = distillation.writing.store.predict
+        super().__init__(reading=distillation.teacher.program.store.reading)
+        self.predict = distillation.teacher.program.store.predict
         self.distillation = distillation
         self.planned = {window.number: window for window in planned}
         self.done = done
@@ -197,12 +183,12 @@ class _SpeakerBySpeaker(StoreTurns):
 
     def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
         window = self.planned.get(context.window[0])
-        sql, calls = NO_FACT, 0
+        sql, calls = NOTHING, 0
         if window:
             attempt = self._attempt(context, writer)
             self.attempts.append(attempt)
             self.done()
-            sql, calls = attempt.sql or NO_FACT, attempt.calls
+            sql, calls = attempt.sql or NOTHING, attempt.calls
         change, unsaid = writer.write(sql)
         return stored_window(change, sql=sql, calls=calls, unsaid=unsaid)
 
@@ -215,7 +201,7 @@ class _SpeakerBySpeaker(StoreTurns):
         for turn in context.turns:
             by_speaker.setdefault(turn.speaker, []).append(turn)
         lines = dict(re.findall(r"^\[(\d+)\] (.*)$", context.inputs["window"], re.MULTILINE))
-        trial = _Trial(writer, one_row=self.distillation.student_program.writes_one_row)
+        trial = _Trial(writer)
         statements: list[str] = []
         calls = 0
         try:
@@ -229,7 +215,7 @@ class _SpeakerBySpeaker(StoreTurns):
                     # The teacher's own SQL: the change has the result (computed dates in their own
                     # column).
                     statements += [f"{statement.text};" for statement in split(stored["sql"])]
-            sql = "\n".join(statements) or NO_FACT
+            sql = "\n".join(statements) or NOTHING
             # Each speaker's SQL was taken back, so all of it must be written together once more.
             trial.of(context.turns).write(sql)
         except SqlError as error:
@@ -249,7 +235,6 @@ class _Trial:
     """
 
     writer: WindowWriter
-    one_row: bool
     turn_ids: frozenset[int] = frozenset()
 
     has_rows = False  # of an earlier answer: an example is one whole answer
@@ -280,8 +265,6 @@ class _Trial:
         if not {turn_id for (turn_id,) in facts.rows} <= self.turn_ids:
             ids = ", ".join(map(str, sorted(self.turn_ids)))
             raise SqlError(f"turn_id must be that of a turn you were shown: {ids}")
-        if self.one_row and len(facts.rows) > 1:
-            raise SqlError("write one INSERT of one row")
         return change, unsaid
 
 
@@ -289,7 +272,7 @@ def make_retrieve_example(
     distillation: Distillation, planned: PlannedExample, path: Path
 ) -> ExampleAttempt:
     """The teacher's SELECTs for one question about the memory in the file at `path`."""
-    teacher, retrieve = distillation.teacher, distillation.writing.retrieve
+    teacher, retrieve = distillation.teacher, distillation.teacher.program.retrieve
     assert retrieve
     question = planned.question.text
     with open_store(path, read_only=True) as store:

@@ -16,9 +16,8 @@ from locomo.dataset.format import Conversation, files_of, parse_conversation, re
 from locomo.dataset.rows import GoldRows, gold_rows
 from locomo.split_data import VALIDATION, split
 from memory import InputError
-from memory.models import NO_FACT
 
-NOTHING = NO_FACT
+NOTHING = "-- none"  # the SQL of a turn without a fact
 
 
 @dataclass(frozen=True)

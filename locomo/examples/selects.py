@@ -3,9 +3,10 @@
 import re
 
 from memory import SqlError, Store
-from memory.models import TUNED_SELECT
 from memory.sql import clauses_of, conjuncts, split
 
+# What the SELECTs of examples begin with: the same for every question.
+ROWS_SELECT = "SELECT turn_id, subject, attribute, value, happened_on, ended_on FROM facts WHERE"
 # Words that begin alike count as one: a cheap stem, for questions and rows of any wording.
 # The number of letters is a choice.
 STEM_LETTERS = 6
@@ -33,7 +34,7 @@ def canonical_selects(gold_sql: str) -> list[str]:
         if select is None or select.table != "facts" or not select.where:
             continue
         order = "" if select.aggregates else _order(select.order_by, select.descending)
-        row_selects.append(f"{TUNED_SELECT} {select.where}{order}{LIMIT}")
+        row_selects.append(f"{ROWS_SELECT} {select.where}{order}{LIMIT}")
         if select.aggregates:
             count_selects.append(f"{statement.text};")
     return [
@@ -67,7 +68,7 @@ def widened(select: str, question: str, store: Store) -> str:
     *subject, attribute = [conjunct.text for conjunct in where_conjuncts]
     alternatives = " OR ".join([attribute, *map(value_has, stems_in_rows)])
     where = " AND ".join([*subject, f"({alternatives})"])
-    return f"{TUNED_SELECT} {where}{_order(parsed.order_by, parsed.descending)}{LIMIT}"
+    return f"{ROWS_SELECT} {where}{_order(parsed.order_by, parsed.descending)}{LIMIT}"
 
 
 def value_has(stem: str) -> str:

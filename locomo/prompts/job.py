@@ -27,7 +27,7 @@ from locomo.tasks.modules import (
 from locomo.tasks.training_data import ExampleSource, draw_training_data
 from memory import InputError
 from memory.models import Model
-from memory.program import LEAST_EXAMPLE, MOST_OPERATIONS
+from memory.program import LEAST_EXAMPLE, MOST_OPERATIONS, program_for
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def prepare_job(
     nothing to measure the gain on, and when a prompt with its examples would not fit the model's
     context.
     """
-    if "refine" in targets and setup.program.refine is None:
+    if "refine" in targets and program_for(setup.model).refine is None:
         raise InputError("the packaged model is too small to refine; give a larger --model")
     split, rows = source.split, source.rows
     if 0 < source.num_train < LEAST_EXAMPLES:

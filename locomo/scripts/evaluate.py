@@ -91,14 +91,22 @@ from locomo.tracking.runs import (
 )
 from locomo.tracking.spans import log_traces
 from memory import InputError, MemoryProgram, load_model, load_program
-from memory.models import PACKAGED_MODEL, SHIPPED, Model, as_shipped, is_adapter, spending
+from memory.models import (
+    PACKAGED_MODEL,
+    SHIPPED,
+    Model,
+    as_shipped,
+    is_adapter,
+    is_of_packaged,
+    spending,
+)
 from memory.program import (
     BENCHMARK_COST,
     PEOPLE_COST,
     checked_cost,
     concerns,
     in_phrases,
-    plain_program,
+    program_for,
 )
 from memory.records import SqlUse
 from memory.search import load_embedder
@@ -271,7 +279,7 @@ def _print_advice(
         judge = script_command("evaluate.py", *words)
         advice = f"{file}: {len(lines)} answers. Judge them: {judge}"
         console.print(advice, markup=False, highlight=False, soft_wrap=True)
-    if plain_program(setup.model).writes_one_row:
+    if is_of_packaged(setup.model.name):
         if not setup.stores_facts:
             console.print("Facts are stored by templates; a larger model stores more of them.")
         console.print(BETTER_MODELS, highlight=False)
@@ -532,7 +540,7 @@ def _learned_conversations(program: Path | None, model: str, adapter: Path | Non
 def _plain(setup: Setup, program: Path | None, *, phrases: bool) -> Setup | None:
     """The untuned model with the plain program; None if `setup` is just that."""
     shipped = as_shipped(setup.model)
-    plain = plain_program(shipped)
+    plain = program_for(shipped)
     plain = in_phrases(plain) if phrases else plain
     if shipped is not setup.model:
         return replace(setup, model=shipped, program=plain)
@@ -541,7 +549,7 @@ def _plain(setup: Setup, program: Path | None, *, phrases: bool) -> Setup | None
 
 def _program(path: Path | None, model: Model, *, phrases: bool) -> MemoryProgram:
     """The program to measure. Its warnings are printed here, once for all memories."""
-    program = load_program(path) if path else plain_program(model)
+    program = load_program(path) if path else program_for(model)
     for concern in concerns(program, model.name):
         console.print(f"warning: {concern}", markup=False, highlight=False, soft_wrap=True)
     program.card = None

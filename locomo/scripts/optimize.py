@@ -94,9 +94,9 @@ from memory.models import Model, is_file, is_packaged, over_machines
 from memory.program import (
     in_phrases,
     in_sentences,
+    plain_program,
     program_for,
     save_program,
-    starting_program,
 )
 from memory.system import progress_bar, write_whole
 
@@ -271,7 +271,7 @@ def _setup(model: Model, budget: int | None) -> Setup:
     starts with the prompt that asks for phrases, so that asking for them does not count as a
     compile's gain.
     """
-    setup = Setup(model, in_phrases(starting_program(model)), budget or model.limits.budget)
+    setup = Setup(model, in_phrases(plain_program(model)), budget or model.limits.budget)
     setup.check()
     return setup
 
@@ -500,7 +500,7 @@ def _gate_gains(
     examples = labelled_examples(golds, model.limits.window)
     scores = []
     with progress_bar(console) as bar:
-        plain = starting_program(model).deepcopy()
+        plain = plain_program(model).deepcopy()
         plain.store.gate = None
         programs = {"plain": plain, "gated": program_for(model, gated)}
         for name, program in programs.items():

@@ -367,7 +367,7 @@ class StoreWindow(_Task):
                 # Only retrieved facts earn a reward, so every question looks for rows.
                 model = bench.setup.model
                 program = self.program.asking(evidence=retrieved_facts_alone)
-                program = program_for(model, program).with_rows_always()
+                program = program_for(model, program).with_sql("always")
                 memory = Memory(store, model, program=program, budget=bench.setup.budget)
                 text = "\n".join(" ".join(map(str, fact[:-1])) for fact in facts)
                 # Evidence counts as shown when a fact names its turn: no turn is readable here.

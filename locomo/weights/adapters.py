@@ -19,7 +19,7 @@ from locomo.weights.gguf_model import LINEAR, permuted, permuted_heads
 from locomo.weights.grpo import LORA_MODULES
 from locomo.weights.student import Student
 from memory.errors import InputError
-from memory.models import BASE, CARD, GGUF, AdapterCard, is_adapter, prompts_fingerprint
+from memory.models import CARD, GGUF, AdapterCard, is_adapter
 
 Target = Literal["answer", "retrieve", "store"]
 CHECKPOINT = "checkpoint"  # a folder: what a tuning goes on from
@@ -60,8 +60,7 @@ def describe_adapter(
 ) -> AdapterCard:
     """The card of a student's current adapter. `data` is the sha256 of the training data.
 
-    The card includes the conversations of the adapter that the tuning started from. Only the
-    packaged model has its own prompts to name.
+    The card includes the conversations of the adapter that the tuning started from.
     """
     config = student.model.peft_config["default"]
     seen = start.conversations if start else []
@@ -79,7 +78,6 @@ def describe_adapter(
         conversations=list(dict.fromkeys([*seen, *conversations])),
         before=earlier_commands,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        prompts=prompts_fingerprint(targets) if student.base == BASE else "",
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _VERSIONED},
     )

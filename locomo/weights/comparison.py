@@ -37,7 +37,7 @@ from locomo.weights.trainee import (
 )
 from locomo.weights.trl_commands import comparison_command, free_ports
 from memory import InputError, MemoryProgram, load_model
-from memory.models import Model, as_tuned, read_card, tuned_modules
+from memory.models import Model
 from memory.program import plain_program
 from memory.system import progress_bar
 
@@ -88,17 +88,9 @@ def comparison_examples(
 
 
 def packaged_models(start: Path | None, tuned: Path) -> dict[str, Model]:
-    """The packaged model with an adapter in use, and its start.
-
-    That is the model with another adapter or, without one, the same model without the adapter:
-    the modules of its card are untuned, the others are as they come.
-    """
-    tuned_model = load_model("local", adapter=tuned)
-    if start:
-        return {"start": load_model("local", adapter=start), "tuned": tuned_model}
-
-    start_model = as_tuned(tuned_model, tuned_modules(tuned_model) - {*read_card(tuned).targets})
-    return {"start": start_model, "tuned": tuned_model}
+    """The packaged model with an adapter in use, and its start: with another one, or with none."""
+    start_model = load_model("local", adapter=start) if start else load_model("local-base")
+    return {"start": start_model, "tuned": load_model("local", adapter=tuned)}
 
 
 def packaged_students(
@@ -246,7 +238,7 @@ def compare_tuned(
             working = working_model(student, helper, targets=targets, settings=settings)
             bench = prepare_bench(working, helper, examples=questions, memories=memories, bar=bar)
             bench = with_episodes(bench, options.operations, settings)
-            bench = with_trainee(bench, as_tuned(student, targets).adapter)
+            bench = with_trainee(bench, student.adapter)
             program = trained_program(student, working, targets)
             if options.engine == "trl":
                 lm_of = stack.enter_context(vllm_served(options, tuned, console.print))

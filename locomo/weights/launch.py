@@ -47,7 +47,7 @@ from locomo.weights.trainee import (
 )
 from locomo.weights.training import TrainingRun
 from memory import InputError
-from memory.models import SHIPPED, Model, as_tuned, is_file, read_card
+from memory.models import SHIPPED, Model, is_file, read_card
 from memory.system import progress_bar, write_whole
 
 EXPERIMENT = "train"
@@ -229,7 +229,7 @@ def _train(
     plan = TrainingPlan(
         settings=settings,
         model=start,
-        adapter=as_tuned(student, targets).adapter,
+        adapter=student.adapter,
         program=trained_program(student, working, targets),
         bench=with_episodes(
             replace(bench, speakers=compares_speakers(options.reward, targets), rows=options.rows),

@@ -23,9 +23,9 @@ from locomo.weights.memory_reward import MemoryReward
 from locomo.weights.packs import IGNORED, Example, collate, packed_row
 from locomo.weights.record import RunRecord, Scores, TrainingResult
 from locomo.weights.steps import reason_to_stop
-from locomo.weights.student import Student, load_student
+from locomo.weights.student import load_student
 from locomo.weights.trainee import tuned_task
-from memory.models import ABSTAIN_WORD, SMALL, read_card
+from memory.models import read_card
 
 TRAINER_FOLDER = "trainer"  # of TRL's checkpoints, next to the adapters
 _CACHED_TOKENS = 16_384  # of prompts whose answers are drawn together: 400 MB of a small model
@@ -211,8 +211,6 @@ class Rehearsal:
 
     def _trainer(self, rows: Sequence[dict[str, Any]]) -> GRPOTrainer:
         plan, settings, student = self.plan, self.plan.settings, self._student
-        if tuple(plan.train) == ("answer",):
-            bias_abstention(student)
         on_gpu = student.device.startswith("cuda")
         config = GRPOConfig(
             **settings.trl_arguments(),
@@ -271,12 +269,3 @@ class Rehearsal:
         student = tuned_task(plan, self.base, adapter)
         when = f"with {adapter.name}"
         return self.record.measure(student, plan.validation, step=step, when=when)
-
-
-def bias_abstention(student: Student) -> None:
-    """Add to the head the bias that an answering module is used with, so that it learns with it."""
-    bias = next(small.abstention_bias for small in SMALL.values() if small.target == "answer")
-    head = student.model.get_output_embeddings()
-    values = torch.zeros(head.out_features, dtype=head.weight.dtype, device=head.weight.device)
-    values[int(ABSTAIN_WORD)] = bias
-    head.bias = torch.nn.Parameter(values, requires_grad=False)

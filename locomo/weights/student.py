@@ -31,7 +31,6 @@ from memory.models import (
     file_of,
     file_sha256,
     is_file,
-    load_lora,
     lora_of,
     packaged_gguf,
     read_card,
@@ -126,10 +125,13 @@ def _named_file(base: str) -> tuple[str, Path | None]:
     return model.name, model.path
 
 
+def _file_name(base: str) -> str:
+    """What names the file of a base that has one."""
+    return "gguf:packaged" if base == "local" else base
+
+
 def _gguf_adapter(base: str, adapter: Path) -> Path:
-    if base == "local":
-        return load_lora(adapter).path
-    return lora_of(read_model(file_of(base)), adapter).path
+    return lora_of(read_model(file_of(_file_name(base))), adapter).path
 
 
 def hub_model(name: str) -> ModelInfo:

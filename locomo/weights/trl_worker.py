@@ -17,7 +17,7 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig
 
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter
-from locomo.weights.rehearsal import ResumableTrainer, SharedPromptTrainer, bias_abstention
+from locomo.weights.rehearsal import ResumableTrainer, SharedPromptTrainer
 from locomo.weights.student import Student, load_student
 from locomo.weights.trl_job import Asker, TrlJob
 from memory.models import read_card
@@ -30,8 +30,6 @@ def train(job: TrlJob, asker: Asker) -> None:
     student = load_student(job.base, start, device=_device(job))
     if not student.tuned:
         add_lora(student, job.lora_rank, job.lora_alpha)
-    if student.base_sha256 and job.targets == ["answer"]:
-        bias_abstention(student)
 
     def rewards(completions: Sequence[Any], example: Sequence[int], **_: Any) -> list[float]:
         answers: list[float] = asker.ask("rewards", list(completions), list(example))

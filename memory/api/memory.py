@@ -383,7 +383,7 @@ class Memory(AnswersOthersNames):
     @property
     def stores_facts(self) -> bool:
         """Whether a digest asks a model for facts: not "local", unless it was tuned to."""
-        return self.has_model and self.program.stores_facts
+        return self.has_model and bool(self.program.stores_facts)
 
     @for_user
     def add(

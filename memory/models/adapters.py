@@ -6,14 +6,12 @@ import dspy
 
 from memory.models.completions import CompletionAdapter
 from memory.models.gguf.engine import GgufEngine
-from memory.models.in_process import GgufAdapter
-from memory.models.local import LocalEngine, SmallModelAdapter
+from memory.models.in_process import GgufAdapter, tuned_by
 
 
 def adapter_for(lm: Any) -> dspy.Adapter:
     """The adapter that the engine of an LM needs; ours for any model if it needs none."""
     engine = getattr(lm, "engine", None)
-    if isinstance(engine, LocalEngine):
-        tuned = frozenset[str]().union(*(lora.targets for lora in engine.loras))
-        return SmallModelAdapter(tuned)
-    return GgufAdapter() if isinstance(engine, GgufEngine) else CompletionAdapter()
+    if not isinstance(engine, GgufEngine):
+        return CompletionAdapter()
+    return GgufAdapter(tuned_by(engine.lora))

@@ -88,10 +88,12 @@ def asked_facts(catalog: str, question: str) -> tuple[list[str], list[str]]:
         subject: [name.strip() for name, _ in _COUNTS.findall(counted)]
         for subject, counted in _OF_SUBJECT.findall(catalog)
     }
-    asked = {*words(question)}
+    question_words = {*words(question)}
     names = {subject: {*telling_words(subject)} for subject in attributes_of}
-    whole = [subject for subject, parts in names.items() if parts and parts <= asked]
-    subjects = whole or [subject for subject, parts in names.items() if parts & asked] or [*names]
+    whole = [subject for subject, parts in names.items() if parts and parts <= question_words]
+    subjects = (
+        whole or [subject for subject, parts in names.items() if parts & question_words] or [*names]
+    )
     attributes = dict.fromkeys(name for subject in subjects for name in attributes_of[subject])
     return subjects, [*attributes]
 

@@ -149,10 +149,22 @@ def load_in_process(
     )
     modules = ("store", "retrieve", "answer")
     weights = {module: tuned_name if module in targets else name for module in modules}
-    # An adapter for all modules does not tell which examples its prompts had.
-    prompting = GgufAdapter(targets if targets < {*_MODULES} else frozenset())
+    prompting = GgufAdapter(tuned_by(lora))
     model = Model(tuned_name, lm, prompting, "small", limits, pace=_PACE, weights=weights)
     return sized_file(model, prompts)
+
+
+def tuned_by(lora: Lora | None) -> frozenset[str]:
+    """The modules whose prompts have no examples, because an adapter learnt what these show.
+
+    One for all modules does not tell which examples its prompts had.
+    """
+    return lora.targets if lora and lora.targets < {*_MODULES} else frozenset()
+
+
+def tuned_modules(model: Model) -> frozenset[str]:
+    """The modules that run on weights tuned for them."""
+    return getattr(model.adapter, "tuned", frozenset())
 
 
 def sized_file(model: Model, prompts: FormChoice) -> Model:

@@ -10,7 +10,13 @@ from memory.models.adapter_card import is_adapter
 from memory.models.hosted import hosted_model, load_hosted, sized
 from memory.models.in_process import load_in_process, sized_file
 from memory.models.model import Model
-from memory.models.model_names import PACKAGED_MODEL, UNTUNED_MODEL, is_file, is_packaged
+from memory.models.model_names import (
+    PACKAGED_MODEL,
+    UNTUNED_MODEL,
+    is_file,
+    is_of_packaged,
+    is_packaged,
+)
 from memory.models.packaged import load_packaged
 from memory.records import FormChoice
 
@@ -35,8 +41,7 @@ def load_model(
         temperature: 0 for the most likely answer; reasoning models take none.
         retries: how often a rate limit or a failed connection is tried again, with backoff.
         adapter: a LoRA adapter for the packaged model or a gguf: one, its folder or its .gguf
-            file. In the packaged model it replaces the shipped adapters of the modules that its
-            card names.
+            file. In the packaged model it takes the place of the shipped one.
         prompts: the form of a hosted model's prompts: "full", "brief" (for up to 8 billion
             parameters), or "auto", by the model's context and size.
 
@@ -61,7 +66,7 @@ def load_model(
             name, api_base, temperature=temperature, retries=retries, prompts=prompts
         )
     if prompts != "auto":
-        raise InputError("the packaged model has its own prompts: leave --prompts out")
+        raise InputError("the packaged model has a small model's prompts: leave --prompts out")
     if api_base:
         raise ModelError(
             "the packaged model needs no --api-base; name the served model too, as in "
@@ -86,8 +91,8 @@ def as_model(model: Model | dspy.BaseLM | str, api_base: str | None = None) -> M
 def with_prompts(model: Model, prompts: FormChoice) -> Model:
     """The same model with prompts in another form, and the settings for that.
 
-    The packaged model has its own prompts: nothing changes.
+    The packaged model has a small model's prompts: nothing changes.
     """
-    if model.size == "tiny":
+    if is_of_packaged(model.name):
         return model
     return sized_file(model, prompts) if is_file(model.name) else sized(model, prompts)

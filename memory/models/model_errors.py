@@ -7,7 +7,6 @@ from dspy.utils import exceptions as lm_errors
 
 from memory.errors import Stop
 from memory.models.gguf.model_file import CONTEXT_NAME
-from memory.models.model_names import is_file
 from memory.models.server_refusals import is_too_long, lacks_path
 from memory.system.provider_calls import one_line, too_slow
 
@@ -85,8 +84,8 @@ def explain(error: lm_errors.LMError, name: str, api_base: str | None) -> str:
             return f"{name}{where} still limits the rate after retries; wait, or use fewer threads"
         case CallTimeoutError():
             wait = error.retry_after
-            asked = f" (it asks to wait {wait:,.0f} seconds)" if wait else ""
-            return f"{error.message}{where}{asked}"
+            advice = f" (it asks to wait {wait:,.0f} seconds)" if wait else ""
+            return f"{error.message}{where}{advice}"
         case EndlessAnswerError():
             return f"{error.message}{where}; its server is broken or hostile"
         case _ if _UNREACHABLE.search(reason):
@@ -117,11 +116,9 @@ def explain_here(error: lm_errors.LMError, name: str, context: int, seconds: flo
         return too_slow(name, seconds)
     reason = one_line(error.message)
     if is_too_long(error):
-        # The packaged model's context is fixed.
-        advice = f"set {CONTEXT_NAME}, or give" if is_file(name) else "give"
         return (
             f"the prompt is too long for {name}, which reads {context:,} tokens here;"
-            f" {advice} a smaller --budget where the command has one ({reason})"
+            f" set {CONTEXT_NAME}, or give a smaller --budget where the command has one ({reason})"
         )
     return f"{name} gave no usable answer ({reason})"
 

@@ -11,6 +11,11 @@ def is_packaged(name: str) -> bool:
     return name in (PACKAGED_MODEL, UNTUNED_MODEL) or is_adapter(name)
 
 
+def is_of_packaged(name: str) -> bool:
+    """Whether a loaded model of this name is the packaged one, with whatever adapter."""
+    return name.partition("+")[0] in (PACKAGED_MODEL, UNTUNED_MODEL)
+
+
 def is_file(name: str) -> bool:
     """Whether a name means a GGUF file, which runs in this process."""
     return name.startswith("gguf:")
@@ -18,7 +23,7 @@ def is_file(name: str) -> bool:
 
 def is_local_lm(name: str) -> bool:
     """Whether a DSPy model of this name runs in this process: its calls cost nothing."""
-    return name.startswith(("local/", "gguf/"))
+    return name.startswith("gguf/")
 
 
 def model_option(name: str) -> str:
@@ -27,5 +32,5 @@ def model_option(name: str) -> str:
 
 
 def stores_facts(name: str) -> bool:
-    """Whether a digest asks the model of this name for facts: not "local"."""
-    return name != PACKAGED_MODEL
+    """Whether a digest asks the model of this name for facts: not the packaged one."""
+    return not is_of_packaged(name)

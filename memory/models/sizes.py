@@ -7,9 +7,9 @@ from typing import Literal
 
 from memory.records import FormChoice
 
-# "tiny" is the packaged model, which completes sentences; "small" models have up to 8 billion
-# parameters and choose a line at a time; "large" ones get full prompts.
-Size = Literal["tiny", "small", "large"]
+# "small" models have up to 8 billion parameters and choose a line at a time; "large" ones get full
+# prompts.
+Size = Literal["small", "large"]
 # "short" is an older name: memories keep it in their settings.
 SIZE_OF_FORM: Mapping[FormChoice, Size] = MappingProxyType(
     {"brief": "small", "short": "small", "full": "large"}

@@ -37,7 +37,6 @@ from .predict import called as called
 from .program import MemoryProgram as MemoryProgram
 from .program import plain_program as plain_program
 from .program import program_for as program_for
-from .program import starting_program as starting_program
 from .program_card import Card as Card
 from .protocol import Question as Question
 from .protocol import Shown as Shown

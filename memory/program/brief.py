@@ -316,11 +316,11 @@ def _asked_of(choice: Choice, question: str, facts: Sequence[StoredRow]) -> Sequ
     ]
     weights = zip(asked_words, word_weights(asked_words), strict=True)
     names = chain(*map(words, subjects_of(question)))
-    asked = forms_of([*names, *(word for word, weight in weights if weight >= _LEAST_TELLING)])
+    telling = forms_of([*names, *(word for word, weight in weights if weight >= _LEAST_TELLING)])
     named = [
         fact
         for fact in facts
-        if any(is_among(word, asked) for word in telling_words(fact.value, words(fact.subject)))
+        if any(is_among(word, telling) for word in telling_words(fact.value, words(fact.subject)))
     ]
     return named or facts
 

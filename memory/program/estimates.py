@@ -19,12 +19,9 @@ _CATALOG_TOKENS = 400
 _SMALL_CATALOG_TOKENS = 150
 
 ModuleName = Literal["store", "retrieve", "answer", "refine"]
-# Of an answer, by module; for the store module, per turn. Tiny and small models write less.
+# Of an answer, by module; for the store module, per turn. Small models write less.
 _ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 60, "retrieve": 150, "answer": 40, "refine": 150}
-)
-_TINY_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
-    {"store": 25, "retrieve": 60, "answer": 12, "refine": 60}
 )
 _SMALL_ANSWER_TOKENS: Mapping[ModuleName, int] = MappingProxyType(
     {"store": 25, "retrieve": 15, "answer": 12, "refine": 150}
@@ -51,8 +48,8 @@ def estimate(
     if module == "answer" or (module == "store" and model.size == "small"):
         catalog = 0
     around = prompt_tokens(model, prompt) + catalog
-    by_size = {"tiny": _TINY_ANSWER_TOKENS, "small": _SMALL_ANSWER_TOKENS}
-    answer_tokens = by_size.get(model.size, _ANSWER_TOKENS)[module]
+    by_size = _SMALL_ANSWER_TOKENS if model.size == "small" else _ANSWER_TOKENS
+    answer_tokens = by_size[module]
     return priced(
         model,
         calls=calls,

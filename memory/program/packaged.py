@@ -1,48 +1,40 @@
-"""What the packaged model needs: quotations to store, turns that say what it answers.
+"""What the packaged model is asked: an answer over quotations, which turns that it saw must say.
 
-A model of 135 million parameters completes sentences: its answer counts only if a turn that it was
-shown says so.
+A model of 135 million parameters completes sentences. So rows of templates decide where they can,
+and what it writes counts only if a turn that it was shown says so and it is likely enough.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import dspy
 
+from memory.evidence.block import Options
 from memory.evidence.messages import is_evidence, originals_first
-from memory.facts.window_writes import WindowWriter
+from memory.models.sizes import SMALL_BUDGET
 from memory.program.abstention import PEOPLE_COST, Grounds, likelihood_of, pays
-from memory.program.digest import WindowContext, WindowReading, stored_window
-from memory.program.fact_checks import dated, is_quoted
-from memory.program.heart import StoreTurns
+from memory.program.brief import ChooseRows, TemplateRows
+from memory.program.heart import AnswerQuestion, AskMemory
 from memory.program.opened import OpenedMemory
 from memory.program.predict import MemoryModule
 from memory.program.protocol import Question, Shown
-from memory.program.signatures.forms import WriteFact
+from memory.program.signatures.brief import EXAMPLES_OF_ANSWERS, AnswerBrieflyFromMemory
 from memory.program.support import is_attributed, supported_part
-from memory.records import ABSTAIN, Fact, Hit, Turn
-
-TINY_BUDGET = 360  # tokens of memory shown with a question
-_ONE_TURN = WindowReading(known_tokens=0, window=1, window_tokens=200, around=False)
+from memory.records import ABSTAIN, Hit
 
 
-class StoreQuotation(StoreTurns):
-    """Stores a fact of a turn that the turn says word for word: this model completes sentences.
-
-    It makes facts of questions and refusals too, so it does not see these.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(WriteFact, _ONE_TURN)
-
-    def _stored(self, context: WindowContext, writer: WindowWriter) -> dict[str, Any]:
-        if not any(is_evidence(turn.text) for turn in context.turns):
-            return stored_window(writer.finish())
-        return super()._stored(context, writer)
-
-    def _as_stored(self, fact: Fact, turn: Turn) -> Fact | None:
-        fact = dated(fact, turn)
-        return fact if is_quoted(fact, turn) else None
+def packaged_ask(tuned: Collection[str]) -> AskMemory:
+    """How the packaged model is asked; it chooses rows only if its weights were tuned to."""
+    answer = AnswerQuestion(AnswerBrieflyFromMemory)
+    answer.plain_examples = () if "answer" in tuned else EXAMPLES_OF_ANSWERS
+    answer.predict.demos = [*answer.plain_examples]
+    answer.predict.config["logprobs"] = True
+    return AskMemory(
+        TemplateRows(ChooseRows() if "retrieve" in tuned else None),
+        Checked(answer),
+        sql="always",
+        budget=SMALL_BUDGET,
+        options=Options(lists=False, spans=False, wishes=False),
+    )
 
 
 class Checked(MemoryModule):

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from memory.program.signatures.forms import Form
+# Of the three modules' prompts: for large models, and for those of up to 8 billion parameters.
+Form = Literal["full", "brief"]
 
 
 class Card(BaseModel):

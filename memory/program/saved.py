@@ -19,8 +19,7 @@ from memory.program.gate import StoreGate, features_of
 from memory.program.packaged import Checked
 from memory.program.predict import is_same_prompt, with_saved
 from memory.program.program import MemoryProgram
-from memory.program.program_card import Card
-from memory.program.signatures.forms import Form
+from memory.program.program_card import Card, Form
 from memory.search.ranking import FEATURE_WEIGHTS, LARGEST_WEIGHT
 from memory.system.files import open_regular, write_whole
 
@@ -212,8 +211,7 @@ def _form_of(raw: Mapping[str, Any]) -> Form:
         and isinstance(state.get("signature"), dict)
         and "fields" in state["signature"]
     ]
-    forms: tuple[Form, ...] = ("full", "brief")
-    for form in forms:
+    for form in get_args(Form):
         known = [one.signature for one in _predictors(MemoryProgram(form)).values()]
         if saved and all(any(is_same_prompt(f, one) for one in known) for f in saved):
             return form

@@ -233,7 +233,7 @@ class Handles:
             return bool(model) and stores_facts(model)
         from memory.program import program_for
 
-        return program_for(model).stores_facts
+        return bool(program_for(model).stores_facts)
 
     def _open(self, namespace: str, read_only: bool = False) -> Store:
         store = open_store(self._location(namespace), read_only=read_only or self.read_only)

@@ -14,7 +14,7 @@ from memory.models.costs import Cost
 from memory.models.model import Model
 from memory.program.estimates import CHARACTERS_A_TOKEN, estimate, turn_tokens
 from memory.program.program import program_for
-from memory.program.signatures.forms import Form
+from memory.program.program_card import Form
 from memory.store import Store
 from memory.store.turns.turn_reads import Outlines, characters_read
 from memory.store.waiting.pending_windows import last_turn_taken
@@ -23,7 +23,7 @@ _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
 # Known facts, attributes and the turns before a window: about as many tokens in each call
 # (tests.benchmarks.digest_cost).
-_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "brief": 0, "tiny": 0})
+_CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "brief": 0})
 # See memory.evidence.outline for the turns that a digest reads in outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")
 _OUTLINES = Outlines(_ASSISTANTS, outline=_OUTLINE, longest=_LONG_MESSAGE)

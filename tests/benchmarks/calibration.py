@@ -30,10 +30,9 @@ from locomo.dataset.format import ABSTENTION, Conversation, Question, load_conve
 from locomo.metrics import abstained, score
 from memory import InputError, Memory, load_model
 from memory.models import Model
-from memory.program import AnswerQuestion, plain_program
+from memory.program import AnswerQuestion, program_for
 from memory.program.abstention import Grounds, features_of
 from memory.program.packaged import Checked
-from memory.program.signatures.forms import AnswerInWords
 from tests.benchmarks.everyday import outcome
 
 COSTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0)
@@ -43,8 +42,8 @@ Floats = NDArray[np.float64]
 class _Recording(Checked):
     """Gives every answer that a turn supports, and keeps the grounds."""
 
-    def __init__(self) -> None:
-        super().__init__(AnswerQuestion(AnswerInWords))
+    def __init__(self, answer: AnswerQuestion) -> None:
+        super().__init__(answer)
         self.seen: list[Grounds] = []
 
     def is_worth_giving(self, grounds: Grounds) -> bool:
@@ -59,7 +58,8 @@ def measure(
 ) -> None:
     """Print the weights, and what each cost of a wrong answer brings."""
     done = _kept(answers)
-    model, recording = load_model("local"), _Recording()
+    model = load_model("local")
+    recording = _Recording(program_for(model).answer)
     with answers.open("a", encoding="utf-8") as kept:
         for file in files:
             for conversation in load_conversations(file):
@@ -109,7 +109,7 @@ def _answers(
     most: int,
     scores: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    program = plain_program(model).asking(answer=recording)
+    program = program_for(model).asking(answer=recording)
     with (
         tempfile.TemporaryDirectory() as home,
         Memory(Path(home) / "memory.db", model=model, program=program) as memory,

@@ -45,7 +45,7 @@ from locomo.tasks import modules
 from locomo.tasks.gains import Verdict
 from locomo.tasks.training_data import ExampleSource
 from memory import Store, open_store
-from memory.program import in_phrases, starting_program
+from memory.program import in_phrases, plain_program
 from memory.system.progress import progress_bar
 from tests.support import obedient as scripted_models
 from tests.support.obedient import COLUMNS, RULES, houses_to_hold_out, obedient
@@ -135,7 +135,7 @@ def compile_once(
             ExampleSource(load_split(data, seed, "default"), EXAMPLES, EXAMPLES),
             (target,),
             Options(optimizer, LIGHT_ROUNDS[optimizer], max_demos=5, num_threads=1, seed=seed),
-            setup=Setup(model, in_phrases(starting_program(model)), budget),
+            setup=Setup(model, in_phrases(plain_program(model)), budget),
             prompt_model=model,
             reward="memory",
         )

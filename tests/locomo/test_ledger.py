@@ -27,8 +27,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locomo.ledger import Budget, BudgetSpent, Ledger
-from memory import InputError, MemoryProgram, load_model
+from memory import InputError, load_model
 from memory.evidence.layout import Evidence
+from memory.program import AnswerQuestion
+from memory.program.signatures.brief import AnswerBrieflyFromMemory
 from tests.memory.program.test_lm import KEY, Server, ok
 from tests.support.killing import kill_after
 
@@ -140,7 +142,7 @@ def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
     def answer() -> str:
         shown = Evidence(turns=("[1] Ann: I moved.",), turn_ids=(1,))
         with local.active():
-            module = MemoryProgram("tiny").answer
+            module = AnswerQuestion(AnswerBrieflyFromMemory)
             return str(module(question="Who moved?", evidence=shown.text).answer)
 
     with first.active():

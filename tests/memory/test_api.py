@@ -45,17 +45,6 @@ def test_a_window_becomes_facts_in_one_call(store: Store) -> None:
     done(memory)
 
 
-def test_what_no_turn_states_is_not_stored_of_the_packaged_model(store: Store) -> None:
-    invented = f"{INSERT}('Anna', 'married', 'Ingrid', '', 1)"
-    statements = sql(f"{MOVED};\n{invented};\n{MOVED};")
-    model = scripted_packaged_model([([], statements)])
-    digest = Memory(store, model=model).digest()
-    assert (digest.stored, digest.facts, digest.unsaid) == (1, 1, 1)
-    [fact] = store.facts()
-    assert (fact.subject, fact.value) == ("Anna", "Oslo")
-    assert "Ingrid" not in store.changes()[0].statement
-
-
 def test_a_computed_date_goes_where_dates_are(store: Store) -> None:
     written = f"{INSERT}('Anna', 'moved_to', 'Oslo last Saturday (2017-05-06)', '', 1)"
     Memory(store, model=scripted_model([([], sql(written))])).digest()
@@ -98,16 +87,6 @@ def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: Store
         ("Oslo", "2018-03-03"),
         ("Bergen", ""),
     ]
-
-
-def test_the_packaged_model_is_shown_its_turn_alone(store: Store) -> None:
-    store.write(MOVED, cause="test")
-    model = scripted_packaged_model([([], sql("-- none"))] * 9, window=1)
-    Memory(store, model=model).digest()
-    assert model.lm.script.prompts  # type: ignore[attr-defined]
-    for prompt in model.lm.script.prompts:  # type: ignore[attr-defined]
-        assert "[[ ## before ## ]]\n\n" in prompt
-        assert "lives_in | Oslo" not in prompt
 
 
 def test_a_refused_statement_is_the_next_prompt(store: Store) -> None:

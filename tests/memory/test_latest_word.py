@@ -151,9 +151,9 @@ def test_every_list_of_facts_has_the_latest_word_on_them(store: Store) -> None:
     assert later in listed()
 
 
-def test_a_digest_sees_the_latest_word_on_what_it_knows(store: Store) -> None:
+def test_a_digest_is_shown_what_it_knows_without_marks_of_later_turns(store: Store) -> None:
     told(store, "I have a dog called Rex.", "We buried Rex in the garden.")
-    known = "a dog called Rex | later, turn 2"
+    known = "a dog called Rex\n"
     model = scripted_model([([], sql("-- none")), ([known], sql("-- none"))])
     with Memory(store, model=model) as digesting:
         digesting.digest()

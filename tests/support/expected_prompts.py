@@ -23,10 +23,10 @@ from memory import Answer, Memory, Store, Turn, memory_tools, open_store
 from memory.agents.blocks import prompt_block, start_block
 from memory.facts import edit
 from memory.models import Model
-from memory.models.local import SmallModelAdapter
-from memory.models.sizes import Size
+from memory.models.in_process import GgufAdapter
+from memory.models.sizes import SMALL_BUDGET, Size
 from memory.program import AskMemory, MemoryProgram
-from memory.program.signatures.forms import Form
+from memory.program.program_card import Form
 from memory.records import SqlUse
 from memory.refine.questions import (
     FactReader,
@@ -89,7 +89,7 @@ class Recorder:
 
     def _answer(self, system: str, others: str) -> str:
         if "[[ ## completed ## ]]" not in system:
-            return "-- none" if "SQL INSERT" in system else "Oslo"  # short prompts, without markers
+            return "Oslo"  # short prompts, without markers
         field = others.rpartition("starting with the field `[[ ## ")[2].partition(" ## ]]")[0]
         if field == "sql":
             text = "-- none" if "[[ ## known ## ]]" in others else self.selects
@@ -126,8 +126,8 @@ def recording_memory(
 def small_model(recorder: Recorder) -> Model:
     """The packaged model, untuned, whose prompts a recorder keeps; but its answers are tuned."""
     model = scripted_packaged_model([])
-    adapter = SmallModelAdapter(frozenset({"answer"}))
-    limits = replace(model.limits, budget=360)
+    adapter = GgufAdapter(frozenset({"answer"}))
+    limits = replace(model.limits, budget=SMALL_BUDGET)
     return replace(model, name="local-base", lm=_lm(recorder), adapter=adapter, limits=limits)
 
 
@@ -312,9 +312,6 @@ def digests() -> Texts:
         edit(store, store.facts()[0].id, "was wrong", value="Moss", by="Anna")
         Memory(store, model=recording_model(recorder, window=4)).digest()
         prompts_of(recorder, "digest after a correction", texts)
-    with memory_of(FRIENDS[:2]) as store:
-        Memory(store, model=small_model(recorder)).digest()
-        prompts_of(recorder, "digest packaged", texts)
     # A correction has the day on which it is made.
     day = re.compile(r"(?<=corrected by Anna on )[-\d]+")
     return {name: day.sub("2024-06-20", text) for name, text in texts.items()}

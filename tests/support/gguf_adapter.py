@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from memory.models.llama import packaged_gguf
+from memory.models.gguf.files import packaged_gguf
 
 WIDTH, INNER = 576, 1536  # of a layer of SmolLM2-135M, and of its feed-forward part
 F32, STRING, FLOAT, ALIGNED = 0, 8, 6, 32

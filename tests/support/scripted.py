@@ -107,7 +107,7 @@ def model_over(
         name=name,
         lm=dspy.LM(f"local/{name}", engine=engine, cache=False, num_retries=0),
         adapter=CompletionAdapter(),
-        size="tiny" if is_packaged else size,
+        size="small" if is_packaged else size,
         limits=Limits(32_000, budget, window, window_tokens),
         pace=pace,
         server="" if is_packaged else server_of(name, fields.get("api_base")),
@@ -130,7 +130,7 @@ def scripted_model(
 
 
 def scripted_packaged_model(pairs: Pairs, window: int = 16) -> Model:
-    """A Model that works on a memory as the packaged one does, untuned: it stores facts."""
+    """A Model that works on a memory as the packaged one does, untuned: it stores no facts."""
     return replace(model_over(Script([]), "local-base", window=window), lm=ScriptedLM(pairs))
 
 

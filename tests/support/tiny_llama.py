@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from locomo.weights.gguf_model import gguf_tokenizer, open_gguf
 from locomo.weights.packs import Example
 from locomo.weights.student import Student
-from memory.models.llama import packaged_gguf
+from memory.models.gguf.files import packaged_gguf
 
 CHAT = [
     {"role": "system", "content": "Answer shortly."},

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from threading import Event, Lock
 from typing import Any
@@ -24,6 +24,7 @@ from dspy.lm15 import TimeoutError as CallTimedOut
 
 from memory.models.gguf.model_file import ModelFile
 from memory.models.gguf.server import Completion, Lora, Messages, ModelCopy, ServerSettings
+from memory.system.machines import over_machines
 
 # Tokens that are read at once: a call ends, and Ctrl-C is heard, between two of these batches. They
 # take 1.5 s on a busy core with a model of 1.5 billion parameters, where 128 take six; a whole
@@ -50,7 +51,9 @@ class GgufEngine:
     begin with. `seed` draws the answer where the temperature is above 0. `logit_bias` is added to
     the logits of tokens, by their texts. `applies_lora` says whether the server's
     adapter is applied. Engines with the same `model`, `context`, `threads`, `slots` and `lora`
-    share one server.
+    share one server. `over` says on which machines it runs (see `over_machines`), all with the
+    file at the same place; empty for this process. With `is_repeatable` the same request has the
+    same answer whatever was asked before: what comes before a prompt's last message is read apart.
     Raises dspy.lm15 errors: ContextLengthError, InvalidRequestError, TimeoutError.
     """
 
@@ -66,8 +69,14 @@ class GgufEngine:
     seed: int = 0
     logit_bias: tuple[tuple[str, float], ...] = ()
     applies_lora: bool = True
+    over: str = ""
+    is_repeatable: bool = False
 
     def complete(self, request: Request) -> Response:
+        if self.over:
+            here = replace(self, over="")
+            [(_, response)] = over_machines(_complete, [(here, request)], self.over)
+            return response
         pieces = self._pieces(request)
         try:
             while True:
@@ -80,12 +89,18 @@ class GgufEngine:
             message=Message.assistant([TextPart(completion.text)]),
             finish_reason=_finish_reason(completion),
             usage=_usage(completion),
+            logprobs=completion.logprobs or None,
         )
 
     def stream(
         self, request: Request
     ) -> Iterator[StreamStartEvent | StreamDeltaEvent | StreamEndEvent]:
         yield StreamStartEvent(model=request.model)
+        if self.over:
+            response = self.complete(request)
+            yield StreamDeltaEvent(TextDelta(response.text or ""))
+            yield StreamEndEvent(response.finish_reason, response.usage)
+            return
         pieces = self._pieces(request)
         try:
             while True:
@@ -111,12 +126,16 @@ class GgufEngine:
             settings["grammar"] = self.grammar
         if self.stop:
             settings["stop"] = [self.stop]
+        if request.config.logprobs is not None:
+            settings |= {"logprobs": True, "top_logprobs": 1}
         if self.logit_bias:
             settings["logit_bias"] = self.logit_bias
-        messages = _messages(request)
+        messages = chat_messages(request)
         slot = (self.slot, self.lora if self.applies_lora else None)
         with _may_be_stopped() as stopped, self._server(stopped) as server:
             settings |= {"seconds": self.seconds, "stopped": stopped}
+            if self.is_repeatable and len(messages) > 1:
+                server.keep_only(messages[:-1], slot)
             try:
                 return (yield from server.stream(messages, slot, **settings))
             except InvalidRequestError as error:
@@ -149,6 +168,12 @@ class GgufEngine:
             if stopped.is_set():
                 raise KeyboardInterrupt
             yield shared.server()
+
+
+def _complete(call: tuple[GgufEngine, Request]) -> Response:
+    """The answer of an engine on another machine."""
+    engine, request = call
+    return engine.complete(request)
 
 
 @contextmanager
@@ -194,7 +219,8 @@ def _usage(completion: Completion) -> Usage:
     )
 
 
-def _messages(request: Request) -> Messages:
+def chat_messages(request: Request) -> Messages:
+    """The messages of a request as a chat template takes them, the system's first."""
     system = request.system or ""
     if not isinstance(system, str):
         system = "".join(part.text for part in system)

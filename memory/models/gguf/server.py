@@ -217,6 +217,7 @@ class _Answer:
         self._usage: Mapping[str, int] = {}
         self._finish_reason = ""
         self._cached_tokens = 0
+        self._logprobs: tuple[TokenLogprob, ...] = ()
 
     def piece(self, chunk: bytes) -> str:
         """The text in a chunk, "" for none. Bytes that make no letter are left out."""
@@ -231,6 +232,7 @@ class _Answer:
         for choice in content.get("choices") or ():
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
             piece += choice["delta"].get("content") or ""
+            self._logprobs += _token_logprobs(choice.get("logprobs"))
         self._pieces.append(piece)
         return piece
 
@@ -239,6 +241,7 @@ class _Answer:
             "".join(self._pieces),
             self._usage.get("prompt_tokens", 0),
             self._usage.get("completion_tokens", 0),
+            self._logprobs,
             is_cut=self._finish_reason == "length",
             cached_tokens=self._cached_tokens,
         )

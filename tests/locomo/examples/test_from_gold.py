@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 
-from locomo.choices import TARGETS
+from locomo.choices import TARGETS, Target
 from locomo.examples import answers_from_gold, from_gold
 from locomo.examples.answers_from_gold import AnswerExample
 from locomo.examples.check import prove
 from locomo.examples.from_gold import supervised_examples
-from locomo.examples.gold import Gold, load_gold
-from locomo.examples.selects import canonical_selects, widened
+from locomo.examples.gold import NOTHING, Gold, load_gold
+from locomo.examples.selects import ROWS_SELECT, canonical_selects, widened
 from locomo.harness import Setup
 from memory import Memory, load_model, open_store
 from memory.models import packaged_gguf
 from memory.models.row_grammar import row_grammar
-from memory.models.small_prompts import NO_FACT, TUNED_SELECT
 from memory.program import plain_program
 from memory.program.brief_store import shown_turn
 from memory.records import ABSTAIN
@@ -37,7 +36,7 @@ TURNS = [
 ]
 GOLD_SQL = {
     "D1:1": f"{COLUMNS}\n ('Ann', 'moved', 'to Lyon', '2017-05-05', 1);",
-    "D1:2": NO_FACT,
+    "D1:2": NOTHING,
     "D1:3": f"{COLUMNS} ('Bo', 'has_pet', 'dog, called ''Rufus''', '2017-05-01', 3);",
     "D1:4": f"{COLUMNS} "
     + ", ".join(
@@ -76,6 +75,24 @@ def prompts_and_answers(examples: Sequence[list[dict[str, str]]]) -> list[tuple[
     return [(messages[1]["content"], messages[-1]["content"]) for messages in examples]
 
 
+def sql_examples(golds: Sequence[Gold], target: Target) -> list[tuple[str, str]]:
+    """What a model that writes SQL is shown, a turn or a question, and its right SQL."""
+    model = load_model("openai/m")
+    setup = Setup(model, plain_program(model), 360)
+    shown = {"store": "window", "retrieve": "question"}[target]
+    return [
+        (field_of(prompt, shown), field_of(answer, "sql"))
+        for prompt, answer in prompts_and_answers(
+            supervised_examples(golds, setup, [target])[target]
+        )
+    ]
+
+
+def field_of(text: str, name: str) -> str:
+    """A field of a prompt, or of an answer, between the marks that DSPy puts around it."""
+    return text.split(f"[[ ## {name} ## ]]\n", 1)[1].split("\n\n[[ ##", 1)[0]
+
+
 def answer_examples(golds: Sequence[Gold], setup: Setup | None = None) -> list[AnswerExample]:
     """All examples for answering."""
     supervised = supervised_examples(golds, setup or student(), ["answer"])
@@ -103,10 +120,10 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
 ) -> None:
     monkeypatch.setattr(from_gold, "TURNS_WITHOUT_FACTS", 1.0)
     golds = gold_of(tmp_path, store=GOLD_SQL)
-    examples = prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
+    examples = sql_examples(golds, "store")
     stored = {int(line[1]): sql for line, sql in examples}
     assert sorted(stored) == [1, 2, 3, 4]
-    assert stored[2] == NO_FACT
+    assert stored[2] == NOTHING
     with open_store(tmp_path / "own.db") as store:
         store.add(golds[0].conversation.turns)
         for n, sql in stored.items():
@@ -121,18 +138,10 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
 
 def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=GOLD_SQL)
-    [moved] = [
-        x
-        for x in prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
-        if "Lyon" in x[0]
-    ]
+    [moved] = [x for x in sql_examples(golds, "store") if "Lyon" in x[0]]
     assert "last Friday (2017-05-05)" in moved[0]
     assert "'to Lyon', '2017-05-05', 1)" in moved[1]
-    [dog] = [
-        x
-        for x in prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
-        if "dog" in x[0]
-    ]
+    [dog] = [x for x in sql_examples(golds, "store") if "dog" in x[0]]
     assert dog[1].endswith("'', 3);")  # the first of May is nowhere in it
 
 
@@ -149,7 +158,7 @@ def test_who_sees_a_turn_alone_is_not_taught_what_other_turns_say(
         "D1:4": f"{COLUMNS} ('Cleo', 'has_pet', 'Miso', '', 4);",
     }
     golds = gold_of(tmp_path, store={**GOLD_SQL, **by_others})
-    examples = prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
+    examples = sql_examples(golds, "store")
     stored = {int(line[1]): sql for line, sql in examples}
     assert {*stored} == {1, *without_facts}
     assert "Lyon" in stored[1]
@@ -170,10 +179,10 @@ def test_a_value_is_taught_as_the_turns_own_words_quoted_as_sql_needs_them(
     turns = [turn("D1:1", "We bought Kim's boat, so the harbour keeps its boat. Kim's glad!")]
     store = {"D1:1": f"{COLUMNS} ('Ann', 'did', {quoted(gold)}, '', 1);"}
     golds = gold_of(tmp_path, [question(5, evidence=["D1:1"])], turns, store=store)
-    examples = prompts_and_answers(supervised_examples(golds, student(), ["store"])["store"])
+    examples = sql_examples(golds, "store")
     [sql] = [sql for _, sql in examples] or [""]
     assert sql == (f"{COLUMNS} ('Ann', 'did', {quoted(copied)}, '', 1);" if copied else "")
-    assert all(line.endswith("keeps its boat. Kim''s glad!") for line, _ in examples)
+    assert all(line.endswith("keeps its boat. Kim's glad!") for line, _ in examples)
 
 
 # --- store, of a little model -------------------------------------------------------------------
@@ -283,15 +292,13 @@ def test_what_a_little_model_learns_to_write_is_allowed_and_stored(tmp_path: Pat
     ids=["rows", "order", "count", "turns"],
 )
 def test_gold_selects_have_one_form(gold: str, selects: list[str]) -> None:
-    assert canonical_selects(gold) == [select.format(TUNED_SELECT) for select in selects]
+    assert canonical_selects(gold) == [select.format(ROWS_SELECT) for select in selects]
 
 
 def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Path) -> None:
     golds = gold_of(tmp_path, store=GOLD_SQL)
-    [(prompt, sql)] = prompts_and_answers(
-        supervised_examples(golds, student(), ["retrieve"])["retrieve"]
-    )
-    assert prompt == "Which city did Ann move to?"
+    [(asked_question, sql)] = sql_examples(golds, "retrieve")
+    assert asked_question == "Which city did Ann move to?"
     with open_store(tmp_path / "own.db") as store:
         store.add(golds[0].conversation.turns)
         store.write(GOLD_SQL["D1:1"], cause="test", window=(1, 1))
@@ -305,7 +312,7 @@ def test_gold_may_end_more_facts_at_once_than_a_model(tmp_path: Path) -> None:
     ends = "UPDATE facts SET ended_on = '2017-05-07' WHERE subject = 'Miso' AND turn_id = 4;"
     turns = [*TURNS, turn("D1:5", "Miso died on Sunday.")]
     golds = gold_of(tmp_path, turns=turns, store={**GOLD_SQL, "D1:5": ends})
-    assert supervised_examples(golds, student(), ["retrieve"])["retrieve"]
+    assert sql_examples(golds, "retrieve")
     assert prove(golds[0]).errors == ()
 
 

@@ -15,7 +15,6 @@ from locomo.dataset.format import load_conversations
 from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
 from memory import InputError, Memory, load_model, open_store
 from memory.models import Model
-from memory.models.local import SmallModelAdapter
 from memory.records import ABSTAIN
 from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
@@ -55,26 +54,15 @@ def at_work(model: Model, path: Path, says: Mapping[str, str]) -> list[list[dict
     with open_store(path) as store:
         memory = Memory(store, replace(model, lm=lm))
         memory.digest(max_calls=1)
-        if model.size == "tiny":  # it is asked for no SQL where there are no facts
-            store.write(f"{INSERT}('Ann', 'likes', 'tea', 1)", cause="test")
         memory.ask(ASKED)
     return engine.shown
 
 
-@pytest.mark.few(1)
-@pytest.mark.parametrize("small", [True, False], ids=["packaged", "served"])
-def test_an_example_is_what_the_tuned_student_is_shown_at_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool
-) -> None:
+def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path) -> None:
     maker = example_maker(tmp_path, talk(qa=ONE))
     student = maker.student
     no_fact, select, answer_text = sql("-- none"), sql(NO_ROWS), answer("Lyon", "1")
     signs = ["[[ ## window ## ]]\\n[1]", "Write the SELECTs", ""]
-    if small:
-        maker = replace(maker, student=load_model("local-base"))
-        student = replace(maker.student, adapter=SmallModelAdapter(frozenset(TARGETS)))
-        no_fact, select, answer_text = "-- none", NO_ROWS, "Lyon"
-        signs = ["Write one SQL INSERT", "Write SQL SELECTs", ""]
     with open_store(tmp_path / "own.db") as store:
         store.add(maker.conversations[0].turns)
         catalog = store.catalog(1_000)
@@ -91,7 +79,7 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(
     example = distillation.render("retrieve", inputs, {"sql": NO_ROWS})
     assert example == [*retrieve_prompt, {"role": "assistant", "content": select}]
     maker.distill("answer")
-    written = answer_text if small else f"{NO_LOOK}{answer_text}"
+    written = f"{NO_LOOK}{answer_text}"
     assert maker.examples() == [[*answer_prompt, {"role": "assistant", "content": written}]]
 
 
@@ -168,22 +156,11 @@ def test_sql_that_the_database_refuses_to_the_end_is_dropped_and_counted(tmp_pat
     assert maker.answers() == [sql(f"{INSERT}('Bo', 'learns', 'violin', 4);")]
 
 
-def test_another_teacher_of_the_packaged_student_is_shown_its_form(tmp_path: Path) -> None:
-    """Turns without dates, examples for the teacher only, and one fact a turn: there the
-    student's grammar ends."""
-    first_row = "('Ann', 'moved', 'to Lyon', 1)"
-    second_row = "('Ann', 'likes', 'it', 1)"
-    engine = Recorder({"one INSERT of one row": f"{INSERT}{first_row};", "[2]": "-- none"})
-    engine.says["[1]"] = f"{INSERT}{first_row}, {second_row};"
-    lm = dspy.LM("local/recorder", engine=engine, cache=False, num_retries=0)
-    sessions = {"session_1": [turn("D1:1"), turn("D1:2", "Oh!", speaker="Bo")]}
-    maker = example_maker(tmp_path, record("a", ONE, session_1_date_time=DATE, **sessions))
-    maker = replace(maker, teacher=replace(maker.teacher, lm=lm), student=load_model("local-base"))
-    assert maker.distill("store").calls == len(engine.shown) == 3
-    assert engine.shown[0][-1]["content"] == "[1] Ann: I moved to Lyon."
-    assert {len(prompt) for prompt in engine.shown} == {1 + 2 * 4 + 1}
-    assert sorted(maker.answers()) == ["-- none", f"{INSERT}{first_row};"]
-    assert {len(messages) for messages in maker.examples()} == {3}
+def test_a_student_that_quotes_rows_learns_no_sql(tmp_path: Path) -> None:
+    maker = replace(example_maker(tmp_path, talk(qa=ONE)), student=load_model("local-base"))
+    with pytest.raises(InputError, match="local-base quotes and chooses rows, and a teacher"):
+        maker.distill("store")
+    assert maker.distill("answer").examples == {"answer": 1}
 
 
 # --- retrieve -----------------------------------------------------------------------------------

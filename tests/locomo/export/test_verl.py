@@ -302,7 +302,7 @@ def test_the_packaged_model_answers_unless_another_reader_is_named(
     module = loaded_file(out / "reward.py", "custom_module")
     row = rows(out, "test")[0]
     assert scored(module, out, row, "Nothing to do.")["score"] == 0.0
-    assert verl_reward._reader().size == "tiny"
+    assert verl_reward._reader().name == "local"
 
 
 def test_tools_and_configurations_are_those_of_an_episode(out: Path) -> None:

@@ -26,7 +26,7 @@ from locomo.tasks.modules import (
 from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
 from memory.evidence.layout import Evidence
-from memory.models.local import SmallModelAdapter
+from memory.models.in_process import GgufAdapter
 from memory.program import LEAST_EXAMPLE, plain_program
 from memory.records import SqlUse
 from memory.store.sqlite.store import SqliteStore
@@ -167,27 +167,6 @@ def test_rows_beyond_half_of_the_budget_do_not_fit(place: Place) -> None:
 
 
 # --- where SELECTs are compiled -----------------------------------------------------------------
-
-
-@pytest.mark.few(1)
-@pytest.mark.parametrize(
-    ("target", "measured", "asked"),
-    [("retrieve", False, 1), ("answer", True, 1), ("answer", False, 0)],
-)
-def test_the_packaged_model_writes_selects_where_they_are_compiled_and_measured(
-    place: Place, target: Target, measured: bool, asked: int
-) -> None:
-    model, engine = obedient(name="local")
-    model = replace(model, name="local")  # as it is shipped
-    bench = Bench(
-        Setup(model, plain_program(model), 360), place.conversations, place.memories, 5,
-        rows_matter=measured,
-    )  # fmt: skip
-    with dspy.context(trace=[]):
-        [outcome] = run(target, task(plain_program(model), target, bench)).outcomes
-        assert len(dspy.settings.trace) == 1
-    assert len(engine.prompts_for("retrieve")) == asked
-    assert len(outcome.sql) == asked
 
 
 @pytest.mark.parametrize("sql_use", ["when it pays", "never"])
@@ -458,9 +437,9 @@ def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: 
         "question": "Where? " * 10,
     }
     assert count_tokens(asked["evidence"]) > 250
-    answers = MemoryProgram("tiny").answer  # in the form that this model gets
+    answers = MemoryProgram("brief").answer  # in the form that this model gets
     signature = answers.predict.signature.with_instructions("Answer. " * 50)
-    prompt = SmallModelAdapter().format(signature, shown, asked)
+    prompt = GgufAdapter().format(signature, shown, asked)
     marks = 6  # of a message's role, its beginning and end
     written = 24
     assert sum(count_tokens(m["content"]) + marks for m in prompt) + written <= 2048

@@ -36,8 +36,8 @@ HELPER = obedient()[0]  # windows of 4 turns and 8,000 tokens, a context of 32,0
         ("Qwen/Qwen2.5-3B", ("retrieve",), (4, 8_000), (32_000, 2_000)),
         ("Qwen/Qwen2.5-3B", ("store",), (12, 2_096), (32_000, 2_000)),
         ("Qwen/Qwen2.5-3B", TARGETS, (12, 2_096), (4_608, 3_072)),
-        ("local", ("answer",), (4, 8_000), (2_048, 360)),
-        ("local", ("store",), (1, 200), (32_000, 2_000)),
+        ("local", ("answer",), (4, 8_000), (8_192, 300)),
+        ("local", ("store",), (1, 400), (32_000, 2_000)),
     ],
 )
 def test_each_module_is_shown_what_the_one_who_does_it_can_read(

@@ -15,7 +15,6 @@ from safetensors.torch import load_file  # noqa: E402
 from trl import GRPOTrainer  # noqa: E402
 
 from locomo.tasks.modules import Bench  # noqa: E402
-from locomo.weights.adapters import add_lora  # noqa: E402
 from locomo.weights.memory_reward import MemoryReward, OneAnswer  # noqa: E402
 from locomo.weights.record import RunRecord, TrainingPlan, last_checkpoint  # noqa: E402
 from locomo.weights.rehearsal import Rehearsal, SharedPromptTrainer  # noqa: E402
@@ -194,19 +193,3 @@ def test_a_shared_prompt_gives_the_numbers_that_trl_gives(
     ]
     for own, trls in zip(*gradients, strict=True):
         torch.testing.assert_close(own, trls, rtol=1e-3, atol=1e-3)
-
-
-def test_the_bias_against_abstaining_is_learned_with(tiny: str) -> None:
-    from locomo.weights.rehearsal import bias_abstention
-
-    student = load_student(tiny, device="cpu")
-    add_lora(student, rank=4, alpha=8)
-    ids = torch.tensor([student.encode(CHAT)])
-    with torch.no_grad():
-        before = student.model(ids).logits[0, -1]
-        bias_abstention(student)
-        change = student.model(ids).logits[0, -1] - before
-    assert change.nonzero().flatten().tolist() == [5230]
-    assert len(trained(student)) == len(
-        [n for n, _ in student.model.named_parameters() if "lora" in n]
-    )

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync
 from locomo.weights.adapters import add_lora, describe_adapter, save_adapter  # noqa: E402
 from locomo.weights.student import Student, load_student  # noqa: E402
 from memory import load_model  # noqa: E402
-from memory.models.llama import packaged_gguf  # noqa: E402
+from memory.models.gguf.files import packaged_gguf  # noqa: E402
 
 CHAT = [
     {"role": "system", "content": "Answer shortly."},
@@ -115,7 +115,7 @@ def test_a_gguf_adapter_changes_llama_cpp_as_it_changes_the_student(
     assert (said - tuned[ids]).pow(2).mean().sqrt() < 0.2
     assert (said - before[ids]).pow(2).mean().sqrt() > 0.5
     # llama.cpp takes it
-    assert load_model("local-base", adapter=tmp_path / "lora").size == "tiny"
+    assert load_model("local-base", adapter=tmp_path / "lora").size == "small"
 
 
 @pytest.mark.parametrize("named", ["folder", "file"])

@@ -40,9 +40,10 @@ def chat(name: str, gold: bool = True, sql: str = "") -> dict[str, Any]:
 
 
 def taught(folder: Path, data: Path, **changed: Any) -> tuple[ExamplesCard, list[str]]:
-    """The card of the examples made, and their lines."""
+    """The card of the examples made for a model that writes SQL, and their lines."""
     output = folder / "examples.jsonl"
-    options = replace(TrainOptions(mode="sft", target="all", num_train=0, data=data), **changed)
+    large = TrainOptions(mode="sft", target="all", num_train=0, data=data, model="Qwen/Qwen2.5-72B")
+    options = replace(large, **changed)
     with progress_bar(Console(file=io.StringIO())) as bar:
         card = write_gold_examples(options, output, bar)
     assert read_examples_card(output) == card
@@ -103,7 +104,8 @@ def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
     card, lines = taught(tmp_path, data, target="sql")
     assert card.targets == ["retrieve", "store"]
     assert card.examples == {"retrieve": 20, "store": 20}
-    written = [json.loads(line)["messages"][-1]["content"] for line in lines]
+    answers = [json.loads(line)["messages"][-1]["content"] for line in lines]
+    written = [answer.removeprefix("[[ ## sql ## ]]\n") for answer in answers]
     assert {sql.split()[0] for sql in written} == {"SELECT", "INSERT"}
     assert sum(sql.startswith("SELECT") for sql in written) == 20
     conversation = chat("Rome") | {"store": {}}

@@ -14,7 +14,6 @@ from locomo.weights.arbor_job import trainee_lm
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.trainee import FORMAT_FAILURE, MultiTaskProgram, with_target, with_trainee
 from memory import MemoryProgram
-from memory.models.local import ABSTAIN_WORD, SmallModelAdapter
 from tests.locomo.weights.test_arbor_job import Watcher
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import arbor_server
@@ -65,29 +64,6 @@ def test_an_answer_out_of_form_is_a_step_to_learn_from(bench: Bench) -> None:
     assert isinstance(said, FailedPrediction)
     assert (said.completion_text, said.format_reward) == ("So?", FORMAT_FAILURE)
     assert prediction.outcomes[0].answer == "", "what says nothing of the memory is no answer"
-
-
-def test_the_packaged_model_learns_to_answer_with_the_bias_of_its_use(bench: Bench) -> None:
-    """A bias against abstaining, by the token's id, as OpenAI has it."""
-    small = with_trainee(bench, SmallModelAdapter(frozenset({"answer"}))).setup.model.adapter
-    with arbor_server(answer=lambda *_: "in May") as server:
-        url = f"{server.url.rstrip('/')}/"
-        lm = trainee_lm(
-            "Qwen",
-            Server(url, ""),
-            GrpoSettings(),
-            timeouts=Timeouts(retries=0),
-            monitor=WaitMonitor(),
-            observer=Watcher(),
-        )
-        with dspy.context(adapter=small, lm=lm):
-            inputs = {
-                "evidence": "[1] (8 May 2023) Ann: I moved.",
-                "question": "When did Ann move?",
-            }
-            MemoryProgram("tiny").answer.predict(**inputs)
-        [body] = server.bodies("chat")
-    assert body["logit_bias"] == {ABSTAIN_WORD: -2.0}
 
 
 def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:

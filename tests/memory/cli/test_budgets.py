@@ -100,7 +100,7 @@ def test_a_server_does_not_begin_with_a_budget_that_cannot_be(
         (("ask", "Where?", "--budget", 63), "give at least 64"),
         (("ask", "Where?", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most"),
         (("chat", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most"),
-        (("digest", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most 200"),
+        (("digest", "--budget", 9_000, *LOCAL), "--budget 9000: give local at most 400"),
         (("digest", "--budget", 9_000), "--budget is for a model: name one with --model"),
     ],
 )

@@ -55,10 +55,10 @@ def test_the_setting_decides_what_a_memory_answers(path: Path) -> None:
         memory.add(Turn("Ben", "I adopted a dog! Her name is Rufa.", "1", "2017-05-08T10:01"))
         settings = Settings(memory.store)
         settings.set("wrong_answer_cost", 0)
-        answer = memory.ask("Which dog did Ben adopt?")
+        answer = memory.ask("What is the name of Ben's dog?")
         assert (answer.basis, answer.turns) == ("model", (1,))
         settings.set("wrong_answer_cost", 1000)
-        silent = memory.ask("Which dog did Ben adopt?")
+        silent = memory.ask("What is the name of Ben's dog?")
         assert (silent.text, silent.basis) == (ABSTAIN, "quotes")
         assert silent.quotations[0].turn_id == 1
 

@@ -5,32 +5,29 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-import dspy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from locomo.harness import probe
 from locomo.scripts import evaluate as evaluating
-from memory import InputError, MemoryProgram, Turn, load_model
+from memory import InputError, Turn, load_model
 from memory.errors import ModelError
-from memory.evidence.reader import writing
-from memory.models import Model, llama, read_card
+from memory.models import Model, read_card
+from memory.models.gguf.files import packaged_gguf
 from memory.models.gguf.header import check_lora
-from memory.models.llama import packaged_gguf
-from memory.models.local import SmallModelAdapter
-from memory.models.small_prompts import SMALL, SmallPrompt
-from memory.program import program_for, starting_program
-from memory.program.opened import OpenedMemory
-from memory.program.protocol import Question
+from memory.program import plain_program, program_for
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
 from tests.support.locomo_records import write
 
 TARGETS = ("answer", "retrieve", "store")
 SAID = Turn("Anna", "I adopted a beagle in May, it is called Biscuit.", "1", "2017-06-09")
+ASKED = "Which pet has Anna had for 12 years?"
+CATALOG = "facts of Anna: has_pet(2), lives_in(1)"
 SHOWN = f"[1] (Fri 09 Jun 2017) Anna: {SAID.text}"
 
 
@@ -41,24 +38,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tell(model: Model, target: str) -> str:
     """What one module says with this model."""
-    program = MemoryProgram("tiny")
-    question = Question("Which pet has Anna had for 12 years?")
-    with model.active(), writing(None, [SAID]) as reader:
-        if target == "store":
-            stored = program.store(turns=[SAID])
-            # A repair is made without the adapter.
-            return str([*stored.refusals, stored.sql][0])
-        if target == "retrieve":
-            assert program.retrieve is not None
-            return str(program.retrieve(question, OpenedMemory(reader)).sql)
-        return str(program.answer(question, SHOWN).answer)
+    program = plain_program(model)
+    inputs = {
+        "store": {"turn": f"Anna: {SAID.text}"},
+        "retrieve": {"catalog": CATALOG, "question": ASKED, "feedback": ""},
+        "answer": {"evidence": SHOWN, "question": ASKED},
+    }
+    with model.active():
+        said = getattr(program, target).predict(**inputs[target])
+    return str(next(iter(said.values())))
 
 
 # --- whom it changes ----------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("targets", [("answer",), ("retrieve", "store")], ids=str)
+@pytest.mark.parametrize("targets", [("answer",), ("store",)], ids=str)
 def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
     folder: Path, targets: tuple[str, ...]
 ) -> None:
@@ -79,78 +74,33 @@ def test_it_is_the_weights_that_differ_and_not_only_the_prompt(folder: Path) -> 
 def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(
     folder: Path,
 ) -> None:
-    """Both share the copies that have the adapter; each applies it where the other does not."""
-    models = [load_model("local-base", adapter=adapter(folder, of)) for of in ("answer", "store")]
-    asked = [(model, "answer") for model in models]
+    """Both share the server that has the adapter; one applies it where the other does not."""
+    model = load_model("local-base", adapter=adapter(folder, "answer"))
+    asked = [(model, "answer"), (model, "store")]
     in_order = [tell(*one) for one in asked]
-    assert len(set(in_order)) == 2
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(lambda one: tell(*one), reversed(asked))) == in_order[::-1]
 
 
 @pytest.mark.slow
 def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) -> None:
-    lora = llama.load_lora(adapter(folder, "answer"))
+    engine = load_model("local-base", adapter=adapter(folder, "answer")).lm.engine
     asked = [{"role": "user", "content": "What is the capital of France?"}]
-    with llama.copy_of_the_model((lora,), 1) as copy:
-        said = [copy.say(asked, (0, one), max_tokens=8).text for one in (None, lora, None)]
+    with engine._server(Event()) as copy:
+        said = [copy.say(asked, (0, one), max_tokens=8).text for one in (None, engine.lora, None)]
     assert said[0] == said[2] != said[1]
 
 
 # --- what is shown ------------------------------------------------------------------------------
 
 
-def signature(small: SmallPrompt) -> type[dspy.Signature]:
-    """The signature with the instructions that the packaged model is given."""
-    return getattr(MemoryProgram("tiny"), small.target).predict.signature
-
-
-@pytest.mark.parametrize("small", SMALL.values(), ids=lambda small: small.target)
-def test_a_tuned_module_is_shown_no_examples_but_an_optimizers_own(small: Any) -> None:
-    def shown(tuned: str, demos: list[dict[str, Any]]) -> list[str]:
-        shaped = SmallModelAdapter(frozenset({tuned}))
-        inputs = dict.fromkeys(small.inputs, "this") | {"feedback": ""}
-        return [str(m["content"]) for m in shaped.format(signature(small), demos, inputs)]
-
-    other = next(name for name in TARGETS if name != small.target)
-    user = small.user(dict.fromkeys(small.inputs, "this") | {"feedback": ""})
-    assert shown(small.target, []) == [small.instructions, user]
-    assert len(shown(other, [])) == 2 + 2 * len(small.demos)
-    own = dict.fromkeys([*small.inputs, *small.outputs], "mine")
-    assert shown(small.target, [own]) == shown(other, [own])
-    assert "mine" in shown(small.target, [own])
-
-
-@pytest.mark.parametrize(
-    ("target", "quote"), [("store", "''"), ("retrieve", "''"), ("answer", "'")]
-)
-def test_what_a_tuned_module_copies_into_sql_is_shown_as_sql_has_it(
-    target: str, quote: str
-) -> None:
-    [small] = [one for one in SMALL.values() if one.target == target]
-    inputs = dict.fromkeys(small.inputs, "Kim's") | {"feedback": ""}
-    for tuned, seen in {target: quote, "another": "'"}.items():
-        *_, last = SmallModelAdapter(frozenset({tuned})).format(signature(small), [], inputs)
-        assert f"Kim{seen}s" in last["content"]
-
-
-@pytest.mark.slow
-def test_a_tuned_modules_repair_is_asked_for_as_of_the_untuned(folder: Path) -> None:
-    """It learned none: without the grammar a window whose SQL is refused once is refused always."""
-    tuned = load_model("local-base", adapter=adapter(folder, "store"))
-    asked = {"window": "[7] Ann: I moved to Lyon.", "catalog": "", "feedback": "Refused: no"}
-    said = []
-    for model in (tuned, load_model("local-base")):
-        with model.active():
-            said.append(MemoryProgram("tiny").store.predict(**asked).sql)
-    assert said[0] == said[1]
-    assert said[0].startswith("INSERT INTO facts (subject, attribute, value, turn_id) VALUES ('Ann")
-
-
-def test_an_optimizer_starts_from_what_a_tuned_module_is_shown(folder: Path) -> None:
-    begun = starting_program(load_model("local-base", adapter=adapter(folder, "answer")))
+def test_a_tuned_module_is_shown_no_examples(folder: Path) -> None:
+    model = load_model("local-base", adapter=adapter(folder, "answer"))
+    begun = plain_program(model)
     assert begun.answer.predict.demos == []
     assert len(begun.store.predict.demos) > 1
+    assert program_for(model).answer.predict.demos == []
+    assert program_for(load_model("local-base")).answer.predict.demos
 
 
 # --- what it is called --------------------------------------------------------------------------
@@ -163,7 +113,7 @@ def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> No
     other = load_model(str(adapter(tmp_path, "answer", layer=19)))
     assert len({tuned.name, other.name}) == len({tuned.lm.model, other.lm.model}) == 2
     assert tuned.price == (0.0, 0.0)
-    assert load_model("local").size == tuned.size == "tiny"
+    assert load_model("local").size == tuned.size == "small"
     assert load_model("openai/x").size == "large"
 
 

@@ -15,9 +15,9 @@ from memory.errors import ModelError, PromptTooLong
 from memory.models import Model, end_calls, in_process
 from memory.models.brief_prompts import ABSTENTION_BIAS
 from memory.models.gguf.engine import GgufEngine
+from memory.models.gguf.files import packaged_gguf
 from memory.models.gguf.model_file import read_model
 from memory.models.gguf.server import ModelCopy, ServerSettings
-from memory.models.llama import packaged_gguf
 from memory.models.packaged import over_machines
 from memory.models.row_grammar import NONE
 from memory.program import MemoryProgram

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,29 +23,21 @@ from typing import Any
 import dspy
 import pytest
 from dspy.clients.cache import Cache
-from dspy.lm15 import Config, Message, Request
 from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import LMServerError
 
-from memory import Memory, Store, Turn, open_store
-from memory.errors import InputError, ModelError, SqlError
-from memory.evidence.reader import MemoryReader
-from memory.models import Model, llama, load_model
+from memory import Memory, open_store
+from memory.errors import InputError, ModelError
+from memory.models import Model, load_model
 from memory.models.bounded_lm import BoundedLM, calling_thread
 from memory.models.costs import Cost, priced, spending
-from memory.models.grammar import insert_fact, select_rows
-from memory.models.local import ABSTAIN_WORD, LocalEngine, SmallModelAdapter
+from memory.models.gguf import files
+from memory.models.gguf.server import ModelCopy
 from memory.models.model_errors import explain
-from memory.models.small_prompts import SMALL
 from memory.program import MemoryProgram
-from memory.program.opened import OpenedMemory
-from memory.program.protocol import Question
-from memory.program.signatures.forms import WriteFact
-from memory.program.signatures.full import WriteFacts, WriteQuery
 from memory.program.signatures.further import ReplyInChat
 from memory.program.streaming import stream
-from memory.records import ABSTAIN
-from memory.sql import check_select, check_writes, split
+from memory.text.words import words
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
 from tests.support.scripted import sql
@@ -388,7 +380,7 @@ def test_costs_are_added_where_all_prices_are_known():
 
 
 def test_a_packaged_model_that_is_not_installed_says_how(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(llama, "find_spec", lambda _: None)
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="run `memory setup`"):
         load_model("local")
 
@@ -502,9 +494,7 @@ def test_a_call_knows_what_its_caller_knows(server: Server, monkeypatch: pytest.
 
 # The packaged model
 
-SAID_BY_ANNA = Turn("Anna O'Neil", "I adopted a beagle, it's called Biscuit.", "1", "2017-06-09")
 TURN = "[12] (Fri 09 Jun 2017) Anna O'Neil: I adopted a beagle, it's called Biscuit."
-WHICH = Question("Which pet has Anna?")
 
 
 @pytest.fixture(scope="module")
@@ -512,26 +502,33 @@ def local() -> Model:
     return load_model("local-base")
 
 
+@contextmanager
+def its_server(model: Model) -> Iterator[ModelCopy]:
+    """llama.cpp that runs a model, alone."""
+    with model.lm.engine._server(threading.Event()) as server:
+        yield server
+
+
+def predicted(module: str, **inputs: str) -> str:
+    """What the model in use says as one of a small model's modules."""
+    predict = getattr(MemoryProgram("brief"), module).predict
+    return str(next(iter(predict(**inputs).values())))
+
+
 @pytest.mark.slow
-def test_the_packaged_model_stores_retrieves_and_answers(local: Model, store: Store):
-    program = MemoryProgram("tiny")
-    assert program.retrieve is not None
+def test_the_packaged_model_stores_and_answers(local: Model):
     with local.active():
-        stored = program.store(turns=[SAID_BY_ANNA])
-        found = program.retrieve(WHICH, OpenedMemory(MemoryReader(store)))
-        told = program.answer(WHICH, TURN)
-        again = program.store(turns=[SAID_BY_ANNA])
-    assert stored.calls == found.calls == 1
-    assert again.sql == stored.sql, "the same request, the same answer"
-    assert "'Anna O''Neil'" in stored.sql
-    assert stored.sql.endswith(", 1);")
-    assert len(found.sql) == 2
-    assert set(told.turns) <= {12}
+        row = predicted("store", turn=TURN.partition(") ")[2])
+        told = predicted("answer", evidence=TURN, question="Which pet has Anna?")
+        again = predicted("answer", evidence=TURN, question="Which pet has Anna?")
+    assert row == "none" or {*words(row)} <= {*words(TURN)}
+    assert told == again, "the same request, the same answer"
+    assert "\n" not in told
 
 
 @pytest.mark.slow
 def test_nobody_can_reach_the_packaged_model_from_outside(local: Model):
-    with llama.copy_of_the_model((), 1) as model:
+    with its_server(local) as model:
         address = model.address
     assert address.startswith("unix:")
     with socket.socket(socket.AF_UNIX) as knock, pytest.raises(FileNotFoundError):
@@ -543,89 +540,27 @@ def test_bytes_that_are_no_letter_are_left_out(local: Model):
     """Without a grammar a model may write them: the first here is `a`, the second the byte 80."""
     asked = [{"role": "user", "content": "?"}]
     chosen = {"logit_bias": [[81, 99.0], [218, 50.0]], "presence_penalty": 99.0, "max_tokens": 2}
-    with llama.copy_of_the_model((), 1) as model:
+    with its_server(local) as model:
         assert model.say(asked, (0, None), temperature=0.0, **chosen).text == "a"
 
 
 @pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_a_model_error(local: Model):
     with (
-        pytest.raises(ModelError, match=r"2,048 tokens here; give a smaller --budget"),
+        pytest.raises(ModelError, match=r"tokens here; set MEMORY_GGUF_CONTEXT, or give a smaller"),
         local.active(),
     ):
-        MemoryProgram("tiny").answer.predict(
-            evidence="word " * 4_000, question="?", asker="", today=""
-        )
-
-
-def test_an_optimized_predictor_keeps_its_instruction_and_examples():
-    demo = {"window": "[1] A: b", "catalog": "", "feedback": "", "sql": "-- none"}
-    changed = WriteFacts.with_instructions("Be brief.")
-    inputs = {"window": TURN, "catalog": "left out", "feedback": ""}
-    plain = SmallModelAdapter().format(WriteFact, [], inputs)
-    tuned = SmallModelAdapter().format(changed, [demo], inputs)
-    assert [m["content"] for m in tuned] == ["Be brief.", "[1] A: b", "-- none", TURN]
-    small = SMALL[tuple(WriteFacts.fields)]
-    assert plain[0]["content"] == small.instructions
-    assert len(plain) == 2 + 2 * len(small.demos)
-
-
-def test_other_signatures_are_served_as_usual(server: Server):
-    server.plan = [ok(SAID)]
-    hosted = load_model("openai/m", api_base=server.address)
-    with dspy.context(lm=hosted.lm, adapter=SmallModelAdapter()):
-        assert dspy.Predict("greeting -> reply")(greeting="hi").reply == "hello"
-
-
-HOSTILE = (
-    'say "hi" \'; DROP TABLE facts; -- h\u00e9llo \U0001f389 \u05e9\u05dc\u05d5\u05dd nul\x00 x a\\'
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("text", [HOSTILE, "", "?"])
-def test_a_grammar_holds_whatever_was_said(local: Model, text: str):
-    """llama.cpp ignores a grammar it cannot read: an answer that follows it shows that it could."""
-    store, retrieve = (SMALL[tuple(s.fields)] for s in (WriteFacts, WriteQuery))
-    engines = (
-        LocalEngine(insert_fact(f"[1] Al: {text}"), store.opening),
-        LocalEngine(select_rows(text), retrieve.opening, retrieve.closing),
-    )
-    for engine in engines:
-        request = Request(
-            model="local/smollm2",
-            system="You are a poet.",
-            messages=(Message.user("Write a poem."),),
-            config=Config(max_tokens=200),
-        )
-        said = engine.complete(request).message.text or ""
-        for statement in split(said):
-            if statement.text.startswith("SELECT"):
-                check_select(statement)
-            else:
-                assert len(check_writes(statement.text)) == 1
-        assert said.endswith(";")
-
-
-@pytest.mark.slow
-def test_small_talk_may_be_declined(local: Model):
-    with local.active():
-        stored = MemoryProgram("tiny").store(turns=[Turn("Tom", "Nice to hear from you.")])
-    assert (stored.sql, stored.calls, stored.facts) == ("-- none", 1, [])
+        predicted("answer", evidence="word " * 12_000, question="?")
 
 
 @pytest.mark.slow
 def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(local: Model):
-    """Beginnings of prompts are kept and there are two copies of the model: neither may show."""
+    """Beginnings of prompts are kept: that may not show."""
 
     def tell(number: int) -> str:
-        program = MemoryProgram("tiny")
+        asked = f"Which pet has Anna had for {number} years?"
         with local.active():
-            if number % 3:
-                turn = Turn("Anna O'Neil", f"I adopted a beagle, it's called Biscuit {number}.")
-                return str(program.store(turns=[turn]).sql)
-            asked = f"Which pet has Anna had for {number} years?"
-            return str(program.answer(asked, TURN.replace("12", str(number))).answer)
+            return predicted("answer", evidence=TURN.replace("12", str(number)), question=asked)
 
     numbers = [12, 13, 14, 120, 121]
     in_order = [tell(number) for number in numbers]
@@ -633,81 +568,22 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
         assert list(pool.map(tell, reversed(numbers))) == in_order[::-1]
 
 
-class Brief(SmallModelAdapter):
-    """A prompt that is soon read; any text is an answer, for this model keeps to no form."""
-
-    def format(self, *_: object) -> list[dict[str, str]]:
-        return [{"role": "system", "content": "Talk."}, {"role": "user", "content": "Of what?"}]
-
-    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, str]:
-        return dict.fromkeys(signature.output_fields, completion)
-
-
 @pytest.mark.slow
 def test_a_rollout_of_the_packaged_model_can_be_repeated_and_differs_from_others(local: Model):
-    def rollout(number: int) -> tuple[str, str]:
-        """What a module of ours says, and one whose signature has no small prompt."""
+    def rollout(number: int) -> str:
         lm = local.lm.copy(rollout_id=number, temperature=1.0, max_tokens=8)
-        with dspy.context(lm=lm, adapter=Brief()):
-            told = MemoryProgram("tiny").answer("", "")
-            return told.answer, dspy.Predict("said -> words")(said="").words
+        with dspy.context(lm=lm, adapter=local.adapter):
+            return predicted("answer", evidence=TURN, question="Tell me about Anna and her pet.")
 
-    (ours, stock), (others, other_stock), again = (rollout(number) for number in (1, 2, 1))
-    assert again == (ours, stock)
-    assert ours != others
-    assert stock != other_stock
+    ours, others, again = (rollout(number) for number in (1, 2, 1))
+    assert again == ours != others
 
 
 @pytest.mark.slow
 def test_at_temperature_0_a_rollout_is_as_any_other(local: Model):
-    """At temperature 1 this rollout declines to store the turn."""
+    inputs = {"evidence": TURN, "question": "Which pet has Anna?"}
+    with local.active():
+        usual = predicted("answer", **inputs)
     lm = local.lm.copy(rollout_id=1)
     with pytest.warns(UserWarning, match="no effect"), dspy.context(lm=lm, adapter=local.adapter):
-        assert "beagle" in MemoryProgram("tiny").store(turns=[SAID_BY_ANNA]).sql
-
-
-@pytest.mark.slow
-def test_an_answer_cut_short_is_not_closed(local: Model):
-    request = Request(
-        model="local/smollm2",
-        system="You are a poet.",
-        messages=(Message.user("Write a poem."),),
-        config=Config(max_tokens=3),
-    )
-    said = LocalEngine(select_rows("cello"), "SELECT '", "', 10) END").complete(request)
-    assert "END" not in (said.message.text or "")
-
-
-def test_demos_of_the_small_prompts_are_sql_that_may_run():
-    for small in SMALL.values():
-        for demo in small.demos:
-            for statement in split(demo["sql"]) if "sql" in demo else ():
-                try:
-                    check_writes(statement.text)
-                except SqlError:
-                    check_select(statement)
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("Hi! How are you? I moved to Oslo. Guess why?", ["Hi!", "I"]),
-        ("I moved to Oslo", ["I"]),
-        ("Why? Really?", ["Why?", "Really?"]),
-    ],
-)
-def test_a_question_is_no_fact_where_anything_else_is_said(text: str, values: list[str]):
-    rules = dict(line.split(" ::= ") for line in insert_fact(f"[1] Al: {text}").splitlines())
-    starts = [
-        rules[name].partition('"')[2].partition('"')[0] for name in rules["value"].split(" | ")
-    ]
-    assert starts == values
-
-
-@pytest.mark.slow
-def test_the_word_that_training_biases_is_the_first_of_an_abstention():
-    asked = [{"role": "system", "content": ""}, {"role": "user", "content": "Where is Oslo?"}]
-    with llama.copy_of_the_model((), 1) as model:
-        bias = [[int(ABSTAIN_WORD), 100.0]]
-        answer = model.say(asked, (0, None), max_tokens=1, temperature=0.0, logit_bias=bias)
-    assert answer.text == ABSTAIN.split()[0]
+        assert predicted("answer", **inputs) == usual

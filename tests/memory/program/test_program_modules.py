@@ -1,7 +1,6 @@
 """The three modules: what they ask, how a refusal is repaired, what is cited, what is tuned."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import dspy
@@ -10,14 +9,11 @@ import pytest
 from memory import Store, StoreTurns, Turn, open_store
 from memory.errors import SqlError
 from memory.evidence.reader import MemoryReader
-from memory.models import load_model
-from memory.models.local import SmallModelAdapter
-from memory.program import AnswerQuestion, MemoryProgram, RetrieveRows, starting_program
+from memory.program import AnswerQuestion, RetrieveRows
 from memory.program.answer_sources import likely_source
 from memory.program.opened import OpenedMemory
 from memory.program.protocol import Question
 from memory.program.repairs import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK
-from memory.program.signatures.forms import AnswerInWords
 from memory.program.signatures.full import AnswerFromMemory
 from memory.records import Rows
 from memory.sql import CheckedSelect
@@ -27,7 +23,6 @@ from tests.support.scripted import (
     UnexpectedPrompt,
     answer,
     scripted_model,
-    scripted_packaged_model,
     sql,
 )
 
@@ -237,24 +232,6 @@ def test_the_answer_of_a_large_model_is_its_own(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "text", "turns"),
-    [
-        ("Oslo [3]", "Oslo", [3]),
-        ("Oslo, a boat, a boat, a boat", "Oslo, a boat", []),
-        ("Oslo [4, 3]", "Oslo", [4]),
-        ("[3]", "", []),
-    ],
-)
-def test_the_packaged_model_repeats_items_and_cites_in_its_answer(
-    written: str, text: str, turns: list[int]
-) -> None:
-    model = replace(scripted_packaged_model([([TURNS], written)]), adapter=SmallModelAdapter())
-    with model.active():
-        said = answered(AnswerInWords)
-    assert (said.answer, said.turns) == (text, turns)
-
-
-@pytest.mark.parametrize(
     ("written", "unusable"),
     [
         (answer("", "3"), "nothing"),
@@ -285,32 +262,6 @@ def test_the_script_fails_loudly(path: Path):
     for pairs in ([(["Paris"], sql(GOOD))], []):
         with pytest.raises(UnexpectedPrompt):
             store(pairs, path)
-
-
-def test_an_optimizer_starts_from_what_the_packaged_model_is_shown():
-    """The same prompts, but now they stand where an optimizer looks."""
-    begun, plain = starting_program(load_model("local-base")), MemoryProgram("tiny")
-    inputs = {
-        "window": TURNS,
-        "question": "Where?",
-        "catalog": "",
-        "evidence": TURNS,
-        "feedback": "x",
-    }
-
-    def prompt(predictor) -> list[dict[str, str]]:
-        return SmallModelAdapter().format(predictor.signature, predictor.demos, inputs)
-
-    for name in ("store", "retrieve", "answer"):  # it does not refine
-        known, own = (getattr(side, name).predict for side in (plain, begun))
-        assert prompt(own) == prompt(known)
-        assert prompt(own)[0]["content"] == own.signature.instructions, name
-        assert len(prompt(own)) == 2 + 2 * len(own.demos) > 2
-
-
-def test_other_models_start_from_the_plain_program():
-    begun = starting_program(scripted_model([]))
-    assert begun.dump_state() == MemoryProgram().dump_state()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import dspy
 import pytest
 
 from locomo import llm_judge
-from memory.models.small_prompts import SMALL
 from memory.operations.tools import memory_tools
 from memory.program import MemoryProgram, in_phrases, in_sentences
 from memory.program.signatures import brief, full, further
@@ -31,9 +30,12 @@ def prompt_texts() -> list[str]:
             if inspect.isclass(signature) and issubclass(signature, dspy.Signature):
                 texts.append(signature.instructions)
                 texts += [field.json_schema_extra["desc"] for field in signature.fields.values()]
-    for small in SMALL.values():
-        texts.append(small.instructions)
-        texts += [text for demo in small.demos for text in demo.values()]
+    for examples in (
+        brief.EXAMPLES_OF_ROWS,
+        brief.EXAMPLES_OF_CHOICES,
+        brief.EXAMPLES_OF_ANSWERS,
+    ):
+        texts += [text for example in examples for text in example.values()]
     return [*texts, inspect.getsource(memory_tools)]
 
 

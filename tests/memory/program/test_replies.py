@@ -33,7 +33,7 @@ def test_a_text_tells_something_unless_it_only_asks(text: str, expected: bool) -
 
 
 @pytest.mark.parametrize(
-    ("text", "packaged", "hosted"),
+    ("text", "small", "hosted"),
     [
         ("My dog is called Rufus.", True, True),
         ("What is my dog called?", False, True),
@@ -42,16 +42,16 @@ def test_a_text_tells_something_unless_it_only_asks(text: str, expected: bool) -
         ('Ben said yesterday: "I quit."', True, True),
     ],
 )
-def test_the_packaged_model_makes_no_facts_of_questions(
-    text: str, packaged: bool, hosted: bool
+def test_a_small_model_is_asked_for_no_facts_of_questions(
+    text: str, small: bool, hosted: bool
 ) -> None:
     asked = {}
-    for form in ("tiny", "full"):
+    for form in ("brief", "full"):
         lm = ScriptedLM([([], sql("-- none"))])
         with dspy.context(lm=lm):
             MemoryProgram(form).store(turns=[Turn("Anna", text)])
         asked[form] = len(lm.script.prompts) == 1
-    assert asked == {"tiny": packaged, "full": hosted}
+    assert asked == {"brief": small, "full": hosted}
 
 
 def test_a_quotation_adds_nothing_to_a_memory(path: Path) -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from memory import AskMemory, Memory, Store, Turn, open_store
 from memory.program import AnswerQuestion
-from memory.program.signatures.forms import AnswerInWords
+from memory.program.signatures.full import AnswerFromMemory
 from memory.program.sql_questions import sql_pays
 from memory.records import Hit
 from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
 
 WHEN_IT_PAYS = True
+AnswerInWords = AnswerFromMemory.delete("catalog").delete("look")
 BOTH_STORES = "slow"
 
 

@@ -449,7 +449,7 @@ def test_undo_takes_the_last_change_back_and_says_what(address: str) -> None:
 
 
 def test_where_the_model_stores_no_facts_it_is_asked_for_none(address: str) -> None:
-    model = replace(replier()[0], name="local", size="tiny")
+    model = replace(replier()[0], name="local", size="small")
     shown = chat(address, ["/memory", "bye"], model)
     assert "0 facts about 0 subjects" in shown
     assert "storing facts" not in shown

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.errors import InputError
+from memory.models.gguf.files import packaged_gguf
 from memory.models.gguf.model_file import ModelFile, context_of, read_model, threads
-from memory.models.llama import packaged_gguf
 from tests.support.gguf_files import CHAT_MODEL, write_gguf
 
 

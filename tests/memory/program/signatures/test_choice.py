@@ -6,7 +6,7 @@ import pytest
 
 from memory import InputError, Memory, MemoryProgram, Store, load_model
 from memory.models.sizes import Size, size_for
-from memory.program.signatures.forms import Form
+from memory.program.program_card import Form
 from memory.records import FormChoice
 from memory.store.configuration.declared_settings import Settings
 from tests.support.scripted import scripted_model
@@ -105,11 +105,11 @@ def test_other_forms_are_refused(store: Store) -> None:
             load_model(name, prompts="long")
 
 
-def test_the_packaged_model_has_prompts_of_its_own(store: Store) -> None:
-    with pytest.raises(InputError, match="the packaged model has its own prompts"):
-        load_model("local", prompts="short")
-    Settings(store).set("prompts", "short")
-    assert Memory(store, "local").program.form == "tiny"
+def test_the_packaged_model_has_a_small_models_prompts(store: Store) -> None:
+    with pytest.raises(InputError, match="the packaged model has a small model's prompts"):
+        load_model("local", prompts="full")
+    Settings(store).set("prompts", "full")
+    assert Memory(store, "local").program.form == "brief"
 
 
 def test_a_compiled_program_keeps_its_form_whatever_the_model_s(store: Store) -> None:
