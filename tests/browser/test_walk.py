@@ -95,12 +95,10 @@ def task_of(page: Page, button: str) -> str:
 
 
 def pages_of_work(page: Page) -> list[str]:
-    """A question, a check and, with a model, an extraction of facts, each done."""
+    """A question and, with a model, an extraction of facts, each done."""
     page.goto(address_of(NAME))
     page.get_by_label("Ask a question, or search").fill("Which colour did Blaž buy?")
     urls = [task_of(page, "Ask")]
-    page.goto(address_of(NAME, "more"))
-    urls.append(task_of(page, "Check this memory"))
     page.goto(address_of(NAME, "journal", paused=1))
     if page.get_by_role("button", name="Extract facts").count():
         urls.append(task_of(page, "Extract facts"))
