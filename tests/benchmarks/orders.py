@@ -4,9 +4,9 @@
 
 `data/orders` has sentences in families, labelled before they were read by anything: 1 asks the
 assistant for something in all its answers, 0 does not. In a family every judgement is by weights
-that were fitted on the others. No fit has seen those of `data/orders/check` and `changes`, the
-orders of tests.benchmarks.changes. `talk` is talk of persons in `data`, half of it seen: few of its
-sentences are orders.
+that were fitted on the others. No fit has seen those of `data/orders/check`, of
+`data/orders/unseen`, and `changes`, the orders of tests.benchmarks.changes. `talk` is talk of
+persons in `data`, half of it seen: few of its sentences are orders.
 `--fit` writes `memory/vocabulary/orders.json`; `--errors` prints what is judged wrongly.
 """
 
@@ -147,7 +147,7 @@ def main(
         fitted_on = [example for example in examples if example.family != family]
         of_features = [example.features for example in of_family]
         judged += zip(of_family, chances(of_features, *fit(fitted_on, seen)), strict=True)
-    unread = [*labelled("check"), *changes()]
+    unread = [*labelled("check"), *labelled("unseen"), *changes()]
     features = [example.features for example in unread]
     judged += zip(unread, chances(features, weights, intercept), strict=True)
     table = Table("family", "orders", "recognised", "no orders", "taken for one", title="held out")

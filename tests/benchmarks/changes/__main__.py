@@ -185,20 +185,28 @@ def wishes(half: Half, counts: Counts) -> None:
                     f"{wish} | {later}\n{head}",
                     is_goal=is_kept,
                 )
-    for order, later, is_end in fitting.ends("check") if half == "check" else ():
-        turns = [
-            Turn("user", order, session="a", said_at="2025-03-01"),
-            Turn("user", later, session="b", said_at="2025-03-10"),
-        ]
-        with memory_of(turns) as memory:
-            name = "order ended stands" if is_end else "order mentioned stands"
-            is_standing = "\n[1] " in wanted(memory)
-            counts.add(name, is_standing, f"{order} | {later}", is_goal=not is_end)
+    for name in ("check", "unseen") if half == "check" else ():
+        for order, later, is_end in fitting.ends(name):
+            ended_or_mentioned(name, order, later, is_end=is_end, counts=counts)
     for kind, is_order in (("orders", True), ("no_orders", False)):
         for _, text in cases_of(half, "wishes", kind):
             with memory_of([Turn("user", text, said_at="2025-03-01")]) as memory:
                 head = wanted(memory)
                 counts.add(f"{kind} stand", bool(head), f"{text}\n{head}", is_goal=is_order)
+
+
+def ended_or_mentioned(name: str, order: str, later: str, *, is_end: bool, counts: Counts) -> None:
+    """Whether an order stands, and is not only quoted with what is said later."""
+    turns = [
+        Turn("user", order, session="a", said_at="2025-03-01"),
+        Turn("user", later, session="b", said_at="2025-03-10"),
+    ]
+    with memory_of(turns) as memory:
+        kind = "ended" if is_end else "mentioned"
+        is_standing = "\n[1] " in wanted(memory)
+        counts.add(
+            f"{name}: order {kind} stands", is_standing, f"{order} | {later}", is_goal=not is_end
+        )
 
 
 def ended_by_talk(counts: Counts) -> None:
