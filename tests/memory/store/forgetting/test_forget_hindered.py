@@ -54,7 +54,7 @@ for number in range(10_000):
             left[0] -= 1
             if left[0] < 0:
                 os.kill(os.getpid(), 9)
-        connection_of(store).set_trace_callback(count)
+        store._conn.set_trace_callback(count)
         store.forget([2, 5, 8, 9])
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
