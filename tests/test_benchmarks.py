@@ -238,25 +238,6 @@ def test_a_day_of_twenty_users(tmp_path: Path) -> None:
     assert "enough for so many users" in out
 
 
-@pytest.mark.slow
-def test_paths_are_counted_and_compared(tmp_path: Path) -> None:
-    flags = ("--data", SAMPLE, "--turns", "100", "--rounds", "5", "--rooms", "--with", "cosine")
-    code, out, err = start(*flags, command="paths")
-    assert code == 0, err
-    lines = [line for line in out.splitlines() if line.startswith("|")]
-    rows = {line.split("|")[1].strip(): line.split("|") for line in lines}
-    assert {"search", "context", "add one turn", "ask, from rows", "a new memory"} <= rows.keys()
-    assert int(rows["FTS5 search"][5]) == 1  # its one statement
-    for name in ("search", "context", "digest of 24 turns"):
-        assert int(rows[name][4].replace(",", "")) > 100, name
-        assert int(rows[name][5]) > 10, name
-    assert {"cosine search", "cosine add one turn", "FTS5 add one turn"} <= rows.keys()
-    sizes = [line.split("|")[1:-1] for line in lines if line.split("|")[2].strip() == "100"]
-    assert [row[0].strip() for row in sizes] == ["ours", "FTS5", "cosine"]
-    assert all(float(row[2]) > 0 for row in sizes)
-    assert int(sizes[0][5].replace(",", "")) > int(sizes[1][5].replace(",", "")) > 100
-
-
 def test_a_small_team_goes_on_where_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from memory.agents.blocks import prompt_block, start_block
 from memory.operations.tools import Tools, memory_tools
 from memory.worker.waiting import waiting
 from tests.benchmarks.own_reads import FEW_TURNS, TURNS, counted_calls, filled, question_calls
-from tests.benchmarks.paths import turns_of
 from tests.conftest import INSERT, SAID
 from tests.memory.web.test_pages import PAGES
 from tests.support.page_client import page_client
@@ -123,9 +123,17 @@ def test_a_question_takes_few_calls(path: Path, turns: int, most: int) -> None:
     assert calls["parses"] == 0
 
 
+def chatter() -> Iterator[Turn]:
+    """Turns without end: each repetition of a conversation has sessions of its own."""
+    for copy in count():
+        for chat in load_conversations(CHATS):
+            for turn in chat.turns:
+                yield replace(turn, session=f"{chat.id} {copy} {turn.session}", source="", id=0)
+
+
 @pytest.mark.parametrize("turns", [300, 3_000])
 def test_the_calls_of_a_context_do_not_grow_with_the_turns(path: Path, turns: int) -> None:
-    said = turns_of(load_conversations(CHATS))
+    said = chatter()
     with Memory(path, model="local") as memory:
         memory.store.add(list(islice(said, turns)))
         memory.add(

@@ -21,9 +21,8 @@ from memory.store.configuration.settings import set_setting, settings_of
 from memory.store.namespaces import location_of, names
 from memory.store.sqlite.store import SqliteStore
 from memory.store.turns.turns_table import known_sources
-from tests.benchmarks.importing import conversations
 from tests.support.commands import run
-from tests.support.foreign_exports import character
+from tests.support.foreign_exports import character, chatgpt, chatgpt_message
 
 BOTH_STORES = "slow"
 NUMBER = 1_000
@@ -166,7 +165,12 @@ def test_two_processes_that_import_the_same_store_each_turn_once(address: str) -
 
 def exported(folder: Path) -> Path:
     path = folder / "conversations.json"
-    path.write_text(json.dumps([*conversations(60)]))
+    said = [
+        chatgpt_message(n, ("user", "assistant")[n % 2], f"message {n} about the pump")
+        for n in range(60)
+    ]
+    chats = [chatgpt("c0", "Pumps", *said[:40]), chatgpt("c1", "More pumps", *said[40:])]
+    path.write_text(json.dumps(chats))
     return path
 
 
