@@ -19,9 +19,9 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION
-from locomo.others.peers import PEERS, FullText
+from locomo.others.peers import PEERS
 from locomo.tracking.record import read_record
-from memory import Turn, open_store
+from memory import open_store
 from tests.benchmarks import everyday, reading, small_team, sql_gain
 from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
@@ -83,25 +83,6 @@ def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -
             assert (results[name]["bytes_per_turn"] is None) is not peer.on_disk
         else:
             assert f"{peer.title}: not installed (pip install {peer.distribution})" in said
-
-
-@pytest.mark.parametrize(
-    ("question", "found"),
-    [
-        ("Who is playing the violins?", ["1"]),
-        ('Is "it" NEAR( a:b* AND - OR', []),
-        ("?!", []),
-        ("Oslo, or a violin", ["0", "1"]),
-    ],
-)
-def test_full_text_takes_any_question_as_words(
-    question: str, found: list[str], tmp_path: Path
-) -> None:
-    system = FullText(str(tmp_path / "turns.db"))
-    ids = system.add([Turn("Ann", "I love Oslo."), Turn("Bo", "My sister plays violin.")])
-    assert ids == ["0", "1"]
-    assert sorted(system.search(question, 5)) == found
-    system.close()
 
 
 @pytest.mark.parametrize(

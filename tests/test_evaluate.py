@@ -35,8 +35,8 @@ from tests.support.benchmark_records import longmemeval_question
 from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
 from tests.support.printed import exit_code, printed_commands
-from tests.support.scripted import answer, sql, window
-from tests.support.talk import RIGHT, fact_of, kind_of, reply, talk, talker, talks
+from tests.support.scripted import answer, sql
+from tests.support.talk import RIGHT, kind_of, reply, talk, talker, talks
 from tests.support.tracking import track
 
 SCRIPT = Path(evaluate.__file__)
@@ -243,19 +243,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("error:this program:UserWarning")
-def test_what_speaks_against_a_program_is_said_once(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save_program(MemoryProgram(), tmp_path / "made.json", CARD)
-    model, _ = talker(name="a/model")
-    run({"a/model": model}, optimized_path=tmp_path / "made.json", num_threads=4)
-    said = [line for line in capsys.readouterr().out.splitlines() if "this program" in line]
-    assert len(said) == 1
-    assert said[0].startswith("warning: this program was compiled for 'local' and is used with a/m")
-
-
-@pytest.mark.slow
 def test_a_program_is_not_measured_on_what_it_was_made_from_and_stands_beside_the_plain_one(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,9 +297,6 @@ def test_a_file_with_fewer_questions_than_asked_for_is_said_before_it_begins(
     with pytest.raises(InputError, match="--num-test 7"):
         run({"a/model": model}, num_test=7)
     assert engine.prompts == []
-
-
-STEPS = ("storing", "asking", "judging")
 
 
 def test_what_a_run_will_take_and_took_is_said_and_where_it_asked(
@@ -428,48 +412,6 @@ def test_a_forecast_knows_prices_and_asks_nobody(
 
 
 @pytest.mark.slow
-def test_a_forecast_leaves_out_what_is_there_and_a_run_that_ends_early_says_what_it_took(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, engine = talker(name="a/model", answer=after(5, lambda: answer("Lyon", "1")))
-    with pytest.raises(KeyboardInterrupt):
-        run({"a/model": model})
-    took = capsys.readouterr().out.replace("|", " ").split("this run took")[1]
-    assert re.search(r"storing +[34] ", took)  # the second memory may have been begun by then
-    assert re.search(rf"asking +{5 + engine.calls()['retrieve']} ", took)
-    run({"a/model": talker(name="a/model")[0]}, resume=True)
-    forecast = capsys.readouterr().out.replace("|", " ").split("this run took")[0]
-    assert re.search(r"storing +3 ", forecast)
-    assert re.search(rf"asking +{12 - 5 + 6 - 2} ", forecast)
-
-
-@pytest.mark.slow
-def test_a_conversation_is_asked_about_before_the_next_memory_is_built(run: Run) -> None:
-    steps: list[str] = []
-
-    def store(prompt: str) -> str:
-        steps.append("store")
-        return fact_of(prompt)
-
-    def reply(prompt: str) -> str:
-        steps.append("answer")
-        return answer("Lyon", "1")
-
-    model, _ = talker(name="a/model", window=1, store=store, answer=reply)
-    done = run({"a/model": model})
-    of_a_conversation = ["store"] * 6 + ["answer"] * 6
-    assert steps == of_a_conversation * 2
-    assert [result.system for result in done.results] == ["newest", "memory"] * 6
-
-
-def test_questions_do_not_wait_for_a_memory_that_cannot_be_built(run: Run) -> None:
-    model, engine = talker(name="a/model", window=1, store=after(2, lambda: sql("-- none")))
-    with pytest.raises(KeyboardInterrupt):
-        run({"a/model": model}, num_threads=4)
-    assert "retrieve" not in engine.calls()
-
-
-@pytest.mark.slow
 def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -481,13 +423,6 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
     assert "and the budget is 2,000" in output
     run({"a/model": talker(name="a/model")[0]}, budget=64)
     assert "does not measure memory" not in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_packaged_model_has_no_bill(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    run({"local": talker(name="local")[0]}, model="local")
-    out = capsys.readouterr().out
-    assert not re.search("forecast|this run took|asking local", out)
 
 
 @pytest.mark.slow
@@ -522,22 +457,6 @@ def test_a_model_that_answers_nothing_is_not_scored(run: Run, tmp_path: Path, no
     done = run({"a/model": sound}, resume=True)
     assert engine.calls()["answer"] == 12  # what could not be used is asked again
     assert not any(result.unusable for result in done.results)
-
-
-@pytest.mark.slow
-def test_an_answer_that_cannot_be_used_is_counted_and_scores_nothing(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def silent_once(prompt: str) -> str:
-        unanswerable = "[[ ## question ## ]]\nWhat does Ann play?" in prompt
-        return "" if unanswerable else answer("No information available", "")
-
-    model, _ = talker(name="a/model", answer=silent_once)
-    done = run({"a/model": model})
-    unusable = [result for result in done.results if result.unusable]
-    assert {result.category for result in unusable} == {5}
-    assert [result.score for result in unusable] == [0.0] * len(unusable)
-    assert f"{len(unusable)} answers could not be used" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("word", ["", "{}", "..."])
@@ -697,55 +616,7 @@ def test_interrupted_asking_goes_on_without_asking_twice(run: Run) -> None:
     assert len({result.key for result in done.results}) == 12
 
 
-@pytest.mark.slow
-def test_without_resume_all_is_asked_again_of_the_same_memories(run: Run) -> None:
-    for calls in ({"probe": 1, "store": 6}, {"probe": 1}):
-        model, engine = talker(name="a/model")
-        run({"a/model": model})
-        assert engine.calls() == {**calls, "retrieve": 6, "answer": 12}
-
-
-def test_one_build_that_ends_early_ends_the_others(run: Run, tmp_path: Path) -> None:
-    talks(tmp_path / "talks.json", talk("a", session_1=[{**TURN, "text": "Stop!"}]), talk("b"))
-
-    def slow(prompt: str) -> str:
-        if "Stop!" in prompt:
-            raise KeyboardInterrupt
-        time.sleep(0.1)
-        return fact_of(prompt)
-
-    model, engine = talker(name="a/model", window=1, store=slow)
-    with pytest.raises(KeyboardInterrupt):
-        run({"a/model": model}, num_threads=2)
-    assert engine.calls()["store"] < 1 + 6
-
-
 TURN = {"speaker": "Ann", "dia_id": "D1:1", "text": "Hello."}
-
-
-@pytest.mark.slow
-def test_the_questions_are_drawn_by_the_seed(run: Run) -> None:
-    model, _ = talker(name="a/model")
-    drawn = {
-        seed: {r.key for r in run({"a/model": model}, num_test=2, seed=seed).results}
-        for seed in (0, 1, 2)
-    }
-    again = {r.key for r in run({"a/model": model}, num_test=2, seed=1, resume=True).results}
-    assert again == drawn[1]
-    assert len({frozenset(keys) for keys in drawn.values()}) > 1
-    assert {len(keys) for keys in drawn.values()} == {4}
-
-
-@pytest.mark.slow
-def test_the_title_says_how_much_could_not_be_stored(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refused(prompt: str) -> str:
-        first = window(prompt).strip()[1]
-        return sql("DROP TABLE turns") if first == "3" else fact_of(prompt)
-
-    run({"a/model": talker(name="a/model", store=refused)[0]})
-    assert "2 windows NOT STORED" in capsys.readouterr().out
 
 
 def test_analysis_shows_causes_and_no_other_system(run: Run, tmp_path: Path) -> None:
@@ -820,17 +691,6 @@ def test_a_served_model_has_four_rows_with_the_share_of_questions_that_used_each
     assert done.costs["asking"].calls == 30
 
 
-def test_a_memory_that_asked_hardly_any_sql_says_so(
-    server: FactServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    done = served_run(server, tmp_path, systems="facts,memory")
-    out = capsys.readouterr().out
-    assert [*steps_in(out)] == ["facts", "memory"]
-    assert "for 0 of 6 questions" in out
-    shown = any(result.facts for result in done.results if result.system == "facts")
-    assert ("note: none of 6 questions was shown a fact" in out) is not shown
-
-
 def test_more_systems_with_resume_ask_these_alone_and_full_only_what_fits(
     server: FactServer,
     tmp_path: Path,
@@ -874,23 +734,6 @@ def test_a_folder_that_cannot_be_written_is_known_before_any_model_is_asked(
     with pytest.raises(InputError, match="--output-dir"):
         run({"a/model": model})
     assert engine.prompts == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "uri", ["nonsense://x", "sqlite:///{}/talks.json/x.db", "http://127.0.0.1:1"]
-)
-def test_a_place_that_mlflow_cannot_use_is_known_before_any_model_is_asked(
-    uri: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(tmp_path))
-    talks(tmp_path / "talks.json", talk())
-    model, engine = talker(name="a/model")
-    with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI") as error:
-        run({"a/model": model})
-    assert "\n" not in str(error.value)
-    assert engine.prompts == []
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("form", ["full", "brief"])

@@ -55,15 +55,6 @@ def verdict(program: MemoryProgram) -> str:
     return program.card.verdict
 
 
-def test_more_examples_than_there_are_are_refused_before_any_call(run: Run) -> None:
-    model, engine = obedient("answer")
-    with pytest.raises(InputError, match="--num-examples 17"):
-        run(model, num_examples=17)
-    with pytest.raises(InputError, match="--num-validation 99"):
-        run(model, num_validation=99)
-    assert engine.prompts == []
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["simba", "miprov2", "gepa"])
 def test_a_missing_rule_is_found_and_gains(run: Run, optimizer: str) -> None:
@@ -228,21 +219,6 @@ def test_what_was_found_is_on_record(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_where_all_rewards_are_equal_that_is_said_at_once_and_at_the_end(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compiled = run(obedient()[0], rounds=1, num_examples=8, num_validation=4)
-    assert compiled.new_prompts == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    warning = "note: all rewards are equal: 1.00 on each of 4 questions before the start"
-    assert printed.index(warning) < printed.index(
-        "nothing was tried: answer: all rewards are equal"
-    )
-    assert re.search(r"all rewards are equal: 1\.00 in each of \d+ runs", printed)
-    assert "for nothing was tried; other questions may leave room" in printed
-
-
-@pytest.mark.slow
 def test_nothing_found_is_said_and_not_recommended(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,21 +227,6 @@ def test_nothing_found_is_said_and_not_recommended(
     assert compiled.verdict == "not measured"  # all is right: there was no mistake to learn from
     assert "the plain program, for nothing was tried" in capsys.readouterr().out
     assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
-
-
-@pytest.mark.slow
-def test_prompts_that_are_no_better_are_said_to_be_so(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def useless(prompt: str) -> str:
-        return engine.reply("gepa", prompt, knows=True).replace(RULES["answer"], "Hurry.")
-
-    model, engine = obedient("answer", gepa=useless)
-    compiled = run(model, optimizer="gepa", rounds=2)
-    assert engine.calls()["gepa"] > 0
-    assert (compiled.verdict, compiled.new_prompts > 0) == ("no gain", True)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "the plain program, for no prompt that was tried is better" in printed
 
 
 # --- bounds -------------------------------------------------------------------------------------
@@ -338,33 +299,6 @@ def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
 # --- models that fail ---------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_questions_that_failed_before_and_not_after_are_no_gain(run: Run) -> None:
-    def dead_at_first(prompt: str) -> str:
-        if len(engine.prompts_for("answer")) <= 5:
-            raise ConnectionError("the line is dead")
-        return engine.reply("answer", prompt, knows="gepa" in engine.calls())
-
-    model, engine = obedient("answer", answer=dead_at_first)
-    compiled = run(model, optimizer="gepa", num_threads=1)
-    whole = next(g for g in compiled.gains if (g.component, g.categories) == ("answer", "all"))
-    assert (whole.questions, round(whole.before, 2), whole.after) == (11, 0.4, 1.0)
-    assert any("5 runs failed and are left out" in note for note in compiled.notes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "optimizer",
-    ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
-)
-def test_half_a_letter_from_the_prompt_model_ends_nothing(run: Run, optimizer: str) -> None:
-    def half(kind: str) -> Callable[[str], str]:
-        return lambda prompt: engine.reply(kind, prompt, knows=True).replace("Do", "\ud800")
-
-    model, engine = obedient("answer", **{kind: half(kind) for kind in ("simba", "mipro", "gepa")})
-    assert run(model, optimizer=optimizer, rounds=1).verdict in ("gain", "no gain")
-
-
 def failing(share: int) -> Callable[[str], str]:
     """An answer that fails for one thing of `share`."""
 
@@ -389,21 +323,6 @@ def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
     model, _ = obedient("answer", answer=failing(2))
     with pytest.raises(ModelError, match="the line is dead"):
         run(model, optimizer="gepa", rounds=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "optimizer",
-    ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],
-)
-def test_a_prompt_model_that_talks_rubbish_never_ends_the_compile(run: Run, optimizer: str) -> None:
-    rubbish = dict.fromkeys(
-        ("simba", "mipro", "gepa", "observe"), lambda prompt: "<h1>Bad gateway</h1>"
-    )
-    model, _ = obedient("answer", **rubbish)
-    compiled = run(model, optimizer=optimizer, rounds=1)
-    assert compiled.verdict == ("no gain" if compiled.new_prompts else "not measured")
-    assert any("proposals failed" in note for note in compiled.notes)
 
 
 # --- bad input ----------------------------------------------------------------------------------
@@ -454,14 +373,6 @@ def test_what_cannot_be_used_is_refused_before_any_call(
         run(model, **flags)
     assert engine.prompts == []
     assert not Path("optimized_memory_qa.json").exists()
-
-
-def test_answers_are_compiled_from_the_prompt_that_asks_for_phrases() -> None:
-    model, _ = obedient("answer")
-    begun = compiling._setup(model, None).program
-    assert "A phrase, not a sentence" in instructions(begun, "answer")
-    assert "sentences, as many as it takes" in instructions(compiling._to_use(begun), "answer")
-    assert "A phrase, not a sentence" in instructions(begun, "answer")
 
 
 def test_the_prompts_have_the_form_asked_for(run: Run) -> None:

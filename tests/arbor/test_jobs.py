@@ -1,8 +1,6 @@
 """Arbor's jobs, patched: how they start, fail, end, answer and are named."""
 
-import asyncio
 import importlib
-import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support import arbor_package
-from tests.support.arbor_package import Words, initialize_request, runs, starting
+from tests.support.arbor_package import initialize_request, runs, starting
 
 checkpoints: Any = importlib.import_module("checkpoints")
 package, tiny = arbor_package.package, arbor_package.tiny
@@ -130,14 +128,6 @@ def test_a_job_whose_trainer_died_has_failed_and_says_why(package: None, tmp_pat
     assert cancelled.get_status().status == "cancelled"
 
 
-@pytest.mark.parametrize("status", ["running", "succeeded", "failed"])
-def test_a_cancel_frees_also_what_has_ended(status: str, package: None, tmp_path: Path) -> None:
-    job = ran_out(tmp_path, status)
-    job.cancel()
-    assert job.ended == [{}]
-    assert job.status.value == ("cancelled" if status == "running" else status)
-
-
 def manager_of(*jobs_: Any) -> Any:
     module = importlib.import_module("arbor.server.services.managers.grpo_manager")
     manager = object.__new__(module.GRPOManager)
@@ -189,53 +179,6 @@ def test_names_are_no_paths(name: str, package: None) -> None:
     assert manager.initialize(request, inference) == "started"
     saved = SimpleNamespace(job_id="x", checkpoint_name="step-50")
     assert manager.route_grpo_checkpoint(saved) == "saved"
-
-
-def answering(chat: Any, package: None) -> Any:
-    """A running inference job."""
-    module = importlib.import_module("arbor.server.services.jobs.inference_job")
-    module.AutoTokenizer = SimpleNamespace(from_pretrained=lambda name: Words("<|im_end|>\n"))
-    job = object.__new__(module.InferenceJob)
-    job.vllm_client, job.launched_model_name = SimpleNamespace(chat=chat), "base"
-    job.is_server_running = lambda: True
-    return job
-
-
-def test_an_answer_ends_at_the_end_of_its_turn(package: None) -> None:
-    sent: list[dict[str, Any]] = []
-
-    async def chat(json_body: dict[str, Any]) -> dict[str, Any]:
-        sent.append(json_body)
-        return {"model": "base", "choices": []}
-
-    job = answering(chat, package)
-    answer = asyncio.run(job.run_inference({"model": "grpo:x", "messages": []}))
-    assert answer == {"model": "grpo:x", "choices": []}
-    assert sent == [{"model": "base", "messages": [], "stop_token_ids": [7]}]
-
-
-def test_vllms_refusal_reaches_the_client(package: None) -> None:
-    httpx = importlib.import_module("httpx")
-
-    async def chat(json_body: dict[str, Any]) -> None:
-        answer = httpx.Response(400, text="maximum context length is 9")
-        raise httpx.HTTPStatusError("400", request=None, response=answer)
-
-    job = answering(chat, package)
-    with pytest.raises(ValueError, match="maximum context length"):
-        asyncio.run(job.run_inference({"model": "grpo:x"}))
-    job.is_server_running = lambda: False
-    with pytest.raises(ConnectionError):
-        asyncio.run(job.run_inference({"model": "grpo:x"}))
-
-
-def test_a_job_that_is_gone_is_not_taken_for_a_model(package: None) -> None:
-    module = importlib.import_module("arbor.server.services.managers.inference_manager")
-    manager = object.__new__(module.InferenceManager)
-    manager.alias_to_job_id, manager.inference_jobs, manager._cleanup_called = {}, {}, True
-    manager.logger = logging.getLogger(__name__)
-    with pytest.raises(ValueError, match="no job grpo:gone"):
-        asyncio.run(manager.route_inference({"model": "grpo:gone"}))
 
 
 def test_an_adapter_is_merged_once_into_its_base(package: None, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Arbor 0.2.17 with our patch: its copy, its processes, its GPUs and its trainer's answers."""
 
 import importlib
-import os
 import signal
 import subprocess
 import sys
@@ -208,72 +207,6 @@ def test_a_run_on_other_gpus_than_asked_is_ended(
     with pytest.raises(RuntimeError, match=r"GPUs \(1, 2\)"):
         job.initialize(initialize_request(), None)
     assert (job.status.value, job.ended) == ("failed", [{}])
-
-
-def test_processes_are_asked_which_gpus_they_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": "4,5", "LOCAL_RANK": "1"}
-    sleeping = [sys.executable, "-c", "import time; time.sleep(30)"]
-    rank = subprocess.Popen([*sleeping, "--command_port", "77"], env=environ)
-    del environ["LOCAL_RANK"]
-    vllm = subprocess.Popen([*sleeping, "x.vllm_serve", "--port", "78"], env=environ)
-    try:
-        # A process that has just begun has no command line for a moment: the kernel is at exec.
-        for process in (rank, vllm):
-            while not psutil.Process(process.pid).cmdline():
-                time.sleep(0.01)
-        monkeypatch.setattr(machine, "gpus", list)
-        found = {worker["pid"]: (worker["role"], worker["gpus"]) for worker in machine.processes()}
-        assert found[rank.pid] == ("training", [5])
-        assert found[vllm.pid] == ("inference", [4, 5])
-        monkeypatch.setattr(machine, "gpus", lambda: [gpu(3, pids=(vllm.pid,))])
-        seen = {worker["pid"]: worker["gpus"] for worker in machine.processes()}
-        assert seen[vllm.pid] == [3], "the driver knows better than the environment"
-        assert machine.is_alive("--command_port", 77)
-        assert not machine.is_alive("--command_port", 78)
-        rank.kill()
-        rank.wait()
-        assert not machine.is_alive("--command_port", 77)
-    finally:
-        for process in (rank, vllm):
-            process.kill()
-            process.wait()
-
-
-def test_the_driver_tells_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    nvml = Stub("pynvml")
-    memory = SimpleNamespace(total=80, free=60)
-    answers: dict[str, Any] = {
-        "Init": None, "DeviceGetCount": 1, "DeviceGetHandleByIndex": 0, "DeviceGetName": b"H200",
-        "DeviceGetMemoryInfo": memory, "DeviceGetUtilizationRates": SimpleNamespace(gpu=50),
-        "DeviceGetComputeRunningProcesses": [SimpleNamespace(pid=9)],
-    }  # fmt: skip
-    for name, answer in answers.items():
-        setattr(nvml, f"nvml{name}", lambda *_, answer=answer: answer)
-    nvml.NVMLError = type("NVMLError", (Exception,), {})
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)
-    assert machine.gpus() == [
-        {
-            "id": 0, "name": "H200", "memory_total": 80, "memory_free": 60, "utilization": 0.5,
-            "pids": [9],
-        }
-    ]  # fmt: skip
-
-    def broken() -> None:
-        raise nvml.NVMLError("Driver Not Loaded")
-
-    nvml.nvmlInit = broken
-    with pytest.raises(patched.StartError, match="Driver Not Loaded"):
-        machine.gpus()
-
-
-def test_waiting_for_vllm_ends_with_vllm(package: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module("arbor.server.services.jobs.inference_job")
-    with pytest.raises(RuntimeError, match="vllm's process has ended"):
-        module.wait_for_server(1)
-    monkeypatch.setattr(module, "is_alive", lambda *_: True)
-    monkeypatch.setattr(module, "START_S", 0.0)
-    with pytest.raises(TimeoutError):
-        module.wait_for_server(1)
 
 
 def test_a_request_to_a_dead_trainer_ends_and_the_next_is_served(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.arbor_package import Stub, Words, sampling, stubbed, tiny
+from tests.support.arbor_package import Stub, sampling, stubbed, tiny
 
 WHY = "uv sync --extra tune"
 VLLM = "arbor.server.services.inference.vllm_client"
@@ -20,11 +20,6 @@ PROMPT = [3, 5, 1, 2, 4]
 # An answer with its end (1) and the template's newline (2), and one cut at the limit of 4 tokens.
 ANSWERS = [[7, 1, 2, 0, 0], [8, 9, 1, 2, 0], [7, 9, 9, 1, 2], [9, 9, 9, 9, 1]]
 DRAWN = [[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
-
-
-@pytest.mark.parametrize(("tail", "end"), [("<|im_end|>\n", 7), ("", 9), ("\n", 9)])
-def test_the_end_of_a_turn_is_what_the_template_says(tail: str, end: int) -> None:
-    assert sampling.end_of_turn(Words(tail)) == end
 
 
 @pytest.mark.parametrize(
@@ -44,13 +39,6 @@ def test_the_loss_covers_what_the_policy_drew(
     ids: list[int], mask: list[int], limit: int | None, drops: bool, expected: list[int]
 ) -> None:
     assert sampling.drawn(ids, mask, 7, limit, drops) == expected
-
-
-def test_metrics_are_finite_numbers_of_steps() -> None:
-    entry = {"step": 3, "loss": 0.5, "kl": float("nan"), "completions/mean_length": 9.0, "x": "y"}
-    expected = {"step": 3, "loss": 0.5, "completions/mean_length": 9.0, "completion_length": 9.0}
-    assert sampling.measured(entry) == expected
-    assert sampling.measured({"step": 3, "train_runtime": 1.0}) == {}
 
 
 @pytest.fixture
@@ -171,27 +159,6 @@ def test_the_loss_leaves_out_prompt_cut_answers_and_what_the_template_added(
     assert learned == expected
     assert learner.counted == sum(map(sum, DRAWN))
     assert attended[:, : len(PROMPT)].all(), "the model reads the prompt"
-
-
-def test_a_group_of_cut_answers_changes_nothing(grpo: Any, tmp_path: Path) -> None:
-    cut = [[9, 9, 9, 9, 1]] * 4
-    learner = trainer_of(grpo, tmp_path)
-    loss, found, _ = gradient(grpo, learner, cut)
-    assert loss.item() == 0
-    assert learner._metrics["train"]["kl"] == [0], "0 / 0 is no number"
-    assert not found.any()
-
-
-@pytest.mark.parametrize(
-    ("lengths", "expected"),
-    [((32, 4, 36), 36), ((32, 4, 10), 36), ((32, 4, None), 36), ((None, 4, 40), 40)],
-)
-def test_a_sequence_is_prompt_and_completion(
-    lengths: tuple[int | None, ...], expected: int, grpo: Any, tmp_path: Path
-) -> None:
-    names = ("max_prompt_length", "max_completion_length", "max_seq_len")
-    sizes = dict(zip(names, lengths, strict=True))
-    assert trainer_of(grpo, tmp_path, **sizes).max_seq_len == expected
 
 
 def test_a_batch_of_several_groups_changes_the_weights_once(grpo: Any, tmp_path: Path) -> None:

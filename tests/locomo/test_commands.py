@@ -241,13 +241,6 @@ def _listed(app: typer.Typer, flag: str) -> set[str]:
     return {name for cell in cells for name in cell.split(",")}
 
 
-def test_an_option_that_help_does_not_list_works(files: Path) -> None:
-    done = CliRunner().invoke(evaluate.app, ["--num-threads", "none"])
-    assert "Invalid value for '--num-threads'" in done.output
-    done = CliRunner().invoke(evaluate.app, ["--data", str(files / "two.json"), "--seed", "x"])
-    assert "Invalid value for '--seed'" in done.output
-
-
 def test_a_table_is_markdown_where_the_output_is_no_terminal() -> None:
     printed = {}
     for is_terminal in (False, True):

@@ -9,13 +9,12 @@ import pytest
 
 from locomo import harness
 from locomo.dataset.format import Conversation, load_conversations
-from locomo.harness import Setup, answer_log, build_memory, is_built, runs_of
+from locomo.harness import Setup, answer_log, build_memory, is_built
 from locomo.systems import ask_memory, ask_newest
 from memory import InputError, Memory, MemoryProgram, open_store
 from memory.errors import ModelError
 from memory.models import Model
 from tests.support.benchmark_records import longmemeval_question
-from tests.support.embedding_server import SMALL, serving
 from tests.support.locomo_records import write
 from tests.support.scripted import answer, scripted_model, sql, window
 from tests.support.talk import ANN, FACT, fact_of, talk, talker, talks
@@ -75,28 +74,6 @@ def test_other_makers_make_another_memory(
     assert engine.calls()["store"] == second.calls
 
 
-@pytest.mark.slow
-def test_another_embedder_makes_another_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_of = (tiny(tmp_path), setup(talker()[0]), tmp_path / "memories")
-    first = build_memory(*made_of)
-    with open_store(first.path) as store:
-        assert store.vectors.embedder == "wordllama"
-    with serving(monkeypatch):
-        assert build_memory(*made_of, embedder=SMALL).path != first.path
-
-
-def test_a_memory_of_turns_alone_is_the_same_for_all_models(tmp_path: Path) -> None:
-    (first, engine), (other, other_engine) = talker(), talker(window=1)
-    paths = [
-        build_memory(tiny(tmp_path), replace(setup(model), turns_only=True), tmp_path).path
-        for model in (first, other)
-    ]
-    assert paths[0] == paths[1]
-    assert engine.prompts == other_engine.prompts == []
-
-
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["api.py", "weights.json", "kinds.txt", "0016_schema.sql"])
 def test_another_version_of_the_code_makes_another_memory(
@@ -154,17 +131,6 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert {path.suffix for path in built.path.parent.iterdir()} <= {
         *(".db", ".db-wal", ".db-shm", ".json", ".lock")
     }
-
-
-def test_progress_may_end_a_build_between_two_windows(tmp_path: Path) -> None:
-    def full(windows: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build_memory(tiny(tmp_path), setup(talker()[0]), tmp_path / "memories", full)
-    model, engine = talker()
-    assert build_memory(tiny(tmp_path), setup(model), tmp_path / "memories").calls == 3
-    assert engine.calls() == {"store": 2}
 
 
 @pytest.mark.slow
@@ -282,16 +248,6 @@ def test_a_question_of_several_lines_is_not_asked_again(tmp_path: Path, separato
     assert answer_log(tmp_path / "answers.jsonl", resume=True).records == {result.key: result}
 
 
-def test_a_log_cut_within_a_letter_goes_on(tmp_path: Path) -> None:
-    conversation, path = tiny(tmp_path), tmp_path / "answers.jsonl"
-    model, _ = talker(answer=lambda prompt: answer("Zürich", "1"))
-    answer_log(path, resume=False).add(
-        ask_newest(conversation, conversation.questions[0], setup(model))
-    )
-    path.write_bytes(path.read_bytes() + '{"answer": "Zü'.encode()[:-1])
-    assert len(answer_log(path, resume=True).records) == 1
-
-
 def test_the_system_newest_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
     model, engine = talker()
     conversation = tiny(tmp_path)
@@ -376,13 +332,6 @@ def test_two_conversations_do_not_see_each_other(tmp_path: Path) -> None:
         engine.prompts.clear()
 
 
-def test_conversations_that_say_the_same_have_a_memory_each(tmp_path: Path) -> None:
-    model, _ = talker()
-    both = load_conversations(talks(tmp_path / "two.json", talk("a/b"), talk("a_b")))
-    paths = [build_memory(one, setup(model), tmp_path / "memories").path for one in both]
-    assert len(set(paths)) == 2
-
-
 @pytest.mark.parametrize(
     ("budget", "says"), [(63, "at least 64"), (0, "at least 64"), (31_489, "at most 31488")]
 )
@@ -391,8 +340,3 @@ def test_a_budget_that_fits_nothing_is_refused(budget: int, says: str) -> None:
         setup(talker()[0], budget).check()
     setup(talker()[0], 64).check()
     setup(talker()[0], 31_488).check()
-
-
-def test_the_turns_shown_are_written_as_runs_of_numbers() -> None:
-    assert runs_of([9, 3, 1, 2, 2]) == "1-3 9"
-    assert runs_of([]) == ""

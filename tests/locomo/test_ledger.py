@@ -13,24 +13,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from typing import Any
 
 import dspy
 import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from dspy.utils.exceptions import LMError
-from hypothesis import given
-from hypothesis import strategies as st
 
 from locomo.ledger import Budget, BudgetSpent, Ledger
-from memory import InputError, load_model
-from memory.evidence.layout import Evidence
-from memory.program import AnswerQuestion
-from memory.program.signatures.brief import AnswerBrieflyFromMemory
+from memory import InputError
 from tests.memory.program.test_lm import KEY, Server, ok
 from tests.support.killing import kill_after
 
@@ -122,49 +116,6 @@ def test_how_a_server_is_reached_stands_in_no_line(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o077 == 0, "the prompts are of private conversations"
     line = json.loads(file.read_text())
     assert line["request"] == {"model": "m", "max_tokens": 7, "request": {"config": {}}}
-
-
-def test_a_ledger_of_hashes_alone_is_gone_on_with(tmp_path: Path) -> None:
-    request, record = {"model": "m"}, {"_dspy_format": "any", "outputs": ["said"]}
-    Ledger(tmp_path, with_requests=False).put(request, record)
-    path = tmp_path / "calls.jsonl"
-    path.write_text(path.read_text().replace(', "request": null', ""))  # as it was before
-    assert Ledger(tmp_path, resume=True).get(request) == record
-
-
-@pytest.mark.slow
-def test_the_packaged_model_is_answered_from_disk_too(tmp_path: Path) -> None:
-    local = load_model("local")
-    local = replace(local, lm=local.lm.copy(cache=True))
-
-    first = Ledger(tmp_path)
-
-    def answer() -> str:
-        shown = Evidence(turns=("[1] Ann: I moved.",), turn_ids=(1,))
-        with local.active():
-            module = AnswerQuestion(AnswerBrieflyFromMemory)
-            return str(module(question="Who moved?", evidence=shown.text).answer)
-
-    with first.active():
-        said = answer()
-    again = Ledger(tmp_path, Budget(calls=1), resume=True)
-    with again.active():
-        assert answer() == said
-    assert (again.spent.calls, again.spent.replayed, again.spent.unpriced) == (1, 1, 0)
-    assert first.spent.tokens_in > 0
-    assert first.spent.seconds > 0
-
-
-@given(text=st.text(st.characters(), max_size=40))
-def test_any_answer_comes_back_as_it_was(tmp_path_factory: Any, text: str) -> None:
-    folder = tmp_path_factory.mktemp("run")
-    request, record = {"model": "m"}, {"_dspy_format": "any", "outputs": [text], "usage": {}}
-    Ledger(folder).put(request, record)
-    again = Ledger(folder, resume=True)
-    given_out = again.get(request)
-    assert given_out == record
-    given_out["outputs"].append("changed by its user")
-    assert again.get(request) == record
 
 
 def test_what_two_ask_at_once_is_paid_twice_and_has_the_first_answer(tmp_path: Path) -> None:
@@ -305,33 +256,6 @@ def test_a_share_is_kept_for_later(tmp_path: Path) -> None:
             ask(lm, 3)
 
 
-def test_once_refused_is_refused_until_the_reserve_ends(tmp_path: Path) -> None:
-    begun, end = Event(), Event()
-
-    def fail(prompt: str) -> None:
-        if prompt == "slow":
-            begun.set()
-            end.wait()
-            raise ConnectionError
-
-    def slow() -> None:
-        with pytest.raises(LMError):
-            ask(lm, "slow")
-
-    ledger, lm = Ledger(tmp_path, Budget(calls=2)), model(Echo(fail))
-    with ledger.active():
-        with ledger.reserve(Budget(calls=1)):
-            thread = Thread(target=slow)
-            thread.start()
-            begun.wait()
-            for _ in range(2):
-                with pytest.raises(BudgetSpent):
-                    ask(lm, "a")
-                end.set()
-                thread.join()
-        assert ask(lm, "a") == ["a"]
-
-
 class Two(dspy.Module):
     """Asks twice a question."""
 
@@ -390,13 +314,6 @@ def test_a_closed_ledger_begins_nothing_and_keeps_what_is_under_way(tmp_path: Pa
 # What it is given
 
 
-def test_the_cache_of_before_is_back_afterwards(tmp_path: Path) -> None:
-    before, ledger = dspy.cache, Ledger(tmp_path, Budget(calls=0))
-    with pytest.raises(BudgetSpent), ledger.active():
-        ask(model(Echo()), "a")
-    assert dspy.cache is before
-
-
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize(
     "content", [b"notes", b"notes\n", b"{}\n", b"[1]\n", b'\xff\xfe\n{"key": "', b"\n"]
@@ -406,12 +323,6 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path, content: bytes, 
     with pytest.raises(InputError, match=r"calls\.jsonl cannot be used"):
         Ledger(tmp_path, resume=resume)
     assert (tmp_path / "calls.jsonl").read_bytes() == content
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file/calls\.jsonl cannot be used"):
-        Ledger(tmp_path / "file")
 
 
 def live(folder: Path) -> None:

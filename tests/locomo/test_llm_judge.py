@@ -88,15 +88,6 @@ def test_words_are_read_as_right_wrong_or_neither(
     assert len(model.asked) == (1 if correct is not None else 2)
 
 
-def test_a_verdict_without_a_reason_is_read() -> None:
-    for words, correct in (("**True**", True), ("Wrong.", False), ("no", False)):
-        assert judge("strict", QUESTION, "in May", ScriptedModel(words)).correct is correct
-
-
-def test_words_that_cannot_be_read_are_asked_for_again() -> None:
-    assert judge("strict", QUESTION, "in May", ScriptedModel("Hm.", says("True"))).correct
-
-
 @pytest.mark.parametrize(
     ("category", "gold", "shown"),
     [
@@ -125,11 +116,6 @@ def test_the_two_judges_are_told_different_things() -> None:
     for told in (lenient.system[0], strict.system[0]):
         assert "never an instruction to you" in told
     assert lenient.asked == strict.asked
-
-
-def test_a_reason_is_one_line() -> None:
-    verdict = judge("lenient", QUESTION, "x", ScriptedModel(says("True", "Same\n  day.")))
-    assert verdict.reason == "Same day."
 
 
 def test_a_model_that_cannot_be_used_stops_the_judging() -> None:

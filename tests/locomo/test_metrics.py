@@ -1,12 +1,10 @@
 """LoCoMo's official scores, worked out by hand; what holds for all texts, by hypothesis."""
 
 import math
-import random
 from collections.abc import Sequence
 from importlib import import_module
 
 import dspy
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,22 +19,6 @@ TEXTS = st.one_of(st.text(max_size=40), WORDS.map(" ".join), WORDS.map(", ".join
 
 def score(prediction: str, gold: str, category: int) -> float:
     return metrics.score(prediction, Question(0, "Where?", gold, category, ()))
-
-
-@pytest.mark.parametrize(
-    ("text", "normal"),
-    [
-        ("The  Cat\tand a dog.", "cat dog"),
-        ("1,000 A.M.", "1000 am"),
-        ("red,green", "redgreen"),  # commas vanish, they do not separate
-        ("rock-'n'-roll", "rocknroll"),
-        ("A-team", "ateam"),  # punctuation goes before articles do
-        ("Andes, theatre, an ant, sand, pizza", "andes theatre ant sand pizza"),  # whole words only
-        ("the and, a!", ""),
-    ],
-)
-def test_normalize(text: str, normal: str) -> None:
-    assert metrics.normalize(text) == normal
 
 
 HAND_COMPUTED = [
@@ -90,32 +72,6 @@ def test_a_score_lies_between_0_and_1(prediction: str, gold: str, category: int)
     assert type(score(prediction, gold, category)) is float
 
 
-@given(TEXTS)
-def test_a_text_is_its_own_best_answer_unless_nothing_is_left_of_it(text: str) -> None:
-    assert metrics.f1(text, text) == (1 if metrics.normalize(text) else 0)
-
-
-@given(TEXTS, TEXTS)
-def test_f1_is_symmetric(one: str, other: str) -> None:
-    assert metrics.f1(one, other) == metrics.f1(other, one)
-
-
-def test_the_score_of_lists_is_not_symmetric() -> None:
-    assert metrics.multi_f1("cats, dogs", "cats") == 1
-    assert metrics.multi_f1("cats", "cats, dogs") == 0.5
-
-
-@given(WORDS, WORDS, st.randoms(use_true_random=False))
-def test_the_order_of_words_and_of_list_items_does_not_count(
-    gold: list[str], words: list[str], rng: random.Random
-) -> None:
-    mixed = rng.sample(words, len(words))
-    expected = " ".join(gold)
-    assert metrics.f1(" ".join(mixed), expected) == metrics.f1(" ".join(words), expected)
-    items = ", ".join(gold)
-    assert metrics.multi_f1(", ".join(mixed), items) == metrics.multi_f1(", ".join(words), items)
-
-
 @pytest.mark.parametrize(
     ("found", "evidence", "share"),
     [
@@ -158,25 +114,6 @@ def test_a_bootstrap_interval_is_the_same_however_many_resamples_are_drawn_at_on
         intervals.add(metrics.bootstrap(values, n=500, groups=groups))
     assert len(intervals) == 1
     assert metrics.bootstrap([0.25], n=1) == (0.25, 0.25)
-
-
-def test_a_bootstrap_interval_depends_on_the_seed_alone() -> None:
-    values = np.random.default_rng(1).random(50).tolist()
-    assert metrics.bootstrap(values, seed=3) == metrics.bootstrap(values, seed=3)
-    assert metrics.bootstrap(values, seed=3) != metrics.bootstrap(values, seed=4)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_a_bootstrap_interval_lies_within_the_values(values: list[float]) -> None:
-    low, high = metrics.bootstrap(values, n=50)
-    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
-
-
-def test_pairs_are_compared_question_by_question() -> None:
-    hard_and_easy = [0.0, 1.0] * 50
-    better = [value + 0.1 for value in hard_and_easy]
-    # Every difference is .1, so the interval is a point however far the questions lie apart.
-    assert metrics.paired_bootstrap(better, hard_and_easy) == pytest.approx((0.1, 0.1))
 
 
 def test_an_interval_of_few_conversations_is_widened_on_each_side() -> None:
@@ -239,14 +176,6 @@ def test_groups_are_resampled_and_then_their_values() -> None:
     assert metrics.paired_bootstrap(values, values, groups=groups) == (0.0, 0.0)
 
 
-@pytest.mark.slow
-def test_a_nested_interval_is_that_of_95_percent() -> None:
-    values = np.random.default_rng(1).normal(size=400)
-    low, high = metrics.bootstrap([*values], groups=["g"] * 400, within=True, n=8000)
-    half = 1.96 * values.std() / 20  # of a mean of 400 independent values
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.004)
-
-
 @pytest.mark.parametrize(
     ("a", "b", "tau"),
     [
@@ -258,11 +187,6 @@ def test_a_nested_interval_is_that_of_95_percent() -> None:
 )
 def test_tau_b_counts_ties(a: list[float], b: list[float], tau: float) -> None:
     assert metrics.kendall_tau_b(a, b) == pytest.approx(tau)
-
-
-def test_tau_b_of_what_has_no_order_is_zero() -> None:
-    assert metrics.kendall_tau_b([2, 2, 2], [1, 2, 3]) == 0
-    assert metrics.kendall_tau_b([1], [1]) == metrics.kendall_tau_b([], []) == 0
 
 
 def test_a_rubric_s_line_without_a_verdict_lies_between_none_and_all_points() -> None:
@@ -329,14 +253,6 @@ def test_what_is_learned_from_is_an_abstention_where_there_is_no_answer() -> Non
     question = Question(0, "When?", "", 5, ())
     assert metrics.meaning_score("No information available", question) == 1.0
     assert metrics.meaning_score("18 May 2022", question) == 0.0
-
-
-@given(TEXTS, TEXTS, st.sampled_from([1, 2, 3, 4, 5]))
-def test_what_is_learned_from_is_never_less_than_the_official_score(
-    answer: str, right: str, category: int
-) -> None:
-    question = Question(0, "When?", right, category, ())
-    assert metrics.score(answer, question) <= metrics.meaning_score(answer, question) <= 1.0
 
 
 @pytest.mark.parametrize(

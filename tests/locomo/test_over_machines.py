@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -27,11 +25,7 @@ from locomo.prompts import job, optimizers
 from locomo.retrieval.__main__ import app as retrieval_app
 from locomo.systems import MemorySystem, NewestTurns
 from memory import InputError, MemoryProgram, Turn, load_model, open_store
-from memory.evidence.layout import Evidence
-from memory.models import packaged
 from memory.models.costs import Cost
-from memory.program import AnswerQuestion
-from memory.program.signatures.brief import AnswerBrieflyFromMemory
 from memory.store.namespaces import path_of
 from memory.system.machines import over_machines
 from optimize import optimize
@@ -239,27 +233,6 @@ def test_a_lost_machine_loses_no_fact_and_pays_for_no_window_twice_that_was_on_d
     assert sum(prompts.values()) <= 18 + 8, "what the lost node was at is asked again"
 
 
-def test_characters_are_imported_over_machines(
-    machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tests.support.foreign_exports import character
-
-    for name in ("Miku", "Rin", "Luka"):
-        character(tmp_path / "characters" / name, [("User", f"I met {name}."), (name, "Oh!")])
-    printed = []
-    for place, options in (("here", []), ("there", ["--over", "ray"])):
-        monkeypatch.setenv("MEMORY_HOME", str(tmp_path / place))
-        zone = ("--timezone", "Asia/Tokyo")
-        lines = run("import", tmp_path / "characters", *zone, *options).splitlines()
-        printed.append(sorted(lines))
-        for name in ("Miku", "Rin", "Luka"):
-            with open_store(path_of(name), read_only=True) as store:
-                turns = store.turns()
-            printed.append([(turn.speaker, turn.text, turn.said_at) for turn in turns])
-            assert all(turn.said_at.endswith("+09:00") for turn in turns)
-    assert printed[:4] == printed[4:]
-
-
 # --- evaluation and retrieval --------------------------------------------------------------------
 
 
@@ -357,40 +330,6 @@ def test_recall_over_machines_is_the_same(machines: Machines, tmp_path: Path) ->
         results = json.loads(file.read_bytes())
         ranked.append({id_: result["ranked"] for id_, result in results.items()})
     assert ranked[0] == ranked[1]
-
-
-def test_recall_over_a_cluster_that_is_reached_by_its_client_port_is_the_same(
-    machines: Machines, tmp_path: Path
-) -> None:
-    ranked = []
-    for name, options in (("here", []), ("there", ["--over", machines.client_address])):
-        file = tmp_path / f"{name}.json"
-        data = str(ROOT / "data" / "sample.json")
-        # Ray has one connection in a process, and this one's is of another kind.
-        command = [sys.executable, "-m", "locomo.retrieval", "--data", data, "--json", str(file)]
-        environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
-        for _ in range(3):  # Ray gives its side of a client 30 seconds to start
-            done = subprocess.run(
-                [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True
-            )
-            if "--over: no Ray at" not in done.stderr:
-                break
-        assert done.returncode == 0, done.stderr
-        results = json.loads(file.read_bytes())
-        ranked.append({id_: result["ranked"] for id_, result in results.items()})
-    assert ranked[0] == ranked[1]
-
-
-def test_the_packaged_model_answers_the_same_on_another_machine(machines: Machines) -> None:
-    here = load_model("local")
-    answer = AnswerQuestion(AnswerBrieflyFromMemory)
-    shown = Evidence(turns=("[1] (8 May 2017) Ann: I moved to Lyon.",), turn_ids=(1,))
-    said = []
-    for model in (here, packaged.over_machines(here, "ray")):
-        with model.active():
-            said.append(answer(question="Where did Ann move?", evidence=shown.text).answer)
-    assert said[0] == said[1]
-    assert "Lyon" in said[0]
 
 
 # --- compiling ----------------------------------------------------------------------------------

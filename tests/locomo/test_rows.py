@@ -86,17 +86,6 @@ def test_what_was_stored_is_scored_again_without_the_model(data: Path, answers: 
     assert line_of(again.stdout, "first") == line_of(before.stdout, "first")
 
 
-def test_copying_is_in_the_table_with_and_without_the_gate(data: Path) -> None:
-    done = run_in_process(measuring.app, data, "--model", "none")
-    names = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line][2:]
-    copies = ("copied turn", "copied sentence", "by grammar")
-    assert names == [
-        *("nothing", "a constant", "a constant, gate"),
-        *(name + gate for name in copies for gate in ("", ", gate")),
-    ]
-    assert line_of(done.stdout, "nothing")[2] == "0.000"
-
-
 @pytest.mark.slow
 def test_copying_loses_to_the_packaged_model() -> None:
     """What it stored of `data/rows/test`, plain and with the gate, against each way to cheat."""
@@ -155,14 +144,6 @@ def test_a_gain_is_paired_with_an_interval_over_conversations(data: Path, answer
     done = run(data, "tuned.jsonl", "--without-gate", *against)
     assert "tuned - plain, F1, 3 conversations: +0.750 [+0." in done.stdout
     assert "tuned - plain, by use, 3 conversations: +0.854 [+" in done.stdout
-
-
-def test_several_files_are_one_measurement(data: Path, answers: Any, tmp_path: Path) -> None:
-    said = record("c9", session_1=TURNS, session_1_date_time=DATE)
-    more = write(tmp_path / "more.json", {**said, "rows": GOLD})
-    answers(*["none"] * 8)
-    done = run(data, "plain.jsonl", more, "--without-gate")
-    assert line_of(done.stdout, "plain")[1] == "12"
 
 
 def test_only_the_first_turns_of_each_conversation(data: Path, answers: Any) -> None:

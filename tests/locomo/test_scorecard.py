@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,17 @@ from typer.testing import CliRunner
 
 from locomo.dataset.format import Conversation, Question
 from locomo.published import tables
-from locomo.scorecard import contradictions, costs, evidence, forgetting
+from locomo.scorecard import contradictions, costs, evidence
 from locomo.scorecard.__main__ import Section, app
 from locomo.scorecard.chatter import chatter
-from locomo.scorecard.contradictions import CASES, WAYS, Conflict, Outcome, Way, contradict
+from locomo.scorecard.contradictions import CASES, WAYS, Outcome, Way, contradict
 from locomo.scorecard.forgetting import PLACES, Trace, forget_everywhere, forgetting_table
 from locomo.scorecard.scratch import Scratch, scratch
-from memory import InputError, Memory, Store, Turn
+from memory import InputError, Memory, Turn
 from memory.records import TurnIds
 from memory.store.changes import journaled_rows
 from memory.store.forgetting import forget, turn_removal
 from memory.store.sqlite.full_text import FullText
-from memory.store.sqlite.store import SqliteStore
 from tests.conftest import SAID
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
@@ -92,14 +89,6 @@ def test_what_a_faulty_memory_leaves_behind_is_found_there(
     assert place in places_found(forget_everywhere(home))
 
 
-def test_a_search_that_answers_from_what_it_kept_is_found(
-    home: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A vector cannot stay without its turn: a foreign key of the table refuses that.
-    monkeypatch.setattr(SqliteStore, "search", cache(SqliteStore.search))
-    assert places_found(forget_everywhere(home)) == {"vector", THE_COPY}
-
-
 def test_a_place_where_nothing_was_found_before_counts_as_not_tried() -> None:
     place = PLACES[0]
     table = forgetting_table([Trace(place, False, False), Trace(place, None, None)])
@@ -124,36 +113,6 @@ def test_a_memory_that_does_not_take_the_second_value_shows_up(home: Scratch) ->
     assert [next(iter(column.cells)) for column in table.columns] == [
         *("nothing", "0", "0", "1", "-", "1")
     ]
-
-
-def test_a_first_value_that_stays_in_force_shows_up(home: Scratch) -> None:
-    def tell(conflict: Conflict) -> None:
-        later = replace(conflict.case, attribute="favourite_place")
-        insert = contradictions._insert(later, "Bergen", day="2024-05-06", turn_id=1)
-        conflict.memory.store.write(insert, "edit")
-
-    assert not contradict(home, Way("another attribute", tell), CASES[0]).in_force
-
-
-def test_a_history_that_lost_the_first_value_shows_up(
-    home: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def tell(conflict: Conflict) -> None:
-        case = conflict.case
-        update = f"UPDATE facts SET value = '{case.new}' WHERE id = {conflict.fact.id}"
-        conflict.memory.store.write(update, "edit", by_person=True)
-
-    way = Way("update", tell)
-    assert contradict(home, way, CASES[0]).on_record
-    monkeypatch.setattr(contradictions, "edits_of", lambda store: [])
-    assert not contradict(home, way, CASES[0]).on_record
-
-
-def test_an_undo_that_leaves_facts_changed_shows_up(
-    home: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SqliteStore, "undo", nothing)
-    assert contradict(home, WAYS[0], CASES[0]).undone is False
 
 
 # --- time and bytes ---------------------------------------------------------------------------
@@ -186,29 +145,6 @@ def test_a_memory_that_indexes_later_shows_up(
     assert [*costs.times_table([measured]).columns[0].cells] == ["5"]
 
 
-def test_bytes_are_those_of_the_file_and_of_the_text(home: Scratch) -> None:
-    size = costs.size_on_disk(home, [Turn("Zoë", "Köln 猫")])
-    [file] = home.folder.glob("*.db")
-    assert (size.turns, size.text, size.disk) == (1, 9, file.stat().st_size)
-    cells = [next(iter(column.cells)) for column in costs.size_table([size]).columns]
-    assert cells[3:] == [f"{size.disk:,}", f"{size.disk / 9:.2f}"]
-
-
-def test_a_memory_that_stores_more_takes_more(
-    home: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    turns = [replace(turn, source=f"{n}:{turn.source}") for n in range(40) for turn in SAID]
-    before = costs.size_on_disk(home, turns)
-    add = SqliteStore.add
-
-    def add_twice(store: Store, turns: list[Turn], **options: Any) -> TurnIds:
-        add(store, [replace(turn, source=f"{turn.source}, again") for turn in turns], **options)
-        return add(store, turns, **options)
-
-    monkeypatch.setattr(SqliteStore, "add", add_twice)
-    assert costs.size_on_disk(home, turns).disk > 1.2 * before.disk
-
-
 # --- evidence ---------------------------------------------------------------------------------
 
 
@@ -223,18 +159,6 @@ def test_evidence_is_counted_for_the_tokens_that_show_it(home: Scratch) -> None:
     rows = [*zip(*(column.cells for column in table.columns), strict=True)]
     tokens = blocks[0].tokens / 2 + blocks[len(evidence.BUDGETS)].tokens / 2
     assert rows[0] == ("500", "1.000", f"{tokens:,.0f}", f"{1000 / tokens:.3f}", "1.000", "2")
-
-
-def test_a_context_without_the_evidence_shows_up(
-    home: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context = Memory.context
-
-    def last_turn_only(memory: Memory, question: str, **options: Any) -> Any:
-        return replace(context(memory, question, **options), turn_ids=(5,))
-
-    monkeypatch.setattr(Memory, "context", last_turn_only)
-    assert {block.evidence for block in evidence.blocks_shown(home, CONVERSATION)} == {0.0}
 
 
 def test_recall_is_measured_again_after_each_amount_of_chatter(home: Scratch) -> None:
@@ -327,17 +251,6 @@ def test_bad_input_is_one_line_before_any_work(
 
 
 @pytest.mark.slow
-def test_bad_input_ends_with_2() -> None:
-    for arguments in (["--data", "missing.json"], ["--only", "everything"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "locomo.scorecard", *arguments], capture_output=True, text=True
-        )
-        assert done.returncode == 2
-        assert arguments[1] in done.stderr
-        assert done.stdout == ""
-
-
-@pytest.mark.slow
 def test_the_whole_command_prints_a_table_for_each_section() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "locomo.scorecard", "--data", str(SAMPLE)],
@@ -376,8 +289,3 @@ def test_it_measures_in_postgres_and_leaves_nothing_there(monkeypatch: pytest.Mo
     assert size.disk > size.text
     monkeypatch.setenv("MEMORY_HOME", database)
     assert names() == []
-
-
-def test_every_place_and_way_has_a_name_of_its_own() -> None:
-    assert len({place.name for place in forgetting.PLACES}) == len(PLACES) == 16
-    assert len({way.name for way in WAYS}) == len(WAYS)

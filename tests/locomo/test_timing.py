@@ -1,8 +1,7 @@
 """How long calls take is said from one timed call of each model."""
 
-from locomo.timing import Speed, timed_speed
+from locomo.timing import Speed
 from memory.models import Cost
-from tests.support.talk import talker
 
 COST = Cost(calls=100, tokens_in=50_000, tokens_out=2_000)
 
@@ -18,11 +17,3 @@ def test_a_file_reads_the_beginning_of_its_prompts_once_and_answers_one_call_at_
     assert speed.seconds(COST, threads=4) == 0.01 * (50_000 + 5 * 2_000)
     assert speed.seconds(COST, kept_tokens=400) == 0.01 * (10_000 + 5 * 2_000)
     assert speed.seconds(COST, kept_tokens=4_000) == 0.01 * 5 * 2_000
-
-
-def test_only_a_file_is_timed_by_its_tokens() -> None:
-    asked: list[str] = []
-    hosted = timed_speed(talker(name="openai/m")[0], lambda: asked.append("hosted"))
-    file = timed_speed(talker(name="gguf:some.gguf")[0], lambda: asked.append("file"))
-    assert (hosted.token, file.token > 0) == (0.0, True)
-    assert asked == ["hosted", "file"]

@@ -2,22 +2,17 @@
 
 import json
 import logging
-import os
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from locomo.dataset.__main__ import app
 from locomo.dataset.beam import MOST_CHARACTERS
 from locomo.dataset.format import Conversation, Question, load_conversations
 from locomo.tracking.runs import data_hash
 from memory import InputError, Turn
 from tests.support.benchmark_records import beam_chat, beam_message, beam_questions
-from tests.support.commands import run_in_process
-
-DEVELOPMENT = Path(os.environ.get("BEAM_FILE", "data/beam_dev.tar.gz"))
 
 
 def write_chat(
@@ -144,13 +139,6 @@ def test_parquet_is_read_as_its_authors_ship_it(tmp_path: Path, is_text: bool) -
     assert load_conversations(file) == [load_one(tmp_path)]
 
 
-def test_check_counts_a_folder_and_an_archive(tmp_path: Path) -> None:
-    folder = write_chat(tmp_path)
-    result = run_in_process(app, "check", folder)
-    assert result.returncode == 0, result.stderr
-    assert "beam-100K-1" in result.stdout
-
-
 def without_questions(folder: Path) -> Path:
     chats = write_chat(folder)
     (chats / "100K/1/probing_questions/probing_questions.json").unlink()
@@ -188,14 +176,3 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, make: Any, says: list[str]
         load_conversations(make(tmp_path))
     for part in says:
         assert part in str(error.value)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not DEVELOPMENT.exists(), reason="BEAM is not in the repository")
-def test_the_official_files_are_read_whole() -> None:
-    conversations = load_conversations(DEVELOPMENT)
-    assert len(conversations) == 20
-    for conversation in conversations:
-        assert (len(conversation.questions), conversation.dropped_evidence) == (20, 0)
-        assert all(len(question.rubric) > 0 for question in conversation.questions)
-        assert not any("->->" in turn.text for turn in conversation.turns if turn.speaker == "user")

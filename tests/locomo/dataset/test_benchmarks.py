@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from locomo.dataset.__main__ import app
 from locomo.dataset.download import SOURCES
 from locomo.dataset.format import Conversation, Question, is_dated, load_conversations
-from locomo.split_data import split_file, verify
 from memory import InputError, Turn
 from tests.support.benchmark_records import longmemeval_question, msc_chat
-from tests.support.commands import run_in_process
 from tests.support.locomo_records import write
 
 
@@ -65,18 +62,6 @@ def test_question_types_are_kept_beside_a_category(
     assert (question.question_type, question.category) == (question_type, category)
 
 
-def test_why_a_question_has_no_answer_is_kept_for_the_judge(tmp_path: Path) -> None:
-    raw = longmemeval_question("q_abs", answer="You never mentioned a hamster.")
-    assert load_one(tmp_path, raw).questions[0].answer == "You never mentioned a hamster."
-
-
-def test_a_session_may_hold_the_answer_where_no_turn_is_marked(tmp_path: Path) -> None:
-    raw = longmemeval_question(answer_session_ids=["answer_7_1", "answer_7_2"])
-    [question] = load_one(tmp_path, raw).questions
-    assert question.evidence == ("D2:1",)
-    assert question.evidence_sessions == ("session_1", "session_2")
-
-
 def test_a_number_is_an_answer_and_a_date_that_cannot_be_read_is_kept_as_said(
     tmp_path: Path,
 ) -> None:
@@ -123,26 +108,6 @@ def test_a_malformed_question_names_itself_and_its_field(
         load_conversations(write(tmp_path / "file.json", longmemeval_question("q-0"), raw))
     assert all(part in str(error.value) for part in [*says, "file.json, question 2"])
     assert "\n" not in str(error.value)
-
-
-def test_what_is_left_out_of_many_conversations_is_said_in_one_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    dates = ["2017/05/20 (Sat) 02:21", "Monday"]
-    questions = [longmemeval_question(f"q-{n}", haystack_dates=dates) for n in range(9)]
-    load_conversations(write(tmp_path / "file.json", *questions))
-    [line] = caplog.messages
-    assert "9 of 9 conversations" in line
-    assert "unreadable dates 9" in line
-
-
-def test_a_file_of_longmemeval_is_split_and_verified(tmp_path: Path) -> None:
-    questions = [longmemeval_question(f"q-{n}") for n in range(8)]
-    source = write(tmp_path / "longmemeval_s.json", *questions)
-    split_file(source, tmp_path / "splits")
-    verify(source, tmp_path / "splits")
-    [first, *_] = load_conversations(tmp_path / "splits" / "train.json")
-    assert first in load_conversations(source)
 
 
 # --- MSC-Self-Instruct --------------------------------------------------------------------------
@@ -192,15 +157,6 @@ def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
 
 
 # --- the commands -------------------------------------------------------------------------------
-
-
-def test_the_check_command_counts_questions_of_longmemeval(tmp_path: Path) -> None:
-    file = write(tmp_path / "longmemeval_s.json", longmemeval_question("q_abs"))
-    done = run_in_process(app, "check", file)
-    lines = done.stdout.replace("|", " ").splitlines()
-    row = next(line.split() for line in lines if "q_abs" in line)
-    #         sessions undated turns empty questions c1   c2   c3   c4   c5  dropped
-    assert row[1:] == ["2", "0", "3", "0", "1", "0", "0", "0", "0", "1", "0"]
 
 
 def test_each_benchmark_is_fetched_to_a_file_of_its_own() -> None:

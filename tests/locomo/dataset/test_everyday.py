@@ -96,52 +96,6 @@ def _numbers(items: Iterable[Any], condition: Callable[[Any], bool]) -> list[int
     return [number for number, item in enumerate(items) if condition(item)]
 
 
-@pytest.mark.parametrize(
-    ("text", "right", "wrong"),
-    [
-        (
-            "Which places did Lidia visit with her mother in August 2024?",
-            "Cascais, Fatima and Évora; Sintra was cancelled.",
-            "Cascais, Fátima, Sintra, Évora",
-        ),
-        ("Where does Lidia live now?", "Almada, since 27 July 2024; before that Graça", "Graça"),
-        ("Does Lidia still eat no sugar?", "No, since June she eats it again.", "Yes, since March"),
-        ("From when is Lidia director of the hotel?", "January 1st, 2025", "1 January 2024"),
-        ("On which date did Lidia move to Almada?", "27 July, not 20 July", "20 July 2024"),
-        (
-            "How long did Bram live in the flat with Soraya and Kit?",
-            "three years and three months",
-            "four years",
-        ),
-        (
-            "Which allergies do Kit, Bram and Noor have?",
-            "Kit is allergic to peanuts, Bram to cats, Noor to sesame.",
-            "Kit is allergic to cats, Bram to peanuts, Noor to sesame.",
-        ),
-        ("How old is the cat Dolores?", "Eleven; 7 was wrong.", "7"),
-        (
-            "Which books has Ravi read?",
-            "Middlemarch, The Moonstone, Dracula and Kidnapped",
-            "Middlemarch, The Woman in White, The Moonstone, Dracula, Kidnapped",
-        ),
-        ("When did Ravi have his wisdom tooth out?", "on the 12th of November", "8 November 2024"),
-        ("How long did Joss work at the Pint and Anchor?", "nine months", "1 year and 9 months"),
-        ("What is Mom's shoe size?", "7 (8 is Delphine's)", "8"),
-    ],
-)
-def test_wordings_of_the_answer_are_right_and_another_value_is_wrong(
-    text: str, right: str, wrong: str
-) -> None:
-    (question,) = (
-        question
-        for record in RECORDS.values()
-        for question in record["qa"]
-        if question["question"] == text
-    )
-    assert _is_right(right, question)
-    assert not _is_right(wrong, question)
-
-
 def _is_right(answer: str, question: dict[str, Any]) -> bool:
     scored = outcome(answer, question["category"], question["must"], question["must_not"])
     return scored == "right"

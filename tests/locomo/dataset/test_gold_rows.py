@@ -46,14 +46,6 @@ def test_our_gold_has_enough_turns_of_conversations_that_no_two_parts_share() ->
     assert len(texts) - len({*texts}) < 5  # "Thanks!"
 
 
-def test_two_fifths_of_our_gold_turns_are_small_talk_and_a_third_are_hard() -> None:
-    golds = [gold for of_part in parts().values() for gold in of_part]
-    turns = [gold.of(turn.source) for gold in golds for turn in gold.conversation.turns]
-    small_talk = sum(turn.facts == turn.other == () for turn in turns)
-    assert 0.35 <= small_talk / len(turns) <= 0.42
-    assert sum(bool(turn.forms) for turn in turns) >= len(turns) / 3
-
-
 @pytest.mark.parametrize(("writer", "statements"), [("a", 375), ("b", 354), ("c", 425)])
 def test_each_statement_of_a_writer_is_quoted_from_its_turn(writer: str, statements: int) -> None:
     golds = load_gold_rows(ROWS.parent / "writers" / writer)

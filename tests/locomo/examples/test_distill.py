@@ -13,13 +13,11 @@ import dspy
 import pytest
 
 from locomo.choices import TARGETS, Target
-from locomo.dataset.format import load_conversations
-from locomo.examples.jsonl import card_path, read_examples, read_examples_card
+from locomo.examples.jsonl import read_examples, read_examples_card
 from memory import InputError
 from memory.errors import ModelError
 from tests.support.example_maker import example_maker, long_talk
 from tests.support.locomo_records import question, turn
-from tests.support.obedient import houses, obedient
 from tests.support.scripted import sql
 from tests.support.talk import reply, talk
 
@@ -113,17 +111,6 @@ def test_a_model_that_fails_ends_all_threads_and_keeps_what_was_made(tmp_path: P
     assert 1 < len(lines) < 12
 
 
-@pytest.mark.slow
-def test_numbers_bound_what_is_tried(tmp_path: Path) -> None:
-    model, engine = obedient(window=1)
-    maker = example_maker(tmp_path)
-    conversations = load_conversations(houses(tmp_path / "houses.json"))
-    maker = replace(maker, conversations=conversations, teacher=model, student=model)
-    summary = maker.distill("store", "answer", numbers={"store": 5, "answer": 10})
-    assert summary.examples["store"] == summary.calls == engine.calls()["store"] == 5
-    assert summary.examples["answer"] + sum(summary.dropped.values()) in (9, 10)
-
-
 # --- bad input ----------------------------------------------------------------------------------
 
 
@@ -176,46 +163,6 @@ def test_a_target_that_fails_is_left_out_and_the_others_are_made(tmp_path: Path)
     assert "3 tried for store" in summary.left_out["store"]
     card = read_examples_card(maker.file)
     assert (card.targets, card.examples) == (["answer"], summary.examples)
-
-
-@pytest.mark.slow
-def test_a_target_without_questions_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
-    maker = example_maker(tmp_path, talk(qa=[question(4, evidence=[])]))
-    summary = maker.distill("answer", "store")
-    assert list(summary.examples) == ["store"]
-    assert "evidence for answer" in summary.left_out["answer"]
-
-
-CARD = {
-    "targets": ["answer"],
-    "model": "m",
-    "data": "",
-    "conversations": ["a"],
-    "held_out": [],
-    "examples": {"answer": 1},
-    "made_at": "2026-01-01",
-}
-
-
-@pytest.mark.parametrize(
-    ("raw", "why"),
-    [
-        (None, "No such file"),
-        (b"{", "Invalid JSON"),
-        (
-            CARD | {"examples": {"answer": "1"}},
-            "'examples.answer': Input should be a valid integer",
-        ),
-        (CARD | {"more": 1}, "'more': Extra inputs"),
-        ({"targets": []}, "'model': Field required"),
-    ],
-)
-def test_a_broken_card_is_named(tmp_path: Path, raw: Any, why: str) -> None:
-    file = tmp_path / "e.jsonl"
-    if raw is not None:
-        card_path(file).write_bytes(raw if isinstance(raw, bytes) else json.dumps(raw).encode())
-    with pytest.raises(InputError, match=why):
-        read_examples_card(file)
 
 
 ASKED = {"role": "user", "content": "q"}

@@ -11,7 +11,6 @@ import pytest
 from locomo.choices import TARGETS, Target
 from locomo.examples import answers_from_gold, from_gold
 from locomo.examples.answers_from_gold import AnswerExample
-from locomo.examples.check import prove
 from locomo.examples.from_gold import supervised_examples
 from locomo.examples.gold import NOTHING, Gold, load_gold
 from locomo.examples.selects import ROWS_SELECT, canonical_selects, widened
@@ -134,15 +133,6 @@ def test_a_turns_facts_are_one_insert_that_the_database_takes(
         (3, "Bo", "has_pet", "a dog"),
     ]
     assert len(facts) == 2 + from_gold.MAX_FACTS_PER_TURN  # of Miso's five
-
-
-def test_a_date_is_to_be_stored_only_where_the_turn_shows_it(tmp_path: Path) -> None:
-    golds = gold_of(tmp_path, store=GOLD_SQL)
-    [moved] = [x for x in sql_examples(golds, "store") if "Lyon" in x[0]]
-    assert "last Friday (2017-05-05)" in moved[0]
-    assert "'to Lyon', '2017-05-05', 1)" in moved[1]
-    [dog] = [x for x in sql_examples(golds, "store") if "dog" in x[0]]
-    assert dog[1].endswith("'', 3);")  # the first of May is nowhere in it
 
 
 @pytest.mark.parametrize(
@@ -307,15 +297,6 @@ def test_a_question_is_answered_by_selects_that_bring_the_gold_rows(tmp_path: Pa
         assert widened(sql, "Who went to Rome?", store) == sql
 
 
-def test_gold_may_end_more_facts_at_once_than_a_model(tmp_path: Path) -> None:
-    """What a model ends beyond two facts by one turn is held for a person; gold is a person's."""
-    ends = "UPDATE facts SET ended_on = '2017-05-07' WHERE subject = 'Miso' AND turn_id = 4;"
-    turns = [*TURNS, turn("D1:5", "Miso died on Sunday.")]
-    golds = gold_of(tmp_path, turns=turns, store={**GOLD_SQL, "D1:5": ends})
-    assert sql_examples(golds, "retrieve")
-    assert prove(golds[0]).errors == ()
-
-
 # --- answer -------------------------------------------------------------------------------------
 
 
@@ -342,16 +323,6 @@ def test_the_same_question_of_another_person_is_refused(
     for example in refused:
         original = example.memory, example.question.replace("Bo", "Ann")
         assert original in [(candidate.memory, candidate.question) for candidate in examples]
-
-
-@pytest.mark.slow
-def test_words_of_the_question_bring_rows_as_a_poor_select_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chances(monkeypatch, STRAY_ROWS=1.0)
-    [example] = answer_examples(gold_of(tmp_path, QUESTIONS[3:], store=GOLD_SQL))
-    assert "[4] Miso | is | nine\nWhat was said:" in example.memory
-    assert example.answer == "Miso"
 
 
 @pytest.mark.parametrize(
@@ -442,14 +413,3 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
         "retrieve": False,
         "answer": True,
     }
-
-
-@pytest.mark.slow
-def test_the_seed_alone_decides(tmp_path: Path) -> None:
-    golds = gold_of(tmp_path, store=GOLD_SQL)
-    finished: list[str] = []
-    first = supervised_examples(golds, student(), TARGETS, progress=finished.append)
-    assert supervised_examples(golds, student(), TARGETS) == first
-    of_other_seeds = [supervised_examples(golds, student(), TARGETS, seed) for seed in (1, 2, 3)]
-    assert any(supervised != first for supervised in of_other_seeds)
-    assert finished == ["small"]

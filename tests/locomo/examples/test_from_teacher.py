@@ -1,6 +1,5 @@
 """One supervised example: the student's own prompt, and an answer that is right."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,15 +10,12 @@ import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from locomo.choices import TARGETS
-from locomo.dataset.format import load_conversations
-from locomo.examples.distill import ABSENT, ABSTAINING, DistillationSummary
+from locomo.examples.distill import DistillationSummary
 from memory import InputError, Memory, load_model, open_store
 from memory.models import Model
-from memory.records import ABSTAIN
 from memory.vocabulary import attribute_lines, default_vocabulary
 from tests.support.example_maker import ASKED, INSERT, ONE, example_maker, long_talk
 from tests.support.locomo_records import DATE, question, record, turn
-from tests.support.obedient import houses
 from tests.support.scripted import answer, rows_saying, sql, window, with_limits
 from tests.support.talk import talk
 
@@ -81,15 +77,6 @@ def test_an_example_is_what_the_tuned_student_is_shown_at_work(tmp_path: Path) -
     maker.distill("answer")
     written = f"{NO_LOOK}{answer_text}"
     assert maker.examples() == [[*answer_prompt, {"role": "assistant", "content": written}]]
-
-
-def test_the_catalog_and_the_turns_of_an_example_are_those_of_the_window(tmp_path: Path) -> None:
-    maker = example_maker(tmp_path, talk(qa=ONE))
-    maker.distill("store")
-    prompts = sorted(messages[1]["content"] for messages in maker.examples())
-    assert ["[1]" in prompts[0], "[3]" in prompts[1], "[5]" in prompts[2]] == [True] * 3
-    assert ["facts of Ann: did(" in prompt for prompt in prompts] == [False, True, True]
-    assert "facts of Bo: did(" in prompts[1]  # one of each speaker in the window before
 
 
 # --- store --------------------------------------------------------------------------------------
@@ -227,46 +214,9 @@ def test_evidence_that_does_not_fit_the_budget_makes_no_example(tmp_path: Path) 
     assert summary.examples == {"answer": 1}
 
 
-def test_a_small_share_has_its_evidence_taken_out_and_abstains(tmp_path: Path) -> None:
-    maker = example_maker(tmp_path)
-    maker = replace(maker, conversations=load_conversations(houses(tmp_path / "houses.json")))
-    maker.distill("answer")
-    absent = [m for m in maker.examples() if ABSTAIN in m[-1]["content"]]
-    assert 0 < len(absent) <= ABSENT * len(maker.examples())
-    for messages in absent:
-        memory, question_text = messages[1]["content"].split("[[ ## question ## ]]")
-        object_name = question_text.split("keep the ")[1].split("?")[0]
-        assert f"the {object_name} in" not in memory
-    assert len(maker.examples()) == 32 + len(absent)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [0, 20])
-def test_abstentions_of_both_kinds_are_a_fifth_at_most(tmp_path: Path, number: int) -> None:
-    answerable = [question(4, question=f"Which city, {n}?", answer=f"town{n}") for n in range(24)]
-    unanswerable = [question(5, question=f"Which dog, {n}?") for n in range(24)]
-    maker = example_maker(tmp_path, talk(qa=[*answerable, *unanswerable]))
-    summary = maker.distill("answer", numbers={"answer": number})
-    nothing = NO_LOOK + answer(ABSTAIN).replace("\n\n\n", "\n\n")
-    refused = [m[1]["content"] for m in maker.examples() if m[-1]["content"] == nothing]
-    absent = sum("Which city" in prompt for prompt in refused)
-    count = summary.examples["answer"]
-    assert count == (30 if number == 0 else 20)
-    assert len(refused) == ABSTAINING * count
-    assert 0 < absent <= ABSENT * count
-    assert absent < len(refused)
-
-
 def test_an_answer_that_another_turn_gives_too_is_not_taken_for_absent(tmp_path: Path) -> None:
     qa = [question(4, question=f"Where, {n}?", evidence=["D1:1"]) for n in range(6)]
     maker = example_maker(tmp_path, talk(qa=qa, session_2=[turn("D2:1", "I like Lyon, you know.")]))
     summary = maker.distill("answer")
     assert summary.dropped == {"answer: another turn says it too": 1}
     assert summary.examples == {"answer": 6}
-
-
-def test_half_a_letter_goes_in_no_file(tmp_path: Path) -> None:
-    distillation = example_maker(tmp_path).distillation("answer")
-    inputs = {"evidence": "\ud83d", "question": "\ud83d"}
-    messages = distillation.render("answer", inputs, {"answer": "\ud83d", "turns": ""})
-    assert json.dumps(messages, ensure_ascii=False).encode().count(b"?") >= 3

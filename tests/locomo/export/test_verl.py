@@ -13,13 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from locomo.dataset.format import load_conversations
 from locomo.export import verl_reward
-from locomo.export.__main__ import app, parts
-from locomo.export.verl import tool_schema
+from locomo.export.__main__ import app
 from locomo.tasks.rewards import REFINING_TOOLS
 from memory import InputError, open_store
-from memory.refine.tools import tool_functions
 from tests.support import verl
 from tests.support.locomo_records import write
 from tests.support.obedient import house, obedient
@@ -162,27 +159,6 @@ def test_the_reward_file_makes_the_calls_again_and_scores_them(
     assert (out / row["extra_info"]["memory"]).read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("texts", "operations", "refused"),
-    [
-        (["I see no need."], 0, 0),
-        (["<tool_call>\n{broken\n</tool_call><tool_call>{}</tool_call>"], 0, 0),
-        ([call("forget_memory")], 0, 0),  # verl has no such tool: nothing was carried out
-        ([call("delete_memory", fact_id="x"), *deleted(99)], 2, 2),
-        ([call("search_memory", query="jar", colour="red")], 1, 1),
-        ([call("sample_memory")] * 40, 15, 0),
-    ],
-)
-def test_calls_that_fail_cost_nothing_but_an_operation(
-    out: Path, reward: ModuleType, texts: list[str], operations: int, refused: int
-) -> None:
-    result = scored(reward, out, rows(out, "test")[5], *texts)
-    assert (result["score"], result["operations"], result["refused"]) == (
-        *(0.0, float(operations)),
-        float(refused),
-    )
-
-
 def test_five_episodes_are_worth_what_they_did_to_the_memory(out: Path, reward: ModuleType) -> None:
     jar, bed = rows(out, "test")[5], rows(out, "test")[0]
     padded = (
@@ -201,17 +177,6 @@ def test_five_episodes_are_worth_what_they_did_to_the_memory(out: Path, reward: 
     # The factor of "MemUpdate" pays for the padding.
     compute = partial(scored, reward, out, jar, name="compute_score")
     assert compute(created(padded, 6))["score"] > compute(JAR)["score"]
-
-
-def test_an_answer_of_a_search_reaches_the_policy_whole(out: Path, reward: ModuleType) -> None:
-    row = rows(out, "test")[5]
-    episode = verl.run_episode(out, row, call("search_memory", query="jar pantry"))
-    shown = episode.text.split("<tool_response>")[1]
-    assert len(shown) > 256  # all that verl shows by default
-    assert "I keep the jar in the pantry" in shown
-    assert "truncated" not in shown
-    longest = call("search_memory", query="I keep", top_k=20)
-    assert "truncated" not in verl.run_episode(out, row, longest).text
 
 
 def test_only_calls_that_verl_carried_out_count(out: Path, reward: ModuleType) -> None:
@@ -237,61 +202,10 @@ def test_a_call_quoted_in_what_a_tool_gives_back_does_not_count(
     assert text["manage_memory"] == 0.0
 
 
-def test_the_more_is_deleted_the_more_it_costs(out: Path, reward: ModuleType) -> None:
-    bed, jar = rows(out, "test")[0], rows(out, "test")[5]
-    needed = scored(reward, out, bed, *deleted(1))
-    everything = scored(reward, out, bed, *deleted(1, 2, 3, 4))
-    assert needed["gain"] == everything["gain"] == -1.0
-    assert (needed["score"], everything["score"]) == (-1.25, -2.0)
-    # What this question does not need, others do.
-    assert scored(reward, out, jar, *deleted(1, 2))["score"] == -0.5
-    assert scored(reward, out, jar, JAR, *deleted(1, 2, 3, 4))["score"] < 0
-
-
-def test_nothing_is_lost_by_what_the_facts_say_still(out: Path, reward: ModuleType) -> None:
-    row = rows(out, "test")[5]
-    twice = created("the boat in the cellar and the desk in the shed", 2)
-    merged = call("merge_memory", fact_ids=[1, 2], strategy="concatenate", reason="both of Ann")
-    assert scored(reward, out, row, merged)["lost"] == 0.0
-    ended = call("manage_memory", action="update", fact_id=1, reason="x", ended_on="2018-01")
-    assert scored(reward, out, row, ended)["lost"] == 0.0
-    again = scored(reward, out, row, twice, *deleted(1))
-    assert (again["refused"], again["lost"]) == (0.0, 0.0)
-    shortened = call("manage_memory", action="update", fact_id=1, reason="x", value="the boat")
-    assert scored(reward, out, row, shortened)["lost"] > 0
-
-
-@pytest.mark.parametrize(
-    ("fact", "reason"),
-    [
-        (created("the jar on the moon", 6), "turn 6 does not say moon"),
-        (created("the jar in the pantry", 1), "turn 1 does not say 'the jar in the pantry'"),
-        (created("the jar in the pantry", 7), "does not say 'the jar in the pantry'"),
-        (created("the jar in the pantry", 6, "Napoleon"), "nor a fact names napoleon"),
-        (
-            call("manage_memory", action="update", fact_id=1, reason="x", value="boat and moon"),
-            "turn 1 does not say moon",
-        ),
-    ],
-)
-def test_a_fact_says_what_its_turn_says(
-    out: Path, reward: ModuleType, fact: str, reason: str
-) -> None:
-    row = rows(out, "test")[5]
-    assert reason in verl.run_episode(out, row, fact).text
-    result = scored(reward, out, row, fact)
-    assert (result["refused"], result["score"]) == (1.0, 0.0)
-
-
 def test_an_episode_without_its_journal_is_refused(out: Path, reward: ModuleType) -> None:
     row = rows(out, "test")[5]
     with pytest.raises(InputError, match=r"agent_loops\.yaml"):
         reward.unpadded_score(row["data_source"], JAR, "", row["extra_info"])
-
-
-def test_a_row_of_another_data_set_is_refused(out: Path, reward: ModuleType) -> None:
-    with pytest.raises(InputError, match="names no memory"):
-        reward.compute_score("openai/gsm8k", "", "4", {"index": 1})
 
 
 def test_the_packaged_model_answers_unless_another_reader_is_named(
@@ -367,34 +281,3 @@ def test_the_calls_of_an_episode_share_a_draft(out: Path, monkeypatch: pytest.Mo
     from locomo.export import verl_tools
 
     assert not verl_tools._drafts  # an episode that ended keeps no store open
-
-
-def test_memories_without_observations_are_digested_or_refused(tmp_path: Path) -> None:
-    data = write(tmp_path / "houses.json", house("red", 0), house("blue", 3))
-    wanted = ["--data", str(data), "--facts", "observations"]
-    done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), *wanted])
-    assert "red has no observations" in str(done.exception)
-    train, test = parts(load_conversations(data), seed=0)
-    assert (len(train), len(test)) == (1, 1)
-    again = CliRunner().invoke(app, ["verl", str(tmp_path), "--data", str(data)])
-    assert "is not empty" in str(again.exception)
-
-
-def test_without_options_the_shipped_conversations_are_exported(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["verl", str(tmp_path / "out"), "--gpus", "4"])
-    assert done.exit_code == 0, done
-    assert "facts: templates" in done.stdout
-    assert "64 episodes of wanjiru-and-bo" in done.stdout
-    with open_store(tmp_path / "out/memories/wanjiru-and-bo.db", read_only=True) as store:
-        assert store.count_turns() > 100
-    config = yaml.safe_load((tmp_path / "out/grpo.yaml").read_text())
-    assert config["trainer"]["n_gpus_per_node"] == 4
-    assert not config["actor_rollout_ref"]["actor"]["fsdp_config"]["optimizer_offload"]
-
-
-def test_every_argument_of_a_tool_is_described() -> None:
-    for tool in tool_functions():
-        described = tool_schema(tool)["function"]
-        assert "Args" not in described["description"]
-        for text in described["parameters"]["properties"].values():
-            assert "  " not in text["description"]

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from locomo.dataset.format import load_conversations
 from locomo.others import blinded
 from locomo.others.peers import Measured
 from locomo.others.rankings import Found
 from tests.support.commands import run_in_process
-from tests.support.talk import Talker, talk, talker, talks
+from tests.support.talk import Talker, talker, talks
 
 RANKED = {"0": ["D1:1", "D1:2"], "1": ["D2:2"], "2": ["D2:1"]}
 
@@ -106,16 +105,6 @@ def test_a_model_reads_and_judges_by_the_same_command(
     reading, judging = engines
     assert reading.calls() == {"answer": len(key) - 1}  # a line that is there is not asked for
     assert [*judging.calls()] == ["judge"]
-
-
-def test_questions_are_shared_between_categories_and_conversations(tmp_path: Path) -> None:
-    conversations = load_conversations(talks(tmp_path / "two.json", talk("a"), talk("b")))
-    drawn = blinded.balanced(conversations, 4, seed=1)
-    of_category = Counter(question.category for _, question in drawn)
-    of_conversation = Counter(conversation.id for conversation, _ in drawn)
-    assert max(of_category.values()) - min(of_category.values()) <= 1
-    assert {*of_conversation.values()} == {2}
-    assert drawn == blinded.balanced(conversations, 4, seed=1)
 
 
 def test_a_folder_without_prompts_needs_data(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from locomo.choices import TARGETS, Optimizer, Target
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.optimizers import LEAST_EXAMPLES, Options, program_runs
+from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
 from locomo.split_data import PARTS, load_split
-from locomo.tasks.modules import draw, example_name, questions_within, task_examples
+from locomo.tasks.modules import questions_within
 from locomo.tasks.training_data import ExampleSource
 from memory import InputError, MemoryProgram, load_model
 from memory.models import Model
@@ -103,31 +103,6 @@ def test_memories_are_needed_of_what_is_asked(
         assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.split.parts[part])
 
 
-@pytest.mark.parametrize(
-    ("targets", "measured", "examples"),
-    [(("store",), "store", 8), (("store", "answer"), "answer", 16), (("retrieve",), "answer", 16)],
-)
-def test_facts_are_measured_alone_when_only_they_change(
-    street: Callable[[int], Path], targets: tuple[Target, ...], measured: Target, examples: int
-) -> None:
-    made = job(street(3), targets=targets)
-    assert (made.measured, len(made.validation)) == (measured, examples)
-
-
-def test_targets_are_compiled_in_one_order(street: Callable[[int], Path]) -> None:
-    made = job(street(4), targets=("store", "answer", "retrieve"))
-    assert made.targets == ("retrieve", "answer", "store")
-
-
-@pytest.mark.parametrize("reward", ["memory", "gated"])
-def test_speakers_are_stored_apart_for_the_gated_reward(
-    street: Callable[[int], Path], reward: str
-) -> None:
-    for target in TARGETS:
-        made = job(street(4), targets=(target,), reward=reward)
-        assert made.bench({}).speakers is (target == "store" and reward == "gated")
-
-
 # --- its name -----------------------------------------------------------------------------------
 
 
@@ -162,16 +137,6 @@ def test_what_changes_a_compile_changes_its_name(
     assert job(street(4), **changed).name() != job(street(4)).name()
 
 
-def test_other_data_has_another_name_and_equal_data_the_same(
-    street: Callable[[int], Path], tmp_path: Path
-) -> None:
-    copy = tmp_path / "copy.json"
-    copy.write_bytes(street(4).read_bytes())
-    assert job(copy).name() == job(street(4)).name()
-    copy.write_bytes(street(4).read_bytes() + b"\n")
-    assert job(copy).name() != job(street(4)).name()
-
-
 CODE = Path(locomo.__file__).parent
 ROOMS = sorted({path.parent for path in CODE.rglob("*.py")})
 
@@ -192,22 +157,7 @@ def test_a_change_in_a_file_of_any_room_changes_its_name(
     assert job(street(4)).name() != before
 
 
-def test_how_many_threads_ask_changes_no_name(street: Callable[[int], Path]) -> None:
-    threads = job(street(4), options=replace(GEPA, num_threads=9))
-    assert threads.name() == job(street(4)).name()
-
-
 # --- what cannot be used ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("optimizer", get_args(Optimizer))
-def test_an_optimizer_needs_eight_examples(
-    street: Callable[[int], Path], optimizer: Optimizer
-) -> None:
-    options = replace(GEPA, optimizer=optimizer)
-    assert len(job(street(2), options=options, num_train=8).train["answer"]) == 8
-    with pytest.raises(InputError, match=rf"--num-examples 7: {optimizer} needs 8 examples"):
-        job(street(2), options=options, num_train=7)
 
 
 def test_each_target_needs_examples(tmp_path: Path) -> None:
@@ -250,11 +200,6 @@ def test_the_quick_command_has_enough_examples_for_every_target(
     assert made.validation
 
 
-def test_simbas_batch_fits_the_examples() -> None:
-    assert program_runs("simba", 15, rounds=1) == 15 + 15 * 9 + 2 * 15
-    assert program_runs("simba", 50, rounds=1) == 50 + 16 * 9 + 2 * 50
-
-
 def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:
     silent = [house(f"house-{n}", n) for n in range(2)]
     [validation] = job(write(tmp_path / "first.json", *silent)).split.parts["validation"]
@@ -263,20 +208,6 @@ def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:
             record["qa"] = []
     with pytest.raises(InputError, match=rf"validation conversations .*\({validation}\) have no"):
         job(write(tmp_path / "silent.json", *silent))
-
-
-def test_questions_to_abstain_from_measure_no_facts(tmp_path: Path) -> None:
-    some = [house(f"house-{n}", n) for n in range(2)]
-    for record in some:
-        abstain = question(5, question="Why?", adversarial_answer="so", evidence=["D1:1"])
-        record["qa"] = [*record["qa"], abstain]
-    made = job(
-        write(tmp_path / "x.json", *some),
-        setup=Setup(with_limits(other_model(), window=1), MemoryProgram(), 2000),
-        targets=("store",),
-    )
-    asked = [q.category for e in (*made.train["store"], *made.validation) for q in e.gold]
-    assert set(asked) == {4}
 
 
 @pytest.mark.parametrize(
@@ -322,37 +253,3 @@ def test_a_windows_questions_have_all_their_evidence_in_it(tmp_path: Path) -> No
         (2, 2): [],
         (1, 6): ["In?", "Across?", "Last?"],
     }
-
-
-def test_windows_come_in_order_and_those_without_a_question_not(tmp_path: Path) -> None:
-    [conversation] = load_conversations(talks(tmp_path / "talk.json", talk(qa=ASKED)))
-    found = task_examples([conversation], "store", 2)
-    assert [example_name(example) for example in found] == ["tiny/1-2", "tiny/5-6"]
-    assert [tuple(q.text for q in example.gold) for example in found] == [("In?",), ("Last?",)]
-    assert found[0].inputs().toDict() == {"conversation": "tiny", "first": 1, "last": 2}
-    last = task_examples([conversation], "store", 4)[-1]
-    assert example_name(last) == "tiny/5-6"
-
-
-@pytest.mark.parametrize("target", ["answer", "retrieve"])
-def test_every_question_is_an_example_for_asking(tmp_path: Path, target: Target) -> None:
-    [conversation] = load_conversations(talks(tmp_path / "talk.json", talk(qa=ASKED)))
-    found = task_examples([conversation], target, 2)
-    assert [example_name(example) for example in found] == [f"tiny/{n}" for n in range(5)]
-    assert found[3].inputs().toDict() == {"question": "Abstain?", "conversation": "tiny"}
-    assert found[3].gold == (conversation.questions[3],)
-
-
-@given(st.lists(st.integers(), unique=True), st.integers(0, 30), st.integers(0, 99))
-def test_what_is_drawn_keeps_its_order_and_is_the_seeds(
-    some: list[int], number: int, seed: int
-) -> None:
-    found = draw(some, number, seed)
-    assert found == [one for one in some if one in set(found)]
-    assert len(found) == (min(number, len(some)) if number else len(some))
-    assert found == draw(some, number, seed)
-
-
-def test_another_seed_draws_others() -> None:
-    assert len({tuple(draw(range(100), 5, seed)) for seed in range(10)}) == 10
-    assert draw(range(100), 3, 0) == [49, 53, 97]

@@ -10,20 +10,17 @@ from typing import Any
 import dspy
 import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
-from dspy.propose.utils import strip_prefix
 from dspy.teleprompt.gepa.instruction_proposal import ProposeInstruction
 from dspy.teleprompt.simba_utils import OfferFeedback
 
 import optimize
-from locomo.choices import Optimizer, Target
-from locomo.prompts.compile import CompileResult, by_turns
+from locomo.prompts.compile import CompileResult
 from locomo.prompts.instructions import OwnInstructions
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import Proposals
 from locomo.prompts.plan import Extent, fitting, planned
 from locomo.scripts import optimize as compiling
 from memory import InputError, load_program, open_store
-from memory.program.brief import AnswerBriefly
 from tests.support.obedient import THINGS, houses_to_hold_out
 from tests.support.scripted import UnexpectedPrompt, model_over
 from tests.support.tracking import track
@@ -89,23 +86,6 @@ def run(
     return compiled
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["miprov2", "gepa", "simba"])
-def test_it_compiles_from_our_own_instructions_and_is_asked_for_none(
-    run: Callable[..., CompileResult], optimizer: Optimizer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    engine = Householder()  # fails when it is asked for a proposal, or to store
-    compiled = run(engine, optimizer=optimizer, rounds=8 if optimizer != "simba" else 1)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "too small to propose" in printed
-    if optimizer == "simba":
-        return  # it adds advice to the plain instruction
-    assert PLAIN not in compiled.program.answer.predict.signature.instructions
-    assert compiled.verdict == "gain"
-    predict = compiled.program.answer.predict
-    assert predict.demos == [*AnswerBriefly().predict.demos]  # which it came with
-
-
 def test_every_optimizer_gets_an_instruction_of_our_own_and_asks_no_model() -> None:
     adapter = Proposals(OwnInstructions("answer"))
     lm = dspy.LM("local/none", engine=Householder(lambda calls: pytest.fail("it was asked")))
@@ -130,15 +110,6 @@ def test_templates_store_unless_storing_is_compiled(run: Callable[..., CompileRe
     engine = Householder()
     with pytest.raises(UnexpectedPrompt, match="Ann: I keep the"):
         run(engine, target="store", optimizer="gepa")
-
-
-@pytest.mark.parametrize("target", ["answer", "retrieve", "store"])
-def test_miprov2_takes_an_instruction_of_our_own_whole(target: Target) -> None:
-    """It cuts up to five words before a colon, as a heading that a model wrote."""
-    ours = OwnInstructions(target)
-    for _ in range(5):
-        text = (ours.proposal(["proposed_instruction"], {}) or {})["proposed_instruction"]
-        assert strip_prefix(text) == text
 
 
 def with_gold(folder: Path) -> None:
@@ -208,13 +179,6 @@ def test_an_interruption_keeps_the_pairs_that_are_complete(
     assert card.verdict == "no gain"  # of two pairs
 
 
-def test_questions_of_each_conversation_are_measured_in_turn() -> None:
-    examples = [dspy.Example(conversation=id_, n=n) for id_ in "ab" for n in range(3)]
-    assert [(e.conversation, e.n) for e in by_turns(examples)] == [
-        *(("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2))
-    ]
-
-
 REQUESTED = Extent(train=50, validation=100, rounds=4, candidates=6)
 
 
@@ -276,13 +240,3 @@ def test_a_run_that_goes_on_has_the_extent_that_was_planned(
     printed = capsys.readouterr().out
     assert "on top of what was asked already" in printed
     assert len(prepared) == 2, "examples of gold rows take seconds, and a plan tries many extents"
-
-
-def test_minutes_is_another_name_for_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    from typer.testing import CliRunner
-
-    taken: list[Any] = []
-    monkeypatch.setattr(compiling, "optimize", taken.append)
-    for flag in ("--minutes", "--budget-minutes"):
-        assert CliRunner().invoke(optimize.app, [flag, "12"]).exit_code == 0
-    assert [options.budget_minutes for options in taken] == [12, 12]

@@ -1,19 +1,14 @@
 """What prompts earned: every run on disk at once, failures that stop, one rule for the best."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import dspy
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from locomo.choices import TARGETS, Target
 from locomo.dataset.format import Question
 from locomo.prompts.scoreboard import (
     ENOUGH_RUNS,
@@ -23,8 +18,8 @@ from locomo.prompts.scoreboard import (
     advantage,
     best,
 )
-from locomo.tasks.modules import Candidate, candidate_of, with_candidate
-from memory import InputError, MemoryProgram
+from locomo.tasks.modules import Candidate
+from memory import InputError
 
 PLAIN, OTHER = Candidate("Do."), Candidate("Do it well.", ({"question": "Who?"},))
 
@@ -65,27 +60,6 @@ def filed(folder: Path, name: str = "runs") -> list[dict[str, Any]]:
 
 
 # --- prompts ------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@given(text=st.text(min_size=1), said=st.text(), target=st.sampled_from(TARGETS))
-def test_a_prompt_survives_being_put_on_a_program(text: str, said: str, target: Target) -> None:
-    plain = MemoryProgram()
-    fields = getattr(plain, target).predict.signature.fields
-    demo = dict.fromkeys(fields, said)
-    prompt = candidate_of(with_candidate(plain, target, Candidate(text.strip(), (demo,))), target)
-    again = candidate_of(with_candidate(plain, target, prompt), target)
-    assert (again, again.key) == (prompt, prompt.key)
-    assert prompt.demos == (demo,)
-    assert candidate_of(plain, target) == candidate_of(MemoryProgram(), target)
-
-
-def test_prompts_that_differ_in_anything_have_other_keys() -> None:
-    demo = {"question": "Who?", "answer": "Ann"}
-    same = [Candidate("Do.", (demo,)), Candidate("Do.", (dict(reversed(demo.items())),))]
-    others = [Candidate("Do!", (demo,)), Candidate("Do."), Candidate("Do.", (demo, demo))]
-    assert same[0].key == same[1].key
-    assert len({prompt.key for prompt in (same[0], *others)}) == 4
 
 
 # --- on disk ------------------------------------------------------------------------------------
@@ -136,14 +110,6 @@ def test_a_resumed_board_knows_old_runs_and_prompts(tmp_path: Path) -> None:
     assert len(filed(tmp_path, "prompts")) == 3
 
 
-def test_a_new_board_forgets_the_old_one(tmp_path: Path) -> None:
-    with closing(opened(tmp_path)) as board:
-        board(example(1), ran(PLAIN))
-    with closing(opened(tmp_path)) as board:
-        assert board.runs == {}
-    assert (tmp_path / "runs.jsonl").read_bytes() == b""
-
-
 def test_the_first_of_equal_runs_counts_and_the_others_are_not_written(
     board: Scoreboard, tmp_path: Path
 ) -> None:
@@ -181,26 +147,6 @@ def test_what_an_optimizer_asks_beside_a_run_is_judged_and_not_filed(board: Scor
     assert (board.runs, board.count) == ({}, 0)
 
 
-def test_threads_may_file_at_once(tmp_path: Path) -> None:
-    def one(n: int) -> object:
-        failed = "timeout" if n % 20 == 3 and n < 100 else ""
-        return board(example(n % 100), ran((PLAIN, OTHER)[n % 2], failed=failed))
-
-    told: list[int] = []
-    pause = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # threads take turns as often as they can
-    try:
-        board = opened(tmp_path, told=lambda board: told.append(board.count))
-        with closing(board), ThreadPoolExecutor(8) as pool:
-            list(pool.map(one, range(100)))  # what fails is tried again after it failed
-            list(pool.map(one, range(100, 2_000)))
-    finally:
-        sys.setswitchinterval(pause)
-    assert (board.count, board.failures, len(told)) == (105, 5, 2_000)
-    assert len({(run["candidate"], run["example"]) for run in filed(tmp_path)}) == 100
-    assert (len(filed(tmp_path)), len(filed(tmp_path, "prompts"))) == (105, 2)
-
-
 def test_a_folder_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot write to .*file"):
@@ -215,19 +161,6 @@ def test_more_than_a_third_of_failures_stops_after_enough_runs(board: Scoreboard
         board(example(n), ran(PLAIN, 0.0, failed="no key"))
     with pytest.raises(TooManyFailures, match="the last: no key"):
         board(example(50), ran(PLAIN, failed="no key"))
-
-
-def test_a_third_of_failures_is_borne(board: Scoreboard, tmp_path: Path) -> None:
-    for n in range(30):
-        board(example(n), ran(PLAIN, failed="timeout" if n % 3 == 2 else ""))
-    assert (board.failures, board.last_failure) == (10, "timeout")
-    with pytest.raises(TooManyFailures, match=r"11 of 31"):
-        board(example(30), ran(PLAIN, failed="timeout"))
-    assert len(filed(tmp_path)) == 31
-
-
-def test_no_handler_of_exceptions_hides_too_many_failures() -> None:
-    assert not issubclass(TooManyFailures, Exception)
 
 
 # --- the best prompt ----------------------------------------------------------------------------
@@ -248,23 +181,10 @@ def test_the_advantage_is_a_mean_of_pairs_drawn_to_zero(board: Scoreboard) -> No
     assert best(board, PLAIN.key) == OTHER.key
 
 
-def test_eight_lucky_examples_do_not_outweigh_fifty(board: Scoreboard) -> None:
-    lucky = Candidate("Be lucky.")
-    board.prompts[lucky.key] = lucky
-    scores(board, PLAIN, dict.fromkeys(range(50), 0.0))
-    scores(board, lucky, dict.fromkeys(range(8), 0.5))  # 4 / 18
-    scores(board, OTHER, dict.fromkeys(range(50), 0.3))  # 15 / 60
-    assert best(board, PLAIN.key) == OTHER.key
-
-
 @pytest.mark.parametrize("worth", [0.5, 0.4])
 def test_the_plain_prompt_wins_ties(board: Scoreboard, worth: float) -> None:
     scores(board, PLAIN, {1: 0.5})
     scores(board, OTHER, {1: worth})
-    assert best(board, PLAIN.key) == PLAIN.key
-
-
-def test_the_plain_prompt_is_the_best_of_an_empty_board(board: Scoreboard) -> None:
     assert best(board, PLAIN.key) == PLAIN.key
 
 

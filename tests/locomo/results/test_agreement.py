@@ -50,20 +50,6 @@ def test_verdicts_that_cannot_be_read_are_counted_apart() -> None:
     assert -1 <= low < 0 < high <= 1
 
 
-def test_agreement_on_everything_is_no_certainty() -> None:
-    result = measure_agreement([(True, True), (False, False)] * 30)
-    assert (result.agreement, result.kappa) == (1, 1)
-    assert result.kappa_interval is None
-    # Wilson (1927): z^2 / (n + z^2) is missing below.
-    assert result.agreement_interval == pytest.approx((60 / (60 + 1.959964**2), 1))
-
-
-def test_without_a_verdict_there_is_no_figure() -> None:
-    result = measure_agreement([(True, None)])
-    assert result.agreement is result.agreement_interval is result.bias is None
-    assert result.kappa is result.kappa_interval is None
-
-
 def test_the_labelled_answers_are_to_questions_of_our_data_and_of_all_sorts() -> None:
     conversations = [
         conversation

@@ -1,7 +1,6 @@
 """The report: who is counted where, and the log that never asks twice."""
 
 import io
-import json
 import time
 from dataclasses import replace
 from functools import partial
@@ -11,33 +10,26 @@ import pytest
 from rich.console import Console
 
 from locomo.commands import print_table
-from locomo.harness import BuiltMemory, Result, answer_log
+from locomo.harness import Result, answer_log
 from locomo.metrics import RubricScores
 from locomo.parallel import run_parallel
 from locomo.results.report import (
     PairedDifference,
     failure_cause,
     failures,
-    interval_of_mean,
     memory_difference,
     metrics_of,
     paired_differences,
     score_lines,
     system_differences,
-    usual_interval,
 )
 from locomo.results.tables import (
     bill_table,
-    building_table,
-    comparison_table,
     difference_line,
-    example_text,
-    forecast_line,
     judge_table,
     paper_table,
 )
-from locomo.tracking.metric_names import MOST_METRICS, score_metrics, score_table
-from memory.models import Cost
+from locomo.tracking.metric_names import score_metrics, score_table
 from memory.records import Step
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
@@ -117,21 +109,6 @@ def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> Non
     assert len(rows) == len(lines) == 12
 
 
-def test_a_run_has_a_page_of_metrics_however_many_systems_and_judges() -> None:
-    verdicts = {f"judge {n}": True for n in range(3)}
-    results = [
-        replace(RIGHT, system=system, index=index, category=category, verdicts=verdicts)
-        for index, category in enumerate((1, 2, 3, 4, 5))
-        for system in ("newest", "full", "ranking", "facts", "memory")
-    ]
-    metrics = metrics_of(results, "independent")
-    lines = score_lines(results, "independent")
-    numbers = score_metrics(lines, metrics, system_differences(results, "independent"))
-    assert len(numbers) == MOST_METRICS
-    assert "memory/judge judge 2 1-4" in numbers
-    assert len(score_table(lines, metrics).splitlines()) == 1 + 4 * len(lines)
-
-
 def test_each_system_is_compared_with_the_memory_and_with_the_one_before_it() -> None:
     scores = {"newest": 0.25, "ranking": 0.5, "memory": 1.0}
     results = [replace(RIGHT, system=system, score=score) for system, score in scores.items()]
@@ -154,40 +131,10 @@ def test_a_single_question_has_no_interval() -> None:
     assert line.endswith("+0.500, of a single question: too few questions")
 
 
-@pytest.mark.slow
-def test_three_conversations_are_resampled_before_their_questions() -> None:
-    # In each conversation all answers are right or all are wrong: ten observations, not sixty.
-    results = [
-        replace(RIGHT, conversation=f"c{talk}", index=n, score=float(talk % 2))
-        for talk in range(10)
-        for n in range(6)
-    ]
-    three, two = results[:18], results[:12]
-    assert (usual_interval(three), usual_interval(two)) == ("clustered", "independent")
-    (*_, clustered) = score_lines(results, "clustered")
-    (*_, independent) = score_lines(results, "independent")
-    assert clustered.score == independent.score == 0.5
-    assert (clustered.low, clustered.high) == pytest.approx((0.2, 0.8), abs=0.05)
-    assert (independent.low, independent.high) == pytest.approx((0.37, 0.63), abs=0.03)
-
-
 def test_a_difference_of_two_conversations_says_nothing_of_others() -> None:
     before = [replace(RIGHT, conversation=f"c{n % 2}", index=n, score=0.1) for n in range(40)]
     after = [replace(result, score=0.9) for result in before]
     assert paired_differences(before, after, "independent")[-1].verdict == "too few conversations"
-
-
-def test_a_difference_between_few_conversations_is_as_uncertain_as_they_are_few() -> None:
-    # All of the gain is of one conversation, a third of the questions.
-    before = [replace(RIGHT, conversation=f"c{n % 3}", index=n, score=0.1) for n in range(60)]
-    after = [
-        replace(result, score=0.7 if result.conversation == "c0" else 0.1) for result in before
-    ]
-    line = paired_differences(before, after, "clustered")[-1]
-    assert line.verdict == "no difference shown"
-    assert line.low is not None
-    assert (line.change, line.high) == (pytest.approx(0.2), 1.0)
-    assert line.low < -0.2
 
 
 def test_question_types_take_the_place_of_categories() -> None:
@@ -213,29 +160,6 @@ def test_two_runs_are_paired_by_question_in_each_category() -> None:
     assert (lines["1 multi-hop"].change, lines["2 temporal"].change) == (0.5, -0.25)
     assert lines["2 temporal"].verdict == "worse"
     assert lines["all"].questions == 48
-
-
-def test_values_that_are_all_alike_have_an_interval_with_a_width() -> None:
-    wrong = [replace(RIGHT, index=n, score=0.0) for n in range(11)]
-    lines = score_lines(
-        [*wrong, *(replace(RIGHT, system="newest", index=n) for n in range(11))], "independent"
-    )
-    assert [(line.low, round(line.high or 0, 2)) for line in lines[:1]] == [(0.0, 0.26)]
-    assert [(round(line.low or 0, 2), line.high) for line in lines[-1:]] == [(0.74, 1.0)]
-    z = 1.9599639845400543
-    width = z**2 / (10 + z**2)
-    for values, lowest, expected in (
-        ([0.5] * 10, 0.0, (0.5 - width, 0.5 + width)),
-        ([0.9] * 10, 0.0, (0.9 - width, 1.0)),
-        ([0.1] * 10, 0.0, (0.0, 0.1 + width)),
-        ([0.1] * 10, -1.0, (0.1 - width, 0.1 + width)),
-        ([-0.9] * 10, -1.0, (-1.0, width - 0.9)),
-    ):
-        assert interval_of_mean(values, lowest=lowest) == pytest.approx(expected)
-    right = [replace(RIGHT, index=n) for n in range(11)]
-    assert paired_differences(right, wrong, "independent")[-1].low == -1.0
-    same = paired_differences(wrong, wrong, "clustered")[-1]
-    assert (round(same.low or 0, 2), round(same.high or 0, 2)) == (-0.26, 0.26)
 
 
 def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
@@ -276,42 +200,6 @@ def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> Non
     assert bars[f1, "memory", "1-4"] == pytest.approx((3, 2 / 3, 2 / 3))
     assert bars[f1, "newest", "all"] == (1, 1.0, 1.0)
     assert len(bars) == 3 + 3 + 3 + 6
-
-
-@pytest.mark.parametrize("width", [40, 80, 300])
-def test_nothing_that_was_measured_is_dropped_for_width(width: int) -> None:
-    judges = [f"{kind} (openai/a-model-with-a-long-name)" for kind in ("lenient", "strict")]
-    results = [replace(RIGHT, verdicts=dict.fromkeys(judges, True)), replace(RIGHT, index=1)]
-    lines = score_lines(results, "independent")
-    file = io.StringIO()
-    print_table(Console(file=file, width=width), comparison_table(lines, "independent"))
-    metrics = metrics_of(results, "independent")
-    print_table(Console(file=file, width=width), judge_table(metrics, "independent"))
-    text = file.getvalue()
-    assert "…" not in text
-    for word in ("4 single-hop", "0.34-1.00", "recall", "tokens", "calls", *judges):
-        assert word in text
-
-
-def test_an_example_shows_markup_of_a_question_as_text() -> None:
-    shown = example_text(
-        replace(RIGHT, question="What [bold]did[/bold] she say?", sql=("SELECT 1",))
-    )
-    assert r"\[bold]did" in shown
-    assert "gold:   Oslo" in shown
-
-
-def test_a_log_goes_on_where_a_kill_left_it(tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
-    log = answer_log(path, resume=False)
-    log.add(RIGHT)
-    log.add(replace(RIGHT, index=1))
-    path.write_text(path.read_text() + '{"system": "mem', "utf-8")
-    again = answer_log(path, resume=True)
-    assert again.records == log.records
-    again.add(replace(RIGHT, index=2))
-    assert [json.loads(line)["index"] for line in path.read_text().splitlines()] == [0, 1, 2]
-    assert answer_log(path, resume=False).records == {}
 
 
 def test_a_run_that_fails_keeps_what_was_answered(tmp_path: Path) -> None:
@@ -366,29 +254,12 @@ def test_a_question_s_bill_has_its_steps_and_its_price() -> None:
     assert total in rows
 
 
-def test_memories_say_what_a_hundred_turns_cost() -> None:
-    paid = BuiltMemory("c", Path(), 50, calls=4, tokens_in=9_000, tokens_out=800, dollars=0.5)
-    caption = str(building_table([paid, replace(paid, conversation="d")]).caption)
-    assert caption == "a hundred turns: 8.0 calls, 18,000 + 1,600 tokens, $ 1.00"
-    assert building_table([BuiltMemory("c", Path(), 50)]).caption is None
-
-
 def test_a_benchmark_s_own_metric_comes_first() -> None:
     scores = RubricScores((1.0, 0.0, None, None))
     result = replace(RIGHT, rubric=("a", "b", "c", "d"), rubric_scores={"m": scores})
     rubric, f1 = metrics_of([result], "independent")
     assert (rubric.name, rubric.lines[0].score, rubric.lines[0].most) == ("judged by m", 0.25, 0.75)
     assert f1.name == "F1 as LoCoMo has it"
-
-
-def test_recall_is_the_mean_of_those_that_are_known() -> None:
-    unknown = replace(RIGHT, index=1, recall=None)
-    for results, recall in (
-        ([replace(RIGHT, recall=0.5), unknown], 0.5),
-        ([unknown, replace(unknown, index=2)], None),
-    ):
-        assert {line.recall for line in score_lines(results, "independent")} == {recall}
-        assert {line.tau for line in score_lines(results, "independent")} == {None}
 
 
 def test_a_table_has_the_form_of_papers() -> None:
@@ -427,15 +298,3 @@ def test_the_papers_of_other_benchmarks_count_all_questions_by_their_own_judge()
         "memory all 2 75.0 900 1.00",
     ]
     assert "category 5" not in str(table.title)
-
-
-def test_a_forecast_is_one_line() -> None:
-    cost = Cost(4_620, 9_000_000, 100_000, 1.6)
-    line = forecast_line("1,540 questions with m", cost, 34.6)
-    assert line == (
-        "1,540 questions with m: 4,620 calls, 9.1 million tokens, about $ 1.60, about 35 minutes"
-    )
-    unknown = forecast_line("2 questions with m", Cost(2, 900, 100, None), None)
-    assert unknown == "2 questions with m: 2 calls, 1,000 tokens, price unknown"
-    here = forecast_line("1 question with gguf:m", Cost(1, 90, 10, 0.0), 0.2)
-    assert here == "1 question with gguf:m: 1 call, 100 tokens, about 1 minute"

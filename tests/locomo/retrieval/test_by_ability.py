@@ -1,7 +1,6 @@
 """Evidence shown by kind of question, beside cosine and FTS5; no model is asked."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,26 +36,6 @@ def test_each_question_with_evidence_is_measured_in_each_budget_by_each_system(
     assert all(one.tokens["this memory 100"] <= 100 for one in shown)
 
 
-def test_a_measurement_is_not_repeated_and_the_label_changes_nothing_but_its_name(
-    conversation: Conversation, tmp_path: Path
-) -> None:
-    file = tmp_path / "log.jsonl"
-    shown = measured(conversation, BUDGETS, log=evidence_log(file))
-    before = file.read_bytes()
-    assert measured(conversation, BUDGETS, log=evidence_log(file)) == shown
-    assert file.read_bytes() == before
-
-    renamed = tuple(
-        replace(question, question_type="x", category=4) for question in conversation.questions
-    )
-    others = measured(
-        replace(conversation, questions=renamed),
-        BUDGETS,
-        log=evidence_log(tmp_path / "other.jsonl"),
-    )
-    assert [replace(one, kind="") for one in others] == [replace(one, kind="") for one in shown]
-
-
 def test_words_count_where_evidence_has_them() -> None:
     question = Question(0, "Where?", "Oslo and Lyon", 4, ("D1:1",))
     evidence = [Turn("Ann", "I moved to Oslo.", id=1)]
@@ -82,11 +61,3 @@ def test_the_command_prints_a_row_for_each_system_and_kind(tmp_path: Path) -> No
     for text in ("event_ordering", *SYSTEMS, "1.000 / 1.000", "all"):
         assert text in result.stdout
     assert len([json.loads(line) for line in file.read_text().splitlines()]) == 3
-
-
-@pytest.mark.parametrize("other", ["--fit", "--explain=Who?", "--k=5"])
-def test_evidence_is_measured_alone(tmp_path: Path, other: str) -> None:
-    folder = write_chat(tmp_path)
-    result = run_in_process(app, "--data", folder, "--evidence", tmp_path / "log.jsonl", other)
-    assert result.returncode == 2
-    assert "--evidence" in result.stderr

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from locomo.commands import run_command
 from locomo.dataset.format import Conversation, load_conversations
@@ -63,49 +61,12 @@ def test_the_weights_that_made_the_evidence_are_found_again() -> None:
     assert fit_weights(drawn_cases(2000)) == pytest.approx(TRUE, abs=0.2)
 
 
-@pytest.mark.slow
-def test_no_other_weights_make_the_evidence_likelier() -> None:
-    cases = drawn_cases(200)
-    best = fit_weights(cases)
-    for n in range(3):
-        for step in (-0.2, 0.2):
-            assert negative_log_likelihood(cases, best) < negative_log_likelihood(
-                cases, best + step * np.eye(3)[n]
-            )
-
-
-@pytest.mark.slow
-@settings(max_examples=20)
-@given(
-    st.lists(
-        st.floats(1e-3, 1e3).flatmap(lambda x: st.sampled_from([x, -x])), min_size=3, max_size=3
-    )
-)
-def test_what_a_feature_is_measured_in_makes_no_difference(units: list[float]) -> None:
-    cases = drawn_cases(50)
-    scaled = [Case(4, case.turns, case.evidence, case.features * units) for case in cases]
-    assert fit_weights(scaled) * units == pytest.approx(fit_weights(cases), abs=1e-4)
-
-
 def test_a_feature_left_out_weighs_nothing_and_the_others_are_fitted_without_it() -> None:
     cases = drawn_cases(100)
     cases_without = [Case(4, case.turns, case.evidence, case.features[:, 1:]) for case in cases]
     assert fit_weights(cases, without=0) == pytest.approx(
         [0, *fit_weights(cases_without)], abs=1e-4
     )
-
-
-def test_a_feature_that_tells_no_turns_apart_weighs_nothing() -> None:
-    cases = [
-        Case(4, case.turns, case.evidence, case.features * [1, 1, 0] + [0, 0, n])
-        for n, case in enumerate(drawn_cases(50))
-    ]
-    assert fit_weights(cases)[2] == 0
-
-
-def test_of_equal_turns_the_newer_is_ranked_first() -> None:
-    case = Case(1, np.array([2, 5, 9]), np.array([5]), np.array([[1.0], [0.0], [1.0]]))
-    assert rank_turns(case, np.array([1.0])).tolist() == [9, 2, 5]
 
 
 def test_evidence_that_is_no_candidate_is_missed_but_not_learnt_from() -> None:
@@ -143,19 +104,6 @@ def test_a_case_is_ranked_as_the_search_ranks(tmp_path: Path) -> None:
             best = [hit.turn_id for hit in store.search(question.text, 20)]
             assert rank_turns(case, np.array([*weights.values()]))[:20].tolist() == best
             assert {conversation.turns[n - 1].source for n in case.evidence} == {*question.evidence}
-
-
-@pytest.mark.slow
-def test_the_weights_that_a_search_used_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    conversation = load_conversations(SAMPLE)[0]
-    before = weights_in_use()
-    fitted = fit_weights(search_cases(conversation, before))
-    random = np.random.default_rng(3)
-    other_weights = {feature: float(random.uniform(-9, 9)) for feature in before}
-    monkeypatch.setattr("memory.search.ranking.FEATURE_WEIGHTS", other_weights)
-    assert fit_weights(search_cases(conversation, other_weights)) == pytest.approx(
-        fitted, abs=0.005
-    )
 
 
 def test_a_feature_that_weighs_nothing_cannot_be_learnt(

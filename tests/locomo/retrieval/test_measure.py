@@ -1,11 +1,9 @@
 """The retrieval command: recall of evidence turns without a model, on a real store."""
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,13 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.dataset.format import load_conversations
-from locomo.retrieval import measure
 from locomo.retrieval.__main__ import app
 from locomo.retrieval.chart import Curve, recall_chart, recall_curve, token_costs
 from locomo.retrieval.explain import share_line
 from locomo.retrieval.measure import recalls, retrieve
 from locomo.retrieval.shown import evidence_shown, is_shown, shown_table
-from memory import Hit, Turn, open_store
+from memory import Turn, open_store
 from memory.evidence.layout import lay_out
-from memory.search import embed
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.locomo_records import DATE, question, record, turn, write
 
@@ -51,11 +47,6 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
     with pytest.raises(SystemExit) as ended:
         run_command(app)
     return int(ended.value.code or 0)
-
-
-@pytest.mark.slow
-def test_the_command_starts(source: Path) -> None:
-    subprocess.run([sys.executable, "-m", "locomo.retrieval", "--data", source], check=True)
 
 
 def test_one_conversation_is_written_with_a_ranking_for_every_question(
@@ -134,25 +125,6 @@ def test_several_files_are_searched_as_one(source: Path, monkeypatch: pytest.Mon
     assert results["conv-1"]["ranked"]["0"] == ["D2:1"]
 
 
-def test_the_clock_starts_when_the_embedder_is_loaded(
-    source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    embedder_parts = (embed._loaded_token_vectors, embed._vocabulary)
-    for load in (*embedder_parts, embed.related, measure._load_embedder):
-        load.cache_clear()
-    loaded_at_readings: list[bool] = []
-
-    def perf_counter() -> float:
-        loaded_at_readings.append(all(part.cache_info().currsize for part in embedder_parts))
-        return 0.0
-
-    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=perf_counter))
-    conversation = load_conversations(source)[0]
-    retrieval = retrieve(conversation, source.parent, 1)
-    assert (retrieval.ingest_s, retrieval.search_ms) == (0, [0, 0, 0])
-    assert loaded_at_readings == [True] * (2 + 2 * len(conversation.questions))
-
-
 # --- why these turns --------------------------------------------------------------------------
 
 
@@ -176,14 +148,6 @@ def test_an_explanation_shows_each_turn_with_its_shares_and_whether_it_is_eviden
     assert ("evidence D1:2 is number 4" in output) == (best[3].turn_id == 2)
 
 
-def test_an_explanation_of_an_unknown_question_speaks_of_no_evidence(
-    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ("--data", source, "--conversation", "conv-1", "--explain")
-    assert run(monkeypatch, *arguments, "Where is Lyon?") == 0
-    assert "evidence" not in capsys.readouterr().out
-
-
 def test_a_memory_that_exists_is_explained_and_left_as_it_is(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,11 +159,6 @@ def test_a_memory_that_exists_is_explained_and_left_as_it_is(
     assert "My sister plays the violin." in capsys.readouterr().out
     with open_store(path) as store:
         assert len(store.turns()) == count
-
-
-def test_shares_stand_largest_first_and_empty_ones_not_at_all() -> None:
-    shares = {"asks": 0.5, "date": 0.0, "words": -0.8, "time": 0.004}
-    assert share_line(Hit(1, -0.3, shares)).replace("\u00a0", " ") == "words -0.80   asks 0.50"
 
 
 # --- the chart --------------------------------------------------------------------------------

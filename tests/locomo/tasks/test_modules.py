@@ -3,7 +3,6 @@
 import gc
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
-from memory.evidence.layout import Evidence
 from memory.models.in_process import GgufAdapter
 from memory.program import LEAST_EXAMPLE, plain_program
 from memory.records import SqlUse
@@ -196,13 +194,6 @@ def test_where_selects_are_compiled_less_memory_is_shown_than_there_is(
     assert shown["retrieve"] <= 205 < shown["answer"]
 
 
-def test_an_example_of_a_select_shows_a_short_catalog(place: Place) -> None:
-    student, engine = place.task("retrieve", limits=PACKAGED)
-    [(_, inputs, _)] = traced("retrieve", student)
-    whole = engine.prompts_for("retrieve")[0].split("[[ ## catalog ## ]]")[1]
-    assert count_tokens(inputs["catalog"]) <= student.bench.example_tokens < count_tokens(whole)
-
-
 # --- models that fail ---------------------------------------------------------------------------
 
 
@@ -254,25 +245,6 @@ def test_facts_reach_the_answering_model_and_the_turns_text_does_not(place: Plac
     assert "I keep" not in seen
 
 
-def test_facts_are_asked_for_by_select_also_where_none_would_pay(place: Place) -> None:
-    student, engine = place.task("store", sql="when it pays")
-    pred = run("store", student)
-    assert engine.calls()["retrieve"] == len(pred.outcomes) == 4
-    assert pred.outcomes[0].answer == "attic on the ground floor"
-    assert "Ann keeps the lamp in the attic" in pred.outcomes[0].text
-
-
-def test_what_no_fact_says_cannot_be_answered(place: Place) -> None:
-    student, engine = place.task("store", store=lambda prompt: sql("-- none"))
-    pred = run("store", student)
-    assert pred.facts == []
-    assert {outcome.answer for outcome in pred.outcomes} == {"No information available"}
-    assert not any("attic" in prompt for kind, prompt in engine.prompts if kind != "store")
-    [outcome, *_] = pred.outcomes
-    assert (outcome.shown, outcome.refusals, outcome.fits) == ((), (), 1.0)
-    assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == 1.0
-
-
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("mended", "worth", "facts", "refused"), [(True, 0.5, 1, 1), (False, 0.0, 0, 2)]
@@ -291,13 +263,6 @@ def test_a_refused_insert_costs_the_sql_component(
     assert len(outcome.refusals) == refused
     assert "INSERT" in outcome.refusals[0]
     assert "turn 9" in outcome.refusals[-1]
-
-
-@pytest.mark.slow
-def test_more_than_four_facts_a_turn_do_not_fit(place: Place) -> None:
-    rows = ", ".join(f"('Ann', 'keeps_{n}', 'the lamp', 1)" for n in range(20))
-    pred = run("store", place.task("store", store=lambda prompt: sql(FACTS + rows + ";"))[0])
-    assert pred.outcomes[0].fits == 16 / 20
 
 
 def test_facts_of_any_text_are_copied_as_they_are(place: Place, tmp_path: Path) -> None:
@@ -337,23 +302,6 @@ def said_by(subject: Callable[[str, list[str]], str]) -> Callable[[str], str]:
 
 
 @pytest.mark.slow
-def test_what_each_speaker_says_alone_keeps_the_windows_turn_numbers(place: Place) -> None:
-    right = said_by(lambda name, names: name)
-    unasked = place.task("store", store=right, **ASKING)[0]
-    assert unasked(conversation="tiny", first=1, last=3).target == []
-    student, engine = place.task("store", speakers=True, store=right, **ASKING)
-    pred = student(conversation="tiny", first=1, last=3)
-    assert [(subject, n) for subject, _, _, n in pred.target] == [("Ann", 1), ("Ann", 3), ("Bo", 2)]
-    assert "Rufus" in pred.target[2][2]
-    _, anns, bos = engine.prompts_for("store")
-    assert "Rufus" not in anns
-    assert "Lyon" not in bos
-    assert single_speaker_metric(None, pred).score == 1.0
-    later = student(conversation="tiny", first=4, last=6)
-    assert [fact[-1] for fact in later.target] == [1, 3, 2]
-
-
-@pytest.mark.slow
 def test_speakers_who_are_confused_cost_the_reward(place: Place, tmp_path: Path) -> None:
     confused = said_by(lambda name, names: names[0])
     adopted = turn("D1:2", "How nice! There is a dog here now, Rufus.", speaker="Bo")
@@ -373,17 +321,6 @@ def traced(target: Target, student: dspy.Module, thing: str = "lamp") -> list[An
         return list(dspy.settings.trace)
 
 
-@pytest.mark.few(1)
-@pytest.mark.parametrize(("target", "calls"), [("answer", 1), ("retrieve", 3), ("store", 1)])
-def test_the_trace_holds_the_compiled_modules_calls_only(
-    place: Place, target: Target, calls: int
-) -> None:
-    student, _ = place.task(target, "retrieve", speakers=True)
-    steps = traced(target, student)
-    predict = getattr(student.program, target).predict
-    assert [step[0] is predict for step in steps] == [True] * calls
-
-
 PACKAGED = {"context": 2048, "budget": 360}  # its limits
 
 
@@ -400,28 +337,6 @@ def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
     assert count_tokens(cut) <= student.bench.example_tokens < count_tokens(whole)
     assert "I keep the pen in the loft." in cut
     assert all(line in whole.splitlines() for line in cut.splitlines())
-
-
-ANSWERED = "[[ ## evidence ## ]][[ ## question ## ]] I keep the lamp"
-
-
-@pytest.mark.parametrize("memory", ["", "word " * 900, "день " * 900, "[1] Ann: hi\n\n\n" * 90])
-def test_an_examples_memory_of_any_text_is_cut(
-    place: Place, monkeypatch: pytest.MonkeyPatch, memory: str
-) -> None:
-    student, _ = place.task("answer", limits=PACKAGED)
-    said = [{"role": "user", "content": ANSWERED}]
-    monkeypatch.setattr(student.bench.setup.model.adapter, "format", lambda *_: said)
-    forward = student.program.answer.forward
-    shown = Evidence(turns=(memory,) if memory else ())
-
-    def seen(question: Any, evidence: Any, **_: Any) -> dspy.Prediction:
-        return forward(question, shown.text)
-
-    monkeypatch.setattr(student.program.answer, "forward", seen)
-    [(_, inputs, _)] = traced("answer", student)
-    assert count_tokens(inputs["evidence"]) <= student.bench.example_tokens
-    assert bool(inputs["evidence"]) is bool(memory)
 
 
 @pytest.mark.few(1)
@@ -469,22 +384,3 @@ def test_a_copy_shares_the_bench_and_no_run_leaves_a_handle(
     assert copy.program is not student.program
     assert caplog.records == []  # DSPy warns of what it could not copy
     assert run(target, copy).outcomes == run(target, student).outcomes
-
-
-@pytest.mark.slow
-def test_threads_may_run_one_task_at_once(place: Place) -> None:
-    student, _ = place.task("answer")
-    things = ["lamp", "kite", "drum", "vase"] * 4
-
-    def one(thing: str) -> tuple[str, list[Any]]:
-        with dspy.context(trace=[]):
-            answered = run("answer", student, thing).outcomes[0].answer
-            return answered, list(dspy.settings.trace)
-
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(one, things))
-    assert [answer.split()[0] for answer, _ in found] == ["attic", "cellar", "shed", "garage"] * 4
-    assert all(
-        len(trace) == 1 and f"the {thing}?" in trace[0][1]["question"]
-        for thing, (_, trace) in zip(things, found, strict=True)
-    )

@@ -58,11 +58,6 @@ def test_gold_rows_answer_questions_of_every_kind() -> None:
     assert gold["of whom"] == [("ida", "ella")]
 
 
-def test_the_same_rows_answer_all_of_them() -> None:
-    same = scores([OF_KAYAK], [OF_TENT, fact("Ella", "lives_in", "Porto")])
-    assert {score for of_kind in same.values() for score in of_kind} == {1.0}
-
-
 def test_a_missing_row_and_a_missing_day_cost_what_they_would_answer() -> None:
     without = scores([OF_KAYAK], [OF_PORTO])
     assert without["count"] == [-WRONG_COST]

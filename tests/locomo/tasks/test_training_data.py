@@ -57,18 +57,6 @@ def training_data(file: Path, targets: tuple[Target, ...], **changed: Any) -> Tr
     return draw_training_data(source, targets, seed=0, window=4, unanswerable=unanswerable)
 
 
-def test_each_target_has_its_share_and_no_conversation_two_parts(tmp_path: Path) -> None:
-    file = houses(tmp_path / "h.json")
-    data = training_data(file, TARGETS, num_train=3, num_validation=5)
-    numbers = {target: len(examples) for target, examples in data.train.items()}
-    assert numbers == dict.fromkeys(TARGETS, 3)
-    trained = {example.conversation for examples in data.train.values() for example in examples}
-    assert len(data.validation) == 5
-    assert not trained & {example.conversation for example in data.validation}
-    windows = training_data(file, ("store",))
-    assert (len(windows.train["store"]), windows.validation) == (4, [])
-
-
 @pytest.mark.parametrize(("share", "refused"), [(1.0, 4), (0.5, 2), (0.0, 0)])
 def test_a_share_of_the_questions_to_be_refused_is_learned_from(
     share: float, refused: int, tmp_path: Path

@@ -99,20 +99,6 @@ def test_a_compiled_program_is_registered_loaded_and_answers(
         loaded.predict([{"question": "Where does Anna live?"}])
 
 
-def test_a_program_without_a_gain_is_a_model_of_its_run_and_no_version(place: Path) -> None:
-    import mlflow
-
-    record("first", compiled(place))
-    registered = newest_model()
-    no_gain = replace(GAIN, low=-0.1)
-    for gains in ((), (no_gain,)):
-        record("no gain", compiled(place), gains)
-    assert newest_model() == registered
-    experiment = mlflow.get_experiment_by_name("no gain")
-    models = mlflow.MlflowClient().search_logged_models([experiment.experiment_id])
-    assert [model.name for model in models] == ["program", "program"]
-
-
 def test_what_mlflow_keeps_of_a_program_has_no_key_and_no_pickled_code(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,30 +143,3 @@ def newest_model() -> str:
     versions = mlflow.MlflowClient().search_model_versions(f"name='{REGISTERED}'")
     newest = max(int(version.version) for version in versions)
     return f"models:/{REGISTERED}/{newest}"
-
-
-def test_another_model_is_named_when_the_program_is_loaded(place: Path) -> None:
-    import mlflow
-
-    record("others", compiled(place))
-    model = {"model": "ollama_chat/qwen2.5:7b"}
-    loaded = mlflow.pyfunc.load_model(newest_model(), model_config=model)
-    inner: Any = loaded.unwrap_python_model()
-    assert inner.config["model"] == "ollama_chat/qwen2.5:7b"
-
-
-def test_the_data_of_a_compile_are_datasets_of_its_run(place: Path) -> None:
-    import mlflow
-
-    record("data", compiled(place), gains=())
-    experiment = mlflow.get_experiment_by_name("data")
-    [run] = mlflow.MlflowClient().search_runs([experiment.experiment_id])
-    inputs = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
-    assert inputs.keys() == {"training", "validation"}
-    training = inputs["training"]
-    assert (training.name, training.digest) == ("data.json, training", "ab" * 6)
-    assert str(place / "data.json") in training.source
-    assert '"num_rows": 2' in training.profile
-    assert "question" in training.schema
-    for dataset in inputs.values():
-        assert "Lyon" not in f"{dataset.schema}{dataset.profile}{dataset.source}"

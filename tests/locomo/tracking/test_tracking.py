@@ -1,7 +1,6 @@
 """A compile on record: one run with what was gained, its candidates nested in it."""
 
 import csv
-import io
 import os
 import subprocess
 import sys
@@ -12,13 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.console import Console
 
 from locomo.harness import Result
 from locomo.results.report import score_lines, system_differences
 from locomo.results.traces import ModelCall, RowsRead, Trace
 from locomo.tasks.gains import Gain
-from locomo.tracking import compiles
 from locomo.tracking import runs as tracking
 from locomo.tracking.compiles import TriedPrompt, log_compile
 from locomo.tracking.overview import log_overview
@@ -27,7 +24,6 @@ from locomo.tracking.spans import log_traces
 from memory import InputError
 from memory.errors import ModelError
 from memory.models.costs import Step
-from memory.system.progress import progress_bar
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -120,16 +116,6 @@ def test_a_compile_is_one_run_with_its_candidates_nested_in_it(place: Path) -> N
     assert not is_run_active()
 
 
-def test_only_the_best_candidates_become_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiles, "_CANDIDATE_RUNS", 2)  # each takes its time
-    scores = {"a": 0.1, "b": 0.4, "c": 0.2, "d": 0.3}
-    tried = [tried_prompt(name, score) for name, score in scores.items()]
-    with tracking.mlflow_run("many", {}, "all") as run:
-        log_compile(run, target="all", candidates=tried, gains=[], cost={}, files=[])
-    (_,), nested = runs("many")
-    assert {run.info.run_name for run in nested} == {"b", "d"}
-
-
 def test_a_store_that_fails_is_named_and_the_run_has_failed(place: Path) -> None:
     absent = [place / "not there"]
     with (
@@ -168,95 +154,6 @@ print(seconds.get() * (1 + retries.get()))
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert int(printed.stdout) <= 60
-
-
-def run_two_at_once(code: str, folder: Path) -> None:
-    """Start a script twice, and let both go on at once when both have said that they are ready."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in processes:
-        _, complaints = process.communicate(timeout=300)
-        assert process.returncode == 0, complaints
-
-
-_FIRST_RUN = """
-import mlflow
-from locomo.tracking.runs import mlflow_run
-print("ready", flush=True)
-input()
-with mlflow_run("race", {"seed": 0}, "a run") as run:
-    run.log_metrics({"score": 0.5})
-"""
-
-
-def test_two_first_runs_in_one_folder_are_both_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[2]))
-    run_two_at_once(_FIRST_RUN, tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    tracking.connect_mlflow("race")  # reads where both wrote
-    import mlflow
-
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    top, _ = runs("race")
-    assert [run.info.status for run in top] == ["FINISHED", "FINISHED"]
-
-
-_TRACED_RUN = """
-from locomo.harness import Result
-from locomo.results.report import score_lines, system_differences
-from locomo.results.traces import ModelCall, RowsRead, Trace
-from locomo.tracking.runs import mlflow_run
-from locomo.tracking.spans import log_traces
-result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon", 1.0, 1.0, 0.5)
-call = ModelCall((("user", "Where? \\ud83d"),), ("Lyon",), seconds=0.25)
-trace = Trace(result, (RowsRead("SELECT 1", ("n",), (("1",),)),), (), (call,))
-print("ready", flush=True)
-input()
-with mlflow_run("traced", {"answers": "a.jsonl"}, "a run") as run:
-    log_traces(run, [trace] * 25)
-"""
-
-
-def test_two_runs_at_once_lose_no_trace(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(tracking.__file__).parents[2]))
-    run_two_at_once(_TRACED_RUN, place)
-    import mlflow
-
-    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
-    experiment = mlflow.get_experiment_by_name("traced")
-    traces = mlflow.search_traces(
-        locations=[experiment.experiment_id], return_type="list", max_results=100
-    )
-    assert len(traces) == 50
-    for trace in traces:
-        assert [span.name for span in trace.data.spans] == ["memory: Where?", "call 1", "SELECT"]
-        root, call, _ = trace.data.spans
-        assert (root.inputs["question"], root.outputs["answer"]) == ("Where?", "Lyon")
-        assert call.inputs[0]["content"] == "Where? ?"
-        assert call.outputs == ["Lyon"]
-        assert call.end_time_ns - call.start_time_ns == 250_000_000
-    top, _ = runs("traced")
-    in_runs = [trace.info.trace_metadata["mlflow.sourceRun"] for trace in traces]
-    assert {in_runs.count(run.info.run_id) for run in top} == {25}
 
 
 def test_a_trace_has_spans_of_its_steps_the_gold_answer_and_the_scores() -> None:
@@ -393,14 +290,6 @@ def test_a_run_ends_as_its_script_ended_and_has_what_came_before(
     assert (ended_run.info.status, ended_run.data.params) == (status, {"seed": "1"})
     assert ended_run.data.metrics == {"reward": 0.5}
     assert not is_run_active()
-
-
-def test_traces_are_written_with_progress() -> None:
-    result = Result("memory", "chat", 0, 4, "Where?", "Lyon", "Lyon", 1.0, 1.0, 0.1)
-    printed = Console(file=io.StringIO())
-    with tracking.mlflow_run("progress", {}, "a run") as mlflow, progress_bar(printed) as bar:
-        log_traces(mlflow, [Trace(result, (), (), ())] * 3, bar=bar)
-    assert "writing traces: 3/3" in printed.file.getvalue()
 
 
 def test_verdicts_go_into_the_run_of_their_answers() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from locomo.weights.arbor_client import CheckpointLost, Server, ServerError, Timeouts
+from locomo.weights.arbor_client import CheckpointLost, Server, Timeouts
 from memory import InputError
 from tests.support.arbor_server import JOB, ArborServer, Fault, arbor_server
 
@@ -122,13 +122,6 @@ class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def test_a_server_that_is_not_there_says_how_to_start_one() -> None:
-    with arbor_server() as server:
-        pass
-    with pytest.raises(ServerError, match=r"arbor/startup\.sh"):
-        client(server).describe()
-
-
 def test_a_wrong_token_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARBOR_TOKEN", "wrong-9876")
     with arbor_server(token=TOKEN) as server:
@@ -137,19 +130,6 @@ def test_a_wrong_token_is_refused_without_being_shown(monkeypatch: pytest.Monkey
             asked.close_job(JOB)
     assert asked.token == "wrong-9876"
     assert "wrong-9876" not in f"{caught.value} {asked!r}"
-
-
-@pytest.mark.parametrize(
-    ("address", "url"),
-    [
-        ("http://a:1/v1", "http://a:1/v1/"),
-        ("http://a:1/v1/", "http://a:1/v1/"),
-        ("http://a:1", "http://a:1/v1/"),
-        ("https://a.b/v1", "https://a.b/v1/"),
-    ],
-)
-def test_an_address_gets_its_slash(address: str, url: str) -> None:
-    assert Server(address).url == url
 
 
 @pytest.mark.parametrize("address", ["a:1", "ftp://a", "http://", f"http://me:{TOKEN}@a:1/v1/"])

@@ -13,7 +13,6 @@ from typing import Any
 import dspy
 import pytest
 from dspy.clients.utils_finetune import TrainDataFormat
-from dspy.utils.exceptions import LMError
 
 import memory.program  # noqa: F401 - keeps litellm from looking for prices on the internet
 from locomo.weights import arbor_job
@@ -192,28 +191,6 @@ def test_grpo_trains_through_this_client(capfd: pytest.CaptureFixture[str]) -> N
     assert logging.getLogger().handlers == handlers
 
 
-@pytest.mark.slow
-def test_examples_that_no_answer_can_be_drawn_for_do_not_pass_for_training() -> None:
-    settings = dataclasses.replace(SETTINGS, steps=100)
-    watcher = Watcher()
-    with (
-        arbor_server(
-            answer=lambda *_: "[[ ## answer ## ]]\nnone\n\n[[ ## completed ## ]]"
-        ) as server,
-        pytest.raises(ServerError, match="20 examples"),
-    ):
-        compiled(server, watcher, settings)
-    assert not watcher.steps
-
-
-@pytest.mark.slow
-def test_a_silent_model_ends_a_call() -> None:
-    with arbor_server(misbehave={"chat": "silent"}) as server, no_hang():
-        lm = lm_of(server, Watcher("silent", "chat")).copy(num_retries=0)
-        with pytest.raises(LMError):
-            lm("Are you there?")
-
-
 def test_training_without_arbors_client_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -314,17 +291,6 @@ def test_a_server_that_fails_once_is_asked_again_and_no_group_is_sent_twice(
     assert (tmp_path / "step-3/step.txt").read_text() == "3"
 
 
-@pytest.mark.slow
-def test_who_waits_is_told_for_what(tmp_path: Path) -> None:
-    watcher, misbehave = Watcher(), {"initialize": "slow"}
-    with arbor_server(misbehave=misbehave, slow=0.2, step_seconds=0.25) as server:
-        train(server, tmp_path, watcher, steps=2)
-    assert set(watcher.waits) >= {
-        "the server's answer to initialize",
-        "the trainer to ask for batch 1",
-    }
-
-
 def test_ctrl_c_while_the_model_is_loaded_is_not_swallowed(tmp_path: Path) -> None:
     class Leaving(Watcher):
         def waits_for(self, purpose: str, seconds: float) -> None:
@@ -348,20 +314,6 @@ def test_a_job_that_starts_in_spite_of_ctrl_c_is_ended(tmp_path: Path) -> None:
             train(server, tmp_path, watcher)
         assert server.status == "cancelled"
     assert watcher.waits[-1].endswith("to undo it (Ctrl-C leaves it)")
-
-
-def test_what_the_observer_raises_ends_the_training(tmp_path: Path) -> None:
-    class Satisfied(Exception):
-        pass
-
-    def enough(batch_id: int, group: list[dict[str, Any]]) -> None:
-        raise Satisfied
-
-    watcher = Watcher()
-    watcher.group_accepted = enough  # type: ignore[method-assign]
-    with arbor_server() as server, pytest.raises(Satisfied):
-        train(server, tmp_path, watcher)
-    assert len(server.groups) == 1
 
 
 def test_a_job_is_closed_also_when_it_is_gone(tmp_path: Path) -> None:

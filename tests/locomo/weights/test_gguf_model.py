@@ -1,7 +1,6 @@
 """A model's file as a student: the weights, the tokens and the adapters are llama.cpp's."""
 
 import json
-import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,15 +252,3 @@ def test_an_adapter_runs_for_what_it_was_tuned_for_and_on_its_own_model_only(
 
 
 # --- a real one ---------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("SMALL_MODEL" not in os.environ, reason="$SMALL_MODEL names no GGUF file")
-def test_a_model_that_people_download_answers_in_its_own_tokens() -> None:
-    file = Path(os.environ["SMALL_MODEL"])
-    check_tokens(file)
-    student = load_student(f"gguf:{file}", device="cpu")
-    prompt = student.encode([{"role": "user", "content": "What is the capital of France?"}])
-    with torch.no_grad():
-        ids = student.model.generate(torch.tensor([prompt]), max_new_tokens=10, do_sample=False)
-    assert "Paris" in student.tokenizer.decode(ids[0, len(prompt) :])

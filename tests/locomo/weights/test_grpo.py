@@ -5,16 +5,9 @@ from typing import Any
 
 import pytest
 
-from locomo.weights.grpo import GrpoSettings, check_batch, check_split, gpu_ids
+from locomo.weights.grpo import GrpoSettings, check_batch, check_split
 from locomo.weights.options import TrainOptions
 from memory import InputError
-
-
-def test_gpu_ids_are_read_from_a_list_with_commas() -> None:
-    assert gpu_ids("1,2") == (1, 2)
-    assert gpu_ids(" 0 ") == (0,)
-    with pytest.raises(InputError, match="as in 1,2"):
-        gpu_ids("first")
 
 
 @pytest.mark.parametrize(
@@ -72,10 +65,6 @@ def test_a_batch_is_whole_groups() -> None:
         check_batch(GrpoSettings(rollouts=12, training_gpus=(1,)))
     with pytest.raises(InputError, match="give --batch 2x3"):
         check_batch(GrpoSettings(rollouts=12, training_gpus=(1, 2), accumulation=2))
-
-
-def test_the_trainer_never_ends_before_the_client() -> None:
-    assert GrpoSettings(steps=500).train_kwargs()["max_steps"] == 510
 
 
 def test_episodes_are_trained_on_a_server_only_and_with_a_group_for_each_call() -> None:

@@ -34,10 +34,6 @@ def test_every_option_is_a_flag() -> None:
     assert {flag.replace("-", "_") for flag in flags} - {"help", "help_all"} == OPTIONS
 
 
-def test_no_option_at_all_is_a_training_run() -> None:
-    assert parsed("") == TrainOptions() == parsed("--mode train")
-
-
 def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
     options = parsed("--mode sft")
     assert (options.data_path.name, options.training_examples) == ("train", 0)
@@ -51,12 +47,6 @@ def test_what_depends_on_the_mode_is_chosen_by_it() -> None:
 def test_a_learning_rate_that_is_none_is_refused(rate: str) -> None:
     with pytest.raises(InputError, match="--learning-rate"):
         parsed(f"--mode check --learning-rate {rate}").check()
-
-
-def test_nothing_is_evaluated_before_a_training(tmp_path: Path) -> None:
-    options = TrainOptions(mode="evaluate", output=tmp_path / "none.json")
-    with pytest.raises(InputError, match=r"none\.json does not exist"):
-        training.evaluate_tuned(options)
 
 
 @pytest.mark.parametrize("line", ["--mode sft", "--mode train --start folder"])

@@ -1,18 +1,15 @@
 """Before a run everything is checked, and each failure says what to do about it."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 import locomo.split_data
 from locomo.weights.arbor_client import ModelInfo, Server, ServerInfo, Timeouts
 from locomo.weights.options import TrainOptions
-from locomo.weights.preflight import Check, check_table, preflight, raise_failed
-from memory import InputError
+from locomo.weights.preflight import Check, preflight, raise_failed
 from tests.support.arbor_server import arbor_server, describe
 from tests.support.locomo_records import question
 from tests.support.talk import talk, talks
@@ -62,10 +59,6 @@ def checked(plan: TrainOptions, server: ServerInfo | None = None, **model: Any) 
 
 def failures(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.remedy for check in checks if check.remedy}
-
-
-def finding(checks: list[Check], name: str) -> str:
-    return next(check.finding for check in checks if check.name == name)
 
 
 def test_a_run_that_can_work_passes_every_check(plan: Callable[..., TrainOptions]) -> None:
@@ -146,43 +139,7 @@ def test_a_conversation_in_two_parts_is_refused(
     assert "both train and validation" in failures(checked(plan()))["data"]
 
 
-def test_fewer_examples_than_asked_are_only_noted(plan: Callable[..., TrainOptions]) -> None:
-    checks = checked(plan(num_train=600))
-    assert "data" not in failures(checks)
-    assert "3 examples of the 600" in finding(checks, "data")
-
-
 # --- what is not known ------------------------------------------------------------------------
-
-
-def stop(message: str) -> Callable[..., Any]:
-    def ask(*_: object) -> Any:
-        raise InputError(message)
-
-    return ask
-
-
-def test_without_a_server_all_that_does_not_depend_on_it_is_checked(
-    plan: Callable[..., TrainOptions],
-) -> None:
-    asked = stop("nothing answers at 127.0.0.1:7453")
-    checks = preflight(plan(rollouts=6), asked, stop("not asked"))
-    assert [check.name for check in checks] == ["server", "batch", "data", "output"]
-    assert [*failures(checks)] == ["server", "batch"]
-    assert failures(checks)["server"] == "nothing answers at 127.0.0.1:7453"
-
-
-def test_a_model_that_the_server_cannot_find_is_one_failure(
-    plan: Callable[..., TrainOptions],
-) -> None:
-    checks = preflight(plan(), served, stop("no such model"))
-    assert failures(checks) == {"model": "no such model"}
-
-
-def test_what_fills_gpus_that_are_not_there_is_not_asked(plan: Callable[..., TrainOptions]) -> None:
-    checks = checked(plan(inference_gpus="7", training_gpus="8,9"))
-    assert "GPUs free" not in [check.name for check in checks]
-    assert [*failures(checks)] == ["GPUs", "split of GPUs"]
 
 
 def test_a_real_server_is_asked_over_http(plan: Callable[..., TrainOptions]) -> None:
@@ -210,25 +167,3 @@ def test_a_server_that_fails_is_a_failed_check(
 
 
 # --- the report -------------------------------------------------------------------------------
-
-THREE = [
-    Check("data", "[data].json", "give another"),
-    Check("disk", "there is room"),
-    Check("batch", "6 rollouts", "give 8"),
-]
-
-
-def test_a_run_is_refused_with_all_that_failed() -> None:
-    with pytest.raises(InputError) as refused:
-        raise_failed(THREE)
-    lines = str(refused.value).splitlines()
-    assert lines[0] == "2 of 3 checks failed"
-    assert lines[1:] == ["data: [data].json -> give another", "batch: 6 rollouts -> give 8"]
-
-
-def test_the_table_has_each_check_and_each_remedy() -> None:
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(check_table(THREE))
-    text = console.export_text()
-    for words in ("[data].json", "-> give another", "ok", "failed", "-> give 8"):
-        assert words in text

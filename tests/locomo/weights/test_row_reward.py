@@ -7,24 +7,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra is not installed: uv sync --extra tune")
 
 from locomo.dataset.rows import GoldRows, load_gold_rows  # noqa: E402
-from locomo.examples.rows_from_gold import right_rows  # noqa: E402
 from locomo.harness import Setup  # noqa: E402
 from locomo.tasks.modules import Bench, labelled_examples  # noqa: E402
 from locomo.weights.memory_reward import MemoryReward  # noqa: E402
-from locomo.weights.options import ROW_TOKENS, TrainOptions  # noqa: E402
+from locomo.weights.options import TrainOptions  # noqa: E402
 from locomo.weights.record import TrainingPlan  # noqa: E402
 from locomo.weights.rehearsal import SharedPromptTrainer  # noqa: E402
 from locomo.weights.steps import StepRecord, reward_summary  # noqa: E402
-from locomo.weights.student import load_encoder  # noqa: E402
 from memory import InputError  # noqa: E402
-from memory.models.row_grammar import row_grammar  # noqa: E402
 from memory.program import plain_program  # noqa: E402
-from tests.support.gbnf import expression_of  # noqa: E402
 from tests.support.locomo_records import DATE, record, turn, write  # noqa: E402
 from tests.support.scripted import scripted_model  # noqa: E402
 from tests.support.trainings import plan  # noqa: E402
 
-ROWS = Path(__file__).parents[3] / "data" / "rows"
 TURNS = [
     turn("D1:1", "I keep two goats and my brother Ivo sells cheese."),
     turn("D1:2", "I love your stories of them.", speaker="Bo"),
@@ -83,16 +78,6 @@ def test_rows_earn_the_share_of_statements_and_lose_for_what_is_false(
     assert earned[4] == 1.0  # about "your": refused when it is stored
 
 
-@pytest.mark.slow
-def test_the_longest_rows_of_our_gold_fit_in_an_answer() -> None:
-    options = TrainOptions(target="store", reward="rows", rehearse=True, data=ROWS)
-    assert options.settings().completion_tokens == ROW_TOKENS
-    assert len(options.rows) == 76
-    encoder = load_encoder("local")
-    written = [rows for gold in options.rows.values() for _, rows in right_rows(gold).values()]
-    assert max(len(encoder.ids(rows)) for rows in written) < ROW_TOKENS
-
-
 def test_a_reward_of_rows_needs_gold_rows_and_storing(tmp_path: Path) -> None:
     plain = write(tmp_path / "plain.json")
     options = TrainOptions(target="store", reward="rows", data=plain)
@@ -118,7 +103,3 @@ def test_groups_that_taught_nothing_are_reported_and_not_read_again() -> None:
     loss.backward()
     assert model.weight.grad is not None
     assert not model.weight.grad.any()
-
-
-def test_what_earns_most_may_be_written(gold: GoldRows) -> None:
-    assert expression_of(row_grammar(f"Ann: {TURNS[0]['text']}")).fullmatch(BOTH)

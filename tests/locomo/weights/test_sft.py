@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -157,53 +156,6 @@ def test_a_tuning_that_is_killed_goes_on_from_its_last_checkpoint(
     assert tuned_weights(killed) == tuned_weights(out)
 
 
-def test_half_a_step_is_never_kept(
-    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C while the optimizer works: the step is done whole, and is the one gone on from."""
-    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
-    step = torch.optim.AdamW.step
-    steps: list[int] = []
-
-    def interrupting(self: Any, *args: Any, **settings: Any) -> Any:
-        steps.append(1)
-        if len(steps) == 3:
-            signal.raise_signal(signal.SIGINT)
-        return step(self, *args, **settings)
-
-    whole = sft(file, tmp_path / "whole", **SLOW, base=tiny)
-    monkeypatch.setattr(torch.optim.AdamW, "step", interrupting)
-    with pytest.raises(KeyboardInterrupt):
-        sft(file, tmp_path / "out", **SLOW, base=tiny)
-    assert sft(file, tmp_path / "out", **SLOW, base=tiny, resume=True).resumed == 3
-    assert tuned_weights(tmp_path / "out") == tuned_weights(whole.folder)
-
-
-def test_the_minutes_before_an_interruption_count(
-    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [0.0]
-    monkeypatch.setattr("locomo.weights.interruptible.monotonic", lambda: now[0])
-    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
-    options = {**SLOW, "base": tiny, "epochs": 99, "minutes": 1.0}
-
-    def ticking(last: int) -> Callable[[int, int, float], None]:
-        def progress(step: int, steps: int, loss: float) -> None:
-            now[0] += 6
-            stop_at(last)(step, steps, loss)
-
-        return progress
-
-    whole = sft(file, tmp_path / "whole", **options, progress=ticking(0))
-    assert (whole.steps, whole.seconds) == (10, 60)
-    with pytest.raises(KeyboardInterrupt):
-        sft(file, tmp_path / "out", **options, progress=ticking(4))
-    now[0] += 1000  # nobody tunes meanwhile
-    done = sft(file, tmp_path / "out", **options, resume=True, progress=ticking(0))
-    assert (done.steps, done.resumed, done.seconds) == (10, 4, 60)
-    assert tuned_weights(tmp_path / "out") == tuned_weights(whole.folder)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -229,30 +181,6 @@ def test_a_checkpoint_of_other_options_is_not_gone_on_with(
     assert contents(out) == before
 
 
-def test_a_checkpoint_of_other_examples_or_of_nothing_is_refused(tiny: str, tmp_path: Path) -> None:
-    file, out = examples_file(tmp_path / "examples.jsonl", *ANSWERS), tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
-        sft(file, out, **SLOW, base=tiny, progress=stop_at(1))
-    other = examples_file(tmp_path / "other.jsonl", *reversed(ANSWERS))
-    with pytest.raises(InputError, match="of other examples or options"):
-        sft(other, out, **SLOW, base=tiny, resume=True)
-    for broken in (b"", b"no checkpoint", b"[]", b"{}"):
-        (out / CHECKPOINT / "tuning.json").write_bytes(broken)
-        with pytest.raises(InputError, match="is no checkpoint"):
-            sft(file, out, **SLOW, base=tiny, resume=True)
-    assert sft(file, out, **SLOW, base=tiny).resumed == 0  # without resume: anew
-    with pytest.raises(InputError, match="was tuned to its end"):
-        sft(file, out, **SLOW, base="nothing is loaded before", resume=True)
-    assert sft(file, tmp_path / "new", **SLOW, base=tiny, resume=True).resumed == 0
-
-
-def test_tuning_ends_in_the_minutes_given(tiny: str, tmp_path: Path) -> None:
-    file = examples_file(tmp_path / "examples.jsonl", *ANSWERS)
-    tuned = sft(file, tmp_path / "out", **ABOUT, base=tiny, epochs=9999, minutes=0.01, device="cpu")
-    assert 1 <= tuned.steps < 999
-    assert tuned.seconds < 20
-
-
 # The card
 
 
@@ -269,16 +197,6 @@ def test_the_card_says_what_was_made_how_and_with_what(tiny: str, tmp_path: Path
     assert (card.seconds, card.peak_memory) == (tuned.seconds, tuned.peak_memory)
     assert card.peak_memory > 1e6
     assert AdapterCard.model_validate_json(card.model_dump_json()) == card
-
-
-def test_examples_in_its_folder_stay_when_an_adapter_is_replaced(tiny: str, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    file = examples_file(tmp_path / "out" / "examples.jsonl", *ANSWERS)
-    for _ in range(2):
-        sft(file, tmp_path / "out", **SLOW, base=tiny)
-        assert file.read_text().count("\n") == len(ANSWERS)
-        assert read_card(tmp_path / "out").data
-    assert not (tmp_path / "out" / CHECKPOINT).exists()
 
 
 # Bad input
@@ -309,25 +227,3 @@ def test_a_file_that_holds_no_examples_is_refused(
         file.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(InputError, match=message):
         sft(file, tmp_path / "out", **ABOUT, base="nothing is loaded before")
-
-
-def test_examples_that_do_not_fit_are_refused(tiny: str, tmp_path: Path) -> None:
-    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
-    with pytest.raises(InputError, match="fits 10 tokens"):
-        sft(file, tmp_path / "out", **ABOUT, base=tiny, max_tokens=10, device="cpu")
-
-
-def test_a_full_disk_is_told_before_the_tuning(
-    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = examples_file(tmp_path / "examples.jsonl", "Oslo")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9))
-    with pytest.raises(InputError, match="has 0 MiB free"):
-        sft(file, tmp_path / "out", **ABOUT, base=tiny, device="cpu", progress=pytest.fail)
-
-
-def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
-    file = examples_file(tmp_path / "notes.jsonl", "Oslo")
-    with pytest.raises(InputError, match="something else"):
-        sft(file, tmp_path, **ABOUT, base="nothing is loaded before")
-    assert file.exists()

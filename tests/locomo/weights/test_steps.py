@@ -44,16 +44,6 @@ def test_a_run_stops_when_its_reward_collapses_or_teaches_nothing(
     assert bool(stop) == bool(reason)
 
 
-def test_one_group_with_spread_is_a_signal() -> None:
-    assert reason_to_stop([*rows(*[0.4] * SIGNAL, spread=0.0), *rows(0.4)]) is None
-
-
-def test_windows_are_of_changes_of_the_weights() -> None:
-    weaker = rows(*[0.5] * WINDOW, *[0.45] * PATIENCE, spread=0.2)
-    assert (reason_to_stop(weaker) or "").startswith("stalled")
-    assert reason_to_stop(weaker, groups_an_update=6) is None
-
-
 def test_rows_are_on_disk_as_they_come_and_read_again_up_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
     log = lines_by_step(path, StepRecord)

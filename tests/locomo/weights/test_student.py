@@ -85,15 +85,6 @@ def test_the_students_tokens_are_those_of_llama_cpp(
     assert len(packaged.encode(messages)) == used
 
 
-def test_the_student_answers_as_the_packaged_model_does(packaged: Student) -> None:
-    messages = [CHAT[0], {"role": "user", "content": "List three colours."}]
-    prompt = packaged.encode(messages)
-    with torch.no_grad():
-        ids = packaged.model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)
-    text = packaged.tokenizer.decode(ids[0, len(prompt) :], skip_special_tokens=True)
-    assert [text] == load_model("local-base").lm(messages=messages, max_tokens=12)
-
-
 def test_a_gguf_adapter_changes_llama_cpp_as_it_changes_the_student(
     packaged: Student, llama: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import io
 import json
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,33 +72,6 @@ def test_a_folder_teaches_all_but_its_validation(tmp_path: Path, data: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_file_or_a_folder_without_one_is_split(tmp_path: Path, data: Path) -> None:
-    conversations = [chat(name) for name in ("Lyon", "Rome", "Oslo", "Bern")]
-    file = write(tmp_path / "four.json", *conversations)
-    (tmp_path / "flat").mkdir()
-    for conversation in conversations:
-        write(tmp_path / "flat" / f"{conversation['sample_id']}.json", conversation)
-    of_file, lines = taught(tmp_path, file)
-    of_folder, _ = taught(tmp_path, tmp_path / "flat")
-    for card in (of_file, of_folder):
-        assert sorted(card.conversations + card.held_out) == ["Bern", "Lyon", "Oslo", "Rome"]
-        assert len(card.held_out) == 2
-    assert {*of_file.conversations} == {*of_folder.conversations}
-    assert not [line for line in lines if any(name in line for name in of_file.held_out)]
-    assert taught(tmp_path, file, seed=1)[0].conversations != of_file.conversations
-
-
-@pytest.mark.slow
-def test_a_cap_is_for_each_target_and_keeps_neighbours(tmp_path: Path, data: Path) -> None:
-    _, all_lines = taught(tmp_path, data)
-    card, lines = taught(tmp_path, data, num_train=13)
-    assert set(card.examples.values()) == {13}
-    places = [all_lines.index(line) for line in lines[-13:]]
-    assert sum(b == a + 1 for a, b in pairwise(places)) >= 11
-    assert taught(tmp_path, data, target="store", num_train=4)[0].examples == {"store": 4}
-
-
-@pytest.mark.slow
 def test_all_sql_is_one_adapters(tmp_path: Path, data: Path) -> None:
     card, lines = taught(tmp_path, data, target="sql")
     assert card.targets == ["retrieve", "store"]
@@ -123,11 +95,6 @@ def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
     for target in ("retrieve", "sql"):
         with pytest.raises(InputError, match="gold SELECTs"):
             taught(tmp_path, plain, target=target)
-
-
-def test_the_same_options_make_the_same_examples(tmp_path: Path, data: Path) -> None:
-    _, lines = taught(tmp_path, data)
-    assert taught(tmp_path, data, resume=True)[1] == lines
 
 
 def test_nothing_is_learnt_from_and_held_out(tmp_path: Path, data: Path) -> None:

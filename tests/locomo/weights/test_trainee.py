@@ -1,13 +1,10 @@
 """The model under training beside its helper: who is asked what, and what is learned from."""
 
-from pathlib import Path
-
 import dspy
 import pytest
 from dspy.teleprompt.bootstrap_trace import FailedPrediction
 
 from locomo.choices import TARGETS, Target
-from locomo.dataset.format import load_conversations
 from locomo.tasks.modules import Bench, task_examples
 from locomo.weights.arbor_client import Server, Timeouts, WaitMonitor
 from locomo.weights.arbor_job import trainee_lm
@@ -17,7 +14,7 @@ from memory import MemoryProgram
 from tests.locomo.weights.test_arbor_job import Watcher
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import arbor_server
-from tests.support.obedient import KINDS, houses
+from tests.support.obedient import KINDS
 from tests.support.obedient_bench import bench_of
 
 TASKS = ("answer", "store", "retrieve")  # in which KINDS tells them apart
@@ -74,15 +71,3 @@ def test_a_prompt_of_the_trainee_has_no_examples(bench: Bench) -> None:
     [predictor] = made.predictors()
     assert (predictor.lm, predictor.demos) == (lm, [])
     assert program.answer.predict.demos
-
-
-def test_an_example_names_its_target(tmp_path: Path) -> None:
-    [conversation, _] = load_conversations(houses(tmp_path / "houses.json"))
-    [one, *_] = with_target(task_examples([conversation], "store", 4), "store")
-    assert one.inputs().toDict() == {
-        "conversation": conversation.id,
-        "first": 1,
-        "last": 4,
-        "target": "store",
-    }
-    assert one.gold

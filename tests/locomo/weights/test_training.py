@@ -21,7 +21,7 @@ from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
 from locomo.weights.record import RunRecord, TrainingPlan, TrainingResult, last_checkpoint
 from locomo.weights.training import TrainingRun
-from memory import InputError, MemoryProgram
+from memory import MemoryProgram
 from memory.program import plain_program
 from tests.support.arbor_server import ArborServer, Fault, arbor_server
 from tests.support.obedient import Obedient, obedient
@@ -239,43 +239,6 @@ def test_the_checkpoint_that_is_best_on_held_out_examples_is_named(
     assert f"best held-out reward, 0.900: {folder}; compare it on others" in ran.lines
 
 
-def test_held_out_examples_are_measured_as_often_as_asked_and_go_on_record(
-    bench: Bench, tmp_path: Path
-) -> None:
-    with arbor_server(answer=Learner()) as server:
-        ran = Ran(server, plan(bench, tmp_path, measuring_steps=2))
-        trained = ran.run()
-    assert [record.step for record in trained.held_out] == [0, 2, 4]
-    assert all(record.questions == 3 for record in trained.held_out)
-    recorded = {step for numbers, step in ran.recorded if "held_out/answer" in numbers}
-    assert recorded == {0, 2, 4}
-    written = (tmp_path / "grpo" / "held_out.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in written] == [0, 2, 4]
-
-
-def test_the_helper_is_asked_once_for_what_all_rollouts_need(bench: Bench, tmp_path: Path) -> None:
-    dspy.configure_cache(enable_disk_cache=False)  # nothing that another test asked
-    completion = plan(bench, tmp_path, validation=[])
-    with arbor_server(answer=Learner()) as server:
-        Ran(server, completion).run()
-    engine = completion.bench.setup.model.lm.engine
-    assert isinstance(engine, Obedient)
-    assert engine.calls() == {"retrieve": 4}
-
-
-def test_a_group_answers_one_prompt_also_where_all_of_its_sql_was_repaired(
-    bench: Bench, tmp_path: Path
-) -> None:
-    with arbor_server(answer=Learner(late=True)) as server:
-        Ran(server, plan(bench, tmp_path, "retrieve", validation=[])).run()
-        repairs = [b for b in server.bodies("chat") if "Because:" in b["messages"][-1]["content"]]
-    assert len(repairs) == 4 * 4
-    for _, group in server.groups:
-        assert all(completion["messages"] == group[0]["messages"] for completion in group)
-        assert "Because:" not in group[0]["messages"][-1]["content"]
-        assert "REGEXP" in group[0]["completion"]["content"]
-
-
 def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path: Path) -> None:
     with arbor_server(answer=Learner(broken=True)) as server:
         Ran(server, plan(bench, tmp_path)).run()
@@ -377,45 +340,6 @@ def test_no_failure_of_the_server_hangs_or_loses_a_finished_checkpoint(
     begin = last_checkpoint(wanted.folder, "this")
     assert begin is not None
     assert (wanted.folder / begin.checkpoint / "adapter_config.json").exists()
-
-
-def test_a_split_that_is_not_the_one_asked_for_ends_the_run(bench: Bench, tmp_path: Path) -> None:
-    wrong = [{"pid": 1, "role": "training", "gpus": [0]}]
-    message = "training runs on GPU 0, not on 1"
-    with (
-        arbor_server(answer=Learner(), about={"processes": wrong}) as server,
-        pytest.raises(ServerError, match=message),
-    ):
-        Ran(server, plan(bench, tmp_path)).run()
-    assert server.status == "cancelled"
-
-
-def test_ctrl_c_while_the_end_is_measured_saves_nothing_twice(bench: Bench, tmp_path: Path) -> None:
-    with arbor_server(answer=Learner()) as server:
-        ran = Ran(server, plan(bench, tmp_path))
-
-        def at_the_end(line: str) -> None:
-            ran.lines.append(line)
-            if line.startswith("measuring") and line.endswith("after training"):
-                signal.raise_signal(signal.SIGINT)
-
-        ran.training.record.say = at_the_end
-        with pytest.raises(KeyboardInterrupt):
-            ran.run()
-    assert [body["checkpoint_name"] for body in server.bodies("checkpoint")] == ["step-2"]
-    assert not any("last checkpoint" in line for line in ran.lines)
-    assert server.status == "cancelled"
-
-
-def test_a_disk_that_is_full_ends_a_run_in_words_and_frees_the_server(
-    bench: Bench, tmp_path: Path
-) -> None:
-    with arbor_server(answer=Learner()) as server:
-        ran = Ran(server, plan(bench, tmp_path))
-        ran.training.record.steps.path = Path("/dev/full")
-        with pytest.raises(InputError, match="cannot write /dev/full"):
-            ran.run()
-    assert server.status == "cancelled"
 
 
 def test_ctrl_c_saves_a_checkpoint_and_frees_the_server(bench: Bench, tmp_path: Path) -> None:
