@@ -68,14 +68,6 @@ def test_without_settings_disconnecting_leaves_none(file: Path) -> None:
     assert not (file.parents[1] / "opencode").exists()
 
 
-def test_what_a_person_changes_meanwhile_stays(file: Path) -> None:
-    file.write_text('{"model": "opus"}')
-    run("connect", "claude-code", "--yes")
-    file.write_text(file.read_text().replace("opus", "sonnet"))
-    run("connect", "claude-code", "--remove", "--yes")
-    assert file.read_text() == '{"model": "sonnet"}'
-
-
 def test_settings_that_were_written_anew_lose_our_hooks_only(file: Path) -> None:
     file.write_text('{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "x"}]}]}}')
     before = json.loads(file.read_text())

@@ -68,16 +68,6 @@ def test_the_first_turns_of_a_search_are_cut_less_than_its_last() -> None:
     assert max(in_time) < 1.5 * min(in_time)
 
 
-def test_what_one_select_leaves_of_its_room_is_the_next_ones() -> None:
-    few, many = quoting(SHORT[0]), quoting(*SHORT[1:])
-    alone = len(lines_of(many, budget=600).lines)
-    assert len(lines_of(few, many, budget=600).lines) >= alone - 1
-
-
-def test_a_turn_of_two_selects_comes_once() -> None:
-    assert len(lines_of(quoting(SHORT[0]), quoting(SHORT[0], SHORT[1]), budget=400).lines) == 2
-
-
 def test_counts_have_their_names_and_facts_their_turns_and_marks() -> None:
     counted = Rows(("buoys", "colour"), ((60, "orange"),))
     columns = ("turn_id", "subject", "attribute", "value")
@@ -95,7 +85,3 @@ def test_a_summary_has_its_turns_and_its_day() -> None:
     result = lines_of(rows, budget=400, summaries=(summary,))
     assert result.lines == ("[20-24] (1 Apr 2025) Mo painted buoys",)
     assert result.turn_ids == {20, 24}
-
-
-def test_nothing_is_shown_of_no_rows() -> None:
-    assert lines_of(Rows(COLUMNS, ()), budget=400) == LookedUp()

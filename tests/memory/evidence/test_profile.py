@@ -76,26 +76,9 @@ def test_a_message_that_touches_nothing_gets_the_profile_alone(
     assert "3 May" not in block.text
 
 
-@pytest.mark.parametrize("message", IRRELEVANT)
-def test_without_a_profile_such_a_message_gets_nothing(memory: Memory, message: str) -> None:
-    assert memory.context(message, profile=False).text == ""
-
-
-def test_the_profile_stands_before_turns(memory: Memory) -> None:
-    text = memory.context("Where do I live, and when is my birthday?").text
-    assert text.index(PROFILE_HEAD) < text.index("What was said:")
-
-
 def test_a_fact_of_the_profile_is_shown_once(memory: Memory) -> None:
     text = memory.context("Am I allergic to anything?").text
     assert text.partition("What was said:")[0].count("nuts") == 1
-
-
-def test_a_profile_shows_the_newest_value(memory: Memory) -> None:
-    memory.add([Turn("user", "I moved to Bergen.", said_at="2026-06-01")])
-    lines = profile(memory.context("Book me a flight home.").text)
-    assert any(line.endswith("lives in Bergen") for line in lines)
-    assert not any("Oslo" in line for line in lines)
 
 
 def test_a_large_models_prompt_has_it(store: Store) -> None:
@@ -204,13 +187,6 @@ def test_what_was_mentioned_most_comes_first() -> None:
     assert [fact for fact, _ in chosen] == [old, new]
 
 
-def test_a_profile_takes_a_quarter_of_a_small_budget(memory: Memory) -> None:
-    block = memory.context("Where do I live?", budget=200)
-    assert block.tokens <= 200
-    assert count_tokens("\n".join([PROFILE_HEAD, *profile(block.text)])) <= 50
-    assert block.memories
-
-
 # --- what is known of a person --------------------------------------------------------------------
 
 
@@ -234,12 +210,6 @@ def test_all_that_is_known_of_the_asker_is_listed(memory: Memory, message: str) 
     assert turns
 
 
-def test_all_that_is_known_of_another_is_listed(memory: Memory) -> None:
-    memory.add([Turn("Kari", "My birthday is on 9 June. I work as a potter.", said_at=DAY)])
-    text = memory.context("What do you know about Kari?").text.partition("What was said:")[0]
-    assert text.index("Kari works_as: potter") < text.index("Kari birthday: 9 June")
-
-
 def test_a_question_for_all_that_is_known_is_answered_by_facts_alone(memory: Memory) -> None:
     known = memory.ask("What do you know about me?")
     assert known.basis == "rows"
@@ -260,7 +230,3 @@ def test_a_question_for_all_that_is_known_is_answered_by_facts_alone(memory: Mem
 )
 def test_whom_a_question_wants_to_know_all_of(question: str, who: str | None) -> None:
     assert asked_about(question) == who
-
-
-def test_nothing_is_listed_of_what_no_memory_knows(memory: Memory) -> None:
-    assert memory.context("What do you know about Rust?").memories == ()

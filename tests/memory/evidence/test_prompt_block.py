@@ -1,8 +1,6 @@
 """Memories in a prompt: the configuration of an older system as it stands."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +15,6 @@ from memory.errors import ModelError
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.ltm import LtmConfig, load_config
 from memory.evidence.prompt_block import inject
-from memory.store.configuration.settings import set_setting
 from memory.text.tokens import count_tokens
 from tests.support.commands import run
 
@@ -118,13 +115,6 @@ def test_the_start_token_is_asked_for_also_when_nothing_is_found(store: Store) -
             inject(store, message, load_config(S2K), character_context=MIKU)
 
 
-def test_without_memories_or_context_the_prompt_is_the_other(store: Store) -> None:
-    none = inject(store, ASKED, reads(max_cosine_distance=0), character_context=f" {MIKU} ")
-    assert (none.text, none.prompt, none.turn_ids, none.tokens) == ("", f" {MIKU} ", (), 0)
-    injected = inject(store, ASKED)
-    assert injected.prompt == injected.text != ""
-
-
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
@@ -143,15 +133,6 @@ def test_number_and_distance_limit_what_is_fetched(
 def test_each_memory_is_cut_at_its_number_of_characters(store: Store) -> None:
     injected = inject(store, ASKED, reads(memory_length_cutoff_in_chars=7), now=NOW)
     assert f'3 days ago, Miku said:\n"{BLUE[:7]}"' in injected.memories
-
-
-def test_of_a_long_memory_the_sentences_that_are_asked_for_are_told(store: Store) -> None:
-    store.add([Turn("Miku", "Stir the soup well. " * 40 + "Your favorite color is teal.", "soup")])
-    config = reads(memory_length_cutoff_in_chars=300, max_cosine_distance=2.0)
-    injected = inject(store, ASKED, config)
-    told = next(memory for memory in injected.memories if "soup" in memory)
-    assert "Your favorite color is teal." in told
-    assert len(told) < 400
 
 
 def test_short_turns_are_kept_but_are_no_memories(store: Store) -> None:
@@ -181,11 +162,6 @@ def test_what_the_prompt_holds_already_is_not_repeated(store: Store) -> None:
     assert set(inject(store, talk).turn_ids) == {1, 3, 4}
 
 
-def test_a_text_said_twice_is_one_memory(store: Store) -> None:
-    store.add([Turn("Miku", BLUE, "two")])
-    assert len({1, 5} & set(inject(store, ASKED).turn_ids)) == 1
-
-
 def test_the_last_message_of_the_user_is_searched_for(store: Store) -> None:
     talk = [
         {"role": "system", "content": "Be brief."},
@@ -197,14 +173,6 @@ def test_the_last_message_of_the_user_is_searched_for(store: Store) -> None:
     for empty in ([], [{"role": "assistant", "content": ASKED}]):
         with pytest.raises(InputError, match="nothing to remember"):
             inject(store, empty)
-
-
-def test_names_come_from_the_settings_when_nobody_gives_them(store: Store) -> None:
-    assert "between User and Assistant" in inject(store, ASKED, {}).text
-    set_setting(store, "user", "Anon")
-    set_setting(store, "character", "Miku")
-    assert "between Anon and Miku" in inject(store, ASKED, {}).text
-    assert "between Ben and Miku" in inject(store, ASKED, {}, speaker="Ben").text
 
 
 def test_a_block_writes_nothing(store: Store) -> None:
@@ -360,8 +328,3 @@ def test_the_command_prints_the_prompt(store: Store, tmp_path: Path, path: Path)
     assert json.loads(run(*options, "--json"))["turn_ids"] == [*expected.turn_ids]
     assert run(*options, "--session", "one") == arguments[0] + "\n"
     run(*options, "--character-context", tmp_path / "none", says="none: cannot be read: No such")
-
-
-def test_a_context_without_a_configuration_loads_no_pydantic() -> None:
-    loads = "import sys, memory.evidence.prompt_block; assert 'pydantic' not in sys.modules"
-    subprocess.run([sys.executable, "-c", loads], check=True)

@@ -8,7 +8,7 @@ import pytest
 
 from memory import InputError, Memory, Turn, load_model
 from memory.program import plain_program
-from memory.program.abstention import Grounds, likelihood_of, pays, probability
+from memory.program.abstention import Grounds, pays, probability
 from memory.records import ABSTAIN
 from memory.store.configuration.declared_settings import Settings
 
@@ -33,12 +33,6 @@ def test_an_answer_is_given_where_it_gains_more_than_it_costs() -> None:
     breaks_even = likely / (1 - likely)
     assert pays(SURE, breaks_even * 0.99)
     assert not pays(SURE, breaks_even * 1.01)
-
-
-def test_the_likelihood_is_the_mean_over_the_tokens() -> None:
-    logprobs = {"content": [{"token": "Ber", "logprob": -0.5}, {"token": "gen", "logprob": -0.25}]}
-    assert likelihood_of(logprobs) == -0.375
-    assert likelihood_of(None) == 0.0
 
 
 @pytest.mark.parametrize("cost", [-0.1, math.inf, math.nan])

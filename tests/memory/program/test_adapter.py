@@ -3,9 +3,7 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from locomo.harness import probe
 from locomo.scripts import evaluate as evaluating
 from memory import InputError, Turn, load_model
 from memory.errors import ModelError
-from memory.models import Model, read_card
+from memory.models import Model
 from memory.models.gguf.files import packaged_gguf
 from memory.models.gguf.header import check_lora
 from memory.program import plain_program, program_for
@@ -64,13 +62,6 @@ def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
 
 
 @pytest.mark.slow
-def test_it_is_the_weights_that_differ_and_not_only_the_prompt(folder: Path) -> None:
-    tuned = load_model("local-base", adapter=adapter(folder, "answer"))
-    prompt_only = replace(load_model("local-base"), adapter=tuned.adapter)
-    assert tell(prompt_only, "answer") != tell(tuned, "answer")
-
-
-@pytest.mark.slow
 def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(
     folder: Path,
 ) -> None:
@@ -80,15 +71,6 @@ def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_besid
     in_order = [tell(*one) for one in asked]
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(lambda one: tell(*one), reversed(asked))) == in_order[::-1]
-
-
-@pytest.mark.slow
-def test_nothing_that_was_read_with_an_adapter_is_used_without_it(folder: Path) -> None:
-    engine = load_model("local-base", adapter=adapter(folder, "answer")).lm.engine
-    asked = [{"role": "user", "content": "What is the capital of France?"}]
-    with engine._server(Event()) as copy:
-        said = [copy.say(asked, (0, one), max_tokens=8).text for one in (None, engine.lora, None)]
-    assert said[0] == said[2] != said[1]
 
 
 # --- what is shown ------------------------------------------------------------------------------
@@ -104,17 +86,6 @@ def test_a_tuned_module_is_shown_no_examples(folder: Path) -> None:
 
 
 # --- what it is called --------------------------------------------------------------------------
-
-
-def test_a_model_is_called_after_its_adapter(folder: Path, tmp_path: Path) -> None:
-    tuned = load_model(str(adapter(folder, "answer")))
-    assert re.fullmatch(r"local\+[0-9a-f]{8}", tuned.name)
-    assert load_model("local", adapter=folder / "adapter.gguf").name == tuned.name
-    other = load_model(str(adapter(tmp_path, "answer", layer=19)))
-    assert len({tuned.name, other.name}) == len({tuned.lm.model, other.lm.model}) == 2
-    assert tuned.price == (0.0, 0.0)
-    assert load_model("local").size == tuned.size == "small"
-    assert load_model("openai/x").size == "large"
 
 
 def test_only_an_adapter_that_was_tuned_to_store_facts_is_asked_for_them(tmp_path: Path) -> None:
@@ -218,25 +189,6 @@ def test_an_adapter_that_changes_while_it_is_in_use_is_a_model_error(tmp_path: P
     gguf(tmp_path / "adapter.gguf", layer=8)
     with pytest.raises(ModelError, match="changed while it was in use"):
         probe(model)
-
-
-def test_a_served_model_has_its_adapter_there(folder: Path) -> None:
-    adapter(folder, "answer")
-    with pytest.raises(InputError, match="not for openai/x; serve that model with its adapter"):
-        load_model("openai/x", adapter=folder)
-    with pytest.raises(ModelError, match="needs no --api-base"):
-        load_model(str(folder), api_base="http://127.0.0.1:1/v1")
-
-
-def test_a_name_that_no_folder_can_have_is_no_adapter() -> None:
-    with pytest.raises(ModelError, match="names no provider"):
-        load_model("a" * 300)
-
-
-def test_a_card_is_read_by_its_folder_or_the_file_beside_it(folder: Path) -> None:
-    card = read_card(adapter(folder, "store", "answer"))
-    assert card.targets == ["store", "answer"]
-    assert read_card(folder / "adapter.gguf") == card
 
 
 # --- evaluate.py --------------------------------------------------------------------------------

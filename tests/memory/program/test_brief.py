@@ -2,26 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import dspy
 import pytest
 
 from memory import Memory, Turn
 from memory.errors import SqlError, UnusableAnswer
-from memory.models.brief_prompts import asked_catalog, asked_facts, brief_grammar, brief_messages
-from memory.program import MemoryProgram, load_program, save_program
+from memory.models.brief_prompts import asked_catalog, asked_facts, brief_grammar
 from memory.program.brief import Choice, asked_days, choice_in
 from memory.program.brief_store import insert_of
-from memory.program.predict import PromptedModule
 from memory.records import ABSTAIN, Answer, Fact, SqlUse
 from memory.vocabulary.files import default_vocabulary
-from tests.memory.program.test_saved import CARD
 from tests.support.gbnf import expression_of
 from tests.support.scripted import Pairs, scripted_model
 
 BOTH_STORES = True
-PROGRAM = MemoryProgram("brief")
 SAID = [
     Turn("Maria", "I bought a cello last Saturday, and my sister Ella plays the flute.",
          said_at="2011-04-08"),
@@ -281,19 +275,6 @@ def test_of_several_attributes_no_count_decides(address: str) -> None:
     assert (answer.text, answer.basis, answer.calls) == ("canoe, piano", "model", 2)
 
 
-def test_the_catalog_stands_before_the_question(address: str) -> None:
-    memory = sailing(address, [([], "none"), ([], "canoe")], OWNED)
-    with_sql(memory, "always").ask("Which boats has Maria?")
-    prompt = memory.model.lm.script.prompts[0]
-    assert prompt.index("facts of Maria") < prompt.index("Which boats")
-
-
-def test_rows_that_were_chosen_decide(address: str) -> None:
-    answer = chosen(address, [([], "list | owns")], "Which things does Maria own?")
-    assert (answer.text, answer.basis, answer.calls) == ("canoe, piano", "rows", 1)
-    assert len(answer.rows[0].rows) == len(answer.turns) == 2
-
-
 def test_a_model_is_offered_no_attribute_that_is_far_from_the_question(address: str) -> None:
     """It would choose one for what nobody told, too."""
     pairs = [(["canoe", "piano"], "No information available")]
@@ -367,40 +348,3 @@ def test_the_first_of_rows_without_dates_is_the_first_that_was_said(address: str
 def test_a_choice_that_is_none_ends_in_what_the_ranking_shows(address: str, written: str) -> None:
     pairs: Pairs = [([], written), ([], written), ([], "canoe")]
     assert chosen(address, pairs, "What does Maria own?").text == "canoe"
-
-
-def test_the_form_is_saved_and_loaded(tmp_path: Path) -> None:
-    program = MemoryProgram("brief")
-    program.answer.predict.demos = [dspy.Example(evidence="[1] A: b", question="c?", answer="b")]
-    save_program(program, tmp_path / "p.json", CARD)
-    loaded = load_program(tmp_path / "p.json")
-    assert (loaded.form, len(loaded.answer.predict.demos)) == ("brief", 1)
-    program.save(tmp_path / "dspy.json")
-    assert load_program(tmp_path / "dspy.json").form == "brief"
-
-
-def test_examples_stand_before_the_call_as_a_chat() -> None:
-    module = MemoryProgram("brief").store
-    demo = {"turn": "A: I sail.", "rows": "A | activity | sail |"}
-    messages = brief_messages(module.predict.signature, [demo], {"turn": "B: Hello."})
-    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
-    assert [message["content"] for message in messages[1:]] == [*demo.values(), "B: Hello."]
-
-
-@pytest.mark.parametrize(
-    ("module", "inputs", "shown_once"),
-    [
-        (PROGRAM.answer, {"evidence": "[1] A: I sail.", "question": "Who?"}, "What was said:"),
-        (PROGRAM.ask.retrieve.otherwise, {"catalog": "facts of A: b(1)", "question": "?"}, "Tom:"),
-    ],
-)
-def test_what_examples_share_is_shown_once_and_stands_before_the_call(
-    module: PromptedModule, inputs: dict[str, str], shown_once: str
-) -> None:
-    messages = brief_messages(module.predict.signature, module.predict.demos, inputs)
-    texts = [message["content"] for message in messages]
-    examples = texts[1:-1]
-    assert len(examples) == 2 * len(module.predict.demos) > 8
-    assert [shown_once in text for text in examples] == [True, *[False] * (len(examples) - 1)]
-    assert all(value in texts[-1] for value in inputs.values())
-    assert not module.is_compiled

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from locomo.dataset.format import load_conversations
 from memory import Memory, Turn
 from memory.models.row_grammar import row_grammar, spoken_text
-from memory.program.brief_store import Row, insert_of, relatives_in, rows_in
+from memory.program.brief_store import insert_of, relatives_in
 from memory.records import Fact
 from tests.memory.program.test_brief import SAID, memory_of
 from tests.support.gbnf import expression_of
@@ -46,16 +46,6 @@ def test_a_turn_a_call_becomes_rows_and_small_talk_takes_no_call(address: str) -
         ("Ella", "plays", "the flute", ""),
         ("Tom", "sail_on", "Sundays", ""),
     }
-
-
-def test_the_model_reads_its_instruction_and_the_message_alone(address: str) -> None:
-    memory = memory_of(address, [([], "none")])
-    memory.add([Turn("Maria", "[img a cello] I bought it last week.", said_at="2011-04-08")])
-    memory.program.store.gate = None
-    memory.digest()
-    [prompt] = memory.model.lm.script.prompts
-    assert "##" not in prompt
-    assert prompt == "Maria: I bought it last week."
 
 
 NONSENSE = [
@@ -143,12 +133,6 @@ def test_a_word_that_begins_a_sentence_is_no_name(address: str) -> None:
     assert {subject for subject, *_ in facts_of(memory) - before} == {"Ida"}
 
 
-def test_a_turn_without_a_clause_takes_no_call(address: str) -> None:
-    memory = memory_of(address, [])
-    memory.add([Turn("Tom", "What a lovely, lovely long evening in the park!")])
-    assert memory.digest().calls == 0
-
-
 def test_whom_a_row_is_about(address: str) -> None:
     rows = [
         "Nora | love to learn | sailing",
@@ -232,31 +216,6 @@ def test_a_value_from_before_that_of_a_template_is_history(address: str) -> None
     )
 
 
-def test_rows_and_their_insert() -> None:
-    text = "Maria | bought | Ana's cello\nno row\nTom | plans | a | b\n| I | am | ill |"
-    assert rows_in(text) == [Row("Maria", "bought", "Ana's cello"), Row("I", "am", "ill")]
-    sql = insert_of([Fact("Maria", "bought", "Ana's cello", happened_on="", turn_id=3)])
-    assert sql.endswith("('Maria', 'bought', 'Ana''s cello', '', 3);")
-    assert insert_of([]) == ""
-
-
-def test_the_grammar_cuts_sentences_in_three() -> None:
-    rows = expression_of(row_grammar("Ida: We sail at dawn. Is Ana ill? Tom likes it."))
-    assert rows.fullmatch("none")
-    assert rows.fullmatch("Ida | sail at | dawn")
-    assert rows.fullmatch("Ida | sail at | dawn\nTom | likes | it")
-    for wrong in (
-        "Tom | likes | it\nIda | sail at | dawn",  # rows stand in the order of the turn
-        "Ida | sail at | dawn\nIda | sail at | dawn",
-        "Ida | sail | at dawn",  # a preposition belongs to its verb
-        "Ana | is | ill",  # a question
-        "sail | at | dawn",  # nobody
-        "Ida | sail | at dusk",
-        "Ida | sail at dawn",
-    ):
-        assert not rows.fullmatch(wrong), wrong
-
-
 def test_a_value_begins_no_clause_of_its_own(address: str) -> None:
     memory = memory_of(address, [([], "Tom | last spoke | I am still on the ferry")])
     text = "Since we last spoke I am still on the ferry."
@@ -277,8 +236,3 @@ def test_a_grammar_defines_every_rule_that_it_names() -> None:
             assert len({*names}) == len(names)
             unquoted = re.sub(r'"(?:\\.|[^"\\])*"', "", "\n".join(lines))
             assert {*re.findall(r"[a-z]\w*", unquoted)} <= {*names}, turn.text
-
-
-@pytest.mark.parametrize("turn", ["Ida: Ok.", "Ida:", "", "Ida: " + "I sail and " * 200])
-def test_of_a_turn_without_a_sentence_or_with_too_many_words_nothing_is_quoted(turn: str) -> None:
-    assert row_grammar(turn) == 'root ::= "none"'

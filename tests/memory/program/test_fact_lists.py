@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memory import AskMemory, Fact, Memory, Rows, Store, Turn
 from memory.evidence import block
-from memory.evidence.fact_lists import FactList, completed, fact_lists, spread
+from memory.evidence.fact_lists import FactList, completed, fact_lists
 from memory.evidence.layout import Evidence, lay_out
 from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.question import UserQuestion
@@ -74,13 +74,6 @@ def test_a_fact_is_marked_where_the_mark_of_its_turn_is_about_it_and_tells_no_en
     ]
 
 
-def test_counts_come_first_and_other_rows_stand_by_themselves() -> None:
-    sums = Rows(("times",), ((4,),))
-    names = Rows(("turn_id", "value"), ((7, "Miso"),))
-    lines = [facts.line for facts in fact_lists([names, sums, VISITED], {}, {})]
-    assert lines[:2] == ["times: 4", "[7] Miso"]
-
-
 def test_both_columns_of_one_name_are_told() -> None:
     pairs = Rows(
         ("turn_id", "subject", "attribute", "value", "attribute", "value"),
@@ -97,14 +90,6 @@ def test_both_columns_of_one_name_are_told() -> None:
         "Maria | says both: owns a cello; never played the cello (said 1 Jun 2023) [12]",
         "[7] Tom | Lyon",
     ]
-
-
-def test_rows_of_a_narrow_select_come_before_the_many_of_a_wide_one() -> None:
-    wide = rows(*((n, "Anna", f"likes_{n}", "it", "", "") for n in range(1, 9)))
-    narrow = rows((30, "Anna", "lives_in", "Oslo", "", ""))
-    lists = fact_lists([wide, narrow], {n: n for n in range(1, 9)}, {})
-    assert [facts.head for facts in lists][:2] == ["Anna | likes_1", "Anna | lives_in"]
-    assert len(lists) == 9
 
 
 def test_what_has_ended_comes_last_where_the_present_is_asked_for() -> None:
@@ -134,12 +119,6 @@ def test_a_list_goes_whose_turns_are_all_shown_unless_it_tells_an_end() -> None:
     text = shown(lists, [*SAID.values()], 400).text
     assert "visited" not in text
     assert "Anna | lives_in: Ghent (said 2 Jun 2023, until 2024-03) [4]" in text
-
-
-def test_a_list_stays_where_a_turn_does_not_say_its_words() -> None:
-    back = Turn("Anna", "I'm back in it, by the way.", id=3)
-    [visits, _] = fact_lists([VISITED], {}, {**SAID, 3: back})
-    assert "visited: Rome" in shown([visits], [back, SAID[9]], 400).text
 
 
 def test_the_newest_fact_of_a_list_is_shown_whatever_its_turn_is_ranked() -> None:
@@ -175,23 +154,6 @@ def test_a_row_of_a_fact_says_of_whom_and_of_what(
 ) -> None:
     result = completed(Rows(columns, (row,)), BISCUIT)
     assert [facts.line for facts in fact_lists([result], {}, {})] == [line]
-
-
-def test_all_lists_of_a_turn_are_shown_that_is_not_shown_itself() -> None:
-    about = rows((30, "Bo", "age", "81", "", ""), (30, "Bo", "plans", "a walk", "", ""))
-    text = shown(fact_lists([about], {30: 0}, {}), said(3), 400).text
-    assert "Bo | age: 81 [30]" in text
-    assert "Bo | plans: a walk [30]" in text
-
-
-def test_of_a_list_without_room_its_best_facts_are_shown() -> None:
-    many = rows(*((n, "Anna", "visited", f"town number {n}", "", "") for n in range(100, 160)))
-    [visits] = fact_lists([many], {n: 159 - n for n in range(100, 160)}, {})
-    context = shown([visits], said(2), 300)
-    assert "town number 158" in context.text
-    assert "town number 100" not in context.text
-    assert 158 in context.turn_ids
-    assert 100 not in context.turn_ids
 
 
 @pytest.mark.parametrize("budget", [200, 400, 800])
@@ -276,13 +238,6 @@ def test_an_order_that_has_no_room_is_thinned_from_its_first_to_its_last() -> No
     assert [item.turn_id for item in last.items] == [30]
 
 
-@given(st.integers(0, 60))
-def test_what_is_spread_has_everything_once(count: int) -> None:
-    numbers = list(range(count))
-    assert sorted(spread(numbers)) == numbers
-    assert spread(numbers)[:1] == numbers[-1:]
-
-
 def test_turns_that_a_select_returns_for_an_order_are_thinned_over_time(store: Store) -> None:
     ids = store.add(
         [
@@ -310,19 +265,6 @@ def test_a_turn_that_a_select_names_by_its_id_is_shown_whole(store: Store, sql_u
     model = scripted_model([([], asks), (["The code is 4711."], answer("4711", str(turn_id)))])
     memory = Memory(store, model=model, program=AskMemory(sql=sql_use), budget=600)
     assert memory.ask("Which pot is the key under?").turns == (turn_id,)
-
-
-def test_rows_by_themselves_of_an_order_stand_in_its_order() -> None:
-    days = tuple((n, f"2024-01-{n:02}", f"step {n}, at some length") for n in range(1, 31))
-    result = Rows(("turn_id", "said_at", "begins"), days)
-    said_then = {n: Turn("Anna", "", said_at=day, id=n) for n, day, _ in days}
-    [order] = fact_lists([result], {}, said_then, over_time=True)
-    cut = order.within(200)
-    assert cut is not None
-    numbers = [int(number) for number in re.findall(r"^\[(\d+)\]", cut.line, re.MULTILINE)]
-    assert numbers == sorted(numbers)
-    assert (numbers[0], numbers[-1]) == (1, 30)
-    assert "[1] 2024-01-01 | step 1, at some length\n" in cut.line, "its day is told once"
 
 
 def test_current_facts_are_shown_without_a_select_only_where_they_are_asked_for(

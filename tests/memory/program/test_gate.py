@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from memory import InputError, Memory, MemoryProgram, Turn, load_program
 from memory.models.brief_prompts import brief_grammar
@@ -43,11 +41,6 @@ def test_a_feature_is_what_stands_in_a_turn() -> None:
     assert features_of("Ann: We'll sail if it's dry!")["plans"] == 1.0
     assert features_of("Assistant: Sure.")["assistant"] == 1.0
     assert features_of("Ann: " + "my " * 50)["possessives"] == 3.0
-
-
-@given(st.text(max_size=60))
-def test_any_text_has_every_feature(text: str) -> None:
-    assert features_of(text).keys() == features_of("").keys()
 
 
 def test_a_digest_asks_about_what_is_open_and_takes_no_none_where_the_gate_is_sure(

@@ -1,6 +1,5 @@
 """Any instruct model in this process: the packaged file as any GGUF, through the whole program."""
 
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -10,7 +9,7 @@ import dspy
 import pytest
 from dspy.lm15 import Message, Request
 
-from memory import InputError, Memory, Turn, load_model
+from memory import InputError, Memory, load_model
 from memory.errors import ModelError, PromptTooLong
 from memory.models import Model, end_calls, in_process
 from memory.models.brief_prompts import ABSTENTION_BIAS
@@ -27,7 +26,6 @@ from tests.support.gguf_adapter import gguf
 from tests.support.gguf_files import CHAT_MODEL, write_gguf
 
 NAME = f"gguf:{packaged_gguf()}"
-QUESTION = [{"role": "user", "content": "[1] (Mon 08 May 2017) Anna: I moved to Oslo. Write SQL."}]
 
 
 @pytest.fixture(autouse=True)
@@ -48,19 +46,6 @@ def history() -> list[str]:
 def server() -> ModelCopy:
     settings = ServerSettings(packaged_gguf(), context=4096, threads=1, writing_threads=1)
     return ModelCopy(settings)
-
-
-@pytest.mark.slow
-def test_an_answer_in_full_form_names_turns_that_were_shown(tmp_path: Path) -> None:
-    """As a larger file is asked; what one of this size says is mostly wrong, but in form."""
-    model = loaded(prompts="full")
-    with Memory(tmp_path / "memory.db", model=model) as memory:
-        ids = memory.add(SAID[:3])
-        answer = memory.ask("How many pets does Anna have?")
-    assert answer.text
-    assert answer.basis == "model"
-    assert {*answer.turns} <= {*ids}
-    assert [step.name for step in answer.steps] == ["search", "select", "answer"]
 
 
 @pytest.mark.slow
@@ -157,30 +142,6 @@ def test_calls_of_other_threads_can_be_ended_also_those_that_wait_for_their_turn
         thread.join()
     assert ends == [KeyboardInterrupt] * 3
     assert lm.copy(max_tokens=3)("Say hello.")[0]  # the next call is answered
-
-
-@pytest.mark.slow
-def test_a_reply_streams_in_pieces_and_names_turns_that_are_there(tmp_path: Path) -> None:
-    model = loaded()
-    small = replace(model, lm=model.lm.copy(max_tokens=120))
-    with Memory(tmp_path / "memory.db", model=small) as memory:
-        ids = memory.add(SAID[:3])
-        pieces = [*memory.reply(Turn("Ben", "Where does Anna live?"))]
-    assert len(pieces) > 2
-    assert "##" not in "".join(pieces)
-    assert ids
-
-
-@pytest.mark.slow
-def test_a_long_name_of_the_temporary_folder_stops_no_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / ("x" * 100)  # longer than the address of a socket may be
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    settings = ServerSettings(packaged_gguf(), context=512, threads=1, writing_threads=1)
-    pieces = ModelCopy(settings).stream(QUESTION, (0, None), seconds=600, max_tokens=3)
-    assert "".join(pieces)
 
 
 @pytest.mark.slow

@@ -8,15 +8,11 @@ from typing import Any
 import dspy
 import pytest
 from dspy.utils import DummyLM
-from dspy.utils.callback import BaseCallback
 from typer.testing import CliRunner
 
 from memory import AskMemory, Memory, Store, Turn, open_store
 from memory.__main__ import app
-from memory.models import Model
-from memory.program import in_phrases, plain_program
 from memory.program.look import Look, read_look
-from memory.program.saved import load_program
 from memory.text.tokens import count_tokens
 from tests.support.scripted import Pairs, ScriptedLM, answer, patch_load_model, scripted_model, sql
 
@@ -95,25 +91,11 @@ def test_turns_are_opened_whole(runs: Store) -> None:
     assert citation.sql == asked.sql
 
 
-def test_a_turn_that_does_not_fit_is_opened_in_outline(runs: Store) -> None:
-    [turn_id] = runs.add([Turn("Ben", "\n".join(f"- Part {n}: a long word" for n in range(400)))])
-    memory = memory_of(runs, [([], look(f"open {turn_id}")), (["Part 0"], answer("400"))])
-    asked = memory.ask(QUESTION)
-    assert turn_id in asked.shown
-    assert asked.tokens <= BUDGET
-
-
 def test_other_words_are_searched(runs: Store) -> None:
     script = [([], look("search passport drawer desk")), (["[61]"], answer("in the drawer", "61"))]
     asked = memory_of(runs, script).ask("How often did Anna go running with her papers?")
     assert 61 in asked.shown
     assert "search('passport drawer desk', 10)" in asked.sql[0]
-
-
-def test_all_kinds_are_asked_for_at_once(runs: Store) -> None:
-    wanted = f"{COUNT};\nopen 61, 62\nsearch desk"
-    script = [([], look(wanted)), (["runs: 60", "drawer", "1908"], answer("60"))]
-    assert len(memory_of(runs, script).ask(QUESTION).sql) == 3
 
 
 @pytest.mark.parametrize(
@@ -295,14 +277,6 @@ def asked_of(runs: Store, adapter: dspy.Adapter, replies: Sequence[Mapping[str, 
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
-def test_any_adapter_reads_a_look(runs: Store, adapter: dspy.Adapter) -> None:
-    replies = [{"look": COUNT}, {"answer": "60", "turns": ""}]
-    assert asked_of(runs, adapter, replies).answer == "60"
-    empty = [{"look": COUNT, "answer": "", "turns": ""}, {"answer": "60", "turns": ""}]
-    assert asked_of(runs, adapter, empty).answer == "60"
-
-
-@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
 def test_a_model_that_passes_over_the_field_answers_as_before(
     runs: Store, adapter: dspy.Adapter
 ) -> None:
@@ -310,17 +284,6 @@ def test_a_model_that_passes_over_the_field_answers_as_before(
     assert (prediction.answer, prediction.calls, list(prediction.turns)) == ("60", 1, [3])
     prediction = asked_of(runs, adapter, [{"look": "", "answer": "60", "turns": ""}])
     assert (prediction.answer, prediction.calls) == ("60", 1)
-
-
-def test_an_answer_counts_whatever_is_to_be_looked_up(runs: Store) -> None:
-    both = f"[[ ## look ## ]]\n{COUNT}\n\n{answer('60', '1')}"
-    assert memory_of(runs, [([], both)]).ask(QUESTION).calls == 1
-
-
-def test_a_look_counts_before_an_abstention(runs: Store) -> None:
-    both = f"[[ ## look ## ]]\n{COUNT}\n\n{answer('No information available')}"
-    asked = memory_of(runs, [([], both), (["runs: 60"], answer("60"))]).ask(QUESTION)
-    assert (asked.text, asked.calls) == ("60", 2)
 
 
 def test_an_answer_in_the_wrong_field_is_one(runs: Store) -> None:
@@ -396,65 +359,7 @@ def test_a_look_and_an_answer_are_examples_of_one_prompt(runs: Store) -> None:
     assert (asked[2].look, answered[2].answer) == (COUNT, "60")
 
 
-def test_examples_and_instructions_of_a_compiled_program_look_too(
-    runs: Store, tmp_path: Path
-) -> None:
-    program = in_phrases(plain_program(scripted_model([])))
-    predict = program.answer.predict
-    predict.demos = [
-        dspy.Example(
-            evidence="m",
-            question="q",
-            asker="",
-            today="",
-            catalog="",
-            look="",
-            answer="a",
-            turns="",
-        )
-    ]
-    program.save(tmp_path / "program.json")
-    loaded = load_program(tmp_path / "program.json")
-    memory = memory_of(runs, [([], look(COUNT)), (["runs: 60"], answer("60"))], program=loaded)
-    assert memory.ask(QUESTION).text == "60"
-    assert all("Not supplied" not in prompt for prompt in prompts_of(memory))
-
-
 # --- the bill -------------------------------------------------------------------------------------
-
-
-def test_the_look_is_on_the_bill_of_the_sql(runs: Store) -> None:
-    memory = memory_of(runs, [([], look(f"{COUNT};\nopen 62")), ([], answer("60"))])
-    asked = memory.ask(QUESTION)
-    steps = {step.name: step for step in asked.steps}
-    assert [*steps] == ["search", "select", "answer"]
-    assert [step.calls for step in asked.steps] == [0, 1, 1]
-    assert (steps["select"].rows, steps["select"].turns > 0) == (2, True)
-
-
-def test_a_model_that_is_too_small_is_not_asked_what_it_lacks(runs: Store) -> None:
-    model: Model = scripted_model([(["60 times"], "sixty times")], size="small")
-    runs.add([Turn("Anna", "I went running 60 times.")])
-    assert Memory(runs, model=model, budget=BUDGET).ask(QUESTION).calls == 1
-
-
-class Modules(BaseCallback):  # type: ignore[misc]
-    """The modules that were called, in their order: what MLflow traces."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        self.names.append(type(instance).__name__)
-
-
-def test_a_look_is_in_the_trace(runs: Store) -> None:
-    traced = Modules()
-    lm = ScriptedLM([([], look(COUNT)), ([], answer("60"))])
-    with dspy.context(lm=lm, callbacks=[traced]):
-        AskMemory(sql="when it pays", budget=BUDGET)(question=QUESTION, memory=runs)
-    answering = ["AnswerQuestion", "MemoryPredict"]
-    assert traced.names == ["AskMemory", *answering, *answering]
 
 
 def test_why_shows_what_was_looked_up(

@@ -13,7 +13,7 @@ from memory.store.facts.entity_edits import add_alias
 from memory.store.facts.vocabulary_table import set_attribute
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, SAID
-from tests.support.scripted import answer, scripted_model, scripted_packaged_model, sql
+from tests.support.scripted import scripted_packaged_model
 
 BOTH_STORES = "slow"
 TURNS = [
@@ -88,20 +88,6 @@ DECIDED = {
     "Where does Tom's sister live?": "Kiel",
     "What is my sister called?": "Elena",
 }
-LEFT = [
-    "Where does Elena live?",  # there are two
-    "Where does she live?",
-    "Where does Bob live?",
-    "Where does my brother live?",
-    "What is my job?",
-    "Why do I live in Bergen?",
-    "Where do I live and work?",
-    "Does Anna like living in Bergen?",
-    "When did I move to Oslo?",  # no day was said
-    "What is my cat called?",  # "two cats" is no name
-    "Where will I live next year?",
-    "I live in Bergen.",
-]
 
 
 @pytest.mark.few(12)
@@ -133,12 +119,6 @@ def test_what_is_counted_of_all_is_no_more_beside_them(
     with Memory(path) as memory:
         memory.add([Turn("Anna", one, f"s{n}", f"2024-0{n}-01") for n, one in enumerate(said, 1)])
         assert memory.ask(question, asker="Anna").text.startswith(text)
-
-
-@pytest.mark.few(4)
-@pytest.mark.parametrize("question", LEFT)
-def test_another_question_is_left(read_store: Store, question: str) -> None:
-    assert looked_up(read_store, question) is None
 
 
 def test_my_is_nobody_s_without_an_asker(read_store: Store) -> None:
@@ -253,17 +233,3 @@ def test_rows_of_several_memories_decide_as_those_of_one(read_store: Store, tmp_
             said = memory.ask("What am I allergic to?", asker="Anna")
     assert (said.text, said.basis) == ("nuts", "rows")
     assert [citation.memory for citation in said.citations] == ["team"]
-
-
-def test_the_packaged_model_is_not_asked_where_rows_decide(read_store: Store) -> None:
-    with Memory(read_store, model=scripted_packaged_model([])) as memory:
-        said = memory.ask("Where do I live?", asker="Anna")
-    assert (said.text.partition(",")[0], said.basis, said.calls) == ("Bergen", "rows", 0)
-    assert said.turns == (7, 6)
-
-
-def test_a_hosted_model_answers_by_itself(read_store: Store) -> None:
-    script = [([], sql("SELECT id FROM turns LIMIT 1")), ([], answer("By the sea"))]
-    with Memory(read_store, model=scripted_model(script)) as memory:
-        said = memory.ask("Where do I live?", asker="Anna")
-    assert (said.text, said.basis) == ("By the sea", "model")

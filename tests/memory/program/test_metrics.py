@@ -32,11 +32,6 @@ def test_an_answer_is_scored_by_the_words_of_the_right_one(
     assert scored(right, said) == pytest.approx(score)
 
 
-def test_an_optimizer_that_collects_examples_is_told_yes_or_no() -> None:
-    assert scored("Oslo", "Oslo", trace=[]) is True
-    assert scored("Oslo", "Bergen", trace=[]) is False
-
-
 def test_gepa_is_told_what_was_wrong() -> None:
     wrong = scored("Oslo", "Bergen", pred_name="answer.predict", pred_trace=[])
     assert wrong.score == 0.0

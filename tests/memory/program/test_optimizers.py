@@ -8,10 +8,9 @@ from typing import Any
 import dspy
 import pytest
 
-from memory import AskMemory, Memory, StoreTurns, Turn, load_model, load_program
+from memory import AskMemory, Memory, StoreTurns, Turn, load_program
 from memory.program import plain_program
 from memory.store.namespaces import path_of
-from memory.text.tokens import count_tokens
 from tests.support.commands import run
 from tests.support.obedient import RULES, THINGS, Obedient, obedient
 from tests.support.scripted import patch_load_model
@@ -252,17 +251,6 @@ def _demos(compiled: dspy.Module, kind: type[dspy.Module]) -> list[Any]:
     return list(predict.demos)
 
 
-@pytest.mark.filterwarnings("ignore:.*are left out of the prompt")
-def test_an_lm_that_was_set_on_the_module_is_compiled_with() -> None:
-    model, _ = obedient()
-    ask = AskMemory(sql="never")
-    ask.set_lm(model.lm)
-    with dspy.context(lm=None):
-        compiled = dspy.BootstrapFewShot(metric=metric).compile(ask, trainset=EXAMPLES)
-        assert answers_of(compiled) == [example.answer for example in EXAMPLES]
-    assert len(compiled.answer.predict.demos) == 4
-
-
 def test_examples_without_evidence_are_left_out_with_a_warning(engine: Obedient) -> None:
     with pytest.warns(UserWarning, match=r"8 examples without evidence are left out .*Answer"):
         compiled = dspy.LabeledFewShot(k=8).compile(AskMemory(sql="never"), trainset=EXAMPLES)
@@ -303,15 +291,6 @@ def right(answer: str) -> bool:
     return answer.endswith("on the ground floor")
 
 
-def test_gepa_spends_every_proposal_on_a_module_that_is_called(engine: Obedient) -> None:
-    student = AskMemory(sql="never")
-    assert [name for name, _ in student.named_predictors()] == ["answer.predict"]
-    by_gepa(student, dspy.settings.lm)
-    proposals = engine.prompts_for("gepa")
-    assert proposals
-    assert all("on the ground floor" in proposal for proposal in proposals)
-
-
 def test_a_module_owns_no_predictor_that_it_does_not_call(engine: Obedient) -> None:
     """An optimizer gives each predictor its turn, called or not."""
     for student in (AskMemory(), AskMemory(sql="never"), plain_program(obedient()[0]).ask):
@@ -335,27 +314,3 @@ def test_a_compiled_program_is_used_from_the_command_line(
     program = ["--program", str(tmp_path / "compiled.json"), "--namespace", "ann"]
     assert "ground floor" not in run("ask", question, "--namespace", "ann")
     assert EXAMPLES[0].answer in run("ask", question, *program)
-
-
-def test_prompts_of_an_optimizer_are_short_enough_for_several_examples(engine: Obedient) -> None:
-    """A traced call holds the cited lines of a memory, not all that the question was shown."""
-    compiled = bootstrapped(AskMemory(sql="never"), dspy.settings.lm)
-    demos = [demo for demo in compiled.answer.predict.demos if "augmented" in demo]
-    assert demos
-    for demo in demos:
-        assert count_tokens(demo.evidence) <= compiled.answer.predict.example_tokens
-
-
-@pytest.mark.slow
-def test_what_was_compiled_on_the_packaged_model_is_loaded(tmp_path: Path) -> None:
-    """Its calls say how likely each token was, which is no part of an example."""
-    model = load_model("local")
-    with dspy.context(lm=model.lm, adapter=None):
-        compiled = dspy.BootstrapFewShot(max_bootstrapped_demos=1, max_labeled_demos=0).compile(
-            plain_program(model).with_sql("never").ask, trainset=EXAMPLES[:1]
-        )
-    file = tmp_path / "compiled.json"
-    compiled.save(file)
-    [demo] = load_program(file).answer.predict.demos
-    assert demo.question == EXAMPLES[0].question
-    assert "logprobs" not in demo

@@ -6,16 +6,14 @@ from pathlib import Path
 import dspy
 import pytest
 
-from memory import Answer, Memory, MemoryProgram, Store, Turn
+from memory import Answer, Memory, MemoryProgram, Store
 from memory.errors import ModelError, UnusableAnswer
-from memory.program import program_for
 from memory.records import ABSTAIN
-from tests.conftest import INSERT, MOVED
+from tests.conftest import MOVED
 from tests.support.scripted import (
     ScriptedLM,
     answer,
     scripted_model,
-    scripted_packaged_model,
     sql,
 )
 
@@ -50,14 +48,6 @@ def test_a_memory_asks_the_program(store: Store) -> None:
     assert [said[name] for name in same] == [getattr(asked, name) for name in same]
 
 
-def test_where_nothing_answers_the_nearest_turns_are_there(store: Store) -> None:
-    model = scripted_packaged_model([([], answer(ABSTAIN))])
-    with model.active():
-        said = program_for(model)("Which dog does Ben have?", store)
-    assert (said.answer, said.basis) == (ABSTAIN, "quotes")
-    assert said.quotations[0].text == "I adopted a dog, Rufus."
-
-
 def test_an_empty_memory_asks_no_model_for_an_answer(address: str) -> None:
     from memory import open_store
 
@@ -72,13 +62,6 @@ def test_what_is_no_answer_is_raised_with_the_steps_so_far(store: Store) -> None
     with pytest.raises(UnusableAnswer) as caught, dspy.context(lm=lm):
         MemoryProgram()(WHERE, store)
     assert [step.name for step in caught.value.answer.steps] == ["search", "select", "answer"]
-
-
-def test_a_window_is_stored_by_the_model_of_dspy() -> None:
-    cat = f"{INSERT}('Ben', 'has_pet', 'a cat', '', 1)"
-    with dspy.context(lm=ScriptedLM([(["[1] ", "I have a cat."], sql(cat))])):
-        done = MemoryProgram().store(turns=[Turn("Ben", "I have a cat.")])
-    assert ([fact.value for fact in done.facts], done.sql, done.calls) == (["a cat"], cat, 1)
 
 
 def test_without_a_model_it_says_what_to_set(store: Store, tmp_path: Path) -> None:

@@ -10,17 +10,13 @@ from memory import Store, StoreTurns, Turn, open_store
 from memory.errors import SqlError
 from memory.evidence.reader import MemoryReader
 from memory.program import AnswerQuestion, RetrieveRows
-from memory.program.answer_sources import likely_source
 from memory.program.opened import OpenedMemory
 from memory.program.protocol import Question
-from memory.program.repairs import MOST_SENT_BACK, MOST_UNREADABLE_SENT_BACK
 from memory.program.signatures.full import AnswerFromMemory
 from memory.records import Rows
 from memory.sql import CheckedSelect
 from tests.support.scripted import (
     Pairs,
-    ScriptedLM,
-    UnexpectedPrompt,
     answer,
     scripted_model,
     sql,
@@ -56,20 +52,6 @@ def store(pairs: Pairs, path: Path) -> dspy.Prediction:
     return done
 
 
-def test_store_shows_the_turns_and_the_catalog(path: Path):
-    done = store([(["[4] (Fri 09 Jun 2017) Bo", "turns: 4 in 2"], sql(GOOD))], path)
-    assert (done.sql, done.calls, done.change.facts) == (GOOD, 1, 1)
-    assert [(fact.subject, fact.value) for fact in done.facts] == [("Anna", "Oslo")]
-
-
-def test_a_refusal_is_the_next_prompt(path: Path):
-    pairs = [([TURNS], sql(wrong(1))), ([wrong(1), "no table"], sql(GOOD))]
-    done = store(pairs, path)
-    assert (done.sql, done.calls) == (GOOD, 2)
-    [refusal] = done.refusals
-    assert refusal.startswith(f"Refused:\n{wrong(1)}\nBecause: no table wrong1")
-
-
 def test_of_refused_rows_only_they_and_their_turns_are_sent_again(path: Path):
     model = scripted_model(
         [
@@ -95,26 +77,6 @@ def test_two_repairs_and_no_third(path: Path):
         store([*refused, (["wrong2"], sql(wrong(3)))], path)
     for number, refusal in enumerate(caught.value.refusals, 1):
         assert refusal.startswith(f"Refused:\n{wrong(number)}\nBecause: no table wrong{number}")
-
-
-@pytest.mark.slow
-def test_of_a_refused_answer_of_megabytes_the_beginning_is_sent_back(path: Path):
-    """A model that rambles once would pay for it three times, and find no room for the turns."""
-    ramble = f"INSERT {'x' * 1_000_000}"
-    unreadable = f"I would rather chat. {'x' * 1_000_000}"
-    model = scripted_model(
-        [([], sql(ramble)), (["INSERT xx", "(cut: 1,000,007"], unreadable), ([], unreadable)]
-    )
-    with open_store(path) as opened:
-        opened.add(SAID)
-        with model.active(), pytest.raises(SqlError) as caught:
-            StoreTurns()(memory=opened, first=3, last=4)
-    assert isinstance(model.lm, ScriptedLM)
-    model.lm.assert_done()
-    [of_sql, *unreadables] = caught.value.refusals
-    assert len(of_sql) < 2 * MOST_SENT_BACK + 200
-    assert max(map(len, unreadables)) < MOST_UNREADABLE_SENT_BACK + 200
-    assert max(map(len, model.lm.script.prompts)) < 2 * MOST_SENT_BACK + 4_000
 
 
 def test_an_unreadable_answer_is_repaired_too(path: Path):
@@ -146,14 +108,6 @@ def retrieve(pairs: Pairs, path: Path, read: Callable[[CheckedSelect], Rows]) ->
         found = RetrieveRows()(question=Question("Where does Anna live?"), memory=memory)
     model.lm.assert_done()
     return found
-
-
-def test_several_selects_each_bring_rows(path: Path):
-    two = "SELECT id AS turn_id FROM turns; SELECT turn_id FROM facts"
-    pairs = [(["Where does Anna live?"], sql(two))]
-    found = retrieve(pairs, path, lambda s: Rows((s.text[-5:],), ()))
-    assert [rows.columns for rows in found.rows] == [("turns",), ("facts",)]
-    assert (len(found.sql), found.calls, found.error, found.refusals) == (2, 1, "", [])
 
 
 def test_retrieve_keeps_what_ran_and_never_raises(path: Path):
@@ -246,22 +200,6 @@ def test_what_is_no_answer_is_no_abstention_either(written: str, unusable: str):
     with model.active():
         said = answered()
     assert (said.answer, said.turns, said.unusable) == ("", [], unusable)
-
-
-def test_the_likely_source_shares_most_words_and_may_be_nobody():
-    assert likely_source("moved to Oslo", "Where?", TURNS, (3, 4)) == [3]
-    assert likely_source("moved to Oslo", "Where?", TURNS, (4,)) == []
-    assert likely_source("Rome", "Where?", TURNS, (3, 4)) == []
-    visits = "Anna | visited: Rome (happened 2023-05) [3]; the Oslo opera [9]\n[4] Bo: Great opera!"
-    assert likely_source("the Oslo opera", "Which opera?", visits, (3, 4, 9)) == [9]
-
-
-def test_the_script_fails_loudly(path: Path):
-    with pytest.raises(AssertionError, match="1 of 2"):
-        store([([], sql(GOOD))] * 2, path)
-    for pairs in ([(["Paris"], sql(GOOD))], []):
-        with pytest.raises(UnexpectedPrompt):
-            store(pairs, path)
 
 
 @pytest.mark.parametrize(

@@ -67,31 +67,6 @@ def test_different_things_are_counted_with_their_rows_beside(cellos: Store) -> N
     assert (things, len(rows)) == (2, 3)
 
 
-def test_an_order_is_that_of_the_turns(cellos: Store) -> None:
-    assert "An order: ORDER BY happened_on, or by turn_id" in PROMPT
-    rows = cellos.read("SELECT turn_id, value FROM facts ORDER BY turn_id, id").rows
-    assert [value for _, value in rows[:1]] == ["a cello"]
-    assert [turn_id for turn_id, _ in rows] == sorted(turn_id for turn_id, _ in rows)
-    turns = cellos.read("SELECT id FROM turns ORDER BY id").rows
-    assert list(turns) == sorted(turns)
-
-
-def test_what_somebody_wants_of_answers_is_among_the_facts(cellos: Store) -> None:
-    condition = "attribute IN ('instruction', 'prefers')"
-    assert condition in PROMPT
-    rows = cellos.read(f"SELECT turn_id, value FROM facts WHERE {condition}").rows
-    assert [value for _, value in rows] == ["give prices when I ask about cellos"]
-
-
-def test_pairs_that_contradict_each_other_are_brought_up(cellos: Store) -> None:
-    assert "settled = '' if no one has said which is right" in PROMPT
-    [select] = [select for select in SELECTS if "FROM contradictions" in select]
-    [row] = cellos.read(select).rows
-    # Without its attribute the second would say the opposite.
-    assert tuple(row[1:]) == ("Maria", "bought", "a cello", "never", "played the cello")
-    assert cellos.read("SELECT turn_id FROM contradictions WHERE settled = ''").rows
-
-
 def test_the_story_is_in_the_prompt_of_a_memory_that_has_one(cellos: Store) -> None:
     [select] = _SELECT.findall(SUMMARIES_IN_QUESTION)
     [(first, last, text)] = cellos.read(select).rows

@@ -118,22 +118,6 @@ def test_a_turn_that_quotes_another_stands_behind_it(path: Path) -> None:
     assert 2 not in {quotation.turn_id for quotation in quoted}
 
 
-def test_who_quotes_a_title_and_says_more_stays_in_place() -> None:
-    said = [
-        Turn("Tim", "Now I play “The Witcher 3” every night.", id=1),
-        Turn("James", "Mine of “The Witcher 3” cost 60 euros, and I finished it in May.", id=2),
-        Turn("Tim", "I lent it to my brother.", id=3),
-    ]
-    assert originals_first(said[::-1]) == said[::-1]
-
-
 def test_an_empty_memory_says_that_it_is(path: Path) -> None:
     with Memory(path, load_model()) as memory:
         assert "".join(memory.reply(Turn("Anna", "Where do I live?"))) == NO_TURNS
-
-
-@pytest.mark.slow
-def test_a_pasted_book_is_quoted_in_short(path: Path) -> None:
-    with Memory(path, load_model()) as memory:
-        memory.add(Turn("Anna", "My book begins. " + "It goes on and on. " * 5_000, "s"))
-        assert len("".join(memory.reply(Turn("Anna", "How does my book begin?")))) < 2_000

@@ -108,10 +108,3 @@ def test_no_subject_has_a_verb_and_no_attribute_is_without_one(turn: str) -> Non
 def test_what_is_cut_elsewhere_is_no_row(turn: str, wrong: str) -> None:
     assert wrong not in rows_of(turn)
     assert not expression_of(row_grammar(turn)).fullmatch(wrong)
-
-
-def test_required_rows_leave_none_out_unless_there_is_no_row() -> None:
-    turn = "Ida: I sold the car."
-    assert expression_of(row_grammar(turn)).fullmatch("none")
-    assert not expression_of(row_grammar(turn, required=True)).fullmatch("none")
-    assert expression_of(row_grammar("Ida: What a day!", required=True)).fullmatch("none")

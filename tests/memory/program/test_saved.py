@@ -16,7 +16,6 @@ from locomo.harness import temporary_memory
 from memory import InputError, Memory, MemoryProgram, Turn, load_program
 from memory.program import Card, concerns, save_program, saved
 from memory.program.signatures.full import WriteFacts
-from memory.search.ranking import FEATURE_WEIGHTS
 from memory.system import files
 from tests.conftest import MOVED
 from tests.support.scripted import answer, scripted_model, sql
@@ -100,11 +99,6 @@ def test_the_file_holds_text_only(file: Path):
     assert "é" in text, "readable"
 
 
-def test_a_field_that_an_example_lacks_is_still_lacking(tmp_path: Path):
-    save_program(compiled(sql=None), tmp_path / "some.json", CARD)
-    assert "sql" not in load_program(tmp_path / "some.json").store.predict.demos[0]
-
-
 def test_a_file_of_before_a_module_came_is_plain_for_that_one(file: Path):
     content = json.loads(file.read_bytes())
     del content["refine.predict"]
@@ -158,19 +152,6 @@ def test_whatever_an_optimizer_writes_comes_back(tmp_path_factory, instructions:
         assert all(demo[name] == was.demos[0][name] for demo in now.demos for name in demo)
 
 
-def test_half_a_letter_does_not_stop_saving(tmp_path: Path):
-    save_program(compiled(sql="odd \ud800"), tmp_path / "odd.json", CARD)
-    assert load_program(tmp_path / "odd.json").store.predict.demos[0].sql == "odd ?"
-
-
-def test_what_cannot_be_written_is_an_input_error_and_leaves_nothing(tmp_path: Path):
-    (tmp_path / "taken").write_text("mine")
-    for place in (tmp_path / "taken" / "program.json", tmp_path):
-        with pytest.raises(InputError, match="cannot write"):
-            save_program(MemoryProgram(), place, CARD)
-    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
-
-
 def test_a_full_disk_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch):
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -181,13 +162,6 @@ def test_a_full_disk_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.M
         save_program(MemoryProgram(), file, CARD)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
-
-
-def test_the_card_goes_with_copies_and_not_into_dspys_state(file: Path):
-    loaded = load_program(file)
-    assert loaded.deepcopy().card == CARD
-    assert {"store.predict", "ask.answer.predict"} < set(loaded.dump_state())
-    assert MemoryProgram().card is None
 
 
 class Evil:
@@ -261,27 +235,6 @@ def test_a_file_that_was_tampered_with_is_refused(file: Path, where: list[Any], 
     inner[where[-1]] = value
     file.write_text(json.dumps(content))
     refused(file, says)
-
-
-def test_the_prefix_of_an_output_that_copro_wrote_is_kept(file: Path) -> None:
-    content = json.loads(file.read_bytes())
-    content["ask.answer.predict"]["signature"]["fields"][-1]["prefix"] = "From the memory:"
-    file.write_text(json.dumps(content))
-    loaded = load_program(file)
-    assert loaded.answer.predict.dump_state()["signature"]["fields"][-1]["prefix"] == (
-        "From the memory:"
-    )
-    assert prompts(loaded) == prompts(compiled())
-
-
-@pytest.mark.parametrize(
-    "weight", ["1e308", "-1e308", "1e7", "NaN", "Infinity", "1e400", "true", '"1"']
-)
-def test_a_weight_of_which_a_score_is_infinite_is_refused(file: Path, weight: str) -> None:
-    content = json.loads(file.read_bytes())
-    content["sql_memory"]["feature_weights"] = dict.fromkeys(FEATURE_WEIGHTS, "weight")
-    file.write_text(json.dumps(content).replace('"weight"', weight))
-    refused(file, "feature_weights")
 
 
 def refused(file: Path, says: str) -> None:

@@ -1,8 +1,6 @@
 """Servers as they are: each oddity ends in the right answer, or in one line of advice."""
 
 import asyncio
-import io
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,10 +57,6 @@ def says(change: Callable[[str], Sent]) -> Behaviour:
 
 
 UNKNOWN_FIELD = {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"]}]}
-OPENAI_LIMIT = (
-    "Unsupported parameter: 'max_tokens' is not supported with this model."
-    " Use 'max_completion_tokens' instead."
-)
 VLLM_ROOM = (
     "'max_completion_tokens' is too large: 3000. This model's maximum context length is 4096 tokens"
     " and your request has 2500 input tokens (3000 > 4096 - 2500)."
@@ -114,12 +108,6 @@ def tell(memory: Memory, turns: int) -> None:
 )
 def test_the_answer_comes_in_spite_of(ask: Callable[..., str], behaviour: Behaviour):
     assert ask(behaviour) == "Oslo"
-
-
-def test_the_older_name_of_the_limit_is_given_up_as_well(ask: Callable[..., str]):
-    # An address of the environment is asked by litellm, which sends the older name.
-    refused = refuses("max_tokens", refusal(OPENAI_LIMIT, code="unsupported_parameter"))
-    assert ask(refused, by_environment=True) == "Oslo"
 
 
 @pytest.mark.few(1)
@@ -188,18 +176,6 @@ def test_what_to_do_is_said_in_one_line(
 
 
 @pytest.mark.slow
-def test_an_answer_that_is_cut_at_its_limit_is_told_without_advice_that_no_command_takes(
-    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-):
-    lines = io.StringIO()
-    monkeypatch.setattr(
-        logging.getLogger("dspy.clients.lm"), "handlers", [logging.StreamHandler(lines)]
-    )
-    ask(says(lambda text: whole(text, "length")))
-    assert lines.getvalue() == "an answer was cut off at its limit of tokens\n"
-
-
-@pytest.mark.slow
 def test_a_longer_wait_than_a_call_may_take_is_told(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -243,36 +219,12 @@ def test_ollama_is_given_the_context_that_a_prompt_needs(tmp_path: Path):
     assert request["options"]["num_ctx"] == 16_384
 
 
-def test_another_server_by_ollamas_name_is_asked_by_openais_protocol(tmp_path: Path):
-    with odd_server(lambda _: None) as server:
-        bare = server.address.removesuffix("/v1")
-        with Memory(tmp_path / "anna.db", load_model("ollama_chat/m:70b", api_base=bare)) as memory:
-            tell(memory, 1)
-            assert memory.ask(QUESTION).text == "Oslo"
-
-
 def cuts(tokens: int, request: Request) -> Sent:
     """What a server says that reads so many tokens of a prompt and leaves out the rest."""
     size = sum(len(str(message["content"])) for message in request["messages"]) // 4
     sent = whole(spoken(request))
     usage = {"prompt_tokens": min(size, tokens), "completion_tokens": 9, "total_tokens": 9}
     return replace(sent, body={**sent.body, "usage": usage})
-
-
-def test_a_prompt_that_happens_to_be_as_long_as_a_context_is_answered(tmp_path: Path):
-    """A server's own count: 3,072 tokens once are a coincidence, and no look ends."""
-
-    def counts(_: Request) -> Sent:
-        sent = whole("Oslo")
-        usage = {"prompt_tokens": 3_072, "completion_tokens": 9, "total_tokens": 3_081}
-        return replace(sent, body={**sent.body, "usage": usage})
-
-    with odd_server(counts) as server:
-        model = load_model("openai/m", api_base=server.address)
-        with model.active():
-            assert model.lm(messages=[{"role": "user", "content": "word " * 3_300}])
-        with pytest.raises(PromptTooLong), model.active():
-            model.lm(messages=[{"role": "user", "content": "word " * 3_400}])
 
 
 def test_a_prompt_that_was_cut_is_told_and_a_shorter_one_is_answered(
@@ -304,10 +256,6 @@ def test_a_window_that_was_cut_is_stored_in_smaller_ones(tmp_path: Path):
     assert not digested.failed
 
 
-def test_half_an_emoji_is_shown_as_a_character_that_is_missing(ask: Callable[..., str]):
-    assert ask(says(lambda text: whole(text.replace("Oslo", "Oslo \ud83d")))) == "Oslo \ufffd"
-
-
 @pytest.mark.slow
 def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
     refused: list[Request] = []
@@ -335,23 +283,6 @@ def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
 
 
 # Digests
-
-
-@pytest.mark.slow
-def test_windows_become_as_small_as_a_server_takes_them(tmp_path: Path):
-    told = 60
-    with odd_server(lambda _: None) as server:
-        needed = _longest_prompt(tmp_path / "whole.db", server.address, told)
-    behaviour = holds(needed - 100, refusal("maximum context length is 9 tokens"))
-    with (
-        odd_server(behaviour) as server,
-        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
-    ):
-        tell(memory, told)
-        digest = memory.digest()
-        assert (digest.failed, memory.store.pending()) == (0, [])
-        assert digest.stored > 2, "in more windows than of 48 turns"
-        assert memory.digest().stored == 0
 
 
 def _longest_prompt(path: Path, address: str, turns: int) -> int:
@@ -398,17 +329,6 @@ def test_a_summary_that_is_too_long_to_be_told_waits(tmp_path: Path):
         assert memory.digest().stored == 1
         assert "[[ ## summary ## ]]" in str(server.requests[-1]["messages"])
         assert memory.store.summaries() == [to_tell]
-
-
-def test_half_an_emoji_in_a_fact_does_not_lose_it(tmp_path: Path):
-    behaviour = says(lambda text: whole(text.replace("Miso", "Miso \ud83d")))
-    with (
-        odd_server(behaviour) as server,
-        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
-    ):
-        memory.add(Turn("Anna", "My cat is Miso."))
-        assert memory.digest().failed == 0
-        assert "My cat is Miso \ufffd." in [fact.value for fact in memory.store.facts()]
 
 
 @pytest.mark.few(1)
@@ -458,17 +378,6 @@ def test_a_reply_to_a_prompt_that_is_too_long_is_asked_for_again(tmp_path: Path)
     behaviour = holds(1_500, refusal("maximum context length is 1500 tokens"))
     reply(tmp_path / "anna.db", behaviour, pieces, turns=60)
     assert "".join(pieces) == "How nice!"
-
-
-@pytest.mark.few(1)
-@pytest.mark.parametrize("piece", [1, 2])
-def test_an_emoji_in_two_pieces_is_one_character(tmp_path: Path, piece: int):
-    pieces: list[str] = []
-    halves = "How nice \ud83d\ude00 !"
-    behaviour = says(lambda text: streamed(text.replace("How nice!", halves), piece=piece))
-    reply(tmp_path / "anna.db", behaviour, pieces)
-    assert "".join(pieces) == "How nice \U0001f600 !"
-    assert all(piece.encode() for piece in pieces)
 
 
 WALK = "How nice that you walk your dog in the park, by the river, and in any weather!"

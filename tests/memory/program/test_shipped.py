@@ -13,28 +13,14 @@ from memory.models import Model, read_card
 from memory.models.model_names import UNTUNED_MODEL
 from memory.models.packaged import SHIPPED
 from memory.program.abstention import BENCHMARK_COST
-from memory.records import ABSTAIN
 from memory.store.configuration.declared_settings import Settings
 from tests.support.gguf_adapter import adapter
 
 DATA = Path(__file__).parents[3] / "data"
 # What each module's adapter was tuned on, in the order of its runs.
 TUNED_ON = {"answer": ("train", "train_answers")}
-MOST_BYTES = 6_000_000
 EACH = pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 AGAIN = "make the adapter again, as docs/tuning.md says:"
-
-
-def test_they_are_small() -> None:
-    files = [file for folder in SHIPPED for file in folder.iterdir()]
-    assert {file.name for file in files} == {"adapter.gguf", "adapter.json"}
-    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
-
-
-def test_each_module_has_one_at_most() -> None:
-    targets = [target for folder in SHIPPED for target in read_card(folder).targets]
-    assert "answer" in targets
-    assert len({*targets}) == len(targets)
 
 
 @EACH
@@ -122,18 +108,6 @@ def test_a_newcomer_is_answered(memory: Memory, question: str, word: str, turn: 
     assert turn in answer.turns
 
 
-@pytest.mark.slow
-def test_what_nobody_said_is_not_answered(memory: Memory) -> None:
-    assert memory.ask("Which car does Anna's uncle drive?").text == ABSTAIN
-
-
 @pytest.fixture
 def untuned() -> Model:
     return load_model("local-base")
-
-
-@pytest.mark.slow
-def test_the_untuned_model_still_answers(untuned: Model, tmp_path: Path) -> None:
-    with Memory(tmp_path / "memory.db", model=untuned) as memory:
-        memory.add(TOLD[-1:])
-        assert memory.ask("Which tune does Ella play?").calls == 1

@@ -9,7 +9,7 @@ from memory.program import AnswerQuestion
 from memory.program.signatures.full import AnswerFromMemory
 from memory.program.sql_questions import sql_pays
 from memory.records import Hit
-from tests.support.scripted import Pairs, ScriptedLM, answer, scripted_model, sql
+from tests.support.scripted import Pairs, answer, scripted_model, sql
 
 WHEN_IT_PAYS = True
 AnswerInWords = AnswerFromMemory.delete("catalog").delete("look")
@@ -76,19 +76,6 @@ def test_a_single_thing_takes_one_call_however_it_is_asked_for(runs: Store, ques
     memory = memory_of(runs, 500, [(["drawer"], answer("in the drawer", "61"))])
     asked = memory.ask(question)
     assert (asked.calls, asked.sql) == (1, ())
-
-
-def test_no_select_is_asked_for_where_the_whole_memory_is_shown(runs: Store) -> None:
-    memory = memory_of(runs, 6_000, [(["59 km"], answer("60"))])
-    assert memory.ask("How often did Anna go running?").calls == 1
-    assert isinstance(memory.model.lm, ScriptedLM)
-    memory.model.lm.assert_done()
-
-
-def test_always_asks_for_sql_for_each_question(store: Store) -> None:
-    model = scripted_model([([], sql("-- none")), ([], answer("Oslo", "1"))])
-    memory = Memory(store, model=model, program=AskMemory(sql="always"))
-    assert memory.ask("Where did Anna move to?").calls == 2
 
 
 def test_a_memory_asks_where_it_pays_and_the_module_itself_always(store: Store) -> None:

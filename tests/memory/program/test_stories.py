@@ -63,22 +63,6 @@ def test_a_story_is_told_by_the_askers_own_turns_in_time_under_their_days(
 
 
 @pytest.mark.slow
-def test_a_small_budget_shows_the_gist_of_more_turns(shed: Store) -> None:
-    question = "Summarize how the user's shed progressed."
-    few, many = asked(shed, question, 500), asked(shed, question, 2_000)
-    assert 10 <= len([line for line in few if "user: Stage" in line]) < 30
-    assert len("".join(few)) < len("".join(many))
-
-
-@pytest.mark.slow
-def test_a_story_of_nobody_known_is_told_by_the_ranking(shed: Store) -> None:
-    lines = asked(shed, "Summarize how the shed progressed.", asker="")
-    assert any("assistant: " in line for line in lines)
-    nobody = asked(shed, "Summarize how the shed progressed.", asker="Berta")
-    assert nobody == lines
-
-
-@pytest.mark.slow
 def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
     question = "Summarize how the user's shed progressed."
     [last] = shed.read("SELECT MAX(id) FROM turns").rows

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,18 +163,6 @@ def test_facts_and_replies_are_read_from_partial_replies_of_other_adapters(home:
 # --- DSPy's functions -------------------------------------------------------------------------
 
 
-def test_it_is_awaited(home: Path) -> None:
-    async def both() -> list[str]:
-        module = AskMemory()
-        with dspy.context(lm=ScriptedLM(ASKED)):
-            first = await module.acall(question=QUESTION, memory="anna")
-        with dspy.context(lm=ScriptedLM(ASKED)):
-            second = await dspy.asyncify(module)(question=QUESTION, memory="anna")
-        return [first.answer, second.answer]
-
-    assert asyncio.run(both()) == ["Oslo", "Oslo"]
-
-
 def test_it_streams(home: Path) -> None:
     async def streamed() -> Any:
         program = dspy.streamify(AskMemory())
@@ -227,46 +214,6 @@ def test_an_evaluation_with_rows_is_written_as_json(home: Path) -> None:
     assert json.loads(json.dumps(voted.toDict()))["rows"] == written["rows"]
 
 
-def _rewarded(inputs: Any, prediction: dspy.Prediction) -> float:
-    return float(prediction.answer == "Oslo")
-
-
-WRAPPERS: dict[str, Callable[[dspy.Module], Any]] = {
-    "BestOfN": lambda ask: dspy.BestOfN(module=ask, N=2, reward_fn=_rewarded, threshold=1.0),
-    "Refine": lambda ask: dspy.Refine(module=ask, N=2, reward_fn=_rewarded, threshold=1.0),
-    "syncify": dspy.syncify,
-    "reset_copy": lambda ask: ask.reset_copy(),
-}
-
-
-@pytest.mark.parametrize("name", WRAPPERS)
-def test_what_wraps_modules_takes_it(home: Path, name: str) -> None:
-    lm = DummyLM({QUESTION: {"sql": "-- none", "answer": "Oslo", "turns": "1"}})
-    with dspy.context(lm=lm):
-        wrapped = WRAPPERS[name](AskMemory())
-        assert wrapped(question=QUESTION, memory="anna").answer == "Oslo"
-
-
-def test_a_whole_program_is_saved_and_loaded(home: Path) -> None:
-    AskMemory(sql="never").save(str(home / "program"), save_program=True)
-    loaded = dspy.load(str(home / "program"), allow_pickle=True)
-    with dspy.context(lm=ScriptedLM(ASKED[1:])):
-        assert loaded(question=QUESTION, memory="anna").answer == "Oslo"
-
-
-def test_programs_vote(home: Path) -> None:
-    lms = [
-        ScriptedLM(ASKED),
-        ScriptedLM([ASKED[0], (["Oslo"], answer("Paris"))]),
-        ScriptedLM(ASKED),
-    ]
-    modules = [AskMemory() for _ in lms]
-    for module, lm in zip(modules, lms, strict=True):
-        module.set_lm(lm)
-    ensemble = dspy.Ensemble(reduce_fn=dspy.majority).compile(modules)
-    assert ensemble(question=QUESTION, memory="anna").answer == "Oslo"
-
-
 def test_a_prediction_has_the_evidence_and_the_text_of_its_hits(home: Path) -> None:
     prediction = asked_with(ScriptedLM(ASKED))
     assert "Anna: I moved to Oslo." in prediction.evidence
@@ -284,17 +231,6 @@ _GROUNDED = {
     "reasoning": "", "ground_truth_key_ideas": "Oslo", "system_response_key_ideas": "Oslo",
     "system_response_claims": "Oslo", "discussion": "", "groundedness": 1.0,
 }  # fmt: skip
-
-
-def test_modules_are_pickled_and_read_again(home: Path) -> None:
-    for module in (AskMemory(), AskMemory(sql="never"), StoreTurns()):
-        again = pickle.loads(pickle.dumps(module))  # noqa: S301
-        assert [name for name, _ in again.named_predictors()] == [
-            name for name, _ in module.named_predictors()
-        ]
-    again = pickle.loads(pickle.dumps(AskMemory()))  # noqa: S301
-    with dspy.context(lm=ScriptedLM(ASKED)):
-        assert again(question=QUESTION, memory="anna").answer == "Oslo"
 
 
 def _is_right(gold: dspy.Example, pred: dspy.Prediction, trace: Any = None) -> bool:
@@ -354,30 +290,6 @@ def test_a_memory_that_is_asked_changes_nothing_in_dspy(home: Path) -> None:
 # --- what it is made of -------------------------------------------------------------------------
 
 
-def test_parts_are_modules_of_ones_own(home: Path) -> None:
-    class Shout(dspy.Module):
-        def forward(self, question: Any, evidence: Any, **_: Any) -> dspy.Prediction:
-            return dspy.Prediction(
-                answer=f"{len(evidence.turn_ids)} TURNS", turns=[], cites=[], calls=0, unusable=""
-            )
-
-    module = AskMemory(answer=Shout(), sql="never")
-    with dspy.context(lm=ScriptedLM([])):
-        assert module(question=QUESTION, memory="anna").answer == "2 TURNS"
-
-
-@pytest.mark.parametrize("kind", [dspy.Predict, dspy.ChainOfThought])
-def test_a_module_that_answers_needs_evidence_and_a_question_alone(home: Path, kind: Any) -> None:
-    """It need not give turns: the likeliest turn is cited."""
-    said = (
-        answer("Oslo") if kind is dspy.Predict else f"[[ ## reasoning ## ]]\n1\n\n{answer('Oslo')}"
-    )
-    module = AskMemory(answer=kind("evidence, question -> answer"), sql="never")
-    with dspy.context(lm=ScriptedLM([(["I moved to Oslo."], said)])):
-        prediction = module(question=QUESTION, memory="anna")
-    assert (prediction.answer, prediction.turns) == ("Oslo", (1,))
-
-
 def test_any_predictor_takes_the_place_of_ours(home: Path) -> None:
     module = AskMemory()
     for part in (module.retrieve, module.answer):
@@ -400,24 +312,6 @@ def test_what_tries_a_part_several_times_takes_its_place(home: Path, kind: Any) 
     assert (prediction.answer, len(prediction.rows)) == ("Oslo", 1)
 
 
-def test_a_signature_may_be_a_string(home: Path) -> None:
-    retrieve = RetrieveRows("question, catalog -> sql")
-    module = AskMemory(retrieve, AnswerQuestion("evidence, question -> answer, turns"))
-    with dspy.context(lm=ScriptedLM(ASKED)):
-        prediction = module(question=QUESTION, memory="anna")
-    assert (prediction.answer, prediction.turns) == ("Oslo", (1,))
-
-
-def test_a_field_that_was_added_is_in_the_prediction(home: Path) -> None:
-    module = AskMemory(sql="never")
-    confidence = dspy.OutputField(desc="low or high")
-    signature = module.answer.predict.signature.append("confidence", confidence, type_=str)
-    module.answer.predict.signature = signature
-    said = f"[[ ## confidence ## ]]\nhigh\n\n{answer('Oslo', '1')}"
-    with dspy.context(lm=ScriptedLM([([QUESTION], said)])):
-        assert module(question=QUESTION, memory="anna").confidence == "high"
-
-
 def test_what_a_small_model_needs_is_composed(home: Path) -> None:
     module = AskMemory(retrieve=TemplateRows(), answer=Checked(AnswerQuestion()))
     with dspy.context(lm=ScriptedLM([([QUESTION], answer("Paris", "1"))])):
@@ -437,12 +331,3 @@ def test_turns_are_stored_as_facts(home: Path, anna: Store) -> None:
         prediction = StoreTurns()(memory="anna")
     assert ("Anna", "moved", "Oslo") in map(_statement, prediction.facts)
     assert ("Anna", "moved", "Oslo") in map(_statement, anna.facts())
-
-
-def test_turns_of_an_example_are_stored_nowhere(home: Path, anna: Store) -> None:
-    turns = [{"speaker": "Anna", "text": "I moved to Oslo."}]
-    before = anna.facts()
-    with dspy.context(lm=ScriptedLM([(["I moved to Oslo."], sql(FACT))])):
-        prediction = StoreTurns()(turns=turns)
-    assert list(map(_statement, prediction.facts)) == [("Anna", "moved", "Oslo")]
-    assert anna.facts() == before

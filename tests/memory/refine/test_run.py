@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from memory import InputError, Memory, open_store
-from memory.refine.questions import windows_all_over, word_f1
-from memory.refine.run import Progress, Refinement, carry_out, forecast, refine
+from memory.refine.questions import word_f1
+from memory.refine.run import Progress, Refinement, carry_out, refine
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft
 from memory.store import Store
@@ -131,27 +131,6 @@ def test_refused_calls_are_told_and_cost_an_operation(address: str) -> None:
     assert refinement.tools == {"delete_memory": 3, "forget_memory": 1, "manage_memory": 1}
 
 
-def test_the_same_facts_are_not_asked_twice(address: str) -> None:
-    furnished(address)
-    model, engine = refiner_model([])
-    with Memory(address, model=model) as memory:
-        refine(memory.store, memory.model, memory.program, questions=12)
-        ahead = forecast(memory.store, model, operations=3, questions=12)
-    assert engine.counts == {"questions": 1, "answers": 12, "refine": 1, "compare": 0}
-    assert ahead.calls == 1 + 1 + 3 + 2 * (12 + 3) + 2 * 3 * 5
-    assert ahead.tokens_in > 1_000
-
-
-@pytest.mark.slow
-def test_a_judge_may_compare_the_answers(address: str) -> None:
-    furnished(address, without=[3])
-    model, engine = refiner_model([creating(3)], [])
-    with Memory(address, model=model) as memory:
-        refinement = refine(memory.store, memory.model, memory.program, questions=12, judged=True)
-    assert refinement.decided == pytest.approx((5 / 6, 1.0))
-    assert engine.counts["compare"] > 0
-
-
 @pytest.mark.few(1)
 @pytest.mark.parametrize("stage", ["writing questions", "refining", "taking back"])
 def test_what_is_interrupted_leaves_the_memory_as_it_was(address: str, stage: str) -> None:
@@ -203,15 +182,6 @@ def test_what_cannot_be_measured_is_not_refined(address: str) -> None:
             refine(memory.store, memory.model, memory.program, questions=8)
     with Memory(address, model="local") as memory, pytest.raises(InputError, match="too small"):
         refine(memory.store, memory.model, memory.program)
-
-
-def test_questions_are_written_from_all_over_a_memory(address: str) -> None:
-    with open_store(furnished(address)) as store:
-        turns = store.turns() * 6
-    windows = windows_all_over(turns, 10)
-    assert [window.number for window in windows] == [3, 3, 4]
-    assert all(len(window.turns) == 12 for window in windows)
-    assert windows_all_over([], 12) == []
 
 
 @pytest.mark.parametrize(

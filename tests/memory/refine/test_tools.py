@@ -11,7 +11,6 @@ from memory.records import Fact
 from memory.refine.tools import RefiningTools
 from memory.refine.workbench import Draft, FactSet, StoreWorkbench
 from memory.store import Store
-from memory.store.facts.vocabulary_table import set_vocabulary
 
 BOTH_STORES = "slow"
 
@@ -100,15 +99,6 @@ def test_a_fact_is_created_of_a_turn_that_says_it(tools: Tools) -> None:
     )
     assert done.splitlines()[1] == "+ Anna works_as: nurse (fact 5, turn 3)"
     assert tools.fact(5).turn_id == 3
-
-
-def test_a_fact_is_created_in_the_words_of_the_vocabulary(tools: Tools, store: Store) -> None:
-    job = {"subject": "Anna", "value": "nurse", "turn_id": 3, "reason": "her job"}
-    done = tools.manage_memory("create", attribute="occupation", **job)
-    assert done.splitlines()[1] == "+ Anna works_as: nurse (fact 5, turn 3)"
-    set_vocabulary(store, strict=True)
-    advice = refused(tools.manage_memory, "create", attribute="shift", **job | {"value": "work"})
-    assert "'shift'" in advice
 
 
 @pytest.mark.few(4)
@@ -228,13 +218,6 @@ def test_each_strategy_merges_in_its_own_way(tools: Tools) -> None:
     fact = tools.fact(6)
     assert (fact.attribute, fact.turn_id, fact.happened_on) == ("life", 4, "2017-05")
     assert tools.state().turn_ids[6] == {1, 3, 4}
-
-
-def test_dates_that_differ_stay_in_what_is_concatenated(tools: Tools) -> None:
-    tools.manage_memory("update", "dated", fact_id=3, happened_on="2017-07-01", value="Norway")
-    tools.merge_memory([1, 3], "concatenate", "one home")
-    fact = tools.fact(5)
-    assert (fact.value, fact.happened_on) == ("Oslo (2017-05); Norway (2017-07-01)", "2017")
 
 
 def test_a_fact_of_two_things_comes_apart_where_it_tells_of_the_second(tools: Tools) -> None:

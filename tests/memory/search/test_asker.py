@@ -43,10 +43,6 @@ def test_without_an_asker_nothing_is_rewritten(asker: str) -> None:
     assert third_person("Where do I live?", asker) == "Where do I live?"
 
 
-def test_any_name_stands_as_it_is_and_on_one_line() -> None:
-    assert third_person("Where do I live?", "A\\1\n B") == r"Where does A\1 B live?"
-
-
 # Turns of two people about the same things, on the days on which they did them.
 LIVES = [
     ("Anna", "I work at a bakery in Bergen.", "2026-03-02"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from memory.records import Hit, Turn
 from memory.search import features, ranking
 from memory.search.embed import sign_codes
-from memory.search.index import LONG_TURN, Index, Piece, UnreadVectors, by_speakers
+from memory.search.index import Index, Piece, UnreadVectors, by_speakers
 from memory.search.turn_columns import SessionEnd, describe_turns
 from memory.search.word_matches import Counts, WordMatches
 
@@ -104,31 +104,6 @@ def test_words_count_for_the_neighbours_in_the_same_session_only() -> None:
     )
 
 
-def test_two_words_near_a_turn_beat_one_word_twice() -> None:
-    ranked = index([turn for name in "xy" for turn in turns_of("a", "b", session=name)])
-    both, twice = match(10, 30, 40), match(20)
-    values = shares("words", ranked, "cat dog", both, twice)
-    assert max(values[:2]) > max(values[2:])
-
-
-def test_a_rare_word_counts_more_than_a_common_one() -> None:
-    ranked = index([turn for name in "abcdefgh" for turn in turns_of("x", session=name)])
-    values = shares("words", ranked, "cat dog", match(10), match(20, 30, 40, 50, 60))
-    assert values[0] > values[1] > values[7] == 0
-
-
-def test_a_word_of_like_meaning_counts_less_than_the_word_itself() -> None:
-    ranked = index([turn for name in "abc" for turn in turns_of("x", session=name)])
-    exact, alike, neither = shares("words", ranked, "cat", match(10, related=[10, 20]))
-    assert exact > alike > neither == 0
-
-
-def test_an_example_of_what_is_asked_for_counts() -> None:
-    ranked = index([turn for name in "ab" for turn in turns_of("x", session=name)])
-    example, neither = shares("kind", ranked, "pets", match(examples=[10]))
-    assert example > neither == 0
-
-
 def test_a_session_is_as_good_as_its_best_turn() -> None:
     ranked = index(
         [*turns_of("a", "b", session="x"), *turns_of("c", "d", session="y"), *turns_of("e")]
@@ -143,10 +118,6 @@ def test_meaning_is_near_the_turn_and_what_was_said_around_it() -> None:
     values = shares("meaning", index(turns, vectors), "cat", vector=EAST)
     assert values[2] == max(values)
     assert values[3] > values[4] > values[5] == 0  # a reply is about what was said before it
-
-
-def test_a_turn_without_meaning_is_near_nothing() -> None:
-    assert not any(shares("meaning", index(turns_of("", "?!")), "cat", vector=EAST))
 
 
 def test_the_named_speaker_the_named_date_and_the_form_of_a_turn_count() -> None:
@@ -177,31 +148,11 @@ def test_a_question_is_known_by_its_mark_in_any_script(text: str) -> None:
     assert question != 0 == statement
 
 
-def test_a_question_behind_a_statement_counts_less() -> None:
-    statement = "By the way, I sold my old red car to my neighbour last week, for a good price. "
-    turns = turns_of("Which bus takes me there?", statement + "Which bus takes me there?")
-    question, fact = shares("asks", index(turns), "car")
-    assert question < fact < 0
-
-
 def test_days_that_a_question_means_count() -> None:
     days = ["2017-10-11", "2017-10-17", "2017-10-18", "2017-10-19"]
     ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
     assert [value > 0 for value in shares("date", ranked, "yesterday")] == [0, 0, 1, 0]
     assert [value > 0 for value in shares("date", ranked, "last Tuesday")] == [0, 1, 0, 0]
-
-
-def test_a_day_that_is_meant_counts_no_less_than_the_day_it_is_told_by() -> None:
-    days = ["2017-10-11", "2017-10-17", "2017-10-18"]
-    ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
-    meant, elsewhere, named = shares("date", ranked, "a week before 18 October 2017")
-    assert meant > elsewhere
-    assert meant >= named
-
-
-def test_length_is_capped_so_that_documents_do_not_win_by_size() -> None:
-    short, long = shares("length", index(turns_of("a " * 100, "a " * 10_000)), "cat")
-    assert short == long
 
 
 def test_long_turns_do_not_win_by_holding_every_word() -> None:
@@ -211,17 +162,6 @@ def test_long_turns_do_not_win_by_holding_every_word() -> None:
     ranked = index(turns_of("today " * 50, "today " * 5_000))
     short, long = shares("time", ranked, "When?")
     assert short > long > 0
-
-
-def test_a_long_turn_and_its_neighbours_tell_less_of_each_other() -> None:
-    for turn_index in (0, 1):  # as the one that gives and as the one that takes
-        shares_of_second = []
-        for length in (50, 5_000):
-            texts = ["cat", "a dog", "x", "x"]
-            texts[turn_index] += " a" * length
-            ranked = index(turns_of(*texts))
-            shares_of_second.append(shares("words", ranked, "cat", match(10))[1])
-        assert shares_of_second[0] > shares_of_second[1] > 0
 
 
 def test_whoever_a_question_to_an_assistant_means_counts() -> None:
@@ -262,32 +202,6 @@ def test_in_a_talk_with_an_assistant_dates_and_times_count_less_the_longer_it_is
     user, *_ = shares(name, index(talk(turns, text)), question)
     short, long = of_talks
     assert 0 < user == pytest.approx((short + part * (long - short)) * person, abs=1e-3)
-
-
-def test_a_talk_is_what_a_session_has_of_one_day() -> None:
-    text = "I went there yesterday."
-    days = [f"2017-05-{day:02}" for day in range(8, 18)]
-    turns = [turn for day in days for turn in talk(10, text, at=day)]
-    for cuts in ([], [1], [15, 60]):  # a memory that grew ranks like one that was just opened
-        first, *_ = shares("date", index(turns, cuts=cuts), "on 8 May 2017")
-        assert first == shares("date", index(talk(10, text)), "on 8 May 2017")[0] > 0
-
-
-def test_a_short_turn_loses_in_a_short_talk_with_an_assistant_and_gains_in_a_long_one() -> None:
-    full = "x" + " and" * 30
-    short, long = shares("length", index(turns_of("Yes.", full)), "cat")
-    short_in_short, long_in_short, *_ = shares("length", index(talk(3, "Yes.", full)), "cat")
-    short_in_long, long_in_long, *_ = shares("length", index(talk(60, "Yes.", full)), "cat")
-    assert long == long_in_short == long_in_long
-    assert short_in_short < short < long < short_in_long
-
-
-def test_in_a_session_with_an_assistant_a_very_long_turn_loses_something() -> None:
-    texts = ["a " * n for n in (LONG_TURN - 1, LONG_TURN, 90, 400)]
-    people = shares("length", index(turns_of(*texts)), "cat")
-    shorter, long, longer, longest, _ = shares("length", index(talk(5, *texts)), "cat")
-    assert people == [people[0]] * 4
-    assert people[0] == shorter == long > longer > longest > 0
 
 
 # ------------------------------------------------------------ the ranking
@@ -333,10 +247,6 @@ def test_a_word_of_turns_not_known_yet_never_counts_against_a_turn() -> None:
         matches = [match(10, *range(30, unknown, 10)), match(20)]
         values = shares("words", ranked, "cat dog", *matches)
         assert 0 <= min(values) <= max(values) <= ranking.FEATURE_WEIGHTS["words"]
-
-
-def test_an_empty_memory_has_no_hits() -> None:
-    assert rank(Index(), "Where is Anna?", match()) == []
 
 
 # ------------------------------------------------------------ growth
@@ -583,22 +493,6 @@ def test_a_turn_is_found_by_what_was_asked_before_it() -> None:
     assert ids(hits)[0] == 20
 
 
-def test_only_speakers_of_a_selection_are_names_in_a_question() -> None:
-    ranked = index([Turn("Anna", "Ben was here.", "a"), Turn("Ben", "Yes.", "b")])
-    by_anna = ranked.select(ranked.spoken_by(["Anna"]))
-    assert ranked.query("Where was Ben at noon?").words == ("noon",)
-    assert ranked.query("Where was Ben at noon?", by_anna).words == ("ben", "noon")
-
-
-def test_relative_dates_count_from_the_newest_turn_of_a_selection() -> None:
-    days = ["2017-10-17", "2017-10-18", "2019-01-01"]
-    ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
-    selection = ranked.select(ranked.dated("", "2018"))
-    question = ranked.query("yesterday", selection)
-    hits = ranking.rank(ranked, question, NOTHING, [], 3, selection=selection)
-    assert {hit.turn_id: hit.shares["date"] > 0 for hit in hits} == {10: True, 20: False}
-
-
 def test_nothing_is_found_where_nothing_passes() -> None:
     ranked = index(turns_of("a cat"))
     selection = ranked.select(ranked.spoken_by(["Zoe"]))
@@ -608,13 +502,6 @@ def test_nothing_is_found_where_nothing_passes() -> None:
         )
         == []
     )
-
-
-def test_few_turns_of_a_large_memory_are_ranked_whole(large: Index, sparing: None) -> None:
-    selection = large.select(large.spoken_by(["P3"]))
-    assert selection.count < 4_000
-    hits = ranking.rank(large, large.query("cat", selection), EAST, [], MANY, selection=selection)
-    assert len(hits) == selection.count
 
 
 # ------------------------------------------------------------ whatever is given

@@ -39,12 +39,6 @@ def test_a_turn_has_names_of_the_question_and_one_of_its_dates() -> None:
     assert subjects_in(turn, ("2025-03",)) == subjects_in(turn, ()) == 1
 
 
-def test_the_askers_name_does_not_stand_for_the_one_asked_about() -> None:
-    asked = ("Anna", "Odile")
-    about_her = subjects_in(Turn("Anna", "Odile rang me."), asked)
-    assert about_her > subjects_in(Turn("Anna", "I stayed at home."), asked)
-
-
 def test_turns_with_the_name_come_before_turns_with_the_words_of_the_frame(tmp_path: Path) -> None:
     with Memory(tmp_path / "m.db") as memory:
         memory.store.add(
