@@ -89,7 +89,8 @@ class _InOrder(TyperGroup):
         """The command of the first word. One that is in a group is answered with the group."""
         if not self.get_command(ctx, args[0]):
             for group in GROUPS:
-                if self.get_command(ctx, group).get_command(ctx, args[0]):
+                command: Any = self.get_command(ctx, group)
+                if command.get_command(ctx, args[0]):
                     line = shlex.join(["memory", group, *args])
                     raise InputError(f"`memory {args[0]}` is no command: `{line}`")
         return super().resolve_command(ctx, args)

@@ -18,7 +18,6 @@ from memory.evidence.wishes import applying, wishes_of, working_profile
 from memory.exchange.tool_texts import FAILED, OPEN_ITEM, PLAN_TAG
 from memory.facts.restated import newest_first
 from memory.records import Fact, Hit, Turn
-from memory.search.embed import PACKAGED_EMBEDDER
 from memory.store import Store
 from memory.store.facts.fact_reads import newest_with_reasons
 from memory.store.facts.standing_facts import names_of_askers
@@ -226,15 +225,14 @@ def prompt_block(
     prompt_forms = forms_of(telling_words(prompt))
     cased: dict[str, None] = {}
     for store, askers in _stores(project, person, speaker):
-        if is_local(store):
-            standing = applying(store, prompt, *askers)
-            for fact, line in zip(standing.facts, standing.lines, strict=True):
-                # The session's start shows all of them.
-                if any(is_among(word, prompt_forms) for word in telling_words(fact.value)):
-                    cased[f"- {line.partition('] ')[2]}"] = None
+        standing = applying(store, prompt, *askers)
+        for fact, line in zip(standing.facts, standing.lines, strict=True):
+            # The session's start shows all of them.
+            if any(is_among(word, prompt_forms) for word in telling_words(fact.value)):
+                cased[f"- {line.partition('] ')[2]}"] = None
     wishes = _section(_INSTRUCTIONS, cased, tokens // 3)
     earlier = ""
-    if project and is_local(project):
+    if project:
         kept_out = pins_of(project).kept_out
         room = tokens - (line_tokens(wishes) if wishes else 0) - fence_tokens()
         block = evidence(
@@ -248,13 +246,6 @@ def prompt_block(
         )
         earlier = _section(_EARLIER, block.turns, room)
     return _joined(wishes, fenced(earlier))
-
-
-def is_local(store: Store) -> bool:
-    """Whether a search of this memory stays on this machine."""
-    return store.vectors.embedder == PACKAGED_EMBEDDER or store.vectors.embedder.startswith(
-        "sentence-transformers/"
-    )
 
 
 def _fitting(store: Store, prompt: str, session: str, without: Collection[int]) -> list[Hit]:

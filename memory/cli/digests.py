@@ -58,7 +58,7 @@ class Digester:
 
     def __call__(self, due: Due) -> NamespaceDigest:
         name = due.name
-        os.environ["MEMORY_HOME"] = self.home  # which also records who may use a hosted embedder
+        os.environ["MEMORY_HOME"] = self.home
         try:
             with open_memory(name, None) as store, spending(self.model) as spent:
                 memory = Memory(store, model=self.model)

@@ -24,7 +24,7 @@ from memory.evidence.wishes import profile_of
 from memory.facts.changes import sentences_about
 from memory.facts.latest_word import latest_words
 from memory.records import Fact, Turn
-from memory.search.embed import HostedEmbedder, embed, load_embedder
+from memory.search.embed import embed, load_embedder
 from memory.search.index import Index
 from memory.search.speakers_turns import (
     NO_TURNS,
@@ -210,9 +210,8 @@ def around(question: UserQuestion, reader: MemoryReader, tokens: int = TURN_TOKE
 
 @lru_cache(maxsize=100)
 def _vectors(embedder: str, sentences: tuple[str, ...]) -> NDArray[float32] | None:
-    """The vectors of sentences; None for none, and where a network would be asked for them."""
-    loaded = load_embedder(embedder)
-    return None if not sentences or isinstance(loaded, HostedEmbedder) else loaded(sentences)
+    """The vectors of sentences; None for none."""
+    return load_embedder(embedder)(sentences) if sentences else None
 
 
 def room_of(

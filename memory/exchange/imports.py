@@ -21,7 +21,6 @@ from memory.store.files.dump import FORMER_TABLE
 from memory.store.forgetting.forgotten_items import without_forgotten
 from memory.store.turns.turns_table import known_sources
 from memory.system.files import open_regular
-from memory.system.home import embed_command
 from memory.system.terminal import count
 
 # The first line of a dump. The number grows when older versions cannot read a newer dump: 1 is
@@ -220,10 +219,7 @@ def load_dump(
         notes.append(f"answers that an earlier version kept: {kept_answers} left out")
     # By now, all records are valid.
     if embedder and (name := json.loads(embedder)["name"]) != store.vectors.embedder:
-        notes.append(
-            f"the vectors were by {name}, and are by {store.vectors.embedder} here; for the other:"
-            f" {embed_command(store.location, name)}"
-        )
+        notes.append(f"the vectors were by {name}, and are by {store.vectors.embedder} here")
     return ImportReport(new, turns - new, notes=tuple(notes))
 
 

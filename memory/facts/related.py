@@ -8,7 +8,6 @@ from functools import cached_property, lru_cache
 from itertools import chain, islice, pairwise
 from typing import TypeVar
 
-from memory.errors import ModelError
 from memory.records import Fact, Turn
 from memory.store import Store
 from memory.store.facts.fact_reads import candidate_facts
@@ -140,16 +139,9 @@ def _ranked(
     store: Store, texts: Sequence[str], weights: Mapping[str, float] | None
 ) -> Iterator[tuple[str, Mapping[int, int]]]:
     """Each text with the ranks of the turns that a search for it finds."""
-    is_down = False
     for text in texts:
-        ranks: dict[int, int] = {}
-        if not is_down:
-            try:
-                hits = store.search(text, _TURNS_A_TEXT, weights=weights)
-                ranks = {hit.turn_id: rank for rank, hit in enumerate(hits)}
-            except ModelError:  # the embedder's server is down: names still find facts
-                is_down = True
-        yield text, ranks
+        hits = store.search(text, _TURNS_A_TEXT, weights=weights)
+        yield text, {hit.turn_id: rank for rank, hit in enumerate(hits)}
 
 
 def _by_attribute(

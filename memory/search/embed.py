@@ -1,14 +1,12 @@
-"""Texts to unit vectors: the packaged embedder, or another by name.
+"""Texts to unit vectors: the packaged embedder, or a model of sentence-transformers by name.
 
-The packaged one works offline and without a GPU. The others import their libraries on their first
-call, and request nothing but vectors over the internet.
+Both work on this machine, and request nothing over the internet.
 """
 
-import asyncio
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -20,19 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory.errors import InputError, ModelError
-from memory.system.counting_loop import AnswerTooLongError
-from memory.system.provider_calls import (
-    UNPACKED,
-    call_seconds,
-    explain_failure,
-    run,
-    server_address,
-    too_long,
-    too_slow,
-    within,
-)
-from memory.system.providers import load_litellm
-from memory.text.tokens import count_tokens, token_ids, tokenizer, trim
+from memory.text.tokens import token_ids, tokenizer
 
 
 def sign_codes(vectors: NDArray[np.generic]) -> NDArray[np.uint64]:
@@ -69,17 +55,6 @@ RELATED_WORDS = 8
 LEAST_COSINE = 0.45
 # Two related words differ in at most this many signs: 797 of 800 measured pairs do.
 _MOST_SIGNS = 105
-# Of one request to a provider: the smallest known limit is 96 texts.
-REQUEST_TEXTS = 96
-REQUEST_BYTES = 400_000
-LONGEST_TEXT = 8_000  # tokens of a text to embed, if the model's limit is unknown
-REQUEST_TIMEOUT_S = 60.0
-# The waits between attempts are 1, 2, 4, 8 and 16 seconds, or what the server asks for. litellm's
-# OpenAI client adds two quick retries to each attempt.
-REQUEST_RETRIES = 5
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 60.0
-_LONGEST_NUMBER = 12  # digits of the seconds that a server asks to wait
 # In tokens. A longer text is a sum over its distinct tokens: a vector for every token of a long
 # text would take gigabytes.
 _SHORT_TEXT = 512
@@ -103,29 +78,30 @@ class Embedder(Protocol):
 
 
 def load_embedder(name: str = PACKAGED_EMBEDDER) -> Embedder:
-    """An embedder by name. It imports and requests nothing before its first call.
+    """An embedder by name. It imports nothing before its first call.
 
     Args:
         name: "wordllama", the packaged one; "sentence-transformers/MODEL", a model (or its path)
-            on this machine; else "provider/MODEL", any embedding model of litellm. Its key is
-            PROVIDER_API_KEY, its address PROVIDER_API_BASE, both from the environment.
+            on this machine.
 
-    Raises InputError for a name without a provider, or when sentence-transformers is missing.
+    Raises InputError for any other name, or when sentence-transformers is missing.
     """
     if name == PACKAGED_EMBEDDER:
         return PackagedEmbedder()
     provider, _, model = name.partition("/")
-    if not provider or not model:
+    if provider != "sentence-transformers" or not model:
         raise InputError(
-            f"the embedder {name!r} names no provider; write {PACKAGED_EMBEDDER} for the"
-            " packaged one, sentence-transformers/MODEL, or PROVIDER/MODEL as in"
-            " openai/text-embedding-3-small"
+            f"the embedder {name!r} is not one of this machine; write {PACKAGED_EMBEDDER} for the"
+            " packaged one, or sentence-transformers/MODEL"
         )
-    if provider != "sentence-transformers":
-        return HostedEmbedder(name)
     if find_spec("sentence_transformers") is None:
         raise InputError(f"{name} is not installed; run: uv sync --extra sentence-transformers")
     return LocalEmbedder(name)
+
+
+def is_of_a_provider(name: str) -> bool:
+    """Whether an embedder was asked over the network, as earlier versions could."""
+    return name != PACKAGED_EMBEDDER and not name.startswith("sentence-transformers/")
 
 
 # --- the packaged embedder --------------------------------------------------------------------
@@ -274,117 +250,6 @@ def _sentence_transformer(name: str) -> Any:
         raise ModelError(_explain_loading(model, repository, error)) from error
 
 
-# --- any embedding model of litellm -----------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class HostedEmbedder:
-    """An embedding model of a provider or on your server. Requests are batches."""
-
-    name: str
-
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Embedder`. A blank text is a row of zeros and costs nothing."""
-        longest = int(_model_details(self.name).get("max_input_tokens") or LONGEST_TEXT)
-        # The texts to send, by their index; without blank texts.
-        sent = {place: _cut(text, longest) for place, text in enumerate(texts) if text.strip()}
-        if not sent:
-            return np.zeros((len(texts), 0), np.float32)
-        answers = [self._ask(request) for request in _requests([*sent.values()])]
-        widths = {answer.shape[1] for answer in answers}
-        if len(widths) > 1:
-            raise ModelError(f"{self.name} answered with vectors of several widths")
-        rows = np.zeros((len(texts), widths.pop()), np.float32)
-        rows[[*sent]] = np.concatenate(answers)
-        return rows
-
-    def price(self) -> float | None:
-        """The price in US dollars per token; None if litellm does not know it."""
-        price = _model_details(self.name).get("input_cost_per_token")
-        return None if price is None else float(price)
-
-    def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        litellm = load_litellm()  # here, because the import takes seconds
-        address = server_address(self.name)
-        seconds = call_seconds()
-        try:
-            answer = run(within(self._answer(litellm, texts, address), seconds))
-        except TimeoutError as error:
-            raise ModelError(too_slow(self.name, seconds)) from error
-        except AnswerTooLongError as error:
-            raise ModelError(too_long(self.name)) from error
-        return _checked(_vectors(answer, self.name), len(texts), self.name)
-
-    async def _answer(self, litellm: Any, texts: Sequence[str], address: Mapping[str, str]) -> Any:
-        """One request, repeated after passing failures: rate limits, timeouts, server errors."""
-        passing = (
-            litellm.RateLimitError,
-            litellm.Timeout,
-            litellm.APIConnectionError,
-            litellm.InternalServerError,
-            litellm.ServiceUnavailableError,
-            litellm.BadGatewayError,
-        )
-        attempt = 0
-        while True:
-            try:
-                return await litellm.aembedding(
-                    self.name,
-                    [*texts],
-                    timeout=REQUEST_TIMEOUT_S,
-                    extra_headers=UNPACKED,
-                    **address,
-                )
-            except tuple(litellm.LITELLM_EXCEPTION_TYPES) as error:
-                asked = _asked_wait(error)
-                if asked and asked > LONGEST_WAIT_S:
-                    raise ModelError(f"{self.name} asks to wait {asked:,} seconds") from error
-                if attempt == REQUEST_RETRIES or not isinstance(error, passing):
-                    raise ModelError(explain_failure(error, self.name, "vectors")) from error
-                await asyncio.sleep(FIRST_WAIT_S * 2**attempt if asked is None else asked)
-                attempt += 1
-
-
-def _model_details(name: str) -> Mapping[str, Any]:
-    """A model's limits and prices from litellm's own list; empty for an unknown model."""
-    models = load_litellm().model_cost
-    details: Mapping[str, Any] = models.get(name) or models.get(name.partition("/")[2]) or {}
-    return details
-
-
-def _cut(text: str, longest: int) -> str:
-    """The text in sendable form, cut to at most `longest` tokens."""
-    encoded = text.encode("utf-8", "replace")
-    sendable = encoded.decode("utf-8")
-    # No token is shorter than a byte, so a short text needs no count.
-    if len(encoded) <= longest or count_tokens(sendable) <= longest:
-        return sendable
-    return trim(sendable, longest)
-
-
-def _requests(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in batches that providers accept in one request."""
-    request: list[str] = []
-    size = 0
-    for text in texts:
-        if request and (len(request) == REQUEST_TEXTS or size + len(text) > REQUEST_BYTES):
-            yield request
-            request = []
-            size = 0
-        request.append(text)
-        size += len(text.encode())
-    yield request
-
-
-def _vectors(answer: Any, name: str) -> list[Any]:
-    """The vectors of an answer, in the order of the texts."""
-    try:
-        entries = sorted(answer.data, key=lambda entry: entry["index"])
-        return [entry["embedding"] for entry in entries]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ModelError(f"{name} answered with something else than vectors") from error
-
-
 def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
     """Vectors from outside as unit rows. Raises ModelError if they are not vectors."""
     try:
@@ -398,13 +263,6 @@ def _checked(vectors: Any, count: int, name: str) -> NDArray[np.float32]:
     if not np.isfinite(rows).all():
         raise ModelError(f"{name} answered with a vector that holds no finite numbers")
     return _unit_rows(rows)
-
-
-def _asked_wait(error: Any) -> int | None:
-    """The seconds that a server asks to wait before the next attempt; None if it does not."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    seconds = str(headers.get("retry-after", ""))[:_LONGEST_NUMBER]
-    return int(seconds) if seconds.isdecimal() else None
 
 
 @contextmanager

@@ -30,7 +30,6 @@ from memory.records import (
     TurnIds,
 )
 from memory.search import ranking
-from memory.search.embed import HostedEmbedder, load_embedder
 from memory.search.index import Index
 from memory.store.changes import history, journal
 from memory.store.configuration import settings
@@ -202,9 +201,7 @@ class DatabaseStore(Store):
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
         self._refuse_beyond(clean)
-        ids = self._store_turns(clean, public, once=once, replaces=replaces, also=also)
-        self.vectors.embed_waiting(after_rest=True)
-        return ids
+        return self._store_turns(clean, public, once=once, replaces=replaces, also=also)
 
     def _store_turns(
         self,
@@ -220,9 +217,8 @@ class DatabaseStore(Store):
         while clean and not ids:
             # Vectors are made outside the transaction, so that no other process waits for them.
             recorded = self.vectors.recorded()
-            is_hosted = self.vectors.is_hosted(recorded)
             texts = [turn.text for turn in clean]
-            rows = None if is_hosted else self.vectors.embed(texts[:_AT_ONCE], recorded)
+            rows = self.vectors.embed(texts[:_AT_ONCE], recorded)
             with self.transaction() as conn:
                 # Another process may have added the first turns of this memory meanwhile, or made
                 # all vectors anew. Then the loop embeds these once more, by the new embedder.
@@ -232,8 +228,7 @@ class DatabaseStore(Store):
                 periods = [value for _, name, value in in_force if name == EXPIRY]
                 if vectors.newest_embedder(embedders) == recorded:
                     if recorded is None:
-                        width = 0 if rows is None else rows.shape[1]
-                        vectors.record_embedder(conn, self.vectors.embedder, width)
+                        vectors.record_embedder(conn, self.vectors.embedder, rows.shape[1])
                     told = told_in_zone(clean, zones[0]) if zones else clean
                     told = with_days(expiry.with_moments(told, zones, periods))
                     if any(FORGET_AFTER in turn.tags for turn in told):
@@ -258,12 +253,12 @@ class DatabaseStore(Store):
         conn: Connection,
         texts: Sequence[str],
         insertion: turns_table.Insertion,
-        rows: NDArray[np.float32] | None,
+        rows: NDArray[np.float32],
     ) -> None:
         """Store what search needs of the new ones of some turns, _AT_ONCE of them at a time.
 
-        `rows` are the vectors of the first _AT_ONCE; None where all get theirs later. The rest are
-        made here, inside the transaction: any other writer waits for that many turns anyway.
+        `rows` are the vectors of the first _AT_ONCE. The rest are made here, inside the
+        transaction: any other writer waits for that many turns anyway.
         """
         done = 0
         for first in range(0, len(texts), _AT_ONCE):
@@ -272,8 +267,6 @@ class DatabaseStore(Store):
             if not stored:
                 continue
             conn.words.put_turns(stored)
-            if rows is None:
-                continue
             if first:
                 recorded = vectors.recorded_embedder(conn)
                 rows = self.vectors.embed(texts[first : first + _AT_ONCE], recorded)
@@ -352,34 +345,24 @@ class DatabaseStore(Store):
         k = k if limit is None else limit
         feature_weights = ranking.ordered_weights(weights)
         turn_filter = read_filter(filter)
-        vectors_of: dict[tuple[int, str], NDArray[np.float32]] = {}
-        self.vectors.embed_waiting()
-        while True:
-            with self._searched(turn_filter, signs_of(text)) as searched:
-                if searched is None:
-                    return []
-                query = searched.query(text)
-                asked = searched.embedder_id, query.plain
-                if not isinstance(load_embedder(searched.embedder), HostedEmbedder):
-                    vectors_of[asked] = searched.embed(query.plain)
-                if asked in vectors_of:
-                    ranked = partial(
-                        ranking.rank,
-                        searched.index,
-                        query,
-                        vectors_of[asked],
-                        matches=searched.matches(query),
-                        feature_weights=feature_weights,
-                        selection=searched.selection,
-                        last=self._ranked,
-                    )
-                    return searched.newest_versions_first(ranked, k)
-            # A network is asked while no other search waits for this one.
-            vectors_of[asked] = searched.embed(query.plain)
+        with self._searched(turn_filter, signs_of(text)) as searched:
+            if searched is None:
+                return []
+            query = searched.query(text)
+            ranked = partial(
+                ranking.rank,
+                searched.index,
+                query,
+                searched.embed(query.plain),
+                matches=searched.matches(query),
+                feature_weights=feature_weights,
+                selection=searched.selection,
+                last=self._ranked,
+            )
+            return searched.newest_versions_first(ranked, k)
 
     @contextmanager
     def searched(self, turn_filter: TurnFilter | None = None) -> Iterator[Searched | None]:
-        self.vectors.embed_waiting()
         with self._searched(turn_filter) as searched:
             yield searched
 
@@ -402,10 +385,6 @@ class DatabaseStore(Store):
                     new_rows = search_tables.rows_after(conn, self._index)
                 self._index_embedder = recorded
             search_tables.extend_index(conn, self._index, new_rows)
-            if search_tables.extend_index_by_waiting(
-                conn, self._index, new_rows, recorded.width or 1
-            ):
-                self._index_embedder = None  # such an index is good for this search only
             selection = None
             if new_rows.hides:
                 turn_filter = shown_only(turn_filter)
@@ -417,7 +396,6 @@ class DatabaseStore(Store):
                 self._index,
                 conn.words,
                 recorded.name,
-                recorded.id,
                 partial(self.vectors.vector_of, recorded),
                 selection,
                 lambda text: turns_speaking_of(conn, asked_days(text, self.today)),
@@ -691,7 +669,6 @@ class DatabaseStore(Store):
             return dump.load(
                 self.transaction,
                 embed=self.vectors.embed,
-                is_agreed=self.vectors.is_agreed,
                 records=records,
                 refuse_beyond=self._refuse_beyond,
                 secrets=policy_of(settings.settings_of(self, POLICY)) if self.served else "off",

@@ -18,13 +18,9 @@ from memory.store.turns.turn_reads import size_of, span_of_dates
 from memory.system.files import PRIVATE_FOLDER, tighten
 from memory.system.home import (
     AGENTS_FOLDER,
-    AGREED,
     RECEIPT,
     TOKENS,
-    agree_to_embedder,
-    agreed_embedder,
     home_address,
-    withdraw_agreement,
 )
 from memory.system.home import home as home
 
@@ -258,8 +254,6 @@ def rename(old: str, new: str) -> Location:
         move_store(location, Path(target))
     else:
         postgres_module("names").rename(_address(old), new)
-    _take_agreement(location, target)
-    withdraw_agreement(shown(location))
     return target
 
 
@@ -281,7 +275,6 @@ def copy(name: str, new: str) -> Location:
             note_copy(store, copied.location)
             transfer(store, copied)
             note_copy(copied, store.location)
-    _take_agreement(location, target)
     return target
 
 
@@ -300,13 +293,6 @@ def delete(name: str, missing_ok: bool = False) -> None:
         remove_store(location)
     else:
         postgres_module("names").delete(_address(name))
-    withdraw_agreement(shown(location))
-
-
-def _take_agreement(location: Location, new: Location) -> None:
-    """Carry over the consent to a hosted embedder to the memory's new name."""
-    if embedder := agreed_embedder(shown(location)):
-        agree_to_embedder(shown(new), embedder)
 
 
 def _free(name: str) -> Location:
@@ -330,7 +316,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         if path == home() and all(
             SUFFIX in entry.name
-            or entry.name in (AGREED, TOKENS, AGENTS_FOLDER)
+            or entry.name in (TOKENS, AGENTS_FOLDER)
             or entry.name.startswith(RECEIPT)
             for entry in path.iterdir()
         ):

@@ -58,14 +58,9 @@ class Turns(HasConnections, Protocol):
         treated as the setting "secrets" says: mask, refuse or off. `withheld` of the ids counts
         both in the new turns.
 
-        An embedder on this machine makes the turns' vectors first. An embedder on the network is
-        called after the turns are durable, for all turns that wait for their vectors. If it cannot
-        be used they keep waiting, a warning is logged ("memory.store", once until it works again),
-        and a later add or search tries again.
-
         Raises InputError for a turn with empty text, or if another embedder has made the memory's
-        vectors since this store was opened; ModelError when an embedder on this machine cannot be
-        used; SecretError if secrets are refused. Then nothing is stored.
+        vectors since this store was opened; ModelError when the embedder cannot be used;
+        SecretError if secrets are refused. Then nothing is stored.
         """
 
     def turn(self, turn_id: int) -> Turn:
@@ -106,15 +101,8 @@ class Turns(HasConnections, Protocol):
         `weights` has the weights of the ranking's features, with the names of
         `memory.search.ranking.FEATURE_WEIGHTS`, which is the default.
 
-        Turns that wait for their vectors are embedded first. Turns that cannot be embedded (a store
-        opened read-only never writes) are ranked by every feature except their meaning.
-
-        While the server of a hosted embedder fails, all are ranked so, and a warning is logged
-        ("memory.store", once until it works again).
-
-        Raises ModelError when no user here has agreed to a hosted embedder, when it makes vectors
-        of another width by now, or when one on this machine cannot be used; InputError for
-        weights of other features and for an unknown or wrong filter.
+        Raises ModelError when the embedder cannot be used, or makes vectors of another width by
+        now; InputError for weights of other features and for an unknown or wrong filter.
         """
 
     def searched(

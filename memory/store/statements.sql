@@ -124,11 +124,6 @@ SELECT max(id)
 FROM memory.turns
 WHERE namespace = :namespace AND session = :session AND id < :before;
 
--- first_of_session_after --
-SELECT min(id)
-FROM memory.turns
-WHERE namespace = :namespace AND session = :session AND id > :after;
-
 -- turn_ids_of --
 SELECT id FROM memory.turns WHERE namespace = :namespace AND id = ANY (:turn_ids);
 

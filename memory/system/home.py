@@ -1,11 +1,5 @@
-"""The folder where this machine keeps memories, and which of them may ask a hosted embedder.
+"""The folder where this machine keeps memories, and what stands next to them there."""
 
-A memory's file names the embedder of its vectors, and a file may come from anybody. A file must not
-decide what leaves this machine: a hosted embedder gets the texts of a memory only if someone on
-this machine agreed to it for that memory. This module records the agreement, outside the file.
-"""
-
-import hashlib
 import json
 import os
 import secrets
@@ -22,7 +16,6 @@ from memory.errors import InputError
 from memory.records import Forgotten
 from memory.system.files import PRIVATE_FOLDER, changing, write_whole
 
-AGREED = "hosted-embedders"  # the folder of agreements, a file for each memory
 RECEIPT = "forgotten-"  # what the names of receipts of `forget` begin with
 AGENTS_FOLDER = "agents"  # cursors, settings and the log of coding agents' hooks
 TOKENS = "tokens.json"  # the rights of the server's bearer tokens
@@ -116,30 +109,6 @@ def save_receipts(location: str, receipts: Iterable[Forgotten]) -> Path:
     return folder
 
 
-def agree_to_embedder(location: Path | str, name: str) -> None:
-    """Record that the memory at a location may use this hosted embedder, and no other.
-
-    A location is `Store.location`. Raises InputError when the file cannot be written.
-    """
-    agreement = {"memory": _resolved(location), "embedder": name}
-    if agreed_embedder(location) != name:
-        write_whole(_agreement_file(location), json.dumps(agreement).encode())
-
-
-def agreed_embedder(location: Path | str) -> str:
-    """The hosted embedder that the memory at a location may use; empty for none."""
-    try:
-        agreement = json.loads(_agreement_file(location).read_bytes())
-        return str(agreement["embedder"]) if agreement["memory"] == _resolved(location) else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""  # an unreadable agreement does not count
-
-
-def withdraw_agreement(location: Path | str) -> None:
-    """Forbid the memory at a location to use a hosted embedder."""
-    _agreement_file(location).unlink(missing_ok=True)
-
-
 def embed_command(location: Path | str, embedder: str, *options: str) -> str:
     """The command that makes the vectors of the memory at a location with an embedder.
 
@@ -151,13 +120,3 @@ def embed_command(location: Path | str, embedder: str, *options: str) -> str:
     address, _, name = str(location).rpartition("namespace=")
     command = ["memory", "admin", "embed", "--namespace", unquote(name), *words]
     return f"MEMORY_HOME={shlex.quote(address.rstrip('?&'))} {shlex.join(command)}"
-
-
-def _resolved(location: Path | str) -> str:
-    """A location as one text: a resolved path, or the address of a namespace in Postgres."""
-    return str(location) if "://" in str(location) else str(Path(location).resolve())
-
-
-def _agreement_file(location: Path | str) -> Path:
-    digest = hashlib.sha256(_resolved(location).encode("utf-8", "surrogateescape")).hexdigest()
-    return home() / AGREED / f"{digest[:32]}.json"

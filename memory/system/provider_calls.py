@@ -15,17 +15,14 @@ from contextlib import nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
-from memory.errors import InputError, ModelError
+from memory.errors import InputError
 from memory.system.counting_loop import MOST_BYTES, CountingLoop
-from memory.system.providers import load_litellm, missing_keys
 
 # For one call: connecting, all reads, all attempts and the waits between them. An answer of 3,000
 # tokens, the largest request, takes 100 seconds at 30 tokens a second.
 CALL_SECONDS = 120.0
 CALL_SECONDS_NAME = "MEMORY_CALL_SECONDS"
 _LONGEST_LINE = 200
-# Headers of a call that may be answered with much: of a packed answer the limit allows far less.
-UNPACKED = {"accept-encoding": "identity"}
 T = TypeVar("T")
 _ended = threading.Event()
 
@@ -127,43 +124,3 @@ def without_keys(text: str) -> str:
         if name.endswith(("_KEY", "_TOKEN")) and len(value) > 5:
             text = text.replace(value, "***")
     return re.sub(r"\b(sk|key|gsk|hf|xai)[-_][\w*.-]{6,}", "***", text)
-
-
-def server_address(name: str) -> dict[str, str]:
-    """The server's address and key, if the environment sets an address; else empty.
-
-    Raises ModelError when a key is missing.
-    """
-    provider = name.partition("/")[0].upper()
-    if base := os.environ.get(f"{provider}_API_BASE"):
-        # Your own server seldom needs a key, but the protocol requires one.
-        return {"api_base": base, "api_key": os.environ.get(f"{provider}_API_KEY") or "none"}
-    if missing := missing_keys(name):
-        raise ModelError(f"{name} needs a key: set {' or '.join(missing)}")
-    return {}
-
-
-# What litellm and OpenAI's client put before a provider's words.
-_CLASSES = re.compile(r"litellm\.\w+: \w+Exception - Error code: \d+ - ")
-
-
-def explain_failure(error: Any, name: str, answer: str) -> str:
-    """Why a litellm model failed to give an answer and what to do, in one line without keys."""
-    litellm = load_litellm()
-    provider = name.partition("/")[0]
-    key = f"{provider.upper()}_API_KEY"
-    base = f"{provider.upper()}_API_BASE"
-    reason = _CLASSES.sub("", one_line(str(error)))
-    place = f" at {os.environ[base]}" if os.environ.get(base) else ""
-    if "LLM Provider NOT provided" in reason:
-        return f"no provider is called {provider!r}; write for example openai/MODEL"
-    match error:
-        case litellm.AuthenticationError() | litellm.PermissionDeniedError():
-            return f"{name}{place} refused the key: check {key}"
-        case litellm.RateLimitError():
-            return f"{name}{place} still limits the rate after retries; wait, or check the quota"
-        case litellm.Timeout() | litellm.APIConnectionError():
-            return f"cannot reach {name}{place}: is it running, is {base} right? ({reason})"
-        case litellm.NotFoundError():
-            return f"{name} does not exist{place}; check the name ({reason})"
-    return f"{name}{place} gave no {answer} ({reason})"

@@ -11,7 +11,7 @@ from locomo.dataset.format import load_conversations
 from memory import Memory, Store, Turn, open_store
 from memory.evidence.gate import MOST_TURNS, opening
 from memory.facts.additions import add_turns
-from tests.support.embedding_server import SMALL, Server, serving
+from tests.support.local_embedder import SMALL, Models, loading
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
 TOUCHING = [
@@ -62,9 +62,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serving(monkeypatch) as served:
-        yield served
+def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
+    with loading(monkeypatch) as loaded:
+        yield loaded
 
 
 SHORT = json.loads((Path(__file__).parents[1] / "benchmarks" / "short_questions.json").read_text())
@@ -195,14 +195,14 @@ def test_repeated_talk_does_not_hide_what_it_says(
             assert len(memory.context(message, profile=False).memories) <= 5
 
 
-def test_the_embedder_of_a_memory_does_not_matter(tmp_path: Path, server: Server) -> None:
+def test_the_embedder_of_a_memory_does_not_matter(tmp_path: Path, models: Models) -> None:
     with open_store(tmp_path / "other.db", embedder=SMALL) as store:
         add_turns(store, FEW)
         assert width_of(store, "What is my sister allergic to?") == "open"
-        requests = len(server.requests)
+        calls = len(models.calls)
         assert width_of(store, "what is 2+2", store.turns()) == "closed"
         assert width_of(store, "What is my sister allergic to?", store.turns()) == "open"
-        assert len(server.requests) == requests
+        assert len(models.calls) == calls
 
 
 def test_nothing_is_touched_where_nothing_was_found(sample: Store) -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory import Store, Turn, open_store
-from memory.errors import ModelError
 from memory.facts.related import related_facts
-from memory.search.embed import HostedEmbedder, embed
 from memory.store.facts.entity_edits import add_alias
 from tests.conftest import INSERT
 
@@ -77,19 +75,6 @@ def test_only_so_many_facts_and_none_below_the_least_score(store: Store) -> None
 def test_a_memory_without_facts_has_none_related(tmp_path: Path) -> None:
     with open_store(tmp_path / "empty.db") as store:
         assert related_facts(store, ["Anna: Hello!"]) == []
-
-
-def test_names_find_facts_while_the_embedders_server_is_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(embedder: HostedEmbedder, texts: list[str]) -> None:
-        raise ModelError("the server is down")
-
-    with open_store(tmp_path / "bo.db", embedder="nobody/packaged") as store:
-        monkeypatch.setattr(HostedEmbedder, "__call__", lambda _, texts: embed(texts))
-        fill(store)
-        monkeypatch.setattr(HostedEmbedder, "__call__", fail)
-        assert attributes(store, "Where does Anna live?")[0] == "lives_in"
 
 
 def test_a_fact_is_related_by_any_name_of_whom_it_is_about(store: Store) -> None:

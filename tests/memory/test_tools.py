@@ -16,9 +16,9 @@ from memory.operations.tool_arguments import RESULT_TOKENS, NewFacts, NewTurns, 
 from memory.operations.tools import GROUPS, Tools, memory_tools
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.settings import set_setting
-from memory.store.search.vectors import Vectors
 from memory.text.tokens import count_tokens
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
+from tests.support.local_embedder import SMALL, loading
 from tests.support.reversed_ranking import reversing_program
 from tests.support.scripted import Pairs, answer, scripted_model, sql
 from tests.support.secrets_corpus import SECRETS
@@ -297,13 +297,14 @@ def test_settings_are_listed_and_set_within_what_was_declared(
 def test_the_tools_of_a_new_memory_keep_to_its_embedder(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Vectors, "embed_waiting", lambda *_, **__: None)  # asks the network
-    name = "openai/text-embedding-3-small"
-    with Memory(address, model=scripted_model([]), embedder=name) as memory:
-        said(tools_of(memory), "It has no vector yet.")
-        assert len(memory.add(Turn("Anna", "Nor has this."))) == 1
+    with (
+        loading(monkeypatch),
+        Memory(address, model=scripted_model([]), embedder=SMALL) as memory,
+    ):
+        said(tools_of(memory), "I live in Oslo.")
+        assert len(memory.add(Turn("Anna", "And I sing."))) == 1
         with open_store(address) as again:
-            assert again.vectors.embedder == name
+            assert again.vectors.embedder == SMALL
 
 
 # -------------------------------------------------------------------------------- errors

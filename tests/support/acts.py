@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from memory.exchange.imports import import_turns
 from memory.exchange.items import ForeignExport
 from memory.facts.additions import record_assertions
 from memory.records import Assertion, TurnAssertions
-from memory.search.embed import HostedEmbedder, embed
+from memory.search.embed import LocalEmbedder, embed
 from memory.store import migrations
 from memory.store.changes import journal, journaled_rows
 from memory.store.changes.history import revert_to
@@ -45,6 +46,7 @@ from memory.store.turns import tags
 from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.store.waiting.pending_windows import claim_window, fail_window
 from memory.vocabulary import Attribute
+from tests.support.local_embedder import Models, stand_in
 from tests.support.newer_version import one_more_migration
 from tests.support.older_memory import make_older
 from tests.support.rows import rows_of
@@ -52,7 +54,7 @@ from tests.support.scripted import StoresByRule, scripted_model
 
 BLOCK = 8  # so small that acts make and remake blocks
 TIMES = 8  # how often an act is done in one folder, unless less is asked for
-HOSTED = "nobody/packaged"
+OTHER = "sentence-transformers/other"
 EXPIRES = 2900  # the year of the first turn that expires
 TURNS = [
     Turn(
@@ -373,7 +375,7 @@ def add_fact(folder: Path, n: int) -> None:
 
 def reembed(folder: Path, n: int) -> None:
     with open_store(main_file(folder)) as store:
-        store.vectors.reembed([HOSTED, "wordllama"][n % 2], batch=6)
+        store.vectors.reembed([OTHER, "wordllama"][n % 2], batch=6)
 
 
 def back_up(folder: Path, n: int) -> None:
@@ -471,19 +473,20 @@ ACTS: dict[str, Act] = {
 }
 
 
-def embed_otherwise(_: HostedEmbedder, texts: list[str]) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """Vectors of a hosted embedder that differ from the packaged one's."""
+def embed_otherwise(_: LocalEmbedder, texts: list[str]) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """Vectors of another embedder, which differ from the packaged one's."""
     return np.roll(embed(texts), 1, axis=1)
 
 
 def prepare_process() -> None:
     """Make this process do the acts with small blocks and batches, and without a network."""
-    home = TemporaryDirectory()  # records which hosted embedder was named for which memory
+    home = TemporaryDirectory()
     atexit.register(home.cleanup)
     os.environ["MEMORY_HOME"] = home.name
     patch.object(search_tables, "BLOCK", BLOCK).start()
     patch.object(dump, "BATCH_RECORDS", BATCH_RECORDS).start()
-    patch.object(HostedEmbedder, "__call__", embed_otherwise).start()
+    sys.modules["sentence_transformers"] = stand_in(Models())  # found, and asked nothing
+    patch.object(LocalEmbedder, "__call__", embed_otherwise).start()
     embed(["loaded once for all"])
 
 

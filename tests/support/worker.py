@@ -1,26 +1,21 @@
 """Processes that add turns and digest them: many at once, or killed one after another.
 
-    python -m tests.support.worker lives PATH NUMBER EMBEDDER    each killed at work
-    python -m tests.support.worker crowd PATH NUMBER EMBEDDER    all at once
+    python -m tests.support.worker lives PATH NUMBER    each killed at work
+    python -m tests.support.worker crowd PATH NUMBER    all at once
 
 Their program stores one fact a turn and asks no model, so that what is tried is the store. Each id
-is printed once `add` has returned it: the store can be held to that. A hosted embedder is one that
-fails every other time here, and else makes the packaged one's vectors.
+is printed once `add` has returned it: the store can be held to that.
 """
 
 import os
 import random
 import sys
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-import numpy as np
 import sqlite_utils  # noqa: F401 - imported once for all, before the processes part
 
 from memory import Memory, MemoryProgram, Turn
-from memory.errors import ModelError
-from memory.search.embed import HostedEmbedder, embed
+from memory.search.embed import embed
 from memory.store.search import search_tables
 from tests.support.killing import kill_after
 from tests.support.scripted import StoresByRule, rows_saying, scripted_model
@@ -39,30 +34,21 @@ PROGRAM = MemoryProgram()
 PROGRAM.store = StoresByRule(one_fact_a_turn)
 
 
-def embed_sometimes(
-    _: HostedEmbedder, texts: Sequence[str]
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    if random.random() < 0.5:
-        raise ModelError("the server is down")
-    return embed(texts)
-
-
-def work(path: str, embedder: str, name: str, rounds: int) -> None:
+def work(path: str, name: str, rounds: int) -> None:
     """Add two turns and digest what waits, `rounds` times."""
-    random.seed(name)
-    with Memory(path, model=MODEL, program=PROGRAM, embedder=embedder) as memory:
+    with Memory(path, model=MODEL, program=PROGRAM) as memory:
         for n in range(rounds):
             ids = memory.add([Turn(name, f"{name} says {n}.{m}", session=name) for m in (1, 2)])
             os.write(1, (" ".join(map(str, ids)) + "\n").encode())  # one write: whole or not at all
             memory.digest()
 
 
-def start(path: str, embedder: str, name: str, rounds: int) -> int:
+def start(path: str, name: str, rounds: int) -> int:
     """Fork a worker (forked, so that DSPy is imported once for all); returns its process id."""
     child = os.fork()
     if child == 0:
         try:
-            work(path, embedder, name, rounds)
+            work(path, name, rounds)
         except BaseException as error:  # noqa: BLE001 - the parent must hear of it
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(1)
@@ -70,18 +56,18 @@ def start(path: str, embedder: str, name: str, rounds: int) -> int:
     return child
 
 
-def lives(path: str, number: int, embedder: str) -> None:
+def lives(path: str, number: int) -> None:
     """Kill one worker after another soon after a few rounds, at times while it starts."""
     chance = random.Random(1)
     for life in range(number):
-        worker = partial(work, path, embedder, f"life {life}", 10_000)
+        worker = partial(work, path, f"life {life}", 10_000)
         written = kill_after(chance.randint(0, 3), chance.uniform(0, 0.1), worker)
         print(written, end="", flush=True)
 
 
-def crowd(path: str, number: int, embedder: str) -> None:
+def crowd(path: str, number: int) -> None:
     """Let all work at once; fails when one of them fails."""
-    children = [start(path, embedder, f"process {n}", ROUNDS) for n in range(number)]
+    children = [start(path, f"process {n}", ROUNDS) for n in range(number)]
     failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
     sys.exit(len(failed))
 
@@ -90,5 +76,4 @@ if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads do not survive a fork
     embed(["loaded once for all"])
     search_tables.BLOCK = BLOCK
-    HostedEmbedder.__call__ = embed_sometimes  # type: ignore[method-assign]
-    {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    {"lives": lives, "crowd": crowd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

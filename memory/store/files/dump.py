@@ -12,7 +12,7 @@ from typing import Any
 
 from memory.errors import InputError, ModelError
 from memory.records import Turn
-from memory.search.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, LocalEmbedder, load_embedder
+from memory.search.embed import DIM, PACKAGED_EMBEDDER, LocalEmbedder, load_embedder
 from memory.sql import FACT_COLUMNS
 from memory.store.changes import journal, journaled_rows
 from memory.store.configuration.setting_values import is_own_value
@@ -105,22 +105,21 @@ def dump(conn: Connection) -> Iterator[DumpRecord]:
 def load(
     transaction: Transaction,
     embed: EmbedTexts,
-    is_agreed: Callable[[str], bool],
     records: Iterable[DumpRecord],
     refuse_beyond: Callable[[Sequence[Turn]], None],
     secrets: Policy = "off",
 ) -> int:
     """Store the records of a dump; `Store.load`.
 
-    A hosted embedder that the dump names is used only where `is_agreed` says so: else the packaged
-    one takes its place. Nor does a dump set what is of another file, or lets secrets in.
+    The packaged embedder takes the place of one that this machine lacks. A dump does not set what
+    is of another file, and lets no secrets in.
     `refuse_beyond` raises for new turns beyond a server's limits; `secrets` is the policy that
     they are under.
 
     In batches, each one transaction: interrupted, this memory holds the beginning of the dump,
     which a later call finds equal and goes on from.
     """
-    loader = _Loader(embed, is_agreed)
+    loader = _Loader(embed)
     numbered = enumerate(records, 1)
     while batch := list(islice(numbered, BATCH_RECORDS)):
         rows = [
@@ -146,10 +145,9 @@ class _Loader:
 
     conn: Connection  # of the batch's transaction
 
-    def __init__(self, embed: EmbedTexts, is_agreed: Callable[[str], bool]) -> None:
+    def __init__(self, embed: EmbedTexts) -> None:
         self.new_turns = 0
         self._embed = embed
-        self._is_agreed = is_agreed
         self._rows_in_place: Counter[str] = Counter()  # by table
         self._unindexed: list[Turn] = []
         self._has_stored = False
@@ -234,12 +232,10 @@ class _Loader:
             return
         turns = self._unindexed
         self._unindexed = []
-        recorded = _usable_embedder(self.conn, self._is_agreed)
+        recorded = _usable_embedder(self.conn)
         self.conn.words.put_turns(turns)
-        # An embedder on the network is asked when the turns are durable: see `Store.add`.
-        if not isinstance(load_embedder(recorded.name), HostedEmbedder):
-            rows = self._embed([turn.text for turn in turns], recorded)
-            search_tables.put_columns(self.conn, turns, rows)
+        rows = self._embed([turn.text for turn in turns], recorded)
+        search_tables.put_columns(self.conn, turns, rows)
         self.new_turns += len(turns)
 
     def _refuse_rows_beyond(self, number: int, record: DumpRecord) -> None:
@@ -254,16 +250,12 @@ class _Loader:
                 raise _holds_something_else(number, record, "lacks it and holds something else")
 
 
-def _usable_embedder(
-    conn: Connection, is_agreed: Callable[[str], bool]
-) -> vectors.RecordedEmbedder:
+def _usable_embedder(conn: Connection) -> vectors.RecordedEmbedder:
     """The recorded embedder; the packaged one when there is none, or it cannot be used here."""
     recorded = vectors.recorded_embedder(conn)
     if recorded is not None:
         try:
             embedder = load_embedder(recorded.name)
-            if isinstance(embedder, HostedEmbedder) and not is_agreed(embedder.name):
-                recorded = None
             # A model of this machine may not be installed: it is loaded when it is first asked.
             if isinstance(embedder, LocalEmbedder) and not search_tables.last_with_columns(conn):
                 embedder(["a"])

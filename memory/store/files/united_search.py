@@ -4,12 +4,9 @@ A score is worth the same in each of them only where what it is counted against 
 is, how far cosines spread, the best session. So these are counted over all of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from memory.records import Hit
 from memory.search.question import SpeakerNames, read_question
@@ -57,14 +54,10 @@ def search_several(
     counted: list[Sequence[WordMatches]] = []
     counted_near: list[Sequence[WordMatches]] = []
     turns = 0
-    # By number of the store: the embedder and how it makes the vector of the question, which may
-    # be asked over the network, and so between two looks.
-    embeds: dict[int, tuple[int, Callable[[str], NDArray[np.float32]]]] = {}
     for number, own_query in queries.items():
         with stores[number].searched(turn_filter) as searched:
             if searched is not None:
                 matches[number] = searched.matches(own_query)
-                embeds[number] = searched.embedder_id, searched.embed
                 index, selection = searched.index, searched.selection
                 own_matches = matches[number]
                 counted.append(counted_matches(index, own_matches, selection, neighbours=False))
@@ -76,19 +69,16 @@ def search_several(
     holders = [own or min(other, 1) for own, other in zip(counts.holders, near, strict=True)]
     counts = replace(counts, holders=holders)
 
-    vectors = {number: embed(query.plain) for number, (_, embed) in embeds.items()}
     features: dict[int, Features] = {}
     embedders: dict[int, str] = {}
     for number, own_matches in matches.items():
         with stores[number].searched(turn_filter) as searched:
             if searched is not None and searched.turns:
                 embedders[number] = searched.embedder
-                if searched.embedder_id != embeds[number][0]:  # all vectors were made anew
-                    vectors[number] = searched.embed(query.plain)
                 features[number] = features_of(
                     searched.index,
                     queries[number],
-                    vectors[number],
+                    searched.embed(query.plain),
                     matches=own_matches,
                     counts=counts,
                     feature_weights=feature_weights,

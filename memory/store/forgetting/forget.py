@@ -205,7 +205,7 @@ def remove(
     Facts of other turns whose end derives from these are open again, and facts that a refinement
     merged with facts of these are separate again.
 
-    `embed` is asked for the vectors of their successors, unless it is one on the network.
+    `embed` is asked for the vectors of their successors.
     Returns the facts that are gone, and the changes whose statements are.
     Raises InputError for an id that is no turn's.
     """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from memory.records import Turn
-from memory.search.embed import HostedEmbedder, load_embedder
+from memory.search.embed import is_of_a_provider
 from memory.search.turn_columns import SessionEnd, describe_turns
 from memory.store.changes import history, journal
 from memory.store.database import Connection
@@ -259,12 +259,14 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
     """Remove the columns of removed turns, and make their successors' columns again.
 
     A vector holds half of its predecessor's in the session, and so a little of all before it:
-    without this step, what was forgotten would go on shaping the ranking. An embedder asked over
-    the network is not asked here, inside a transaction: all turns from the first successor on wait
-    for it. Only blocks with a turn that goes or changes are read and written.
+    without this step, what was forgotten would go on shaping the ranking. Only blocks with a turn
+    that goes or changes are read and written.
     """
     recorded = vectors.recorded_embedder(conn)
     if recorded is None:
+        return
+    if is_of_a_provider(recorded.name):  # nothing that keeps a turn from being forgotten
+        vectors.make_packaged(conn)
         return
     # A new row makes whoever holds an index in memory read it again.
     vectors.record_embedder(conn, recorded.name, recorded.width)
@@ -279,35 +281,24 @@ def remove_columns(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -
     stored = StoredColumns(conn)
     for ids in removed.values():
         stored.remove(ids)
-    if isinstance(load_embedder(recorded.name), HostedEmbedder):
-        successors = [_turn_after(conn, session, ids[0]) for session, ids in removed.items()]
-        if known := [turn_id for turn_id in successors if turn_id is not None]:
-            stored.remove_from(min(known))
-    else:
-        for session, ids in removed.items():
-            ends: dict[str, SessionEnd] = {}
-            if before := _turn_before(conn, session, ids[0]):
-                row, vector = stored.get(before)
-                ends[session] = SessionEnd(int(row["session"]), before, vector)
-            for batch in _successors(conn, session, ids[0], last_indexed):
-                new_vectors = embed([turn.text for turn in batch], recorded)
-                speakers = search_tables.speaker_numbers(conn, {turn.speaker for turn in batch})
-                described = describe_turns(batch, new_vectors, session_ends=ends, speakers=speakers)
-                # What a turn has of those before it halves with each: soon nothing changes.
-                if not stored.replace(*described) and batch[-1].id > ids[-1]:
-                    break
+    for session, ids in removed.items():
+        ends: dict[str, SessionEnd] = {}
+        if before := _turn_before(conn, session, ids[0]):
+            row, vector = stored.get(before)
+            ends[session] = SessionEnd(int(row["session"]), before, vector)
+        for batch in _successors(conn, session, ids[0], last_indexed):
+            new_vectors = embed([turn.text for turn in batch], recorded)
+            speakers = search_tables.speaker_numbers(conn, {turn.speaker for turn in batch})
+            described = describe_turns(batch, new_vectors, session_ends=ends, speakers=speakers)
+            # What a turn has of those before it halves with each: soon nothing changes.
+            if not stored.replace(*described) and batch[-1].id > ids[-1]:
+                break
     stored.write()
 
 
 def _turn_before(conn: Connection, session: str, turn_id: int) -> int | None:
     """The last existing turn of a session before a turn."""
     (nearest,) = conn.run("last_of_session_before", session=session, before=turn_id).fetchone()
-    return None if nearest is None else int(nearest)
-
-
-def _turn_after(conn: Connection, session: str, turn_id: int) -> int | None:
-    """The first existing turn of a session after a turn."""
-    (nearest,) = conn.run("first_of_session_after", session=session, after=turn_id).fetchone()
     return None if nearest is None else int(nearest)
 
 

@@ -89,7 +89,6 @@ class PostgresStore(DatabaseStore):
             )
             if not read_only:
                 entities.derive_older(self._conn, self.transaction)
-        self.vectors.agree()
 
     @property
     def location(self) -> str:

@@ -1,8 +1,7 @@
 """The search data next to the turns of a namespace: columns and vectors (words: `WordIndex`).
 
-Written in the transaction of the turns themselves, so that no index can disagree with them. If an
-embedder must first be called over the network, columns and vectors come later. They always come in
-the order of the turns, because each depends on the turns before it in its session.
+Written in the transaction of the turns themselves, so that no index can disagree with them. They
+come in the order of the turns, because each depends on the turns before it in its session.
 
 The newest turns have a row each in `recent`. Every BLOCK of them become one row of `blocks`, so
 that a million turns load at once; their vectors become `pieces`, which a search reads as it needs
@@ -37,15 +36,14 @@ _WIDER = 4  # a search that must pass over older versions of documents
 class Searched:
     """A memory inside a read transaction: its index with all turns, its words, its embedder.
 
-    `embed` makes the unit vector of a question, also after the transaction; `embedder_id` changes
-    with the embedder. `selection` are the turns to rank, None for all. `told_on` finds the turns
-    that speak of the days that a question names, `replaced` are those of documents' older versions.
+    `embed` makes the unit vector of a question. `selection` are the turns to rank, None for all.
+    `told_on` finds the turns that speak of the days that a question names, `replaced` are those of
+    documents' older versions.
     """
 
     index: Index
     words: WordIndex
     embedder: str
-    embedder_id: int
     embed: Callable[[str], NDArray[np.float32]]
     selection: Selection | None
     told_on: Callable[[str], Sequence[int]]
@@ -186,7 +184,7 @@ def last_in_blocks(conn: Connection) -> int:
 
 
 def last_with_columns(conn: Connection) -> int:
-    """The last turn that has columns, 0 for none: those after it wait for their vectors."""
+    """The last turn that has columns, 0 for none."""
     (last,) = conn.run("last_with_columns").fetchone()
     return int(last)
 
@@ -235,7 +233,6 @@ class NewRows:
     characters: list[tuple[int, str, str, str]]
     blocks: list[tuple[int, bytes, bytes]]
     recent: list[tuple[bytes, bytes]]
-    last_turn: int
     hides: bool
     replaced: frozenset[int]
 
@@ -249,7 +246,6 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
         blocks = conn.run("blocks_after", after=index.last_id)
         # Of turns that have become a block meanwhile there are no rows here any more.
         recent = conn.run("recent_after", after=index.last_id)
-        last_turn = conn.run("last_turn")
         marked = conn.run(
             "older_versions_and_one_hidden", older_version=OLDER_VERSION, hidden=HIDDEN
         )
@@ -263,7 +259,6 @@ def rows_after(conn: Connection, index: Index) -> NewRows:
         characters=characters.fetchall(),
         blocks=blocks.fetchall(),
         recent=recent.fetchall(),
-        last_turn=last_turn.fetchall()[0][0],
         hides=bool(of_mark[True]),
         replaced=frozenset(of_mark[False]),
     )
@@ -329,24 +324,3 @@ def _read_pieces(conn: Connection, pieces: Sequence[Piece]) -> list[NDArray[np.i
         np.frombuffer(vectors[first_turn], np.int8).reshape(count, -1)[skip:]
         for first_turn, count, skip in pieces
     ]
-
-
-def extend_index_by_waiting(conn: Connection, index: Index, new_rows: NewRows, width: int) -> bool:
-    """Bring the turns that wait for their vectors into an index, with zeros for the vectors.
-
-    Returns whether there are any: such an index is good for one search, as they get other columns
-    later.
-    """
-    if new_rows.last_turn <= index.last_id:
-        return False
-    waiting = read_turns(conn, index.last_id + 1)
-    speakers = speaker_numbers(conn, {turn.speaker for turn in waiting})
-    characters = _characters(new_rows.characters)
-    for name in {turn.speaker for turn in waiting} - speakers.keys():
-        speakers[name] = index.names.last + 1
-        index.names.add(name, speakers[name], is_character=name in characters)
-    zeros = np.zeros((len(waiting), width), np.float32)
-    ends = _session_ends(conn, waiting, width)
-    rows, eight_bit = describe_turns(waiting, zeros, session_ends=ends, speakers=speakers)
-    index.extend(rows, sign_codes(eight_bit), eight_bit)
-    return True

@@ -57,14 +57,6 @@ class StoredColumns:
             part = self._part(number)
             self._keep(part, ~np.isin(part.rows["id"], turn_ids))
 
-    def remove_from(self, turn_id: int) -> None:
-        """Take all turns from one on out."""
-        first = self._number_of(turn_id)
-        blocks = [] if first == _RECENT else range(first, len(self._first_turns))
-        for number in [*blocks, _RECENT]:
-            part = self._part(number)
-            self._keep(part, part.rows["id"] < turn_id)
-
     def write(self) -> None:
         """Store what has changed. A block may have fewer turns then, and goes without any."""
         for number, part in self._parts.items():

@@ -4,13 +4,9 @@ The newest row 'embedder' of `settings` names it. A row with another id means ot
 reader of the old ones must begin again. New vectors are collected in `staged_vectors`, where an
 interrupted `reembed` finds them again, until one transaction moves them to the place of the old
 ones.
-
-Turns whose embedder is asked over the network are stored first and wait for their vectors
-(`Vectors`).
 """
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +15,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memory.errors import InputError, ModelError, Stop, StoreError
+from memory.errors import InputError, ModelError, StoreError
 from memory.records import Turn
-from memory.search.embed import (
-    PACKAGED_EMBEDDER,
-    REQUEST_TEXTS,
-    Embedder,
-    HostedEmbedder,
-    LocalEmbedder,
-    PackagedEmbedder,
-    load_embedder,
-)
+from memory.search.embed import DIM, PACKAGED_EMBEDDER, Embedder, is_of_a_provider, load_embedder
 from memory.store.configuration import settings
 from memory.store.database import Connection, HasConnections
 from memory.store.search import search_tables
 from memory.store.turns import turns_table
-from memory.system.home import agree_to_embedder, agreed_embedder, embed_command, withdraw_agreement
-from memory.system.logs import clean_logger
+from memory.system.home import embed_command
 
 WIDEST = 65_536  # numbers of a vector; the widest known embedders make 8,192
 # Texts and the recorded embedder -> (len(texts), width) unit rows.
@@ -44,10 +31,7 @@ EmbedTexts = Callable[[Sequence[str], "RecordedEmbedder"], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class RecordedEmbedder:
-    """The embedder of all vectors of a namespace: `id` of its settings row, name, width.
-
-    The width is 0 until its first vectors have come.
-    """
+    """The embedder of all vectors of a namespace: `id` of its settings row, name, width."""
 
     id: int
     name: str
@@ -108,75 +92,16 @@ def refuse_other_name(
         )
 
 
-class OtherWidthError(ModelError):
-    """The recorded embedder makes vectors of another width by now, which no wait mends."""
-
-
 def refuse_other_width(recorded: RecordedEmbedder, width: int, location: Path | str) -> None:
-    """Raises OtherWidthError when the recorded embedder makes vectors of another width by now."""
+    """Raises ModelError when the recorded embedder makes vectors of another width by now."""
     if recorded.width and width != recorded.width:
-        raise OtherWidthError(
+        raise ModelError(
             f"{recorded.name} now makes vectors of {width} numbers, the ones in {location} have"
             f" {recorded.width}; make them anew: {embed_command(location, recorded.name)}"
         )
 
 
-# --- turns that wait for their vectors --------------------------------------------------------
-
-
-def embed_waiting(store: HasConnections, embed: EmbedTexts) -> None:
-    """Make the vectors of the turns that wait for them, a request's worth at a time.
-
-    Two processes at it may both ask for the same vectors; they are stored once.
-    """
-    while True:
-        with store.reading() as conn:
-            waiting = turns_table.read_turns(
-                conn, search_tables.last_with_columns(conn) + 1, limit=REQUEST_TEXTS
-            )
-            recorded = recorded_embedder(conn) if waiting else None
-        if recorded is None:
-            return
-        # Outside of any transaction: a slow network must not keep others from writing. So what was
-        # read above may have changed by the time the vectors are here.
-        rows = embed([turn.text for turn in waiting], recorded)
-        with store.transaction() as conn:
-            _store_late_vectors(conn, waiting, rows)
-
-
-def _store_late_vectors(
-    conn: Connection, waiting: Sequence[Turn], rows: NDArray[np.float32]
-) -> None:
-    """Store the vectors of the turns that still wait, or none if the turns changed meanwhile."""
-    recorded = recorded_embedder(conn)
-    assert recorded is not None
-    # Another process may have been faster with some of them; with all, if it made vectors anew.
-    last = search_tables.last_with_columns(conn)
-    start = next((n for n, turn in enumerate(waiting) if turn.id > last), None)
-    if start is None:
-        return
-    # Another process may have forgotten some: then those after them are asked for again.
-    if turns_table.read_turns(conn, last + 1, waiting[-1].id) != waiting[start:]:
-        return
-    if recorded.width not in (0, rows.shape[1]):
-        return
-    if not recorded.width:
-        record_embedder(conn, recorded.name, rows.shape[1])
-    search_tables.put_columns(conn, waiting[start:], rows[start:])
-
-
 # --- all vectors anew -------------------------------------------------------------------------
-
-
-def to_embed(conn: Connection, name: str) -> tuple[int, int]:
-    """How many turns an embedder has no vectors of yet, and the bytes of their text."""
-    sizes = [
-        len(text.encode())
-        for _, text in conn.run(
-            "texts_of_turns", after=_last_staged(conn, name), most=turns_table.BEYOND_ALL_IDS
-        )
-    ]
-    return len(sizes), sum(sizes)
 
 
 def reembed(
@@ -215,6 +140,17 @@ def reembed(
                 raise ModelError(f"{embedder.name} changed the width of its vectors; start again")
             progress(len(turns))
         _swap(conn, embedder)
+
+
+def make_packaged(conn: Connection) -> None:
+    """Make the vectors of all turns anew by the packaged embedder, in the caller's transaction."""
+    packaged = load_embedder()
+
+    def vectors_of(turns: Sequence[Turn]) -> NDArray[np.float32]:
+        return packaged([turn.text for turn in turns])
+
+    search_tables.remake(conn, vectors_of)
+    record_embedder(conn, packaged.name, DIM)
 
 
 def _last_staged(conn: Connection, name: str) -> int:
@@ -283,13 +219,6 @@ def _swap(conn: Connection, embedder: Embedder) -> None:
     _delete_staged(conn, name)
 
 
-# After a failure `add` leaves the embedder alone for this time, so that a chat does not wait for
-# its retries at each turn of an outage.
-EMBEDDER_REST_S = 60.0
-
-_log = clean_logger("memory.store")
-
-
 class Embedded(HasConnections, Protocol):
     """A store, as far as its vectors need it."""
 
@@ -306,16 +235,10 @@ class EmbedderState:
     Attributes:
         requested: the embedder that it was opened with; None for the maker of its vectors.
         loaded: the embedder of the last vectors.
-        agreed: for a copy of `as_of`: the hosted embedder that its memory may ask.
-        retry_at: in monotonic seconds; above 0 while the embedder cannot be used.
-        fails_questions: whether it failed for the last question.
     """
 
     requested: str | None
     loaded: Embedder | None = None
-    agreed: str = ""
-    retry_at: float = 0.0
-    fails_questions: bool = False
 
     @classmethod
     def of(cls, requested: str | None) -> "EmbedderState":
@@ -339,10 +262,11 @@ class Vectors:
         """The name of the embedder that makes this memory's vectors (memory.search.embed)."""
         return self._name_of(self.recorded())
 
-    def to_embed(self, embedder: str) -> tuple[int, int]:
-        """How many turns `reembed` would have to embed, and the bytes of their text in UTF-8."""
+    def to_embed(self, embedder: str) -> int:
+        """How many turns `reembed` would have to embed."""
         with self._store.reading() as conn:
-            return to_embed(conn, embedder)
+            after = _last_staged(conn, embedder)
+            return int(conn.run("count_turns_after", after=after).fetchone()[0])
 
     def reembed(
         self, embedder: str, batch: int = 96, progress: Callable[[int], None] | None = None
@@ -351,109 +275,35 @@ class Vectors:
 
         After each `batch` of turns their new vectors are on disk, and `progress` is called with
         their number. Searches use the old vectors until all new ones exist. If this is interrupted,
-        a later call continues where it stopped. Turns that wait for their vectors and turns added
-        meanwhile are included, and open stores notice the change.
+        a later call continues where it stopped. Turns added meanwhile are included, and open stores
+        notice the change.
 
         Raises InputError when there are no turns or no embedder has this name, ModelError when the
         embedder cannot be used, StoreError when another process was faster.
         """
-        loaded = load_embedder(embedder)
-        if isinstance(loaded, HostedEmbedder):
-            agree_to_embedder(self._store.location, loaded.name)
         reembed(
             self._store,
-            embedder=loaded,
+            embedder=load_embedder(embedder),
             batch=batch,
             progress=progress or (lambda turns: None),
         )
         self.state.requested = None  # the recorded one is right from now on
-        if not isinstance(loaded, HostedEmbedder):
-            withdraw_agreement(self._store.location)
-
-    def agree(self) -> None:
-        """Note that whoever opened the store with a hosted embedder lets it have the texts."""
-        if isinstance(self.state.loaded, HostedEmbedder):
-            agree_to_embedder(self._store.location, self.state.loaded.name)
-
-    def agreed_embedder(self) -> str:
-        """The hosted embedder that may have this memory's texts; "" for none."""
-        return self.state.agreed or agreed_embedder(self._store.location)
-
-    def is_agreed(self, embedder: str) -> bool:
-        """Whether a person on this machine named this hosted embedder for this memory."""
-        return embedder in (self.state.agreed, agreed_embedder(self._store.location))
 
     def recorded(self) -> RecordedEmbedder | None:
         """The embedder that made the vectors; None without turns."""
         with self._store.reading() as conn:
             return recorded_embedder(conn)
 
-    def is_hosted(self, recorded: RecordedEmbedder | None) -> bool:
-        """Whether the vectors are made on the network: turns are stored before they have theirs."""
-        return isinstance(self._load(recorded), HostedEmbedder)
-
     def embed(self, texts: Sequence[str], recorded: RecordedEmbedder | None) -> NDArray[np.float32]:
         """The unit vectors of texts, a row each. Raises ModelError where they cannot be made."""
-        embedder = self._load(recorded)
-        if isinstance(embedder, HostedEmbedder) and not self.is_agreed(embedder.name):
-            location = self._store.location
-            raise ModelError(
-                f"{location} names the hosted embedder {embedder.name}, and no user of this"
-                " machine has agreed that it gets this memory's texts; agree with:"
-                f" {embed_command(location, embedder.name, '--agree')},"
-                f" or make the vectors here: {embed_command(location, PACKAGED_EMBEDDER)}"
-            )
-        rows = embedder(texts)
-        if recorded and not rows.shape[1]:  # no text has any words
-            return np.zeros((len(texts), recorded.width), np.float32)
+        rows = self._load(recorded)(texts)
         if recorded:
             refuse_other_width(recorded, rows.shape[1], self._store.location)
         return rows
 
     def vector_of(self, recorded: RecordedEmbedder, text: str) -> NDArray[np.float32]:
-        """The unit vector of a question; of one number where no turn has a vector.
-
-        Zeros while the server of a hosted embedder fails: then a search is by everything but
-        meaning, and a warning is logged, once until it works again.
-        """
-        try:
-            [vector] = self.embed([text], recorded)
-            self.state.fails_questions = False
-        except OtherWidthError:
-            raise
-        except ModelError as error:
-            if not self.is_hosted(recorded) or not self.is_agreed(recorded.name):
-                raise
-            if not self.state.fails_questions:
-                _log.warning("%s: searching without meaning: %s", self._store.location, error)
-            self.state.fails_questions = True
-            return np.zeros(recorded.width or 1, np.float32)
-        return vector if recorded.width else np.zeros(1, np.float32)
-
-    def embed_waiting(self, after_rest: bool = False) -> None:
-        """Embed the turns that wait for it; what prevents it is logged, once until it works again.
-
-        Nothing is raised: the turns are stored, whatever happens to their vectors. With
-        `after_rest` an embedder that has just failed is left alone.
-        """
-        if after_rest and time.monotonic() < self.state.retry_at:
-            return
-        if self._store.read_only or isinstance(
-            self.state.loaded, (PackagedEmbedder, LocalEmbedder)
-        ):
-            return
-        try:
-            embed_waiting(self._store, self.embed)
-            self.state.retry_at = 0.0
-        except Stop as error:
-            if not self.state.retry_at:
-                with self._store.reading() as conn:
-                    last = search_tables.last_with_columns(conn)
-                    (count,) = conn.run("count_turns_after", after=last).fetchone()
-                _log.warning(
-                    "%s: %d turns wait for their vectors: %s", self._store.location, count, error
-                )
-            self.state.retry_at = time.monotonic() + EMBEDDER_REST_S
+        """The unit vector of a question. Raises ModelError where it cannot be made."""
+        return np.asarray(self.embed([text], recorded)[0], np.float32)
 
     def _name_of(self, recorded: RecordedEmbedder | None) -> str:
         return recorded.name if recorded else self.state.requested or PACKAGED_EMBEDDER
@@ -463,5 +313,11 @@ class Vectors:
         refuse_other_name(recorded, self.state.requested, self._store.location)
         name = self._name_of(recorded)
         if self.state.loaded is None or self.state.loaded.name != name:
+            if recorded and is_of_a_provider(name):
+                raise InputError(
+                    f"the vectors of {self._store.location} are by {name}, which only earlier"
+                    " versions asked; make them anew:"
+                    f" {embed_command(self._store.location, PACKAGED_EMBEDDER)}"
+                )
             self.state.loaded = load_embedder(name)
         return self.state.loaded

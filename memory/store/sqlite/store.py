@@ -90,7 +90,6 @@ class SqliteStore(DatabaseStore):
                     entities.derive_older(self._conn, self.transaction)
                 recorded = vectors.recorded_embedder(self._conn)
                 vectors.refuse_other_name(recorded, embedder, self.location)
-                self.vectors.agree()
             except BaseException:
                 self._conn.close()
                 raise
@@ -191,7 +190,6 @@ class SqliteStore(DatabaseStore):
             raise
         past._folder_of_copy = folder
         past._day_of_copy = last_moment(read_moment(moment)).date().isoformat()
-        past.vectors.state.agreed = memory.vectors.agreed_embedder()
         return past
 
     def forget(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memory import Memory, open_store
-from memory.search.embed import DIM, PACKAGED_EMBEDDER, HostedEmbedder, embed
+from memory.search.embed import DIM
 from memory.search.turn_columns import TURN_DTYPE
 from memory.store.search import search_tables
 from memory.store.sqlite.store import SqliteStore
@@ -17,19 +17,17 @@ from tests.support.rows import rows_of
 from tests.support.worker import BLOCK, MODEL, PROGRAM, ROUNDS
 
 CROWD = 4
-HOSTED = "nobody/packaged"
 SLOW = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
 def _as_in_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_tables, "BLOCK", BLOCK)
-    monkeypatch.setattr(HostedEmbedder, "__call__", lambda _, texts: embed(texts))
 
 
-def acknowledged(task: str, path: Path, number: int, embedder: str) -> list[int]:
+def acknowledged(task: str, path: Path, number: int) -> list[int]:
     """The ids that the processes were given, in the order of their acknowledgement."""
-    command = [sys.executable, "-m", "tests.support.worker", task, str(path), str(number), embedder]
+    command = [sys.executable, "-m", "tests.support.worker", task, str(path), str(number)]
     out = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert out.returncode == 0, out.stderr
     return [int(n) for n in out.stdout.split()]
@@ -39,7 +37,7 @@ def assert_sound(path: Path) -> list[int]:
     """The file is whole and all that search keeps agrees with it; returns the ids of all turns."""
     with open_store(path) as store:
         assert isinstance(store, SqliteStore)
-        store.search("embeds what waits")
+        store.search("who says what")
         assert rows_of(store, "PRAGMA integrity_check") == [("ok",)]
         full_text.assert_sound(store)
         turns = [turn.id for turn in store.turns()]
@@ -71,27 +69,19 @@ def assert_each_turn_has_one_fact(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("lives", "embedder"),
-    [
-        (4, PACKAGED_EMBEDDER),
-        pytest.param(6, PACKAGED_EMBEDDER, marks=SLOW),
-        pytest.param(6, HOSTED, marks=SLOW),
-    ],
-)
-def test_processes_killed_at_work_lose_nothing(path: Path, lives: int, embedder: str) -> None:
+@pytest.mark.parametrize("lives", [4, 6])
+def test_processes_killed_at_work_lose_nothing(path: Path, lives: int) -> None:
     """kill -9 in the middle of adding and digesting; a fresh process goes on with what is left."""
     open_store(path).close()
-    ids = acknowledged("lives", path, lives, embedder)
+    ids = acknowledged("lives", path, lives)
     assert len(ids) > lives
     assert set(ids) <= set(assert_sound(path))
     assert_each_turn_has_one_fact(path)
 
 
 @SLOW
-@pytest.mark.parametrize("embedder", [PACKAGED_EMBEDDER, HOSTED])
-def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path, embedder: str) -> None:
-    ids = acknowledged("crowd", path, CROWD, embedder)
+def test_a_crowd_in_one_namespace_loses_and_doubles_nothing(path: Path) -> None:
+    ids = acknowledged("crowd", path, CROWD)
     assert len(ids) == len(set(ids)) == CROWD * ROUNDS * 2
     assert sorted(ids) == assert_sound(path)
     assert_each_turn_has_one_fact(path)

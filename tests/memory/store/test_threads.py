@@ -2,24 +2,20 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from memory import Memory, Store, Turn, open_store
 from memory.errors import StoreError
-from memory.search.embed import HostedEmbedder, embed
 from memory.store.database_store import DatabaseStore
 from memory.store.facts.standing_facts import facts_of_askers
 from memory.store.fair_lock import FairLock, Places
 from memory.store.sqlite.connection import connect
 from memory.store.sqlite.store import SqliteStore
-from memory.system.home import agree_to_embedder
 from tests.conftest import MOVED
 from tests.support.crowd import let_work, slow_model
 from tests.support.scripted import scripted_model, sql
@@ -102,36 +98,6 @@ def test_nobody_waits_for_a_model(store: Store, threads: ThreadPoolExecutor) -> 
     assert not digesting.done()
     may_go_on.set()
     assert digesting.result(ENDS_A_HANG).stored == 1
-
-
-def test_nobody_waits_for_an_embedder_on_the_network(
-    address: str, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_there, may_go_on = threading.Event(), threading.Event()
-
-    def slowly(embedder: HostedEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
-        if any("slow" in text for text in texts):
-            is_there.set()
-            assert may_go_on.wait(ENDS_A_HANG)
-        return embed(texts)
-
-    monkeypatch.setattr(HostedEmbedder, "__call__", slowly)
-    with open_store(address, embedder="nobody/packaged") as store:
-        agree_to_embedder(address, "nobody/packaged")
-        store.add([Turn("Anna", "I moved to Oslo.")])
-        searching = threads.submit(store.search, "Who moved on a slow network?")
-        assert is_there.wait(ENDS_A_HANG)
-        assert threads.submit(read_all, store).result(ENDS_A_HANG) == [1]
-        is_there.clear()
-        adding = threads.submit(store.add, [Turn("Anna", "The network is slow.")])
-        assert is_there.wait(ENDS_A_HANG)
-        assert threads.submit(store.turns).result(ENDS_A_HANG)
-        store.write(MOVED, cause="test")
-        assert not searching.done()
-        assert not adding.done()
-        may_go_on.set()
-        assert [hit.turn_id for hit in searching.result(ENDS_A_HANG)]
-        assert adding.result(ENDS_A_HANG) == [2]
 
 
 def test_what_an_asker_wants_is_read_before_its_connection_is_given_back(

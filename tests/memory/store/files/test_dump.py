@@ -21,7 +21,6 @@ from memory.store.search import search_tables
 from memory.store.sqlite.store import SqliteStore
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
 from tests.memory.store.forgetting.test_forget import columns, lived, opened
-from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
 from tests.support.journal_model import Clock, Operation, operations, play
 
@@ -251,20 +250,6 @@ def test_an_embedder_that_is_not_here_is_replaced_by_the_packaged_one(
         assert copy.vectors.embedder == embed.PACKAGED_EMBEDDER
         assert copy.search("cat", 5) == store.search("cat", 5)
         assert copy.load(records) == 0
-
-
-def test_a_hosted_embedder_is_asked_when_the_turns_are_there(
-    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with (
-        serving(monkeypatch) as server,
-        open_store(address, embedder=SMALL) as hosted,
-        opened(embedded_memory(tmp_path / "a.db", SMALL)) as source,
-    ):
-        server.paid.clear()
-        hosted.load(source.dump())
-        assert server.paid == []
-        assert hosted.search("said 3", 5) == source.search("said 3", 5)
 
 
 def test_a_store_for_reading_loads_nothing(store: Store, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from memory.store.search import search_tables
 from memory.store.sqlite.store import SqliteStore
 from memory.store.waiting.pending_windows import claim_window, fail_window, hold, reclaim_window
 from tests.conftest import CAT, DOG, INSERT, MOVED, SAID
-from tests.support.embedding_server import SMALL, embedded_memory, serving
 from tests.support.full_text import assert_sound
 from tests.support.residue import Scan, made_turns, needles, scan
 from tests.support.rows import connection_of, rows_of
@@ -355,25 +354,3 @@ def test_an_open_store_no_longer_finds_what_another_forgot(store: SqliteStore) -
     store.vectors.reembed(store.vectors.embedder)
     assert store.add(SAID[:1]) == [6]
     assert store.search("Oslo", 1)[0].turn_id == 6
-
-
-def test_a_hosted_embedder_is_asked_again_for_what_came_after(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search_tables, "BLOCK", 4)
-    talk = [Turn("Anna", f"said {n}", f"s{n // 6}") for n in range(14)]
-    with serving(monkeypatch) as server:
-        embedded_memory(path, SMALL, talk)
-        with opened(path) as store, open_store(path.with_name("b.db"), embedder=SMALL) as never:
-            assert isinstance(never, SqliteStore)
-            server.paid.clear()
-            store.forget([8, 9])
-            assert server.paid == []
-            assert search_tables.last_with_columns(connection_of(store)) == 7
-            assert len(store.search("said", 20)) == 12
-            assert server.paid == [*(f"said {n}" for n in range(9, 14)), "said"]
-            never.add([*talk[:7], *talk[9:]])
-            remaining = [*range(1, 8), *range(10, 15)]
-            assert_same(store, never, {n: k for k, n in enumerate(remaining, 1)})
-            store.forget([14])
-            assert search_tables.last_with_columns(connection_of(store)) == 13

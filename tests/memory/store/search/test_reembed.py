@@ -1,9 +1,7 @@
-"""All vectors anew by another embedder: all or none, each paid once, whatever ends the work."""
+"""All vectors anew by another embedder: all or none, each made once, whatever ends the work."""
 
-import io
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,14 +16,13 @@ from memory.errors import ModelError, StoreError
 from memory.search import embed
 from memory.store.search import search_tables, vectors
 from tests.conftest import SAID
-from tests.support.embedding_server import (
+from tests.support.local_embedder import (
     SMALL,
     TALK,
     WIDE,
-    Server,
+    Models,
     embedded_memory,
-    error,
-    serving,
+    loading,
     stored_columns,
 )
 from tests.support.rows import rows_of
@@ -34,9 +31,9 @@ BOTH_STORES = "slow"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serving(monkeypatch) as served:
-        yield served
+def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
+    with loading(monkeypatch) as loaded:
+        yield loaded
 
 
 # --- all vectors anew ---------------------------------------------------------------------------
@@ -50,18 +47,18 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_small_blocks")
 def test_vectors_made_anew_are_those_of_a_memory_that_began_so(
-    server: Server, address: str, tmp_path: Path
+    models: Models, address: str, tmp_path: Path
 ) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
     with open_store(address) as store:
         store.vectors.reembed(WIDE, batch=7)
     assert stored_columns(address) == stored_columns(embedded_memory(tmp_path / "other.db", WIDE))
-    assert server.paid == [turn.text for turn in TALK] * 2
+    assert models.embedded == [turn.text for turn in TALK] * 2
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_small_blocks")
-def test_open_stores_notice_the_change(server: Server, address: str, tmp_path: Path) -> None:
+def test_open_stores_notice_the_change(models: Models, address: str, tmp_path: Path) -> None:
     embedded_memory(address, SMALL)
     second = embedded_memory(tmp_path / "other.db", WIDE)
     with open_store(address) as old, open_store(address, embedder=SMALL) as named:
@@ -74,13 +71,13 @@ def test_open_stores_notice_the_change(server: Server, address: str, tmp_path: P
             old.add(SAID)
             like.add(SAID)
         for use in (lambda: named.search("said 7"), lambda: named.add(SAID)):
-            with pytest.raises(InputError, match="not by openai/small-16"):
+            with pytest.raises(InputError, match="not by sentence-transformers/small-16"):
                 use()
     assert stored_columns(address) == stored_columns(second)
 
 
 def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
-    server: Server, address: str
+    models: Models, address: str
 ) -> None:
     embedded_memory(address, SMALL)
 
@@ -89,48 +86,48 @@ def test_turns_embedded_while_the_embedder_changed_are_embedded_again(
             second.vectors.reembed(embed.PACKAGED_EMBEDDER)
 
     with open_store(address) as store:
-        server.at_request = change
+        models.at_call = change
         store.add(SAID)
         assert store.vectors.embedder == embed.PACKAGED_EMBEDDER
     assert stored_columns(address)[0][-1][0] == len(TALK) + len(SAID)
     assert {len(row[2]) for row in stored_columns(address)[0]} == {embed.DIM}
 
 
-def test_what_is_paid_is_not_paid_again(server: Server, address: str) -> None:
+def test_what_was_made_is_not_made_again(models: Models, address: str) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
     before = stored_columns(address)
-    server.plan = [(200, server.answer({"model": WIDE, "input": [t.text for t in TALK[:8]]}))]
-    server.plan += [(401, error("invalid_api_key"))]
+    texts = [turn.text for turn in TALK]
+    models.plan = [models.vectors(WIDE, texts[:8]), None]
     with open_store(address) as store:
         counts: list[int] = []
-        with pytest.raises(ModelError, match="check OPENAI_API_KEY"):
+        with pytest.raises(ModelError, match="the model fails"):
             store.vectors.reembed(WIDE, batch=8, progress=counts.append)
         assert counts == [8]
         assert stored_columns(address) == before
         assert store.search("said 3") != []
-        assert store.vectors.to_embed(WIDE) == (32, sum(len(turn.text) for turn in TALK[8:]))
+        assert store.vectors.to_embed(WIDE) == 32
         store.vectors.reembed(WIDE, batch=8, progress=counts.append)
         assert sum(counts) == len(TALK)
         assert rows_of(store, "SELECT count(*) FROM staged_vectors") == [(0,)]
-    assert server.paid == [turn.text for turn in TALK]
+    assert models.embedded == texts
 
 
-def assert_late_turns_are_in(server: Server, address: str) -> None:
-    assert len(server.paid) == len({*server.paid}) == len(TALK) + len(SAID)
+def assert_late_turns_are_in(models: Models, address: str) -> None:
+    assert len(models.embedded) == len({*models.embedded}) == len(TALK) + len(SAID)
     assert [row[0] for row in stored_columns(address)[0]] == [*range(1, len(TALK) + len(SAID) + 1)]
     assert stored_columns(address)[-1] == [(WIDE, 48)]
 
 
-def test_turns_said_meanwhile_are_included(server: Server, address: str) -> None:
+def test_turns_said_meanwhile_are_included(models: Models, address: str) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
-    server.at_request = lambda: embedded_memory(address, embed.PACKAGED_EMBEDDER, SAID)
+    models.at_call = lambda: embedded_memory(address, embed.PACKAGED_EMBEDDER, SAID)
     with open_store(address) as store:
         store.vectors.reembed(WIDE, batch=10)
-    assert_late_turns_are_in(server, address)
+    assert_late_turns_are_in(models, address)
 
 
 def test_turns_said_after_the_last_look_are_included(
-    server: Server, address: str, monkeypatch: pytest.MonkeyPatch
+    models: Models, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
     look, late = vectors._unstaged, [SAID]
@@ -144,12 +141,12 @@ def test_turns_said_after_the_last_look_are_included(
     monkeypatch.setattr(vectors, "_unstaged", look_too_early)
     with open_store(address) as store:
         store.vectors.reembed(WIDE)
-    assert_late_turns_are_in(server, address)
+    assert_late_turns_are_in(models, address)
 
 
-def test_staged_vectors_of_another_width_are_dropped(server: Server, address: str) -> None:
+def test_staged_vectors_of_another_width_are_dropped(models: Models, address: str) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
-    server.plan = [(200, server.answer({"model": SMALL, "input": ["x"] * 8}))]
+    models.plan = [models.vectors(SMALL, ["x"] * 8)]
     with open_store(address) as store:
         with pytest.raises(ModelError, match="start again"):
             store.vectors.reembed(WIDE, batch=8)
@@ -158,14 +155,14 @@ def test_staged_vectors_of_another_width_are_dropped(server: Server, address: st
         assert store.vectors.embedder == WIDE
 
 
-def test_one_of_two_changes_at_the_same_time_is_refused(server: Server, address: str) -> None:
+def test_one_of_two_changes_at_the_same_time_is_refused(models: Models, address: str) -> None:
     embedded_memory(address, embed.PACKAGED_EMBEDDER)
 
     def faster() -> None:
         with open_store(address) as second:
             second.vectors.reembed(embed.PACKAGED_EMBEDDER)
 
-    server.at_request = faster
+    models.at_call = faster
     with open_store(address) as store, pytest.raises(StoreError, match="another process"):
         store.vectors.reembed(WIDE)
 
@@ -195,121 +192,51 @@ def run(
     return run
 
 
-SLOWLY = ("--embedder", WIDE, "--batch", "2", "--yes")
+SLOWLY = ("--embedder", WIDE, "--batch", "2")
 
 
-def interrupt(server: Server) -> None:
-    """Ctrl-C in this process, during its third request."""
-    server.slow_s = 0.1
+def interrupt(models: Models) -> None:
+    """Ctrl-C in this process, during its third call."""
+    models.slow_s = 0.1
 
     def third() -> None:
-        while len(server.requests) < 3:
+        while len(models.calls) < 3:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=third, daemon=True).start()
 
 
-# Tells on stderr whom the process asks.
-TELLING = """
-import sys
-def hear(event, arguments):
-    if event == "socket.connect": print(arguments[1][0], file=sys.stderr)
-    if event == "socket.getaddrinfo": print(arguments[0], file=sys.stderr)
-sys.addaudithook(hear)
-from memory import __main__
-from memory.search import embed
-assert not {"litellm", "wordllama"} & {*sys.modules}
-__main__.run()
-"""
-
-
-def kill(memory_options: list[str], server: Server) -> tuple[str, str]:
-    """kill -9 of a process at work, during its third request; its stdout and stderr."""
-    server.slow_s = 0.1
-    line = [sys.executable, "-uc", TELLING, "admin", "embed", *memory_options, *SLOWLY]
-    with subprocess.Popen(line, stdout=-1, stderr=-1, text=True) as at_work:
-        deadline = time.monotonic() + 120
-        while len(server.requests) < 3:
-            assert at_work.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        at_work.kill()
-        return at_work.communicate()
-
-
 def assert_it_goes_on(
-    server: Server, address: str, run: Callable[..., tuple[int, str, str]]
+    models: Models, address: str, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    server.slow_s = 0
+    models.slow_s = 0
     code, out, _ = run(*SLOWLY)
     assert code == 0
     assert f"vectors are by {WIDE} now" in out
-    assert {turn.text for turn in TALK} == {*server.paid}
-    assert len(server.paid) <= len(TALK) + 2  # the request under way when it was ended
+    assert {turn.text for turn in TALK} == {*models.embedded}
+    assert len(models.embedded) <= len(TALK) + 2  # the call under way when it was ended
     assert stored_columns(address)[-1] == [(WIDE, 48)]
 
 
 @pytest.mark.slow
 def test_the_command_interrupted_goes_on_where_it_was(
-    server: Server, address: str, run: Callable[..., tuple[int, str, str]]
+    models: Models, address: str, run: Callable[..., tuple[int, str, str]]
 ) -> None:
     before = stored_columns(embedded_memory(address, embed.PACKAGED_EMBEDDER))
-    interrupt(server)
+    interrupt(models)
     code, _, err = run(*SLOWLY)
     assert code == 2
     message = "interrupted: finished work is stored; the same command continues"
     assert err.splitlines()[-1] == message
     assert stored_columns(address) == before
-    assert_it_goes_on(server, address, run)
-
-
-@pytest.mark.slow
-def test_the_command_killed_asked_nobody_but_the_provider_and_goes_on(
-    server: Server,
-    address: str,
-    memory_options: list[str],
-    run: Callable[..., tuple[int, str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_TELEMETRY", "DO_NOT_TRACK"):
-        monkeypatch.delenv(name, raising=False)  # memory.program has set them here
-    before = stored_columns(embedded_memory(address, embed.PACKAGED_EMBEDDER))
-    out, err = kill(memory_options, server)
-    assert {*err.splitlines()} == {"127.0.0.1"}  # nor does any library print there
-    assert len(out.splitlines()) == 1
-    assert stored_columns(address) == before
-    assert_it_goes_on(server, address, run)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("openai/text-embedding-3-small", "40 turns (about 67 tokens) for {name}, about $0.0000"),
-        ("openai/own-16", "40 turns (about 67 tokens) for {name}, at an unknown price"),
-    ],
-)
-def test_the_command_forecasts_and_asks(
-    server: Server,
-    address: str,
-    monkeypatch: pytest.MonkeyPatch,
-    run: Callable[..., tuple[int, str, str]],
-    name: str,
-    message: str,
-) -> None:
-    embedded_memory(address, embed.PACKAGED_EMBEDDER)
-    for typed, advice in (("n\n", ""), ("", "; answer y, or give --yes")):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        code, out, err = run("--embedder", name)
-        assert message.format(name=name) in out
-        assert (code, err) == (2, f"error: nothing was changed{advice}\n")
-    assert server.paid == []
+    assert_it_goes_on(models, address, run)
 
 
 @pytest.mark.parametrize(
     ("file", "name", "complaint"),
     [
-        ("anna.db", "gpt", "names no provider"),
+        ("anna.db", "gpt", "is not one of this machine"),
         ("missing.db", "wordllama", "there is no memory at"),
         ("empty.db", "wordllama", "no turns yet"),
     ],

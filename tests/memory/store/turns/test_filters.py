@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -362,19 +361,6 @@ def test_a_turn_passes_by_what_it_is(
 ) -> None:
     store = new_store(DATED)
     assert {hit.turn_id for hit in store.search("violin", 10, given)} == ids
-
-
-def test_turns_that_wait_for_their_vectors_pass_too(
-    new_store: Callable[[Sequence[Turn]], Store], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from memory.store.search import search_tables
-
-    store = new_store(DATED[:2])
-    with monkeypatch.context() as patch:
-        patch.setattr(search_tables, "put_columns", lambda *arguments: None)
-        store.add([replace(DATED[5], speaker="Zoe")])
-    assert [hit.turn_id for hit in store.search("violin", 10, {"speaker": "Zoe"})] == [3]
-    assert [hit.turn_id for hit in store.search("violin", 10, {"kind": "tool"})] == [3]
 
 
 # ------------------------------------------------------------ every door
