@@ -317,49 +317,7 @@ def digests() -> Texts:
     return {name: day.sub("2024-06-20", text) for name, text in texts.items()}
 
 
-def chats() -> Texts:
-    """Questions about longer chats, of which SELECTs and stories show a part."""
-    texts: Texts = {}
-    recorder = Recorder()
-    with memory_of(of_file("everyday/development/siblings-seventieth.json", 90)) as store:
-        for budget in (300, 1_000):
-            memory = recording_memory(store, recorder, sql="when it pays", budget=budget)
-            for question in (
-                "Which dishes will there be?",
-                "When did they talk about the cake last week?",
-                "What happened in the order of time?",
-            ):
-                memory.ask(question, now="2025-06-01")
-                prompts_of(recorder, f"siblings, {budget} tokens: {question}", texts)
-        block = Memory(store).context("Who brings the cake?", now=NOW, budget=500)
-        texts["context of the siblings"] = block.text
-    with memory_of(of_file("assistants/baker-lena.json", 60)) as store:
-        memory = recording_memory(store, recorder, budget=1_500)
-        for question in (
-            "What did you recommend for the oven?",
-            "Summarize what I planned for the bakery.",
-            "How many loaves do I bake a week?",
-        ):
-            memory.ask(question, asker="Lena")
-            prompts_of(recorder, f"baker: {question}", texts)
-        texts["context of the baker"] = Memory(store).context("Plan my next week", now=NOW).text
-    return texts
-
-
-def united() -> Texts:
-    """Two memories as one."""
-    texts: Texts = {}
-    recorder = Recorder("SELECT turn_id, subject, attribute, value FROM facts LIMIT 5")
-    with memory_of(FRIENDS, FRIENDS_FACTS) as first, memory_of(FRIENDS[3:6]) as second:
-        model = recording_model(recorder)
-        both = {"friends": first, "dogs": second}
-        with Memory.over(both, model=model, program=AskMemory(sql="always")) as memory:
-            memory.ask("Which dog does Ben have?", asker="Ben", now=NOW)
-            prompts_of(recorder, "over two", texts)
-    return texts
-
-
-GROUPS: Sequence[Group] = (friends, digests, chats, united)
+GROUPS: Sequence[Group] = (friends, digests)
 
 
 def file_of(texts: Texts) -> str:
