@@ -18,7 +18,6 @@ import pytest
 import evaluate
 from locomo.evaluation import Evaluation
 from locomo.published import tables
-from locomo.results.report import score_lines
 from locomo.scripts import evaluate as evaluating
 from locomo.tracking.metric_names import MOST_METRICS
 from memory import InputError, MemoryProgram, load_model
@@ -34,7 +33,6 @@ from tests.support.answering_server import answering_server
 from tests.support.benchmark_records import longmemeval_question
 from tests.support.fact_server import FactServer, serving_facts
 from tests.support.gguf_adapter import adapter
-from tests.support.printed import exit_code, printed_commands
 from tests.support.scripted import answer, sql
 from tests.support.talk import RIGHT, kind_of, reply, talk, talker, talks
 from tests.support.tracking import track
@@ -190,34 +188,6 @@ def check_tracked(found: dict[str, Any]) -> None:
         *("answers.json", "questions.csv", "scores.csv", "scores.png"),
         *("evaluation_results.json", "run.json"),
     }
-
-
-@pytest.mark.slow
-def test_an_adapter_answers_from_the_memories_of_the_model_without(place: Path) -> None:
-    data, out = locomo_records.write(place / "turn.json"), place / "adapted"
-
-    def evaluated(**flags: Any) -> list[Any]:
-        flags = {"num_threads": 1, "include_training": True} | flags
-        results = evaluate.evaluate(data=data, output_dir=out, **flags).results
-        return [(result.system, result.sql, result.answer) for result in results]
-
-    folder = adapter(place / "adapter", "answer")
-    plain, tuned = evaluated(), evaluated(adapter=folder)
-    # Beside an adapter stands the model without it.
-    assert [answer[:2] for answer in tuned if answer[0] != "plain"] == [
-        answer[:2] for answer in plain
-    ]
-    # The answers from the newest turns are the model's own words; the memory's are held to turns.
-    (own_words,), (tuned_words,) = (
-        [text for system, _, text in answers if system == "newest"] for answers in (plain, tuned)
-    )
-    assert own_words != tuned_words
-    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (2, 2)
-    said = json.loads((out / "evaluation_results.json").read_bytes())["params"]["model"]
-    assert said == load_model(str(folder)).name
-    # The same file for another module: nothing is taken from the run before.
-    assert evaluated(model=str(adapter(folder, "store")), resume=True) != tuned
-    assert (len([*out.glob("memories/*.db")]), len([*out.glob("answers-*")])) == (3, 3)
 
 
 # --- in this process, with a model that talks ---------------------------------------------------
@@ -426,24 +396,6 @@ def test_a_chat_that_fits_its_budget_whole_measures_nothing(
 
 
 @pytest.mark.slow
-def test_questions_without_evidence_are_named_and_left_out_of_recall(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    nowhere = locomo_records.question(4, question="Where is Bo?", evidence=[])
-    hidden = locomo_records.question(4, question="Who sang?", evidence=["D2:3"])
-    talks(tmp_path / "talks.json", talk("a", qa=[nowhere, hidden]))
-    done = run({"a/model": talker(name="a/model")[0]}, budget=128)
-    assert {result.recall for result in done.results if result.index == 0} == {None}
-    lines = {
-        (line.system, line.categories): line for line in score_lines(done.results, "clustered")
-    }
-    [shown] = [r.recall for r in done.results if (r.system, r.index) == ("memory", 1)]
-    assert lines["memory", "all"].recall == shown
-    line = "without evidence, so not in recall: 1 question (a 0)\n"
-    assert line in capsys.readouterr().out
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "nothing", ["", *(pytest.param(text, marks=pytest.mark.slow) for text in ("banana", "{}"))]
 )
@@ -538,35 +490,6 @@ def test_only_verdicts_that_could_not_be_read_are_asked_for_again(run: Run) -> N
     done = run({"a/judge": judge}, **flags)
     assert engine.calls() == {"probe": 1, "judge": 1}
     assert all(set(result.verdicts.values()) == {True} for result in done.results)
-
-
-@pytest.mark.slow
-def test_a_file_of_longmemeval_is_answered_first_and_judged_later(
-    run: Run,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    questions = [longmemeval_question(), longmemeval_question("q-2_abs", answer="You did not say.")]
-    locomo_records.write(tmp_path / "talks.json", *questions)
-    model, _ = talker(name="a/model")
-    run({"a/model": model}, mode="analyze", answers_only=True)
-    [words] = printed_commands(capsys.readouterr().out, NAME="a/judge")
-    lines = (tmp_path / "out" / "hypotheses.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"question_id": "q-1", "index": 0, "hypothesis": "Lyon"},
-        {"question_id": "q-2_abs", "index": 0, "hypothesis": "Lyon"},
-    ]
-
-    judge, engine = talker(name="a/judge", judge=lambda prompt: RIGHT)
-    monkeypatch.setattr(evaluating, "load_model", lambda *names, **settings: judge)
-    assert exit_code(words, monkeypatch) == 0
-    assert engine.calls() == {"probe": 1, "judge": 2}
-    written = json.loads((tmp_path / "out" / "failure_analysis.json").read_bytes())
-    verdicts = [result["verdicts"] for result in written["results"]]
-    assert verdicts == [{"benchmark (a/judge)": True}] * 2
-    lines = {line["categories"]: line["questions"] for line in written["lines"]}
-    assert lines == {"knowledge-update": 2, "5 adversarial": 1, "1-4": 1, "all": 2}
 
 
 def test_answers_alone_have_no_judge(run: Run) -> None:

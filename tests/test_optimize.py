@@ -102,22 +102,6 @@ def test_all_compiles_one_module_after_the_other_and_measures_whole_answers(run:
 
 
 @pytest.mark.slow
-def test_the_gated_reward_asks_for_enough_fields_and_is_measured(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compiled = run(obedient("retrieve")[0], optimizer="gepa", target="retrieve", reward="gated")
-    assert RULES["retrieve"] in instructions(compiled.program, "retrieve")
-    gated = next(gain for gain in compiled.gains if gain.component == "gated")
-    assert (gated.before, gated.after, gated.questions) == (0.8, 1.0, 16)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "all 16 questions: .800 -> 1.000" in printed
-    assert "the verdict is of what is given to users: answer" in printed
-    card = load_program(Path("optimized_memory_qa.json")).card
-    assert card
-    assert card.metric == {"gated": 1.0}
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     ["gepa", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simba", "miprov2"))],

@@ -27,7 +27,7 @@ from memory.text.tokens import count_tokens
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import ArborServer, arbor_server
 from tests.support.gguf_adapter import adapter
-from tests.support.locomo_records import DATE, question, record, turn, write
+from tests.support.locomo_records import DATE, record, turn, write
 from tests.support.obedient import houses, obedient
 from tests.support.talk import talk, talks
 from tests.support.tracking import track
@@ -152,29 +152,6 @@ def test_served_weights_are_compared_with_their_start(
     compared = next(run for run in runs if run.info.run_name.startswith(name))
     assert "difference/answer all low" in compared.data.metrics
     assert compared.data.tags["verdict"] == "too few conversations"
-
-
-@pytest.mark.slow
-def test_the_packaged_models_adapters_are_compared_as_they_are_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    # Named: what MLflow is left to choose stays its place in later tests, and this file goes.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    tuned = adapter(tmp_path / "tuned", "answer", conversations=["a"])
-    sessions = {
-        "session_1": [turn("D1:1")],
-        "session_1_date_time": DATE,
-    }  # what is stored costs time
-    talks(tmp_path / "two.json", talk("a"), record("b", [question(4)], **sessions))
-    line = f"--mode evaluate --model {tuned} --data two.json --num-threads 1"
-    assert command(line, monkeypatch) == 0
-    output = " ".join(capsys.readouterr().out.split())
-    assert "answer, all 1 questions" in output
-    assert "tuned against its start: the same without it" in output
-    adapter(tmp_path / "all", "answer", conversations=["a", "b"])
-    assert command(line.replace("tuned", "all"), monkeypatch) == 2
-    assert "used for training" in capsys.readouterr().err
 
 
 def test_examples_are_written_for_the_packaged_student(

@@ -273,35 +273,6 @@ def test_the_documented_command_says_what_is_missing_before_it_begins() -> None:
     assert done.stderr == "serve.py: nvidia-ml-py is not installed: run startup.sh\n"
 
 
-def test_a_model_is_described_from_its_shape(server_state: Any, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="uv sync --extra tune")
-    transformers = pytest.importorskip("transformers", reason="uv sync --extra tune")
-    config = transformers.LlamaConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=77,
-    )  # fmt: skip
-    config.save_pretrained(tmp_path / "tiny")
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=None, tokenizer_object=words())
-    tokenizer.save_pretrained(tmp_path / "tiny")
-    description = server_state.model(str(tmp_path / "tiny"))
-    assert description["context"] == 77
-    assert description["chat_template"] is False
-    assert 10_000 < description["parameters"] < 30_000
-    with pytest.raises(KeyError):
-        server_state.model(str(tmp_path / "none"))
-    for number, config in enumerate(("[]", "{}", '{"base_model_name_or_path": ["a"]}')):
-        folder = tmp_path / f"adapter-{number}"
-        folder.mkdir()
-        (folder / "adapter_config.json").write_text(config)
-        with pytest.raises(KeyError):
-            server_state.model(str(folder))
-
-
-def words() -> Any:
-    tokenizers = importlib.import_module("tokenizers")
-    return tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a"))
-
-
 def test_the_requirements_are_pinned() -> None:
     lines = (ARBOR / "requirements.txt").read_text("utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))

@@ -2,26 +2,17 @@
 
 import json
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from locomo import rows as measuring
-from locomo.dataset.rows import load_gold_rows
-from locomo.json_lines import read_lines
-from locomo.tasks.row_score import total_f1
 from memory.models import Model
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import DATE, record, turn, write
 from tests.support.scripted import scripted_model
 from tests.support.tracking import track
 
-ROWS = Path(__file__).parents[2] / "data" / "rows"
-# What the packaged model stored of ROWS / "test": the --out of the commands in docs/figures.md.
-STORED = Path(__file__).parent / "stored"
-STORED_TURN = TypeAdapter(measuring.StoredTurn)
 TURNS = [
     turn("D1:1", "I keep two goats on the hill."),
     turn("D1:2", "How lovely!", speaker="Bo"),
@@ -84,26 +75,6 @@ def test_what_was_stored_is_scored_again_without_the_model(data: Path, answers: 
     before = run(data, "first.jsonl", "--without-gate")
     again = run(data, "first.jsonl", "--model", "none")
     assert line_of(again.stdout, "first") == line_of(before.stdout, "first")
-
-
-@pytest.mark.slow
-def test_copying_loses_to_the_packaged_model() -> None:
-    """What it stored of `data/rows/test`, plain and with the gate, against each way to cheat."""
-    golds = load_gold_rows(ROWS / "test")
-    stored = {
-        file.stem: measuring.measured(golds, [*read_lines(file, STORED_TURN)])
-        for file in STORED.glob("*.jsonl")
-    }
-    assert stored
-    copies = measuring.baselines(golds)
-    for name, copied in copies.items():
-        if name.startswith("by grammar"):
-            continue  # its rows are chosen by the grammar that the model writes in
-        for of_model in stored.values():
-            assert total_f1(copied.turns)[-1] < total_f1(of_model.turns)[-1], name
-            assert copied.use < of_model.use, name
-            per_turn = [fmean(score.score for score in run.turns) for run in (copied, of_model)]
-            assert per_turn[0] < per_turn[1], name
 
 
 def test_a_little_model_is_asked_about_what_its_gate_leaves_open(

@@ -15,7 +15,7 @@ from memory.program import AnswerQuestion
 from memory.records import ABSTAIN
 from memory.store.changes.history import edits_of
 from memory.store.configuration.declared_settings import Settings
-from tests.support.everyday_changes import ADDITIONS, CHANGES, CORRECTIONS, ENDS, OWNER
+from tests.support.everyday_changes import CHANGES, OWNER
 from tests.support.everyday_changes import EverydayChange as Case
 
 
@@ -57,11 +57,6 @@ def _change(memory: Memory, case: Case, fact_id: int) -> None:
         facts.supersede(memory.store, fact_id, case.value, case.on)
     else:
         facts.edit(memory.store, fact_id, "was wrong", value=case.value, on=case.on)
-
-
-def test_the_cases_are_ten_of_each() -> None:
-    assert [len(CORRECTIONS), len(ENDS), len(ADDITIONS)] == [10, 10, 10]
-    assert len({case.name for case in CHANGES}) == len(CHANGES)
 
 
 def test_a_change_by_hand_is_what_is_answered(memory: Memory) -> None:

@@ -183,31 +183,6 @@ def test_the_tokens_of_turns_are_those_that_a_model_is_shown() -> None:
     assert sum(token_costs(turns).values()) == pytest.approx(context.tokens, rel=0.01)
 
 
-@pytest.mark.slow
-def test_the_chart_is_a_picture_of_ours_and_of_peers(
-    source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ranked = {"0": ["D2:2", "D2:1"], "1": [], "2": []}
-    conversations = {"conv-1": {"ranked": ranked}, "conv-2": {"ranked": {"0": ["D1:1"]}}}
-    systems = {
-        "ours": {"title": "sql-memory", "version": "0", "conversations": {}},
-        "mem0": {"title": "mem0", "version": "1.0", "conversations": conversations},
-        "none": {"title": "none", "version": "", "error": "not installed"},
-    }
-    peers, picture = source.with_name("peers.json"), source.with_name("recall.png")
-    peers.write_text(json.dumps(systems))
-    drawn = []
-    monkeypatch.setattr(
-        "locomo.retrieval.__main__.recall_chart", lambda curves, *_: drawn.extend(curves)
-    )
-    assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
-    assert [curve.title for curve in drawn] == ["this memory", "mem0 1.0"]
-    assert drawn[1].recall.tolist() == [0.5, 0.75]
-    monkeypatch.undo()
-    assert run(monkeypatch, "--data", source, "--chart", picture, "--peers", peers) == 0
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
 def test_a_curve_of_recall_has_its_number_of_questions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,14 +11,12 @@ import typer
 
 import optimize
 from locomo.dataset.format import load_conversations
-from locomo.scripts import evaluate as evaluating
 from locomo.scripts import optimize as compiling
 from memory import Hit, InputError, Memory, load_program, open_store
 from memory.search.ranking import FEATURE_WEIGHTS
 from tests.support.commands import run as run_memory
 from tests.support.commands import run_in_process
 from tests.support.locomo_records import question, record, turn, write
-from tests.support.printed import exit_code, printed_commands
 from tests.support.tracking import track
 
 THINGS = ("lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask", "rope", "comb")
@@ -99,25 +97,6 @@ def test_weights_are_fitted_measured_and_used(place: Path) -> None:
     command = ["search", asked, "--db", place / "shop.db"]
     assert said not in run_memory(*command)
     assert said in run_memory(*command, "--program", place / "optimized_memory_qa.json")
-
-
-@pytest.mark.slow
-def test_its_commands_run_as_printed(
-    place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    track(evaluating, request, monkeypatch)
-    with Memory("default") as memory:
-        memory.add("Shall we buy another lamp?", speaker="Ann")
-    held_out = place / "my shops" / "validation"
-    held_out.mkdir(parents=True)
-    write(held_out.parent / "first.json", *map(shop, SHOPS[:5]))
-    write(held_out / "rest.json", *map(shop, SHOPS[5:]))
-    done = fitted("--data", "my shops", "--output", "my weights.json")
-    search, measure = printed_commands(done.stdout, TEXT="lamp")
-    assert exit_code(search, monkeypatch) == 0
-    assert measure[0] == "evaluate.py"
-    small = ["--num-test", "2", "--systems", "memory"]
-    assert exit_code([*measure, *small], monkeypatch) == 0
 
 
 def test_data_without_evidence_is_refused_before_anything_is_written(place: Path) -> None:

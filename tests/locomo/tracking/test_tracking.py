@@ -292,25 +292,6 @@ def test_a_run_ends_as_its_script_ended_and_has_what_came_before(
     assert not is_run_active()
 
 
-def test_verdicts_go_into_the_run_of_their_answers() -> None:
-    params = {"answers": "answers-1.jsonl", "judge_model": "none"}
-    judged = {**params, "judge_model": "a/judge"}
-    with tracking.judged_run("judged", judged, "a run") as run:  # there is none yet
-        run.log_metrics({"judge": 0.5})
-    with tracking.mlflow_run("judged", params, "a run") as run:
-        run.log_metrics({"score": 0.25})
-    for share in (0.5, 0.75):
-        with tracking.judged_run("judged", judged, "a run") as run:
-            run.log_metrics({"judge": share})
-    top, _ = runs("judged")
-    assert len(top) == 2
-    answered = top[-1]
-    assert answered.data.metrics == {"score": 0.25, "judge": 0.75}
-    assert answered.data.tags["judge_model"] == "a/judge"
-    assert answered.data.params["judge_model"] == "none"
-    assert answered.info.status == "FINISHED"
-
-
 @pytest.mark.slow
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     """A file may have 300 kB here, and MLflow's new database has more."""

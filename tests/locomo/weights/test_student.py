@@ -107,36 +107,3 @@ def test_a_gguf_adapter_changes_llama_cpp_as_it_changes_the_student(
     assert (said - before[ids]).pow(2).mean().sqrt() > 0.5
     # llama.cpp takes it
     assert load_model("local-base", adapter=tmp_path / "lora").size == "small"
-
-
-@pytest.mark.parametrize("named", ["folder", "file"])
-def test_an_adapter_that_is_gguf_only_is_a_start(
-    packaged: Student, tmp_path: Path, named: str
-) -> None:
-    student, folder = fresh(packaged), tmp_path / "lora"
-    student.model.float()
-    add_lora(student, rank=4, alpha=12)
-    for weight in student.model.parameters():
-        if weight.requires_grad:
-            weight.data += 0.05 * torch.randn_like(weight)
-    card = describe_adapter(student, targets=["answer"], conversations=[], made_by="sft", data="")
-    save_adapter(student, folder, card)
-    for file in folder.glob("adapter_*"):
-        file.unlink()
-    again = load_student("local", folder / "adapter.gguf" if named == "file" else folder, "cpu")
-    again.model.float()
-    config = again.model.peft_config["default"]
-    assert (config.r, config.lora_alpha) == (4, 12)
-    assert sorted(config.target_modules) == sorted(
-        student.model.peft_config["default"].target_modules
-    )
-    # What is learned goes on from there: every weight of it, and no other.
-    own, got = (
-        {n: p for n, p in s.model.named_parameters() if p.requires_grad} for s in (student, again)
-    )
-    assert own.keys() == got.keys()
-    for name, weight in own.items():
-        torch.testing.assert_close(got[name], weight.half().float(), rtol=0, atol=0)
-    tuned, before = first_token(again), first_token(packaged)
-    torch.testing.assert_close(tuned, first_token(student), rtol=1e-2, atol=1e-2)
-    assert (tuned - before).abs().max() > 0.5

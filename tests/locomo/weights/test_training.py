@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import pytest
 from locomo.choices import TARGETS, Target
 from locomo.harness import Setup, build_memory
 from locomo.tasks.modules import Bench, measured_target, task_examples
-from locomo.tasks.rewards import QuestionScore
 from locomo.weights import steps as training_steps
 from locomo.weights.arbor_client import Server, ServerError, Timeouts
 from locomo.weights.grpo import GrpoSettings
@@ -221,24 +220,6 @@ def test_the_operations_of_an_episode_share_its_reward_and_are_all_learned_from(
     assert server.bodies("initialize")[0]["trainer_config"]["max_steps"] == 3 * 4 + 10
 
 
-def test_the_checkpoint_that_is_best_on_held_out_examples_is_named(
-    bench: Bench, tmp_path: Path
-) -> None:
-    rewards = iter([0.1, 0.9, 0.2])  # before, after two steps, and in the end
-    with arbor_server(answer=Learner()) as server:
-        ran = Ran(server, plan(bench, tmp_path, measuring_steps=2))
-        keep = ran.training.record.add_measurement
-
-        def scored(step: int, scores: Sequence[QuestionScore]) -> None:
-            reward = next(rewards)
-            keep(step, [replace(score, reward=reward) for score in scores])
-
-        ran.training.record.add_measurement = scored  # type: ignore[method-assign]
-        ran.run()
-    folder = tmp_path / "grpo" / "step-2"
-    assert f"best held-out reward, 0.900: {folder}; compare it on others" in ran.lines
-
-
 def test_an_answer_out_of_form_is_trained_on_as_a_failure(bench: Bench, tmp_path: Path) -> None:
     with arbor_server(answer=Learner(broken=True)) as server:
         Ran(server, plan(bench, tmp_path)).run()
@@ -295,24 +276,6 @@ def test_a_run_goes_on_from_its_last_checkpoint_with_the_trainers_state(
 
 def ask(group: tuple[int, list[dict[str, Any]]]) -> str:
     return str(group[1][0]["messages"][-1]["content"])
-
-
-@pytest.mark.parametrize(
-    "fault",
-    ["truncated", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lost", "unsafe"))],
-)
-def test_a_lost_checkpoint_ends_nothing_and_keeps_the_earlier_ones(
-    bench: Bench, tmp_path: Path, fault: str
-) -> None:
-    faults = {"download": Fault(fault, after=1, times=3)}
-    wanted = plan(bench, tmp_path, checkpoint_steps=1, settings=replace(SETTINGS, steps=6))
-    with arbor_server(answer=Learner(), misbehave=faults) as server:
-        ran = Ran(server, wanted)
-        trained = ran.run()
-    assert trained.step == 6
-    assert any("the earlier ones are kept" in line for line in ran.lines)
-    assert (wanted.folder / "step-1" / "step.txt").read_text() == "1"
-    assert (wanted.folder / "step-6" / "step.txt").read_text() == "6"
 
 
 # Each route and each fault once; their other pairs differ in nothing new.
