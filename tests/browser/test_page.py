@@ -256,13 +256,6 @@ def test_a_conversation_opens_at_its_newest_turn_or_at_the_one_linked_to(page: P
     expect(linked).to_be_in_viewport()
 
 
-def test_the_next_page_is_a_link_and_a_turn_has_its_place(page: Page) -> None:
-    page.goto(at("/conversation"))
-    page.get_by_role("link", name="Earlier").first.click()
-    page.locator("#turn-70 a.when").click()
-    expect(page.locator("article.here")).to_have_attribute("id", "turn-70")
-
-
 def test_the_slider_shows_the_past_and_keeps_the_focus(page: Page) -> None:
     page.goto(at("/past"))
     slider = page.get_by_label("Move through time")
@@ -339,14 +332,6 @@ def test_a_question_is_answered_with_its_turns(page: Page) -> None:
     expect(page.get_by_text("the model read")).to_be_visible()
 
 
-def test_a_talk_goes_on(page: Page) -> None:
-    page.goto(at("/chat"))
-    page.get_by_label("Message").fill("I like the green stove.")
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator(".bubble")).to_have_count(2)
-    expect(page.locator(".caret")).to_have_count(0)
-
-
 def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     lines = [{"speaker": "Eva", "text": f"line {n}", "source": f"e:{n}"} for n in range(3_000)]
@@ -355,16 +340,6 @@ def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Drop a file here, or choose one").set_input_files(file)
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("main")).to_contain_text("3,000 new turns")
-
-
-def test_a_session_that_ended_is_told_and_not_swallowed(page: Page, watch: Any) -> None:
-    page.goto(at("/conversation"))
-    page.context.clear_cookies()
-    page.get_by_label("Search the conversation").press_sequentially("ki")
-    expect(page.get_by_role("alert")).to_contain_text("not signed in")
-    expect(page.locator("#results article").first).to_be_visible()
-    # Chromium notes an answer of 401 on its console by itself.
-    watch.complaints[:] = [text for text in watch.complaints if "401" not in text]
 
 
 def test_the_first_key_leads_to_the_content(page: Page) -> None:
@@ -416,14 +391,6 @@ def test_every_action_is_reached_by_tab_and_seen_where_it_is(page: Page, address
         assert is_on_screen, tag
         reached.add(number)
     assert len(reached) == wanted
-
-
-def test_a_model_is_chosen_by_keys_alone(page: Page) -> None:
-    page.goto(at("/model"))
-    page.get_by_label("Or a provider's model").focus()
-    page.keyboard.type("gpt-4o-mini")
-    page.keyboard.press("Enter")
-    expect(page.locator(".problem", has_text="names no provider")).to_be_visible()
 
 
 # --------------------------------------------------------------------- the rooms

@@ -12,10 +12,9 @@ from memory.facts.additions import add_turns, record_assertions
 from memory.models import Model
 from memory.operations.tools import memory_tools
 from memory.store.configuration.settings import set_setting
-from memory.store.facts.vocabulary_table import remove_attribute, set_attribute, set_vocabulary
+from memory.store.facts.vocabulary_table import remove_attribute, set_attribute
 from memory.vocabulary import Attribute
 from tests.conftest import INSERT, MOVED, SAID
-from tests.support.commands import run
 from tests.support.scripted import scripted_model, scripted_packaged_model, sql
 
 BOTH_STORES = "slow"
@@ -90,14 +89,6 @@ def test_templates_of_a_removed_attribute_match_nothing(store: Store) -> None:
     assert values(store) == []
 
 
-def test_a_strict_vocabulary_stores_its_own_attributes_alone(store: Store) -> None:
-    set_vocabulary(
-        store, [Attribute("home", says=("I live in {value}",))], replaces=True, strict=True
-    )
-    add_turns(store, [OSLO, Turn("Anna", "I'm a nurse.")])
-    assert [(fact.attribute, fact.value) for fact in store.facts()] == [("home", "Oslo")]
-
-
 def test_secrets_are_masked_before_they_are_matched(store: Store) -> None:
     add_turns(
         store, [Turn("Anna", "My email is sk-ant-api03-aaaaaaaaaaaaaaaaaaaaaaaa@example.org")]
@@ -147,20 +138,6 @@ def test_facts_are_there_through_every_door(
 ) -> None:
     act(store, unasked)
     assert values(store) == [("Oslo", "")]
-
-
-@pytest.mark.slow
-def test_the_commands_have_facts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
-    run("add", "My sister Elena moved to Oslo.", "--speaker", "Anna", "-n", "anna")
-    assert "Elena (Anna's sister)" in run("facts", "entities", "-n", "anna")
-    assert "Elena    lives_in    Oslo" in run("facts", "-n", "anna")
-    assert "stated in turn 1" in run("facts", "log", "-n", "anna")
-    chat = tmp_path / "chat.json"
-    texts = ("I live in Leith.", "I moved to Oban last week.")
-    chat.write_text(json.dumps([{"speaker": "Ben", "text": text} for text in texts]))
-    run("import", str(chat), "-n", "ben")
-    assert "Oban" in run("facts", "-n", "ben")
 
 
 def test_hostile_statements_become_rows_and_nothing_else(store: Store) -> None:
@@ -226,14 +203,3 @@ def test_a_long_hostile_text_is_matched_in_linear_time(unit: str) -> None:
         text = (beginning + unit * 100_000)[:100_000]
         templates_of(default_vocabulary()).read(Turn("Zoë", text, said_at="2024-05-06"))
         question_templates_of(default_vocabulary()).read(text, "2024-05-06")
-
-
-@pytest.mark.parametrize("text", ["I live in York Clara.", "My brother is called Joe Clara."])
-def test_no_value_ends_in_the_name_of_another_speaker(store: Store, text: str) -> None:
-    add_turns(store, [Turn("Clara", "Hello!"), Turn("Anna", text)])
-    assert store.facts() == []
-
-
-def test_a_speaker_may_be_what_a_value_is_about(store: Store) -> None:
-    add_turns(store, [Turn("Clara", "Hello!"), Turn("Anna", "I work for Friends of Clara.")])
-    assert [fact.value for fact in store.facts()] == ["Friends of Clara"]

@@ -52,16 +52,6 @@ def test_a_computed_date_goes_where_dates_are(store: Store) -> None:
     assert (fact.value, fact.happened_on) == ("Oslo last Saturday", "2017-05-06")
 
 
-def test_later_windows_see_the_attributes_of_earlier_ones(store: Store) -> None:
-    pairs = [
-        (["[3]", "turns: 5"], sql(MOVED)),
-        (["[4]", "facts of Anna: lives_in(1)"], sql(DOG)),
-    ]
-    memory = Memory(store, model=scripted_model(pairs, window=3))
-    assert memory.digest().stored == 2
-    done(memory)
-
-
 def test_a_window_sees_the_facts_it_may_end_and_the_turns_before_it(store: Store) -> None:
     memory = Memory(store, model=scripted_model([([], sql(MOVED))], window=2))
     memory.digest(max_calls=1)
@@ -173,24 +163,6 @@ def test_a_failing_window_does_not_hold_up_the_next(store: Store) -> None:
     assert (digest.stored, digest.failed) == (1, 1)
 
 
-def test_a_digest_stops_at_its_bound_and_tells_its_progress(store: Store) -> None:
-    told: list[int] = []
-    memory = Memory(store, model=scripted_model([([], sql("-- none"))] * 2, window=1))
-    memory.digest(max_calls=2, progress=lambda so_far: told.append(so_far.stored))
-    assert told == [1, 2]
-    done(memory)
-
-
-def test_a_digest_of_new_turns_leaves_the_older_ones_to_the_next(store: Store) -> None:
-    pairs = [(["[4]"], sql(DOG)), (["[1]"], sql(MOVED)), (["[3]"], sql("-- none"))]
-    memory = Memory(store, model=scripted_model(pairs, window=2))
-    assert memory.digest(since=4).stored == 1
-    assert [(window.first_turn, window.last_turn) for window in store.pending()] == [(1, 3)]
-    assert memory.digest().stored == 2
-    assert store.pending() == []
-    done(memory)
-
-
 def test_an_interrupted_digest_goes_on_where_it_stopped(store: Store) -> None:
     memory = Memory(store, model=scripted_model([(["[1]"], sql(MOVED))], window=3))
 
@@ -268,30 +240,6 @@ def test_the_packaged_model_is_held_to_the_turns_and_asked_for_no_sql_without_fa
     done(memory)
 
 
-def test_without_usable_sql_the_ranking_fills_the_budget(store: Store) -> None:
-    pairs = [*[([], NO_SQL)] * 3, (["I moved to Oslo last Saturday"], answer("Oslo", "1"))]
-    told = Memory(store, model=scripted_model(pairs)).ask("Where did Anna move?")
-    assert (told.text, told.turns, told.sql, told.calls) == ("Oslo", (1,), (), 4)
-    refusal = "Refused:\nSELECT nothing FROM nowhere\nBecause: "
-    assert [text.startswith(refusal) for text in told.refusals] == [True] * 3
-
-
-def test_rows_never_push_the_best_turn_out(store: Store) -> None:
-    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
-    rows = sql("SELECT value, turn_id FROM facts")
-    pairs = [([], rows), (["last Saturday"], answer("6 May 2017", "1"))]
-    told = Memory(store, model=scripted_model(pairs), budget=LEAST_BUDGET).ask(
-        "When did Anna move to Oslo?"
-    )
-    assert 1 in told.shown
-
-
-def test_an_abstention_cites_nothing(store: Store) -> None:
-    pairs = [([], sql(PETS)), ([], answer("No information available", "1"))]
-    told = Memory(store, model=scripted_model(pairs)).ask("Who won the cup?")
-    assert (told.text, told.turns) == ("No information available", ())
-
-
 @pytest.mark.slow
 def test_the_answering_model_sees_no_more_than_the_budget(address: str) -> None:
     said = [
@@ -336,27 +284,6 @@ def test_a_quoted_turn_says_what_is_outdated_in_it(store: Store) -> None:
     assert quoted[1].mark == "outdated: lives in Oslo until 2018, now Bergen"
 
 
-def test_each_outdated_turn_that_is_shown_names_its_new_value(address: str) -> None:
-    names = ["Abby", "Bill", "Cora", "Dirk", "Ella", "Fred", "Gina", "Hugo", "Iris"]
-    with Memory(address) as memory:
-        for year, towns in ((2020, "Adelaide"), (2021, "Brisbane")):
-            for name in names:
-                memory.add([Turn(name, f"I live in {towns} {name}.", said_at=f"{year}-05-01")])
-        for name in (names[0], names[-1]):
-            shown = memory.context(f"Where does {name} live?").text
-            old = next(line for line in shown.splitlines() if f"Adelaide {name}" in line)
-            assert f", now Brisbane {name}]" in old
-
-
-def test_of_a_long_turn_the_part_that_is_asked_for_is_quoted(address: str) -> None:
-    text = "It rained. " * 100 + "The kayak is in the shed. " + "It was cold. " * 100
-    with Memory(address, model=scripted_packaged_model([([], answer(ABSTAIN))])) as memory:
-        memory.add(Turn("Anna", text))
-        [quoted] = memory.ask("Where did the kayak go?").quotations
-    assert "The kayak is in the shed." in quoted.text
-    assert len(quoted.text) < 400
-
-
 @pytest.mark.parametrize(
     ("question", "text"),
     [
@@ -395,12 +322,6 @@ def test_a_model_is_told_who_asks_and_when(store: Store, when: date) -> None:
     assert memory.ask("Where did I move last month?", asker="Anna", now=when).text == "Oslo"
 
 
-def test_a_model_is_told_nothing_of_who_asks_where_that_is_not_known(store: Store) -> None:
-    expected = ["Where did I move last month?", "[[ ## asker ## ]]\n\n", "[[ ## today ## ]]\n\n"]
-    pairs = [(expected, sql("SELECT id FROM turns")), (expected, answer("Oslo", "1"))]
-    Memory(store, model=scripted_model(pairs)).ask("Where did I move last month?")
-
-
 def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: Store) -> None:
     asks = ["last month (2017-05)", "[[ ## asker ## ]]\nAnna", "[[ ## today ## ]]\nFri 09 Jun 2017"]
     said = "[[ ## reply ## ]]\nTo Oslo.\n\n[[ ## turns ## ]]\n1\n\n[[ ## completed ## ]]"
@@ -409,14 +330,6 @@ def test_in_a_chat_the_speaker_asks_on_the_day_of_the_message(store: Store) -> N
     message = Turn("Anna", "Where did I move last month?", said_at="2017-06-09T10:00")
     assert "".join(memory.reply(message)) == "To Oslo."
     done(memory)
-
-
-def test_the_memory_is_searched_for_what_the_asker_means(address: str) -> None:
-    turns = [Turn("Ben", "I moved to Oslo.")] * 20 + [Turn("Anna", "I moved to Rome last May.")]
-    pairs = [([], sql("SELECT 1 AS x")), (["Rome"], answer("Rome", "21"))]
-    with Memory(address, model=scripted_model(pairs), budget=LEAST_BUDGET) as memory:
-        memory.add(turns)
-        assert memory.ask("Where did I move?", asker="Anna").turns == (21,)
 
 
 @pytest.mark.parametrize("question", ["", "  \n"])
@@ -454,12 +367,3 @@ def test_a_memory_without_turns_abstains_and_asks_nobody_for_an_answer(address: 
         done(memory)
     assert (told.text, told.turns, told.calls) == ("No information available", (), 1)
     assert (told.basis, answer_lines(told)) == ("none", [NO_TURNS])
-
-
-def test_half_a_surrogate_pair_in_a_question_is_replaced(store: Store) -> None:
-    pairs = [
-        (["caf\N{REPLACEMENT CHARACTER}"], sql("SELECT value FROM facts")),
-        (["caf\N{REPLACEMENT CHARACTER}"], answer("Oslo")),
-    ]
-    memory = Memory(store, model=scripted_model(pairs))
-    assert memory.ask("caf\udce9?").text == "Oslo"

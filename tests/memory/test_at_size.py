@@ -16,7 +16,6 @@ from memory.operations.facts import facts as facts_page
 from memory.operations.operation import OpenMemory
 from memory.records import CORRECTIONS
 from memory.search.embed import load_embedder
-from memory.search.speakers_turns import _highest
 from memory.store.files.integrity import find_faults
 from memory.store.forgetting.quoting import may_quote, turns_quoting
 from memory.store.search import search_tables
@@ -141,13 +140,6 @@ def test_a_context_does_not_compare_all_orders_with_each_other(path: Path) -> No
 
     few, many = at_two_sizes(path, fill, count)
     assert many <= 5 * few
-
-
-def test_the_turns_of_most_worth_are_the_newest_of_equals() -> None:
-    worths = np.random.default_rng(3).integers(0, 9, 500).astype(float)
-    in_order = sorted(np.flatnonzero(worths > 0).tolist(), key=lambda n: (-worths[n], -n))
-    for number in (1, 40, 499, 600):
-        assert _highest(worths, number).tolist() == in_order[:number]
 
 
 @pytest.mark.parametrize("seed", range(3))

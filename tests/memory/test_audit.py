@@ -14,8 +14,7 @@ from typer.testing import CliRunner, Result
 from memory import InputError, Turn, open_store
 from memory.cli import audit as audit_command
 from memory.cli import settings as settings_command
-from memory.facts.audit import KINDS, Finding, audit
-from memory.store.facts.vocabulary_table import vocabulary_of
+from memory.facts.audit import Finding, audit
 from memory.store.files import integrity
 from memory.store.files.integrity import version_fault
 from memory.store.forgetting.preview import forget, matching_turns
@@ -83,45 +82,6 @@ def test_what_can_be_true_together_is_none(store: SqliteStore, second: str) -> N
     assert found(store, "contradiction") == []
 
 
-def test_what_ended_contradicts_nothing(store: SqliteStore) -> None:
-    store.write(f"{MOVED}; {BERGEN}", cause="test")
-    store.write("UPDATE facts SET ended_on = '2018' WHERE id = 1", cause="test")
-    assert found(store, "contradiction") == []
-
-
-def test_a_fact_without_a_date_began_when_it_was_said(store: SqliteStore) -> None:
-    rows = [("Ben", "works_at", "the zoo", "", 4), ("Ben", "works_at", "a bank", "2017-06-01", 2)]
-    store.write(values(*rows), cause="test")
-    [finding] = found(store, "contradiction")
-    assert finding.sql == "UPDATE facts SET ended_on = '2017-06-12' WHERE id = 2"
-
-
-# Attributes as models name them, which of them hold one value at a time.
-ONE = {
-    *("lives_in", "works_at", "works_as", "works_for", "age", "name", "birthday", "hometown"),
-    *("employer", "married_to", "phone", "email", "job", "occupation", "marital_status"),
-    *("timezone", "favorite_color", "address", "date_of_birth", "current_job", "full_name"),
-    *("spouse", "partner", "job_title", "resides_in", "native_language", "relationship_status"),
-    *("height", "nationality", "number_of_children", "lives", "gender", "location"),
-}
-MANY = {
-    *("has_pet", "likes", "visited", "owns", "bought", "plans", "feels", "recommended", "gave"),
-    *("allergic_to", "nickname", "hobby", "read", "watched_movie", "plays_instrument", "speaks"),
-    *("friend", "hobbies", "interests", "children", "siblings", "goal", "attended", "enjoys"),
-    *("learned_from", "went_to", "favorite_books", "gift", "made", "did", "event", "wants"),
-    *("has_allergy", "keeps", "helps", "opinion", "told", "received", "injured", "baked", "signed"),
-}
-
-
-@pytest.mark.slow
-def test_the_rule_tells_attributes_of_one_value_from_those_of_many(store: SqliteStore) -> None:
-    for attribute in (*ONE, *MANY):
-        rows = [("Anna", attribute, "red", "2017", 1), ("Anna", attribute, "blue", "2018", 5)]
-        store.write(values(*rows), cause="test")
-    reported = {store.facts()[one.facts[0] - 1].attribute for one in found(store, "contradiction")}
-    assert reported == {vocabulary_of(store).name_of(attribute) for attribute in ONE}
-
-
 # --------------------------------------------------------------------------- duplicates
 
 
@@ -130,28 +90,6 @@ def test_what_is_said_already_is_a_duplicate(store: SqliteStore) -> None:
     store.write(f"{CAT}; {values(*rows)}; {DOG}", cause="test")
     [finding] = found(store, "duplicate")
     assert (finding.facts, finding.sql) == ((1, 2, 3), "DELETE FROM facts WHERE id IN (2, 3)")
-
-
-def test_what_happened_on_another_day_is_none_and_the_most_exact_stays(store: SqliteStore) -> None:
-    days = ["2017-05", "2017-05-07", "", "2017-05-14", "2017-05-07", "2018"]
-    store.write(values(*[("Ben", "ran", "10 km", day, 4) for day in days]), cause="test")
-    assert [one.facts for one in found(store, "duplicate")] == [(2, 5, 1, 3)]
-
-
-def test_who_moved_back_lived_there_twice(store: SqliteStore) -> None:
-    places = [("Oslo", "2014"), ("Oslo", "2015"), ("Bergen", "2016"), ("Oslo", "2017")]
-    store.write(values(*[("Ann", "lives_in", *place, 1) for place in places]), cause="test")
-    assert [one.facts for one in found(store, "duplicate")] == [(1, 2)]
-    assert [one.sql for one in found(store, "contradiction")] == [
-        "UPDATE facts SET ended_on = '2016' WHERE id = 1",
-        "UPDATE facts SET ended_on = '2017' WHERE id = 3",
-    ]
-
-
-def test_a_large_heap_of_duplicates_goes_in_several_changes(store: SqliteStore) -> None:
-    for _ in range(6):
-        store.write("; ".join([values(*[("Ann", "likes", "tea", "", 1)] * 50)]), cause="test")
-    assert [len(one.facts) for one in found(store, "duplicate")] == [101, 101, 100]
 
 
 # -------------------------------------------------------------------------- unsupported
@@ -181,23 +119,6 @@ def test_a_value_without_a_word_of_its_turn_is_unsupported(
     store.add([Turn("Cleo", "hm"), Turn("Cleo", turn), Turn("Cleo", "hm")])
     store.write(values(("Cleo", "says", value, "", 7)), cause="test")
     assert [one.facts for one in found(store, "unsupported")] == ([] if supported else [(1,)])
-
-
-def test_the_turns_beside_it_support_a_fact_and_farther_ones_do_not(store: SqliteStore) -> None:
-    rows = [("Anna", "has", "a flat", "", turn) for turn in (1, 3, 4)]
-    store.write(values(*rows), cause="test")
-    assert [one.facts for one in found(store, "unsupported")] == [(3,)]
-
-
-def test_half_the_words_of_a_value_must_be_said(store: SqliteStore) -> None:
-    store.add([Turn("Cleo", "hm"), Turn("Cleo", "I work at the zoo."), Turn("Cleo", "hm")])
-    store.write(values(("Cleo", "works", "the huge office, Olivia", "", 7)), cause="test")
-    store.write(values(("Cleo", "works", "at a zoo, with Olivia", "", 7)), cause="test")
-    [finding] = found(store, "unsupported")
-    assert finding.text == (
-        "Cleo works: the huge office, Olivia (fact 1) is not said in turn 7,"
-        " nor in the turns around it"
-    )
 
 
 # ------------------------------------------------------------------------ the other kinds
@@ -335,14 +256,6 @@ def test_without_fix_nothing_is_changed(run: Run, store: SqliteStore) -> None:
 # ------------------------------------------------------------------------- the file itself
 
 
-def test_a_sound_memory_has_nothing_wrong_with_it(store: SqliteStore) -> None:
-    store.write(f"{MOVED}; {CAT}; {DOG}", cause="test")
-    store.undo(store.write("DELETE FROM facts WHERE id = 2", cause="test").id)
-    store.add([Turn("Anna", "!?"), *[Turn("Anna", f"Number {n}") for n in range(1100)]])
-    assert rows_of(store, "SELECT count(*) FROM blocks") == [(1,)]
-    assert store.check() == []
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "says"),
@@ -406,16 +319,6 @@ def test_a_damaged_page_is_named(store: SqliteStore, path: Path) -> None:
     path.write_bytes(content)
     with open_store(path, read_only=True) as damaged:
         assert "the file is damaged" in damaged.check()[0]
-
-
-def test_kinds_are_found_in_one_order(store: SqliteStore) -> None:
-    both(store)
-    window = claim_window(store, 5)
-    assert window is not None
-    fail_window(store, window, "no")
-    kinds = [one.kind for one in audit(store)]
-    assert kinds == sorted(kinds, key=KINDS.index)
-    assert {*kinds} == {*KINDS} - {"index", "names"}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 """What an answer took, step by step, and what its SELECTs brought."""
 
-import pytest
-
 from memory import Memory, Store
-from memory.errors import UnusableAnswer
 from memory.records import Step
 from tests.conftest import CAT, DOG
 from tests.support.scripted import answer, scripted_model, sql
@@ -31,22 +28,9 @@ def test_an_answer_says_what_each_step_took_and_brought(store: Store) -> None:
     assert told.seconds > 0
 
 
-def test_repairs_are_on_the_bill_of_the_sql(store: Store) -> None:
-    script = [([], sql("SELECT nothing FROM nowhere")), ([], sql(PETS)), ([], answer("none"))]
-    told = Memory(store, model=scripted_model(script)).ask("Which dog?")
-    assert steps_by_name(told.steps)["select"].calls == 2
-
-
 def test_turns_that_only_the_sql_brought_are_its_gain(store: Store) -> None:
     store.write(DOG, cause="test")  # of turn 4
     model = scripted_model([([], sql(PETS)), ([], answer("Rufus", "4"))], budget=110)
     told = Memory(store, model=model).ask("What did Anna say about moving to Oslo?")
     assert 4 in told.shown
     assert steps_by_name(told.steps)["select"].turns == 1
-
-
-def test_an_answer_that_cannot_be_used_has_its_bill_too(store: Store) -> None:
-    model = scripted_model([([], sql("-- none")), ([], answer(""))])
-    with pytest.raises(UnusableAnswer) as raised:
-        Memory(store, model=model).ask("Which dog?")
-    assert [step.calls for step in raised.value.answer.steps] == [0, 1, 1]

@@ -17,19 +17,13 @@ from memory.evidence.lines import (
     turn_lines,
 )
 from memory.text.dates import spoken_date
-from memory.text.tokens import count_tokens, trim
-from memory.text.turn_lines import turn_line
+from memory.text.tokens import count_tokens
 
 texts = st.text(min_size=1, max_size=300)
 turns = st.lists(texts, min_size=1, max_size=12).map(
     lambda said: [Turn("Anna", text, id=n) for n, text in enumerate(said, 1)]
 )
 rows = st.lists(st.tuples(texts, st.integers(1, 12) | st.none()), max_size=12)
-
-
-@given(texts, st.integers(0, 60))
-def test_a_trimmed_text_keeps_to_its_tokens(text: str, tokens: int) -> None:
-    assert count_tokens(trim(text, tokens)) <= tokens
 
 
 @pytest.mark.slow
@@ -81,18 +75,6 @@ def test_of_long_turns_in_a_list_each_shows_what_is_asked_for() -> None:
     assert "180" not in turn_lines(said, 300)
 
 
-def test_turns_that_fit_stand_as_they_are_said_whatever_is_asked() -> None:
-    said = [Turn("Anna", "word " * 60, id=n, said_at="2017-05-08") for n in range(1, 4)]
-    asked = lay_out([], said, 500, question="Which word?")
-    assert asked == lay_out([], said, 500)
-
-
-def test_behind_a_turn_that_does_not_fit_a_shorter_one_is_shown() -> None:
-    said = [Turn("Anna", "word " * size, id=n) for n, size in enumerate((60, 70, 5), 1)]
-    assert lay_out([], said, 100, question="Which word?").turn_ids == (1, 3)
-    assert lay_out([], said, 100).turn_ids == (1,)
-
-
 def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
     found = [RowLine(f"[{n}] Anna | likes | thing number {n}", n) for n in range(1, 200)]
     said = [Turn("Anna", f"I like thing number {n}", id=n) for n in range(1, 200)]
@@ -100,11 +82,6 @@ def test_rows_come_first_but_leave_the_turns_their_floor() -> None:
     facts, turns_shown = context.text.split("What was said:")
     assert 100 < count_tokens(facts) <= 200
     assert count_tokens(turns_shown) > 150
-
-
-def test_turns_are_shown_in_the_order_they_were_said() -> None:
-    said = [Turn("Anna", "later", id=9), Turn("Anna", "earlier", id=2)]
-    assert lay_out([], said, 100).text.splitlines()[1:] == ["[2] Anna: earlier", "[9] Anna: later"]
 
 
 def test_a_budget_too_small_for_one_turn_is_refused() -> None:
@@ -162,11 +139,6 @@ def test_rows_that_quote_turns_become_turns_and_other_rows_keep_their_turn() -> 
 )
 def test_dates_are_read_out_as_exactly_as_they_are_known(said_at: str, spoken: str) -> None:
     assert spoken_date(said_at) == spoken
-
-
-def test_a_turn_is_one_line_whatever_its_text() -> None:
-    turn = Turn("Anna", "two\nlines\r\n\tand  blanks", said_at="2017-05-08", id=4)
-    assert turn_line(turn) == "[4] (Mon 08 May 2017) Anna: two lines and blanks"
 
 
 @pytest.mark.parametrize("budget", [10**400, 10**30, -(10**400), 0, True, 1.5, float("inf"), "500"])

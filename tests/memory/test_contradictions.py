@@ -1,22 +1,18 @@
 """Facts that contradict each other are shown as a pair, asked about, and settled by a person."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.__main__ import app
 from memory.errors import EditConflict
-from memory.evidence.marks import pair_line
 from memory.evidence.wishes import shown_before
 from memory.facts import correct
 from memory.facts.audit import audit
 from memory.facts.contradictions import settle
 from memory.operations.tools import memory_tools
-from memory.store.facts.contradictions import open_contradictions
 from memory.text.fence import FENCE_HEAD
-from memory.text.tokens import count_tokens
 from tests.support.commands import run_in_process
 from tests.support.scripted import answer, scripted_model, sql
 
@@ -52,14 +48,6 @@ def test_a_large_model_is_shown_the_pair_and_what_to_do(store: Store) -> None:
     model = scripted_model([nothing, (shown, answer("You said both. Which is right?", "1, 2"))])
     reply = Memory(store, model).ask("Have I ever flown?", asker="Anna")
     assert reply.turns == (1, 2)
-
-
-def test_of_a_long_pair_both_facts_are_shown(store: Store) -> None:
-    [pair] = open_contradictions(store)
-    long = replace(pair, first=replace(pair.first, value="flown " + "over the sea " * 100))
-    first, second = pair_line(long, 45).split(" <-> ")
-    assert count_tokens(first) <= 45
-    assert second == pair_line(pair, 45).split(" <-> ")[1]
 
 
 def test_recall_and_a_context_show_the_pair(store: Store) -> None:

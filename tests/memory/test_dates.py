@@ -84,11 +84,6 @@ def test_who_answers_is_shown_the_same_days_as_who_stores(text: str, days: str) 
     assert resolved == f"I was there {text} ({days})."
 
 
-def test_a_week_over_new_year_has_both_years() -> None:
-    resolved = resolve_dates("this week", "2025-01-03", spans=True)
-    assert resolved == "this week (30 December 2024 to 5 January 2025)"
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -107,11 +102,6 @@ def test_a_week_over_new_year_has_both_years() -> None:
 )
 def test_words_that_often_mean_another_date_stay_alone(text: str) -> None:
     assert resolve_dates(text, "2024-01-20", spans=True) == text
-
-
-def test_this_week_is_no_date_on_a_sunday() -> None:
-    assert resolve_dates("I rest this week.", "2024-01-21", spans=True) == "I rest this week."
-    assert "(15 to 21 January 2024)" in resolve_dates("I rest this week.", "2024-01-20", spans=True)
 
 
 @pytest.mark.parametrize(
@@ -144,11 +134,6 @@ def test_dates_are_computed_in_peoples_own_messages_alone(turn: Turn) -> None:
     assert "January" not in dated_line(turn, dates=False, spans=True)
 
 
-def test_a_sentence_behind_what_is_supposed_has_its_date() -> None:
-    turn = Turn("Anna", "Imagine that! We moved last week.", said_at="2024-01-20")
-    assert "last week (8 to 14 January 2024)" in dated_line(turn, spans=True)
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -161,11 +146,6 @@ def test_a_sentence_behind_what_is_supposed_has_its_date() -> None:
 )
 def test_days_that_are_named_right_behind_a_week_are_not_computed(text: str) -> None:
     assert resolve_dates(text, "2024-03-15", spans=True) == text
-
-
-def test_a_day_named_further_on_is_of_something_else() -> None:
-    text = "I saw her last Friday, and the wedding will be on 18 May"
-    assert "last Friday (8 March 2024)" in resolve_dates(text, "2024-03-15", spans=True)
 
 
 @pytest.mark.parametrize(
@@ -233,15 +213,6 @@ def test_a_weekend_that_is_told_in_the_past_is_not_the_one_ahead(text: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["Are you free this weekend?", "this weekend we're going to paint", "party this weekend!"],
-)
-def test_another_weekend_said_on_a_wednesday_is_ahead(text: str) -> None:
-    resolved = resolve_dates(text, "2024-01-10", spans=True)
-    assert resolved == text.replace("weekend", "weekend (13 to 14 January 2024)")
-
-
-@pytest.mark.parametrize(
-    "text",
     [
         "I flew back last month on May 15th",
         "What did I pay last month (June 2023)?",
@@ -267,16 +238,6 @@ def test_a_date_beside_the_words_is_enough(text: str) -> None:
 )
 def test_the_past_month_of_a_question_ends_today(question: str, days: str) -> None:
     assert dated_question(question, "2023-05-30") == f"{question} ({days})"
-
-
-def test_the_past_month_began_on_the_last_day_of_a_shorter_one() -> None:
-    assert dated_question("the past month", "2023-03-31").endswith("(2023-02-28 to 2023-03-31)")
-
-
-def test_this_weekend_said_on_a_wednesday_is_its_two_days() -> None:
-    turn = Turn("Anna", "We go to the lake this weekend.", said_at="2024-01-10", id=3)
-    line = turn_lines([turn], budget=100, iso=True, spans=True)
-    assert line.endswith("We go to the lake this weekend (2024-01-13/2024-01-14).")
 
 
 @pytest.mark.parametrize(
@@ -322,16 +283,6 @@ def test_the_ends_of_the_calendar_do_no_harm(day: date, text: str) -> None:
 )
 def test_words_of_a_question_become_days_that_can_be_searched_for(words: str, span: str) -> None:
     assert dated_question(f"What was {words}?", SAID) == f"What was {words} ({span})?"
-
-
-@pytest.mark.parametrize("today", ["", "2017-06", "2017-99-99"])
-def test_a_question_asked_on_no_known_day_stays_as_it_is(today: str) -> None:
-    assert dated_question("What was yesterday?", today) == "What was yesterday?"
-
-
-@given(st.dates(), st.sampled_from(["yesterday", "in 999 years", "999 weeks ago", "next winter"]))
-def test_a_question_may_be_asked_at_the_ends_of_the_calendar(day: date, words: str) -> None:
-    assert dated_question(words, day.isoformat()).startswith(f"{words} (")
 
 
 def test_models_are_shown_them_and_people_are_not() -> None:

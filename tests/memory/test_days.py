@@ -149,17 +149,6 @@ def test_two_processes_store_the_days_of_older_turns_once(memory: Memory) -> Non
     assert [each.turn.id for each in memory.upcoming(now="2026-11-18")] == [1]
 
 
-@pytest.mark.parametrize("written", ["2026-11-19 maybe", "2026-11-19/x"])
-def test_a_tag_of_an_older_version_that_is_no_day_is_none(memory: Memory, written: str) -> None:
-    with memory.store.transaction() as conn:
-        conn.run("delete_tags_of_turns", turn_ids=[1])
-        conn.insert_rows("tags", ("turn_id", "key", "value"), [(1, "speaks_of", written)])
-    question = "What is on 19 November 2026?"
-    assert memory.search(question)
-    assert memory.context(question, speaker="Ada").text
-    assert memory.upcoming(now="2026-11-18") == []
-
-
 @pytest.mark.parametrize("said_at", ["0001-01-01T00:00:00", "9999-12-31"])
 def test_the_calendar_ends_and_a_turn_there_is_stored(memory: Memory, said_at: str) -> None:
     turn_ids = memory.add(

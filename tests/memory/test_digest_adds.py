@@ -106,17 +106,6 @@ def test_what_an_earlier_turn_told_is_not_stored_again(nora: Store) -> None:
     assert lines(nora) == [NUTS, OSLO]
 
 
-def test_an_event_happens_again_on_another_day(nora: Store) -> None:
-    rows = "('Nora', 'visited', 'Rome', '{}', {})"
-    digested(nora, "-- none")
-    [first] = told(nora, "I was in Rome in 2019 and in 2024.", said_at="2026-04-01")
-    digested(nora, f"{INSERT}{rows.format('2019', first)}, {rows.format('2024', first)}")
-    [last] = told(nora, "Rome again, as in 2024.", said_at="2026-05-01")
-    digested(nora, f"{INSERT}{rows.format('2026-05-01', last)}, {rows.format('2024', last)}")
-    visits = [line for line in lines(nora) if "Rome" in line]
-    assert visits == [f"Nora visited: Rome since {day}" for day in ("2019", "2024", "2026-05-01")]
-
-
 def test_a_repetition_dates_the_fact_of_its_turn(nora: Store) -> None:
     assert digested(nora, f"{INSERT}('Nora', 'lives_in', 'Oslo', '2026', 7)").facts == 1
     assert lines(nora) == [NUTS, f"{OSLO} since 2026"]
@@ -198,13 +187,6 @@ def test_an_undo_says_why_turns_do_not_wait(nora: Store) -> None:
     assert nora.undo(first).note == (
         f"turns 6-7 do not wait to be digested again: change {second} has digested turns 7-7 since"
     )
-    assert not nora.pending()
-
-
-def test_the_edit_of_a_person_waits_for_no_digest(nora: Store) -> None:
-    digested(nora, "-- none")
-    change = facts.add(nora, subject="Nora", attribute="likes", value="tea")
-    assert nora.undo(change.id).note == ""
     assert not nora.pending()
 
 

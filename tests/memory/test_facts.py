@@ -25,7 +25,6 @@ from memory.text.characters import label
 from memory.vocabulary import Attribute
 from memory.vocabulary.fact_lines import fact_line, is_current
 from tests.conftest import CAT, DOG, INSERT, MOVED
-from tests.support.rows import set_moment_of_change
 from tests.support.scripted import ScriptedLM, answer, scripted_model, sql
 
 BOTH_STORES = "slow"
@@ -67,13 +66,6 @@ def test_what_was_true_ends_and_what_is_true_rests_on_the_correction(told: Sqlit
         "Correction: since 2018-03 Anna lives in Bergen, not Oslo.",
     )
     assert (change.cause, change.facts) == ("edit by Anna", 2)
-
-
-def test_without_a_day_a_fact_is_superseded_today(told: SqliteStore) -> None:
-    supersede(told, 1, "Bergen")
-    today = told.turn(6).said_at[:10]
-    assert told.turn(6).text == "Correction: Anna lives in Bergen, not Oslo."
-    assert [fact[2:4] for fact in short(told)[::3]] == [("2017-05-06", today), (today, "")]
 
 
 def test_a_correction_is_one_change_and_undone_as_one(told: SqliteStore) -> None:
@@ -204,16 +196,6 @@ def test_what_is_refused_stores_no_turn(told: SqliteStore) -> None:
     assert len(told.turns()) == 5
 
 
-def test_an_addition_since_earlier_ends_no_fact_before_it_was_said(tmp_path: Path) -> None:
-    with open_store(tmp_path / "ann.db") as store:
-        [turn_id] = store.add([Turn("Ann", "I live in Oslo.", said_at="2024-06-01")])
-        add(store, subject="Ann", attribute="lives_in", value="Oslo", turn_id=turn_id)
-        add(store, subject="Ann", attribute="lives_in", value="Bergen", happened_on="2023")
-        homes = [(fact.value, fact.happened_on, fact.ended_on) for fact in store.facts()]
-        assert homes == [("Oslo", "", "2024-06-01"), ("Bergen", "2023", "")]
-        assert [fact.value for fact in find(store)] == ["Bergen"]
-
-
 def test_an_addition_keeps_to_the_vocabulary_before_a_turn_is_stored(told: SqliteStore) -> None:
     mood = Attribute("mood", "one value", ("feels",), ("good", "bad"))
     set_vocabulary(told, [mood], replaces=True, strict=True)
@@ -267,23 +249,6 @@ def test_a_new_value_of_one_ends_the_old_and_an_earlier_one_ends_where_it_began(
     assert told.turn(6).text == "Anna lives in Bergen since 2018-02, no longer Oslo."
     assert told.turn(7).text == "Anna lives in Porto since 2015 until 2017-05-06."
     assert change.facts == 2
-
-
-def test_a_new_value_ends_all_that_are_current(told: SqliteStore) -> None:
-    for number in range(12):
-        row = f"('Ben', 'lives_in', 'Town {number}', NULL, 1)"
-        told.write(f"{INSERT}{row}", cause="test")
-    add(told, subject="Ben", attribute="home", value="Rome")
-    assert [fact.value for fact in find(told, "Ben lives")] == ["Rome"]
-
-
-def test_several_values_of_many_and_of_an_event_stay(told: SqliteStore) -> None:
-    for day in ("2024-05-01", "2024-05-02", ""):
-        add(told, subject="Anna", attribute="went_running", value="5 km", happened_on=day)
-    with pytest.raises(InputError, match="fact 5 already says this"):
-        add(told, subject="Anna", attribute="went_running", value="5 km", happened_on="2024-05-02")
-    add(told, subject="Anna", attribute="has_pet", value="dog Rex")
-    assert [fact.ended_on for fact in find(told, "Anna", ended=True)] == [""] * 6
 
 
 def test_a_fact_that_changes_as_it_is_to_be_ended_leaves_nothing_half_done(
@@ -385,11 +350,6 @@ def test_what_cannot_be_corrected_is_refused_and_nothing_changes(
         change(told)
     assert told.read(EVERYTHING).rows == before
     assert len(told.turns()) == 5
-
-
-def test_a_fact_may_end_in_the_month_or_year_it_began(told: SqliteStore) -> None:
-    end(told, 1, "2017-05")
-    assert fact_of(told, 1).ended_on == "2017-05"
 
 
 # ------------------------------------------------------------------------------- finding
@@ -524,30 +484,7 @@ def test_what_ends_later_is_true_until_then(told: SqliteStore) -> None:
     assert [f.id for f in find(told, ended=True)] == [1, 2, 3, 4]
 
 
-def test_a_past_point_counts_from_its_own_day(told: SqliteStore) -> None:
-    end(told, 1, on="2018-03")
-    set_moment_of_change(told, 2, "2017-07-01")
-    assert [fact.id for fact in find(told, point="2017-06")] == [1, 2, 3]
-    for point in ("2017-07", 2):  # the end is known by then, and ahead
-        assert [fact.id for fact in find(told, point=point)] == [1, 2, 3]
-    assert [fact.id for fact in find(told, point="2018-04")] == [2, 3]
-    # Each fact counts from the day of its own turn, not of the digest's last.
-    assert [fact.id for fact in find(told, point="2017-05")] == [1, 2]
-    assert [fact.id for fact in find(told, point="2017-04")] == []
-
-
 # ------------------------------------------------------------------------------ commands
-
-
-def test_facts_tells_of_what_is_to_begin(run: Run) -> None:
-    assert run("facts", "edit", "1", "--value", "Bergen", "--since", "2931").exit_code == 0
-    listing = run("facts")
-    assert "Oslo" in listing.stdout
-    assert "Bergen" not in listing.stdout
-    assert listing.stderr == (
-        "1 more begin later, or gave way to something newer; --all lists them\n"
-    )
-    assert "Bergen     2931" in run("facts", "--all").stdout
 
 
 def test_facts_lists_what_is_true_now(run: Run) -> None:
@@ -569,17 +506,6 @@ def test_facts_lists_what_is_true_now(run: Run) -> None:
     assert run("facts", "paris").stderr == "no such facts\n"
 
 
-def test_facts_says_why(run: Run) -> None:
-    run("facts", "edit", "1", "--was-wrong", "--value", "Oslo, Norway")
-    out = run("facts", "--why", "1").stdout
-    assert "source: [1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday!" in out
-    assert "digest by test" in out
-    assert "edit by user" in out
-    assert len(json.loads(run("facts", "--why", "1", "--json").stdout)["history"]) == 2
-    run("facts", "edit", "1", "--delete")
-    assert "deleted" in run("facts", "--why", "1").stdout
-
-
 @pytest.mark.parametrize(
     ("arguments", "after"),
     [
@@ -598,24 +524,6 @@ def test_edit_changes_a_fact_and_says_how_to_undo_it(
     now = [fact for fact in told.facts() if fact.attribute == "lives_in"]
     assert [(fact.value, fact.ended_on or "") for fact in now] == after
     assert "change 2; to undo: memory undo 2 --db" in out.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["--value", "x", "--delete"],
-        ["--was-wrong", "--ended-on", "2018"],
-        ["--subject", "Ben"],
-        ["--value", "x", "--happened-on", "2018"],
-        ["--delete", "--since", "2018"],
-        ["--was-wrong", "--value", "x", "--since", "2018"],
-    ],
-)
-def test_edit_takes_one_thing_at_a_time(run: Run, told: SqliteStore, arguments: list[str]) -> None:
-    assert isinstance(run("facts", "edit", "1", *arguments).exception, InputError)
-    assert len(told.changes()) == 1
 
 
 # ---------------------------------------------------------------------------- the turn's own date
@@ -647,13 +555,6 @@ def test_a_fact_of_a_template_holds_from_the_day_of_its_turn(imported: Store) ->
     assert [edit.moment for edit in edits_of(imported)][:2] == ["2023-05-15", "2024-03-10"]
 
 
-def test_a_fact_of_an_undated_turn_holds_from_when_it_was_stored(address: str) -> None:
-    with open_store(address) as store:
-        add_turns(store, [Turn("Anna", "I moved to Hull.")])
-        assert find(store, point="2025") == []
-        assert [fact.value for fact in find(store)] == ["Hull"]
-
-
 def test_a_plan_is_for_its_day_and_a_state_since_its_day() -> None:
     home = Fact("Anna", "lives_in", "Oslo", 3, "2017-05", id=1)
     trip = Fact("Anna", "plans_to", "see Rome", 4, "2024-05-03", id=2)
@@ -661,8 +562,3 @@ def test_a_plan_is_for_its_day_and_a_state_since_its_day() -> None:
     assert fact_line(home) == "Anna lives_in: Oslo since 2017-05 (fact 1, turn 3)"
     assert fact_line(trip) == "Anna plans_to: see Rome, on 3 May 2024 (fact 2, turn 4)"
     assert fact_line(goal) == "Anna goal: run a marathon, in Oct 2024 (fact 3, turn 5)"
-
-
-def test_a_correction_tells_a_plan_with_its_day(store: Store) -> None:
-    add(store, subject="Anna", attribute="plans", value="a trip", happened_on="2024-05-03")
-    assert store.turns()[-1].text == "Anna plans a trip on 2024-05-03."

@@ -1,7 +1,7 @@
 """The gate, a dial: open to what belongs, narrow in doubt, closed on empty talk."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from locomo.dataset.format import load_conversations
 from memory import Memory, Store, Turn, open_store
 from memory.evidence.gate import MOST_TURNS, opening
 from memory.facts.additions import add_turns
-from tests.support.local_embedder import SMALL, Models, loading
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
 TOUCHING = [
@@ -44,13 +43,6 @@ BESIDE = [
     "\u2026!",
     " ",
 ]
-FEW = [
-    Turn("user", "My sister Carla is allergic to peanuts."),
-    Turn("assistant", "I'll keep that in mind. Does she carry an injector?"),
-    Turn("user", "Always. We meet at the lake house every August."),
-    Turn("assistant", "That sounds lovely."),
-    Turn("user", "I drive there in my old Volvo, six hours."),
-]
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +51,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with open_store(path) as store:
         add_turns(store, load_conversations(SAMPLE)[0].turns)
         yield store
-
-
-@pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
-    with loading(monkeypatch) as loaded:
-        yield loaded
 
 
 SHORT = json.loads((Path(__file__).parents[1] / "benchmarks" / "short_questions.json").read_text())
@@ -144,74 +130,6 @@ def test_in_doubt_a_few_turns_and_the_portrait_are_shown(tmp_path: Path) -> None
             context = memory.context(message, profile=False)
             assert len(context.memories) <= 6  # a short one may bring a short sequel
             assert "coeliac" in context.text
-
-
-@pytest.mark.parametrize(
-    ("message", "is_touched"),
-    [
-        ("What is my sister allergic to?", True),
-        ("Carla and I are going to the lake.", True),
-        ("How long is the drive to the lake house?", True),
-        ("what is 2+2", False),
-        ("Write a haiku about autumn.", False),
-        ("Good morning", False),
-    ],
-)
-def test_a_memory_of_five_turns_has_a_gate_too(message: str, is_touched: bool) -> None:
-    width = opening(message, FEW, names=0, memory_turns=len(FEW))
-    assert (width == "open") if is_touched else (width != "open")
-
-
-LIVES = Turn("user", "I live in Oslo. My cat is called Mia.")
-REPLIES = ("Noted.", "Thanks, good to know.", "Lovely, how is she?", "You told me before.")
-REPEATED: dict[str, Callable[[int], list[Turn]]] = {
-    "an exchange": lambda _: [LIVES, Turn("assistant", "Noted, Mia is a cat.")],
-    "a statement": lambda _: [LIVES],
-    "a statement with other replies": lambda n: [LIVES, Turn("assistant", REPLIES[n % 4])],
-    "a statement in other words": lambda n: [Turn("user", f"I live in Oslo, for the {n}th time.")],
-    "a conversation": lambda _: [
-        Turn("user", "Hello!"),
-        Turn("assistant", "Hi, how can I help?"),
-        LIVES,
-        Turn("assistant", "Nice."),
-        Turn("user", "Bye."),
-        Turn("assistant", "Goodbye!"),
-    ],
-    "a long statement": lambda _: [Turn("user", LIVES.text * 8), Turn("assistant", "Noted.")],
-}
-
-
-@pytest.mark.few(6)
-@pytest.mark.parametrize("times", [1, 15, 60])
-@pytest.mark.parametrize("talk", REPEATED.values(), ids=REPEATED)
-def test_repeated_talk_does_not_hide_what_it_says(
-    tmp_path: Path, talk: Callable[[int], list[Turn]], times: int
-) -> None:
-    with Memory(tmp_path / "again.db") as memory:
-        for number in range(times):
-            memory.add(talk(number), run_id="trip")
-        assert "Oslo" in memory.context("Where do I live?").text
-        for message in ("What is 2+2?", "What is the capital of France?"):
-            assert len(memory.context(message, profile=False).memories) <= 5
-
-
-def test_the_embedder_of_a_memory_does_not_matter(tmp_path: Path, models: Models) -> None:
-    with open_store(tmp_path / "other.db", embedder=SMALL) as store:
-        add_turns(store, FEW)
-        assert width_of(store, "What is my sister allergic to?") == "open"
-        calls = len(models.calls)
-        assert width_of(store, "what is 2+2", store.turns()) == "closed"
-        assert width_of(store, "What is my sister allergic to?", store.turns()) == "open"
-        assert len(models.calls) == calls
-
-
-def test_nothing_is_touched_where_nothing_was_found(sample: Store) -> None:
-    assert width_of(sample, "Did River hurt her wrist?", []) == "closed"
-
-
-def test_a_name_alone_opens(sample: Store) -> None:
-    turns = found(sample, "River?")
-    assert opening("?", turns, names=1, memory_turns=400) == "open"
 
 
 def test_the_name_of_the_assistant_opens_nothing(tmp_path: Path) -> None:

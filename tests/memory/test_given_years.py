@@ -151,19 +151,3 @@ def test_a_value_or_a_summary_of_an_unknown_year_is_left_out(store: Store) -> No
     right = f"{INSERT}('Anna', 'paid', '2000 pounds', '', 1); {told.format('2023')}"
     assert checked(store, right, turn)[1] == []
     assert len(checked(store, f"{right}; {value}", turn)[0]) == 2
-
-
-def test_an_end_that_no_turn_gives_is_left_empty(store: Store) -> None:
-    turn = Turn("Anna", "I lived in Hull, then in Oslo.", said_at=_DAY, id=1)
-    insert = "INSERT INTO facts (subject, attribute, value, ended_on, turn_id) VALUES"
-    [left], _ = checked(store, f"{insert} ('Anna', 'lives_in', 'Hull', '2011', 1)", turn)
-    assert "2011" not in left
-
-
-def test_a_date_without_a_year_is_not_its_matter(store: Store) -> None:
-    turn = Turn("Anna", "I moved to Hull.", id=1)
-    assert checked(store, f"{written('')}; DELETE FROM facts WHERE id = 2", turn)[1] == []
-
-
-def test_there_are_enough_cases() -> None:
-    assert len(INVENTED) + len(GIVEN) >= 30

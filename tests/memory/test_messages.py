@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -339,11 +338,3 @@ def test_what_is_not_taken_is_answered_with_what_to_write(
         memory.add(given, **options)
     assert advice in str(caught.value)
     assert memory.store.count_turns() == 0
-
-
-@pytest.mark.parametrize("role", ["user", "assistant"])
-def test_a_speaker_that_is_a_role_is_that_role(tmp_path: Path, role: str) -> None:
-    with Memory(tmp_path / "memory.db") as memory:
-        memory.add([{"speaker": role, "text": "We moved to Oslo."}])
-        memory.add([(role, "The lake froze early.")])
-        assert [turn.speaker for turn in memory.store.turns()] == [role, role]

@@ -106,13 +106,6 @@ def test_what_cannot_be_a_name_is_refused(name: str) -> None:
         path_of(name)
 
 
-def test_the_longest_name_works(home_folder: Path) -> None:
-    longest = "x" * LONGEST_STEM
-    namespaces.create(longest)
-    namespaces.copy(longest, "y" * LONGEST_STEM)
-    assert namespaces.names() == [longest, "y" * LONGEST_STEM]
-
-
 def test_files_that_no_name_leads_to_are_ignored(home_folder: Path, anna: Path) -> None:
     for foreign in (
         *("notes.txt", ".hidden.db", "Ben.db", "%zz.db", "%41.DB", "con.db", "%61nna.db", ".db"),
@@ -172,11 +165,6 @@ def test_a_file_is_not_moved_over_another(home_folder: Path, anna: Path) -> None
     with pytest.raises(InputError, match="already"):
         move_store(path_of("ben"), anna)
     assert said("anna") == [OSLO.text]
-
-
-def test_a_missing_name_is_told_with_those_near_to_it(anna: Location) -> None:
-    with pytest.raises(InputError, match="did you mean 'anna'"):
-        namespaces.delete("ana")
 
 
 def test_a_receipt_names_the_copy_that_has_the_turn_still(anna: Location) -> None:

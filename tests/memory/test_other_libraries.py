@@ -119,10 +119,6 @@ def test_a_filter_that_cannot_be_read_is_refused(memory: Memory, filters: Any, p
     assert part in refusal(lambda: memory.search("x", filters=filters, user_id="alice"))
 
 
-def test_a_user_in_filters_who_is_none_is_refused(memory: Memory) -> None:
-    assert "user_id is None" in refusal(lambda: memory.search("x", filters={"user_id": None}))
-
-
 def test_one_user_in_filters_is_that_user(memory: Memory) -> None:
     memory.add("I love dogs.", user_id="bob")
     for user in ("alice", {"eq": "alice"}, {"in": ["alice"]}, ["alice"]):
@@ -159,14 +155,6 @@ def test_who_looks_for_a_class_of_another_library_learns_that_it_is_not_there(na
         __import__(name, fromlist=["TreeClient"])  # as `from memory import TreeClient`
 
 
-def test_a_query_and_a_limit_of_another_kind_are_named(memory: Memory) -> None:
-    queries: Any = (["cat", "dog"], ("memories",), None)
-    for query in queries:
-        assert "takes query= as a text, not" in refusal(lambda query=query: memory.search(query))
-    limit: Any = "5"
-    assert "not '5'" in refusal(lambda: memory.search("cat", limit=limit))
-
-
 def test_several_memories_are_not_one_text() -> None:
     said = refusal(lambda: Memory.over("alice"))
     assert said == "name several memories: Memory.over(['alice', ...])"
@@ -194,14 +182,6 @@ def test_the_names_of_other_libraries_are_no_part_of_a_memory(memory: Memory) ->
         memory.thread.fly()  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"Memory has no wings; it has add, ask, "):
         memory.wings  # type: ignore[attr-defined]  # noqa: B018
-
-
-def test_what_a_call_lacks_is_answered_with_another_call(memory: Memory) -> None:
-    typed: Any = memory
-    for keyword in ("top_k", "limit", "k"):
-        said = refusal(lambda keyword=keyword: typed.ask("Whom does Alice love?", **{keyword: 3}))
-        assert "write memory.search(query, limit=5, user_id=user_id)" in said
-    assert "optimize.py" in refusal(lambda: memory.search("x", rerank=True))  # type: ignore[call-arg]
 
 
 def test_a_configuration_of_mem0_is_answered_with_the_names_of_models() -> None:

@@ -1,8 +1,7 @@
 """Several memories in one question: everything is named by its memory, nothing else is reached."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from memory import InputError, Memory, SqlError, Store, Turn, memory_tools, open_store
 from memory.errors import StoreError
 from memory.evidence.lines import LEAST_BUDGET
-from memory.facts.additions import add_turns
 from memory.store.configuration.settings import settings_of
 from memory.store.files.united import MOST_MEMORIES, cited_turns, memory_name, unite
 from memory.text.tokens import count_tokens
@@ -95,24 +93,6 @@ def test_an_answer_names_the_memory_of_each_turn_and_row(stores: Mapping[str, St
     assert memory.stores["team"].turn(said.turns[1]).text == TEAM[1].text
 
 
-def test_the_packaged_model_answers_from_the_memory_that_says_it(
-    stores: Mapping[str, Store],
-) -> None:
-    model = scripted_packaged_model([(["team"], answer("the dog of the caretaker"))])
-    model = replace(model, name="local")  # as it is shipped: it writes no SELECTs either
-    said = Memory.over(stores, model=model).ask("Which dog barks all day?")
-    assert (said.text, said.turns, said.memories) == ("the dog of the caretaker", (3,), ("team",))
-
-
-def test_a_relative_is_looked_for_among_the_speakers_of_all_memories(tmp_path: Path) -> None:
-    with open_store(tmp_path / "anna.db") as anna, open_store(tmp_path / "team.db") as team:
-        add_turns(anna, [Turn("Anna", "I live in Oslo.")])
-        add_turns(team, [Turn("Mum", "I live in Rome.", said_at="2024-05-01")])
-        memory = Memory.over({"anna": anna, "team": team}, model="local")
-        said = memory.ask("Where does Mum live?")
-        assert (said.text, said.turns, said.memories) == ("Rome", (1,), ("team",))
-
-
 def test_hits_and_rows_have_the_ids_of_their_memories(stores: Mapping[str, Store]) -> None:
     memory = Memory.over(stores)
     hits = memory.search("Who is in Oslo?", 3)
@@ -139,25 +119,6 @@ def test_a_filter_holds_in_all_memories(stores: Mapping[str, Store]) -> None:
     memory = Memory.over(stores)
     hits = memory.search("Oslo", filter={"speaker": "Anna", "since": "2017-06"})
     assert {(hit.memory, hit.turn_id) for hit in hits} == {("anna", 5), ("team", 2)}
-
-
-def test_search_in_a_select_ranks_each_memory_by_itself(stores: Mapping[str, Store]) -> None:
-    select = "SELECT s.turn_id, t.text FROM search('Oslo', 1) s JOIN turns t ON t.id = s.turn_id"
-    rows = Memory.over(stores).read(select)
-    assert rows.rows == (("anna", 1, SAID[0].text), ("team", 2, TEAM[1].text))
-
-
-def test_a_reply_names_its_memories(stores: Mapping[str, Store]) -> None:
-    reply_text = "[[ ## reply ## ]]\nIn Oslo.\n\n[[ ## turns ## ]]\n100002\n\n"
-    pairs: Sequence[tuple[list[str], str]] = [
-        ([], sql(ALL_FACTS)),
-        (["[100002] team"], f"{reply_text}[[ ## completed ## ]]"),
-    ]
-    memory, _ = asked(stores, pairs)
-    reply = memory.reply(Turn("Ben", "Where is Anna?", said_at="2017-06-20"))
-    assert "".join(reply) == "In Oslo."
-    assert reply.answer is not None
-    assert (reply.answer.turns, reply.answer.memories) == ((2,), ("team",))
 
 
 def test_the_past_of_several_memories(stores: Mapping[str, Store]) -> None:
@@ -377,17 +338,3 @@ def test_facts_of_several_memories_decide_without_a_model(stores: Mapping[str, S
     said = Memory.over(stores, model=scripted_packaged_model([])).ask("Which pets does Anna have?")
     assert (said.text, said.calls) == ("cat Miso, parrot Polly", 0)
     assert (said.turns, said.memories) == ((3, 2), ("anna", "team"))
-
-
-def test_the_packaged_model_quotes_whichever_memory_says_it(stores: Mapping[str, Store]) -> None:
-    memory = Memory.over(stores, model=scripted_packaged_model([]))
-    for question, name, turn_id, words in (
-        ("Whose dog barks all day?", "team", 3, "caretaker"),
-        ("What is my cat called?", "anna", 3, "Miso"),
-    ):
-        reply = memory.reply(Turn("Anna", question, said_at="2017-06-20"))
-        assert words in "".join(reply)
-        assert reply.answer is not None
-        answer = reply.answer
-        assert answer.turns == ()
-        assert (answer.shown[0], answer.shown_memories[0]) == (turn_id, name)

@@ -8,7 +8,6 @@ from memory.text.passages import CUT, excerpt, passage, sentences
 from memory.text.tokens import count_tokens
 
 FILLER = "It rained on the roof of the old shed all day long. "
-TRANSCRIPT = "and then we went on and on along the river " * 40
 
 
 def test_of_a_long_message_the_passage_that_was_asked_for_is_quoted() -> None:
@@ -37,33 +36,6 @@ def test_an_excerpt_holds_what_is_asked_for_and_says_what_is_cut() -> None:
     text = FILLER * 9 + "The key is under the pot. It is rusty. " + FILLER * 9
     part = excerpt("Where is the key?", text, 20)
     assert part == f"{CUT} The key is under the pot. It is rusty. {CUT}"
-
-
-def test_a_text_that_fits_stays_as_it_is() -> None:
-    text = "  A line.\n\nAnother line. "
-    assert excerpt("line", text, 20) is text
-
-
-def test_a_question_without_a_word_of_the_text_gets_its_beginning() -> None:
-    part = excerpt("Zebra?", "The first sentence. " + FILLER * 20, 20)
-    assert part.startswith("The first sentence.")
-    assert part.endswith(CUT)
-
-
-def test_of_a_sentence_without_an_end_the_part_that_is_asked_for_is_taken() -> None:
-    part = excerpt("Who plays the cello?", TRANSCRIPT + "Ida plays the cello " + TRANSCRIPT, 30)
-    assert "Ida plays the cello" in part
-    assert part.startswith(CUT)
-    assert part.endswith(CUT)
-
-
-def test_a_part_of_a_long_sentence_is_more_than_a_word_or_two() -> None:
-    said = (
-        "We shall take the big cello to the mill, then the drum that Ben has mended, and last of"
-        " all the maps for our trip on Friday night"
-    )
-    part = excerpt("Who brings the cello, the drum and the maps on Friday?", said, 10)
-    assert part == f"{CUT} maps for our trip on Friday night"
 
 
 def test_of_a_huge_text_the_beginning_is_read_and_the_end_counts_as_cut() -> None:

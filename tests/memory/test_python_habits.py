@@ -76,11 +76,6 @@ def test_results_become_a_table(memory: Memory) -> None:
     assert memory.facts().to_dict()[0]["value"] == "Kyiv"
 
 
-def test_invoke_is_answered_with_ask(memory: Memory) -> None:
-    with pytest.raises(AttributeError, match=r"write memory.ask\(question"):
-        memory.invoke("Where do I live?")  # type: ignore[attr-defined]
-
-
 def test_an_application_of_users_leaves_no_memory_without_a_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import memory as package
-from memory import Answer, Change, Fact, Hit, InputError, Memory, Turn
+from memory import Answer, InputError, Memory
 from memory.records import Record, Results
 from tests.support.commands import run
 
@@ -81,12 +81,6 @@ def test_a_record_is_a_read_only_dict_of_its_fields(eve: Memory) -> None:
         assert record.get("wings", 3) == 3
 
 
-def test_a_table_of_results_is_a_data_frame(eve: Memory) -> None:
-    pandas = pytest.importorskip("pandas")
-    assert list(pandas.DataFrame(eve.search("boat"))["speaker"]) == ["Eve", "Eve"]
-    assert list(pandas.DataFrame(eve.facts())["value"]) == ["Porto"]
-
-
 # --- texts, truth, numbers ------------------------------------------------------------------------
 
 
@@ -108,15 +102,6 @@ def test_an_answer_is_true_if_something_answers(eve: Memory) -> None:
     assert str(answer) == "Porto"
     assert [turn.text for turn in answer.sources] == ["I live in Porto."]
     assert not Answer("No information available", (), (), (), 0, 0, (), basis="quotes")
-
-
-def test_records_print_as_lines(eve: Memory) -> None:
-    records = records_of(eve)
-    assert str(records["hit"]) == "[2] Eve: My boat is called Minnow."
-    assert str(records["turn"]) == "Eve: I live in Porto."
-    assert str(records["fact"]) == "Eve lives_in Porto"
-    assert str(records["change"]).startswith("change 1 (")
-    assert {type(record) for record in records.values()} == {Hit, Turn, Fact, Change, Answer}
 
 
 def test_a_notebook_shows_tables_and_never_markup_of_others(eve: Memory) -> None:

@@ -1,7 +1,6 @@
 """Facts that a text is about: by the ranking of their turns, by words, by subject and by alias."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -56,25 +55,12 @@ def test_a_fact_has_its_id_value_and_turn_and_a_score_up_to_one(store: Store) ->
     assert 0.5 < score <= 1
 
 
-def test_a_subject_of_two_words_is_found_by_its_name(store: Store) -> None:
-    assert {"plays_instrument", "alias"} <= set(attributes(store, "Ben: I met Ingrid Berg."))
-
-
-def test_a_second_name_brings_up_who_it_is(store: Store) -> None:
-    assert "alias" in attributes(store, "Anna: Mum called.")
-
-
 def test_only_so_many_facts_and_none_below_the_least_score(store: Store) -> None:
     text = "Anna: I moved to Bergen on Sunday!"
     assert len(attributes(store, text, most=1)) == 1
     scores = [score for _, score in related_facts(store, [text])]
     assert scores == sorted(scores, reverse=True)
     assert len(attributes(store, text, least_score=scores[0])) == 1
-
-
-def test_a_memory_without_facts_has_none_related(tmp_path: Path) -> None:
-    with open_store(tmp_path / "empty.db") as store:
-        assert related_facts(store, ["Anna: Hello!"]) == []
 
 
 def test_a_fact_is_related_by_any_name_of_whom_it_is_about(store: Store) -> None:
@@ -87,13 +73,6 @@ def test_a_fact_is_related_by_any_name_of_whom_it_is_about(store: Store) -> None
     before = score_of_ilse()
     add_alias(store, "Frau Brandt", "Ilse")
     assert score_of_ilse() > before
-
-
-def test_subjects_late_in_the_alphabet_are_related_among_many_names(store: Store) -> None:
-    """A window of long turns names a thousand words and pairs of words."""
-    store.write(f"{INSERT}('Zofia', 'plays_instrument', 'harp', '', 1)", cause="test")
-    names = " ".join(f"name{number:03}" for number in range(500))
-    assert "plays_instrument" in attributes(store, f"Anna: {names}. Zofia called.")
 
 
 def test_an_old_state_is_related_behind_hundreds_of_newer_facts(store: Store) -> None:

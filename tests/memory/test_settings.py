@@ -109,12 +109,6 @@ def test_what_was_declared_is_known_to_whoever_opens_the_memory(store: SqliteSto
     assert len(settings_of(store, "declared")) == 2, "what is known is not declared again"
 
 
-def test_a_value_from_before_the_type_changed_is_not_passed_on(store: SqliteStore) -> None:
-    Settings(store, {"depth": str}).set("depth", "deep")
-    with pytest.raises(InputError, match='not "deep"'):
-        Settings(store, {"depth": int}).get("depth")
-
-
 @pytest.mark.parametrize(
     ("name", "declared"),
     [

@@ -7,7 +7,6 @@ import pytest
 
 from memory import Memory, open_store
 from memory.errors import Stop
-from memory.store.namespaces import names
 from memory.text.fence import without_block
 from memory.text.tokens import count_tokens
 from tests.support.commands import run
@@ -53,12 +52,6 @@ def test_the_wishes_are_of_the_one_who_speaks(memory: Memory) -> None:
     assert "French" not in block.text.partition("<memory>")[0]
 
 
-@pytest.mark.parametrize("budget", [150, 200, 400])
-def test_a_budget_is_of_the_whole_block(memory: Memory, budget: int) -> None:
-    block = memory.context(MESSAGE, speaker="Ben", user_id="ben", also="channel", budget=budget)
-    assert 0 < count_tokens(block.text) <= budget
-
-
 def test_memories_are_named_opened_or_at_a_path(memory: Memory, tmp_path: Path) -> None:
     with open_store(tmp_path / "trip.db") as store:
         store.add([*memory.of("channel").get_all()])
@@ -66,13 +59,6 @@ def test_memories_are_named_opened_or_at_a_path(memory: Memory, tmp_path: Path) 
             assert "12 June" in memory.context(MESSAGE, speaker="Ben", user_id="ben", also=also)
     with Memory.over([memory.of("ben"), memory.of("channel")]) as both:
         assert "12 June" in both.context(MESSAGE, speaker="Ben")
-
-
-def test_a_memory_that_is_not_there_has_nothing_to_show(memory: Memory) -> None:
-    before = names()
-    block = memory.context(MESSAGE, speaker="Ben", user_id="ben", also=["nobody"])
-    assert "From the memory" not in block
-    assert names() == before
 
 
 @pytest.mark.parametrize(

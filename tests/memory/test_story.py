@@ -63,12 +63,6 @@ def test_a_story_leaves_half_of_the_budget_to_turns(store: Store) -> None:
     assert 200 < story.tokens <= 300
 
 
-def test_rows_of_the_story_are_not_shown_beside_it(store: Store) -> None:
-    rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
-    memory = Memory(store, model=scripted_model([]))
-    assert memory.evidence("Summarize what happened.", [rows]).text.count(MOVE.text) == 1
-
-
 def test_what_a_select_returned_of_the_story_comes_before_what_the_ranking_chose(
     store: Store,
 ) -> None:
@@ -83,14 +77,6 @@ def test_what_a_select_returned_of_the_story_comes_before_what_the_ranking_chose
     text = memory.evidence(question, [store.read(last)]).text
     assert all(text.count(trip) == 1 for trip in trips)
     assert "Ben told of trip" in text.replace(trips[0], "").replace(trips[1], "")
-
-
-def test_what_a_select_returned_of_the_story_is_told_in_any_language(store: Store) -> None:
-    rows = digested(store).read("SELECT turn_id, last_turn_id, summary FROM summaries")
-    memory = Memory(store, model=scripted_model([]))
-    text = memory.evidence("Was geschah mit Anna?", [rows]).text
-    assert text.startswith(f"{STORY_HEAD}\n[1-3] (")
-    assert text.count(MOVE.text) == 1
 
 
 def test_what_a_select_computes_of_the_story_is_a_row(store: Store) -> None:
@@ -108,11 +94,6 @@ def test_a_small_budget_keeps_room_for_a_turn_beside_the_story(store: Store) -> 
     context = memory.evidence("Summarize what happened to Anna.")
     assert STORY_HEAD in context.text
     assert context.tokens <= 200
-
-
-def test_a_story_that_quotes_what_is_shown_elsewhere_is_left_out(store: Store) -> None:
-    memory = Memory(digested(store), model=scripted_model([]))
-    assert STORY_HEAD not in memory.evidence("Summarize what happened.", without=[2]).text
 
 
 def test_of_a_long_story_the_best_lines_are_shown_in_order() -> None:
@@ -149,17 +130,6 @@ def test_the_next_digest_tells_anew_what_a_correction_made_wrong(store: Store) -
     assert isinstance(model.lm, ScriptedLM)
     assert Memory(store, model=model).digest().calls == 0
     model.lm.assert_done()
-
-
-def test_many_lines_of_a_month_that_is_over_cost_no_call(store: Store) -> None:
-    days = [*(f"2024-01-{day:02}" for day in range(1, 13)), "2024-02-01"]
-    for turn_id in store.add([Turn("Ben", f"Day {day}", said_at=day) for day in days]):
-        set_summary(store, Summary(turn_id, turn_id, "session", f"Ben named day {turn_id}."))
-    while window := claim_window(store, 50):
-        store.write("-- none", cause="digest", window=window)
-    before = store.summaries()
-    assert Memory(store, model=scripted_model([])).digest().calls == 0
-    assert store.summaries() == before
 
 
 def test_lines_of_all_days_are_chosen_where_not_all_fit() -> None:

@@ -25,7 +25,7 @@ from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.settings import set_setting
 from memory.store.namespaces import create, existing
 from memory.store.turns.turn_validation import local_now
-from memory.text.written_dates import clean_date, date_key, in_zone
+from memory.text.written_dates import clean_date, in_zone
 from tests.support.mcp_clients import text_of, use
 from tests.support.page_client import page_client
 from tests.support.scripted import scripted_model
@@ -193,11 +193,6 @@ def test_a_zone_changes_how_a_moment_is_told_and_not_when_it_was(
 @pytest.mark.parametrize("said_at", ["", "2024", "2024-05", "2024-05-02", "one May evening"])
 def test_what_has_no_time_is_in_no_zone(said_at: str) -> None:
     assert in_zone(said_at, ZoneInfo("Asia/Tokyo")) == said_at
-
-
-def test_both_spellings_of_utc_are_the_same_moment() -> None:
-    assert clean_date("2024-05-01T23:00:00+00:00") == IN_UTC
-    assert date_key(IN_UTC) == date_key(IN_TOKYO) == "2024-05-01T23:00:00"
 
 
 def test_a_zone_a_day_away_from_utc_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:

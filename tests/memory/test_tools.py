@@ -111,24 +111,6 @@ def test_recall_and_sql_search_only_the_turns_that_a_filter_lets_pass(tools: Fun
         tools["recall"]("Oslo", filter='{"mood": "good"}')
 
 
-def test_of_a_long_turn_what_was_asked_for_is_recalled(tools: Functions) -> None:
-    said(tools, "Stir the soup well. " * 800 + "Bake the bread at 180 degrees.", "Bot")
-    line = tools["recall"]("bake bread at how many degrees?", 1)
-    assert line.endswith("Bake the bread at 180 degrees.")
-    assert "\u2026" in line
-
-
-def test_an_empty_memory_says_that_it_is_empty(address: str) -> None:
-    with Memory(address, model=scripted_model([])) as memory:
-        assert tools_of(memory)["recall"]("anything") == "This memory is empty."
-
-
-def test_an_answer_comes_with_the_turns_it_rests_on(tools: Functions) -> None:
-    told = tools["ask_memory"]("Where does Anna live?")
-    moved = "[1] (Mon 08 May 2017) Anna: I moved to Oslo last Saturday (6 May 2017)!"
-    assert told == f"Oslo\n{moved}"
-
-
 @pytest.mark.parametrize(
     "value", ["cat Miso", "Miso's; DROP TABLE facts --", "'); DELETE FROM facts; --", "a\\b\n🐈"]
 )
@@ -191,15 +173,6 @@ def test_a_source_is_remembered_once(tools: Functions, store: Store) -> None:
     assert said(tools, "Tea at four.", "Ben", source="note 1") == "Remembered as turn 6."
     assert said(tools, "Tea at four.", "Ben", source="note 1") == "Known already as turn 6."
     assert len(store.turns()) == 6
-
-
-def test_a_memory_is_searched_and_asked_as_it_was(tools: Functions, store: Store) -> None:
-    assert "Rufus" in tools["recall"]("which dog?", 10)
-    past = tools["recall"]("which dog?", 10, "2017-05")
-    assert "Rufus" not in past
-    assert "Miso" in past
-    with pytest.raises(InputError, match="give a date"):
-        tools["recall"]("which dog?", as_of="#1")
 
 
 def test_a_digest_goes_in_steps_and_tells_of_them(store: Store) -> None:
@@ -265,11 +238,6 @@ def test_an_agent_may_refine_and_is_advised_like_by_the_other_tools(store: Store
         tools["delete_memory"](1)
     with pytest.raises(InputError, match="fact_ids"):
         tools["merge_memory"](fact_ids="all", strategy="concatenate", reason="why")
-
-
-def test_a_count_is_one_select(tools: Functions) -> None:
-    select = "SELECT speaker, COUNT(*) AS times FROM turns GROUP BY speaker ORDER BY speaker"
-    assert tools["query_memory"](select) == "speaker | times\nAnna | 3\nBen | 2\n(2 rows)"
 
 
 def test_a_tool_use_is_a_turn_that_says_whether_it_worked(tools: Functions, store: Store) -> None:
@@ -367,12 +335,6 @@ def test_no_result_is_longer_than_a_prompt_can_bear(tools: Functions, store: Sto
         assert RESULT_TOKENS / 8 < count_tokens(told) <= RESULT_TOKENS
     assert results[0].count("\n") == 49, "every turn is there, cut"
     assert re.search(r"\n\(\d+ of 65 rows; count in SQL, or select fewer\)$", results[1])
-
-
-def test_a_result_that_was_cut_at_200_rows_says_so(tools: Functions, store: Store) -> None:
-    store.add([Turn("Anna", "x")] * 300)
-    told = tools["query_memory"]("SELECT id FROM turns")
-    assert told.endswith("(200 of more than 200 rows; count in SQL, or select fewer)")
 
 
 @pytest.mark.slow
@@ -492,14 +454,3 @@ def test_facts_of_a_month_are_those_that_held_then_whenever_they_were_told(
     assert values("2017-07")[2:] == ["Ben has_pet: dog Rufus since 2017-06"]
     assert "Anna lives_in: Bergen since 2018" in values("2019")
     assert tools["list_facts"](attribute="went running").startswith("Anna went running, 5 km")
-
-
-def test_null_is_an_argument_that_was_not_given(tools: Functions) -> None:
-    """Clients fill in null for every optional argument that a model leaves out."""
-    recalled = tools["recall"](query="bread", limit=None, as_of=None, filter=None)
-    assert recalled == tools["recall"](query="bread")
-    said = {"text": "Rye, please.", "speaker": None, "said_at": None, "source": None}
-    stored = tools["remember"](turns=[said], facts=[{**FACT, "on": None, "turn_id": None}])
-    assert "Remembered as turn" in stored
-    with pytest.raises(InputError, match="query is missing"):
-        tools["recall"](query=None)

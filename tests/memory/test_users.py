@@ -2,12 +2,10 @@
 
 import asyncio
 import gc
-import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 from weakref import ref
 
 import pytest
@@ -164,38 +162,6 @@ def test_a_user_who_is_none_is_refused_and_is_not_everyone(
         assert [len(memory.get_all()), len(memory.get_all(user_id="anna"))] == [1, 1]
 
 
-LOOKS: dict[str, Callable[[Memory], object]] = {
-    "search": lambda memory: memory.search("cat", user_id="stranger"),
-    "ask": lambda memory: memory.ask("What is my cat called?", user_id="stranger").turns,
-    "context": lambda memory: memory.context("My cat?", user_id="stranger").text,
-    "facts": lambda memory: memory.facts(user_id="stranger"),
-    "get_all": lambda memory: memory.get_all(user_id="stranger"),
-    "digest": lambda memory: memory.digest(user_id="stranger").facts,
-    "read": lambda memory: memory.of("stranger").read("SELECT id FROM turns").rows,
-    "delete_all": lambda memory: memory.delete_all("stranger"),
-    "a thread": lambda memory: memory.delete_all("stranger", run_id="trip"),
-}
-
-
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_looking_at_an_unknown_user_creates_no_memory(look: Callable[[Memory], object]) -> None:
-    with Memory() as memory:
-        memory.add("I live in Rome.", user_id="strange")
-        assert not look(memory)
-        assert namespaces.names() == ["strange"]
-
-
-@pytest.mark.parametrize("user_id", [42, "*", "../../etc", "Anna 🌸", " a ", "a.b/c", UUID(int=7)])
-def test_any_id_that_add_takes_every_call_takes(user_id: Any) -> None:
-    with Memory() as memory:
-        memory.add("I live in Oslo.", user_id=user_id)
-        [hit] = memory.search("Oslo", user_id=user_id)
-        assert memory.get_all(user_id=str(user_id))[0].id == hit.turn_id
-        assert memory.context("Where do I live?", user_id=user_id).text
-        memory.delete_all(user_id)
-        assert namespaces.names() == []
-
-
 def test_a_turn_is_deleted_of_a_named_user_where_there_are_several() -> None:
     with Memory() as memory:
         memory.add(["The shared note.", "Another."])
@@ -260,12 +226,6 @@ def test_a_memory_that_is_open_elsewhere_is_deleted_and_says_so_there() -> None:
         assert anna.add("I live in Oslo.") == [1], "a memory that is named begins anew"
 
 
-@pytest.mark.parametrize("user_id", ["", "  "])
-def test_a_blank_user_id_is_refused(user_id: str) -> None:
-    with Memory() as memory, pytest.raises(InputError, match="name is blank"):
-        memory.add("I live in Oslo.", user_id=user_id)
-
-
 def test_a_memory_in_a_file_takes_no_user_id(tmp_path: Path) -> None:
     with Memory(tmp_path / "anna.db") as memory:
         with pytest.raises(InputError, match=r"one file or store, and takes no user_id=; write M"):
@@ -320,19 +280,3 @@ def test_memories_used_longest_ago_are_let_go_but_none_in_use() -> None:
     assert log[-2:] == ["gone cleo", "close anna"]
     with pytest.raises(StoreError, match="is closed"):
         users.of("anna")
-
-
-def test_threads_share_the_memories_of_users() -> None:
-    with Memory() as memory:
-
-        def add(user_id: str) -> None:
-            for number in range(10):
-                memory.add(f"Message {number}.", user_id=user_id)
-
-        threads = [threading.Thread(target=add, args=(f"user-{n % 3}",)) for n in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for number in range(3):
-            assert len(memory.get_all(user_id=f"user-{number}")) == 20

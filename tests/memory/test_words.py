@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from memory import Turn, open_store
 from memory.store.sqlite.store import SqliteStore
 from memory.text.words import (
-    STOP_WORDS,
     composed,
-    count_words,
     indexed_words,
     word_runs,
     words,
@@ -101,10 +99,6 @@ def test_a_text_is_split_into_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
-def test_stop_words_are_words() -> None:
-    assert all(words(word) == [word] for word in STOP_WORDS)
-
-
 NASTY = st.sampled_from(
     [*"⑴½ﷺﬁİßῼ🄂㈠กำ가ｶﾞ猫😀\0\ud800\u200d\ufeff\u0301\u0345\"'*_-^", "\u1112\u1161", "AND", "NEAR("]
 )
@@ -139,19 +133,6 @@ def index_of(written: str) -> list[str]:
 @given(st.text(st.characters(min_codepoint=1, max_codepoint=127)) | TEXT.map(indexed_words))
 def test_the_index_finds_the_same_words_in_text_that_is_left_as_it_is(text: str) -> None:
     assert index_of(indexed_words(text)) == index_of(" ".join(words(text)))
-
-
-@given(TEXT | st.sampled_from(["- a b", "a" * 50 + " b c d", "\u732b\u72ac\u9ce5\u9b5a"]))
-def test_words_are_counted_up_to_a_number(text: str) -> None:
-    for most in (1, 3, 100):
-        assert count_words(text, most) == min(len(words(text)), most)
-
-
-def test_no_character_composes_with_the_space_before_it() -> None:
-    marks = [mark for mark in map(chr, range(0x110000)) if unicodedata.combining(mark)]
-    for space in (c for c in map(chr, range(0x110000)) if c.isspace()):
-        start = unicodedata.normalize("NFKC", space)
-        assert all(unicodedata.normalize("NFKC", space + m).startswith(start) for m in marks)
 
 
 def test_every_character_that_unicode_decomposes_gives_words_that_the_index_takes_as_one() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from memory import InputError, Memory, Turn, open_store
 from memory.operations.tools import memory_tools
-from memory.store.turns.turn_validation import HIDDEN
 from memory.text.fence import fenced
 from tests.support.secrets_corpus import SECRETS
 
@@ -193,43 +192,6 @@ def test_langgraphs_store_puts_gets_searches_and_lists(path: Path) -> None:
     store.close()
 
 
-def test_an_item_of_langgraphs_store_can_stay_out_of_searches(path: Path) -> None:
-    from memory.frameworks.langgraph_store import MemoryStore
-
-    store = MemoryStore(path)
-    store.put(("notes", "anna"), "cat", {"text": "The cat is called Miso."})
-    store.put(("notes", "anna"), "key", {"text": "The cat has a key."}, index=False)
-    assert [item.key for item in store.search(("notes",), query="the cat")] == ["cat"]
-    assert {item.key for item in store.search(("notes",))} == {"cat", "key"}
-    of_list = ["notes", "anna"]
-    assert {item.key for item in store.search(of_list)} == {"cat", "key"}  # type: ignore[arg-type]
-    store.put(("notes", "anna"), "key", {"text": "The cat has a key."})
-    assert len(store.search(("notes",), query="the cat")) == 2
-    store.close()
-
-
-def test_only_the_named_fields_of_an_item_are_searched(address: str) -> None:
-    from memory.frameworks.langgraph_store import MemoryStore
-
-    store = MemoryStore(address)
-    value = {"title": "Pets", "about": {"cat": "Miso likes herring."}, "note": "Buy a saddle."}
-    store.put(("notes",), "pets", value, index=["title", "about.cat"])
-    store.put(("notes",), "horse", {"text": "A saddle is for a horse."})
-    store.put(("notes",), "blank", {"text": ""}, index=["text", "nowhere"])
-    found = store.search(("notes",), query="Which saddle?")
-    assert [item.key for item in found] == ["horse", "pets"]
-    [first, *_] = store.search(("notes",), query="What does Miso like?")
-    assert first.value == value
-    assert [item.key for item in store.search(("notes",))] == ["blank", "horse", "pets"]
-    assert store.get(("notes",), "pets").value == value  # type: ignore[union-attr]
-    store.put(("notes",), "pets", {"note": "Buy a saddle."}, index=["note"])
-    found = store.search(("notes",), query="Which saddle?")
-    assert {item.key for item in found[:2]} == {"horse", "pets"}
-    store.delete(("notes",), "pets")
-    assert "pets" not in [item.key for item in store.search(("notes",), query="Which saddle?")]
-    store.close()
-
-
 def test_an_item_with_a_time_to_live_is_forgotten_at_its_end(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,34 +215,6 @@ def test_an_item_with_a_time_to_live_is_forgotten_at_its_end(
     store.close()
     with open_store(address) as opened:
         assert "4711" not in str(opened.turns())
-
-
-def test_an_item_whose_time_ends_while_it_is_put_or_deleted_is_no_error(address: str) -> None:
-    from memory.frameworks.store_thread import hide, supersede
-
-    with open_store(address) as store:
-        store.add([Turn("Anna", text) for text in ("One.", "Two.", "Three.")])
-        ended, read = store.turn(1), store.turns()
-        store.forget([ended.id])
-        hide(store, read[:2], "test")
-        supersede(store, [ended, read[2]], [Turn("Anna", "Four.")], "test")
-        hide(store, [ended], "test")
-        assert [HIDDEN in turn.tags for turn in store.turns()] == [True, True, False]
-
-
-def test_an_item_of_a_few_seconds_is_read_again_within_one(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its end is in whole seconds, and then stays the same."""
-    from memory.frameworks.langgraph_store import MemoryStore
-
-    moments = [int(time.time()) + 0.2]
-    monkeypatch.setattr(time, "time", lambda: moments[0])
-    store = MemoryStore(path, ttl={"default_ttl": 0.05, "refresh_on_read": True})
-    store.put(("notes",), "code", {"n": 1})
-    moments[0] += 0.4
-    assert store.get(("notes",), "code") is not None
-    store.close()
 
 
 def test_a_batch_of_langgraphs_store_with_an_item_that_cannot_be_put_puts_none(
@@ -332,19 +266,6 @@ def test_a_batch_of_langgraphs_store_is_one_transaction(
     assert read is not None
     assert read.value == {"n": 1}  # LangGraph's own stores read before they put, too
     assert {item.key: item.value["n"] for item in store.search(notes)} == {"old": 2, "new": 2}
-    store.close()
-
-
-def test_a_filter_of_langgraphs_store_takes_a_path_with_dots(path: Path) -> None:
-    from memory.frameworks.langgraph_store import MemoryStore
-
-    store = MemoryStore(path)
-    store.put(("docs",), "inner", {"user": {"access-level": "low", "age": 5}})
-    store.put(("docs",), "literal", {"user.access-level": "low"})
-    found = store.search(("docs",), filter={"user.access-level": "low"})
-    assert {item.key for item in found} == {"inner", "literal"}
-    assert [i.key for i in store.search(("docs",), filter={"user.age": {"$gt": 4}})] == ["inner"]
-    assert store.search(("docs",), filter={"user.age.years": 5}) == []
     store.close()
 
 
