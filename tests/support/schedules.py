@@ -27,7 +27,7 @@ from memory import Memory, Turn, open_store
 from memory.errors import MemoryFault
 from memory.store.files.backup import restore
 from tests.support import acts
-from tests.support.acts import HOSTED, MODEL, PROGRAM, State, main_file
+from tests.support.acts import MODEL, OTHER, PROGRAM, State, main_file
 from tests.support.killed_acts import differences
 
 # What the statements that take a lock, or give it back, begin with.
@@ -65,7 +65,7 @@ def undo(folder: Path) -> None:
 
 def reembed(folder: Path) -> None:
     with open_store(main_file(folder)) as store:
-        store.vectors.reembed(HOSTED, batch=20)
+        store.vectors.reembed(OTHER, batch=20)
 
 
 def put_backup_back(folder: Path) -> None:
