@@ -12,12 +12,10 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from locomo.commands import run_command
 from locomo.dataset.format import ABSTENTION
 from locomo.others.peers import PEERS
 from locomo.tracking.record import read_record
@@ -27,11 +25,7 @@ from tests.benchmarks.calibration import fitted
 from tests.benchmarks.compiling import (
     compile_once,
 )
-from tests.benchmarks.day.paper import Assumptions, Measured, by_name, limits, on_paper
-from tests.benchmarks.day.traffic import sittings
 from tests.benchmarks.forgetting.__main__ import cases, left_and_lost
-from tests.benchmarks.peers import app
-from tests.benchmarks.scale import app as scale_app
 from tests.support.scripted import scripted_model
 
 ROOT = Path(__file__).parents[1]
@@ -85,31 +79,6 @@ def test_each_system_is_measured_or_named_with_what_to_install(tmp_path: Path) -
             assert f"{peer.title}: not installed (pip install {peer.distribution})" in said
 
 
-@pytest.mark.parametrize(
-    ("benchmark", "arguments", "message"),
-    [
-        (app, ["missing.json"], "missing.json"),
-        (app, [str(SAMPLE), "--conversation", "conv-9"], "river-and-tomas, wanjiru-and-bo"),
-        (app, [str(SAMPLE), "--only", "chrome"], "'chrome'; there are ours, fts5, cosine"),
-        (app, [str(SAMPLE), "--k", "0"], "--k"),
-        (scale_app, ["--turns", "499"], "--turns"),
-        (scale_app, ["--folder", "missing"], "missing is not a folder"),
-    ],
-)
-def test_bad_input_ends_with_one_clear_error(
-    benchmark: Any,
-    arguments: list[str],
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(benchmark)
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
-
-
 @pytest.mark.slow
 def test_speed_and_size_are_measured_at_each_size(tmp_path: Path) -> None:
     flags = ("--turns", "700", "--turns", "2000", "--namespaces", "2", "--folder", tmp_path)
@@ -148,50 +117,6 @@ def test_compiling_finds_a_planted_rule(tmp_path: Path) -> None:
     # A window of each memory, the plain prompt on what is learnt from and on what measures: no rule
     # is there.
     assert 4 + 2 * 16 < run.rule_call < run.calls
-
-
-def test_a_share_of_a_day_is_drawn_from_all_sittings() -> None:
-    whole = sittings(20, turns=7, questions=3, share=1.0)
-    assert len(whole) == 80
-    for number in range(20):
-        of_user = [sitting for sitting in whole if sitting.number == number]
-        assert sum(sitting.turns for sitting in of_user) == 7
-        assert sum(sitting.questions for sitting in of_user) == 3
-    part = sittings(20, turns=7, questions=3, share=0.25)
-    assert len(part) == 20
-    assert part == sittings(20, turns=7, questions=3, share=0.25)
-
-
-def test_what_more_users_take_grows_with_them() -> None:
-    measured = Measured(
-        request_cpu_ms=10.0,
-        database_cpu_ms=5.0,
-        window_cpu_ms=50.0,
-        windows_a_turn=1 / 24,
-        disk_bytes_a_turn=1_000.0,
-        window_read=4_000.0,
-        window_written=400.0,
-        question_calls=1.25,
-        question_read=7_000.0,
-        question_written=40.0,
-        look_cpu_ms=0.01,
-    )
-    assumed = Assumptions(users=1_000, turns=60, questions=20, peak=1.0, busy=1.0)
-    lines = by_name(on_paper(measured, assumed))
-    more = by_name(on_paper(measured, replace(assumed, users=10_000)))
-
-    # 80,000 requests of 10 ms in 86,400 s; 2,500 windows of 50 ms
-    assert lines["cores for servers"] == pytest.approx(800 / 86_400)
-    assert lines["cores for workers"] == pytest.approx(125 / 86_400)
-    # 2,500 windows and 25,000 calls of 20,000 questions
-    assert lines["model calls a day"] == pytest.approx(27_500)
-    assert lines["$ a month for digests"] == pytest.approx(2_500 * (0.0016 + 0.00064) * 30)
-    assert more["model calls a day"] == pytest.approx(275_000)
-    # 32 threads, each of which answers every 2.5 s, for 20 questions of each user.
-    enough = by_name(limits(measured, assumed))
-    assert [*enough.values()] == sorted(enough.values())
-    threads = enough["enough for so many users: threads for questions of one server process"]
-    assert threads == pytest.approx(32 / (20 / 86_400 * 1.25 * 2.0))
 
 
 @pytest.mark.slow

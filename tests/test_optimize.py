@@ -357,15 +357,3 @@ def test_what_cannot_be_used_is_refused_before_any_call(
         run(model, **flags)
     assert engine.prompts == []
     assert not Path("optimized_memory_qa.json").exists()
-
-
-def test_the_prompts_have_the_form_asked_for(run: Run) -> None:
-    loaded: list[dict[str, Any]] = []
-
-    def load(*_: object, **settings: Any) -> Model:
-        loaded.append(settings)
-        raise ModelError("not now")
-
-    with pytest.raises(ModelError):
-        run(obedient()[0], load=load, prompts="brief")
-    assert [settings["prompts"] for settings in loaded] == ["brief"]

@@ -19,15 +19,12 @@ import train
 from locomo.commands import run_command
 from locomo.scripts import train as training
 from locomo.weights import comparison, launch, supervised
-from locomo.weights.grpo import GrpoSettings
 from memory import MemoryProgram, load_model, load_program
 from memory.models import packaged_gguf, read_card
 from memory.program import Card, save_program
-from memory.text.tokens import count_tokens
 from tests.locomo.weights.test_training import Learner
 from tests.support.arbor_server import ArborServer, arbor_server
 from tests.support.gguf_adapter import adapter
-from tests.support.locomo_records import DATE, record, turn, write
 from tests.support.obedient import houses, obedient
 from tests.support.talk import talk, talks
 from tests.support.tracking import track
@@ -222,31 +219,6 @@ def test_a_models_file_is_tuned_to_store_in_its_own_form(
     assert command("--mode sft --target retrieve --data mine.json --checkpoints more"
                    f" --model {name}", monkeypatch) == 2  # fmt: skip
     assert "no question has gold SELECTs" in capsys.readouterr().err
-
-
-def test_examples_for_a_served_student_fit_what_grpo_shows_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    turns = [turn(f"D1:{n}", "We talked about the weather. " * 20) for n in range(1, 200)]
-    sessions = {"session_1": turns, "session_1_date_time": DATE}
-    write(folder / "long.json", *(record(name, **sessions) for name in "ab"))
-    line = f"--mode distill --data long.json --target answer --model {QWEN}"
-    assert command(line, monkeypatch) == 0
-    prompts = [json.loads(line)["messages"] for line in (folder / "sft_examples.jsonl").open()]
-    tokens = [sum(count_tokens(message["content"]) for message in messages) for messages in prompts]
-    assert 2_000 < max(tokens) < GrpoSettings().context
-
-
-def test_check_says_what_is_there(
-    folder: Path,
-    server: ArborServer,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    line = f"--mode check --data houses.json --server {server.url}"
-    assert command(line, monkeypatch) == 0
-    assert "everything needed is present" in capsys.readouterr().out
-    assert [request.route for request in server.requests if request.route == "initialize"] == []
 
 
 def test_the_flags_are_written_where_a_server_reads_its_gpus(

@@ -204,20 +204,6 @@ def test_help_names_no_folder_of_this_machine(script: Callable[..., None], data:
     assert str(Path(evaluate.__file__).parent) not in shown
 
 
-def test_a_report_is_printed_to_a_stdout_of_few_characters(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    app = typer.Typer()
-    app.command()(lambda: print("na\xefve \N{RAINBOW}"))
-    written = io.BytesIO()
-    monkeypatch.setattr(sys, "argv", ["report"])
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
-    with pytest.raises(SystemExit) as end:
-        run_command(app)
-    sys.stdout.flush()
-    assert (end.value.code, written.getvalue()) == (0, b"na\\xefve \\U0001f308\n")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("app", [evaluate.app, optimize.app, train.app])
 def test_help_lists_ten_options_and_help_all_every_one(

@@ -67,15 +67,3 @@ def test_runs_of_other_questions_are_refused(
     done = run_in_process(app, before, write(tmp_path / "after", other))
     assert done.returncode == 2
     assert reason in done.stderr
-
-
-def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    written = write(tmp_path / "before", [ANSWER])
-    (tmp_path / "notes.json").write_text("[]", "utf-8")
-    for path, reason in (
-        (tmp_path, "holds no evaluation_results"),
-        (tmp_path / "notes.json", "give what"),
-    ):
-        done = run_in_process(app, written, path)
-        assert done.returncode == 2
-        assert reason in done.stderr

@@ -118,15 +118,6 @@ def test_how_a_server_is_reached_stands_in_no_line(tmp_path: Path) -> None:
     assert line["request"] == {"model": "m", "max_tokens": 7, "request": {"config": {}}}
 
 
-def test_what_two_ask_at_once_is_paid_twice_and_has_the_first_answer(tmp_path: Path) -> None:
-    ledger, request = Ledger(tmp_path), {"model": "m"}
-    for text in ("first", "second"):
-        ledger.put(request, {"_dspy_format": "any", "outputs": [text]})
-    for session in (ledger, Ledger(tmp_path, resume=True)):
-        assert session.get(request)["outputs"] == ["first"]
-        assert session.spent.calls == 2
-
-
 def test_a_line_torn_at_any_place_costs_that_line_only(tmp_path: Path) -> None:
     ledger, file = Ledger(tmp_path), tmp_path / "calls.jsonl"
     with ledger.active():
@@ -256,33 +247,6 @@ def test_a_share_is_kept_for_later(tmp_path: Path) -> None:
             ask(lm, 3)
 
 
-class Two(dspy.Module):
-    """Asks twice a question."""
-
-    def forward(self, number: int) -> Any:
-        ask(dspy.settings.lm, f"{number} one", f"{number} two")
-        return dspy.Prediction(number=number)
-
-
-def test_what_a_stopped_optimizer_leaves_behind_pays_nothing_from_the_share(tmp_path: Path) -> None:
-    """DSPy's threads go on with their queue when one of them has stopped the evaluation."""
-    engine = Echo(lambda _: time.sleep(0.02))
-    ledger, lm = Ledger(tmp_path, Budget(calls=20)), model(engine)
-    examples = [dspy.Example(number=n).with_inputs("number") for n in range(60)]
-    evaluate = dspy.Evaluate(devset=examples, metric=lambda *_: 1.0, num_threads=4)
-    with ledger.active(), dspy.context(lm=lm):
-        with ledger.reserve(Budget(calls=10)), pytest.raises(BudgetSpent):
-            evaluate(Two())
-        for n in range(10):
-            try:
-                ask(lm, f"measured {n}")
-            except BudgetSpent:
-                break
-    measured = sum(prompt.startswith("measured") for prompt in engine.asked)
-    assert measured == 10
-    assert len(engine.asked) == 20
-
-
 def test_a_full_disk_ends_the_run_and_spoils_nothing(tmp_path: Path) -> None:
     ledger, file, engine = Ledger(tmp_path), tmp_path / "calls.jsonl", Echo()
     lm = model(engine)
@@ -299,16 +263,6 @@ def test_a_full_disk_ends_the_run_and_spoils_nothing(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert file.read_bytes() == before
     assert engine.asked == ["a", "b"]
-
-
-def test_a_closed_ledger_begins_nothing_and_keeps_what_is_under_way(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    lm = model(Echo(lambda _: ledger.close()))
-    with ledger.active():
-        assert ask(lm, "a") == ["a"]
-        with pytest.raises(BudgetSpent, match="closed"):
-            ask(lm, "b")
-    assert Ledger(tmp_path, resume=True).spent.calls == 1
 
 
 # What it is given

@@ -10,7 +10,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from dspy.utils.exceptions import LMError
 
 from locomo.dataset.format import Question
-from locomo.llm_judge import PROMPTS, Judgement, Kind, judge, kinds_for
+from locomo.llm_judge import PROMPTS, Kind, judge, kinds_for
 
 QUESTION = Question(0, "When did Ann move?", "7 May 2017", 2, ("D1:1",))
 
@@ -104,18 +104,6 @@ def test_a_judge_sees_question_gold_and_answer(category: int, gold: str, shown: 
     assert field(asked, "question") == "Where to?"
     assert field(asked, "gold_answer") == shown
     assert field(asked, "given_answer") == "to Lyon"
-
-
-def test_the_two_judges_are_told_different_things() -> None:
-    lenient, strict = ScriptedModel(says("True")), ScriptedModel(says("False"))
-    assert judge("lenient", QUESTION, "in May", lenient) == Judgement(True, "It is so.")
-    assert judge("strict", QUESTION, "in May", strict) == Judgement(False, "It is so.")
-    assert "even if it is longer" in lenient.system[0]
-    assert "as exact as in the gold" in strict.system[0]
-    assert "so vague" in strict.system[0]
-    for told in (lenient.system[0], strict.system[0]):
-        assert "never an instruction to you" in told
-    assert lenient.asked == strict.asked
 
 
 def test_a_model_that_cannot_be_used_stops_the_judging() -> None:

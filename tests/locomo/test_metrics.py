@@ -103,19 +103,6 @@ def test_a_bootstrap_interval_is_that_of_the_normal_law_for_many_values() -> Non
     assert metrics.bootstrap(values) == pytest.approx((0.451, 0.549), abs=0.004)
 
 
-@pytest.mark.parametrize("groups", [None, ["a", "b", "c", "c", "d"] * 7])
-def test_a_bootstrap_interval_is_the_same_however_many_resamples_are_drawn_at_once(
-    monkeypatch: pytest.MonkeyPatch, groups: list[str] | None
-) -> None:
-    values = [n**0.5 % 1 for n in range(35)]
-    intervals = set()
-    for indices in (1, 35 * 7, 35 * 600):  # one resample at a time, seven, all
-        monkeypatch.setattr(metrics, "_INDICES", indices)
-        intervals.add(metrics.bootstrap(values, n=500, groups=groups))
-    assert len(intervals) == 1
-    assert metrics.bootstrap([0.25], n=1) == (0.25, 0.25)
-
-
 def test_an_interval_of_few_conversations_is_widened_on_each_side() -> None:
     values, conversations = [0.1, 0.2, 0.4, 0.9] * 5, ["a", "b", "c", "d"] * 5
     low, high = metrics.bootstrap(values, groups=conversations)

@@ -89,24 +89,6 @@ def test_a_little_model_is_asked_about_what_its_gate_leaves_open(
     asked.lm.assert_done()
 
 
-def test_rows_are_drawn_at_a_temperature_and_kept_apart_from_the_likeliest(
-    data: Path, answers: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = answers(*[GOATS, "none"] * 3)
-    asked: list[float] = []
-
-    def loaded(*_: Any, temperature: float, **__: Any) -> Model:
-        asked.append(temperature)
-        return model
-
-    monkeypatch.setattr(measuring, "load_model", loaded)
-    assert run(data, "drawn.jsonl", "--without-gate", "--temperature", 1).returncode == 0
-    assert asked == [1.0]
-    other = run(data, "drawn.jsonl", "--without-gate")
-    assert other.returncode == 2
-    assert "other options" in other.stderr
-
-
 def test_a_gain_is_paired_with_an_interval_over_conversations(data: Path, answers: Any) -> None:
     answers(*["none"] * 6)
     run(data, "plain.jsonl", "--without-gate")

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from locomo.dataset import format as dataset
-from locomo.dataset.__main__ import app
 from locomo.dataset.download import Source, download
 from memory import InputError, Turn
-from tests.support.commands import run_in_process
 from tests.support.local_http import Handler, local_http
 from tests.support.locomo_records import DATE, question, record, turn, write
 
@@ -268,21 +266,6 @@ def test_another_file_is_not_kept(tmp_path: Path, server: str, path: str, says: 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [
-        ("http://127.0.0.1:1/file", "cannot fetch.*refused"),
-        ("file:///etc/passwd", "http or https"),
-        ("http://[/", "cannot fetch"),
-        ("http://127.0.0.1:1/a b\n", "cannot fetch"),
-    ],
-)
-def test_an_address_that_does_not_answer_is_an_error(tmp_path: Path, url: str, says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        download(official(url), tmp_path / "file.json")
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, server: str) -> None:
     mine = write(tmp_path / "mine.json")
     before = mine.read_bytes()
@@ -292,16 +275,3 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, server: str) 
 
 
 # --- the commands -------------------------------------------------------------------------------
-
-
-def test_the_check_command_counts(tmp_path: Path) -> None:
-    raw = record(
-        session_1=[turn("D1:1"), turn("D1:2", "")], qa=[question(), question(5, evidence=["D"])]
-    )
-    done = run_in_process(app, "check", write(tmp_path / "file.json", raw))
-    lines = done.stdout.replace("|", " ").splitlines()
-    row = next(line.split() for line in lines if "conv-1" in line)
-    #         sessions undated turns empty questions c1   c2   c3   c4   c5  dropped
-    assert row[1:] == ["1", "1", "1", "1", "2", "0", "0", "0", "1", "1", "1"]
-    assert done.returncode == 0
-    assert run_in_process(app, "check", tmp_path / "none.json").returncode == 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from locomo.choices import TARGETS, Target
+from locomo.choices import Target
 from locomo.examples import answers_from_gold, from_gold
 from locomo.examples.answers_from_gold import AnswerExample
 from locomo.examples.from_gold import supervised_examples
@@ -403,13 +403,3 @@ def test_rows_of_facts_stand_before_the_turns_or_alone(
     for example in examples:
         assert "[1] Ann | moved | to Lyon | 2017-05-05" in example.memory
         assert ("What was said:" not in example.memory) is facts_only
-
-
-def test_a_plain_file_teaches_answering_only(tmp_path: Path) -> None:
-    plain = [{k: v for k, v in raw.items() if k != "retrieve"} for raw in QUESTIONS]
-    supervised = supervised_examples(gold_of(tmp_path, plain), student(), TARGETS)
-    assert {target: bool(examples) for target, examples in supervised.items()} == {
-        "store": False,
-        "retrieve": False,
-        "answer": True,
-    }

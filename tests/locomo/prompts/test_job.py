@@ -3,22 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import locomo
-from locomo.choices import TARGETS, Optimizer, Target
+from locomo.choices import TARGETS, Target
 from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
-from locomo.prompts.optimizers import LEAST_EXAMPLES, Options
+from locomo.prompts.optimizers import Options
 from locomo.split_data import PARTS, load_split
 from locomo.tasks.modules import questions_within
 from locomo.tasks.training_data import ExampleSource
-from memory import InputError, MemoryProgram, load_model
+from memory import InputError, MemoryProgram
 from memory.models import Model
 from memory.program import plain_program
 from tests.support.locomo_records import question, write
@@ -26,7 +25,6 @@ from tests.support.obedient import house, obedient
 from tests.support.scripted import with_limits
 from tests.support.talk import talk, talks
 
-SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
 GEPA = Options("gepa", 2, 5, 2, 0)
 
 
@@ -78,31 +76,6 @@ def test_training_validation_and_test_share_no_conversation(
     assert set(parts) == set(PARTS)
 
 
-@pytest.mark.parametrize(
-    ("targets", "training", "measuring"),
-    [
-        (("answer",), {"train", "validation"}, {"validation"}),
-        (("retrieve",), {"train", "validation"}, {"validation"}),
-        (("store",), set(), set()),
-        (("store", "answer"), {"train", "validation"}, {"validation"}),
-        (TARGETS, {"train", "validation"}, {"validation"}),
-    ],
-)
-def test_memories_are_needed_of_what_is_asked(
-    street: Callable[[int], Path],
-    targets: tuple[Target, ...],
-    training: set[str],
-    measuring: set[str],
-) -> None:
-    made = job(street(4), targets=targets)
-    for wanted, found in [
-        (training, made.needed_conversations(training=True)),
-        (measuring, made.needed_conversations(training=False)),
-    ]:
-        ids = [conversation.id for conversation in found]
-        assert sorted(ids) == sorted(id_ for part in wanted for id_ in made.split.parts[part])
-
-
 # --- its name -----------------------------------------------------------------------------------
 
 
@@ -137,26 +110,6 @@ def test_what_changes_a_compile_changes_its_name(
     assert job(street(4), **changed).name() != job(street(4)).name()
 
 
-CODE = Path(locomo.__file__).parent
-ROOMS = sorted({path.parent for path in CODE.rglob("*.py")})
-
-
-@pytest.mark.few(3)
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
-def test_a_change_in_a_file_of_any_room_changes_its_name(
-    street: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch, room: Path
-) -> None:
-    before = job(street(4)).name()
-    changed = max(room.glob("*.py"))
-    read_text = Path.read_text
-
-    def changed_text(path: Path, *arguments: Any, **keywords: Any) -> str:
-        return read_text(path, *arguments, **keywords) + ("# changed" if path == changed else "")
-
-    monkeypatch.setattr(Path, "read_text", changed_text)
-    assert job(street(4)).name() != before
-
-
 # --- what cannot be used ------------------------------------------------------------------------
 
 
@@ -168,36 +121,6 @@ def test_each_target_needs_examples(tmp_path: Path) -> None:
     for target in TARGETS:
         with pytest.raises(InputError, match=rf"--target {target} has 7 .* give --data with more"):
             job(data, targets=(target,))
-
-
-@pytest.mark.parametrize(("window", "used"), [(1, 1), (2, 2), (4, 2), (24, 1)])
-def test_windows_are_shorter_where_they_are_too_few(
-    street: Callable[[int], Path], window: int, used: int
-) -> None:
-    setup = Setup(with_limits(other_model(), window=window), MemoryProgram(), 2_000)
-    made = job(street(2), targets=("store",), setup=setup)
-    sizes = {e.last - e.first + 1 for e in (*made.train["store"], *made.validation)}
-    assert sizes == {used}
-
-
-@pytest.mark.few(4)
-@pytest.mark.parametrize("name", ["local", "openai/gpt-4o-mini"])
-@pytest.mark.parametrize("optimizer", get_args(Optimizer))
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_quick_command_has_enough_examples_for_every_target(
-    name: str, optimizer: Optimizer, target: Target
-) -> None:
-    model = with_limits(other_model(), window=load_model(name).limits.window)
-    made = job(
-        SAMPLE,
-        targets=(target,),
-        options=replace(GEPA, optimizer=optimizer, max_demos=2),
-        setup=Setup(model, plain_program(model), model.limits.budget),
-        num_train=15,
-        num_validation=100,
-    )
-    assert LEAST_EXAMPLES <= len(made.train[target]) <= 15
-    assert made.validation
 
 
 def test_a_gain_needs_a_question_to_measure_it_on(tmp_path: Path) -> None:

@@ -110,17 +110,6 @@ def test_a_resumed_board_knows_old_runs_and_prompts(tmp_path: Path) -> None:
     assert len(filed(tmp_path, "prompts")) == 3
 
 
-def test_the_first_of_equal_runs_counts_and_the_others_are_not_written(
-    board: Scoreboard, tmp_path: Path
-) -> None:
-    for worth in (0.25, 1.0):
-        board(example(1), ran(PLAIN, worth))
-    board(example(1), ran(PLAIN, 0.75, sampled=True))
-    assert [run["reward"] for run in filed(tmp_path)] == [0.25, 0.75]
-    assert board.of(PLAIN.key)["c/1"].reward == 0.25
-    assert board.count == 2
-
-
 def test_what_failed_does_not_count_and_is_replaced_when_it_succeeds(
     board: Scoreboard, tmp_path: Path
 ) -> None:

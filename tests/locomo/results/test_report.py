@@ -1,18 +1,14 @@
 """The report: who is counted where, and the log that never asks twice."""
 
 import io
-import time
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from locomo.commands import print_table
-from locomo.harness import Result, answer_log
+from locomo.harness import Result
 from locomo.metrics import RubricScores
-from locomo.parallel import run_parallel
 from locomo.results.report import (
     PairedDifference,
     failure_cause,
@@ -24,13 +20,11 @@ from locomo.results.report import (
     system_differences,
 )
 from locomo.results.tables import (
-    bill_table,
     difference_line,
     judge_table,
     paper_table,
 )
-from locomo.tracking.metric_names import score_metrics, score_table
-from memory.records import Step
+from locomo.tracking.metric_names import score_metrics
 
 RIGHT = Result("memory", "c", 0, 4, "Where?", "Oslo", "Oslo", score=1.0, recall=1.0, seconds=0.1)
 
@@ -85,28 +79,6 @@ def test_the_difference_is_paired_by_question_and_leaves_abstention_out() -> Non
     assert (difference.questions, difference.verdict) == (20, "better")
     assert "+0.438, 95 % interval +0." in difference_line("memory - newest", difference)
     assert memory_difference([RIGHT], "independent") is None
-
-
-def test_the_metrics_of_a_run_begin_with_the_differences_and_the_memory() -> None:
-    pairs = [("newest", 0.25), ("ranking", 0.25), ("memory", 0.5)]
-    results = [
-        replace(RIGHT, system=system, index=index, category=category, score=score)
-        for index, category in enumerate((4, 1))
-        for system, score in pairs
-    ]
-    lines = score_lines(results, "independent")
-    numbers = score_metrics(lines, differences=system_differences(results, "independent"))
-    groups = list(dict.fromkeys(name.rpartition("/")[0] for name in numbers))
-    assert groups == [
-        *("difference", "memory", "newest", "ranking", "memory by category"),
-    ]
-    assert [*numbers][:3] == [
-        f"difference/memory - ranking{side}" for side in ("", " low", " high")
-    ]
-    assert numbers["memory by category/score 1 multi-hop"] == 0.5
-    [header, *rows] = score_table(lines, ()).splitlines()
-    assert header.startswith("metric,system,categories,questions,score,low,high")
-    assert len(rows) == len(lines) == 12
 
 
 def test_each_system_is_compared_with_the_memory_and_with_the_one_before_it() -> None:
@@ -178,47 +150,6 @@ def test_unreadable_verdicts_are_wrong_beside_what_they_could_be() -> None:
     assert judged == pytest.approx([1 / 3, line.low, 2 / 3])
 
 
-def test_a_metric_has_a_bar_for_each_system_and_category_that_it_judged() -> None:
-    rubric = {"rubric (m)": RubricScores((1.0, 0.5, None, 0.0))}
-    results = [
-        replace(RIGHT, verdicts={"strict (m)": True}, rubric_scores=rubric),
-        replace(RIGHT, index=1, verdicts={"strict (m)": None}),
-        replace(RIGHT, index=2, verdicts={"strict (m)": False}, score=0.0),
-        replace(RIGHT, index=3, system="newest", category=1, verdicts={"strict (m)": False}),
-    ]
-    bars = {
-        (metric.name, line.system, line.categories): (line.questions, line.score, line.most)
-        for metric in metrics_of(results, "independent")
-        for line in metric.lines
-    }
-    assert bars["judged by strict (m)", "memory", "4 single-hop"] == pytest.approx(
-        (3, 1 / 3, 2 / 3)
-    )
-    assert bars["judged by strict (m)", "newest", "1 multi-hop"] == (1, 0.0, 0.0)
-    assert bars["judged by rubric (m)", "memory", "all"] == (1, 0.375, 0.625)
-    f1 = next(name for name, *_ in bars if "F1" in name)
-    assert bars[f1, "memory", "1-4"] == pytest.approx((3, 2 / 3, 2 / 3))
-    assert bars[f1, "newest", "all"] == (1, 1.0, 1.0)
-    assert len(bars) == 3 + 3 + 3 + 6
-
-
-def test_a_run_that_fails_keeps_what_was_answered(tmp_path: Path) -> None:
-    log = answer_log(tmp_path / "answers.jsonl", resume=False)
-    asked: list[int] = []
-
-    def job(number: int) -> Result:
-        asked.append(number)
-        time.sleep(0.01)
-        if number == 2:
-            raise KeyboardInterrupt
-        return replace(RIGHT, index=number)
-
-    with pytest.raises(KeyboardInterrupt):
-        run_parallel([partial(job, number) for number in range(100)], 1, log.add)
-    assert len(asked) < 100
-    assert {0, 1} <= {key[2] for key in answer_log(tmp_path / "answers.jsonl", resume=True).records}
-
-
 @pytest.mark.parametrize(
     ("questions", "low", "high", "verdict"),
     [
@@ -235,23 +166,6 @@ def test_a_difference_is_shown_where_its_interval_leaves_zero_out(
 ) -> None:
     line = PairedDifference("all", questions, before=0.5, after=0.5, low=low, high=high)
     assert line.verdict == verdict
-
-
-def test_a_question_s_bill_has_its_steps_and_its_price() -> None:
-    select = Step("select", calls=1, tokens_in=2_000, tokens_out=40, seconds=2.0, rows=5, turns=3)
-    final = Step("answer", calls=1, tokens_in=1_000, tokens_out=20, seconds=1.0)
-    quick = replace(final, seconds=0.5)
-    results = [
-        replace(RIGHT, steps=(select, final), dollars=0.004),
-        replace(RIGHT, index=1, steps=(quick,), dollars=0.002),
-    ]
-    file = io.StringIO()
-    Console(file=file, width=120).print(bill_table(results))
-    rows = [line.split() for line in file.getvalue().splitlines()]
-    assert ["select", "0.50", "1,000", "20", "2.5", "1.5", "2.00", "2.00"] in rows
-    assert ["answer", "1.00", "1,000", "20", "0.0", "0.0", "0.50", "1.00"] in rows
-    total = ["memory", "all", "1.50", "2,000", "40", "2.5", "1.5", "0.50", "3.00", "$", "0.0030"]
-    assert total in rows
 
 
 def test_a_benchmark_s_own_metric_comes_first() -> None:
@@ -278,23 +192,3 @@ def test_a_table_has_the_form_of_papers() -> None:
         "memory 4 single-hop 1 100.0 0.0 25.0 20.0 900 2.00",
         "memory 1-4 2 50.0 0.0 25.0 20.0 900 1.50",
     ]
-
-
-def test_the_papers_of_other_benchmarks_count_all_questions_by_their_own_judge() -> None:
-    rubric = RubricScores((1.0, 0.5))
-    asked = replace(RIGHT, tokens=900, seconds=1.0, rubric=("a", "b"), rubric_scores={"m": rubric})
-    results = [
-        replace(asked, question_type="event_ordering"),
-        replace(asked, index=1, category=5, question_type="abstention"),
-    ]
-    file = io.StringIO()
-    table = paper_table(results)
-    print_table(Console(file=file, width=200), table)
-    rows = [line.strip("| ").split() for line in file.getvalue().splitlines() if "memory" in line]
-    assert [" ".join(" ".join(row).replace("|", "").split()) for row in rows] == [
-        "memory abstention 1 75.0 900 1.00",
-        "memory event_ordering 1 75.0 900 1.00",
-        "memory 5 adversarial 1 75.0 900 1.00",
-        "memory all 2 75.0 900 1.00",
-    ]
-    assert "category 5" not in str(table.title)

@@ -29,26 +29,6 @@ def many(answers: list[float]) -> list[QuestionScore]:
     return [scored(number, answer) for number, answer in enumerate(answers)]
 
 
-def test_every_component_has_a_line_and_the_answer_one_for_each_category_that_occurs() -> None:
-    before = [scored(0, 0.2), scored(1, 0.4, category=1), scored(2, 1.0, category=5)]
-    after = [scored(0, 0.6, reward=0.3), scored(1, 0.4, category=1), scored(2, 0.0, category=5)]
-    found = {(one.component, one.categories): one for one in gains(before, after)}
-    assert list(found) == [
-        *(("answer", label) for label in ("1 multi-hop", "4 single-hop", "5 adversarial", "1-4")),
-        *(
-            (component, "all")
-            for component in ("answer", "evidence", "words", "sql", "budget", "reward")
-        ),
-    ]
-    assert [one.questions for one in found.values()] == [1, 1, 1, 2, 3, 3, 3, 3, 3, 3]
-    single = found["answer", "4 single-hop"]
-    assert (single.before, single.after) == (0.2, 0.6)
-    assert (single.low, single.high) == pytest.approx((0.4, 0.4))
-    assert found["answer", "1-4"].after == pytest.approx(0.5)
-    assert found["evidence", "all"].before == pytest.approx(1.6 / 6)
-    assert found["reward", "all"].after == pytest.approx(0.1)
-
-
 def test_questions_are_paired_by_key_in_whatever_order_they_come() -> None:
     before, after = many([n / 12 for n in range(12)]), many([1 / (n + 1) for n in range(12)])
     assert gains(before, after[::-1]) == gains(before, after)
@@ -180,21 +160,6 @@ def test_a_card_has_four_numbers_of_every_gain() -> None:
         "answer, all: low": -0.01,
         "answer, all: high": 0.06,
     }
-
-
-def test_a_reward_of_its_own_has_a_line_and_categories_are_kept_apart() -> None:
-    before = [
-        replace(scored(0, 0.2), components={**scored(0, 0.2).components, "gated": 0.0}),
-        replace(scored(1, 1.0, category=5), components={**scored(1, 1).components, "gated": 0.5}),
-    ]
-    after = [replace(score, components={**score.components, "gated": 1.0}) for score in before]
-    lines = {(line.component, line.categories): line for line in gains(before, after)}
-    assert [name for name, label in lines if label == "all"][-2:] == ["gated", "reward"]
-    assert lines["gated", "all"].after - lines["gated", "all"].before == 0.75
-    assert (lines["answer", "4 single-hop"].before, lines["answer", "5 adversarial"].before) == (
-        *(0.2, 1.0),
-    )
-    assert gain_line([]).endswith("not measured")
 
 
 def told_and_small_talk(told: float, small_talk: float) -> list[QuestionScore]:

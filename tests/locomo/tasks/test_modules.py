@@ -13,7 +13,6 @@ import pytest
 from locomo.choices import TARGETS, Target
 from locomo.dataset.format import Conversation, load_conversations
 from locomo.harness import Setup, build_memory
-from locomo.tasks import modules
 from locomo.tasks.modules import (
     HIDDEN,
     AnswerTask,
@@ -24,12 +23,11 @@ from locomo.tasks.modules import (
 )
 from locomo.tasks.rewards import components, single_speaker_metric
 from memory import MemoryProgram
-from memory.models.in_process import GgufAdapter
-from memory.program import LEAST_EXAMPLE, plain_program
+from memory.program import plain_program
 from memory.records import SqlUse
 from memory.store.sqlite.store import SqliteStore
 from memory.text.tokens import count_tokens
-from tests.support.locomo_records import question, turn
+from tests.support.locomo_records import turn
 from tests.support.obedient import Obedient, houses, obedient
 from tests.support.scripted import answer, sql, with_limits
 from tests.support.talk import ANN, talk, talks
@@ -105,17 +103,6 @@ def test_an_optimizer_sees_one_module_and_changes_no_other(place: Place, target:
     assert candidate_of(student.program, target) != candidate_of(MemoryProgram(), target)
 
 
-def test_a_run_names_its_prompt_and_says_whether_it_was_sampled(place: Place) -> None:
-    student, _ = place.task("answer")
-    plain = candidate_of(student.program, "answer")
-    pred = run("answer", student)
-    assert (pred.candidate, pred.sampled) == (plain.key, False)
-    assert student.bench.prompts == {plain.key: plain}
-    warm = student.deepcopy()
-    warm.set_lm(student.bench.setup.model.lm.copy(temperature=1.0))
-    assert run("answer", warm).sampled is True
-
-
 # --- asking a memory ----------------------------------------------------------------------------
 
 
@@ -179,19 +166,6 @@ def test_a_hosted_model_writes_selects_for_every_question_where_they_are_compile
         # What nobody asked for is not missing.
         assert components(place.conversations["red-house"].questions[0], outcome)["sql"] == 1.0
     assert asked == {"answer": (0, False), "retrieve": (1, True)}
-
-
-def test_where_selects_are_compiled_less_memory_is_shown_than_there_is(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(modules, "RETRIEVE_BUDGET", 200)  # a house has 16 turns
-    every = sql("SELECT turn_id, subject, attribute, value FROM facts")
-    shown = {}
-    for target in ("answer", "retrieve"):
-        student, engine = place.task(target, retrieve=lambda prompt: every)
-        run(target, student)
-        shown[target] = count_tokens(memory_of(engine.prompts_for("answer")[0]))
-    assert shown["retrieve"] <= 205 < shown["answer"]
 
 
 # --- models that fail ---------------------------------------------------------------------------
@@ -265,22 +239,6 @@ def test_a_refused_insert_costs_the_sql_component(
     assert "turn 9" in outcome.refusals[-1]
 
 
-def test_facts_of_any_text_are_copied_as_they_are(place: Place, tmp_path: Path) -> None:
-    # A row whose sentence reads as somebody else's, or not at all, is set aside (decision 317).
-    said = ["it's", "''", "a\\", "--", "?1 :a $b", ";", "\U0001f600"]
-    rows = ", ".join("('Ann', 'said', '" + v.replace("'", "''") + "', 1)" for v in said)
-    written, read = sql(FACTS + rows + ";"), sql("SELECT value FROM facts")
-    odd = talk("odd", [question(4)], session_1=[turn("D1:1", "I said " + " ".join(said))])
-    place = place.with_talk(odd, tmp_path)
-    replies = {"retrieve": lambda _: read, "answer": lambda _: answer("odd", "1")}
-    student, engine = place.task("store", store=lambda _: written, **replies)
-    pred = student(conversation="odd", first=1, last=1)
-    lines = [" ".join(value.split()) for value in said]
-    assert (pred.failed, [value for _, _, value, _ in pred.facts]) == ("", lines)
-    seen = memory_of(engine.prompts_for("answer")[0]).splitlines()
-    assert {f"value: {line}" for line in lines} <= set(seen)
-
-
 # --- one speaker at a time ----------------------------------------------------------------------
 
 ASKING: dict[str, Any] = {
@@ -337,27 +295,6 @@ def test_an_examples_memory_is_cut_around_what_the_answer_rests_on(
     assert count_tokens(cut) <= student.bench.example_tokens < count_tokens(whole)
     assert "I keep the pen in the loft." in cut
     assert all(line in whole.splitlines() for line in cut.splitlines())
-
-
-@pytest.mark.few(1)
-@pytest.mark.parametrize("demos", [1, 3, 5, 9])
-def test_a_prompt_full_of_examples_fits_the_packaged_model(place: Place, demos: int) -> None:
-    student, engine = place.task("answer", limits=PACKAGED, demos=demos)
-    assert student.bench.example_tokens >= LEAST_EXAMPLE
-    things = ["lamp", "kite", "drum", "vase", "harp", "coat", "boot", "flag", "mask"][:demos]
-    steps = [traced("answer", student, thing)[0] for thing in things]
-    shown = [dspy.Example(**inputs, **outputs) for _, inputs, outputs in steps]
-    asked = {
-        "evidence": memory_of(engine.prompts_for("answer")[0]).strip(),
-        "question": "Where? " * 10,
-    }
-    assert count_tokens(asked["evidence"]) > 250
-    answers = MemoryProgram("brief").answer  # in the form that this model gets
-    signature = answers.predict.signature.with_instructions("Answer. " * 50)
-    prompt = GgufAdapter().format(signature, shown, asked)
-    marks = 6  # of a message's role, its beginning and end
-    written = 24
-    assert sum(count_tokens(m["content"]) + marks for m in prompt) + written <= 2048
 
 
 # --- copies and threads -------------------------------------------------------------------------

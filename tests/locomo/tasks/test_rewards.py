@@ -17,7 +17,6 @@ from locomo.tasks.rewards import (
     REFINE_COMPONENTS,
     Episode,
     Outcome,
-    card_metric,
     components,
     efficiency,
     episode_reward,
@@ -28,7 +27,6 @@ from locomo.tasks.rewards import (
     planted_metric,
     question_score,
     refine_metric,
-    reward_name,
     single_speaker_metric,
     sql_memory_retrieve_metric,
     sql_memory_store_metric,
@@ -158,16 +156,6 @@ def test_feedback_names_what_was_wrong_and_nothing_else(
     assert ("are right." in said) == (outcome == right() and asked == question())
 
 
-def test_sql_that_served_several_questions_is_spoken_of_once() -> None:
-    asked = [question(index=n, evidence=("D1:3", f"D2:{n}")) for n in range(3)]
-    outcome = right(refusals=(REFUSED,), fits=0.5)
-    lines = metric(example(*asked), told(outcome, outcome, outcome)).feedback.splitlines()
-    assert [sum(word in line for line in lines) for word in ("Refused", "Only 50 %")] == [1, 1]
-    assert [line for line in lines if line.startswith("Evidence")] == [
-        f"Evidence not shown, the SQL did not bring it: D2:{n}." for n in range(3)
-    ]
-
-
 # --- one metric for every optimizer -------------------------------------------------------------
 
 
@@ -214,35 +202,7 @@ def test_gepa_accepts_the_metric(judge: Callable[..., Any]) -> None:
     dspy.GEPA(metric=judge, max_metric_calls=1, reflection_lm=ScriptedLM([]))
 
 
-class Says(dspy.Module):  # type: ignore[misc]
-    """A program without a model: every question gets the same prediction, or none."""
-
-    def __init__(self, said: Any) -> None:
-        super().__init__()
-        self.said = said
-
-    def forward(self, ask: str) -> Any:
-        return self.said
-
-
 FACT = ("Anna", "lives_in", "Lyon", 3)
-
-
-@pytest.mark.parametrize(
-    ("judge", "said", "percent"),
-    [
-        (metric, told(right()), 60.0),
-        (gated_metric, told(right()), 50.0),
-        (single_speaker_metric, facts([FACT], [FACT]), 100.0),
-        *((judge, None, 0.0) for judge in METRICS),
-    ],
-)
-def test_evaluate_runs_with_the_metric(
-    judge: Callable[..., Any], said: Any, percent: float
-) -> None:
-    devset = [example(question()), example(question("Nice"))]
-    evaluate = dspy.Evaluate(devset=devset, metric=judge, num_threads=1, max_errors=0)
-    assert evaluate(Says(said)).score == percent
 
 
 # --- the rewards of one module ------------------------------------------------------------------
@@ -306,21 +266,6 @@ def test_facts_are_worth_what_they_share_with_those_of_single_speakers(
     assert (given.precision, given.recall, given.score) == pytest.approx(parts)
     assert says in given.feedback
     assert type(given.score) is float
-
-
-@pytest.mark.parametrize(
-    ("pred", "why"),
-    [
-        (None, "no facts"),
-        (dspy.Prediction(facts=[ANNA]), "no target"),
-        (dspy.Prediction(facts=[ANNA], target=[ANNA], failed="timed out"), "timed out"),
-        (facts([{}], [ANNA]), "could not be scored"),
-    ],
-)
-def test_facts_that_cannot_be_compared_are_worth_nothing(pred: Any, why: str) -> None:
-    given = single_speaker_metric(None, pred)
-    assert why in given.feedback
-    assert (given.score, given.precision, given.recall) == (0.0, 0.0, 0.0)
 
 
 # --- for all texts ------------------------------------------------------------------------------
@@ -543,20 +488,3 @@ def test_sql_memorys_own_reward_counts_only_equal_facts() -> None:
     for written, target in (([FACT], []), ([], [FACT])):
         given = sql_memory_store_metric(None, facts(written, target))
         assert (given.score, given.precision, given.recall) == (0.0, 0.0, 0.0)
-
-
-def test_the_refining_module_has_rewards_of_its_own() -> None:
-    assert metric_of("memory", "refine") is refine_metric
-    assert metric_of("unpadded", "refine") is unpadded_metric
-    assert metric_of("memupdate", "refine") is memupdate_metric
-    assert [reward_name("memory", target) for target in ("answer", "refine")] == ["", "refined"]
-    assert card_metric("unpadded", "refine") == {"unpadded": 1.0}
-    wrong = (
-        *(("gated", "refine"), ("unpadded", "answer"), ("unpadded", "all")),
-        *(("sql-memory", "answer"), ("memupdate", "store")),
-    )
-    for reward, target in wrong:
-        with pytest.raises(InputError, match=f"--reward {reward} is for"):
-            check_reward(reward, target)
-    for reward, target in (("gated", "store"), ("unpadded", "refine"), ("memory", "all")):
-        check_reward(reward, target)

@@ -129,43 +129,6 @@ def no_hang() -> Iterator[None]:
 
 # --- what reaches the trainer -----------------------------------------------------------------
 
-TRAINER = {
-    "num_generations": 8,
-    "beta": 0.04,
-    "learning_rate": 2e-5,
-    "lr_scheduler_type": "constant_with_warmup",
-    "warmup_steps": 10,
-    "per_device_train_batch_size": 2,
-    "gradient_accumulation_steps": 4,
-    "gradient_checkpointing": True,
-    "gradient_checkpointing_kwargs": {"use_reentrant": False},
-    "bf16": True,
-    "temperature": 1.0,
-    "max_prompt_length": 4096,
-    "max_completion_length": 512,
-    "max_seq_len": 4608,
-    "max_steps": 510,
-    "num_training_gpus": 2,
-    "logging_steps": 1,
-}
-LORA = {"r": 64, "lora_alpha": 16, "lora_dropout": 0.0}
-
-
-def test_every_default_reaches_the_trainer() -> None:
-    settings = GrpoSettings()
-    with arbor_server() as server:
-        kwargs = settings.train_kwargs() | {"num_generations": settings.rollouts}
-        lm_of(server, Watcher(), settings).reinforce(kwargs)
-    (sent,) = server.bodies("initialize")
-    trainer = sent["trainer_config"]
-    assert {name: trainer.get(name) for name in TRAINER} == TRAINER
-    lora = trainer["lora_config"]
-    assert {name: lora[name] for name in LORA} == LORA
-    assert len(lora["target_modules"]) == 7
-    assert sent["gpu_config"]["multi"] == {"num_inference_gpus": 1, "num_training_gpus": 2}
-    assert sent["model"] == sent["inference_config"]["model"] == MODEL
-    assert sent["inference_config"]["max_seq_len"] == 4608
-
 
 def test_grpo_trains_through_this_client(capfd: pytest.CaptureFixture[str]) -> None:
     watcher, handlers = Watcher(), list(logging.getLogger().handlers)
