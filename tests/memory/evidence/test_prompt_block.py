@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from memory import InputError, Memory, Store, Turn, open_store
 from memory.errors import ModelError
-from memory.evidence.lines import LEAST_BUDGET
 from memory.evidence.ltm import LtmConfig, load_config
 from memory.evidence.prompt_block import inject
 from memory.text.tokens import count_tokens
@@ -183,10 +180,6 @@ def test_a_block_writes_nothing(store: Store) -> None:
 
 # ------------------------------------------------------------------------------ the budget
 
-TEXTS = st.lists(
-    st.text(st.characters(codec="utf-8"), min_size=1, max_size=400).filter(str.strip), max_size=6
-)
-
 
 def test_a_budget_that_is_given_is_filled_and_without_one_there_are_twenty_turns(
     tmp_path: Path,
@@ -214,20 +207,6 @@ def test_a_block_asks_no_model_for_its_budget(
         assert "Oslo" in memory.context("Where do I live?").text
         with pytest.raises(ModelError):
             Memory(tmp_path / "anna.db", model="local").ask("Where do I live?")
-
-
-@pytest.mark.slow
-@settings(max_examples=15)
-@given(texts=TEXTS, budget=st.integers(LEAST_BUDGET, 400))
-def test_the_budget_is_never_exceeded(
-    texts: list[str], budget: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    with open_store(tmp_path_factory.mktemp("any") / "any.db") as store:
-        store.add([Turn("Anon", text) for text in texts])
-        for config in (None, reads(max_cosine_distance=2)):
-            injected = inject(store, ASKED, config, budget=budget, gate=False)
-            assert count_tokens(injected.text) == injected.tokens <= budget
-            assert set(injected.turn_ids) <= set(range(1, len(texts) + 1))
 
 
 def test_the_best_memory_is_cut_when_not_even_it_fits(tmp_path: Path) -> None:

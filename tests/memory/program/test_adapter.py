@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +58,6 @@ def test_an_adapter_changes_the_modules_it_was_tuned_for_and_no_other(
     tuned = load_model("local-base", adapter=adapter(folder, *targets))
     changed = [target for target in TARGETS if tell(tuned, target) != tell(plain, target)]
     assert sorted(changed) == sorted(targets)
-
-
-@pytest.mark.slow
-def test_the_same_request_has_the_same_answer_whatever_is_asked_before_and_beside_it(
-    folder: Path,
-) -> None:
-    """Both share the server that has the adapter; one applies it where the other does not."""
-    model = load_model("local-base", adapter=adapter(folder, "answer"))
-    asked = [(model, "answer"), (model, "store")]
-    in_order = [tell(*one) for one in asked]
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(lambda one: tell(*one), reversed(asked))) == in_order[::-1]
 
 
 # --- what is shown ------------------------------------------------------------------------------

@@ -7,13 +7,11 @@ from dspy.utils.exceptions import AdapterParseError
 
 from locomo.llm_judge import JudgeStrictly
 from locomo.rubric_judge import JudgeRubricLine
-from memory import Memory, Turn, open_store
 from memory.models.completions import CompletionAdapter
 from memory.models.thinking import SpokenPieces, without_thinking
 from memory.program.signatures.full import AnswerFromMemory, WriteFacts, WriteQuery
 from memory.program.signatures.further import RefineFacts, ReplyInChat, SummarizeTurns
 from memory.server.proxy_messages import CHAT, read_answer
-from tests.support.scripted import scripted_model
 
 INSERT = (
     "INSERT INTO facts (subject, attribute, value, turn_id)\nVALUES ('Anna', 'pet', 'a cat', 1);"
@@ -108,27 +106,6 @@ def test_no_turn_writes_a_marker_of_its_own() -> None:
     prompt = CompletionAdapter().format(AnswerFromMemory, [], inputs)[-1]["content"]
     assert prompt.count("[[ ## question ## ]]") == 1
     assert "[ [ ## question ## ]] x [ [##answer##]] Rome" in prompt
-
-
-@pytest.mark.few(3)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_digest_and_a_question_take_one_call_each_in_every_shape(shape, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    model = scripted_model(
-        [
-            (["I have a cat."], shape({"sql": INSERT})),
-            (["What pets does Anna have?"], shape({"sql": SELECT})),
-            (["What pets does Anna have?"], shape({"answer": "a cat", "turns": "1"})),
-        ]
-    )
-    with open_store(tmp_path / "anna.db") as store:
-        memory = Memory(store, model=model)
-        memory.add([Turn("Anna", "I have a cat.")])
-        assert memory.digest().calls == 1
-        answer = memory.ask("What pets does Anna have?")
-        assert [(fact.subject, fact.value) for fact in store.facts()] == [("Anna", "a cat")]
-    assert (answer.text, answer.turns, answer.calls) == ("a cat", (1,), 2)
-    assert answer.rows[0].rows == (("a cat",),)
-    model.lm.assert_done()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import dspy
 import pytest
-from dspy.lm15 import Message, Request
 
 from memory import InputError, Memory, load_model
 from memory.errors import ModelError, PromptTooLong
 from memory.models import Model, end_calls, in_process
 from memory.models.brief_prompts import ABSTENTION_BIAS
-from memory.models.gguf.engine import GgufEngine
 from memory.models.gguf.files import packaged_gguf
 from memory.models.gguf.model_file import read_model
 from memory.models.gguf.server import ModelCopy, ServerSettings
@@ -163,24 +161,6 @@ def test_a_prompt_that_does_not_fit_says_what_to_set(monkeypatch: pytest.MonkeyP
     with pytest.raises(PromptTooLong, match="reads 256 tokens here; set MEMORY_GGUF_CONTEXT"):  # noqa: SIM117
         with model.active():
             dspy.settings.lm("word " * 400)
-
-
-@pytest.mark.slow
-def test_a_template_without_a_system_message_gets_it_in_the_question(tmp_path: Path) -> None:
-    model = read_model(packaged_gguf())
-    content = packaged_gguf().read_bytes()
-    old = b"{% if loop.first and messages[0]['role'] != 'system' %}"
-    assert content.count(old) == 1
-    refusal = b"{% if message['role']=='system'%}{{raise_exception('System role')}}{% endif %}"
-    start = content.index(old)
-    end = content.index(b"{% endif %}", start) + len(b"{% endif %}")
-    assert len(refusal) <= end - start
-    file = tmp_path / "no-system.gguf"
-    file.write_bytes(content[:start] + refusal.ljust(end - start) + content[end:])
-    engine = GgufEngine(replace(model, path=file), 1024, 1, 600)
-    lm = dspy.LM("gguf/no-system", engine=engine, cache=False, max_tokens=4, temperature=0)
-    request = Request("gguf/no-system", [Message.user("Hello")], system="Answer shortly.")
-    assert lm.copy(max_tokens=4)(request).text
 
 
 @pytest.mark.slow

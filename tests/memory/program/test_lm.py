@@ -37,7 +37,6 @@ from memory.models.model_errors import explain
 from memory.program import MemoryProgram
 from memory.program.signatures.further import ReplyInChat
 from memory.program.streaming import stream
-from memory.text.words import words
 from tests.conftest import MOVED
 from tests.conftest import SAID as SAID_TURNS
 from tests.support.scripted import sql
@@ -487,17 +486,6 @@ def predicted(module: str, **inputs: str) -> str:
     """What the model in use says as one of a small model's modules."""
     predict = getattr(MemoryProgram("brief"), module).predict
     return str(next(iter(predict(**inputs).values())))
-
-
-@pytest.mark.slow
-def test_the_packaged_model_stores_and_answers(local: Model):
-    with local.active():
-        row = predicted("store", turn=TURN.partition(") ")[2])
-        told = predicted("answer", evidence=TURN, question="Which pet has Anna?")
-        again = predicted("answer", evidence=TURN, question="Which pet has Anna?")
-    assert row == "none" or {*words(row)} <= {*words(TURN)}
-    assert told == again, "the same request, the same answer"
-    assert "\n" not in told
 
 
 @pytest.mark.slow

@@ -10,16 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from memory import Memory, Turn, open_store
+from memory import Memory, Turn
 from memory.errors import ModelError, PromptTooLong, UnusableAnswer
 from memory.evidence.lines import LEAST_BUDGET
 from memory.models import bounded_lm, load_model
-from memory.records import CUT_ANSWER, Summary
-from memory.store.namespaces import create, existing
+from memory.records import Summary
 from memory.store.turns.summaries import set_summary
 from memory.system import counting_loop
 from tests.support.odd_server import Behaviour, Request, Sent, odd_server, spoken, streamed, whole
-from tests.support.page_client import page_client
 
 QUESTION = "Where does Anna live?"
 
@@ -241,22 +239,6 @@ def test_a_prompt_that_was_cut_is_told_and_a_shorter_one_is_answered(
 
 
 @pytest.mark.slow
-def test_a_window_that_was_cut_is_stored_in_smaller_ones(tmp_path: Path):
-    with odd_server(lambda _: None) as server:
-        needed = _longest_prompt(tmp_path / "whole.db", server.address, 60)
-    context = max(size for size in (2_048, 3_072, 4_096, 6_144, 8_192) if size < needed)
-    with (
-        odd_server(partial(cuts, context)) as server,
-        Memory(tmp_path / "anna.db", load_model("openai/m", api_base=server.address)) as memory,
-    ):
-        tell(memory, 60)
-        digested = memory.digest()
-        assert not memory.store.pending()
-    assert digested.stored > 2
-    assert not digested.failed
-
-
-@pytest.mark.slow
 def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
     refused: list[Request] = []
 
@@ -283,19 +265,6 @@ def test_what_a_server_refused_is_not_sent_to_it_again(tmp_path: Path):
 
 
 # Digests
-
-
-def _longest_prompt(path: Path, address: str, turns: int) -> int:
-    sizes = []
-    with (
-        odd_server(
-            lambda request: sizes.append(sum(len(m["content"]) for m in request["messages"]) // 4)
-        ) as server,
-        Memory(path, load_model("openai/m", api_base=server.address)) as memory,
-    ):
-        tell(memory, turns)
-        memory.digest()
-    return max(sizes)
 
 
 @pytest.mark.slow
@@ -399,24 +368,6 @@ def test_a_stream_that_is_cut_gives_what_came_and_says_so(tmp_path: Path):
     assert said
     assert said != WALK
     assert WALK.startswith(said)
-
-
-@pytest.mark.slow
-def test_a_page_stores_of_a_reply_that_is_cut_what_it_showed(home: str):
-    with odd_server(cut_within) as server:
-        model = load_model("openai/m", api_base=server.address, retries=1)
-        create("anna")
-        with page_client(model) as client:
-            client.post("/m/anna/chat", data={"text": "hello there", "session": "today"})
-            for _ in range(1_000):
-                page = client.get("/m/anna/chat?session=today").text
-                if "broke off in its answer" in page:
-                    break
-    with open_store(existing("anna")) as store:
-        [hello, said] = store.turns()
-    assert hello.text == "hello there"
-    assert said.tags == CUT_ANSWER
-    assert WALK.startswith(said.text)
 
 
 def test_an_answer_without_end_is_ended_in_one_line(

@@ -62,22 +62,6 @@ def test_a_story_is_told_by_the_askers_own_turns_in_time_under_their_days(
     assert all(count_tokens(line) <= 80 for line in turns)
 
 
-@pytest.mark.slow
-def test_turns_that_a_select_quotes_come_first_in_a_story(shed: Store) -> None:
-    question = "Summarize how the user's shed progressed."
-    [last] = shed.read("SELECT MAX(id) FROM turns").rows
-    select = (
-        f"SELECT id, speaker, text FROM turns WHERE speaker = 'assistant' AND id > {last[0] - 8}"
-    )
-    rows = shed.read(select)
-    memory = Memory(shed, model=scripted_model([]), budget=500)
-    quoted = {row[0] for row in rows.rows}
-    assert not quoted & {*memory.evidence(question, asker="user").turn_ids}
-    context = memory.evidence(question, [rows], asker="user")
-    assert quoted <= {*context.turn_ids}
-    assert context.tokens == count_tokens(context.text) <= 500
-
-
 @pytest.mark.few(1)
 @pytest.mark.parametrize("budget", [1_000, 2_000, 6_000])
 def test_no_turn_takes_more_than_a_sixth_of_a_budget(shed: Store, budget: int) -> None:

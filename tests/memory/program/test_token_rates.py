@@ -1,9 +1,8 @@
 """A budget is in tokens of the model that reads, where its name tells its vocabulary."""
 
-import dspy
 import pytest
 
-from memory import AskMemory, Memory, Store, Turn
+from memory import Memory, Store, Turn
 from memory.text.tokens import token_rate
 from tests.benchmarks.token_rates import tokenizers
 from tests.support.scripted import answer, model_over
@@ -46,25 +45,6 @@ def test_a_model_is_shown_as_much_as_fits_a_budget_in_its_own_tokens(store: Stor
     assert count(of_unknown) < 0.9 * BUDGET
     assert count(of_unknown) < count(text) <= tokens <= BUDGET
     assert 0.9 * BUDGET < tokens_of_unknown <= BUDGET
-
-
-def test_a_module_by_itself_counts_as_the_lm_that_answers(store: Store) -> None:
-    add_harps(store)
-    of_known, of_unknown = answering(), answering()
-    ask = AskMemory(budget=BUDGET, sql="never")
-    model = model_over(of_known, "openai/gpt-4o-mini")
-    ask.answer.set_lm(model.lm)
-    with dspy.context(lm=model_over(Talker({}), "openai/other").lm, adapter=model.adapter):
-        known = ask(question=QUESTION, memory=store)
-    unknown_model = model_over(of_unknown, "openai/model-of-the-house")
-    ask.answer.set_lm(unknown_model.lm)
-    with dspy.context(adapter=model.adapter):
-        unknown = ask(question=QUESTION, memory=store)
-
-    count = tokenizers()["o200k (gpt-4o on)"]
-    assert count(memory_of(of_unknown)) < 0.9 * BUDGET
-    assert count(memory_of(of_unknown)) < count(memory_of(of_known)) <= known.tokens <= BUDGET
-    assert 0.9 * BUDGET < unknown.tokens <= BUDGET
 
 
 @pytest.mark.few(3)

@@ -174,26 +174,6 @@ def test_it_streams(home: Path) -> None:
     assert asyncio.run(streamed()).answer == "Oslo"
 
 
-def test_it_answers_a_batch_and_is_evaluated(home: Path) -> None:
-    example = dspy.Example(question=QUESTION, memory="anna", answer="Oslo")
-    examples = [example.with_inputs("question", "memory")] * 3
-    lm = DummyLM({QUESTION: {"sql": "-- none", "answer": "Oslo", "turns": "1"}})
-    with dspy.context(lm=lm):
-        answers = AskMemory().batch(examples, num_threads=2, disable_progress_bar=True)
-        evaluate = dspy.Evaluate(
-            devset=examples,
-            metric=_is_right,
-            num_threads=2,
-            display_progress=False,
-            save_as_json=str(home / "evaluated.json"),
-        )
-        result = evaluate(AskMemory())
-    assert [prediction.answer for prediction in answers] == ["Oslo"] * 3
-    assert result.score == 100.0
-    [first, *_] = json.loads((home / "evaluated.json").read_bytes())
-    assert {hit["text"] for hit in first["hits"]} == {turn.text for turn in SAID}
-
-
 def test_an_evaluation_with_rows_is_written_as_json(home: Path) -> None:
     example = dspy.Example(question=QUESTION, memory="anna", answer="Oslo")
     file = home / "evaluated.json"

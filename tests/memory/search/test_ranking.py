@@ -91,27 +91,6 @@ def ids(hits: Sequence[Hit]) -> list[int]:
 # ------------------------------------------------------------ the features
 
 
-def test_words_count_for_the_neighbours_in_the_same_session_only() -> None:
-    first, second = (turns_of(*"abcdefghijk", session=name) for name in ("one", "other"))
-    alternating = [turn for pair in zip(first, second, strict=True) for turn in pair]
-    values = shares("words", index(alternating), "cat", match(STEP * (2 * 5 + 1)))
-    assert not any(values[1::2])
-    near = values[0::2]
-    assert near[5] == max(near)
-    assert near[0] == near[10] == 0
-    assert (
-        0 < near[1] <= near[2] <= near[3] <= near[4] < near[5] > near[6] >= near[7] >= near[8] > 0
-    )
-
-
-def test_a_session_is_as_good_as_its_best_turn() -> None:
-    ranked = index(
-        [*turns_of("a", "b", session="x"), *turns_of("c", "d", session="y"), *turns_of("e")]
-    )
-    values = shares("session", ranked, "cat dog", match(10, 30), match(20))
-    assert values[0] == values[1] > values[2] == values[3] > values[4] == 0
-
-
 def test_meaning_is_near_the_turn_and_what_was_said_around_it() -> None:
     turns = [*turns_of("a", "b", "c", "d", "e", session="x"), *turns_of("f", session="y")]
     vectors = np.stack([NORTH, NORTH, EAST, NORTH, NORTH, NORTH])
@@ -146,13 +125,6 @@ def test_the_named_speaker_the_named_date_and_the_form_of_a_turn_count() -> None
 def test_a_question_is_known_by_its_mark_in_any_script(text: str) -> None:
     question, statement = shares("asks", index(turns_of(text, "Yes.")), "cat")
     assert question != 0 == statement
-
-
-def test_days_that_a_question_means_count() -> None:
-    days = ["2017-10-11", "2017-10-17", "2017-10-18", "2017-10-19"]
-    ranked = index([turn for day in days for turn in turns_of("x", session=day, at=day)])
-    assert [value > 0 for value in shares("date", ranked, "yesterday")] == [0, 0, 1, 0]
-    assert [value > 0 for value in shares("date", ranked, "last Tuesday")] == [0, 1, 0, 0]
 
 
 def test_long_turns_do_not_win_by_holding_every_word() -> None:
@@ -250,24 +222,6 @@ def test_a_word_of_turns_not_known_yet_never_counts_against_a_turn() -> None:
 
 
 # ------------------------------------------------------------ growth
-
-SESSIONS = st.lists(st.sampled_from("abc"), min_size=1, max_size=30)
-
-
-@pytest.mark.slow
-@given(SESSIONS, st.lists(st.integers(1, 29), max_size=6), st.booleans())
-def test_an_index_that_grew_equals_one_made_at_once(
-    sessions: list[str], cuts: list[int], lazy: bool
-) -> None:
-    turns = [Turn(name, f"I was at {n}?", name) for n, name in enumerate(sessions)]
-    vectors = np.random.default_rng(len(turns)).normal(size=(len(turns), 64)).astype(np.float32)
-    inside = [cut for cut in cuts if cut < len(turns)]
-    whole, grown = index(turns, vectors), index(turns, vectors, inside, lazy)
-    third = match(*range(STEP, STEP * len(turns) + 1, 3 * STEP))
-    for question in ("When did a see 3?", "c"):
-        expected = rank(whole, question, third, vector=vectors[0])
-        assert rank(grown, question, third, vector=vectors[0]) == expected
-        assert len(expected) == len(turns)
 
 
 def test_vectors_in_blocks_are_read_when_needed_and_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,17 +98,6 @@ def test_a_model_is_fetched_once_checked_and_remembered(
     assert len(hub.requests) == asked
 
 
-@pytest.mark.slow  # runs the packaged model
-def test_the_packaged_model_can_be_chosen_again(tmp_path: Path, hub: Hub, content: bytes) -> None:
-    hub.files[URL] = Hosted(content)
-    assert setup(tmp_path, hub).returncode == 0
-    memory(tmp_path, hub, "add", "I moved to Oslo.", "--speaker", "Anna")
-    done = memory(tmp_path, hub, "ask", QUESTION)
-    assert "llama.cpp cannot run" in refusal(done)
-    assert memory(tmp_path, hub, "setup", "--model", "local").returncode == 0
-    assert "llama.cpp" not in memory(tmp_path, hub, "ask", QUESTION).stderr
-
-
 @pytest.mark.slow
 def test_a_download_that_broke_off_goes_on_where_it_ended(
     tmp_path: Path, hub: Hub, content: bytes
@@ -211,17 +200,6 @@ def test_a_model_for_which_there_is_no_room_is_not_begun(
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: nearly_full)
     with pytest.raises(InputError, match=r"takes 0\.5 GB, and 0\.0 GB are free"):
         download._check_size(500_000_000, MODEL)
-
-
-@pytest.mark.slow
-def test_without_a_hub_and_with_an_unknown_name_the_command_says_so(
-    tmp_path: Path, hub: Hub
-) -> None:
-    nowhere = Hub(address="http://127.0.0.1:9")
-    assert "was not fetched whole" in refusal(setup(tmp_path, nowhere))
-    said = refusal(memory(tmp_path, hub, "setup", "--model", "gpt-5", "--yes"))
-    assert "there is no model 'gpt-5' to fetch; there are qwen2.5-0.5b, " in said
-    assert hub.requests == []
 
 
 def test_the_guide_lists_what_can_be_fetched() -> None:
