@@ -367,31 +367,3 @@ class JobList(TypedDict):
     """The jobs of a memory since the server started, newest first."""
 
     jobs: list[JobRecord]
-
-
-class TokenRecord(TypedDict):
-    """A token by its name; `expires_at` (UTC) is empty where it has no end."""
-
-    name: str
-    namespaces: list[str]
-    rights: list[str]
-    expires_at: str
-    made_by: str
-
-
-class NewTokenRecord(TokenRecord):
-    """A new token. It is not shown again."""
-
-    token: str
-
-
-class TokenList(TypedDict):
-    """The tokens of one memory alone."""
-
-    tokens: list[TokenRecord]
-
-
-class Revoked(TypedDict):
-    """The name of a token that opens nothing from now on."""
-
-    revoked: str

@@ -1,12 +1,11 @@
-"""Endpoints that need the request itself: memories made, erased and waited for; jobs; tokens."""
+"""Endpoints that need the request itself: memories made, erased and waited for; jobs."""
 
 import asyncio
 import time
 from asyncio import sleep
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -20,7 +19,7 @@ from memory.operations.operation import Id, Inputs, Limit
 from memory.records import Change
 from memory.server.api_jobs import Jobs
 from memory.server.handles import Handles
-from memory.server.tokens import Grant, Tokens
+from memory.server.tokens import Grant
 from memory.store import Store
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.settings import owner_of, settings_of
@@ -37,7 +36,6 @@ class Call:
     namespace: str
     grant: Grant
     handles: Handles
-    tokens: Tokens
     jobs: Jobs
 
     @property
@@ -50,25 +48,6 @@ class MemoryOptions(Inputs):
     """How a memory is made."""
 
     owner: str = Field("", description="Whose memory it is; I, me and user mean this person.")
-
-
-class NewToken(Inputs):
-    """A token for this memory."""
-
-    name: str
-    rights: list[str] = Field(["read", "write"], description="Some of your token's rights.")
-    days: float | None = Field(
-        None,
-        ge=1 / 1_440,
-        le=36_500,
-        description="How long it is valid, a minute at least; default: as long as yours.",
-    )
-
-
-class TokenName(Inputs):
-    """Which token."""
-
-    name: str
 
 
 class Changes(Inputs):
@@ -166,37 +145,3 @@ async def job(call: Call, options: Inputs) -> Response:
     if found is None:
         raise NotThereError(f"there is no job {call.number}; a restart of the server forgets them")
     return JSONResponse(found.record())
-
-
-async def tokens(call: Call, options: Inputs) -> Response:
-    """The tokens of this memory alone."""
-    grants = [asdict(grant) for grant in await _own(call)]
-    return JSONResponse({"tokens": grants})
-
-
-async def new_token(call: Call, new: NewToken) -> Response:
-    """Make a token of this memory, with no right and no day that the asking one lacks."""
-    if lacking := sorted({*new.rights} - {*call.grant.rights}):
-        raise InputError(f"your token has no right {lacking[0]!r} to give")
-    create = partial(call.tokens.create, new.name, [call.namespace], new.rights, new.days)
-    token = await asyncio.to_thread(create, made_by=call.grant)
-    grant = await asyncio.to_thread(call.tokens.find, token)
-    assert grant is not None  # it was made for more than no time
-    return JSONResponse({**asdict(grant), "token": token}, 201)
-
-
-async def revoke_token(call: Call, wanted: TokenName) -> Response:
-    """Revoke a token of this memory alone, and the tokens that it made."""
-    if wanted.name not in {grant.name for grant in await _own(call)}:
-        raise NotThereError(f"there is no token {wanted.name!r} of this memory alone")
-    await asyncio.to_thread(call.tokens.revoke, wanted.name)
-    return JSONResponse({"revoked": wanted.name})
-
-
-async def _own(call: Call) -> Sequence[Grant]:
-    """The tokens for this memory alone, with no right that the asking one lacks."""
-    return [
-        grant
-        for grant in await asyncio.to_thread(call.tokens.grants)
-        if grant.namespaces == (call.namespace,) and {*grant.rights} <= {*call.grant.rights}
-    ]

@@ -52,7 +52,7 @@ def application(
         routes=[
             *sign_in_routes(sign_in, cookie),
             mcp_route(mcp_servers),
-            Route("/api/{path:path}", api(handles, rights, tokens)),
+            Route("/api/{path:path}", api(handles, rights)),
             *web.routes(handles),
         ],
         lifespan=lifespan,

@@ -6,7 +6,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
@@ -28,9 +28,6 @@ from memory.operations.answers import (
     JobList,
     JobRecord,
     NewMemory,
-    NewTokenRecord,
-    Revoked,
-    TokenList,
 )
 from memory.operations.forgetting import WrongConfirmationError
 from memory.operations.operation import Inputs
@@ -39,7 +36,7 @@ from memory.server import downloads
 from memory.server.api_jobs import Jobs
 from memory.server.fault_messages import fault_message, unavailable
 from memory.server.handles import Handles, NoNamespaceError
-from memory.server.tokens import Grant, Tokens
+from memory.server.tokens import Grant
 from memory.store import Store
 
 DOCUMENT = "/api/openapi.json"
@@ -92,7 +89,7 @@ class Endpoint:
 
     method: str
     path: str  # below /api/{namespace}
-    right: Right | Literal["tokens"]
+    right: Right
     name: str
     summary: str
     inputs: type[Inputs]
@@ -113,14 +110,13 @@ class _Serving:
 
     handles: Handles
     rights: Sequence[Right]
-    tokens: Tokens
     jobs: Jobs
 
 
-def api(handles: Handles, rights: Sequence[Right], tokens: Tokens) -> FastAPI:
+def api(handles: Handles, rights: Sequence[Right]) -> FastAPI:
     """The API as an application, for the paths that begin with /api/."""
     app = _described()
-    app.state.serving = _Serving(handles, rights, tokens, Jobs(handles))
+    app.state.serving = _Serving(handles, rights, Jobs(handles))
     return app
 
 
@@ -229,37 +225,6 @@ ENDPOINTS = (
     Endpoint("GET", "/jobs", "read", "jobs", "List jobs", Inputs, JobList, whole.jobs),
     Endpoint("GET", "/jobs/{id}", "read", "job", "Get a job", Inputs, JobRecord, whole.job),
     Endpoint(
-        "GET",
-        "/tokens",
-        "tokens",
-        "tokens",
-        "List the tokens of this memory",
-        Inputs,
-        TokenList,
-        whole.tokens,
-    ),
-    Endpoint(
-        "POST",
-        "/tokens",
-        "tokens",
-        "new_token",
-        "Create a token of this memory; shown once",
-        whole.NewToken,
-        NewTokenRecord,
-        whole.new_token,
-        status=201,
-    ),
-    Endpoint(
-        "POST",
-        "/tokens/revoke",
-        "tokens",
-        "revoke_token",
-        "Revoke a token of this memory",
-        whole.TokenName,
-        Revoked,
-        whole.revoke_token,
-    ),
-    Endpoint(
         "DELETE",
         "",
         "forget",
@@ -297,7 +262,7 @@ def _described() -> FastAPI:
         title="sql-memory",
         version=version("sql-memory"),
         description="Turns, facts and answers of one namespace."
-        " Each operation needs a right of the token: read, write, forget or tokens.",
+        " Each operation needs a right of the token: read, write or forget.",
         openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
@@ -373,16 +338,13 @@ _bearer = HTTPBearer(auto_error=False)  # for the document: the guard reads the 
 
 
 def _allowed(endpoint: Endpoint) -> Callable[..., None]:
-    # Who makes tokens writes, though not into the memory.
-    needed: Right = "write" if endpoint.right == "tokens" else endpoint.right
-
     def refuse(
         request: Request, namespace: str, _: Annotated[object, Depends(_bearer)] = None
     ) -> None:
         # No memory is made or erased whose name is the address of another endpoint.
         if not endpoint.path and _methods_of_endpoints(request, is_name=False):
             raise HTTPException(405)
-        is_served = needed in request.app.state.serving.rights
+        is_served = endpoint.right in request.app.state.serving.rights
         _refuse(request.state.grant, endpoint.right, namespace, is_served=is_served)
 
     return refuse
@@ -400,7 +362,6 @@ def _answering(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
             namespace,
             request.state.grant,
             serving.handles,
-            serving.tokens,
             serving.jobs,
         )
         try:

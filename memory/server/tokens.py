@@ -21,7 +21,7 @@ from memory.store import postgres_module
 from memory.system.files import changing, write_whole
 from memory.system.home import TOKENS, home, home_address
 
-TokenRight = Literal["read", "write", "forget", "tokens"]
+TokenRight = Literal["read", "write", "forget"]
 RIGHTS: tuple[TokenRight, ...] = get_args(TokenRight)
 ALL_NAMESPACES = "*"
 # Secret scanners recognize tokens by such prefixes.
@@ -40,15 +40,13 @@ Records = dict[str, dict[str, Any]]  # grants by the digests of their tokens
 class Grant:
     """What a token allows: its rights, its namespaces ("*" for all), and until when.
 
-    `expires_at` is a time of UTC such as 2027-01-31T12:00:00+00:00, or "". `made_by` is the token
-    that made it over the API: revoking that one revokes it too.
+    `expires_at` is a time of UTC such as 2027-01-31T12:00:00+00:00, or "".
     """
 
     name: str
     namespaces: tuple[str, ...]
     rights: tuple[str, ...]
     expires_at: str = ""
-    made_by: str = ""
 
     def allows(self, namespace: str, right: str) -> bool:
         """Whether this grants a right in a namespace."""
@@ -102,13 +100,11 @@ class Tokens:
         granted_namespaces: Sequence[str],
         rights: Collection[str],
         days: float | None = None,
-        made_by: Grant | None = None,
     ) -> str:
         """Create a token and return it; it cannot be shown again. It ends after this many days.
 
-        A token made by another ends with it at the latest. Raises InputError for a name that is
-        taken, blank, too long or not a single line, for no namespace, and for no or an unknown
-        right.
+        Raises InputError for a name that is taken, blank, too long or not a single line, for no
+        namespace, and for no or an unknown right.
         """
         _check_line("the name of a token", name)
         if not granted_namespaces:
@@ -120,14 +116,7 @@ class Tokens:
         if not rights:
             raise InputError(f"give the rights of the token, of {', '.join(RIGHTS)}")
         ordered = tuple(right for right in RIGHTS if right in rights)
-        ends = filter(None, (_after(days), made_by.expires_at if made_by else ""))
-        grant = Grant(
-            name,
-            tuple(granted_namespaces),
-            ordered,
-            expires_at=min(ends, default=""),
-            made_by=made_by.name if made_by else "",
-        )
+        grant = Grant(name, tuple(granted_namespaces), ordered, expires_at=_after(days))
         token = PREFIX + secrets.token_urlsafe(_BYTES)
 
         def add(records: Records) -> None:
@@ -164,16 +153,10 @@ class Tokens:
         return token
 
     def revoke(self, name: str) -> None:
-        """Revoke a token, and the tokens that it made.
-
-        Raises InputError when there is no token of this name.
-        """
+        """Revoke a token. Raises InputError when there is no token of this name."""
 
         def remove(records: Records) -> None:
             del records[_digest_of(records, name)]
-            revoked = {name}
-            while made := [key for key in records if records[key].get("made_by") in revoked]:
-                revoked |= {records.pop(key)["name"] for key in made}
 
         self._records.change(remove)
 
@@ -278,7 +261,6 @@ def _grant(record: dict[str, Any]) -> Grant:
         tuple(record["namespaces"]),
         tuple(record["rights"]),
         record.get("expires_at", ""),
-        record.get("made_by", ""),
     )
 
 

@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +14,6 @@ from starlette.testclient import TestClient
 
 from memory import Memory, open_store
 from memory.server.json_api import ENDPOINTS, document
-from memory.server.tokens import Tokens
 from memory.store.configuration.declared_settings import Settings
 from memory.store.namespaces import create, existing, location_of
 from tests.conftest import MOVED
@@ -446,28 +444,6 @@ def test_a_digest_is_a_job_that_is_asked_for(home: str) -> None:
         assert client.get("/api/anna/jobs/7").status_code == 404
         others = token("ben")
         assert client.get("/api/ben/jobs/1", headers=others).status_code == 404
-
-
-def test_tokens_are_made_and_revoked_by_one_that_may(client: TestClient) -> None:
-    maker = token("anna", rights="read,write,tokens")
-    path = "/api/anna/tokens"
-    made = client.post(path, json={"name": "phone", "days": 1}, headers=maker)
-    assert (made.status_code, made.json()["rights"]) == (201, ["read", "write"])
-    assert made.json()["expires_at"] > datetime.now(UTC).isoformat()
-    phone = {"authorization": f"Bearer {made.json()['token']}"}
-    assert client.get("/api/anna/turns", headers=phone).status_code == 200
-    assert client.post(path, json={"name": "more"}, headers=phone).status_code == 403
-    stronger = client.post(path, json={"name": "x", "rights": ["forget"]}, headers=maker)
-    assert (stronger.status_code, "no right 'forget'" in stronger.text) == (400, True)
-    listed = client.get(path, headers=maker).json()["tokens"]
-    assert [entry["name"] for entry in listed if entry["made_by"]] == ["phone"]
-    assert "token" not in listed[0]
-    assert client.post(f"{path}/revoke", json={"name": "nobody"}, headers=maker).status_code == 404
-    client.post(f"{path}/revoke", json={"name": "phone"}, headers=maker)
-    assert client.get("/api/anna/turns", headers=phone).status_code == 401
-    child = client.post(path, json={"name": "child"}, headers=maker).json()["token"]
-    Tokens().revoke(listed[0]["made_by"] or "token 2")
-    assert Tokens().find(child) is None
 
 
 def test_a_memory_is_exported_and_erased_by_a_request_each(

@@ -593,7 +593,7 @@ def test_a_token_says_whose_memory_it_is_until_it_is_revoked(nora: str, upstream
 
 
 @pytest.mark.few(2)
-@pytest.mark.parametrize("rights", ["read", "forget", "read,tokens"])
+@pytest.mark.parametrize("rights", ["read", "forget"])
 def test_a_token_without_the_right_to_write_asks_no_model(
     nora: str, upstream: Upstream, rights: str
 ) -> None:
