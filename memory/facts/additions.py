@@ -65,9 +65,7 @@ class Recorded:
         )
 
 
-def add_turns(
-    store: Store, turns: Sequence[Turn], once: bool = False, replaces: bool = False
-) -> TurnIds:
+def add_turns(store: Store, turns: Sequence[Turn], once: bool = False) -> TurnIds:
     """Add turns (`Store.add`), record what they assert, and what they change of what was said.
 
     All of it is durable on return.
@@ -75,7 +73,7 @@ def add_turns(
     Raises what `Store.add` raises. Facts that the store refuses are left out.
     """
     turns = _as_spelled(store, turns)
-    turn_ids = store.add(turns, once=once, replaces=replaces)
+    turn_ids = store.add(turns, once=once)
     vocabulary = vocabulary_of(store)
     # The texts are matched as stored: masked. Few assert anything.
     likely = [

@@ -386,10 +386,7 @@ class _Proxy:
         return block, "added" if block.text else "empty"
 
     async def _store(self, exchange: _Exchange, answer: Answer) -> str:
-        """Store both sides and say so, as STORED does; an obstacle is logged without the text.
-
-        An answer to the same request as an earlier one takes its place, unless its end is missing.
-        """
+        """Store both sides and say so, as STORED does; an obstacle is logged without the text."""
         namespace, conversation = exchange.namespace, exchange.conversation
 
         def work(store: Store) -> None:

@@ -6,14 +6,12 @@ Nothing here knows a memory or a connection. A request that cannot be read is pa
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from memory.models.thinking import without_thinking
 from memory.records import Minted
 from memory.server.front_ends import own_words, task_of
-from memory.server.proxy_branches import Place
 from memory.text.message_parts import content_text
 
 CHAT = "chat/completions"
@@ -50,36 +48,20 @@ class Conversation:
         digest = sha256(json.dumps([self.user, users[:1]]).encode()).hexdigest()
         return f"proxy {digest[:16]}"
 
-    def source(self, session: str, role: str, day: str) -> Minted:
-        """An outside id of the last message, or of its answer: a repeated request has the same.
+    def source(self, session: str, day: str, answer: str | None = None) -> Minted:
+        """An outside id of the last message, or of an answer: a repeated request has the same.
 
         Another chat that begins with the same words, or the same on another day or of another named
-        speaker, has another, and so have the answers before and after a tool was called.
+        speaker, has another, and so have the answers before and after a tool was called, and an
+        answer that was generated again.
         """
-        end = self.position + 1 if role == "user" else len(self.messages)
+        role = "user" if answer is None else "assistant"
+        end = self.position + 1 if answer is None else len(self.messages)
         said: list[Any] = [[each["role"], each["content"]] for each in self.messages[:end]]
         said += [self.speaker] if self.speaker else []
+        said += [] if answer is None else [answer]
         digest = sha256(json.dumps(said).encode()).hexdigest()[:16]
-        place = self.place.text if role == "user" else self.place.here
-        return Minted(f"{session}:{day}:{self.position}:{role}:{digest}:{place}")
-
-    @property
-    def place(self) -> Place:
-        """Where the user's last message is in the chat."""
-        before = self.messages[: self.position]
-        users = [n for n, message in enumerate(before) if _is_of_user(message)]
-        has_answer = any(
-            message["role"] == "assistant" and message["content"] for message in before
-        )
-        return Place(
-            here=self._digests[self.position + 1],
-            before=self._digests[self.position] if has_answer else "",
-            previous=self._digests[users[-1] + 1] if users else "",
-        )
-
-    @cached_property
-    def _digests(self) -> Sequence[str]:
-        return _prefix_digests(self.messages)
+        return Minted(f"{session}:{day}:{self.position}:{role}:{digest}")
 
 
 def read_conversation(protocol: str, body: Any) -> Conversation | None:
@@ -163,30 +145,6 @@ def read_answer(protocol: str, content: bytes) -> Answer:
 def text_of(message: Mapping[str, Any]) -> str:
     """The text of a message, whose content may come in parts; `[image]` for a picture alone."""
     return (content_text(message.get("content")) or "").strip()
-
-
-def _is_of_user(message: Mapping[str, Any]) -> bool:
-    return message["role"] == "user" and bool(message["content"])
-
-
-def _prefix_digests(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A digest of the messages before each message, and one of all.
-
-    System messages are left out: they may hold the time.
-    """
-    running = sha256()
-    digests = [running.hexdigest()[:16]]
-    for message in messages:
-        role = message["role"]
-        if role not in ("system", "developer"):
-            text = _said_by_model(message) if role == "assistant" else message["content"]
-            running.update(f"{json.dumps([role, text])}\n".encode())
-        digests.append(running.hexdigest()[:16])
-    return digests
-
-
-def _said_by_model(message: Mapping[str, Any]) -> str:
-    return without_thinking(message["content"]).strip()
 
 
 def _said(message: Mapping[str, Any]) -> str:

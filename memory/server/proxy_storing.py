@@ -4,13 +4,11 @@ from dataclasses import replace
 
 from memory.facts.additions import add_turns
 from memory.records import CUT_ANSWER, Turn
-from memory.server.proxy_branches import LONGEST, answer_source
 from memory.server.proxy_messages import Answer, Conversation
 from memory.store import Store
 from memory.store.configuration.settings import settings_of
 from memory.store.forgetting.forgotten_items import without_forgotten
-from memory.store.turns.turn_reads import newest_of_session
-from memory.store.turns.turn_validation import FORGET_AFTER, session_label
+from memory.store.turns.turn_validation import FORGET_AFTER
 from memory.text.characters import is_visible
 
 
@@ -26,8 +24,7 @@ def store_exchange(
 ) -> int | None:
     """Store the user's last message and its answer; returns the answer's id if it is stored.
 
-    Both are forgotten when they expire: a date, a time, or how long. An answer to the same request
-    as an earlier one takes its place, unless its end is missing.
+    Both are forgotten when they expire: a date, a time, or how long.
     """
     conversation = replace(conversation, speaker=speaker or conversation.speaker)
     names = {setting.name: setting.value for setting in settings_of(store)}
@@ -40,14 +37,9 @@ def store_exchange(
     )
     character = str(names.get("character") or "Assistant")
     turns = _exchange(conversation, answer, message, character)
-    if len(turns) > 1 and not answer.is_cut:
-        [question, answered] = turns
-        known = newest_of_session(store, session_label(session), LONGEST)
-        source = answer_source(known, answered.source, answered.text, conversation.place.here)
-        turns = [question, replace(answered, source=source)]
     # Clients send a request again, and its forgotten turns stay out.
     stored = without_forgotten(store, turns)
-    ids = add_turns(store, stored, once=True, replaces=not answer.is_cut)
+    ids = add_turns(store, stored, once=True)
     is_answered = len(turns) > 1 and len(ids) == len(stored) and turns[-1] in stored
     return ids[-1] if is_answered else None
 
@@ -57,14 +49,14 @@ def _exchange(
 ) -> list[Turn]:
     """The turn of a user's last message, and the turn of the answer if it has text."""
     session, day = message.session, message.said_at[:10]
-    question = replace(message, source=conversation.source(session, "user", day))
+    question = replace(message, source=conversation.source(session, day))
     if not is_visible(answer.text):
         return [question]
     answered = replace(
         message,
         speaker=character,
         text=answer.text,
-        source=conversation.source(session, "assistant", day),
+        source=conversation.source(session, day, answer.text),
         tags={**message.tags, **(CUT_ANSWER if answer.is_cut else {})},
     )
     return [question, answered]

@@ -193,7 +193,6 @@ class DatabaseStore(Store):
         self,
         turns: Sequence[Turn],
         once: bool = False,
-        replaces: bool = False,
         also: Callable[[Connection], object] | None = None,
     ) -> TurnIds:
         if isinstance(turns, Turn):
@@ -201,7 +200,7 @@ class DatabaseStore(Store):
         public = self._public([valid_turn(turn, number) for number, turn in enumerate(turns, 1)])
         clean = self._of_owner(public.turns)
         self._refuse_beyond(clean)
-        return self._store_turns(clean, public, once=once, replaces=replaces, also=also)
+        return self._store_turns(clean, public, once=once, also=also)
 
     def _store_turns(
         self,
@@ -209,7 +208,6 @@ class DatabaseStore(Store):
         public: PublicTurns,
         *,
         once: bool,
-        replaces: bool,
         also: Callable[[Connection], object] | None,
     ) -> TurnIds:
         """Store turns in one transaction; returns their ids."""
@@ -233,8 +231,6 @@ class DatabaseStore(Store):
                     told = with_days(expiry.with_moments(told, zones, periods))
                     if any(FORGET_AFTER in turn.tags for turn in told):
                         self._expired.look_again()
-                    if once and replaces:
-                        removal.remove_replaced(conn, told, self.vectors.embed)
                     insertion = turns_table.insert_turns(conn, told, once)
                     tag_rows.insert_tags(conn, insertion.stored)
                     names = [turn.speaker for turn in insertion.stored]

@@ -42,15 +42,12 @@ class Turns(HasConnections, Protocol):
         self,
         turns: Sequence[Turn],
         once: bool = False,
-        replaces: bool = False,
         also: Callable[[Connection], object] | None = None,
     ) -> TurnIds:
         """Store turns in one transaction and return their ids; durable on return.
 
         With `once`, a turn whose source is in the memory is not stored again, and the existing id
-        is returned. With `replaces` too, a turn with another text replaces the existing one, which
-        is removed in the same transaction together with everything derived from it (its bytes are
-        overwritten when they are used again, or with the next `forget`).
+        is returned.
 
         `also` is called with the connection, in the same transaction, if there is a turn to store.
 

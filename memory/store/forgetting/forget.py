@@ -237,20 +237,6 @@ def remove(
     return removed_facts.ids, changes
 
 
-def remove_replaced(conn: Connection, turns: Sequence[Turn], embed: EmbedTexts) -> None:
-    """Remove the turns whose source one of these has with another text; as `remove` does."""
-    texts = {turn.source: turn.text for turn in turns}
-    known = turns_table.ids_by_source(conn, [*texts])
-    ids = [
-        turn.id
-        for turn_id in known.values()
-        for turn in turns_table.read_turns(conn, turn_id, turn_id)
-        if turn.text != texts[turn.source]
-    ]
-    if ids:
-        remove(conn, ids, embed)
-
-
 def proof(salt: str, turns: Sequence[Turn]) -> str:
     """The hash of turns that a receipt names: SHA-256 in hex, over UTF-8.
 

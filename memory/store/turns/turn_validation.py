@@ -71,7 +71,7 @@ IMPORTERS = (
 )
 IMPORTED = tuple(f"{name}:" for name in IMPORTERS)
 # Of a part of a document, and of a message that went through the proxy.
-OF_OURS = re.compile(r"@[0-9a-f]{8}:|:(?:user|assistant):[0-9a-f]{16}:")
+OF_OURS = re.compile(r"@[0-9a-f]{8}:|:(?:user|assistant):[0-9a-f]{16}(?::|$)")
 _FROM_OUTSIDE = "from outside: "  # before a session that a file calls like one of ours
 
 

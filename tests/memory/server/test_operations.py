@@ -291,7 +291,6 @@ def test_another_method_is_told_which_one_is_for_an_address(client: TestClient) 
         ("DELETE", "turns", "GET, HEAD, POST"),
         ("PUT", "turns/1", "GET, HEAD"),
         ("DELETE", "changes/1/undo", "POST"),
-        ("DELETE", "tokens/revoke", "POST"),
     ],
 )
 def test_an_address_below_a_memory_is_no_memory_to_make_or_erase(

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from memory import InputError, SqlError, Store, Turn, open_store
 from memory.errors import ClaimLostError, HeldError, StoreError
-from memory.facts.audit import audit
 from memory.store.changes import journal
 from memory.store.changes.history import edits_of
 from memory.store.configuration.settings import set_setting, settings_of
@@ -763,23 +762,6 @@ def test_a_turn_is_stored_once_by_its_source_where_that_is_asked_for(store: Sqli
     assert {hit.turn_id for hit in store.search("No source", 2)} == {7, 8}
     assert store.add(again[:1]) == [9], "without `once` it is said again"
     assert known_sources(store, ["D1:2"]) == {"D1:2": 2}, "the oldest"
-
-
-def test_a_turn_takes_the_place_of_the_one_of_its_source_where_that_is_asked_for(
-    store: SqliteStore,
-) -> None:
-    [first] = store.add([Turn("Bot", "Try the Griffin hotel.", source="x:1")], once=True)
-    store.write(INSERT + f"('Bot', 'recommends', 'the Griffin hotel', NULL, {first})", cause="t")
-    again = Turn("Bot", "Try the Harbour inn.", source="x:1")
-    assert store.add([again], once=True) == [first], "only where it is asked for"
-    [second] = store.add([again], once=True, replaces=True)
-    assert second > first
-    assert [turn.text for turn in store.turns(first)] == ["Try the Harbour inn."]
-    assert store.facts() == []
-    assert first not in {hit.turn_id for hit in store.search("Griffin hotel")}
-    assert store.search("Harbour inn")[0].turn_id == second
-    assert store.add([again], once=True, replaces=True) == [second], "the same is no other"
-    assert not audit(store, ["index"])
 
 
 def test_a_setting_keeps_its_history(store: SqliteStore) -> None:
