@@ -164,7 +164,7 @@ class _Keywords:
         if not all(isinstance(part, Mapping) for part in filters):  # a TurnFilter, or what is none
             self.values["filters"] = filters[0] if len(filters) == 1 else filters
             return
-        result = own_filters({"AND": filters})
+        result = own_filters(filters)
         self.refused += result.refused
         if "user_id" in result.ids:
             self._put_user(result.ids["user_id"])
@@ -194,7 +194,7 @@ def _ids_of(values: Mapping[str, Any]) -> dict[str, Any]:
         if key == "session":
             keywords["run_id"] = value
         elif key == "tags":
-            keywords |= {tag: condition.get("in") for tag, condition in value.items()}
+            keywords |= value
         else:
             keywords[key] = value
     return keywords

@@ -91,9 +91,9 @@ def refusal(act: Any) -> str:
 
 
 def test_all_refused_parts_of_a_call_are_named_at_once(memory: Memory) -> None:
-    filters = {"AND": [{"user_id": ["a", "b"]}, {"updated_at": "2026"}, {"x": {"near": 1}}]}
+    filters = {"AND": [{"user_id": ["a", "b"]}, {"updated_at": "2026"}, {"OR": []}]}
     said = refusal(lambda: memory.search("x", filters=filters, threshold=0.3, rerank=True, wings=2))
-    for part in ("threshold=", "rerank=", "wings=", "Memory.over(['a', 'b'])", "near", "upd"):
+    for part in ("threshold=", "rerank=", "wings=", "Memory.over([", "'OR'", "upd"):
         assert part in said
     assert memory.search("x", user_id="alice", filters={"category": "hobby"})
 
@@ -104,10 +104,10 @@ def test_all_refused_parts_of_a_call_are_named_at_once(memory: Memory) -> None:
         ({"speakers": "Anna"}, "filters have no 'speakers'; write 'speaker'"),
         ({"AND": [{"category": "a"}, {"category": "b"}]}, "two values for 'category'"),
         ({"AND": [{"run_id": "a"}, {"session": "b"}]}, "two values for 'session'"),
-        ({"OR": [{"category": "a"}, {"speaker": "b"}]}, "OR of one key only"),
-        ({"NOT": {"speaker": "Anna"}}, "NOT of tags only, not of 'speaker'"),
+        ({"OR": [{"category": "a"}, {"category": "b"}]}, "search twice"),
+        ({"$and": [{"category": "a"}]}, "a filter is one object"),
         ({"created_at": {"gt": "2026-01-01"}}, '{"since": "2026-01-01", "until": "2026-12-31"}'),
-        ({"run_id": {"ne": "a"}}, "no condition of 'run_id'"),
+        ({"run_id": {"ne": "a"}}, "session is a text or a list of texts"),
         ({"user_id": "bob"}, "the user is 'alice' and, in filters, 'bob'"),
         ({"user_id": None}, "in filters, None; write one"),
         ({"category": {"regex": "a"}}, "no 'regex'"),
@@ -121,9 +121,8 @@ def test_a_filter_that_cannot_be_read_is_refused(memory: Memory, filters: Any, p
 
 def test_one_user_in_filters_is_that_user(memory: Memory) -> None:
     memory.add("I love dogs.", user_id="bob")
-    for user in ("alice", {"eq": "alice"}, {"in": ["alice"]}, ["alice"]):
-        hits = memory.search("love", filters={"user_id": user})
-        assert [hit.text for hit in hits] == ["I love cats."]
+    hits = memory.search("love", filters={"user_id": "alice"})
+    assert [hit.text for hit in hits] == ["I love cats."]
     said = refusal(lambda: memory.search("love", filters={"user_id": {"ne": "alice"}}))
     assert "write user_id=user_id" in said
     assert "names()" not in said
