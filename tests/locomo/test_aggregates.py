@@ -28,15 +28,6 @@ def test_the_questions_in_data_are_those_that_are_computed() -> None:
     assert written == json.loads(json.dumps([asdict(question) for question in all_aggregates()]))
 
 
-def test_a_seed_makes_the_same_chat_and_another_seed_another() -> None:
-    turns, facts = long_chat(TURNS)
-    assert (turns, facts) == long_chat(TURNS)
-    assert turns != long_chat(TURNS, seed=1)[0]
-    assert len(turns) == TURNS
-    texts = {turn.source: turn.text for turn in turns}
-    assert all(fact.value.lower() in texts[fact.source].lower() for fact in facts)
-
-
 @pytest.mark.slow
 def test_the_selects_of_a_long_chat_say_its_computed_gold(store: Store) -> None:
     turns, facts = long_chat(TURNS)

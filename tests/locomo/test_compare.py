@@ -37,21 +37,6 @@ def test_runs_are_compared_question_by_question(tmp_path: Path) -> None:
     assert "official F1, 1-4, n = 3: too few questions" in done.stdout
 
 
-def test_runs_are_compared_by_their_judges_too(tmp_path: Path) -> None:
-    judged = {"strict (m)": True, "lenient (m)": None}
-    refused = dict.fromkeys(judged, False)
-    old = [replace(ANSWER, conversation=f"c{n % 3}", index=n, verdicts=refused) for n in range(24)]
-    old += [replace(ANSWER, index=n, category=5, verdicts=judged) for n in range(24, 30)]
-    new = [replace(answer, verdicts=judged) for answer in old]
-    alone = [replace(answer, verdicts={**judged, "strict (of one)": True}) for answer in new]
-    done = run_in_process(app, write(tmp_path / "before", old), write(tmp_path / "after", alone))
-    assert done.returncode == 0, done.stderr
-    assert "strict (m), 1-4, n = 24: better" in done.stdout
-    assert "strict (m), 5 adversarial, n = 6: too few questions" in done.stdout
-    assert "lenient (m), 1-4, n = 24: no difference shown" in done.stdout
-    assert "of one" not in done.stdout
-
-
 @pytest.mark.parametrize(
     ("other", "reason"),
     [

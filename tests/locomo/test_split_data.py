@@ -222,18 +222,6 @@ def test_a_folder_trains_and_its_folder_validation_is_held_out(tmp_path: Path) -
     assert parts == {"train": ["one", "two"], "validation": ["three"], "test": []}
 
 
-def test_a_further_folder_trains_too_and_its_validation_tests(tmp_path: Path) -> None:
-    data = folder_of(tmp_path / "a", "one", validation=("two",))
-    further = folder_of(tmp_path / "b", "three", "four", validation=("five",))
-    loaded = load_split(data, 0, "default", further)
-    assert loaded.parts == {
-        "train": ["one", "four", "three"],  # by their files' names
-        "validation": ["two"],
-        "test": ["five"],
-    }
-    assert loaded.sha256 != load_split(data, 0, "default").sha256
-
-
 def test_a_conversation_has_one_place_and_two_folders_have_what_is_held_out(
     tmp_path: Path,
 ) -> None:

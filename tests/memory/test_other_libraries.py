@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from memory import AsyncMemory, Memory
-from memory.api.other_libraries import hint_of_import, others
+from memory.api.other_libraries import others
 from memory.errors import InputError
 from tests.support.other_calls import RUNS, names_of_a_program, page, value_of
 
@@ -135,13 +135,6 @@ def test_a_value_too_many_or_too_few_is_answered_with_the_call(memory: Memory) -
     assert refusal(lambda: typed.search()) == f"search lacks query=; {form}"
     assert refusal(lambda: typed.search("cat", "alice")).endswith(f"not 'alice'; {form}")
     assert "add is a memory's call" in refusal(lambda: Memory.add("I ski."))  # type: ignore[call-arg]
-
-
-def test_a_class_of_another_library_is_known_by_the_end_of_its_name() -> None:
-    for name in ("WindowMemory", "HttpClient", "ToolMessage", "BaseStore"):
-        assert hint_of_import(name), name
-    for name in ("Wings", "a_client", "memory"):
-        assert not hint_of_import(name), name
 
 
 @pytest.mark.parametrize("name", ["memory", "sql_memory"])

@@ -44,15 +44,6 @@ def test_headings_that_say_little_come_after_sentences() -> None:
     assert said in text
 
 
-def test_a_short_message_keeps_a_short_block_and_loses_a_long_one() -> None:
-    address = "```\nMill Lane 4\nBergen\n```"
-    code = "```\n" + "tune(string)\n" * 30 + "```"
-
-    [turn] = outlined([Turn("Maria", f"I live here:\n{address}\nMy code:\n{code}\nIs it right?")])
-
-    assert turn.text == f"I live here:\n{address}\nMy code:\n(code)\nIs it right?"
-
-
 def test_an_outline_keeps_the_sentence_that_is_taken_up_next() -> None:
     taken_up = "The stairs of the mill house are narrow indeed, two companies said no."
 
@@ -73,16 +64,6 @@ def test_an_assistants_turn_is_outlined_sooner_than_a_persons_and_a_document_nev
     assert assistant <= OUTLINE_TOKENS + 2 < person <= PROSE_TOKENS + 2
     assert document == count_tokens(long)
     assert outlined([]) == []
-
-
-def test_of_what_a_person_says_only_code_is_left_out_however_long_a_sentence_is() -> None:
-    prose = ", and ".join(f"I have tried way {n} of {n + 7} to tune the harp" for n in range(45))
-    code = "```\n" + "tune(string)\n" * 300 + "```\n"
-
-    [turn] = outlined([Turn("Maria", f"Here is my plan:\n{code}{prose}")])
-
-    assert 400 < count_tokens(prose) < PROSE_TOKENS
-    assert turn.text == f"Here is my plan:\n(code)\n{prose}"
 
 
 def test_a_sentence_that_no_outline_could_hold_is_cut_and_not_left_out() -> None:

@@ -46,18 +46,6 @@ def run(store: SqliteStore, path: Path) -> Run:
     return command
 
 
-def test_a_setting_has_the_value_given_last_and_remembers_the_others(store: SqliteStore) -> None:
-    settings = Settings(store, VOICE)
-    assert settings.get("speed") is None
-    assert settings.get("speed", 1.0) == 1.0
-    for value in (1, 1.5, 0.5):
-        settings.set("speed", value)
-    assert Settings(store, VOICE).get("speed") == 0.5
-    assert [past.value for past in settings.history("speed")] == [1, 1.5, 0.5]
-    settings.set("nap_minutes", None)
-    assert settings.all() == {"speed": 0.5, "nap_minutes": None}
-
-
 @pytest.mark.parametrize(
     ("name", "value", "takes"),
     [

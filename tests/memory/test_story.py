@@ -109,16 +109,6 @@ def test_of_a_long_story_the_best_lines_are_shown_in_order() -> None:
     assert story_of(lines, {}, {}, budget=50).lines == ()
 
 
-def test_every_session_has_a_line_before_any_has_a_second_one() -> None:
-    lines = [Summary(n, n, "session", f"matter {n} of the mill was told again") for n in range(12)]
-    sessions = {n: f"week {n // 4}" for n in range(12)}
-    ranks = {n: n for n in range(12)}
-
-    story = story_of(lines, {}, ranks, budget=70, sessions=sessions)
-
-    assert [line.split()[0] for line in story.lines] == ["[0]", "[1]", "[4]", "[8]"]
-
-
 def test_the_next_digest_tells_anew_what_a_correction_made_wrong(store: Store) -> None:
     digested(store)
     store.write("UPDATE facts SET value = 'Bergen' WHERE turn_id = 1", "edit", by_person=True)

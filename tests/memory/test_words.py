@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from memory import Turn, open_store
 from memory.store.sqlite.store import SqliteStore
 from memory.text.words import (
-    composed,
     indexed_words,
-    word_runs,
     words,
 )
 from tests.support.rows import rows_of
@@ -103,22 +101,6 @@ NASTY = st.sampled_from(
     [*"⑴½ﷺﬁİßῼ🄂㈠กำ가ｶﾞ猫😀\0\ud800\u200d\ufeff\u0301\u0345\"'*_-^", "\u1112\u1161", "AND", "NEAR("]
 )
 TEXT = st.lists(NASTY | st.text(st.characters(exclude_categories=[]), max_size=5)).map("".join)
-
-
-@given(TEXT)
-def test_composed_and_decomposed_text_have_the_same_words(text: str) -> None:
-    expected = words(text)
-    for form in ("NFC", "NFD"):
-        assert words(unicodedata.normalize(form, text)) == expected
-    assert composed(composed(text)) == composed(text)
-
-
-@given(
-    st.lists(TEXT | st.sampled_from([*" \n\t\xa0\u2003\u3000\x85\x1c"]), max_size=8).map("".join)
-)
-def test_the_words_between_spaces_are_those_of_the_whole_text(text: str) -> None:
-    if not text.isascii():
-        assert words(text) == [word for _, run_words in word_runs(text) for word in run_words]
 
 
 def index_of(written: str) -> list[str]:

@@ -12,7 +12,6 @@ from locomo.others import __main__ as others
 from locomo.others.peers import PEERS, QUIET, Measured
 from locomo.others.rankings import Found, read_or_rank
 from locomo.results.written import read_results
-from locomo.retrieval.baselines import Cosine
 from memory import Turn
 from memory.system.progress import progress_bar
 from tests.support.commands import run_in_process
@@ -107,16 +106,3 @@ def test_a_ranking_is_read_from_the_run_before(tmp_path: Path) -> None:
     cache.write_text(json.dumps({"tiny": vars(found["tiny"])}))
     with progress_bar(others.Console()) as bar:
         assert read_or_rank("fts5", Path("none.json"), 10, cache=cache, bar=bar) == found
-
-
-def test_the_cosine_ranks_by_the_packaged_vectors(tmp_path: Path) -> None:
-    turns = [
-        Turn(speaker="Ann", text=text, session="s", said_at="2017-05-09T10:00:00", source=text)
-        for text in ("My cat Miso sleeps.", "The train leaves at noon.", "...")
-    ]
-    cosine = PEERS["cosine"].open(tmp_path)
-    assert isinstance(cosine, Cosine)
-    assert cosine.add(turns[:1]) == ["0"]
-    assert cosine.add(turns[1:]) == ["1", "2"]
-    assert cosine.search("When does the train leave?", 2)[0] == "1"
-    assert len(cosine.search("cat", 9)) == 3

@@ -65,17 +65,6 @@ def filed(folder: Path, name: str = "runs") -> list[dict[str, Any]]:
 # --- on disk ------------------------------------------------------------------------------------
 
 
-def test_a_run_and_its_prompt_are_on_disk_when_the_metric_returns(
-    board: Scoreboard, tmp_path: Path
-) -> None:
-    assert board(example(1), ran(OTHER, 0.5)).score == 0.5
-    run = {"candidate": OTHER.key, "example": "c/1", "reward": 0.5}
-    assert filed(tmp_path) == [{**run, "sampled": False, "copied": False, "failed": "", "calls": 7}]
-    board(example(2), ran(OTHER))
-    [prompt] = filed(tmp_path, "prompts")
-    assert prompt == {"instructions": "Do it well.", "demos": [{"question": "Who?"}]}
-
-
 @pytest.mark.parametrize("cut", [1, 9, 40, 90])
 def test_a_line_that_a_kill_cut_short_is_left_out_and_the_next_is_whole(
     tmp_path: Path, cut: int
@@ -91,23 +80,6 @@ def test_a_line_that_a_kill_cut_short_is_left_out_and_the_next_is_whole(
         board(example(3), ran(PLAIN))
     with closing(opened(tmp_path, resume=True)) as board:
         assert board.of(PLAIN.key).keys() == {*kept, "c/3"}
-
-
-def test_a_resumed_board_knows_old_runs_and_prompts(tmp_path: Path) -> None:
-    strange = Candidate("Say \u2028 \x85 \ud83d \U0001f600\n", ({"question": "\ud83d?"},))
-    with closing(opened(tmp_path)) as board:
-        board.prompts[strange.key] = strange
-        for prompt in (PLAIN, OTHER, strange):
-            board(example(1), ran(prompt, 0.25))
-        board(example(1), ran(PLAIN, 1.0, sampled=True))
-        before = dict(board.runs)
-    with closing(opened(tmp_path, resume=True)) as board:
-        assert board.runs == before
-        assert board.prompts.keys() == {PLAIN.key, OTHER.key, strange.key}
-        assert board.prompts[OTHER.key] == OTHER
-        assert (board.count, board.failures) == (0, 0)
-        board(example(2), ran(OTHER))
-    assert len(filed(tmp_path, "prompts")) == 3
 
 
 def test_what_failed_does_not_count_and_is_replaced_when_it_succeeds(

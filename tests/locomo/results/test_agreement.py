@@ -12,7 +12,6 @@ from locomo.results.agreement import (
     LABELLED,
     LabelledAnswer,
     cohens_kappa,
-    measure_agreement,
     read_labelled,
 )
 from memory import InputError
@@ -36,18 +35,6 @@ def test_cohens_kappa_is_that_of_a_worked_table() -> None:
     assert cohens_kappa([]) is None
     # Three ratings: (3 / 4 - 5 / 16 by chance) / (1 - 5 / 16).
     assert cohens_kappa([(0, 0), (0.5, 0.5), (1, 1), (0.5, 1)]) == pytest.approx(7 / 11)
-
-
-def test_verdicts_that_cannot_be_read_are_counted_apart() -> None:
-    labels = [True, True, False, False, True]
-    verdicts = [True, False, True, False, None]
-    result = measure_agreement([*zip(labels, verdicts, strict=True)])
-    assert (result.verdicts, result.unreadable) == (4, 1)
-    assert (result.too_generous, result.too_strict, result.bias) == (1, 1, 0)
-    assert result.agreement == 0.5
-    assert result.kappa == 0
-    low, high = result.kappa_interval or (0, 0)
-    assert -1 <= low < 0 < high <= 1
 
 
 def test_the_labelled_answers_are_to_questions_of_our_data_and_of_all_sorts() -> None:

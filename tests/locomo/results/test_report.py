@@ -109,18 +109,6 @@ def test_a_difference_of_two_conversations_says_nothing_of_others() -> None:
     assert paired_differences(before, after, "independent")[-1].verdict == "too few conversations"
 
 
-def test_question_types_take_the_place_of_categories() -> None:
-    results = [
-        replace(RIGHT, index=0, question_type="update", category=4, score=1.0),
-        replace(RIGHT, index=1, question_type="update", category=5, score=0.0),
-        replace(RIGHT, index=2, question_type="date", category=4, score=0.5),
-    ]
-    lines = {line.categories: line for line in score_lines(results, "independent")}
-    assert lines.keys() == {"date", "update", "5 adversarial", "1-4", "all"}
-    assert (lines["update"].questions, lines["update"].score) == (2, 0.5)
-    assert (lines["date"].questions, lines["date"].score) == (1, 0.5)
-
-
 def test_two_runs_are_paired_by_question_in_each_category() -> None:
     before = [
         replace(RIGHT, conversation=f"c{n % 3}", index=n, category=1 + n % 2, score=0.5)

@@ -10,7 +10,7 @@ import pytest
 
 from locomo.commands import run_command
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.fair import RankedCase, fair_recalls, hybrid_scores, ranking_table
+from locomo.retrieval.fair import RankedCase, fair_recalls, ranking_table
 from locomo.retrieval.fit import Case
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample.json"
@@ -28,16 +28,6 @@ def asked(by_words: int, by_cosine: int, feature: float) -> RankedCase:
 def _places(first: int) -> np.ndarray:
     others = [place for place in range(1, TURNS + 1) if place != first]
     return np.array([first, *others], dtype=float)
-
-
-def test_reciprocal_ranks_are_joined_and_a_turn_without_a_word_has_none_of_bm25() -> None:
-    ranked = RankedCase(
-        Case(4, np.array([1, 2]), np.array([1]), np.zeros((2, 1))),
-        by_words=np.array([1.0, np.inf]),
-        by_cosine=np.array([2.0, 1.0]),
-    )
-    scores = hybrid_scores(ranked, constant=1, share=0.25)
-    assert scores == pytest.approx([0.75 / 2 + 0.25 / 3, 0.25 / 2])
 
 
 def test_a_conversation_is_measured_by_what_the_others_tuned() -> None:

@@ -74,16 +74,6 @@ def test_recall_leaves_out_category_5_and_questions_without_evidence(source: Pat
     ) == {2: [[0.5]]}
 
 
-def test_recall_by_session_counts_sessions_of_the_turns_that_are_looked_at(source: Path) -> None:
-    conversation = load_conversations(source)[0]
-    retrievals = {conversation.id: retrieve(conversation, source.parent, 4)}
-    [ranked, *_] = retrievals[conversation.id].ranked.values()
-    # Evidence is D2:1 and D1:2: one session is there at once, the other with its first turn.
-    first = next(depth for depth, name in enumerate(ranked, 1) if name.startswith("D1"))
-    measured = recalls([conversation], retrievals, [1, first - 1, first], by_session=True)
-    assert measured == {2: [[0.5, 0.5, 1.0]]}
-
-
 def test_results_of_longmemeval_are_shown_by_question_type(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -159,17 +159,6 @@ def test_feedback_names_what_was_wrong_and_nothing_else(
 # --- one metric for every optimizer -------------------------------------------------------------
 
 
-def test_the_metric_is_the_mean_over_questions_with_its_components() -> None:
-    asked = example(question(), question("Nice"))
-    given = metric(asked, told(right(), right()))
-    assert given.score == pytest.approx((1.0 + 0.2) / 2)
-    parts = (given.answer, given.evidence, given.words, given.sql, given.budget)
-    assert parts == (0.5, 1, 0.5, 1, 1)
-    assert given >= 0.6
-    assert not given >= 0.61
-    assert sum([given, given]) == pytest.approx(1.2)
-
-
 @pytest.mark.parametrize(
     ("pred", "why"),
     [
@@ -457,18 +446,6 @@ def test_memupdates_own_reward_softens_harm_and_counts_no_loss() -> None:
     )
     assert ours.gain > 0
     assert theirs.score == pytest.approx(ours.gain * ours.efficiency)
-
-
-@pytest.mark.parametrize(
-    ("answer", "fields", "reward"),
-    [("Oslo", 20, 0.0), ("Lyon", 1_000, 1.0), ("Lyon", 20, 1.25)],
-)
-def test_sql_memorys_own_reward_adds_a_bonus_to_a_right_answer_only(
-    answer: str, fields: int, reward: float
-) -> None:
-    outcome = right(answer=answer, fields=fields)
-    scored = sql_memory_retrieve_metric(example(question()), told(outcome))
-    assert scored.score == pytest.approx(reward)
 
 
 def test_sql_memorys_own_reward_counts_only_equal_facts() -> None:

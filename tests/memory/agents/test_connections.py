@@ -5,10 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from memory.agents.settings_text import with_list_item, without
 from tests.support.commands import run
 
 SETTINGS = [
@@ -117,31 +114,3 @@ def test_connecting_twice_and_the_status(
     assert os.listdir(tmp_path / ".claude") == ["settings.local.json"]
     run("connect", "emacs", "--yes", says="unknown agent")
     run("connect", says="name an agent")
-
-
-_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
-@given(
-    st.dictionaries(st.sampled_from(["hooks", "a", "b"]), _values, max_size=3),
-    st.sampled_from([None, 1, 4, "\t"]),
-)
-def test_an_insertion_adds_an_item_and_can_be_taken_out(
-    value: dict[str, object], indent: int | str | None
-) -> None:
-    text = json.dumps(value, indent=indent)
-    hooks = value.get("hooks", {})
-    try:
-        changed, inserted = with_list_item(text, ("hooks", "Stop"), {"x": ["1"]})
-    except ValueError:
-        assert not isinstance(hooks, dict)
-        return
-    assert isinstance(hooks, dict)
-    assert json.loads(changed) == {**value, "hooks": {**hooks, "Stop": [{"x": ["1"]}]}}
-    assert without(changed, [inserted]) == text

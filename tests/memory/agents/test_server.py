@@ -54,24 +54,6 @@ def event(name: str, seconds: float, **payload: Any) -> dict[str, Any]:
     return {"agent": "claude-code", "seconds": seconds, "payload": about | payload}
 
 
-def test_a_start_that_was_too_slow_is_told_with_the_first_prompt(
-    served: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_ready = threading.Event()
-
-    def slow_start(_: object) -> str:
-        is_ready.wait(float(PATIENT))
-        return "never commit"
-
-    monkeypatch.setattr(sessions, "start_context", slow_start)
-    monkeypatch.setattr(sessions, "prompt_context", lambda _: "we dropped Redis")
-    assert request(served, event("SessionStart", 0.05))["outcome"] == "error"
-    is_ready.set()
-    prompt = event("UserPromptSubmit", float(PATIENT), prompt="Why did we drop Redis?")
-    assert request(served, prompt)["context"] == "never commit\n\nwe dropped Redis"
-    assert request(served, prompt)["context"] == "we dropped Redis"
-
-
 def test_a_session_whose_start_no_server_heard_gets_its_orders_with_the_first_prompt(
     served: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

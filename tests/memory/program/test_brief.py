@@ -73,15 +73,6 @@ def test_a_question_says_of_which_days(question: str, days: tuple[str, str]) -> 
     assert asked_days(question) == days
 
 
-def test_a_month_without_its_year_is_the_last_one() -> None:
-    may, july = ("2011-05-01", "2011-05-31"), ("2010-07-01", "2010-07-31")
-    assert asked_days("What did Tom do in May?", "2011-06-03") == may
-    assert asked_days("What did Tom do in July?", "2011-06-03T10:00") == july
-    assert asked_days("What may Tom do?", "2011-06-03") == ("", "")
-    for no_day in ("", "2011", "May 2011", "2011-13-40"):
-        assert asked_days("What did Tom do in May?", no_day) == ("", "")
-
-
 def choice_of(text: str, question: str) -> Choice | None:
     return choice_in(text, CATALOG, question, default_vocabulary())
 

@@ -330,18 +330,6 @@ def test_the_price_of_a_token_is_litellms_own_or_unknown(server: Server):
     assert load_model("openai/gpt-4o-mini", api_base=server.address).price is None
 
 
-@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
-def test_a_server_that_the_environment_names_is_named_and_has_no_price(
-    monkeypatch: pytest.MonkeyPatch, variable: str
-):
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert load_model("openai/gpt-4o-mini").server == "openai"
-    monkeypatch.setenv(variable, "http://me:secret@127.0.0.1:9/v1")
-    model = load_model("openai/gpt-4o-mini")
-    assert (model.server, model.price) == ("http://127.0.0.1:9/v1", None)
-    assert load_model("local").price == (0.0, 0.0)
-
-
 def test_what_a_model_is_asked_for_is_summed_up_in_all_threads(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ):

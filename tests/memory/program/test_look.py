@@ -348,17 +348,6 @@ def test_the_answer_is_streamed_and_not_the_look(runs: Store, asked_for: str) ->
     assert (said, prediction.answer) == ("sixty times in all", "sixty times in all")
 
 
-def test_a_look_and_an_answer_are_examples_of_one_prompt(runs: Store) -> None:
-    with dspy.context(lm=ScriptedLM([([], look(COUNT)), ([], answer("60", "1"))]), trace=[]):
-        program = AskMemory(sql="when it pays", budget=BUDGET)
-        program(question=QUESTION, memory=runs)
-        asked, answered = dspy.settings.trace
-    for predict, inputs, _ in (asked, answered):
-        assert predict is program.answer.predict
-        assert [*inputs] == [*predict.signature.input_fields]
-    assert (asked[2].look, answered[2].answer) == (COUNT, "60")
-
-
 # --- the bill -------------------------------------------------------------------------------------
 
 

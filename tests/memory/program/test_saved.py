@@ -113,19 +113,6 @@ def test_a_file_of_before_a_module_came_is_plain_for_that_one(file: Path):
         load_program(file)
 
 
-def test_an_example_of_tool_calls_is_kept_as_json(tmp_path: Path):
-    program = MemoryProgram()
-    calls = dspy.ToolCalls.from_dict_list([{"name": "delete_memory", "args": {"fact_id": 7}}])
-    program.refine.predict.demos = [
-        dspy.Example(catalog="two facts", thought="It stands twice.", tool_calls=calls)
-    ]
-    save_program(program, tmp_path / "refine.json", CARD)
-    [demo] = load_program(tmp_path / "refine.json").refine.predict.demos
-    assert json.loads(demo.tool_calls) == {
-        "tool_calls": [{"name": "delete_memory", "args": {"fact_id": 7}}]
-    }
-
-
 def test_dspy_loads_the_file_and_what_dspy_saves_is_loaded(file: Path, tmp_path: Path):
     by_dspy = MemoryProgram()
     by_dspy.load(str(file))

@@ -194,25 +194,6 @@ def test_an_evaluation_with_rows_is_written_as_json(home: Path) -> None:
     assert json.loads(json.dumps(voted.toDict()))["rows"] == written["rows"]
 
 
-def test_a_prediction_has_the_evidence_and_the_text_of_its_hits(home: Path) -> None:
-    prediction = asked_with(ScriptedLM(ASKED))
-    assert "Anna: I moved to Oslo." in prediction.evidence
-    assert {hit.text for hit in prediction.hits} == {turn.text for turn in SAID}
-    groundedness = dspy.evaluate.CompleteAndGrounded()
-    judge = DummyLM([_GROUNDED | {"completeness": 1.0}, _GROUNDED])
-    with dspy.context(lm=judge, adapter=None):
-        said = dspy.Prediction(response=prediction.answer, context=prediction.evidence)
-        judged = groundedness(dspy.Example(question=QUESTION, response="Oslo"), said)
-    assert judged.score == 1.0
-    assert "I moved to Oslo." in str(judge.history)
-
-
-_GROUNDED = {
-    "reasoning": "", "ground_truth_key_ideas": "Oslo", "system_response_key_ideas": "Oslo",
-    "system_response_claims": "Oslo", "discussion": "", "groundedness": 1.0,
-}  # fmt: skip
-
-
 def _is_right(gold: dspy.Example, pred: dspy.Prediction, trace: Any = None) -> bool:
     return bool(gold.answer == pred.answer)
 

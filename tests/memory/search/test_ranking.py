@@ -127,24 +127,6 @@ def test_a_question_is_known_by_its_mark_in_any_script(text: str) -> None:
     assert question != 0 == statement
 
 
-def test_long_turns_do_not_win_by_holding_every_word() -> None:
-    ranked = index(turns_of("a " * 50, "a " * 5_000))
-    short, long = shares("words", ranked, "cat", match(10, 20))
-    assert short > long > 0
-    ranked = index(turns_of("today " * 50, "today " * 5_000))
-    short, long = shares("time", ranked, "When?")
-    assert short > long > 0
-
-
-def test_whoever_a_question_to_an_assistant_means_counts() -> None:
-    ranked = index([Turn("Anna", "My car is red."), Turn("Assistant", "A red car it is.")])
-    anna, assistant = shares("implied", ranked, "Which car do I have?")
-    assert anna > assistant == 0
-    anna, assistant = shares("implied", ranked, "What did you say of my car?")
-    assert assistant > anna == 0
-    assert not any(shares("implied", ranked, "Which car has Anna?"))
-
-
 @pytest.mark.parametrize("cuts", [[], [1]])
 def test_in_a_session_with_an_assistant_the_turns_own_rare_words_count(cuts: list[int]) -> None:
     with_assistant = [Turn("Anna", "A cat.", "a"), Turn("Assistant", "A cat and a dog!", "a")]
@@ -445,17 +427,6 @@ def test_a_turn_is_found_by_what_was_asked_before_it() -> None:
         ranked, ranked.query("move", selection), NOTHING, [match(10)], 3, selection=selection
     )
     assert ids(hits)[0] == 20
-
-
-def test_nothing_is_found_where_nothing_passes() -> None:
-    ranked = index(turns_of("a cat"))
-    selection = ranked.select(ranked.spoken_by(["Zoe"]))
-    assert (
-        ranking.rank(
-            ranked, ranked.query("cat", selection), EAST, [match(10)], 3, selection=selection
-        )
-        == []
-    )
 
 
 # ------------------------------------------------------------ whatever is given
