@@ -201,6 +201,8 @@ def features_of(claim: Claim, sentence: Sentence) -> set[str]:
     who = _subject_of(tokens[start:first], claim) or "none"
     if "in quotation marks" in features:
         features.add(f"{whose}: who {who} in quotation marks")
+        if {"report in", "report earlier"} & features:
+            features.add("report before quotation marks")
     features.add(f"{whose}: who {who}")
     if who == "none":
         outer = _subject_of(tokens[:start], claim) or "none"

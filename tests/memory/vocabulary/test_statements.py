@@ -45,12 +45,12 @@ def test_a_reason_names_the_sentence() -> None:
 
 
 def test_labelled_sentences_that_nobody_fitted_to() -> None:
-    held = [example for example in labelled() if example.is_held]
+    held = [example for example in labelled() if example.family == "unseen"]
     refused = {True: 0, False: 0}
     for example in held:
         fact = Fact(
             example.claim.subject or "Nora", example.claim.attribute, example.claim.value, turn_id=1
         )
         refused[example.is_stated] += bool(why_unstated(fact, example.turn))
-    assert refused[False] >= 90  # that are not stated
-    assert refused[True] <= 15  # that are
+    assert refused[False] >= 36  # of 60 that are not stated
+    assert refused[True] <= 6  # of 60 that are
