@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.statements [--fit] [--errors]
 
-`data/stated` has sentences in families, each with a fact and whether it states it (1) or not (0), of
-the speaker ("me") or of someone else, labelled before anything judged them. In a family every
+`data/stated` has sentences in families, each with a fact and whether it states it (1) or not (0),
+of the speaker ("me") or of someone else, labelled before anything judged them. In a family every
 judgement is by weights that were fitted on the others, and on the gold facts of four in five
 conversations of `data/train` and `data/rows`. No fit has seen `unseen`, nor the other gold facts.
 `--fit` writes `memory/vocabulary/statements.json`; `--errors` prints what is judged wrongly.

@@ -139,7 +139,7 @@ def test_what_a_turn_says_again_can_be_linked_as_a_contradiction(nora: Store) ->
 
 
 def test_a_digest_reports_what_it_did_to_facts_that_were_there(nora: Store) -> None:
-    text = "I speak Danish. I live in Porto, no longer in Oslo. The nuts were a mistake of the doctor's."
+    text = "I speak Danish. I live in Porto, no longer in Oslo. The nuts were a doctor's mistake."
     told(nora, text, said_at="2026-04-01")
     digest = digested(
         nora,
