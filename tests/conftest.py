@@ -113,7 +113,6 @@ GROUPS = {
     "tests/memory/store/forgetting/test_forget.py": "litellm",
     "tests/memory/store/search/test_reembed.py": "litellm",
     "tests/memory/store/test_statements.py": "postgres",
-    "tests/memory/store/search/test_waiting.py": "litellm",
     "tests/memory/test_embedders.py": "litellm",
     "tests/memory/test_gate.py": "litellm",
     "tests/memory/test_home.py": "litellm",

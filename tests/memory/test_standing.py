@@ -486,67 +486,6 @@ def test_plain_forms_are_standing_and_none_of_what_only_looks_so(tmp_path: Path)
     assert stored >= 4  # others are left to models
 
 
-ORDERS = (
-    "Always confirm the distance when I ask about walks, please.",
-    "Never recommend alcohol when I ask about dinner.",
-    "Please recommend only quiet places when I ask about hotels.",
-    "Whenever I ask for a recipe, please use grams.",
-    "When I ask about code, don't apologise.",
-    "When answering questions about law, always name the country.",
-    "Make sure to mention the season when I ask about trips.",
-    "You should always cite your sources when I ask about health.",
-    "I'd like you to never use emojis.",
-    "From now on, check the weather before you suggest anything.",
-    "In future, round all prices to whole euros.",
-    "Speak to me like a pirate from now on.",
-    "Limit your answers to three sentences.",
-    "Never make jokes in your answers.",
-    "Always translate foreign words.",
-    "Don't ever quote song lyrics.",
-    "Never suggest meat.",
-    "Keep it short.",
-    "Always correct my spelling.",
-    "Never share my address.",
-    "Always greet me by name.",
-    "Always give examples when you explain something.",
-    "Ask me before you book anything.",
-    "Don't suggest medication.",
-    "Use British spelling.",
-    "Avoid long lists.",
-)
-NO_ORDERS = (
-    "Write me a poem.",
-    "Tell me about Rome.",
-    "Give me three ideas. Keep it short.",
-    "Use the table in your answer.",
-    "Always trust your gut!",
-    "Never give up!",
-    "Always end up late.",
-    "Always a pleasure.",
-    "People laugh when I ask about it.",
-    "I always cry when I ask for help.",
-    "My mother told me: always mention the price.",
-    "Don't eat my cake!",
-    "Don't suggest that I lied!",
-    "Tell me when you know more.",
-    "Call me when you arrive.",
-    "Avoid that restaurant, it's awful.",
-    "Use the second key.",
-)
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_an_imperative_for_a_case_or_for_all_answers_stands(store: Store, order: str) -> None:
-    add_turns(store, [Turn("Bea", order)])
-    assert len(applied(store, "What is for dinner?", "Bea")) == 1
-
-
-@pytest.mark.parametrize("text", NO_ORDERS)
-def test_an_imperative_for_one_answer_and_advice_do_not(store: Store, text: str) -> None:
-    add_turns(store, [Turn("Bea", text)])
-    assert applied(store, "What is for dinner?", "Bea") == []
-
-
 @pytest.mark.parametrize(
     ("order", "later"),
     [
