@@ -26,18 +26,6 @@ def test_a_start_that_fails_says_why_and_frees_all(package: None, tmp_path: Path
     assert (job.status.value, job.ended) == ("failed", [{}])
 
 
-def test_a_start_without_memory_says_so_in_one_line(package: None, tmp_path: Path) -> None:
-    log = "ValueError: No available memory for the cache blocks.\n" + "shutting down\n" * 30
-    (tmp_path / "inference.log").write_text(log)
-
-    def fails(self: Any, request: Any, manager: Any) -> None:
-        raise RuntimeError("vllm's process has ended")
-
-    job = starting(tmp_path, start=fails)
-    with pytest.raises(RuntimeError, match="out of memory"):
-        job.initialize(initialize_request(), None)
-
-
 def checkpoint_of(storage: Path, name: str) -> Path:
     """A checkpoint's folder as Hugging Face's trainer writes one, and as DeepSpeed does."""
     folder = storage / "grpo:m:x:1" / "checkpoints" / name

@@ -16,7 +16,6 @@ import yaml
 
 from tests.support import arbor_package
 from tests.support.arbor_package import (
-    WORKERS,
     Stub,
     configured,
     initialize_request,
@@ -192,21 +191,6 @@ def test_a_run_that_asks_for_another_split_is_refused(
     job = starting(tmp_path, start=runs)
     with pytest.raises(ValueError, match=r"arbor\.yaml gives 1 and 2"):
         job.initialize(initialize_request(inference, training), None)
-
-
-@pytest.mark.parametrize("on", [[0], [0, 1], []])
-def test_a_run_on_other_gpus_than_asked_is_ended(
-    on: list[int], package: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    job = starting(tmp_path, start=runs)
-    job.initialize(initialize_request(), None)
-    assert (job.status.value, job.ended) == ("running", [])
-    wrong = [*WORKERS[:1], {"pid": 2, "role": "training", "gpus": on}]
-    module = importlib.import_module("arbor.server.services.jobs.grpo_job")
-    monkeypatch.setattr(module, "processes", lambda: wrong)
-    with pytest.raises(RuntimeError, match=r"GPUs \(1, 2\)"):
-        job.initialize(initialize_request(), None)
-    assert (job.status.value, job.ended) == ("failed", [{}])
 
 
 def test_a_request_to_a_dead_trainer_ends_and_the_next_is_served(

@@ -2,10 +2,8 @@
 
 import importlib
 import io
-import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tarfile
@@ -20,7 +18,6 @@ from typing import Any
 
 import httpx
 import pytest
-import typer
 import uvicorn
 
 from tests.support.arbor_package import stubbed
@@ -64,29 +61,6 @@ def test_a_bad_arbor_yaml_is_refused_in_one_line(text: str, message: str, tmp_pa
 
 def test_the_arbor_yaml_of_the_repository_is_good() -> None:
     assert serve.load(ARBOR / "arbor.yaml").split == serve.GpuSplit((0,), (1, 2))
-
-
-@pytest.mark.slow
-def test_the_command_refuses_with_one_line_and_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "arbor.yaml"
-    file.write_text(GOOD.format(tmp_path / "s"))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        busy = start("--config", str(file), "--port", port)
-    ended = [(busy.returncode, busy.stderr, "--port")]
-    monkeypatch.delenv("ARBOR_TOKEN", raising=False)
-    none, everywhere = tmp_path / "none.yaml", "0.0.0.0"  # noqa: S104
-    for config, host, message in (none, "::1", "none.yaml"), (file, everywhere, "ARBOR_TOKEN"):
-        with pytest.raises(typer.Exit) as refused:
-            serve.main(config, host, 0)
-        ended.append((refused.value.exit_code, capsys.readouterr().err, message))
-    for code, error, message in ended:
-        assert code == 2
-        assert message in error
-        assert error.startswith("serve.py: ")
-        assert error.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -147,15 +121,6 @@ def checkpoint_folder(storage: Path, name: str = "best", job: str = "grpo:m:x:1"
 @pytest.fixture
 def server_state(tmp_path: Path) -> Any:
     return serve.GpuServerState(serve.GpuSplit((0,), (1, 2)), tmp_path)
-
-
-def test_metrics_are_read_from_the_file_that_the_trainer_appends_to(server_state: Any) -> None:
-    folder = checkpoint_folder(server_state.storage).parent
-    assert server_state.metrics("grpo:m:x:1", 0) == []
-    rows = [{"step": i, "kl": i / 10} for i in (1, 2, 3)]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (folder / "metrics.jsonl").write_text(text + '{"step": 4, "k')
-    assert server_state.metrics("grpo:m:x:1", 1) == rows[1:]
 
 
 @pytest.mark.parametrize("job", ["..", "grpo:m:x:1/../..", "/etc", "absent", ""])
