@@ -28,8 +28,7 @@ from memory.sql.policy import check_facts
 from memory.store.facts.rights import currency_values
 from memory.store.sqlite.connection import add_functions_of_models
 from memory.text.turn_filter import read_filter
-from tests.memory.sql.refused_reads import REFUSED_READS
-from tests.memory.sql.refused_writes import REFUSED_WRITES
+from tests.memory.sql.refused import REFUSED_READS, REFUSED_WRITES
 from tests.support.rendered import rendered
 
 # The checks of a model's SQL are a wall: CI draws a hundred examples, twice as many as elsewhere.

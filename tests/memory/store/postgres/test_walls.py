@@ -20,8 +20,7 @@ from memory.store.postgres.pool import connection_of_models
 from memory.store.postgres.store import PostgresStore
 from memory.text.characters import label, one_line
 from tests.conftest import CAT, MOVED, SAID
-from tests.memory.sql.refused_reads import REFUSED_READS
-from tests.memory.sql.refused_writes import REFUSED_WRITES
+from tests.memory.sql.refused import REFUSED_READS, REFUSED_WRITES
 from tests.memory.store.postgres.attacks import READS, WRITES
 from tests.support import sql_fuzzing, sql_statements
 from tests.support.postgres_server import logged_in, new_database, new_namespace, shared_database
