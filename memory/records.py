@@ -661,9 +661,9 @@ class WaitingWork:
 
     `turns` are in no window yet, up to the id `last_turn`. `windows` failed before or belonged to a
     dead process, `claimed_windows` are under way, `dead_windows` wait for a person.
-    `blank_summaries` must be rewritten, and `forgets` finished. `refine` and `retention_days` are
-    the settings of these names, as JSON or "". `next_expiry` is the moment (UTC) at which the next
-    turn expires, or "".
+    `blank_summaries` must be rewritten, and `forgets` finished. `retention_days` is the setting of
+    this name, as JSON or "". `next_expiry` is the moment (UTC) at which the next turn expires, or
+    "".
     """
 
     name: str
@@ -674,7 +674,6 @@ class WaitingWork:
     dead_windows: int = 0
     blank_summaries: int = 0
     forgets: int = 0
-    refine: str = ""
     retention_days: str = ""
     next_expiry: str = ""
 
@@ -688,8 +687,8 @@ class WaitingWork:
     def is_any(self) -> bool:
         """Whether anything waits, or is under way."""
         counts = (self.turns, self.windows, self.claimed_windows, self.dead_windows)
-        settings = (self.refine, self.retention_days)
-        return any((*counts, self.blank_summaries, self.forgets, *settings, self.has_expired))
+        due = (self.blank_summaries, self.forgets, self.retention_days, self.has_expired)
+        return any((*counts, *due))
 
 
 @dataclass(frozen=True)

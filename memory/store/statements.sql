@@ -1514,8 +1514,7 @@ WHERE namespace = :namespace AND task = :task;
 -- waiting_work --
 -- The last turn, the last that a digest has taken, windows that a digest may try, those that wait
 -- for a person, whose windows are under way, summaries to be told, turns to be forgotten, how
--- often to refine, how long turns stay, when the next expires. Postgres has `waiting_work_of_all`
--- beside it.
+-- long turns stay, when the next expires. Postgres has `waiting_work_of_all` beside it.
 SELECT
     (SELECT coalesce(max(id), 0) FROM memory.turns WHERE namespace = :namespace),
     {greatest}(
@@ -1537,10 +1536,6 @@ SELECT
     ),
     (SELECT count(*) FROM memory.summaries WHERE namespace = :namespace AND summary = ''),
     (SELECT count(*) FROM memory.settings WHERE namespace = :namespace AND name = 'forgetting'),
-    coalesce((
-        SELECT value FROM memory.settings
-        WHERE namespace = :namespace AND name = 'refine' ORDER BY id DESC LIMIT 1
-    ), ''),
     coalesce((
         SELECT value FROM memory.settings
         WHERE namespace = :namespace AND name = 'retention_days' ORDER BY id DESC LIMIT 1

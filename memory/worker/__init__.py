@@ -1,4 +1,4 @@
-"""Work for all memories, in turn: digests, summaries, refinement, forgetting, changes sent on."""
+"""Work for all memories, in turn: digests, summaries and forgetting."""
 
 import lazy_loader
 

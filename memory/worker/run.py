@@ -9,7 +9,6 @@ from pathlib import Path
 from memory.api import Memory
 from memory.digest.windows import Digest
 from memory.errors import (
-    InputError,
     MemoryFault,
     ModelError,
     PromptTooLong,
@@ -20,9 +19,8 @@ from memory.errors import (
 from memory.models import Model
 from memory.models.costs import Cost, Spending, spending
 from memory.models.model_errors import seconds_to_wait
-from memory.program import MemoryProgram, program_for
+from memory.program import MemoryProgram
 from memory.records import Task, WaitingWork
-from memory.refine.run import forecast, refine
 from memory.store import Store, open_store
 from memory.store.namespaces import existing
 from memory.store.waiting.pending_windows import new_claimant
@@ -34,11 +32,9 @@ from memory.worker import retention
 from memory.worker.limits import Backoff, Limits, delay_after, today
 from memory.worker.queue import Queue, Sight, queue_of_home
 
-DIGEST, REFINE, FORGET = "digest", "refine", "forget"
-_ASKING = (DIGEST, REFINE)  # a model
+DIGEST, FORGET = "digest", "forget"
 # Then others have their turn: a memory of a thousand windows does not make them wait.
 _WINDOWS_AT_ONCE = 4
-_DAYS_BETWEEN = {"daily": 1, "weekly": 7, "monthly": 30}
 _TICK_S = 0.2  # how soon a signal and the end of a thread are seen
 _ERROR_EVERY_S = 60.0  # the same error is reported no sooner
 
@@ -82,7 +78,7 @@ _Kind = tuple[str, Callable[[WaitingWork, Task], bool], Callable[[Store, _Job], 
 
 
 class Worker:
-    """Digests, tells summaries again, refines and finishes forgetting.
+    """Digests, tells summaries again, and finishes forgetting.
 
     Arguments:
         model: None to leave out tasks that call one.
@@ -174,7 +170,7 @@ class Worker:
         for task, is_due, work in self._kinds():
             names = self._due(sight, task, is_due) if self._has_room(task) else []
             while names and self._has_room(task) and not self._stop.is_set():
-                if task in _ASKING and not self._may_ask(sight):
+                if task == DIGEST and not self._may_ask(sight):
                     break
                 claimant = new_claimant()
                 try:
@@ -195,10 +191,7 @@ class Worker:
         """The kinds of tasks: their names, when they are due, and what does them."""
         kinds: list[_Kind] = [(FORGET, _is_to_forget, self._forget)]
         if self._model is not None:
-            kinds += [
-                (DIGEST, self._is_to_digest, self._digest),
-                (REFINE, self._is_to_refine, self._refine),
-            ]
+            kinds.append((DIGEST, self._is_to_digest, self._digest))
         return kinds
 
     def _due(
@@ -212,7 +205,7 @@ class Worker:
             for name, work in sight.waiting.items()
             if name not in busy
             and sight.is_free(name, task)
-            and (task not in _ASKING or self._is_affordable(sight.tasks.get(name, {}).values()))
+            and (task != DIGEST or self._is_affordable(sight.tasks.get(name, {}).values()))
             and is_due(work, sight.task(name, task))
         ]
         return sorted(names, key=lambda name: (sight.task(name, task).served_at, name))
@@ -237,12 +230,6 @@ class Worker:
             return self._options.settle <= 0
         return time.monotonic() - since >= self._options.settle
 
-    def _is_to_refine(self, work: WaitingWork, task: Task) -> bool:
-        days = _DAYS_BETWEEN.get(work.refine.strip('"'))
-        if days is None or work.turns or work.windows:
-            return False
-        return time.time() - task.served_at >= days * 86_400
-
     def _may_ask(self, sight: Sight) -> bool:
         """Whether the provider may be asked now, and the day's limits allow it."""
         if time.monotonic() < self._backoff.until:
@@ -252,10 +239,9 @@ class Worker:
         return self._options.limits.allows_in_all(sight.calls_of(today()) + since.calls)
 
     def _has_room(self, task: str) -> bool:
-        """Whether fewer run than may: model tasks and forgetting, separately."""
-        alike = _ASKING if task in _ASKING else (task,)
+        """Whether fewer run than may: digests and forgetting, separately."""
         with self._lock:
-            running = sum(job.task in alike for job in self._running.values())
+            running = sum(job.task == task for job in self._running.values())
         return running < self._options.concurrency
 
     # ---------------------------------------------------------------- doing it
@@ -357,25 +343,6 @@ class Worker:
 
     def _may_go_on(self, store: Store) -> bool:
         return not self._options.limits.calls or self._is_affordable(worker_tasks(store))
-
-    def _refine(self, store: Store, job: _Job) -> str:
-        """Refine the facts of a memory whose setting asks for it."""
-        assert self._model is not None
-        most = forecast(store, self._model)
-        limits = self._options.limits
-        if limits.calls and most.calls > limits.calls:
-            raise InputError(
-                f"a refinement may take {count(most.calls, 'call')}, and the limit of a day is"
-                f" {limits.calls}"
-            )
-        paid = [Cost()]
-        with spending(self._model) as spent:
-            try:
-                program = program_for(self._model, self._program)
-                refinement = refine(store, self._model, program)
-            finally:
-                self._pay(store, job.task, spent, paid)
-        return f"refined: {count(len(refinement.changes), 'change')} kept; {spent.cost}"
 
     def _forget(self, store: Store, job: _Job) -> str:
         """Forget turns older than the memory's setting allows, and finish interrupted forgetting.

@@ -155,7 +155,6 @@ HOSTILE: dict[str, tuple[str, ...]] = {
     "character": ("{}", '"\\udc00"'),
     "persona": ("[1]", '"\\ud800"'),
     "secrets": ('"none"', "[]"),
-    "refine": ('"hourly"', "[]"),
     "retention_days": ('"all"', "-1", "1e9", "true"),
     "retention_keeps_facts": ('"no"',),
     "wrong_answer_cost": ("null", "NaN", "Infinity", "1e400", "-1", '"x"', "[]", "{}", "true"),

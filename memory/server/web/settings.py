@@ -76,13 +76,6 @@ WORDS: Mapping[str, Words] = {
         "But keep the sources of facts",
         "Age forgets no turn that a fact comes from.",
     ),
-    "refine": Words(
-        "Improve the facts",
-        "A larger model does it where “memory serve worker” runs.",
-        "never",
-        {"never": "Never", "daily": "Every day", "weekly": "Every week", "monthly": "Every month"},
-        is_plain=False,
-    ),
     PROMPTS: Words(
         "Length of prompts",
         "Brief ones suit small models.",

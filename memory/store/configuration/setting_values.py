@@ -39,8 +39,7 @@ CHAT: Mapping[str, Any] = {
     CHARACTER: str,
     "persona": str,
     "secrets": Policy,
-    "refine": Literal["never", "daily", "weekly", "monthly"],  # by `memory serve worker`
-    RETENTION_DAYS: int | None,  # as well
+    RETENTION_DAYS: int | None,  # by `memory serve worker`
     RETENTION_KEEPS_FACTS: bool,
     EXPIRY: dict[str, str],
     WRONG_ANSWER_COST: float,

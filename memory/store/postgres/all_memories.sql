@@ -21,7 +21,6 @@ FROM (
         coalesce(windows.open, 0) AS open, coalesce(windows.dead, 0) AS dead,
         coalesce(windows.claimants, '') AS claimants,
         coalesce(blank.summaries, 0) AS blanks, coalesce(forgetting.due, 0) AS forgets,
-        coalesce(refining.value, '') AS refine,
         coalesce(retention.value, '') AS retention_days,
         coalesce((
             SELECT min(value) FROM memory.tags
@@ -50,15 +49,11 @@ FROM (
     ) AS forgetting ON forgetting.namespace = namespaces.id
     LEFT JOIN (
         SELECT DISTINCT ON (namespace) namespace, value FROM memory.settings
-        WHERE name = 'refine' ORDER BY namespace, id DESC
-    ) AS refining ON refining.namespace = namespaces.id
-    LEFT JOIN (
-        SELECT DISTINCT ON (namespace) namespace, value FROM memory.settings
         WHERE name = 'retention_days' ORDER BY namespace, id DESC
     ) AS retention ON retention.namespace = namespaces.id
 ) AS memories
 WHERE :every OR last_turn > last_taken OR open > 0 OR dead > 0 OR claimants <> ''
-    OR blanks > 0 OR forgets > 0 OR refine <> '' OR retention_days <> '' OR next_expiry <> '';
+    OR blanks > 0 OR forgets > 0 OR retention_days <> '' OR next_expiry <> '';
 
 -- work_of_all --
 SELECT namespace, task, served_at, due_at, held_by, held_until, failures, error, position, day,

@@ -117,7 +117,7 @@ def dead_claimants(claimants: Iterable[str]) -> list[str]:
 def waiting_work(row: Sequence[Any], name: str = "") -> WaitingWork:
     """What waits in a memory, from a row of `waiting_work`."""
     last_turn, last_taken, windows, dead, claimants, blanks, forgets, *settings = row
-    refine, retention_days, next_expiry = settings
+    retention_days, next_expiry = settings
     # The windows of a process that was killed can be claimed again.
     under_way = claimants.split(",") if claimants else []
     lost = dead_claimants(under_way)
@@ -130,7 +130,6 @@ def waiting_work(row: Sequence[Any], name: str = "") -> WaitingWork:
         dead_windows=dead,
         blank_summaries=blanks,
         forgets=forgets,
-        refine=refine,
         retention_days=retention_days,
         next_expiry=next_expiry,
     )

@@ -850,9 +850,9 @@ def test_settings_are_switches_menus_and_fields(client: TestClient) -> None:
         Settings(store, {**CHAT, "theme": Literal["day", "night"], "words": list[str]})
     page = f"{ANNA}/settings"
     tags = Tags(client.get(page).text)
-    menus = {"timezone", "secrets", "wrong_answer_cost", "refine", "prompts", "theme"}
+    menus = {"timezone", "secrets", "wrong_answer_cost", "prompts", "theme"}
     assert {*tags.values("select", "name")} == menus
-    assert {"Europe/Oslo", "mask", "daily", "night"} <= {*tags.values("option", "value")}
+    assert {"Europe/Oslo", "mask", "night"} <= {*tags.values("option", "value")}
     assert tags.values("input", "role") == ["switch"]
     assert "number" in tags.values("input", "type")
     typed = {
@@ -871,7 +871,7 @@ def test_settings_are_switches_menus_and_fields(client: TestClient) -> None:
             "words": ["a"],
         }
     client.post(page, data={"timezone": "", "retention_days": "", "retention_keeps_facts": "false"})
-    wrong = client.post(page, data={"refine": "daily", "retention_days": "soon"})
+    wrong = client.post(page, data={"secrets": "off", "retention_days": "soon"})
     assert wrong.status_code == 400
     with open_store(existing("anna")) as store:
         assert Settings(store).all() == {

@@ -162,10 +162,10 @@ def test_a_limit_of_calls_ends_the_day_of_a_memory(home: str, server: FactServer
 
 def test_a_memory_has_one_limit_for_all_that_is_asked_for_it() -> None:
     digest = Task("digest", day="2026-05-01", calls=2)
-    refine = Task("refine", day="2026-05-01", calls=2)
+    forget = Task("forget", day="2026-05-01", calls=2)
     assert Limits(calls=3).allows([digest], "2026-05-01")
-    assert not Limits(calls=3).allows([digest, refine], "2026-05-01")
-    assert Limits(calls=3).allows([digest, refine], "2026-05-02")
+    assert not Limits(calls=3).allows([digest, forget], "2026-05-01")
+    assert Limits(calls=3).allows([digest, forget], "2026-05-02")
 
 
 def test_no_clock_takes_back_what_was_spent(home: str) -> None:
@@ -307,7 +307,7 @@ def test_what_a_claim_looks_at_is_what_a_store_sees(home: str) -> None:
     with open_store(existing("anna")) as store:
         claim_window(store, 10)
         fail_window(store, claim_window(store, 5) or (0, 0), "no", statement="UPDATE facts")
-        set_setting(store, "refine", "daily")
+        set_setting(store, "retention_days", 365)
         own = count_waiting(store, 3)
 
     sight = queue_of_home().look(every=True)
