@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import dspy
 from dspy.utils import exceptions as lm_errors
@@ -16,7 +17,6 @@ from memory.models.model import Limits, Model, Pace, listed_context
 from memory.models.server_refusals import lacks_path
 from memory.models.sizes import SMALL_BUDGET, SMALL_WINDOW, Size, size_for
 from memory.records import FormChoice
-from memory.system.ollama import ollama_address
 from memory.system.provider_calls import call_seconds
 from memory.system.providers import check_listening
 
@@ -33,6 +33,9 @@ _LIMITS: Mapping[Size, Limits] = MappingProxyType(
     }
 )
 _OLLAMA = ("ollama", "ollama_chat")
+_OLLAMA_PORT = 11434
+# Of OLLAMA_HOST, if it says that the server listens at every address.
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - nothing is bound to it here
 # Instructions, a window of 8,000 tokens or the memory of a question, and an answer of 3,000.
 _OLLAMA_CONTEXT = 16_384
 # The next start of a chat digests the window of an abandoned call.
@@ -70,7 +73,7 @@ def load_hosted(
         "timeout": seconds,  # of the client's, which else gives up on a silent server after 600
     }
     if provider in _OLLAMA and not api_base and server_of(name, None) == provider:
-        api_base = ollama_address() or None
+        api_base = _ollama_address() or None
     if api_base:
         check_listening(api_base)
         settings["api_key"] = own_key(name)
@@ -85,6 +88,22 @@ def load_hosted(
     except lm_errors.LMConfigurationError:  # reasoning models: their own temperature, room to think
         lm = BoundedLM(name, temperature=None, max_tokens=16_000, **settings)
     return hosted_model(lm, api_base=api_base, prompts=prompts)
+
+
+def _ollama_address() -> str:
+    """The address that OLLAMA_API_BASE or OLLAMA_HOST names; "" if neither is set."""
+    host = (os.environ.get("OLLAMA_API_BASE") or os.environ.get("OLLAMA_HOST") or "").strip()
+    if not host:
+        return ""
+    try:
+        parts = urlsplit(host if "://" in host else f"http://{host}")
+        port = parts.port or {"https": 443}.get(parts.scheme, _OLLAMA_PORT)
+    except ValueError:
+        return ""
+    name = parts.hostname or ""
+    if name in _EVERYWHERE:
+        name = "127.0.0.1"
+    return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def hosted_model(

@@ -57,8 +57,6 @@ class Handles:
         owner: the owner of memories that name none.
         limits: how much each memory may hold.
         path_of: the location of a namespace; None or an InputError if there is none.
-        is_alone: whether no other process serves the same memories. Only then can a model be chosen
-            while it runs, as the others would keep theirs.
     """
 
     def __init__(
@@ -73,15 +71,13 @@ class Handles:
         owner: str = "",
         limits: Limits | None = None,
         path_of: Callable[[str], namespaces.Location | None] = namespaces.find,
-        is_alone: bool = True,
     ) -> None:
-        self._model = self._first_model = model
-        self._api_base = self._first_api_base = api_base
+        self._model = model
+        self._api_base = api_base
         self._model_lock = Lock()
         self._program = program
         self._budget = budget
         self.read_only = read_only
-        self.is_alone = is_alone
         self._owner = owner
         self._path_of = path_of
         self._cache_bytes = cache_bytes
@@ -89,8 +85,8 @@ class Handles:
         self._open_stores: dict[str, _OpenStore] = {}  # the one used longest ago first
         self.cached_bytes = 0  # of all open stores
         self._fast = ThreadPoolExecutor(_FAST_CALLS, thread_name_prefix="memory")
-        self._slow = self._slow_threads()
-        self._earlier_slow: list[ThreadPoolExecutor] = []  # of models before; their calls go on
+        slow_calls = _SLOW_CALLS_OF_HOSTED if self.stores_facts else _SLOW_CALLS
+        self._slow = ThreadPoolExecutor(slow_calls, thread_name_prefix="memory-slow")
 
     async def run(self, namespace: str, function: Callable[["Memory"], T]) -> T:
         """Call a function with a namespace's Memory.
@@ -182,7 +178,7 @@ class Handles:
         for ended in [opened.end() for opened in self._open_stores.values()]:
             ended.result()
         self._open_stores.clear()
-        for threads in (self._fast, self._slow, *self._earlier_slow):
+        for threads in (self._fast, self._slow):
             threads.shutdown()
 
     def model(self) -> "Model | None":
@@ -200,28 +196,6 @@ class Handles:
     def model_name(self) -> str:
         """The name of the model in use, as `load_model` takes it, "" for none. Loads nothing."""
         return self._model if isinstance(self._model, str) else self._model.name
-
-    @property
-    def first_model_name(self) -> str:
-        """The name of the model that the server was started with."""
-        return self._first_model if isinstance(self._first_model, str) else self._first_model.name
-
-    def choose_model(self, name: str) -> None:
-        """Ask this model from now on; calls that run keep the one before.
-
-        Call it in the event loop. The model that the server was started with has its address again.
-        """
-        is_first = name == self.first_model_name
-        with self._model_lock:
-            self._model = self._first_model if is_first else name
-            self._api_base = self._first_api_base if is_first else None
-        self._earlier_slow.append(self._slow)
-        self._slow.shutdown(wait=False)
-        self._slow = self._slow_threads()
-
-    def _slow_threads(self) -> ThreadPoolExecutor:
-        slow_calls = _SLOW_CALLS_OF_HOSTED if self.stores_facts else _SLOW_CALLS
-        return ThreadPoolExecutor(slow_calls, thread_name_prefix="memory-slow")
 
     @property
     def stores_facts(self) -> bool:

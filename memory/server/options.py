@@ -34,8 +34,8 @@ class ServerOptions:
     limits: Limits | None = None
     has_json_logs: bool = False
 
-    def application(self, sign_in: SignIn, *, is_alone: bool = True) -> ASGIApp:
-        """The application of one process, `is_alone` or one of several."""
+    def application(self, sign_in: SignIn) -> ASGIApp:
+        """The application of one process."""
         if self.has_json_logs:
             log_json()
         program = None
@@ -53,7 +53,6 @@ class ServerOptions:
                 cache_bytes=self.cache_bytes,
                 limits=self.limits,
                 owner=self.owner,
-                is_alone=is_alone,
             ),
             rights=self.rights,
             groups=self.groups,
@@ -66,4 +65,4 @@ class ServerOptions:
 
     def worker_application(self) -> ASGIApp:
         """The application of one of several processes, whose links are in the database."""
-        return self.application(open_sign_in(new_link=False), is_alone=False)
+        return self.application(open_sign_in(new_link=False))

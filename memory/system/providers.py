@@ -84,11 +84,6 @@ def _models_in_file() -> Mapping[str, Mapping[str, Any]]:
     return models
 
 
-def present_keys() -> list[str]:
-    """The names of the well-known providers' keys that the environment has."""
-    return [key for key in _KEYS.values() if os.environ.get(key)]
-
-
 def missing_keys(name: str) -> list[str]:
     """The keys that a provider's model needs and the environment lacks; empty if one may work.
 

@@ -40,7 +40,6 @@ PAGES = [
     *("/more", "/files", "/chat", "/search?q=kitchen"),
     *(
         "/settings",
-        "/model",
         "/connect",
         "/forget?matching=tractor",
         "/turns/999",
@@ -371,7 +370,7 @@ FOCUSED = f"""() => {{
     "address",
     [
         *("/", at(""), at("/conversation"), at("/facts"), at("/journal?paused=1"), at("/more")),
-        *(at("/files"), at("/chat"), at("/settings"), at("/model"), at("/facts/9")),
+        *(at("/files"), at("/chat"), at("/settings"), at("/facts/9")),
         at("/forget?matching=tractor"),
     ],
 )

@@ -20,10 +20,9 @@ def page_client(
     model: "str | Model" = "local",
     read_only: bool = False,
     program: MemoryProgram | None = None,
-    is_alone: bool = True,
 ) -> Iterator[TestClient]:
     """A client of the page alone, without the server's guard."""
-    handles = Handles(model, program=program, read_only=read_only, is_alone=is_alone)
+    handles = Handles(model, program=program, read_only=read_only)
     with TestClient(Starlette(routes=web.routes(handles))) as client:
         yield client
     handles.close()

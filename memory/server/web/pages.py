@@ -27,7 +27,6 @@ from memory.server.web import (
     facts,
     forget,
     journal,
-    model,
     namespaces,
     past,
     search,
@@ -57,7 +56,7 @@ _log = clean_logger("memory.server.web")
 
 _ROOMS = (
     *(conversation, facts, fact_forms, entities, past, journal, ask, story, work),
-    *(chat, search, settings, model, connect, transfers, forget),
+    *(chat, search, settings, connect, transfers, forget),
 )
 OF_A_NAMESPACE: list[PageRoute] = [
     *namespaces.PAGES_OF_A_NAMESPACE,

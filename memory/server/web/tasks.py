@@ -63,12 +63,6 @@ class Tasks:
         def run(task: Task) -> Awaitable[Any]:
             return self._handles.run_slow(namespace, lambda memory: work(memory, task))
 
-        return self.start_without_memory(namespace, kind, title, run)
-
-    def start_without_memory(
-        self, namespace: str, kind: str, title: str, run: Callable[[Task], Awaitable[Any]]
-    ) -> Task:
-        """Start work of the event loop that opens no memory; otherwise like `start`."""
         if len(self.running(namespace)) >= _MOST_AT_WORK:
             raise InputError("too many tasks are running in this memory; wait until one is done")
         task = Task(secrets.token_urlsafe(9), namespace=namespace, kind=kind, title=title)

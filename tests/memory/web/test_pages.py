@@ -59,7 +59,7 @@ PAGES = [
         "/search?q=cat",
     ),
     *("/facts?sort=date&person=Anna", "/facts?q=cat&attribute=has pet&sort=new"),
-    *("/settings", "/model", "/connect", "/forget", "/forget?matching=cat"),
+    *("/settings", "/connect", "/forget", "/forget?matching=cat"),
     *("/forget?all=1", "/more", "/files"),
 ]
 
