@@ -15,7 +15,9 @@ from memory.records import (
     CORRECTIONS,
     NOTHING_WITHHELD,
     WITHDRAWN,
+    Assertion,
     Change,
+    Fact,
     Turn,
     TurnAssertions,
     TurnIds,
@@ -32,8 +34,9 @@ from memory.store.turns.turns_table import known_sources
 from memory.text.characters import is_visible
 from memory.text.speakers import is_assistant, is_by_assistant, spellings_of
 from memory.text.tool_uses import tool_assertions
-from memory.vocabulary import Vocabulary
+from memory.vocabulary import STANDING, Vocabulary
 from memory.vocabulary.entities import Relation
+from memory.vocabulary.statements import why_unstated
 from memory.vocabulary.templates import (
     Found,
     Reading,
@@ -214,8 +217,17 @@ def _asserted(store: Store, turns: Sequence[Turn], vocabulary: Vocabulary) -> li
         clear = Reading(tuple(match for match in reading.found if not _addresses(match, others)))
         aliases = aliases_in(turn, clear.found, vocabulary, speakers)
         by_relation = Reading(tuple(_by_relation(match, turn, others) for match in clear.found))
-        asserted.append(TurnAssertions(turn, by_relation.assertions, aliases))
+        stated = [assertion for assertion in by_relation.assertions if _is_stated(assertion, turn)]
+        asserted.append(TurnAssertions(turn, stated, aliases))
     return asserted
+
+
+def _is_stated(assertion: Assertion, turn: Turn) -> bool:
+    """Whether a turn states what a template reads in it; ends and orders have their own checks."""
+    if assertion.is_end or assertion.attribute in STANDING or turn.kind != "message":
+        return True
+    fact = Fact(assertion.subject, assertion.attribute, assertion.value, turn.id)
+    return not why_unstated(fact, turn)
 
 
 def _by_relation(match: Found, turn: Turn, speakers: frozenset[str]) -> Found:

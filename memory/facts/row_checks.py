@@ -134,14 +134,15 @@ class RowChecks:
 
     # --- facts ------------------------------------------------------------------------------------
 
-    def _fact(self, fact: Fact, reasons: list[str]) -> Fact | None:
+    def reason_against(self, fact: Fact) -> str:
+        """Why a fact may not be stored, with what to write instead; "" if it may."""
         turn = self._turns.get(fact.turn_id)
-        reason = (
-            f"turn {fact.turn_id} is not one of the turns shown; use the number in brackets"
-            if turn is None
-            else self._why_not(fact, turn)
-        )
-        if turn is None or reason:
+        if turn is None:
+            return f"turn {fact.turn_id} is not one of the turns shown; use the number in brackets"
+        return self._why_not(fact, turn)
+
+    def _fact(self, fact: Fact, reasons: list[str]) -> Fact | None:
+        if reason := self.reason_against(fact):
             reasons.append(f"{_row(fact)}: {reason}")
             return None
         dated = self._years.of_fact(fact)

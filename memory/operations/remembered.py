@@ -7,6 +7,7 @@ from memory.facts import add, correct, fact_of
 from memory.facts.edits import refuse_secrets
 from memory.facts.near_attributes import known_name
 from memory.facts.queries import iso_date
+from memory.facts.row_checks import RowChecks
 from memory.operations.consequences import refuse_expiring
 from memory.operations.tool_arguments import NewFact, NewTurn
 from memory.records import Fact, Turn, Withheld
@@ -23,7 +24,8 @@ from memory.text.written_dates import clean_date
 from memory.vocabulary import name_key
 from memory.vocabulary.entities import key
 from memory.vocabulary.fact_lines import spoken_line
-from memory.vocabulary.statements import why_unstated
+
+_TURNS_BEFORE = 5  # of the same session, which may complete what a turn says
 
 
 def date_of(said_at: str) -> str:
@@ -84,12 +86,18 @@ def store_fact(
         refuse_expiring(store, [new["attribute"]])
     if not is_new and (fact := _known(store, new, turn_id)):
         return f"Known already: {spoken_line(fact)}"
+    turn = store.turn(turn_id)
+    subject = person_of(store, new["subject"])
+    before = [
+        earlier
+        for earlier in store.turns(turn_id - _TURNS_BEFORE, turn_id - 1)
+        if earlier.session == turn.session
+    ]
+    fact = Fact(subject, "_".join(new["attribute"].split()), new["value"].strip(), turn_id)
+    if reason := RowChecks(store, [turn], before).reason_against(fact):
+        raise InputError(f"{subject} {new['attribute']} {fact.value!r}: {reason}")
     if read := _by_template(store, new, turn_id):
         return _in_its_place(store, new, read)
-    turn = store.turn(turn_id)
-    subject, attribute = person_of(store, new["subject"]), name_key(new["attribute"])
-    if reason := why_unstated(Fact(subject, attribute, new["value"], turn_id), turn):
-        return f"Not stored: turn {turn_id} does not state it: {reason}"
     if key(subject) != key(turn.speaker):
         return _by_another(store, new, turn)
     change = add(

@@ -23,6 +23,7 @@ from memory.refine.revisions import (
 from memory.refine.workbench import FactSet, Workbench
 from memory.text.words import words
 from memory.vocabulary.fact_lines import fact_line
+from memory.vocabulary.statements import why_unstated
 
 _RANKED_TURNS = 200
 _MOST_SHOWN = 20
@@ -136,7 +137,8 @@ class RefiningTools:
                 ended_on=ended_on.strip(),
             )
             self._refuse_repeated(fact)
-            revision = created(fact, self._workbench.said([turn_id]))
+            turn_ids = [turn_id]
+            revision = created(fact, self._workbench.said(turn_ids))
         elif action == "update":
             state = self._workbench.fact_set()
             old = _fact(fact_id, state)
@@ -144,6 +146,7 @@ class RefiningTools:
             revision = updated(old, turn_ids, self._workbench.said(turn_ids), **new)
         else:
             raise InputError(f"there is no action {action!r}; there are create, update, analyze")
+        self._refuse_unstated(revision, turn_ids)
         return self._done(f"manage_memory {action}", reason, revision)
 
     def delete_memory(self, fact_id: int, reason: str = "") -> str:
@@ -208,6 +211,7 @@ class RefiningTools:
         turn_ids = sorted(frozenset[int]().union(*(state.turn_ids[fact.id] for fact in facts)))
         forms_by_turn = self._workbench.said(turn_ids)
         revision = merged(facts, strategy, forms_by_turn, value=value, attribute=attribute.strip())
+        self._refuse_unstated(revision, turn_ids)
         return self._done("merge_memory", reason, revision)
 
     def split_memory(
@@ -241,12 +245,26 @@ class RefiningTools:
             parts=parts or (),
             labels=labels or (),
         )
+        self._refuse_unstated(revision, turn_ids)
         return self._done("split_memory", reason, revision)
 
     def _refuse_repeated(self, new: Fact) -> None:
         for fact in self._workbench.fact_set().facts.values():
             if _comparable(fact) == _comparable(new) and not fact.ended_on:
                 raise InputError(f"fact {fact.id} says so already; leave it, or update it")
+
+    def _refuse_unstated(self, revision: Revision, turn_ids: Sequence[int]) -> None:
+        """Raise InputError for a new or reworded fact that none of its turns states."""
+        turns = self._workbench.turns_by_id(turn_ids)
+        reworded = [
+            new
+            for old, new in revision.changed
+            if (old.subject, old.attribute, old.value) != (new.subject, new.attribute, new.value)
+        ]
+        for fact in (*revision.added, *reworded):
+            reasons = [why_unstated(fact, turn) for turn in turns]
+            if all(reasons):
+                raise InputError(f"turn {turn_ids[0]} does not state {fact.value!r}: {reasons[0]}")
 
     def _done(self, tool: str, reason: str, revision: Revision) -> str:
         if not reason.strip():

@@ -38,6 +38,7 @@ _KINDS = {
     "code": "code",
     "tool": "a tool's",
 }
+_NAMING = frozenset({"called", "named", "name"})
 _FIRST = frozenset({"i", "im", "ive", "me", "my", "mine", "myself"})
 _FIRST_PLURAL = frozenset({"we", "us", "our", "ours"})
 _NOMINATIVE = frozenset({"i", "im", "ive", "we"})
@@ -318,7 +319,9 @@ def _subject_of(tokens: Sequence[str], claim: Claim) -> str:
             is_meant = after in words(claim.attribute.replace("_", " "))  # has_brother
             is_person = after in known.relations or after in known.names
             is_person = is_person or after in _model().words["person"]
-            is_named = at + 2 >= len(tokens)  # "my sister Ida", of the speaker's sister
+            # "my sister Ida" and "my dog is called Rex", of the speaker's sister and dog
+            behind = {word.casefold() for word in tokens[at + 2 :]}
+            is_named = not behind or bool(behind & _NAMING and behind <= _NAMING | {"is", "s"})
             who = "my relative" if is_person and not (is_meant or is_named) else "mine"
             who = "subject" if after in subject else who
         elif folded in ("you", "your", "u"):

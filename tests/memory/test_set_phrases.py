@@ -52,6 +52,14 @@ def test_a_slip_that_is_corrected_in_one_breath_is_no_fact(text: str, tmp_path: 
         assert memory.facts() == []
 
 
+def test_a_joke_in_a_set_phrase_is_kept_as_a_turn_alone(tmp_path: Path) -> None:
+    with Memory(tmp_path / "a.db") as memory:
+        memory.add(Turn("Ida", "My name is Nobody, haha"))
+        memory.add(Turn("Ida", "My dog is called Rex."))
+        assert [fact.value for fact in memory.facts()] == ["Rex"]
+        assert "haha" in memory.ask("What is my name?", asker="Ida").text
+
+
 def test_who_asks_for_a_name_and_not_for_a_job(tmp_path: Path) -> None:
     with Memory(tmp_path / "a.db") as memory:
         memory.add(Turn("Ida", "My husband Joost is a baker."))

@@ -117,12 +117,13 @@ def test_recall_and_sql_search_only_the_turns_that_a_filter_lets_pass(tools: Fun
 def test_a_fact_is_noted_in_its_very_words_and_can_be_taken_back(
     tools: Functions, store: Store, value: str
 ) -> None:
-    given = {"subject": "Anna", "attribute": "has_pet", "value": value, "turn_id": 3, "on": "2017"}
-    assert tools["remember"](facts=[given]).endswith("(fact 1, turn 3): change 1")
-    [fact] = store.facts()
     on_a_line = value.replace("\n", " ")
+    [turn_id] = store.add([Turn("Anna", f"I have a pet, its name is {on_a_line} since 2017")])
+    given = {**FACT, "value": value, "turn_id": turn_id, "on": "2017"}
+    assert tools["remember"](facts=[given]).endswith(f"(fact 1, turn {turn_id}): change 1")
+    [fact] = store.facts()
     assert (fact.subject, fact.value, fact.happened_on) == ("Anna", on_a_line, "2017")
-    assert fact.turn_id == 3
+    assert fact.turn_id == turn_id
     assert tools["undo_change"](1).startswith("Undone. Done as change 2;")
     assert store.facts() == []
 
@@ -389,13 +390,35 @@ def test_turns_and_their_facts_are_stored_by_one_call_once(tools: Functions, sto
 
 
 def test_a_turn_stays_where_its_fact_is_refused(tools: Functions, store: Store) -> None:
-    reply = tools["remember"]("Tea at four.", [{**FACT, "on": "someday"}])
+    reply = tools["remember"](
+        [{"text": "My cat is at the vet.", "speaker": "Anna"}], [{**FACT, "on": "someday"}]
+    )
     assert reply.startswith("Remembered as turn 6.\nNot stored: 'someday' is not a date")
     assert (len(store.turns()), store.facts()) == (6, [])
     with pytest.raises(InputError, match="turn 2 of the fact"):
         tools["remember"](facts=[{**FACT, "turn": 2}], turns=[])
     with pytest.raises(InputError, match="said_at 'soon'"):
         tools["remember"]("Tea at four.", said_at="soon")
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("I never had a cat.", FACT),
+        ("My neighbour has a cat.", FACT),
+        ("Would a cat be happy here?", FACT),
+        ('Ben wrote: "I have a cat"', FACT),
+        ("Tea at four.", FACT),
+        # A template makes a fact of this turn, which the model's words do not take the place of.
+        ("I live in Bergen.", {**FACT, "attribute": "lives_in", "value": "Bergen, not in Oslo"}),
+    ],
+)
+def test_what_a_turn_does_not_state_is_not_remembered_as_its_fact(
+    tools: Functions, store: Store, text: str, fact: dict[str, str]
+) -> None:
+    reply = tools["remember"]([{"text": text, "speaker": "Anna"}], [fact])
+    assert reply.startswith("Remembered as turn 6.\nNot stored: ")
+    assert fact["value"] not in [stored.value for stored in store.facts()]
 
 
 def test_a_slip_leaves_no_past_and_an_end_no_successor(tools: Functions, store: Store) -> None:

@@ -188,6 +188,13 @@ FACT_4 = "bought a cello and then joined an orchestra"
 
 
 @pytest.mark.few(4)
+def test_what_no_turn_states_is_not_stored(tools: "Tools", store: Store) -> None:
+    [turn_id] = store.add([Turn("Ben", "If I had an orchestra I would sing in it.", "4")])
+    new = {"subject": "Ben", "attribute": "has", "value": "an orchestra", "turn_id": turn_id}
+    told = refused(tools.manage_memory, action="create", reason="new", **new)
+    assert f"turn {turn_id} does not state 'an orchestra'" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
