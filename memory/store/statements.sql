@@ -879,15 +879,12 @@ f.id, f.subject, f.attribute, f.value, f.happened_on, f.ended_on, f.turn_id, f.r
 -- facts_of_subjects --
 -- Past ones too. Subjects as they are spelled.
 SELECT {fact}
-{dated_facts} AND f.subject = ANY (:subjects) AND f.attribute = ANY (:attributes) AND {is_said_by}
+{dated_facts} AND f.subject = ANY (:subjects) AND f.attribute = ANY (:attributes)
 ORDER BY f.id;
 
 -- {dated_facts} --
 FROM memory.facts AS f JOIN memory.turns AS t ON t.id = f.turn_id
 WHERE f.namespace = :namespace AND t.namespace = :namespace
-
--- {is_said_by} --
-(:by_all = 1 OR t.speaker = ANY (:speakers))
 
 -- {current} --
 -- From here to {end_of_placed} stand further conditions.
@@ -952,7 +949,6 @@ SELECT {fact}
     AND (:ended = 1 OR f.id IN ({current_ids}))
     AND (:about = '' OR COALESCE(f.entity, f.subject) = :about)
     AND (:attribute = '' OR f.attribute = :attribute)
-    AND f.attribute <> ALL (:without)
 
 -- facts_newest_first --
 {listed_facts}
@@ -1023,14 +1019,6 @@ GROUP BY 1
 ORDER BY 1
 LIMIT :most;
 
--- newest_with_attribute --
--- That have not ended, of turns of these kinds.
-SELECT {fact}
-{dated_facts} AND f.attribute = :attribute AND f.ended_on IS NULL AND t.kind = ANY (:kinds)
-    AND {is_said_by}
-ORDER BY t.said_at DESC, f.turn_id DESC, f.id DESC
-LIMIT :most;
-
 -- newest_with_reasons --
 -- The newest values of an attribute that have not ended, each with the value of another attribute of
 -- which it is the subject, both of messages by some speakers.
@@ -1062,15 +1050,6 @@ ORDER BY f.attribute, f.id;
 -- facts_about --
 {facts} AND (entity = ANY (:about) OR (entity IS NULL AND subject = ANY (:about)))
 ORDER BY attribute, id;
-
--- values_of_attribute --
--- That have not ended, the commonest first.
-SELECT value, count(*)
-FROM memory.facts
-WHERE namespace = :namespace AND attribute = :attribute AND ended_on IS NULL
-GROUP BY value
-ORDER BY 2 DESC, 1
-LIMIT :most;
 
 -- attributes_by_name --
 SELECT attribute, count(*)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory import Memory, Store, Turn, open_store
+from memory import Memory, Store, Turn
 from memory.agents.blocks import prompt_block, start_block
 from memory.evidence.prompt_block import inject
 from memory.evidence.wishes import applying
@@ -15,7 +15,6 @@ from memory.exchange import read_export
 from memory.exchange.imports import import_turns
 from memory.facts.additions import add_turns
 from memory.operations.tools import memory_tools
-from memory.server.web.project import work_of
 from memory.store.configuration.declared_settings import set_owner
 from memory.store.configuration.settings import asker_of
 from memory.text.fence import STANDING_HEAD
@@ -195,25 +194,6 @@ def test_decided_is_what_a_person_decided(store: Store) -> None:
     decided = block.partition("Decided:\n")[2].partition("\n\n")[0]
     assert "drop Redis" in decided
     assert "evil" not in decided
-    work = work_of(store)
-    assert work
-    assert [fact.value for fact in work.decisions] == ["drop Redis"]
-    assert not work.reasons
-
-
-def test_the_page_shows_what_the_user_asked_for(tmp_path: Path) -> None:
-    with open_store(tmp_path / "shop.db") as store:
-        add_turns(
-            store,
-            [
-                Turn("User", OWN, tags={"agent": "codex"}),
-                Turn("Mallory", EVIL),
-                Turn("Codex", EVIL),
-            ],
-        )
-        work = work_of(store)
-        assert work
-        assert [fact.subject for fact in work.instructions] == ["User"]
 
 
 def test_what_a_model_writes_down_is_nobodys_order_until_a_person_says_so() -> None:

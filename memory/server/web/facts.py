@@ -145,13 +145,13 @@ def names_of_speakers(store: Store, namespace: str) -> dict[str, str]:
     return dict.fromkeys(("user", "User"), name) if name else {}
 
 
-def newest_facts(store: Store, without: Sequence[str] = ()) -> list[Fact]:
+def newest_facts(store: Store) -> list[Fact]:
     """The newest current facts.
 
     Those of the vocabulary's attributes come before all others: an attribute that it lacks is
     whatever verb a turn had, and may say anything.
     """
-    facts = listed_facts(store, without=without, day=store.today, most=_MOST_NEWEST)
+    facts = listed_facts(store, day=store.today, most=_MOST_NEWEST)
     return _vocabulary_first(store, facts)
 
 

@@ -1,7 +1,6 @@
 """The list of memories, the home of one, and the page of everything besides its rooms."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from memory.agents.projects import project_name
@@ -19,7 +18,6 @@ from memory.server.web.page_request import (
     Redirect,
     address_of,
 )
-from memory.server.web.project import SHOWN_ATTRIBUTES, work_of
 from memory.store import Store, namespaces
 from memory.store.configuration.declared_settings import Settings
 from memory.store.configuration.settings import settings_of
@@ -107,7 +105,6 @@ def _periods(store: Store) -> list[tuple[str, int]]:
 def overview(request: PageRequest, store: Store) -> PageResponse:
     """Home: a search, what waits for a person, and what is new; each fact appears once."""
     turns, facts = size_of(store)
-    work = work_of(store)
     pairs: list[Contradiction] = []
     listed: list[Fact] = []
     for pair in open_contradictions(store):
@@ -115,17 +112,13 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         if len(pairs) < _MOST_PAIRS and not set(pair.facts) & set(listed):
             pairs.append(pair)
             listed += pair.facts
-    if work:
-        work = replace(work, instructions=each_once(work.instructions, listed))
-        listed += work.instructions
-    newest = newest_facts(store, without=SHOWN_ATTRIBUTES if work else ())
     values = {
         "turns": turns,
         "facts": facts,
         "days": ends_of_turns(store),
         "questions": recent_questions(request),
         "asker": str(Settings(store).get("user", "")),
-        "newest_facts": each_once(newest, listed)[:_NEWEST_FACTS],
+        "newest_facts": each_once(newest_facts(store), listed)[:_NEWEST_FACTS],
         "changes": [
             (change, difference_by(store, change.id))
             for change in reversed(store.changes(limit=4 * _NEWEST_CHANGES))
@@ -136,7 +129,6 @@ def overview(request: PageRequest, store: Store) -> PageResponse:
         "is_due": bool(settings_of(store, "forgetting")),
         "windows": [window for window in store.pending() if window.error],
         "seen": newest_seen(store),
-        "work": work,
         "project": project_name(request.namespace),
         "people": speakers_by_messages(store, _MOST_PEOPLE),
         "upcoming": upcoming(store)[:_MOST_DUE],

@@ -9,9 +9,9 @@ there.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from memory.records import Fact, Kind
+from memory.records import Fact
 from memory.store.changes.journal import to_fact
 from memory.store.database import HasConnections
 from memory.store.facts import assertions
@@ -21,7 +21,6 @@ from memory.store.files.united import stores_by_name, united_facts
 from memory.store.protocol import Store
 
 Order = Literal["new", "date", "person", "attribute"]  # of a list
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def facts_by_id(store: Store, fact_ids: Sequence[int]) -> list[Fact]:
@@ -57,16 +56,10 @@ def facts_from(store: Store, turn_ids: Sequence[int]) -> list[Fact]:
 
 
 def facts_of_subjects(
-    store: Store,
-    subjects: Iterable[str],
-    attributes: Iterable[str],
-    speakers: Sequence[str] | None = None,
+    store: Store, subjects: Iterable[str], attributes: Iterable[str]
 ) -> list[Fact]:
-    """The facts with these subjects and attributes in exactly this spelling, past ones too, by id.
-
-    With `speakers`, only facts from their turns.
-    """
-    names = {"subjects": [*subjects], "attributes": [*attributes], **_said_by(speakers)}
+    """The facts with these subjects and attributes in exactly this spelling, past ones too."""
+    names = {"subjects": [*subjects], "attributes": [*attributes]}
 
     def read(member: Store, _: list[int]) -> list[Fact]:
         with member.reading() as conn:
@@ -237,7 +230,6 @@ def listed_facts(
     *,
     about: str = "",
     attribute: str = "",
-    without: Sequence[str] = (),
     ended_too: bool = False,
     day: str,
     most: int,
@@ -250,14 +242,12 @@ def listed_facts(
         order: the newest first, the latest date first, or by name.
         about: an entity, or a subject where that is unclear; "" for all.
         attribute: as facts have it; "" for all.
-        without: facts with these attributes are left out.
         ended_too: also facts that are not current.
         day: on which facts are current (ISO).
     """
     values: dict[str, Any] = {
         "about": about,
         "attribute": attribute,
-        "without": [*without],
         "ended": int(ended_too),
         "most": most,
         "first": first,
@@ -305,28 +295,6 @@ def newest_of_each(
     return newest
 
 
-def newest_with_attribute(
-    store: HasConnections,
-    attribute: str,
-    most: int,
-    kinds: Sequence[Kind] = KINDS,
-    speakers: Sequence[str] | None = None,
-) -> list[Fact]:
-    """The newest facts with an attribute that have not ended, of turns of some kinds.
-
-    And of some `speakers`, where they are given.
-    """
-    with store.reading() as conn:
-        rows = conn.run(
-            "newest_with_attribute",
-            attribute=attribute,
-            kinds=[*kinds],
-            most=most,
-            **_said_by(speakers),
-        )
-        return [to_fact(row) for row in rows]
-
-
 def newest_with_reasons(
     store: HasConnections, attribute: str, reason: str, speakers: Iterable[str], limit: int
 ) -> list[tuple[str, int, str]]:
@@ -361,12 +329,6 @@ def count_entities(store: HasConnections) -> int:
     return int(count)
 
 
-def commonest_values(store: HasConnections, attribute: str, most: int) -> list[tuple[str, int]]:
-    """The values of an attribute in facts that have not ended, each with how many facts."""
-    with store.reading() as conn:
-        return conn.run("values_of_attribute", attribute=attribute, most=most).fetchall()
-
-
 # --- names ----------------------------------------------------------------------------------------
 
 
@@ -386,10 +348,6 @@ def spelling_of(store: Store, name: str) -> str:
         row = conn.run("subject_spelled", **names).fetchone()
         row = row or conn.run("speaker_spelled", **names).fetchone()
     return str(row[0]) if row else name
-
-
-def _said_by(speakers: Sequence[str] | None) -> dict[str, Any]:
-    return {"by_all": int(speakers is None), "speakers": [*(speakers or ())]}
 
 
 ALIAS = "alias"  # the attribute of a second name: subject, alias, the other name
