@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from glob import escape, glob
 from itertools import takewhile
@@ -67,15 +67,27 @@ _MOST_REPLIES = 4  # that go with a turn that expires: tool uses, and what was s
 _BYTES_REMAIN = "but their bytes are still in"
 
 
+@dataclass(frozen=True)
+class BytesOfMemory:
+    """Where the bytes of a memory are.
+
+    `overwrite` does what can be done about those of removed rows. `file` is the SQLite file; None
+    for a memory in Postgres, where `vacuum` is the SQL that drops them.
+    """
+
+    location: str
+    file: Path | None
+    overwrite: Callable[[], None]
+    vacuum: str = ""
+
+
 def forget(
     conn: Connection,
     transaction: Transaction,
     embed: EmbedTexts,
     turn_ids: Sequence[int],
-    location: str,
-    file: Path | None,
-    overwrite: Callable[[], None],
-    vacuum: str = "",
+    place: BytesOfMemory,
+    *,
     replies: bool = True,
     repeats: bool = False,
 ) -> Forgotten:
@@ -83,17 +95,12 @@ def forget(
 
     Without any turns, the overwriting that is due is finished; the last receipt is returned.
     `replies` and `repeats` say which turns that quote these go too, see `turns_quoting`.
-    `overwrite` does what can be done about the bytes at `location`, where this memory lies. `file`
-    is its SQLite file; None for one in Postgres, where `vacuum` is the SQL that drops the bytes.
     """
     receipt = None
     if turn_ids:
         with transaction():
             receipt = remove_for_good(conn, turn_ids, embed, replies=replies, repeats=repeats)
-    forgotten = _overwrite_files(
-        conn, transaction, receipt=receipt, location=location, file=file, overwrite=overwrite
-    )
-    return replace(forgotten, vacuum=vacuum)
+    return replace(_overwrite_files(conn, transaction, receipt, place), vacuum=place.vacuum)
 
 
 def remove_for_good(
@@ -347,13 +354,7 @@ def _existing_turns(conn: Connection, turn_ids: Sequence[int]) -> list[Turn]:
 
 
 def _overwrite_files(
-    conn: Connection,
-    transaction: Transaction,
-    *,
-    receipt: Forgotten | None,
-    location: str,
-    file: Path | None,
-    overwrite: Callable[[], None],
+    conn: Connection, transaction: Transaction, receipt: Forgotten | None, place: BytesOfMemory
 ) -> Forgotten:
     """Overwrite this file and its backups, and make receipts of what was due.
 
@@ -365,12 +366,13 @@ def _overwrite_files(
 
     # This file first: that waits until no backup reads it any more, so a backup that began before
     # the removal is in its place by then and is overwritten as well.
-    overwrite()
-    files = [location] if file else []  # the rows of a server are no file that we overwrite
+    place.overwrite()
+    # The rows of a server are no file that we overwrite.
+    files = [place.location] if place.file else []
     unreached: list[str] = []
     busy: list[StoreError] = []
     for path in backups(conn):
-        if file and path.exists() and file.exists() and path.samefile(file):
+        if place.file and path.exists() and place.file.exists() and path.samefile(place.file):
             continue  # a backup that is used as a memory
         try:
             reached = _forget_in_backup(path, due)
@@ -384,7 +386,7 @@ def _overwrite_files(
 
     _write_receipts(conn, transaction, due)
     receipt = receipt or receipt_due(due[-1])
-    copies = copies_with(location, _recorded(conn, COPY), due)
+    copies = copies_with(place.location, _recorded(conn, COPY), due)
     return replace(receipt, files=tuple(files), unreached=tuple(unreached), copies=tuple(copies))
 
 

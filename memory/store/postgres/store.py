@@ -204,10 +204,12 @@ class PostgresStore(DatabaseStore):
                 self.transaction,
                 embed=self.vectors.embed,
                 turn_ids=turn_ids,
-                location=self.location,
-                file=None,
-                overwrite=self._refresh_statistics,  # and the server's vacuum, docs/security.md
-                vacuum=names.VACUUM,
+                place=forget.BytesOfMemory(
+                    location=self.location,
+                    file=None,
+                    overwrite=self._refresh_statistics,  # and the server's vacuum, docs/security.md
+                    vacuum=names.VACUUM,
+                ),
                 replies=replies,
                 repeats=repeats,
             )

@@ -202,9 +202,11 @@ class SqliteStore(DatabaseStore):
                 self.transaction,
                 embed=self.vectors.embed,
                 turn_ids=turn_ids,
-                location=forget.file_of(self._conn),
-                file=Path(forget.file_of(self._conn)),
-                overwrite=lambda: forget.overwrite(self._conn),
+                place=forget.BytesOfMemory(
+                    location=forget.file_of(self._conn),
+                    file=Path(forget.file_of(self._conn)),
+                    overwrite=lambda: forget.overwrite(self._conn),
+                ),
                 replies=replies,
                 repeats=repeats,
             )
