@@ -121,7 +121,8 @@ def recalled_facts(
         if CUT_ANSWER.items() <= turn.tags.items():
             _append(marks, turn.id, "its end is missing")
     for turn_id, again in restated(turns, question).items():
-        marks.setdefault(turn_id, again.mark)
+        if again.is_asked_for or again.is_news:
+            marks.setdefault(turn_id, again.mark)
     for fact in in_force:
         if word := latest.get(fact.id):
             marks.setdefault(fact.turn_id, word.text)

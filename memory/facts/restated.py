@@ -38,15 +38,21 @@ _MOST_ALIKE = 8
 _MOST_KNOWN, _LONGEST_KNOWN = 1_000, 2_000  # texts, and characters of one: 5 MB of chats
 _MOST_COMPARED = 4_000  # pairs of sentences
 _FEWEST_ASKED = 2  # words before a value other than a number or a name
+_FEWEST_OF_NEWS = 2  # telling words around a value that has changed
 
 
 @dataclass(frozen=True)
 class Restated:
-    """The newest turn that says something again, and its value."""
+    """The newest turn that says something again, and its value.
+
+    `is_news` is whether the value may have changed: another time of talking, and a sentence about
+    something other than what the speaker does ("I'm interested in", "I think I'll take").
+    """
 
     turn: Turn
     value: str
     is_asked_for: bool  # whether no other sentence has more words of a question
+    is_news: bool
     mark: str  # `later, turn 3, 10 Mar 2026: 4,600 euros`
 
 
@@ -164,9 +170,22 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
                     value, said_at = difference.value, later_turn.said_at
                     day = f", {short_day(said_at)}" if said_at else ""
                     mark = f"later, turn {later_turn.id}{day}: {value}"
-                    again[turn.id] = Restated(later_turn, value, is_asked_for, mark)
+                    is_news = (
+                        not _is_same_time(turn, later_turn)
+                        and len(difference.around) >= _FEWEST_OF_NEWS
+                        and earlier.written[0].partition("'")[0].casefold()
+                        not in language_words().speakers
+                    )
+                    again[turn.id] = Restated(later_turn, value, is_asked_for, is_news, mark)
                     break
     return again
+
+
+def _is_same_time(turn: Turn, later: Turn) -> bool:
+    """Whether two turns are of one session, or of one day where no session is known."""
+    if turn.session or later.session:
+        return turn.session == later.session
+    return bool(turn.said_at) and turn.said_at[:10] == later.said_at[:10]
 
 
 def _groups(by_turn: Sequence[tuple[Turn, _Sentences]]) -> Iterable[list[_Said]]:

@@ -354,7 +354,10 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def spoken(iso: str) -> str:
-    """An ISO date as people say it: `3 May 2020`, `May 2020`, `2020`."""
+    """An ISO date or span as people say it: `3 May 2020`, `May 2020`, `2020 to 2021`."""
+    first, _, last = iso.partition("/")
+    if last:
+        return f"{spoken(first)} to {spoken(last)}"
     year, *rest = iso.split("-")
     month = [MONTHS[int(rest[0]) - 1].capitalize()] if rest else []
     day = [str(int(rest[1]))] if len(rest) > 1 else []

@@ -145,13 +145,20 @@ def _first_or_last(facts: Sequence[StoredRow], shape: str) -> tuple[str, tuple[i
     same = [
         later
         for later in later_facts
-        if later.key != first.key
-        and (later.happened_on.startswith(day) or day.startswith(later.happened_on))
+        if later.key != first.key and _may_be_of_one_day(day, later.happened_on)
     ]
     if same:
         texts = dict.fromkeys(fact.value for fact in (first, *same))
         return f"{' and '.join(texts)}, {spoken(day)}", _turns([first, *same])
     return f"{first.value}, {spoken(day)}", (first.turn_id,)
+
+
+def _may_be_of_one_day(day: str, other: str) -> bool:
+    """Whether two dates, or spans of days, have a day in common: a month is all its days."""
+    (first, _, last), (other_first, _, other_last) = day.partition("/"), other.partition("/")
+    last, other_last = last or first, other_last or other_first
+    begins_first = first <= other_last or first.startswith(other_last)
+    return begins_first and (other_first <= last or other_first.startswith(last))
 
 
 def _span(facts: Sequence[StoredRow], today: str) -> tuple[str, tuple[int, ...]] | None:

@@ -162,6 +162,29 @@ def test_a_restated_answer_comes_before_other_turns(question: str, first_id: int
     assert newest_first(OF_THE_MILL, question)[0].id == first_id
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "session", "is_marked"),
+    [
+        ("The head of the mill is Ada.", "The head of the mill is Bela.", "two", True),
+        ("The head of the mill is Ada.", "The head of the mill is Bela.", "one", False),
+        ("I think I'll go with the Chianti.", "I think I'll go with the Merlot.", "two", False),
+        ("I'm interested in Sikhism.", "I'm interested in Origami.", "two", False),
+    ],
+)
+def test_what_people_do_again_with_another_thing_is_no_newer_word(
+    store: Store, earlier: str, later: str, session: str, *, is_marked: bool
+) -> None:
+    days = {"one": "2026-03-01", "two": "2026-04-01"}
+    add_turns(
+        store,
+        [
+            Turn("Anna", earlier, "one", "2026-03-01T10:00:00"),
+            Turn("Anna", later, session, f"{days[session]}T11:00:00"),
+        ],
+    )
+    assert ("[later, turn 2" in recalled(store, "Tell me something.")) == is_marked
+
+
 def test_two_things_are_no_two_values_of_one() -> None:
     question = "Who has the key of the mill and the quarry?"
     keys = [

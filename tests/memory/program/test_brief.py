@@ -335,6 +335,22 @@ def test_the_first_of_rows_without_dates_is_the_first_that_was_said(address: str
     assert [row[answer.rows[0].columns.index("turn_id")] for row in answer.rows[0].rows] == [1, 2]
 
 
+def test_rows_of_a_span_of_days_are_dated_by_its_first_and_last_day(address: str) -> None:
+    facts = [
+        Fact("Maria", "ran", "in the park", happened_on="2011-07-04/2011-07-10", turn_id=0),
+        Fact("Maria", "ran", "on the beach", happened_on="2011-07-08", turn_id=1),
+    ]
+    for shape, question, answer in (
+        ("list", "When and where did Maria run?",
+         "2 (in the park, 4 July 2011 to 10 July 2011; on the beach, 8 July 2011)"),
+        ("first", "Where did Maria run first?",
+         "in the park and on the beach, 4 July 2011 to 10 July 2011"),
+    ):  # fmt: skip
+        memory = sailing(address, [([], f"{shape} | ran")], facts)
+        assert with_sql(memory, "always").ask(question).text == answer
+        memory.close()
+
+
 @pytest.mark.parametrize("written", ["DROP TABLE facts", "", "now | x' OR 1=1 | --"])
 def test_a_choice_that_is_none_ends_in_what_the_ranking_shows(address: str, written: str) -> None:
     pairs: Pairs = [([], written), ([], written), ([], "canoe")]
