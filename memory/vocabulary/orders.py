@@ -44,13 +44,14 @@ class Order:
 def orders_in(text: str) -> list[Order]:
     """The standing orders of a person's own text."""
     sentences = sentences_of(text[:_LONGEST_TURN])
-    tasks = sum(map(is_task, sentences))
+    are_tasks = [is_task(sentence) for sentence in sentences]
+    tasks = sum(are_tasks)
     orders = []
-    for sentence in sentences:
+    for sentence, is_one in zip(sentences, are_tasks, strict=True):
         value = order_text(sentence.text)
         if not value or len(value) > LONGEST_ORDER or len(value.split()) > _MOST_WORDS:
             continue
-        beside_task = tasks > is_task(sentence)
+        beside_task = tasks > is_one
         chance = chance_of(features_of(sentence.text, beside_task=beside_task))
         if chance >= _model().least:
             orders.append(Order(value, sentence.text, chance, sentence.after))
@@ -130,10 +131,11 @@ def _features_of_clauses(tokens: Sequence[str]) -> set[str]:
 
 def is_task(sentence: Sentence) -> bool:
     """Whether a sentence asks for something: a question or a request, perhaps for one answer."""
+    if sentence.text.rstrip("\"' ").endswith("?"):
+        return True
     tokens = [token for token in _tokens(sentence.text) if token[0].isalnum()]
-    is_question = sentence.text.rstrip("\"' ").endswith("?")
     is_need = tokens[:2] in (["i", "need"], ["i", "want"])
-    return is_question or is_need or any(is_infinitive(token) for token in tokens[:1])
+    return is_need or any(is_infinitive(token) for token in tokens[:1])
 
 
 def _tokens(text: str) -> list[str]:

@@ -250,9 +250,11 @@ def negates_something(turn: Turn, of_fact: Collection[str]) -> bool:
 
 
 def _has_beside(turn: Turn, of_fact: Collection[str], signs: Collection[str]) -> bool:
+    # Of a person's message only what they wrote themselves: a pasted text ends nothing.
+    text = own_text(turn.text) if turn.kind == "message" else turn.text
     return any(
         not {*words(sentence)}.isdisjoint(signs) and any(map(Spoken.of(sentence).says, of_fact))
-        for sentence in _SENTENCE_END.split(turn.text)
+        for sentence in _SENTENCE_END.split(text)
     )
 
 

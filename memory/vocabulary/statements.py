@@ -17,7 +17,7 @@ from pathlib import Path
 
 from memory.records import Fact, Turn
 from memory.text.speakers import is_by_assistant
-from memory.text.word_classes import closed_classes, is_known
+from memory.text.word_classes import closed_classes, is_infinitive, is_known
 from memory.text.words import STOP_WORDS, forms_of, is_among, words
 from memory.vocabulary.entities import key, relation_words
 from memory.vocabulary.sentences import Sentence, sentences_of
@@ -28,6 +28,7 @@ _CLAUSE_MARKS = frozenset(",;:()\u2013\u2014\u2026")
 _CLAUSE_WORDS = frozenset({"but", "so", "because", "since", "and", "or"})
 _APOSTROPHES = frozenset("'\u2019")
 _QUESTION_MARKS = frozenset("?\uff1f")
+_BEFORE_REQUEST = frozenset({"please", "so", "and", "then", "now", "also", "just"}) | _CLAUSE_MARKS
 _SHORT = 6  # words of a next sentence that may take back the one before: "Just kidding."
 _ANYWHERE = frozenset({"joke", "task", "play"})  # kinds that make a whole sentence no statement
 _MOST_LOGIT = 50.0
@@ -196,6 +197,10 @@ def features_of(claim: Claim, sentence: Sentence) -> set[str]:
         if not (_model().words[kind] | named) & {*folded} and not (denies and kind == "end")
     }
     features |= _question_features(folded, start, end)
+    if _opens_as_request(folded):  # what follows may be a text to work on
+        features.add("opens as request")
+        if ":" in folded[:first]:
+            features.add("behind the colon of a request")
     if _is_between_marks(folded, first):
         features.add("in quotation marks")
     whose = "other" if claim.subject else "own"
@@ -249,6 +254,13 @@ def _question_features(folded: Sequence[str], start: int, end: int) -> set[str]:
         if is_last and not {*folded[start:end]} & (_FIRST | _FIRST_PLURAL):
             features.add("asked without speaker")
     return features
+
+
+def _opens_as_request(folded: Sequence[str]) -> bool:
+    """Whether a sentence begins with the infinitive of a verb: "please write a letter"."""
+    first = next((token for token in folded if token not in _BEFORE_REQUEST), "")
+    is_auxiliary = first in closed_classes().auxiliaries
+    return not is_auxiliary and is_known(first) and is_infinitive(first)
 
 
 def _is_between_marks(folded: Sequence[str], at: int) -> bool:
@@ -351,6 +363,7 @@ def _in_words(feature: str) -> str:
         "joke": "it is a joke",
         "report": "someone else says it",
         "task": "it is a text to work on",
+        "behind": "it is a text to work on",
         "play": "it is a story or a play",
         "in": "it is quoted",
         "asked": "it is asked",
