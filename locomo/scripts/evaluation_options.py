@@ -74,7 +74,7 @@ class EvaluationOptions:
     ] = None
     api_base: Annotated[str | None, Option(help="address of the model's server")] = None
     embedder: Annotated[
-        str, Option(help="searches with wordllama (packaged), or with PROVIDER/MODEL")
+        str, Option(help="searches with wordllama (packaged), or sentence-transformers/MODEL")
     ] = EMBEDDER
     judge_model: Annotated[
         str | None, Option(help="a model that judges the answers, PROVIDER/MODEL")
