@@ -20,12 +20,11 @@ from locomo.evaluation import Evaluation
 from locomo.published import tables
 from locomo.scripts import evaluate as evaluating
 from locomo.tracking.metric_names import MOST_METRICS
-from memory import InputError, MemoryProgram, load_model
+from memory import InputError, MemoryProgram
 from memory.errors import ModelError
 from memory.models import Model
 from memory.models.costs import Cost
 from memory.program import save_program
-from memory.records import FormChoice
 from tests.locomo.dataset.test_beam import write_chat
 from tests.memory.program.test_saved import CARD
 from tests.support import locomo_records
@@ -657,28 +656,6 @@ def test_a_folder_that_cannot_be_written_is_known_before_any_model_is_asked(
     with pytest.raises(InputError, match="--output-dir"):
         run({"a/model": model})
     assert engine.prompts == []
-
-
-@pytest.mark.parametrize("form", ["full", "brief"])
-def test_the_prompts_have_the_form_asked_for(
-    form: FormChoice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded: list[dict[str, Any]] = []
-
-    def load(*_: object, **settings: Any) -> Model:
-        loaded.append(settings)
-        raise ModelError("not now")
-
-    monkeypatch.setattr(evaluating, "load_model", load)
-    with pytest.raises(ModelError):
-        evaluate.evaluate(model="openai/m", prompts=form)
-    assert [settings["prompts"] for settings in loaded] == [form]
-    model = load_model("openai/m", prompts=form)
-    setup = evaluating._setup(model, None, budget=None, phrases=True, sql="never")
-    assert setup.program.form == form
-    plain = evaluating._plain(setup, Path("program.json"), phrases=True)
-    assert plain
-    assert plain.program.form == form
 
 
 def test_a_first_run_asks_half_of_its_questions_and_two_systems(

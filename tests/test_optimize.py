@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from locomo.scripts import optimize as compiling
 from memory import InputError, MemoryProgram, load_model, load_program
 from memory.errors import ModelError
 from memory.models import Model
-from tests.support.obedient import RULES, Obedient, houses_to_hold_out, obedient
+from tests.support.obedient import RULES, houses_to_hold_out, obedient
 from tests.support.printed import exit_code, printed_commands
 from tests.support.scripted import sql
 from tests.support.tracking import track
@@ -152,21 +151,6 @@ def test_the_packaged_model_cannot_learn_to_refine(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_selects_of_the_packaged_model_are_compiled(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, engine = obedient("retrieve", name="local")
-    as_shipped = replace(model, name="local", limits=replace(model.limits, budget=360))
-    compiled = run(as_shipped, target="retrieve", rounds=1, num_validation=8)
-    assert compiled.new_prompts > 0
-    assert len(engine.prompts_for("retrieve")) > 16
-    printed = " ".join(capsys.readouterr().out.split())
-    assert (
-        "answer, with SQL for every question and 360 tokens of memory, all 8 questions" in printed
-    )
-
-
-@pytest.mark.slow
 def test_what_was_found_is_on_record(run: Run) -> None:
     import mlflow
 
@@ -200,17 +184,6 @@ def test_what_was_found_is_on_record(run: Run) -> None:
     loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
     program = loaded.unwrap_python_model().program
     assert RULES["answer"] in program.answer.predict.signature.instructions
-
-
-@pytest.mark.slow
-def test_nothing_found_is_said_and_not_recommended(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, _ = obedient()  # nothing is missing
-    compiled = run(model, optimizer="gepa", rounds=1)
-    assert compiled.verdict == "not measured"  # all is right: there was no mistake to learn from
-    assert "the plain program, for nothing was tried" in capsys.readouterr().out
-    assert verdict(load_program(Path("optimized_memory_qa.json"))) == "not measured"
 
 
 # --- bounds -------------------------------------------------------------------------------------
@@ -281,32 +254,6 @@ def test_a_budget_that_leaves_nothing_to_try_with_is_said_and_not_fatal(
 
 
 # --- models that fail ---------------------------------------------------------------------------
-
-
-def failing(share: int) -> Callable[[str], str]:
-    """An answer that fails for one thing of `share`."""
-
-    def reply(prompt: str) -> str:
-        thing = prompt.split("keep the ")[-1].split("?")[0]
-        if sum(map(ord, thing)) % share == 0:
-            raise ConnectionError("the line is dead")
-        return Obedient({"answer"}, {}).reply("answer", prompt, knows=False)
-
-    return reply
-
-
-@pytest.mark.slow
-def test_a_model_that_fails_at_times_costs_only_those_runs(run: Run) -> None:
-    model, _ = obedient("answer", answer=failing(7))
-    compiled = run(model, optimizer="gepa", rounds=1)
-    assert any("runs failed, the last: " in note for note in compiled.notes)
-
-
-@pytest.mark.slow
-def test_more_than_a_third_of_failures_stops_with_the_reason(run: Run) -> None:
-    model, _ = obedient("answer", answer=failing(2))
-    with pytest.raises(ModelError, match="the line is dead"):
-        run(model, optimizer="gepa", rounds=1)
 
 
 # --- bad input ----------------------------------------------------------------------------------

@@ -221,23 +221,6 @@ def test_no_secret_and_nothing_private_is_shown_without_a_memory(tmp_path: Path)
     assert "I am ill" not in prompts[0]
 
 
-def test_the_system_newest_sees_the_newest_turns_that_fit(tmp_path: Path) -> None:
-    model, engine = talker()
-    conversation = tiny(tmp_path)
-    shown = []
-    for budget in (64, 96, 2_000):
-        result = ask_newest(conversation, conversation.questions[2], setup(model, budget))
-        prompt = engine.prompts_for("answer")[-1]
-        shown.append([n for n in range(1, 7) if f"[{n}]" in prompt])
-        assert result.tokens <= budget
-        assert (result.calls, result.sql) == (1, ())
-        assert result.recall == (4 in shown[-1])
-    assert shown[2] == [1, 2, 3, 4, 5, 6]
-    for some in shown[:2]:
-        assert some == list(range(7 - len(some), 7))
-    assert 0 < len(shown[0]) < len(shown[1]) < 6
-
-
 def test_the_newest_turns_and_the_memory_have_the_same_budget_in_a_models_own_tokens(
     tmp_path: Path,
 ) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,6 @@ from locomo.scorecard.forgetting import PLACES, Trace, forget_everywhere, forget
 from locomo.scorecard.scratch import Scratch, scratch
 from memory import InputError, Memory, Turn
 from memory.records import TurnIds
-from memory.store.changes import journaled_rows
-from memory.store.forgetting import forget, turn_removal
-from memory.store.sqlite.full_text import FullText
 from tests.conftest import SAID
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.json"
@@ -64,29 +61,6 @@ def test_what_is_forgotten_is_in_no_place_but_a_copy_that_the_receipt_names(home
     assert places_found(traces) == {THE_COPY}
     [copy] = [trace for trace in traces if trace.is_named]
     assert copy.place.name == THE_COPY
-
-
-@pytest.mark.few(3)
-@pytest.mark.parametrize(
-    ("room", "part", "fault", "place"),
-    [
-        (FullText, "remove_turns", nothing, "index of words"),
-        (forget, "overwrite", nothing, THE_FILE),
-        (forget, "backups", lambda conn: [], "backup"),
-        (journaled_rows, "clean", nothing, "summary"),
-        (turn_removal, "blank_quotations", lambda *args, **options: (), "queue of windows"),
-    ],
-)
-def test_what_a_faulty_memory_leaves_behind_is_found_there(
-    room: Any,
-    part: str,
-    fault: Callable[..., Any],
-    place: str,
-    home: Scratch,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(room, part, fault)
-    assert place in places_found(forget_everywhere(home))
 
 
 def test_a_place_where_nothing_was_found_before_counts_as_not_tried() -> None:

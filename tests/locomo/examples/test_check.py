@@ -1,6 +1,5 @@
 """Gold that does not hold is found: evidence, SQL, copies; the shipped conversations hold."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -189,16 +188,6 @@ def test_a_conversation_that_another_one_repeats_is_an_error(tmp_path: Path) -> 
     assert "100.00%, conv-2 in conv-1" in summary
     del proofs["conv-2"]  # plain: mine is compared with it, it is not errors_and_summary
     assert errors_and_summary(golds, proofs, [tmp_path])[0] == ["conv-1 in conv-2: 100.0% alike"]
-
-
-@pytest.mark.parametrize("name", ["sample", "chats"])
-def test_a_conversation_from_the_other_data_is_an_error(tmp_path: Path, name: str) -> None:
-    raw = json.loads(Path(f"data/{name}.json").read_bytes())[0]
-    raw["store"] = {"D1:1": "-- none"}
-    original, raw["sample_id"] = raw["sample_id"], "mine"
-    golds = read_gold([write(tmp_path / "file.json", raw)])
-    errors, _ = errors_and_summary(golds, {"mine": Proof(shares=((1.0, ""),))}, [tmp_path])
-    assert errors == [f"mine in {original}: 100.0% alike"]
 
 
 def test_a_question_that_is_asked_twice_is_an_error(tmp_path: Path) -> None:

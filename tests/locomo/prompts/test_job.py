@@ -10,20 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locomo.choices import TARGETS, Target
-from locomo.dataset.format import load_conversations
 from locomo.harness import Setup
 from locomo.prompts.job import CompileJob, prepare_job
 from locomo.prompts.optimizers import Options
 from locomo.split_data import PARTS, load_split
-from locomo.tasks.modules import questions_within
 from locomo.tasks.training_data import ExampleSource
 from memory import InputError, MemoryProgram
 from memory.models import Model
 from memory.program import plain_program
-from tests.support.locomo_records import question, write
+from tests.support.locomo_records import write
 from tests.support.obedient import house, obedient
 from tests.support.scripted import with_limits
-from tests.support.talk import talk, talks
 
 GEPA = Options("gepa", 2, 5, 2, 0)
 
@@ -154,25 +151,3 @@ def test_examples_that_do_not_fit_the_context_are_refused(
 
 
 # --- examples -----------------------------------------------------------------------------------
-
-ASKED = [
-    question(4, question="In?", evidence=["D1:1", "D1:2"]),
-    question(4, question="Across?", evidence=["D1:2", "D1:3"]),
-    question(4, question="Unfounded?", evidence=[]),
-    question(5, question="Abstain?", evidence=["D1:1"], adversarial_answer="x"),
-    question(1, question="Last?", evidence=["D2:3"]),
-]
-
-
-def test_a_windows_questions_have_all_their_evidence_in_it(tmp_path: Path) -> None:
-    [conversation] = load_conversations(talks(tmp_path / "talk.json", talk(qa=ASKED)))
-    asked = {
-        window: questions_within(conversation, *window)
-        for window in [(1, 2), (1, 3), (2, 2), (1, 6)]
-    }
-    assert {window: [q.text for q in some] for window, some in asked.items()} == {
-        (1, 2): ["In?"],
-        (1, 3): ["In?", "Across?"],
-        (2, 2): [],
-        (1, 6): ["In?", "Across?", "Last?"],
-    }

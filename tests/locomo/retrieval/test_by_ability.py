@@ -7,7 +7,7 @@ import pytest
 
 from locomo.dataset.format import Conversation, Question, load_conversations
 from locomo.retrieval.__main__ import app
-from locomo.retrieval.by_ability import SYSTEMS, details_shown, evidence_log, measured, words_shown
+from locomo.retrieval.by_ability import SYSTEMS, evidence_log, measured, words_shown
 from memory import Turn
 from tests.locomo.dataset.test_beam import write_chat
 from tests.support.commands import run_in_process
@@ -42,16 +42,6 @@ def test_words_count_where_evidence_has_them() -> None:
     assert words_shown(question, evidence, "[1] Ann: I moved to Oslo.") == 1
     assert words_shown(question, evidence, "[1] Ann: I moved.") == 0
     assert words_shown(question, [Turn("Ann", "I moved.", id=1)], "Oslo") is None
-
-
-def test_details_are_the_numbers_and_names_of_an_answer_that_its_evidence_has() -> None:
-    question = Question(
-        0, "Where, and for how much?", "To Oslo, for 4,000 euros in May", 4, ("a",), ""
-    )
-    evidence = [Turn("Ann", "I moved to Oslo for 4000 euros.", id=1)]
-    assert details_shown(question, evidence, "[1] Ann: to Oslo for 4,000") == 1
-    assert details_shown(question, evidence, "[1] Ann: I moved to Oslo.") == 0.5
-    assert details_shown(question, [Turn("Ann", "I moved.", id=1)], "Oslo") is None
 
 
 def test_the_command_prints_a_row_for_each_system_and_kind(tmp_path: Path) -> None:

@@ -116,21 +116,6 @@ def test_what_is_wrong_with_a_plan_is_found_alone(
     assert remedy in failed[names[0]]
 
 
-OF_MODEL = [
-    ({"context": 4096}, "context", "give a --model that reads 4,608"),
-    ({"chat_template": False}, "chat template", "-Instruct"),
-]
-
-
-@pytest.mark.parametrize(("changes", "name", "remedy"), OF_MODEL)
-def test_what_is_wrong_with_a_model_is_found_alone(
-    changes: dict[str, Any], name: str, remedy: str, plan: Callable[..., TrainOptions]
-) -> None:
-    failed = failures(checked(plan(), **changes))
-    assert list(failed) == [name]
-    assert remedy in failed[name]
-
-
 def test_a_conversation_in_two_parts_is_refused(
     plan: Callable[..., TrainOptions], monkeypatch: pytest.MonkeyPatch
 ) -> None:

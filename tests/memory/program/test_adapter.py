@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from locomo.harness import probe
 from locomo.scripts import evaluate as evaluating
@@ -15,7 +13,6 @@ from memory import InputError, Turn, load_model
 from memory.errors import ModelError
 from memory.models import Model
 from memory.models.gguf.files import packaged_gguf
-from memory.models.gguf.header import check_lora
 from memory.program import plain_program, program_for
 from tests.locomo.test_commands import EVALUATE, command
 from tests.support.gguf_adapter import adapter, gguf
@@ -154,21 +151,6 @@ def test_what_is_no_adapter_of_the_packaged_model_is_refused_in_one_line(
     if (tmp_path / "adapter.gguf").exists() or (tmp_path / "adapter_config.json").exists():
         with pytest.raises((InputError, ModelError), match=says):
             load_model(str(tmp_path))
-
-
-@pytest.mark.slow
-@given(place=st.integers(0, 400), byte=st.integers(0, 255), keep=st.integers(0, 9_000))
-def test_a_damaged_file_is_refused_or_is_a_lora(
-    folder: Path, place: int, byte: int, keep: int
-) -> None:
-    whole = gguf(folder / "whole.gguf").read_bytes()
-    damaged = folder / "damaged.gguf"
-    damaged.write_bytes((whole[:place] + bytes([byte]) + whole[place + 1 :])[:keep])
-    try:
-        check_lora(damaged, packaged_gguf(), of="the packaged model")
-    except InputError:
-        return
-    assert len(damaged.read_bytes()) == len(whole)
 
 
 def test_an_adapter_that_changes_while_it_is_in_use_is_a_model_error(tmp_path: Path) -> None:

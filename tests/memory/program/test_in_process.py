@@ -61,30 +61,6 @@ def test_a_file_of_few_parameters_is_asked_for_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_modules_of_a_little_model_keep_their_beginnings_beside_each_other() -> None:
-    """In any order: a call reads what is new in it, and no instruction and no example again."""
-    model = load_model(NAME)
-    program = MemoryProgram("brief")
-    catalog = f"facts of Anna: {', '.join(f'attribute_{n}(1)' for n in range(40))}"
-
-    def tokens_read(number: int) -> list[int]:
-        with model.active():
-            program.store.predict(turn=f"Anna: I have {number} cats.")
-            program.ask.retrieve.otherwise.predict(
-                catalog=catalog, question=f"Cat {number}?", feedback=""
-            )
-            program.answer.predict(evidence=f"[{number}] Anna: I have cats.", question="Cats?")
-        calls = [call["usage"] for call in dspy.clients.base_lm.GLOBAL_HISTORY[-3:]]
-        return [
-            call["prompt_tokens"] - call["prompt_tokens_details"]["cached_tokens"] for call in calls
-        ]
-
-    tokens_read(1)
-    for number in (2, 3):
-        assert max(tokens_read(number)) < 40
-
-
-@pytest.mark.slow
 def test_a_little_model_abstains_the_sooner_the_larger_the_bias(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,9 +1,6 @@
 """The models: the packaged one for real, hosted ones over HTTP on localhost, errors in one line."""
 
-import asyncio
-import io
 import json
-import logging
 import os
 import pickle
 import socket
@@ -199,25 +196,6 @@ def test_what_goes_wrong_is_said_in_one_line(server: Server, planned, words: lis
     assert KEY not in said
 
 
-@pytest.mark.slow
-def test_a_server_that_went_down_is_told_without_all_the_tries(server: Server):
-    model = load_model("openai/m", api_base=server.address)  # five tries, 31 seconds
-    server.http.shutdown()
-    server.http.server_close()
-    waits: list[float] = []
-    sleep = asyncio.sleep
-
-    async def slept(seconds: float, *rest: object) -> None:
-        waits.append(seconds)
-        await sleep(seconds)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "sleep", slept)
-        with pytest.raises(ModelError, match=r"cannot reach .*is it running.*nothing answers"):
-            ask(model)
-    assert sum(waits) < 8, "the longer waits between tries were cut off"
-
-
 def test_an_address_without_its_path_is_named(server: Server):
     server.plan = [(404, {"detail": "Not Found"})] * 3
     bare = server.address.removesuffix("/v1")
@@ -280,26 +258,6 @@ def test_a_missing_key_is_said_before_a_provider_is_asked(monkeypatch: pytest.Mo
 def test_a_host_that_is_not_found_did_not_fail_on_its_side(why: str):
     text = explain(LMServerError(f"litellm.InternalServerError: {why}"), "mistral/small", None)
     assert text.startswith("cannot reach the provider of mistral/small: is this machine online?")
-
-
-@pytest.mark.slow
-def test_who_waits_long_is_told_so_once_a_minute(
-    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    monkeypatch.setenv("MEMORY_CALL_SECONDS", "0.3")
-    # `caplog` sees a record twice where a command that ran in this process set this log apart.
-    logger, lines = logging.getLogger("memory.models"), io.StringIO()
-    monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(lines)])
-    caplog.set_level("INFO", logger=logger.name)
-    secret = server.address.replace("://", "://user:secret@")
-    model = load_model("openai/m", api_base=secret)
-    for _ in range(2):
-        server.plan = [hang]
-        with pytest.raises(ModelError, match=r"in 0\.3 seconds"):
-            ask(model)
-    assert lines.getvalue() == (
-        f"waiting for 127.0.0.1:{server.http.server_port}, 0.3 seconds at most\n"
-    )
 
 
 @pytest.mark.parametrize(

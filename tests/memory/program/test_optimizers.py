@@ -8,7 +8,7 @@ from typing import Any
 import dspy
 import pytest
 
-from memory import AskMemory, Memory, StoreTurns, Turn, load_program
+from memory import AskMemory, Memory, Turn, load_program
 from memory.program import plain_program
 from memory.store.namespaces import path_of
 from tests.support.commands import run
@@ -210,39 +210,6 @@ def test_examples_of_an_optimizer_are_what_the_answering_model_was_shown(
         assert demo["evidence"].splitlines()
         assert all(line in shown for line in demo["evidence"].splitlines())
     assert "ann.db" not in "".join(engine.seen(*RULES))
-
-
-@pytest.mark.parametrize("name", [*SOON, pytest.param("SIMBA", marks=pytest.mark.slow)])
-@pytest.mark.filterwarnings("ignore:.*are left out of the prompt")
-def test_examples_of_an_optimizer_are_windows_that_the_storing_model_was_shown(name: str) -> None:
-    model, engine = obedient("store")
-    examples = [
-        dspy.Example(
-            turns=[{"speaker": "Ann", "text": f"I keep the {thing} in the {place}."}],
-            facts=f"{thing} in the {place}",
-        ).with_inputs("turns")
-        for thing, place in KEPT.items()
-    ]
-    with dspy.context(lm=model.lm, adapter=None):
-        compiled = BY_DEFAULT[name](StoreTurns(), examples, stored)
-        compiled(**examples[0].inputs())
-    shown = "".join(engine.prompts_for("store"))
-    for demo in _demos(compiled, StoreTurns):
-        assert demo["window"] in shown
-    assert "{'speaker'" not in "".join(engine.seen("store"))
-
-
-def stored(
-    gold: dspy.Example,
-    pred: dspy.Prediction,
-    trace: Any = None,
-    pred_name: str | None = None,
-    pred_trace: Any = None,
-) -> Any:
-    """1 if a fact has the value, with feedback."""
-    score = float(any(gold.facts in fact.value for fact in pred.facts))
-    feedback = f"Right is: {gold.facts}."
-    return dspy.Prediction(score=score, feedback=feedback) if pred_name else score
 
 
 def _demos(compiled: dspy.Module, kind: type[dspy.Module]) -> list[Any]:
