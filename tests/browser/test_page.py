@@ -3,21 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from memory import Memory, Turn, open_store
-from memory.__main__ import app
-from memory.facts import supersede
-from memory.operations.tools import memory_tools
+from memory import Turn, open_store
 from memory.server.web.page_request import address_of
 from memory.sql import quoted
 from memory.store.namespaces import path_of
-from tests.support.commands import run_in_process
 from tests.support.stored_attacks import ATTACKS
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -286,51 +281,6 @@ def test_the_journal_shows_what_is_written_elsewhere_until_it_is_paused(
     expect(page.locator("#live")).to_contain_text("a fence")
 
 
-def test_two_tabs_and_a_fact(page: Page, home: Path, watch: Any) -> None:
-    page.goto(at("/facts/20"))
-    with open_store(path_of(NAME)) as store:
-        store.write("UPDATE facts SET value = 'somewhere else' WHERE id = 20", cause="test")
-    page.get_by_role("button", name="It is over").click()
-    expect(page.get_by_role("heading", name="Two versions")).to_be_visible()
-    expect(page.get_by_role("alert")).to_contain_text("Somebody else edited this fact.")
-    expect(page.get_by_role("main")).to_contain_text("somewhere else")
-    page.get_by_role("button", name="Save my edit").click()
-    expect(page.get_by_role("heading", name="Two versions")).to_have_count(0)
-    expect(page.get_by_role("main")).to_contain_text("Past:")
-    # Chromium notes an answer of 409 on its console by itself.
-    watch.complaints[:] = [text for text in watch.complaints if "409" not in text]
-
-
-def test_the_second_of_two_new_values_is_put_over_the_first(
-    page: Page, home: Path, watch: Any
-) -> None:
-    page.goto(at("/facts/21"))
-    with open_store(path_of(NAME)) as store:
-        supersede(store, 21, "a first value", by="Blaž")
-    page.get_by_label("Value", exact=True).fill("a second value")
-    page.get_by_role("button", name="It has changed").click()
-    expect(page.get_by_role("heading", name="Two versions")).to_be_visible()
-    expect(page.get_by_role("main")).to_contain_text("a first value")
-    expect(page.get_by_role("main")).to_contain_text("edit by Blaž")
-    page.get_by_role("button", name="Save my edit").click()
-    expect(page.get_by_role("heading", name="Two versions")).to_have_count(0)
-    with open_store(path_of(NAME), read_only=True) as store:
-        values = [fact.value for fact in store.facts() if not fact.ended_on]
-    assert "a second value" in values
-    assert "a first value" not in values
-    watch.complaints[:] = [text for text in watch.complaints if "409" not in text]
-
-
-def test_a_question_is_answered_with_its_turns(page: Page) -> None:
-    page.goto(at(""))
-    page.get_by_label("Ask a question, or search").fill("Which colour did Blaž buy?")
-    page.get_by_role("button", name="Ask", exact=True).click()
-    expect(page.get_by_role("link", name="Ask another question")).to_be_visible()
-    expect(page.get_by_role("main")).to_contain_text("White")  # the answer, or the nearest turn
-    page.get_by_text("How this was found").click()
-    expect(page.get_by_text("the model read")).to_be_visible()
-
-
 def test_a_dropped_file_is_brought_in(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     lines = [{"speaker": "Eva", "text": f"line {n}", "source": f"e:{n}"} for n in range(3_000)]
@@ -393,56 +343,6 @@ def test_every_action_is_reached_by_tab_and_seen_where_it_is(page: Page, address
 
 
 # --------------------------------------------------------------------- the rooms
-
-
-def test_a_fact_corrected_by_clicking_is_what_every_door_answers(
-    page: Page, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEMORY_HOME", str(home))
-    with open_store(path_of("Corrected")) as store:
-        store.add([Turn("Anna", "I moved to Oslo.", said_at="2017-05-08")])
-        store.write(
-            "INSERT INTO facts (subject, attribute, value, turn_id)"
-            " VALUES ('Anna', 'lives_in', 'Oslo', 1)",
-            cause="test",
-        )
-    at_home = address_of("Corrected")
-    page.goto(f"{at_home}/facts")
-    page.get_by_text("lives in Oslo").click()  # 1
-    expect(page.get_by_text("I moved to Oslo.")).to_be_visible()  # the words behind it
-    page.get_by_label("Value", exact=True).first.fill("Bergen")
-    page.get_by_role("button", name="It was wrong").click()  # 2
-    expect(page.get_by_role("heading", name="Facts", exact=True)).to_be_visible()  # the list
-    expect(page.get_by_role("status")).to_contain_text("Bergen")
-    question = "Where does Anna live?"
-    page.goto(at_home)
-    page.keyboard.press("/")
-    page.keyboard.type("Oslo")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Search", exact=True)).to_be_visible()
-    page.goto(at_home)
-    page.get_by_label("Ask a question, or search").fill(question)
-    page.keyboard.press("Enter")
-    expect(page.locator("p.answer")).to_contain_text("Bergen")
-    page.goto(f"{at_home}/chat")
-    page.get_by_label("Message").fill(question)
-    page.get_by_label("Message").press("Enter")
-    expect(page.locator(".bubble").nth(1)).to_contain_text("Bergen")
-    expect(page.locator(".bubble").nth(1)).to_contain_text("Why?")
-    page.goto(f"{at_home}/search?q=Anna")
-    expect(page.get_by_role("main")).to_contain_text("Anna lives in Bergen")
-
-    def other_doors() -> list[str]:
-        asked = run_in_process(app, "ask", "-n", "Corrected", question)
-        with Memory(str(path_of("Corrected")), model="local") as memory:
-            tools = {tool.__name__: tool for tool in memory_tools(memory)}
-            return [asked.stdout.splitlines()[0], str(tools["list_facts"](subject="Anna"))]
-
-    with ThreadPoolExecutor(1) as pool:  # without Playwright's event loop
-        answers = pool.submit(other_doors).result()
-    for answer in answers:
-        assert "Bergen" in answer
-        assert "Oslo" not in answer
 
 
 def test_several_facts_are_deleted_by_their_boxes_and_brought_back(page: Page) -> None:
