@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from memory.evidence.lines import in_words
+from memory.evidence.messages import is_evidence
 from memory.evidence.question import UserQuestion
 from memory.evidence.reader import MemoryReader
 from memory.facts.latest_word import latest_words, with_latest
 from memory.facts.state import FactState, Person, state_of_person
-from memory.records import Rows
+from memory.records import Hit, Rows
+from memory.search.word_matches import examples_of_kind
 from memory.store import Store
 from memory.store.statement_file import as_select
 from memory.store.turns.turn_reads import speakers_named
@@ -20,6 +22,7 @@ from memory.vocabulary.templates import Question, question_templates_of, whom
 from memory.vocabulary.templates.date_phrases import days_of
 from memory.vocabulary.templates.words import language_words
 
+_NEAR = 5  # turns beside the facts' own that a list is compared with
 _MOST_LISTED = 12  # values: a longer list is not an answer
 
 
@@ -36,12 +39,15 @@ class RowsAnswer:
 _Answer = tuple[str, Sequence[FactState]]  # a text, and the facts that it is based on
 
 
-def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
+def look_up(
+    question: UserQuestion, reader: MemoryReader, hits: Sequence[Hit] = ()
+) -> RowsAnswer | None:
     """The answer to a question in the form of a template, None for any other question.
 
     Also None if no fact has the subject and the attribute, if the facts are about two people with
     one name, or if they do not say what the question asks for: a day, a number. The first of a
-    person's current facts answer a question for everything known of them.
+    person's current facts answer a question for everything known of them. `hits` are of the ranking
+    of the question, where it is known already.
     """
     vocabulary = reader.vocabulary()
     today = question.today[:10]
@@ -58,12 +64,57 @@ def look_up(question: UserQuestion, reader: MemoryReader) -> RowsAnswer | None:
         states = _ranked(known.states)
         answer = _answer(group[0], states, vocabulary) if states else None
         if answer:
+            if _is_of_many(group[0], answer, vocabulary) and _more_is_near(
+                question, person, {*names, group[0].attribute}, states, reader, hits
+            ):
+                answer = f"at least {answer[0]}", answer[1]
             text, turn_ids = _with_latest(answer, group[0], reader.store, today)
             return RowsAnswer(text, turn_ids, (known.sql,), (known.rows,))
     # "Who is my wife?" asks for her name, not for what is known of her.
     names = [name for one in questions for name in _names(one.attribute, vocabulary)]
     asks_for_relative = any(map(is_relative, names)) or any(one.who for one in questions)
     return None if asks_for_relative else _known_of_one(question, reader)
+
+
+def _is_of_many(question: Question, answer: _Answer, vocabulary: Vocabulary) -> bool:
+    """Whether an answer lists or counts what may be more than the facts say."""
+    if question.kind in ("date", "first", "last") or question.value or question.date:
+        return False
+    sources = answer[1]
+    return _kind(sources, vocabulary) != "one value" and all(
+        state.is_current or state.fact.happened_on for state in sources
+    )
+
+
+def _more_is_near(
+    question: UserQuestion,
+    person: Person,
+    names: Collection[str],
+    states: Sequence[FactState],
+    reader: MemoryReader,
+    hits: Sequence[Hit],
+) -> bool:
+    """Whether a near turn of the person speaks of what is asked for, and no fact is of it.
+
+    It has a word of the question or attribute, or of their kind ("a dog" of "pets"), and no word
+    of a known value.
+    """
+    most = len(states) + _NEAR
+    hits = hits or reader.search(question.ranked_text, most)
+    covered = {state.fact.turn_id for state in states}
+    near = [hit.turn_id for hit in hits[:most] if hit.turn_id not in covered]
+    asked = {*telling_words(question.text)}
+    asked |= {word for name in names for word in telling_words(name.replace("_", " "))}
+    forms = forms_of(asked | {word for kind in asked for word in examples_of_kind(kind)})
+    known = forms_of(word for state in states for word in telling_words(state.fact.value))
+    return any(
+        turn.speaker == person.name
+        and turn.kind == "message"
+        and is_evidence(turn.text)
+        and any(is_among(word, forms) for word in words(turn.text))
+        and not any(is_among(word, known) for word in words(turn.text))
+        for turn in reader.turns_by_id(near, missing_ok=True)
+    )
 
 
 def _with_latest(

@@ -29,7 +29,7 @@ def answer_without_model(
 ) -> tuple[Answer, Sequence[Hit]]:
     """The answer that rows of facts decide, else the nearest turns; and the ranking's hits."""
     hits = reader.search(question.ranked_text, RANKED_TURNS)
-    if decided := _decided(question, reader):
+    if decided := _decided(question, reader, hits):
         return decided, hits
     return _quoting(quotations_of(question, hits, reader)), hits
 
@@ -99,8 +99,10 @@ def touches(question: UserQuestion, reader: MemoryReader, without: Collection[in
     return opening(message, different, names=names, memory_turns=turn_count) != "closed"
 
 
-def _decided(question: UserQuestion, reader: MemoryReader) -> Answer | None:
-    by_facts = look_up(question, reader)
+def _decided(
+    question: UserQuestion, reader: MemoryReader, hits: Sequence[Hit] = ()
+) -> Answer | None:
+    by_facts = look_up(question, reader, hits)
     if by_facts is None:
         return None
     return Answer(
