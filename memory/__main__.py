@@ -1,7 +1,6 @@
 """The command line: memory COMMAND, or python -m memory COMMAND."""
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -10,10 +9,10 @@ from itertools import chain
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
-from memory.errors import InputError, Stop
+from memory.cli.habits import AnswersHabits
+from memory.errors import Stop
 from memory.system.signals import end_like_ctrl_c
 from memory.system.terminal import clean_line, print_clean, show_any_character
 
@@ -54,7 +53,6 @@ HIDDEN = {
     "proxy": "proxy.proxy",
     "worker": "worker.worker",
 }
-GROUPS = ("facts", "admin", "serve")  # whose commands are looked for without them, too
 SERVING = ("serve", "mcp", "proxy", "worker")
 
 
@@ -76,24 +74,14 @@ class _Commands(Mapping[str, Any]):
         return sum(map(len, (*COMMANDS.values(), HIDDEN)))
 
 
-class _InOrder(TyperGroup):
+class _InOrder(AnswersHabits):
     """A group that lists its commands in the order of COMMANDS; Typer would list groups last."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{**settings, "commands": _Commands(), "suggest_commands": False})
+        super().__init__(**{**settings, "commands": _Commands()})
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*chain(*COMMANDS.values())]
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command of the first word. One that is in a group is answered with the group."""
-        if not self.get_command(ctx, args[0]):
-            for group in GROUPS:
-                command: Any = self.get_command(ctx, group)
-                if command.get_command(ctx, args[0]):
-                    line = shlex.join(["memory", group, *args])
-                    raise InputError(f"`memory {args[0]}` is no command: `{line}`")
-        return super().resolve_command(ctx, args)
 
 
 def _command(name: str, place: str, **options: Any) -> Any:

@@ -111,7 +111,7 @@ def test_no_command_imports_for_its_help_what_it_needs_to_run() -> None:
 def test_a_command_imports_no_other_command() -> None:
     listed = "code = sorted(name for name in sys.modules if name.startswith('memory.cli.'))"
     modules: Any = imported(EVERY_HELP + listed, [("search",)])[0]
-    shared = ["memory.cli.options", "memory.cli.output"]
+    shared = ["memory.cli.habits", "memory.cli.options", "memory.cli.output"]
     assert modules == [*shared, "memory.cli.queries"]
 
 

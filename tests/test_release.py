@@ -49,3 +49,7 @@ def test_the_wheel_works_in_a_fresh_environment(tmp_path: Path) -> None:
     memory = tmp_path / "fresh/bin/memory"
     assert run(memory, "--version") == f"sql-memory {VERSION}\n"
     assert "Oslo" in run(memory, "ask", "Where do I live?", "--db", "tom.db")
+    assert (
+        "memory facts list"
+        in subprocess.run([memory, "list"], capture_output=True, text=True, check=False).stderr
+    ), "habits.toml is in the wheel"

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from memory.agents.projects import HERE, project_of
+from memory.cli.habits import refuse_habit
 from memory.errors import InputError
 from memory.records import FormChoice
 from memory.store import Store, open_store
@@ -45,6 +46,7 @@ class ListByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            refuse_habit(ctx.command_path.partition(" ")[2], args)
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
