@@ -171,8 +171,8 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
                     day = f", {short_day(said_at)}" if said_at else ""
                     mark = f"later, turn {later_turn.id}{day}: {value}"
                     is_news = (
-                        not _is_same_time(turn, later_turn)
-                        and len(difference.around) >= _FEWEST_OF_NEWS
+                        len(difference.around) >= _FEWEST_OF_NEWS
+                        and not _is_same_time(turn, later_turn)
                         and earlier.written[0].partition("'")[0].casefold()
                         not in language_words().speakers
                     )

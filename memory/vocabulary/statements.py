@@ -160,7 +160,8 @@ def features_of(claim: Claim, sentence: Sentence) -> set[str]:
     "who" is the subject of the clause, against the person of the fact.
     """
     tokens = _tokens(sentence.text)
-    folded = [token.casefold() for token in tokens]
+    # "May" within a sentence is the month.
+    folded = [word if at and word == "May" else word.casefold() for at, word in enumerate(tokens)]
     forms = forms_of(_telling(claim.value))
     places = [at for at, token in enumerate(folded) if is_among(token, forms)]
     first, last = (places[0], places[-1]) if places else (len(tokens), len(tokens) - 1)
