@@ -45,7 +45,7 @@ _FEWEST_OF_NEWS = 2  # telling words around a value that has changed
 class Restated:
     """The newest turn that says something again, and its value.
 
-    `is_news` is whether the value may have changed: another time of talking, and a sentence about
+    `is_news` is whether the value may have changed: another day, and a sentence about
     something other than what the speaker does ("I'm interested in", "I think I'll take").
     """
 
@@ -182,10 +182,10 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
 
 
 def _is_same_time(turn: Turn, later: Turn) -> bool:
-    """Whether two turns are of one session, or of one day where no session is known."""
-    if turn.session or later.session:
-        return turn.session == later.session
-    return bool(turn.said_at) and turn.said_at[:10] == later.said_at[:10]
+    """Whether two turns are of one day, or of one session where a day is not known."""
+    if turn.said_at and later.said_at:
+        return turn.said_at[:10] == later.said_at[:10]
+    return bool(turn.session) and turn.session == later.session
 
 
 def _groups(by_turn: Sequence[tuple[Turn, _Sentences]]) -> Iterable[list[_Said]]:

@@ -83,7 +83,7 @@ def features_of(sentence: str, *, beside_task: bool = False) -> set[str]:
     tokens = _tokens(sentence)
     spoken = [token for token in tokens if token[0].isalnum()]
     features = {token for token in tokens if not token[0].isalnum()}
-    lasting = sum(phrase.search(sentence.casefold()) is not None for phrase in _phrases())
+    lasting = _phrases().search(sentence.casefold()) is not None
     if lasting:
         features.add("from now on")
         spoken = [token for token in _tokens(order_text(sentence)) if token[0].isalnum()]
@@ -148,8 +148,8 @@ def _tokens(text: str) -> list[str]:
 
 
 @cache
-def _phrases() -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(rf"\b{re.escape(phrase)}\b") for phrase in _model().lasting)
+def _phrases() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, _model().lasting))})\b")
 
 
 @cache

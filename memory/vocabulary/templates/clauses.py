@@ -75,9 +75,9 @@ class Clause:
 def refusal_of(text: str, speaker: str = "") -> str:
     """Why a turn asserts nothing at all, "" if it may."""
     text = text[:_LONGEST_TURN]
+    request = first_search(_table("requests"), text)
     # "Always translate foreign words" is of all answers, and of no text.
-    request = "" if begins_order(text) else first_search(_table("requests"), text)
-    if request:
+    if request and not begins_order(text):
         return f"it asks to treat a text or to play a role: {request!r}"
     if frame := first_search(_table("frames"), text):
         return f"it plays or supposes something: {frame!r}"
