@@ -345,14 +345,15 @@ class AnswerBriefly(AnswerQuestion):
         super().__init__(AnswerBrieflyFromMemory)
 
     def forward(  # type: ignore[override]
-        self, question: Question, evidence: Shown, memory: OpenedMemory
+        self, question: Question, evidence: Shown, memory: OpenedMemory | None = None
     ) -> dspy.Prediction:
         """As AnswerQuestion. It abstains if a word of the answer is not in what was shown, or if
-        only another person says it of themselves.
+        only another person says it of themselves. Without `memory` it names no turns.
         """
-        user_question = memory.user_question(question)
+        user_question = memory.user_question(question) if memory else None
+        text = user_question.ranked_text if user_question else question
         try:
-            prediction = self._predicted(evidence=str(evidence), question=user_question.ranked_text)
+            prediction = self._predicted(evidence=str(evidence), question=text)
             answer = str(prediction.answer or "").strip()
         except AdapterParseError:
             answer = ""
@@ -362,6 +363,8 @@ class AnswerBriefly(AnswerQuestion):
             return _answered(answer, [])
         if _has_unsaid_word(answer, question, evidence):
             return _answered(ABSTAIN, [])
+        if memory is None or user_question is None:
+            return _answered(answer, [])
         hits = memory.search(question)
         sources = _sources(answer, question, evidence, hits, memory.reader)
         if _is_of_another(sources, user_question, hits, memory.reader):

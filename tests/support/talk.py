@@ -57,6 +57,7 @@ KINDS = {
     "retrieve": "[[ ## question ## ]]",
     "store": "[[ ## window ## ]]",
     "probe": "Say yes.",
+    "small answer": "What was said:",  # a small model's prompt
 }
 
 
@@ -120,6 +121,7 @@ _PLAIN: dict[str, Callable[[str], str]] = {
     "judge": lambda prompt: RIGHT,
     "correct": lambda prompt: "[[ ## edits ## ]]\nnone\n\n[[ ## completed ## ]]",
     "answer": lambda prompt: answer("Lyon", "1"),
+    "small answer": lambda prompt: "Lyon",
     "retrieve": lambda prompt: sql("SELECT turn_id, value FROM facts"),
     "store": fact_of,
 }

@@ -68,7 +68,7 @@ def test_a_compile_takes_no_more_than_its_forecast(
             return _forward(self, **inputs)
 
         monkeypatch.setattr(kind, "forward", counted)
-    model, engine = obedient(target, name="local", window=1)
+    model, engine = obedient(target, window=1)
     monkeypatch.chdir(tmp_path)
     # One database for all: MLflow keeps it open, and to make one takes seconds.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{data.parent / 'mlflow.db'}")
