@@ -22,6 +22,7 @@ from memory.vocabulary.templates import Question, question_templates_of, whom
 from memory.vocabulary.templates.date_phrases import days_of
 from memory.vocabulary.templates.words import language_words
 
+_SINGULAR = frozenset({"is", "was"})  # "What is my sister called?" asks for one
 _NEAR = 5  # turns beside the facts' own that a list is compared with
 _MOST_LISTED = 12  # values: a longer list is not an answer
 
@@ -64,7 +65,9 @@ def look_up(
         states = _ranked(known.states)
         answer = _answer(group[0], states, vocabulary) if states else None
         if answer:
-            if _is_of_many(group[0], answer, vocabulary) and _more_is_near(
+            asks_for_one = not _SINGULAR.isdisjoint(words(question.text))
+            is_of_many = not asks_for_one and _is_of_many(group[0], answer, vocabulary)
+            if is_of_many and _more_is_near(
                 question, person, {*names, group[0].attribute}, states, reader, hits
             ):
                 answer = f"at least {answer[0]}", answer[1]

@@ -79,7 +79,7 @@ DECIDED = {
     "Where did I live in 2023?": "Oslo, until February 2024",
     "When did I move to Bergen?": "February 2024",
     "Which pets do I have?": "at least a dog called Rex, two cats",
-    "How many pets does Anna have?": "3 (a dog called Rex, two cats)",
+    "How many pets does Anna have?": "at least 3 (a dog called Rex, two cats)",
     "What is my dog called?": "a dog called Rex",
     "What languages do I speak?": "German, English",
     "When’s my birthday?": "3 May",
