@@ -319,7 +319,7 @@ def test_the_tools_of_a_framework_read_all_and_write_to_the_first(
     assert "in team)" in tools["list_facts"](as_of="2500")
     with pytest.raises(InputError, match="a change, not a moment"):
         tools["list_facts"](as_of="1")
-    assert tools["remember"]("Tea at four.") == "Remembered as turn 6."
+    assert tools["remember"]("Anna drinks tea at four.") == "Remembered as turn 6."
     fact = {"subject": "Anna", "attribute": "drinks", "value": "tea", "turn_id": 6}
     tools["remember"](facts=[fact])
     assert [fact.value for fact in stores["anna"].facts()] == ["Oslo", "tea"]

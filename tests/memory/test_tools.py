@@ -345,9 +345,9 @@ def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(addr
         tools = tools_of(memory)
 
     def work(n: int) -> str:
-        said(tools, f"The number of thread {n} is {n * n}.")
-        fact = {"subject": "thread", "attribute": "number", "value": str(n), "turn_id": 1}
-        tools["remember"](facts=[fact])
+        turn_id = int(said(tools, f"The number of thread {n} is {n * n}.").split()[-1].strip("."))
+        fact = {"subject": f"thread {n}", "attribute": "number", "value": str(n * n)}
+        tools["remember"](facts=[{**fact, "turn_id": turn_id}])
         return tools["recall"](f"number of thread {n}", 10)
 
     with ThreadPoolExecutor(8) as pool:
@@ -358,8 +358,8 @@ def test_tools_may_be_called_from_any_thread_and_after_the_memory_is_closed(addr
         assert pool.submit(asked, "Where does Anna live?").result().startswith("Oslo\n[1] ")
     with open_store(address, read_only=True) as store:
         assert len(store.turns()) == 5 + 16
-        numbers = [int(fact.value) for fact in store.facts() if fact.subject == "thread"]
-        assert sorted(numbers) == list(range(16))
+        numbers = [int(fact.value) for fact in store.facts() if fact.attribute == "number"]
+        assert sorted(numbers) == [n * n for n in range(16)]
 
 
 # ------------------------------------------------------- what a model makes of a conversation

@@ -163,9 +163,11 @@ class Templates:
             matched = list(self._matched(sentence, turn, rows))
             if len(read) > 1:  # "Tell me a joke. Keep it short."
                 matched = [match for match in matched if not _is_of_one_answer(match)]
+            # "I don't speak Finnish, I made that up" takes back what was said before.
+            is_end = all(match.is_end for match in matched)
             if reason := matched and (
                 _doubt(sentence, matched)
-                or retraction(sentence.text.partition(matched[-1].clause)[2])
+                or (not is_end and retraction(sentence.text.partition(matched[-1].clause)[2]))
                 or retraction(following.text)
                 or self._correction(sentence, following, matched)
             ):
