@@ -15,6 +15,7 @@ from memory.store import Store
 from memory.store.statement_file import as_select
 from memory.store.turns.turn_reads import speakers_named
 from memory.text.dates import MONTHS, is_iso_date
+from memory.text.word_classes import may_be_noun, may_be_verb
 from memory.text.words import forms_of, is_among, telling_words, words
 from memory.vocabulary import Kind, Vocabulary
 from memory.vocabulary.entities import is_relative, spellings
@@ -23,6 +24,7 @@ from memory.vocabulary.templates.date_phrases import days_of
 from memory.vocabulary.templates.words import language_words
 
 _SINGULAR = frozenset({"is", "was"})  # "What is my sister called?" asks for one
+_COUNTING = frozenset({"many", "much"})
 _NEAR = 5  # turns beside the facts' own that a list is compared with
 _MOST_LISTED = 12  # values: a longer list is not an answer
 
@@ -108,6 +110,8 @@ def _more_is_near(
     near = [hit.turn_id for hit in hits[:most] if hit.turn_id not in covered]
     asked = {*telling_words(question.text)}
     asked |= {word for name in names for word in telling_words(name.replace("_", " "))}
+    # "Speaking of lobsters" is of no language.
+    asked = {word for word in asked - _COUNTING if may_be_noun(word) or not may_be_verb(word)}
     forms = forms_of(asked | {word for kind in asked for word in examples_of_kind(kind)})
     known = forms_of(word for state in states for word in telling_words(state.fact.value))
     return any(
