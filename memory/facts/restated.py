@@ -43,17 +43,26 @@ _FEWEST_OF_NEWS = 2  # telling words around a value that has changed
 
 @dataclass(frozen=True)
 class Restated:
-    """The newest turn that says something again, and its value.
-
-    `is_news` is whether the value may have changed: another day, and a sentence about
-    something other than what the speaker does ("I'm interested in", "I think I'll take").
-    """
+    """The newest turn that says something again, and its value."""
 
     turn: Turn
     value: str
     is_asked_for: bool  # whether no other sentence has more words of a question
-    is_news: bool
     mark: str  # `later, turn 3, 10 Mar 2026: 4,600 euros`
+    earlier: Turn
+    opens: str  # the earlier sentence's first word
+    around: frozenset[str]  # the telling words that both sentences have
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the value may have changed: another day, and something that the speaker does not
+        do again and again ("I'm interested in", "I think I'll take").
+        """
+        return (
+            len(self.around) >= _FEWEST_OF_NEWS
+            and not _is_same_time(self.earlier, self.turn)
+            and self.opens.partition("'")[0].casefold() not in language_words().speakers
+        )
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, which pairs of them are looked up by
@@ -170,13 +179,10 @@ def restated(turns: Sequence[Turn], question: str) -> Mapping[int, Restated]:
                     value, said_at = difference.value, later_turn.said_at
                     day = f", {short_day(said_at)}" if said_at else ""
                     mark = f"later, turn {later_turn.id}{day}: {value}"
-                    is_news = (
-                        len(difference.around) >= _FEWEST_OF_NEWS
-                        and not _is_same_time(turn, later_turn)
-                        and earlier.written[0].partition("'")[0].casefold()
-                        not in language_words().speakers
+                    again[turn.id] = Restated(
+                        *(later_turn, value, is_asked_for, mark),
+                        *(turn, earlier.written[0], difference.around),
                     )
-                    again[turn.id] = Restated(later_turn, value, is_asked_for, is_news, mark)
                     break
     return again
 

@@ -21,8 +21,8 @@ from memory.store.waiting.pending_windows import last_turn_taken
 
 _OUTLINE = OUTLINE_TOKENS * CHARACTERS_A_TOKEN
 _LONG_MESSAGE = PROSE_TOKENS * CHARACTERS_A_TOKEN
-# Known facts, attributes and the turns before a window: about as many tokens in each call, as
-# counted in digests of BEAM's chats.
+# Known facts, attributes and the turns before a window: about as many tokens in each call
+# (tests.benchmarks.digest_cost).
 _CONTEXT_TOKENS: Mapping[Form, int] = MappingProxyType({"full": 1_700, "brief": 0})
 # See memory.evidence.outline for the turns that a digest reads in outline.
 _ASSISTANTS = ("assistant", "ai", "ai assistant", "chatgpt", "claude")

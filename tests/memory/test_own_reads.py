@@ -115,7 +115,7 @@ def test_no_page_has_anything_parsed(parsed: list[str]) -> None:
             assert parsed == [], page
 
 
-@pytest.mark.parametrize(("turns", "most"), [(FEW_TURNS, 1_100), (TURNS, 1_450)])
+@pytest.mark.parametrize(("turns", "most"), [(FEW_TURNS, 1_100), (TURNS, 1_400)])
 def test_a_question_takes_few_calls(path: Path, turns: int, most: int) -> None:
     with filled(path, turns, has_ended=True) as memory:
         calls = question_calls(memory)

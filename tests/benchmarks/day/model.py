@@ -1,19 +1,17 @@
 """A model's server that answers at once and counts tokens: `python -m tests.benchmarks.day.model`.
 
 It speaks OpenAI's protocol on localhost, stores a fact of twelve words for each turn that is not
-an assistant's, and answers each question. What it has counted
+an assistant's (as `tests.benchmarks.digest_cost`), and answers each question. What it has counted
 is at `/counts`. It has a process of its own, so that its work is no part of what is measured.
 """
 
-import re
 import sys
 import threading
 import time
 from collections import Counter
 
-from memory.sql import quoted
-from memory.text.speakers import is_assistant
 from memory.text.tokens import count_tokens
+from tests.benchmarks.digest_cost import insert_of
 from tests.support.answering_server import reply
 from tests.support.local_http import Handler, Server, completion
 
@@ -23,23 +21,6 @@ FIELDS = {
     "turns": "1, 2",
     "look": "",
 }
-
-_TURN = re.compile(r"^\[(\d+)\] (?:\([^)]*\) )?([^:\n]+): (.*)$", re.MULTILINE)
-_VALUE_WORDS = 12
-
-
-def insert_of(turns: str) -> str:
-    """SQL that stores the beginning of each turn that is not an assistant's as a fact."""
-    rows = []
-    for turn_id, speaker, text in _TURN.findall(turns):
-        if not is_assistant(speaker):
-            words = text.split()
-            attribute = re.sub(r"\W", "", words[0]).lower() or "says"
-            value = " ".join(words[:_VALUE_WORDS])
-            rows.append(f"({quoted(speaker)}, {quoted(attribute)}, {quoted(value)}, {turn_id})")
-    if not rows:
-        return "-- none"
-    return f"INSERT INTO facts (subject, attribute, value, turn_id) VALUES {', '.join(rows)};"
 
 
 def _kind(text: str) -> str:

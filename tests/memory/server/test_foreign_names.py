@@ -58,12 +58,13 @@ def client(home: str, request: pytest.FixtureRequest) -> Iterator[TestClient]:
 
 
 def mcp(client: TestClient, address: str, bearer: dict[str, str], *messages: Any) -> list[Any]:
-    """The answers to messages: the results, or the status and the text."""
+    """The answers to messages of one session: the results, or the status and the text."""
     headers = {**bearer, "accept": "application/json, text/event-stream"}
     results: list[Any] = []
     for message in messages:
         answer = client.post(f"/mcp/{address}", json=message, headers=headers)
-        headers["mcp-protocol-version"] = "2025-11-25"
+        if session := answer.headers.get("mcp-session-id"):
+            headers |= {"mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
         results.append((answer.status_code, answer.text))
     return results
 

@@ -19,7 +19,7 @@ from memory import Turn, open_store
 from memory.server.tokens import Tokens
 from memory.store.namespaces import create
 from tests.support.commands import run
-from tests.support.mcp_clients import MODES, text_of, use
+from tests.support.mcp_clients import INITIALIZE, MODES, text_of, use
 from tests.support.postgres_server import empty_home
 from tests.support.server_process import Served, server_process
 from tests.support.serving import serving
@@ -101,6 +101,32 @@ def test_two_tokens_of_two_namespaces_never_cross(served: Served, mode: str) -> 
         assert other * 3 not in answer.text
 
 
+@pytest.mark.slow
+def test_a_session_of_one_namespace_or_token_is_not_found_in_another(served: Served) -> None:
+    """With a token for both: what a session was opened for stays so."""
+    both, second = token("anna", "ben"), token("anna")
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {
+        "authorization": f"Bearer {both}",
+        "accept": "application/json, text/event-stream",
+    }
+    opened = httpx2.post(f"{served.address}/mcp/anna", json=INITIALIZE, headers=headers, timeout=60)
+    headers |= {
+        "mcp-session-id": opened.headers["mcp-session-id"],
+        "mcp-protocol-version": "2025-11-25",
+    }
+
+    def ask(namespace: str, bearer: str) -> int:
+        with_token = headers | {"authorization": f"Bearer {bearer}"}
+        address = f"{served.address}/mcp/{namespace}"
+        return httpx2.post(address, json=listing, headers=with_token, timeout=60).status_code
+
+    assert ask("anna", both) == 200
+    assert ask("ben", both) == 404
+    assert ask("anna", second) == 404
+    assert ask("ben", second) == 403
+
+
 def test_half_an_emoji_is_stored_over_http(served: Served) -> None:
     arguments = {"turns": [{"text": "My fish is Blub \ud83d"}]}
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
@@ -111,38 +137,47 @@ def test_half_an_emoji_is_stored_over_http(served: Served) -> None:
         "mcp-protocol-version": "2025-11-25",
     }
     address = f"{served.address}/mcp/anna"
+    info = {"clientInfo": {"name": "test", "version": "1"}, "capabilities": {}}
+    hello = {"method": "initialize", "params": {"protocolVersion": "2025-11-25", **info}}
+    opened = httpx2.post(address, json={**call, **hello}, headers=headers, timeout=60)
+    headers["mcp-session-id"] = opened.headers["mcp-session-id"]
     body = json.dumps({**call, "params": {"name": "remember", "arguments": arguments}})
     told = httpx2.post(address, content=body, headers=headers, timeout=60)
     assert "Remembered as turn" in told.text
 
 
-def test_a_client_of_a_server_that_has_restarted_goes_on(
+@pytest.mark.slow
+def test_a_session_goes_on_after_its_server_has_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no session to lose: an id that an earlier server gave is not looked at."""
+    """Nothing of it is stored: its id is signed, and a new server answers it without state."""
     monkeypatch.setenv("MEMORY_HOME", str(tmp_path))
     with open_store(create("anna")) as store:
         store.add([Turn("Anna", "Tea at four.")])
-    headers = {
-        "authorization": f"Bearer {token('anna')}",
-        "accept": "application/json, text/event-stream",
-    }
+    own, others = ({"authorization": f"Bearer {token('anna')}"} for _ in range(2))
     start = {"protocolVersion": "2025-11-25", "capabilities": {}}
     client_info = {"name": "test", "version": "1"}
     hello = {"method": "initialize", "params": {**start, "clientInfo": client_info}}
     recall = {"method": "tools/call", "params": {"name": "recall", "arguments": {"query": "tea"}}}
-    earlier = {"mcp-session-id": "c0ffee.1", "mcp-protocol-version": "2025-11-25"}
-    with serving(signed_in=False) as client:
-        opened = client.post(
-            "/mcp/anna", json={"jsonrpc": "2.0", "id": 1, **hello}, headers=headers
-        )
+
+    def post(client: Any, body: dict[str, Any], headers: dict[str, str]) -> Any:
+        accepts = {"accept": "application/json, text/event-stream"}
+        message = {"jsonrpc": "2.0", "id": 1, **body}
+        return client.post("/mcp/anna", json=message, headers=headers | accepts)
+
+    with serving(signed_in=False) as first:
+        opened = post(first, hello, own)
         assert f'"version":"{version("sql-memory")}"' in opened.text
-        assert "mcp-session-id" not in opened.headers
-        called = client.post(
-            "/mcp/anna", json={"jsonrpc": "2.0", "id": 2, **recall}, headers=headers | earlier
-        )
-        assert "Tea at four." in called.text
-        assert client.get("/mcp/anna", headers=headers | earlier).status_code == 405
+        session = {"mcp-session-id": opened.headers["mcp-session-id"]}
+        session["mcp-protocol-version"] = "2025-11-25"
+        assert "Tea at four." in post(first, recall, own | session).text
+    with serving(signed_in=False) as second:
+        assert "Tea at four." in post(second, recall, own | session).text
+        assert post(second, recall, others | session).status_code == 404
+        forged = session | {"mcp-session-id": session["mcp-session-id"][:-1] + "x"}
+        assert post(second, recall, own | forged).status_code == 404
+        assert second.delete("/mcp/anna", headers=own | session).status_code == 200
+        assert post(second, recall, own | session).status_code == 404
 
 
 def test_a_client_that_looks_for_oauth_is_told_that_there_is_none(
@@ -176,6 +211,28 @@ def test_several_memories_are_read_by_a_token_for_each(served: Served) -> None:
         )
         assert refused.status_code == 403
         assert refused.text.endswith(f"may not use the namespace {other!r}\n")
+
+
+@pytest.mark.slow
+def test_a_session_of_one_memory_is_not_one_of_several(served: Served) -> None:
+    """Nor the other way round: what a session was opened for stays so."""
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {
+        "authorization": f"Bearer {token('anna', 'ben')}",
+        "accept": "application/json, text/event-stream",
+    }
+    places = [f"{served.address}/mcp/{name}" for name in ("anna", "anna?also=ben")]
+    for own, other in (places, places[::-1]):
+        opened = httpx2.post(own, json=INITIALIZE, headers=headers, timeout=60)
+        session = {
+            "mcp-session-id": opened.headers["mcp-session-id"],
+            "mcp-protocol-version": "2025-11-25",
+        }
+        statuses = [
+            httpx2.post(place, json=listing, headers=headers | session, timeout=60).status_code
+            for place in (own, other)
+        ]
+        assert statuses == [200, 404]
 
 
 def test_tools_are_those_of_the_tokens_rights(served: Served) -> None:

@@ -206,7 +206,7 @@ def test_a_server_says_that_it_reads_several_memories(handles: Handles) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_keeps_few_lists_of_memories_and_answers_for_all(
+def test_a_server_keeps_few_lists_of_memories_and_their_sessions_go_on(
     home: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mcp_http, "MOST_SERVERS", 2)
@@ -215,16 +215,19 @@ def test_a_server_keeps_few_lists_of_memories_and_answers_for_all(
         with open_store(create(name)):
             pass
     addresses = [f"/mcp/{first}?also={other}" for first, other in permutations(names, 2)]
+    sessions: dict[str, dict[str, str]] = {}
     listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    version = {"mcp-protocol-version": "2025-11-25"}
     with serving(signed_in=False) as client:
         bearer = {**token(*names), "accept": "application/json, text/event-stream"}
         for address in addresses:
-            client.post(address, json=INITIALIZE, headers=bearer)
+            opened = client.post(address, json=INITIALIZE, headers=bearer)
+            session = opened.headers["mcp-session-id"]
+            sessions[address] = {"mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
         gc.collect()
-        kept = sum(isinstance(thing, mcp_http._Running) for thing in gc.get_objects())
+        kept = sum(isinstance(thing, mcp_http._Managers) for thing in gc.get_objects())
         answers = [
-            client.post(address, json=listing, headers=bearer | version) for address in addresses
+            client.post(address, json=listing, headers=bearer | session)
+            for address, session in sessions.items()
         ]
 
     assert kept <= 3  # one more while its last task ends
