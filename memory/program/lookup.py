@@ -15,16 +15,15 @@ from memory.store import Store
 from memory.store.statement_file import as_select
 from memory.store.turns.turn_reads import speakers_named
 from memory.text.dates import MONTHS, is_iso_date
-from memory.text.word_classes import may_be_noun, may_be_verb
 from memory.text.words import forms_of, is_among, telling_words, words
-from memory.vocabulary import Kind, Vocabulary
+from memory.vocabulary import Attribute, Kind, Vocabulary
 from memory.vocabulary.entities import is_relative, spellings
 from memory.vocabulary.templates import Question, question_templates_of, whom
 from memory.vocabulary.templates.date_phrases import days_of
+from memory.vocabulary.templates.forms import fits, is_closed
 from memory.vocabulary.templates.words import language_words
 
 _SINGULAR = frozenset({"is", "was"})  # "What is my sister called?" asks for one
-_COUNTING = frozenset({"many", "much"})
 _NEAR = 5  # turns beside the facts' own that a list is compared with
 _MOST_LISTED = 12  # values: a longer list is not an answer
 
@@ -69,8 +68,9 @@ def look_up(
         if answer:
             asks_for_one = not _SINGULAR.isdisjoint(words(question.text))
             is_of_many = not asks_for_one and _is_of_many(group[0], answer, vocabulary)
+            attribute = vocabulary.canonical(group[0].attribute)
             if is_of_many and _more_is_near(
-                question, person, {*names, group[0].attribute}, states, reader, hits
+                question, person, attribute, names, states, reader, hits
             ):
                 answer = f"at least {answer[0]}", answer[1]
             text, turn_ids = _with_latest(answer, group[0], reader.store, today)
@@ -94,15 +94,16 @@ def _is_of_many(question: Question, answer: _Answer, vocabulary: Vocabulary) -> 
 def _more_is_near(
     question: UserQuestion,
     person: Person,
-    names: Collection[str],
+    attribute: Attribute | None,
+    names: Sequence[str],
     states: Sequence[FactState],
     reader: MemoryReader,
     hits: Sequence[Hit],
 ) -> bool:
     """Whether a near turn of the person speaks of what is asked for, and no fact is of it.
 
-    It has a word of the question or attribute, or of their kind ("a dog" of "pets"), and no word
-    of a known value.
+    It has a value that the attribute may have ("Greek"), else a word of the question or attribute,
+    or of their kind, and no word of a known value.
     """
     most = len(states) + _NEAR
     hits = hits or reader.search(question.ranked_text, most)
@@ -110,15 +111,14 @@ def _more_is_near(
     near = [hit.turn_id for hit in hits[:most] if hit.turn_id not in covered]
     asked = {*telling_words(question.text)}
     asked |= {word for name in names for word in telling_words(name.replace("_", " "))}
-    # "Speaking of lobsters" is of no language.
-    asked = {word for word in asked - _COUNTING if may_be_noun(word) or not may_be_verb(word)}
     forms = forms_of(asked | {word for kind in asked for word in examples_of_kind(kind)})
+    form = attribute.form if attribute and is_closed(attribute.form) else ""
     known = forms_of(word for state in states for word in telling_words(state.fact.value))
     return any(
         turn.speaker == person.name
         and turn.kind == "message"
         and is_evidence(turn.text)
-        and any(is_among(word, forms) for word in words(turn.text))
+        and any(fits(word, form) if form else is_among(word, forms) for word in words(turn.text))
         and not any(is_among(word, known) for word in words(turn.text))
         for turn in reader.turns_by_id(near, missing_ok=True)
     )

@@ -47,11 +47,11 @@ def orders_in(text: str) -> list[Order]:
     are_tasks = [is_task(sentence) for sentence in sentences]
     tasks = sum(are_tasks)
     orders = []
-    for sentence, is_one in zip(sentences, are_tasks, strict=True):
+    for sentence, asks in zip(sentences, are_tasks, strict=True):
         value = order_text(sentence.text)
         if not value or len(value) > LONGEST_ORDER or len(value.split()) > _MOST_WORDS:
             continue
-        beside_task = tasks > is_one
+        beside_task = tasks > asks
         chance = chance_of(features_of(sentence.text, beside_task=beside_task))
         if chance >= _model().least:
             orders.append(Order(value, sentence.text, chance, sentence.after))
